@@ -1,0 +1,144 @@
+"""The gate: ``python -m nox`` runs what must hold before a change lands.
+
+One session only: ``python -m nox -s types``. ``bench`` measures and is not part of the gate.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.sessions = ["lint", "types", "architecture", "tests", "examples", "package", "min_deps"]
+nox.options.error_on_missing_interpreters = False
+
+ROOT = Path(__file__).parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+FLOORS_0_TO_2 = ",".join(
+    f"src/billingual/{place}"
+    for place in (
+        "_version.py", "auth.py", "capabilities.py", "client.py", "connecting.py", "desk.py",
+        "dialects/*", "drivers/*", "errors.py", "events.py", "model/*", "outcome.py",
+        "pagination.py", "policy/*", "preview.py", "protocol.py", "registry.py", "transports/*",
+        "wire.py",
+    )
+)  # fmt: skip
+
+
+def _works(python: str) -> bool:
+    # A version manager may put a name on the PATH that starts nothing.
+    return subprocess.run([python, "--version"], capture_output=True, check=False).returncode == 0
+
+
+def _interpreters() -> list[str]:
+    """List Python 3.11, and 3.12 and 3.13 where an interpreter is found."""
+    found = ["3.11"]
+    managed = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for version in ("3.12", "3.13"):
+        name = shutil.which(f"python{version}")
+        if name and _works(name):
+            found.append(version)
+            continue
+        others = sorted(managed.glob(f"{version}.*/bin/python"))
+        found += [str(each) for each in others[-1:]]
+    return found
+
+
+def _group(name: str) -> list[str]:
+    return list(nox.project.dependency_groups(PROJECT, name))
+
+
+@nox.session(python=_interpreters())
+def tests(session: nox.Session) -> None:
+    """Run the tests; on Python 3.11 with branch coverage of floors 0 to 2."""
+    session.install("-e", ".[cli]", *_group("test"), *_group("tools"))
+    if session.python != "3.11":
+        session.run("pytest", "-q", *session.posargs)
+        return
+    data = {"COVERAGE_FILE": str(Path(session.create_tmp()) / ".coverage")}
+    session.run("pytest", "-q", "--cov", "--cov-report=", *session.posargs, env=data)
+    if not session.posargs:
+        session.run(
+            "coverage", "report", f"--include={FLOORS_0_TO_2}", "--fail-under=95", env=data
+        )
+
+
+@nox.session(python="3.11")
+def types(session: nox.Session) -> None:
+    """Check types strictly, ours and a user's view of them."""
+    session.install("-e", ".[cli]", *_group("types"), *_group("tools"))
+    session.run("mypy")
+    session.run("mypy", "--strict", "tests/typing", "tools")
+
+
+@nox.session(python="3.11")
+def lint(session: nox.Session) -> None:
+    """Check style and format, and that generated files are what their makers write."""
+    session.install("-e", ".[cli]", *_group("lint"), *_group("tools"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("python", "tools/generate_currencies.py", "--check")
+    session.run("python", "tools/generate_capability_table.py", "--check")
+
+
+@nox.session(python="3.11")
+def architecture(session: nox.Session) -> None:
+    """Check who imports whom."""
+    session.install("-e", ".[cli]", *_group("architecture"))
+    session.run("lint-imports")
+
+
+@nox.session(python="3.11")
+def examples(session: nox.Session) -> None:
+    """Run what a newcomer pastes: the README's blocks and every example."""
+    session.install(".[cli]", *_group("test"))
+    session.run("pytest", "-q", "-p", "no:randomly", "README.md", "docs")
+    for example in sorted((ROOT / "examples").glob("*.py")):
+        session.run("python", str(example.relative_to(ROOT)), silent=True)
+
+
+@nox.session(python="3.11")
+def package(session: nox.Session) -> None:
+    """Build the wheel, check it, and test it where the source is not."""
+    session.install(*_group("package"))
+    place = Path(session.create_tmp()).resolve()
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    session.run("python", "-m", "build", "--outdir", str(place / "dist"), silent=True)
+    wheel = next((place / "dist").glob("*.whl"))
+    session.run("check-wheel-contents", str(wheel))
+    session.run("twine", "check", "--strict", *map(str, (place / "dist").iterdir()))
+    session.install(f"billingual[cli] @ {wheel.as_uri()}", *_group("test"))
+    # tests/house reads the checkout itself; everything else must pass without it.
+    shutil.copytree(ROOT / "tests", place / "tests", ignore=shutil.ignore_patterns("house"))
+    shutil.copy(ROOT / "pyproject.toml", place)
+    session.chdir(place)
+    session.run("pytest", "-q", "-m", "not slow")
+    session.run("python", "-m", "billingual", "demo", silent=True)
+
+
+@nox.session(python="3.11")
+def min_deps(session: nox.Session) -> None:
+    """Run the tests against the oldest versions we say we work with."""
+    needs = [
+        *PROJECT["project"]["dependencies"],
+        *PROJECT["project"]["optional-dependencies"]["cli"],
+    ]
+    oldest = [re.sub(r">=([\w.]+).*", r"==\1", need) for need in needs]
+    session.install("-e", ".", *oldest, *_group("test"))
+    session.run("pytest", "-q", "-m", "not slow", "--ignore=tests/house")
+
+
+@nox.session(python="3.11")
+def bench(session: nox.Session) -> None:
+    """Measure: every file of benchmarks/, each of which asks one question."""
+    session.install(".[cli]", *_group("bench"))
+    for benchmark in sorted((ROOT / "benchmarks").glob("*.py")):
+        session.run("python", str(benchmark.relative_to(ROOT)), *session.posargs)
