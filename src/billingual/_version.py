@@ -1,0 +1,9 @@
+"""The version, readable without asking the package metadata (which costs an import)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["__version__"]
+
+__version__: Final = "0.1.0.dev0"

@@ -1,0 +1,148 @@
+"""What a dialect or a provider can do, as data that programs and people can read."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from billingual.errors import InvalidInputError, UnsupportedError
+
+__all__ = ["Capabilities", "Feature", "Needs"]
+
+
+class Feature(enum.Enum):
+    """One operation of the invoice protocol."""
+
+    CREATE = "create"
+    GET = "get"
+    LIST = "list"
+    UPDATE = "update"
+    """Change the given fields of one invoice and leave the others alone."""
+    REPLACE = "replace"
+    """Put a whole document in the place of one invoice: ``update(id, Replacement(...))``."""
+    UPDATE_MANY = "update_many"
+    DELETE_MANY = "delete_many"
+    FINALIZE = "finalize"
+    VOID = "void"
+
+
+@attrs.frozen(kw_only=True)
+class Needs:
+    """What an operation takes.
+
+    Attributes:
+        accepts: the names of the fields it takes.
+        requires: those it cannot do without.
+        instead: for a field it does not take, what to use instead.
+    """
+
+    accepts: frozenset[str] = frozenset()
+    requires: frozenset[str] = frozenset()
+    instead: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class Capabilities:
+    """What can be asked for, so that nothing impossible is ever sent.
+
+    Attributes:
+        provider: the name used in errors.
+        features: the operations there are.
+        instead: for an operation there is not, what to use instead.
+        draft: fields of a Draft.
+        changes: fields of Changes for one invoice.
+        batch_changes: fields of Changes in a batch.
+        filters: fields of a Filter.
+        sorts: names that a list can be sorted by.
+        batch_limit: most invoices in one batch, or None where there are no batches.
+        atomic_updates: whether a batch of updates succeeds or fails as a whole.
+        page_limit: most rows on a page, or None where a list has no pages.
+        locks: the fields that each status leaves open; a status that is absent locks nothing.
+        row_is_whole: whether a row of a list is the whole invoice.
+        scope: what the client may be bound to: ``"tenant"`` or ``"organization"``.
+    """
+
+    provider: str
+    features: frozenset[Feature]
+    instead: Mapping[Feature, str] = attrs.field(factory=dict)
+    draft: Needs = attrs.field(factory=Needs)
+    changes: Needs = attrs.field(factory=Needs)
+    batch_changes: Needs = attrs.field(factory=Needs)
+    filters: Needs = attrs.field(factory=Needs)
+    sorts: frozenset[str] = frozenset()
+    batch_limit: int | None = None
+    atomic_updates: bool = False
+    page_limit: int | None = None
+    locks: Mapping[str, frozenset[str]] = attrs.field(factory=dict)
+    row_is_whole: bool = False
+    scope: frozenset[str] = frozenset()
+
+    def supports(self, feature: Feature) -> bool:
+        """Tell whether the operation exists."""
+        return feature in self.features
+
+    def require(self, feature: Feature) -> None:
+        """Refuse an operation that does not exist.
+
+        Raises:
+            UnsupportedError: if the provider lacks it; the error says what to use instead.
+        """
+        if feature not in self.features:
+            there = ", ".join(sorted(each.value for each in self.features))
+            raise UnsupportedError(
+                self.provider, feature.value, self.instead.get(feature, f"it offers {there}")
+            )
+
+    def accept(self, needs: Needs, given: Iterable[str], what: str) -> None:
+        """Refuse fields that do not exist, and the lack of those that must be there.
+
+        Args:
+            needs: one of this object's own, such as ``draft``.
+            given: the names of the fields a caller set.
+            what: the noun for the errors, such as ``"in a draft"``.
+
+        Raises:
+            UnsupportedError: if a field is not taken; the error says what to use instead.
+            InvalidInputError: if a required field is missing.
+        """
+        names = frozenset(given)
+        for name in sorted(names - needs.accepts):
+            there = ", ".join(sorted(needs.accepts)) or "nothing"
+            raise UnsupportedError(
+                self.provider,
+                f"{name!r} {what}",
+                needs.instead.get(name, f"leave it out; it takes {there}"),
+            )
+        missing = sorted(needs.requires - names)
+        if missing:
+            raise InvalidInputError(
+                missing[0], f"{self.provider} needs it {what}", f"give {', '.join(missing)}"
+            )
+
+    def locked(self, status: str | None, given: Iterable[str]) -> frozenset[str]:
+        """Return those of the given fields that the status locks; none for an unknown status."""
+        still_open = None if status is None else self.locks.get(status)
+        return frozenset() if still_open is None else frozenset(given) - still_open
+
+    def united(self, other: Capabilities) -> Capabilities:
+        """Return what two dialects of one provider can do together."""
+        features = self.features | other.features
+        hints = {**other.instead, **self.instead}
+        return attrs.evolve(
+            self,
+            features=features,
+            instead={key: text for key, text in hints.items() if key not in features},
+            draft=self.draft if self.draft.accepts else other.draft,
+            changes=self.changes if self.changes.accepts else other.changes,
+            batch_changes=self.batch_changes if self.batch_limit else other.batch_changes,
+            filters=self.filters if self.filters.accepts else other.filters,
+            sorts=self.sorts | other.sorts,
+            batch_limit=self.batch_limit or other.batch_limit,
+            atomic_updates=self.atomic_updates or other.atomic_updates,
+            page_limit=self.page_limit or other.page_limit,
+            locks={**other.locks, **self.locks},
+            row_is_whole=self.row_is_whole or other.row_is_whole,
+            scope=self.scope | other.scope,
+        )

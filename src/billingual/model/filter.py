@@ -1,0 +1,250 @@
+"""What to list: filters with a typed range language, and the order of the rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, cast
+
+import attrs
+
+from billingual.errors import InvalidInputError
+from billingual.model._given import given_instant, instant_if_given
+
+__all__ = ["Filter", "Query", "Range", "Sort"]
+
+_RANGE = re.compile(
+    r"""\s*(?:
+        (?P<sign>>=|<=|>|<)\s*(?P<bound>-?\d{1,18})
+      | (?P<low>\d{1,18})\s*(?:-|\.\.)\s*(?P<high>\d{1,18})
+      | (?P<exact>-?\d{1,18})
+    )\s*""",
+    re.VERBOSE | re.ASCII,
+)
+
+
+@attrs.frozen
+class Range:
+    """A range of whole numbers, both ends included; None leaves an end open.
+
+    Make one with :meth:`exactly`, :meth:`between`, :meth:`above` or :meth:`below`, or write it:
+    ``"15"``, ``"1-30"``, ``"> 90"``, ``">= 90"``, ``"< 0"``, ``"<= 0"``.
+
+    Raises:
+        InvalidInputError: if an end is no int, both are None, or they are the wrong way round.
+    """
+
+    low: int | None
+    high: int | None
+
+    def __attrs_post_init__(self) -> None:
+        ends = [end for end in (self.low, self.high) if end is not None]
+        if not ends or any(type(end) is not int for end in ends):
+            raise InvalidInputError(
+                "range", f"{self.low!r} to {self.high!r} has no whole end", "give one or two ints"
+            )
+        if len(ends) == 2 and ends[0] > ends[1]:
+            raise InvalidInputError(
+                "range", f"{ends[0]} is above {ends[1]}", "give the smaller number first"
+            )
+
+    @classmethod
+    def exactly(cls, value: int) -> Range:
+        """Match one number."""
+        return cls(value, value)
+
+    @classmethod
+    def between(cls, low: int, high: int) -> Range:
+        """Match *low* to *high*, both included."""
+        return cls(low, high)
+
+    @classmethod
+    def above(cls, value: int) -> Range:
+        """Match all numbers greater than *value*."""
+        return cls(value + 1, None)
+
+    @classmethod
+    def below(cls, value: int) -> Range:
+        """Match all numbers smaller than *value*."""
+        return cls(None, value - 1)
+
+    @classmethod
+    def parse(cls, text: str, field: str = "range") -> Range:
+        """Read a range as it is written.
+
+        Raises:
+            InvalidInputError: if the text is none of the forms of the class.
+        """
+        match = _RANGE.fullmatch(text)
+        if match is None:
+            raise InvalidInputError(
+                field, f"{text!r} is not a range", "write '15', '1-30', '> 90' or '<= 0'"
+            )
+        if match["sign"] is not None:
+            bound = int(match["bound"])
+            ends = {
+                ">": (bound + 1, None), ">=": (bound, None),
+                "<": (None, bound - 1), "<=": (None, bound),
+            }  # fmt: skip
+            return cls(*ends[match["sign"]])
+        if match["low"] is not None:
+            return cls(int(match["low"]), int(match["high"]))
+        return cls.exactly(int(match["exact"]))
+
+    def __str__(self) -> str:
+        if self.low is None:
+            return f"<= {self.high}"
+        if self.high is None:
+            return f">= {self.low}"
+        return str(self.low) if self.low == self.high else f"{self.low}-{self.high}"
+
+
+@attrs.frozen
+class Sort:
+    """One key to sort by, in the protocol's own names; written ``"due_at"`` or ``"-due_at"``."""
+
+    field: str
+    descending: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Sort:
+        """Read a key with an optional ``+`` (ascending, the default) or ``-`` in front.
+
+        Raises:
+            InvalidInputError: if there is no name, or more than one key.
+        """
+        name = text[1:] if text[:1] in {"+", "-"} else text
+        if not name.isidentifier():
+            raise InvalidInputError(
+                "sort", f"{text!r} is not one key", "write one name, like 'due_at' or '-due_at'"
+            )
+        return cls(name, descending=text.startswith("-"))
+
+    def __str__(self) -> str:
+        return f"{'-' if self.descending else '+'}{self.field}"
+
+
+def _texts(values: Iterable[str] | str) -> tuple[str, ...]:
+    return (values,) if isinstance(values, str) else tuple(values)
+
+
+def _all_texts(_: object, field: attrs.Attribute[Any], value: tuple[object, ...]) -> None:
+    if not all(isinstance(each, str) and each.strip() for each in value):
+        raise InvalidInputError(
+            field.name, "an entry is empty or not text", "give one text or a list of texts"
+        )
+
+
+def _moment(value: datetime | str | None) -> datetime | None:
+    return cast(datetime | None, given_instant(value))
+
+
+def _range(value: Range | str | int | None) -> Range | None:
+    if type(value) is int:
+        return Range.exactly(value)
+    try:
+        return Range.parse(value) if isinstance(value, str) else cast(Range | None, value)
+    except InvalidInputError:
+        return cast(Range, value)
+
+
+def _range_or_none(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if isinstance(value, str):
+        Range.parse(value, field.name)
+    if value is not None and not isinstance(value, Range):
+        raise InvalidInputError(
+            field.name,
+            f"{type(value).__name__} is not a range",
+            "give '1-30', '> 90', an int or a Range",
+        )
+
+
+def _text_or_none(_: object, field: attrs.Attribute[str | None], value: object) -> None:
+    if value is not None and not (isinstance(value, str) and value.strip()):
+        raise InvalidInputError(field.name, f"{value!r} is not text", "give a text or leave it out")
+
+
+@attrs.frozen(kw_only=True)
+class Filter:
+    """Say which invoices to list: those for which all that is given holds.
+
+    The filters a provider has are in its capabilities; one it lacks is refused before anything
+    is sent.
+
+    Attributes:
+        search: text looked for in invoice numbers and party names.
+        counterparty: names of who is to pay; any of them.
+        counterparty_ids: their ids; any of them. Where both are given, ids win.
+        status: any of these statuses.
+        collection_method: any of these ways to collect.
+        document: the id of the contract or document behind the invoice.
+        issued_from: earliest date of issue, included; aware datetime or ISO text. ``issued_to``,
+            ``due_from``, ``due_to``, ``paid_from`` and ``paid_to`` likewise.
+        overdue_days: a range of days: ``"> 30"``.
+        total: a range of *minor units*: ``"10000-20000"``.
+        include_inactive: also those of archived documents and inactive blueprints. Default False.
+        expand: related records to include, where the provider can.
+        extra_params: query parameters sent as they are, for what is documented nowhere yet.
+
+    Raises:
+        InvalidInputError: if a value is of the wrong type or cannot be read.
+    """
+
+    search: str | None = attrs.field(default=None, validator=_text_or_none)
+    counterparty: tuple[str, ...] = attrs.field(default=(), converter=_texts, validator=_all_texts)
+    counterparty_ids: tuple[str, ...] = attrs.field(
+        default=(), converter=_texts, validator=_all_texts
+    )
+    status: tuple[str, ...] = attrs.field(default=(), converter=_texts, validator=_all_texts)
+    collection_method: tuple[str, ...] = attrs.field(
+        default=(), converter=_texts, validator=_all_texts
+    )
+    document: str | None = attrs.field(default=None, validator=_text_or_none)
+    issued_from: datetime | None = attrs.field(
+        default=None, converter=_moment, validator=instant_if_given
+    )
+    issued_to: datetime | None = attrs.field(
+        default=None, converter=_moment, validator=instant_if_given
+    )
+    due_from: datetime | None = attrs.field(
+        default=None, converter=_moment, validator=instant_if_given
+    )
+    due_to: datetime | None = attrs.field(
+        default=None, converter=_moment, validator=instant_if_given
+    )
+    paid_from: datetime | None = attrs.field(
+        default=None, converter=_moment, validator=instant_if_given
+    )
+    paid_to: datetime | None = attrs.field(
+        default=None, converter=_moment, validator=instant_if_given
+    )
+    overdue_days: Range | None = attrs.field(
+        default=None, converter=_range, validator=_range_or_none
+    )
+    total: Range | None = attrs.field(default=None, converter=_range, validator=_range_or_none)
+    include_inactive: bool = False
+    expand: tuple[str, ...] = attrs.field(default=(), converter=_texts, validator=_all_texts)
+    extra_params: Mapping[str, str] = attrs.field(factory=dict)
+
+    def given(self) -> dict[str, object]:
+        """List the filters that were set, by their names."""
+        values = ((field.name, getattr(self, field.name)) for field in attrs.fields(Filter))
+        return {name: value for name, value in values if value}
+
+
+@attrs.frozen(kw_only=True)
+class Query:
+    """One page to ask for.
+
+    Attributes:
+        filter: which invoices.
+        sort: in which order; None leaves it to the provider.
+        page: counted from 1.
+        page_size: rows on a page; None leaves it to the dialect, which takes the largest.
+    """
+
+    filter: Filter = attrs.field(factory=Filter)
+    sort: Sort | None = None
+    page: int = 1
+    page_size: int | None = None

@@ -1,0 +1,74 @@
+"""Points in time: always aware, always written as UTC with a literal ``Z``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from billingual.errors import InvalidInputError
+
+__all__ = ["instant", "instant_text", "read_instant"]
+
+
+def instant(value: object, field: str) -> datetime:
+    """Turn what a caller gave into an aware datetime in UTC.
+
+    Args:
+        value: an aware :class:`~datetime.datetime`, or text in ISO 8601 with an offset or ``Z``.
+        field: the name of the field, for the error.
+
+    Raises:
+        InvalidInputError: if it is no datetime, or one without an offset.
+    """
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise InvalidInputError(
+                field,
+                f"{value!r} is not a date and time",
+                "write it like '2026-12-31T00:00:00Z'",
+            ) from None
+    if not isinstance(value, datetime):
+        raise InvalidInputError(
+            field,
+            f"{type(value).__name__} is not a point in time",
+            "give an aware datetime or text like '2026-12-31T00:00:00Z'",
+        )
+    if value.utcoffset() is None:
+        raise InvalidInputError(
+            field,
+            f"{value.isoformat()} has no time zone, so it names no point in time",
+            "add one: datetime(..., tzinfo=timezone.utc), or text that ends with 'Z'",
+        )
+    return value.astimezone(UTC)
+
+
+def instant_text(value: datetime, *, milliseconds: bool = False) -> str:
+    """Write an aware datetime as RFC 3339 in UTC with a literal ``Z``.
+
+    Args:
+        value: an aware datetime.
+        milliseconds: write ``.000`` even where the fraction is zero; a finer fraction is always
+            written in full.
+    """
+    moment = value.astimezone(UTC).replace(tzinfo=None)
+    if moment.microsecond % 1000:
+        return f"{moment.isoformat(timespec='microseconds')}Z"
+    if moment.microsecond or milliseconds:
+        return f"{moment.isoformat(timespec='milliseconds')}Z"
+    return f"{moment.isoformat(timespec='seconds')}Z"
+
+
+def read_instant(text: str | None) -> datetime | None:
+    """Read a provider's timestamp, or answer None where it names no point in time.
+
+    A timestamp without an offset is *not* taken for UTC: that would be a guess. The caller keeps
+    the text in ``extra`` instead.
+    """
+    if text is None:
+        return None
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if value.utcoffset() is None else value

@@ -1,0 +1,125 @@
+"""Invoices as they are read: one shape and one set of names for every provider."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+import attrs
+
+from billingual.model.lines import CustomField, LineItem
+from billingual.model.money import Money
+from billingual.model.openenum import CollectionMethod, Kind, Status
+from billingual.model.party import Party
+
+__all__ = ["Invoice", "InvoiceSummary", "Receipt"]
+
+
+@attrs.frozen(kw_only=True)
+class InvoiceSummary:
+    """An invoice as a row of a list shows it.
+
+    What a provider does not state is None: it is never filled with a guess. Amounts of a row may
+    carry no currency (Exante's do not).
+
+    Attributes:
+        id: the provider's id.
+        number: the number printed on the invoice.
+        status: the provider's word; unknown words stay readable.
+        issued_at: when it was issued.
+        due_at: when it is to be paid.
+        paid_at: when it was paid.
+        currency: ISO 4217 code, or None.
+        total: the whole amount, tax included.
+        subtotal: before discount and tax.
+        discount: taken off.
+        tax: added.
+        amount_due: to be paid.
+        amount_paid: paid so far.
+        amount_remaining: still open.
+        overdue_days: days since ``due_at``, as the provider counts them.
+        collection_method: how the money is collected.
+        counterparty: the buyer of a receivable.
+        document: the provider's id of the contract or document behind the invoice.
+        extra: what the provider sent and no attribute here has a name for.
+        raw: the payload as it came, parsed; numbers with a fraction are Decimals.
+    """
+
+    id: str
+    number: str | None = None
+    status: Status | None = None
+    issued_at: datetime | None = None
+    due_at: datetime | None = None
+    paid_at: datetime | None = None
+    currency: str | None = None
+    total: Money | None = None
+    subtotal: Money | None = None
+    discount: Money | None = None
+    tax: Money | None = None
+    amount_due: Money | None = None
+    amount_paid: Money | None = None
+    amount_remaining: Money | None = None
+    overdue_days: int | None = None
+    collection_method: CollectionMethod | None = None
+    counterparty: Party | None = None
+    document: str | None = None
+    extra: Mapping[str, object] = attrs.field(factory=dict, repr=False)
+    raw: Mapping[str, object] = attrs.field(factory=dict, repr=False, eq=False)
+
+
+@attrs.frozen(kw_only=True)
+class Invoice(InvoiceSummary):
+    """An invoice in full.
+
+    Attributes:
+        kind: receivable or payable.
+        created_at: when the provider first stored it.
+        updated_at: when it last changed.
+        link: where a person can look at it; never requested by this package.
+        seller: the other side of the counterparty.
+        blueprint: the provider's id of what recurring invoices are made from.
+        lines: its lines, in the provider's order.
+        fields: custom fields, in the provider's order.
+        notes: texts printed on it, by the provider's name for each.
+        exchange_rate: applied where currencies are converted; exact.
+    """
+
+    kind: Kind | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    link: str | None = attrs.field(default=None, repr=False)
+    seller: Party | None = None
+    blueprint: str | None = None
+    lines: tuple[LineItem, ...] = ()
+    fields: tuple[CustomField, ...] = ()
+    notes: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    exchange_rate: Decimal | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Receipt:
+    """All that a provider tells after it replaced an invoice: not an invoice.
+
+    Attributes:
+        id: the provider's id of the invoice.
+        amount: in *major* units, exactly as the provider wrote it; not Money, because its
+            currency and rounding are not documented.
+        currency: the provider's word, where it gives one.
+        status: the provider's word, where it gives one.
+        counterparty: the buyer's id, where it gives one.
+        created_at: where it gives one.
+        due_at: where it gives one.
+        extra: what no attribute here has a name for.
+        raw: the payload as it came, parsed.
+    """
+
+    id: str
+    amount: Decimal | None = None
+    currency: str | None = None
+    status: Status | None = None
+    counterparty: str | None = None
+    created_at: datetime | None = None
+    due_at: datetime | None = None
+    extra: Mapping[str, object] = attrs.field(factory=dict, repr=False)
+    raw: Mapping[str, object] = attrs.field(factory=dict, repr=False, eq=False)

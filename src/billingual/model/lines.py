@@ -1,0 +1,77 @@
+"""Lines and custom fields of an invoice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+import attrs
+
+from billingual.errors import InvalidInputError
+from billingual.model.money import Money
+from billingual.model.unset import UNSET, UnsetType
+
+__all__ = ["CustomField", "LineItem"]
+
+
+@attrs.frozen(kw_only=True)
+class LineItem:
+    """One line as the provider states it.
+
+    Attributes:
+        id: the provider's id of the line.
+        kind: the provider's word, such as ``PRODUCT`` or ``DISCOUNT``.
+        name: what is sold.
+        quantity: exact; None where the provider states none.
+        unit_price: for one piece, before tax.
+        total: of the line.
+        product_id: the provider's id of what is sold.
+    """
+
+    id: str | None = None
+    kind: str | None = None
+    name: str | None = None
+    quantity: Decimal | None = None
+    unit_price: Money | None = None
+    total: Money | None = None
+    product_id: str | None = None
+
+
+@attrs.frozen
+class CustomField:
+    """A field of the provider's user, carried along with the invoice.
+
+    Attributes:
+        key: its name.
+        value: any JSON value, as it came or is to be sent.
+        type: the provider's word for the value's type; ``string`` unless said otherwise.
+        original_type: the type before the provider converted it; only ever read.
+    """
+
+    key: str
+    value: object
+    type: str = "string"
+    original_type: str | None = None
+
+
+def custom_fields(
+    value: Sequence[CustomField] | Mapping[str, str] | UnsetType,
+) -> tuple[CustomField, ...] | UnsetType:
+    """Accept a mapping of names to texts as the short form of custom fields.
+
+    Raises:
+        InvalidInputError: if a name comes twice, or something is no custom field.
+    """
+    if value is UNSET:
+        return UNSET
+    if isinstance(value, Mapping):
+        value = tuple(CustomField(key, text) for key, text in value.items())
+    fields: tuple[object, ...] = tuple(value)
+    if not all(isinstance(each, CustomField) for each in fields):
+        raise InvalidInputError(
+            "fields", "these are no custom fields", "give {'name': 'text'} or CustomField objects"
+        )
+    names = [each.key for each in value]
+    if len(set(names)) != len(names):
+        raise InvalidInputError("fields", "a name comes twice", "give each name once")
+    return tuple(value)

@@ -1,0 +1,83 @@
+"""Words a provider may add to: named where we know them, readable where we do not."""
+
+from __future__ import annotations
+
+from typing import Final, Self
+
+__all__ = ["CollectionMethod", "Kind", "OpenWord", "Status"]
+
+
+class OpenWord(str):
+    """A string with a list of known values and no objection to others.
+
+    It compares and hashes as the plain string it is, so ``invoice.status == "OVERDUE"`` holds, and
+    a value that a provider invents tomorrow arrives unchanged with ``is_known`` false.
+    """
+
+    __slots__ = ()
+    _known: frozenset[str] = frozenset()
+
+    @property
+    def is_known(self) -> bool:
+        """Tell whether this value is one that was documented when this version was written."""
+        return str(self) in self._known
+
+    @classmethod
+    def known(cls) -> tuple[Self, ...]:
+        """List the documented values in alphabetical order."""
+        return tuple(cls(value) for value in sorted(cls._known))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+
+class Status(OpenWord):
+    """Where an invoice stands in its life, as the provider words it.
+
+    Source: https://docs.exante.app/api-reference/invoices/stats (ten receivable values, there in
+    lower case) and the partial-update page of https://docs.kukkingu.software (``DRAFT``,
+    ``FINALIZED``, ``VOID``), read 2026-11.
+    """
+
+    __slots__ = ()
+    _known = frozenset(
+        {
+            "APPROVED", "CANCELLED", "DISPUTED", "DRAFT", "FINALIZED", "OVERDUE",
+            "PAID", "PARTIALLY_PAID", "SCHEDULED", "SENT", "VOID",
+        }
+    )  # fmt: skip
+
+    APPROVED: Final = "APPROVED"
+    CANCELLED: Final = "CANCELLED"
+    DISPUTED: Final = "DISPUTED"
+    DRAFT: Final = "DRAFT"
+    FINALIZED: Final = "FINALIZED"
+    OVERDUE: Final = "OVERDUE"
+    PAID: Final = "PAID"
+    PARTIALLY_PAID: Final = "PARTIALLY_PAID"
+    SCHEDULED: Final = "SCHEDULED"
+    SENT: Final = "SENT"
+    VOID: Final = "VOID"
+
+
+class Kind(OpenWord):
+    """Which side of the ledger an invoice stands on."""
+
+    __slots__ = ()
+    _known = frozenset({"payable", "receivable"})
+
+    PAYABLE: Final = "payable"
+    RECEIVABLE: Final = "receivable"
+
+
+class CollectionMethod(OpenWord):
+    """How the money of an invoice is to be collected.
+
+    Source: https://docs.exante.app/api-reference/invoices/bulk-update, read 2026-11.
+    """
+
+    __slots__ = ()
+    _known = frozenset({"charge_automatically", "send_invoice"})
+
+    CHARGE_AUTOMATICALLY: Final = "charge_automatically"
+    SEND_INVOICE: Final = "send_invoice"

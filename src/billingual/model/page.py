@@ -1,0 +1,32 @@
+"""One page of a list, with what the provider says about the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from billingual.model.invoice import InvoiceSummary
+
+__all__ = ["Page"]
+
+
+@attrs.frozen(kw_only=True)
+class Page:
+    """A part of a list as one answer brought it.
+
+    Attributes:
+        items: the rows in the provider's order.
+        number: the page, counted from 1.
+        total_pages: how many there are, or None where the provider does not say.
+        total_items: how many rows there are in all, or None likewise.
+        is_whole: the answer is the entire list, because the provider has no pages.
+        raw: the payload as it came, parsed.
+    """
+
+    items: tuple[InvoiceSummary, ...]
+    number: int = 1
+    total_pages: int | None = None
+    total_items: int | None = None
+    is_whole: bool = False
+    raw: Mapping[str, object] = attrs.field(factory=dict, repr=False, eq=False)

@@ -1,0 +1,144 @@
+"""A complete invoice document, for providers that replace the whole at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, cast
+
+import attrs
+
+from billingual.errors import InvalidInputError
+from billingual.model._given import given_decimal, given_instant
+from billingual.model.instant import instant
+from billingual.model.money import exact_decimal
+
+__all__ = ["Discount", "Replacement", "ReplacementLine", "Tax"]
+
+
+def _decimal(value: str | int | Decimal) -> Decimal:
+    return cast(Decimal, given_decimal(value))
+
+
+def _moment(value: datetime | str) -> datetime:
+    return cast(datetime, given_instant(value))
+
+
+def _must(
+    check: Callable[[object, str], object],
+) -> Callable[[object, attrs.Attribute[Any], object], None]:
+    """Make a validator of *check*, which refuses by the field's name."""
+
+    def validator(_: object, field: attrs.Attribute[Any], value: object) -> None:
+        check(value, field.name)
+
+    return validator
+
+
+def _whole(_: object, field: attrs.Attribute[int], value: object) -> None:
+    if type(value) is not int:
+        raise InvalidInputError(
+            field.name, f"{type(value).__name__} is not a whole number", "give an int"
+        )
+
+
+def _text(_: object, field: attrs.Attribute[str], value: object) -> None:
+    if not isinstance(value, str):
+        raise InvalidInputError(field.name, f"{type(value).__name__} is not text", "give a str")
+
+
+def _yes_or_no(_: object, field: attrs.Attribute[bool], value: object) -> None:
+    if type(value) is not bool:
+        raise InvalidInputError(
+            field.name, f"{type(value).__name__} is neither True nor False", "give a bool"
+        )
+
+
+def _ints(values: Iterable[int]) -> tuple[int, ...]:
+    return tuple(values)
+
+
+def _whole_numbers(_: object, field: attrs.Attribute[Any], value: tuple[object, ...]) -> None:
+    if any(type(each) is not int for each in value):
+        raise InvalidInputError(
+            field.name,
+            "the provider documents these as whole numbers and does not say what they mean",
+            "give ints that your account documents",
+        )
+
+
+@attrs.frozen(kw_only=True)
+class ReplacementLine:
+    """One product: its id, how many, and the exact price of one in major units."""
+
+    product_id: str = attrs.field(validator=_text)
+    quantity: int = attrs.field(validator=_whole)
+    unit_price: Decimal = attrs.field(converter=_decimal, validator=_must(exact_decimal))
+
+
+@attrs.frozen(kw_only=True)
+class Tax:
+    """A tax by its id, and its rate in per cent, exactly."""
+
+    tax_id: str = attrs.field(validator=_text)
+    percentage: Decimal = attrs.field(converter=_decimal, validator=_must(exact_decimal))
+
+
+@attrs.frozen(kw_only=True)
+class Discount:
+    """A discount; what the numbers of *type* mean is not documented, so they have no names."""
+
+    type: int = attrs.field(validator=_whole)
+    value: Decimal = attrs.field(converter=_decimal, validator=_must(exact_decimal))
+
+
+@attrs.frozen(kw_only=True)
+class Replacement:
+    """A whole invoice that takes the place of the one stored.
+
+    There are no defaults: a field left out could be cleared at the provider, so each must be
+    said. Empty tuples are values too. Lists of ints carry the provider's own codes, whose
+    meanings it does not document.
+
+    Attributes:
+        counterparty: the id of who is to pay.
+        counterparty_name: their name.
+        receiving_account: the id of the account that receives the money.
+        account_name: its name.
+        due_at: an aware datetime, or ISO text with an offset or ``Z``.
+        currency: ISO 4217 code, translated through the caller's table of currency codes.
+        lines: what is sold.
+        taxes: what is added.
+        discount: what is taken off; None for nothing (the field is then not sent).
+        description: a text.
+        billing_cycle: the provider's code.
+        recurring: whether it repeats.
+        payment_methods: the provider's codes.
+        notifications: the provider's codes; a value here may send mail at each delivery.
+        remind_days_before: days before ``due_at`` on which a reminder goes out.
+        remind_days_after: days after it.
+        remind_on_due_date: whether one goes out on the day.
+
+    Raises:
+        InvalidInputError: if a value is of the wrong type, ``due_at`` has no time zone, or a
+            number is a float.
+    """
+
+    counterparty: str = attrs.field(validator=_text)
+    counterparty_name: str = attrs.field(validator=_text)
+    receiving_account: str = attrs.field(validator=_text)
+    account_name: str = attrs.field(validator=_text)
+    due_at: datetime = attrs.field(converter=_moment, validator=_must(instant))
+    currency: str = attrs.field(validator=_text)
+    lines: tuple[ReplacementLine, ...] = attrs.field(converter=tuple)
+    taxes: tuple[Tax, ...] = attrs.field(converter=tuple)
+    discount: Discount | None
+    description: str = attrs.field(validator=_text)
+    billing_cycle: int = attrs.field(validator=_whole)
+    recurring: bool = attrs.field(validator=_yes_or_no)
+    payment_methods: tuple[int, ...] = attrs.field(converter=_ints, validator=_whole_numbers)
+    notifications: tuple[int, ...] = attrs.field(converter=_ints, validator=_whole_numbers)
+    remind_days_before: tuple[int, ...] = attrs.field(converter=_ints, validator=_whole_numbers)
+    remind_days_after: tuple[int, ...] = attrs.field(converter=_ints, validator=_whole_numbers)
+    remind_on_due_date: bool = attrs.field(validator=_yes_or_no)

@@ -1,0 +1,361 @@
+"""The seams: what a dialect, a transport, a driver, a policy and an observer must offer.
+
+Each can be written by a third party and named in an entry-point group; none of them needs to know
+another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from ssl import SSLContext
+from typing import ClassVar, Protocol, Self, TypeAlias, overload, runtime_checkable
+
+import attrs
+
+from billingual.capabilities import Capabilities, Feature
+from billingual.errors import BillingualError, UnsupportedError
+from billingual.events import Event
+from billingual.model import (
+    Changes,
+    Draft,
+    Filter,
+    Invoice,
+    InvoiceSummary,
+    Page,
+    Query,
+    Receipt,
+    Replacement,
+    Sort,
+)
+from billingual.outcome import Attempt, Safety
+from billingual.wire import Bounds, Conversation, WireRequest, WireResponse
+
+__all__ = [
+    "Account",
+    "Decision",
+    "Dialect",
+    "Driver",
+    "InvoiceProtocol",
+    "Observer",
+    "Provider",
+    "RetryPolicy",
+    "Scope",
+    "Transport",
+    "TransportFactory",
+    "TransportOptions",
+]
+
+
+@attrs.frozen(kw_only=True)
+class Scope:
+    """What a client is bound to at the provider.
+
+    Attributes:
+        tenant: whose data every request is about, where a provider has tenants.
+        organization: likewise for organizations; None leaves it to the provider's default.
+    """
+
+    tenant: str | None = None
+    organization: str | None = None
+
+
+@runtime_checkable
+class Dialect(Protocol):
+    """How one API family writes the protocol's operations as HTTP; pure: no I/O, no clock.
+
+    Each operation is a generator: it yields requests, is sent their answers, and returns a model.
+    All that can be known to be wrong is refused before the first yield. Only good answers are
+    sent in: :meth:`check` turns a bad one into an error first. Subclass this and override what
+    the family has; what is left raises ``UnsupportedError``.
+
+    Attributes:
+        name: the dialect's name in the registry.
+        capabilities: what it can do.
+    """
+
+    name: ClassVar[str]
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the dialect can do."""
+        ...
+
+    def scoped(self, scope: Scope) -> Self:
+        """Return the dialect bound to a tenant or organization.
+
+        Raises:
+            InvalidInputError: if an id does not have the documented form.
+        """
+        ...
+
+    def check(self, request: WireRequest, response: WireResponse) -> None:
+        """Accept a good answer, or raise the one error that fits a bad one.
+
+        Three layers, in this order: the HTTP status decides the class before any body is read;
+        then the envelope; then whether there is a payload.
+
+        Raises:
+            ProviderError: if the answer is no, or cannot be understood.
+        """
+        ...
+
+    def create(self, draft: Draft) -> Conversation[Invoice]:
+        """Create an invoice."""
+        raise self._lacking(Feature.CREATE)
+
+    def get(self, invoice_id: str) -> Conversation[Invoice]:
+        """Read one invoice in full."""
+        raise self._lacking(Feature.GET)
+
+    def list_page(self, query: Query) -> Conversation[Page]:
+        """Read one page of a list."""
+        raise self._lacking(Feature.LIST)
+
+    def update(
+        self, invoice_id: str, changes: Changes, base: InvoiceSummary | None
+    ) -> Conversation[Invoice]:
+        """Change some fields of one invoice; *base* is the caller's copy for the lock check."""
+        raise self._lacking(Feature.UPDATE)
+
+    def replace(self, invoice_id: str, replacement: Replacement) -> Conversation[Receipt]:
+        """Put a whole document in the place of one invoice."""
+        raise self._lacking(Feature.REPLACE)
+
+    def update_many(
+        self, pairs: Sequence[tuple[str, Changes]]
+    ) -> Conversation[tuple[Invoice, ...]]:
+        """Change several invoices in one request; answers in the order of *pairs*."""
+        raise self._lacking(Feature.UPDATE_MANY)
+
+    def delete_many(self, invoice_ids: Sequence[str]) -> Conversation[None]:
+        """Delete several invoices in one request."""
+        raise self._lacking(Feature.DELETE_MANY)
+
+    def finalize(self, invoice_id: str) -> Conversation[Invoice]:
+        """Make a draft final, which cannot be undone."""
+        raise self._lacking(Feature.FINALIZE)
+
+    def void(self, invoice_id: str) -> Conversation[Invoice]:
+        """Make an invoice void, which cannot be undone."""
+        raise self._lacking(Feature.VOID)
+
+    def _lacking(self, feature: Feature) -> UnsupportedError:
+        return UnsupportedError(
+            self.capabilities.provider,
+            feature.value,
+            self.capabilities.instead.get(feature, "see its capabilities"),
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Account:
+    """Where and as whom to call a server that a transport brings along (the sandbox)."""
+
+    base_url: str
+    token: str | None = attrs.field(default=None, repr=False)
+    tenant: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class TransportOptions:
+    """What a transport is made with; the same words mean the same on each.
+
+    Attributes:
+        driver: for waits and clocks.
+        tls: an ``ssl.SSLContext`` to use instead of the default one.
+        proxy: URL of a proxy; None for none (the environment is not read).
+        connections: most connections at once. Default 100.
+        keepalive_s: seconds an idle connection is kept; shorter than servers keep theirs, so that
+            a request seldom meets a closed one. Default 5.
+    """
+
+    driver: Driver
+    tls: SSLContext | None = None
+    proxy: str | None = attrs.field(default=None, repr=False)
+    connections: int = 100
+    keepalive_s: float = 5.0
+
+
+class Transport(Protocol):
+    """Move one request to the provider and bring one answer, within bounds.
+
+    A transport never retries, never follows a redirect and never reads environment variables. An
+    answer of any status is an answer; what prevents one is a ``TransportError`` that carries the
+    evidence. No type or exception of its library leaves it.
+    """
+
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        """Deliver *request* (absolute and signed) once.
+
+        Raises:
+            TransportError: if no whole answer within *bounds* came back.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Give up all connections; closing twice is no error."""
+        ...
+
+    def account(self, provider: str) -> Account | None:
+        """Return the account of a server the transport brings along; None for the network."""
+        ...
+
+
+TransportFactory: TypeAlias = Callable[[TransportOptions], Transport]
+
+
+class Driver(Protocol):
+    """How waiting is done. The only place that sleeps, locks or reads a clock."""
+
+    def now(self) -> float:
+        """Return seconds on a clock that never goes back."""
+        ...
+
+    def wall(self) -> float:
+        """Return seconds since 1970-01-01 UTC, for dates in headers."""
+        ...
+
+    def random(self) -> float:
+        """Return a number from 0 up to 1, for the jitter of waits."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; cancellation passes through."""
+        ...
+
+    def lock(self) -> AbstractAsyncContextManager[object]:
+        """Make a lock for callers that share a client."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Decision:
+    """What to do after an attempt that did not succeed.
+
+    Attributes:
+        wait_s: seconds to wait before the next attempt, or None to stop.
+        why: the reason, in words.
+    """
+
+    wait_s: float | None
+    why: str
+
+
+class RetryPolicy(Protocol):
+    """Decide about another attempt; frozen, without state of a call, without clock or sleep."""
+
+    def decide(
+        self,
+        attempts: Sequence[Attempt],
+        *,
+        error: BillingualError,
+        safety: Safety,
+        left_s: float,
+        random: Callable[[], float],
+    ) -> Decision:
+        """Decide from all attempts so far.
+
+        Args:
+            attempts: what was sent, in order; the last one has just failed.
+            error: how the last one failed.
+            safety: what a second delivery would do.
+            left_s: seconds the deadline leaves.
+            random: a source of numbers from 0 up to 1, for the jitter.
+        """
+        ...
+
+
+class Observer(Protocol):
+    """Listen to what happens in calls. It must be quick and must not raise."""
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        ...
+
+
+class InvoiceProtocol(Protocol):
+    """The one set of operations that every program uses; :class:`billingual.AsyncClient` has it.
+
+    Type your own code against this where a client may be replaced by something else.
+    """
+
+    async def create(self, draft: Draft) -> Invoice:
+        """Create an invoice."""
+        ...
+
+    async def get(self, invoice_id: str) -> Invoice:
+        """Read one invoice in full."""
+        ...
+
+    def list(
+        self,
+        filter: Filter | None = None,
+        *,
+        sort: str | Sort | None = None,
+        page_size: int | None = None,
+    ) -> AsyncIterable[InvoiceSummary]:
+        """List invoices."""
+        ...
+
+    @overload
+    async def update(
+        self, invoice_id: str, changes: Changes, *, base: InvoiceSummary | None = None
+    ) -> Invoice: ...
+
+    @overload
+    async def update(
+        self, invoice_id: str, changes: Replacement, *, base: None = None
+    ) -> Receipt: ...
+
+    async def update(
+        self,
+        invoice_id: str,
+        changes: Changes | Replacement,
+        *,
+        base: InvoiceSummary | None = None,
+    ) -> Invoice | Receipt:
+        """Change some fields of an invoice, or the whole of it."""
+        ...
+
+    async def update_many(
+        self, pairs: Mapping[str, Changes] | Sequence[tuple[str, Changes]]
+    ) -> tuple[Invoice, ...]:
+        """Change several invoices: all of them, or none."""
+        ...
+
+    async def delete_many(self, invoice_ids: Sequence[str]) -> None:
+        """Delete several invoices in one request."""
+        ...
+
+    async def finalize(self, invoice_id: str) -> Invoice:
+        """Make a draft final."""
+        ...
+
+    async def void(self, invoice_id: str) -> Invoice:
+        """Make an invoice void."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Provider:
+    """A preset: which dialects a service speaks, and where.
+
+    Attributes:
+        name: used in errors, events and the sandbox.
+        dialects: names of the registry, or dialect objects; the first that has an operation
+            carries it out.
+        base_url: where it lives; None where that is not documented and must be given.
+        needs_token: whether a call without a token is refused at construction.
+        options: keyword arguments for the dialects that are named, by dialect.
+    """
+
+    name: str
+    dialects: tuple[str | Dialect, ...]
+    base_url: str | None = None
+    needs_token: bool = True
+    options: Mapping[str, Mapping[str, object]] = attrs.field(factory=dict)
+
+    def named(self) -> Iterable[str]:
+        """List the names of its dialects."""
+        return tuple(each if isinstance(each, str) else each.name for each in self.dialects)

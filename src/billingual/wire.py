@@ -1,0 +1,246 @@
+"""Requests and answers as they cross the wire, in words of our own.
+
+No type of an HTTP library appears here, and no text made from these types shows a credential:
+header values are hidden unless their name is on a short list of harmless ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import TypeAlias, TypeVar
+from urllib.parse import quote, urlencode
+
+import attrs
+
+from billingual.outcome import Safety
+
+__all__ = [
+    "Bounds",
+    "Conversation",
+    "Deadline",
+    "Exchange",
+    "Headers",
+    "Timeouts",
+    "WireRequest",
+    "WireResponse",
+    "encode_query",
+    "path_segment",
+]
+
+T = TypeVar("T")
+
+_SHOWN = frozenset(
+    {
+        "accept", "accept-encoding", "allow", "content-encoding", "content-length",
+        "content-type", "date", "retry-after", "sandbox-rule", "server", "transfer-encoding",
+        "user-agent", "x-request-id",
+    }
+)  # fmt: skip
+_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
+
+
+class Headers:
+    """Header fields in order, found by name in any case; immutable.
+
+    ``repr`` shows the values of harmless names only. Fields that carry credentials keep a set of
+    headers from being pickled, so that no token reaches a queue or a cache by accident.
+    """
+
+    __slots__ = ("_pairs",)
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        self._pairs = tuple(pairs)
+
+    def get(self, name: str) -> str | None:
+        """Return the first value of *name*, or None."""
+        wanted = name.lower()
+        return next((value for key, value in self._pairs if key.lower() == wanted), None)
+
+    def get_all(self, name: str) -> tuple[str, ...]:
+        """Return every value of *name* in order."""
+        wanted = name.lower()
+        return tuple(value for key, value in self._pairs if key.lower() == wanted)
+
+    def merged(self, pairs: Iterable[tuple[str, str]]) -> Headers:
+        """Return headers with *pairs* added, each replacing fields of its name."""
+        added = tuple(pairs)
+        names = {key.lower() for key, _ in added}
+        return Headers((*(p for p in self._pairs if p[0].lower() not in names), *added))
+
+    def without_credentials(self) -> Headers:
+        """Return headers without cookies and authorization."""
+        return Headers(p for p in self._pairs if p[0].lower() not in _CREDENTIALS)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._pairs)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.get(name) is not None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Headers):
+            return NotImplemented
+        return self._folded() == other._folded()
+
+    def __hash__(self) -> int:
+        return hash(self._folded())
+
+    def __repr__(self) -> str:
+        shown = ", ".join(
+            f"{key}: {value if key.lower() in _SHOWN else '***'}" for key, value in self._pairs
+        )
+        return f"Headers({shown})"
+
+    def __reduce__(self) -> tuple[type[Headers], tuple[tuple[tuple[str, str], ...]]]:
+        if any(key.lower() in _CREDENTIALS for key, _ in self._pairs):
+            raise TypeError("these headers carry credentials and are not pickled")
+        return (Headers, (self._pairs,))
+
+    def _folded(self) -> tuple[tuple[str, str], ...]:
+        return tuple((key.lower(), value) for key, value in self._pairs)
+
+
+@attrs.frozen(kw_only=True)
+class WireRequest:
+    """One request: what a dialect asks for, and what a transport sends.
+
+    Attributes:
+        method: the HTTP method.
+        url: below the base URL as a dialect yields it (``/api/invoices?page=1``); absolute as a
+            transport receives it. Already percent-encoded in both.
+        route: the path with placeholders, fit for logs: ``/api/invoices/{uid}``.
+        safety: what a second delivery would do.
+        headers: fields in order; signed only on the copy that a transport receives.
+        body: the bytes to send, frozen: a resend sends the same ones.
+        keys: the names of the body's fields, for errors; never their values.
+    """
+
+    method: str
+    url: str = attrs.field(repr=False)
+    route: str
+    safety: Safety
+    headers: Headers = attrs.field(factory=Headers)
+    body: bytes | None = attrs.field(
+        default=None, repr=lambda b: "-" if b is None else f"{len(b)} B"
+    )
+    keys: tuple[str, ...] = ()
+
+    def addressed(self, base_url: str, headers: Iterable[tuple[str, str]]) -> WireRequest:
+        """Return the copy that goes out: absolute, with *headers* (the signature) added."""
+        return attrs.evolve(self, url=f"{base_url}{self.url}", headers=self.headers.merged(headers))
+
+
+@attrs.frozen(kw_only=True)
+class WireResponse:
+    """One complete answer, its body decoded from gzip or deflate and within bounds."""
+
+    status: int
+    headers: Headers = attrs.field(factory=Headers)
+    body: bytes = attrs.field(default=b"", repr=lambda b: f"{len(b)} B")
+
+
+@attrs.frozen(kw_only=True)
+class Exchange:
+    """What was asked and what was answered, kept on errors; it holds no credentials.
+
+    ``body`` is the provider's answer as it came (decompressed); it may hold personal data, so
+    neither ``repr`` nor an error's text shows it.
+    """
+
+    method: str
+    route: str
+    keys: tuple[str, ...]
+    status: int
+    headers: Headers
+    body: bytes = attrs.field(repr=lambda b: f"{len(b)} B")
+
+    @classmethod
+    def of(cls, request: WireRequest, response: WireResponse) -> Exchange:
+        """Keep what may be kept of a request and its answer."""
+        return cls(
+            method=request.method,
+            route=request.route,
+            keys=request.keys,
+            status=response.status,
+            headers=response.headers.without_credentials(),
+            body=response.body,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Timeouts:
+    """Longest waits of one attempt, in seconds; each is also cut to what the deadline leaves.
+
+    Attributes:
+        connect: for a connection, TLS included. Default 5.
+        write: for each piece of the request. Default 10.
+        read: for each piece of the answer. Default 30.
+        pool: for a free connection of the pool. Default 5.
+    """
+
+    connect: float = 5.0
+    write: float = 10.0
+    read: float = 30.0
+    pool: float = 5.0
+
+    @classmethod
+    def each(cls, seconds: float) -> Timeouts:
+        """Return timeouts with every phase limited to *seconds*."""
+        return cls(connect=seconds, write=seconds, read=seconds, pool=seconds)
+
+
+@attrs.frozen
+class Deadline:
+    """One end for all attempts of a call, on the clock of the driver that made it."""
+
+    at: float
+    now: Callable[[], float] = attrs.field(repr=False)
+
+    def left(self) -> float:
+        """Return the seconds that are left; never below zero."""
+        return max(0.0, self.at - self.now())
+
+
+@attrs.frozen(kw_only=True)
+class Bounds:
+    """How long and how large one attempt may be. No bound is infinite.
+
+    Attributes:
+        timeouts: per phase.
+        deadline: of the whole call; a transport checks it at each piece of an answer.
+        wire_bytes: largest answer as it comes. Default 16 MiB.
+        body_bytes: largest answer once decompressed. Default 64 MiB.
+        ratio: largest growth in decompression. Default 200.
+    """
+
+    timeouts: Timeouts
+    deadline: Deadline
+    wire_bytes: int = 16 * 1024 * 1024
+    body_bytes: int = 64 * 1024 * 1024
+    ratio: int = 200
+
+    def phase(self, seconds: float) -> float:
+        """Return *seconds*, or what the deadline leaves where that is less."""
+        return min(seconds, self.deadline.left())
+
+
+Conversation: TypeAlias = Generator[WireRequest, WireResponse, T]
+"""One operation of a dialect: it yields requests, is sent their answers and returns a model."""
+
+
+def encode_query(pairs: Iterable[tuple[str, str]]) -> str:
+    """Write a query string, ``?`` included; empty for no pairs.
+
+    Everything but letters, digits and ``-._~`` is percent-encoded: a raw ``+`` would arrive as a
+    space, and the ``>`` and pipe of the providers' own samples are not legal in a URL.
+    """
+    text = urlencode(list(pairs), quote_via=quote, safe="")
+    return f"?{text}" if text else ""
+
+
+def path_segment(text: str) -> str:
+    """Percent-encode *text* as exactly one segment of a path."""
+    return quote(text, safe="")
