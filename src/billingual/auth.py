@@ -1,0 +1,127 @@
+"""Credentials: who we are, and where that may be told.
+
+A token lives in a :class:`Secret`, which shows itself in no text, pickle or copy. It is checked
+when it is given, because a bad one (a trailing newline, say) would otherwise be printed whole by
+the exception of an HTTP library.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
+from typing import NoReturn, TypeAlias
+from urllib.parse import urlsplit
+
+from billingual.errors import ConfigurationError
+
+__all__ = ["BearerAuth", "Secret", "TokenSource", "checked_base_url"]
+
+TokenSource: TypeAlias = "str | Callable[[], str | Awaitable[str]]"
+"""A token, or a function (plain or async) that returns the current one for each attempt."""
+
+
+class Secret:
+    """A text that is only ever shown on purpose, by :meth:`reveal`."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled or copied")
+
+
+def _checked_token(token: object) -> Secret:
+    if not isinstance(token, str) or not token:
+        raise ConfigurationError("the token is empty or no text; give the key you were issued.")
+    if not all("!" <= character <= "~" for character in token):
+        raise ConfigurationError(
+            "the token holds a space, a line break or another character that cannot stand in a "
+            "header; strip what was read from a file or variable. It is not shown here."
+        )
+    return Secret(token)
+
+
+class BearerAuth:
+    """Sign requests with ``Authorization: Bearer``; without a token, do not sign.
+
+    Safe to share between tasks and threads.
+
+    Raises:
+        ConfigurationError: if the token is empty or cannot stand in a header.
+    """
+
+    __slots__ = ("_call", "_fixed")
+
+    def __init__(self, token: TokenSource | None) -> None:
+        self._call = token if callable(token) else None
+        self._fixed = None if token is None or callable(token) else _header(_checked_token(token))
+
+    async def sign(self) -> tuple[tuple[str, str], ...]:
+        """Return the header fields for one attempt."""
+        if self._call is None:
+            return () if self._fixed is None else (("Authorization", self._fixed.reveal()),)
+        token = self._call()
+        if inspect.isawaitable(token):
+            token = await token
+        return (("Authorization", _header(_checked_token(token)).reveal()),)
+
+    def __repr__(self) -> str:
+        return "BearerAuth(***)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("credentials are not pickled or copied")
+
+
+def _header(token: Secret) -> Secret:
+    return Secret(f"Bearer {token.reveal()}")
+
+
+def checked_base_url(url: str, *, allow_insecure: bool = False) -> str:
+    """Return *url* without a trailing slash, if a token may be sent there.
+
+    Raises:
+        ConfigurationError: if it is no plain ``https`` URL. ``http`` is taken for loopback
+            addresses, or where *allow_insecure* says so. User names, queries and fragments are
+            refused, because they would end in logs or change every request.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ConfigurationError("the base URL cannot be read as a URL.") from None
+    if parts.scheme not in {"http", "https"} or not host:
+        raise ConfigurationError("the base URL must start with https:// and name a host.")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ConfigurationError(
+            "the base URL holds a user name, a query or a fragment; give scheme, host, port and "
+            "path only, and the token as token=."
+        )
+    if any(character <= " " or character > "~" for character in url):
+        raise ConfigurationError("the base URL holds a space or a character outside ASCII.")
+    if parts.scheme == "http" and not allow_insecure and not _is_loopback(host):
+        raise ConfigurationError(
+            f"http://{host} would carry the token unencrypted; use https://, or say "
+            "allow_insecure=True if you know the network."
+        )
+    return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,171 @@
+"""From what a caller names to what a call needs: provider, dialects, wire, credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+import attrs
+
+from billingual.auth import BearerAuth, TokenSource, checked_base_url
+from billingual.capabilities import Capabilities
+from billingual.desk import Desk, Wire
+from billingual.errors import ConfigurationError
+from billingual.protocol import (
+    Dialect,
+    Driver,
+    Observer,
+    Provider,
+    RetryPolicy,
+    Scope,
+    Transport,
+    TransportFactory,
+    TransportOptions,
+)
+from billingual.registry import DIALECTS, POLICIES, PROVIDERS, TRANSPORTS
+from billingual.wire import Timeouts
+
+__all__ = ["Settings", "open_desk", "open_wire", "provider_named"]
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """What a client was told; siblings differ from each other here and share the wire."""
+
+    provider: Provider
+    token: TokenSource | None = attrs.field(repr=False)
+    tenant: str | None
+    organization: str | None
+    base_url: str | None
+    allow_insecure: bool
+    retry: str | RetryPolicy
+    timeout: float | Timeouts
+    deadline: float
+    observers: tuple[Observer, ...]
+
+
+def provider_named(provider: str | Provider) -> Provider:
+    """Return the preset of that name, or the preset itself.
+
+    Raises:
+        UnknownNameError: if there is no such name.
+        ConfigurationError: if the name does not stand for a preset.
+    """
+    if isinstance(provider, Provider):
+        return provider
+    preset = PROVIDERS.load(provider)
+    made = preset() if callable(preset) else preset
+    if not isinstance(made, Provider):
+        raise ConfigurationError(f"{provider!r} is registered but is no provider preset.")
+    return made
+
+
+def open_wire(transport: str | Transport | TransportFactory, options: TransportOptions) -> Wire:
+    """Make the transport, or take the caller's own, which is then never closed by us.
+
+    Raises:
+        UnknownNameError: if there is no transport of that name.
+        MissingExtraError: if it needs a package that is not installed.
+    """
+    if isinstance(transport, str):
+        transport = cast(TransportFactory, TRANSPORTS.load(transport))
+    elif hasattr(transport, "send"):
+        return Wire(cast(Transport, transport), owned=False)
+    return Wire(cast(TransportFactory, transport)(options), owned=True)
+
+
+def open_desk(settings: Settings, *, wire: Wire, driver: Driver, calls: Iterator[int]) -> Desk:
+    """Bind settings to a wire; everything that can be known to be wrong is refused here.
+
+    Raises:
+        ConfigurationError: if a token or base URL is missing or unusable, or a tenant or
+            organization is given to a provider that has none.
+        InvalidInputError: if an id, timeout or deadline cannot be right.
+    """
+    provider = settings.provider
+    account = wire.transport.account(provider.name)
+    dialects = tuple(_dialect(each, provider) for each in provider.dialects)
+    capabilities = _united(dialects)
+    tenant = settings.tenant
+    if tenant is None and account is not None and "tenant" in capabilities.scope:
+        tenant = account.tenant
+    scope = Scope(tenant=tenant, organization=settings.organization)
+    _check_scope(scope, capabilities)
+    base_url = settings.base_url or (account.base_url if account else provider.base_url)
+    if base_url is None:
+        raise ConfigurationError(
+            f"{provider.name} documents no address; give base_url='https://...', or try it "
+            "without one by transport='sandbox'."
+        )
+    token = settings.token
+    if token is None and account is not None:
+        token = account.token
+    elif token is None and provider.needs_token:
+        raise ConfigurationError(
+            f"{provider.name} needs a token; give token=..., or try it without an account by "
+            "transport='sandbox'."
+        )
+    return Desk(
+        provider=provider.name,
+        base_url=checked_base_url(base_url, allow_insecure=settings.allow_insecure),
+        dialects=tuple(each.scoped(scope) for each in dialects),
+        capabilities=capabilities,
+        wire=wire,
+        driver=driver,
+        auth=BearerAuth(token),
+        policy=_policy(settings.retry),
+        timeouts=_timeouts(settings.timeout),
+        deadline_s=_positive(settings.deadline, "deadline"),
+        observers=settings.observers,
+        calls=calls,
+    )
+
+
+def _dialect(dialect: str | Dialect, provider: Provider) -> Dialect:
+    if not isinstance(dialect, str):
+        return dialect
+    make = DIALECTS.load(dialect)
+    if not callable(make):
+        raise ConfigurationError(f"{dialect!r} is registered but makes no dialect.")
+    options = provider.options.get(dialect, {})
+    return cast(Dialect, make(provider=provider.name, **options))
+
+
+def _united(dialects: Sequence[Dialect]) -> Capabilities:
+    if not dialects:
+        raise ConfigurationError("a provider speaks at least one dialect; name one.")
+    united = dialects[0].capabilities
+    for each in dialects[1:]:
+        united = united.united(each.capabilities)
+    return united
+
+
+def _check_scope(scope: Scope, capabilities: Capabilities) -> None:
+    for name in ("tenant", "organization"):
+        if getattr(scope, name) is not None and name not in capabilities.scope:
+            has = " or ".join(sorted(capabilities.scope)) or "neither"
+            raise ConfigurationError(
+                f"{capabilities.provider} has no {name}s; leave {name}= out (it has {has})."
+            )
+
+
+def _policy(retry: str | RetryPolicy) -> RetryPolicy:
+    return cast(RetryPolicy, POLICIES.load(retry)) if isinstance(retry, str) else retry
+
+
+def _timeouts(timeout: float | Timeouts) -> Timeouts:
+    if isinstance(timeout, Timeouts):
+        for phase in ("connect", "write", "read", "pool"):
+            _positive(getattr(timeout, phase), f"timeout.{phase}")
+        return timeout
+    return Timeouts.each(_positive(timeout, "timeout"))
+
+
+def _positive(seconds: float, field: str) -> float:
+    usable = not isinstance(seconds, bool) and isinstance(seconds, (int, float))
+    if not usable or not 0 < seconds < float("inf"):
+        raise ConfigurationError(
+            f"{field}={seconds!r} is no waiting time; give a number of seconds above zero "
+            "(no wait is endless)."
+        )
+    return float(seconds)

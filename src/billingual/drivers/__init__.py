@@ -1,0 +1,5 @@
+"""How waiting is done; the only modules that sleep, lock or read a clock."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

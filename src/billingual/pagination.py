@@ -1,0 +1,184 @@
+"""Lists that are longer than one answer.
+
+A provider pages by offset while others write, so rows can repeat or be skipped. What we can do is
+done: rows that repeat are dropped, pages that do not move on are an error, and the scan says at its
+end whether it provably saw everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Final
+
+import attrs
+
+from billingual.errors import InvalidInputError, PaginationError
+from billingual.model import InvoiceSummary, Page, Query
+
+__all__ = ["Pager", "Scan", "ScanReport"]
+
+MAX_PAGES: Final = 1_000_000
+"""No list is followed for ever: this many pages of one row are still a million rows."""
+
+
+@attrs.frozen(kw_only=True)
+class ScanReport:
+    """What a scan saw.
+
+    Attributes:
+        pages: answers read.
+        rows: rows handed out.
+        repeated: rows dropped because their id had come before.
+        total_items: what the provider last said the total is, or None.
+        complete: whether every row was provably seen at one moment.
+        why: the reason, in words.
+    """
+
+    pages: int
+    rows: int
+    repeated: int
+    total_items: int | None
+    complete: bool
+    why: str
+
+
+@attrs.define
+class Scan:
+    """Follow the pages of one scan; pure bookkeeping."""
+
+    pages: int = 0
+    rows: int = 0
+    repeated: int = 0
+    total_items: int | None = None
+    ended: bool = False
+    _whole: bool = False
+    _seen: set[str] = attrs.field(factory=set, repr=False)
+    _last_ids: tuple[str, ...] = attrs.field(default=(), repr=False)
+
+    def take(self, page: Page) -> tuple[InvoiceSummary, ...]:
+        """Take one page and return its rows that did not come before.
+
+        Raises:
+            PaginationError: if it repeats the page before it, or there is no end to the pages.
+        """
+        ids = tuple(row.id for row in page.items)
+        if ids and ids == self._last_ids:
+            raise PaginationError(
+                f"page {page.number} repeats the rows of the page before it: the provider does "
+                "not move on, so the list was stopped."
+            )
+        if self.pages >= MAX_PAGES:
+            raise PaginationError(f"the list did not end after {MAX_PAGES} pages.")
+        fresh = tuple(row for row in page.items if not self._came_before(row.id))
+        self.pages += 1
+        self.rows += len(fresh)
+        self.repeated += len(ids) - len(fresh)
+        self.total_items = page.total_items
+        self._last_ids = ids
+        self._whole = page.is_whole or (
+            page.number == 1 and page.total_items is not None and len(ids) == page.total_items
+        )
+        self.ended = self._whole or not self._has_next(page)
+        return fresh
+
+    def report(self) -> ScanReport:
+        """Say what was seen so far."""
+        complete = self.ended and self._whole and self.repeated == 0
+        if complete:
+            why = "one answer held the whole list"
+        elif not self.ended:
+            why = "the scan was left before its end"
+        elif self.pages > 1:
+            why = "several pages were read one after another, and others may write in between"
+        else:
+            why = "the provider does not say how many rows there are, or counts otherwise"
+        return ScanReport(
+            pages=self.pages,
+            rows=self.rows,
+            repeated=self.repeated,
+            total_items=self.total_items,
+            complete=complete,
+            why=why,
+        )
+
+    def _came_before(self, row_id: str) -> bool:
+        before = len(self._seen)
+        self._seen.add(row_id)
+        return len(self._seen) == before
+
+    @staticmethod
+    def _has_next(page: Page) -> bool:
+        # An empty page is not the end while the provider says there are more.
+        if page.total_pages is not None:
+            return page.number < page.total_pages
+        return bool(page.items)
+
+
+class Pager:
+    """A list to be walked; nothing is requested before the first row is asked for.
+
+    ``async for row in pager`` walks rows; :meth:`pages` walks answers. Each walk starts anew and
+    holds one page at a time. Order is the provider's. A walk is *not* a snapshot: see
+    :attr:`report` for whether it is provably complete.
+
+    Not safe to share between tasks while it is walked; make one pager for each.
+    """
+
+    def __init__(self, fetch: Callable[[Query], Awaitable[Page]], query: Query) -> None:
+        self._fetch = fetch
+        self._query = query
+        self._scan = Scan()
+
+    @property
+    def report(self) -> ScanReport:
+        """What the latest walk saw so far, and whether that is provably everything."""
+        return self._scan.report()
+
+    async def __aiter__(self) -> AsyncIterator[InvoiceSummary]:
+        async with aclosing(self._walk()) as pages:
+            async for page in pages:
+                for row in page.items:
+                    yield row
+
+    async def pages(self) -> AsyncIterator[Page]:
+        """Walk the answers; rows that came before are left out of ``items``.
+
+        Raises:
+            PaginationError: if the pages do not fit together.
+        """
+        async with aclosing(self._walk()) as pages:
+            async for page in pages:
+                yield page
+
+    async def first(self) -> InvoiceSummary | None:
+        """Return the first row, or None where there is none."""
+        async with aclosing(self._walk()) as pages:
+            async for page in pages:
+                if page.items:
+                    return page.items[0]
+        return None
+
+    async def collect(self, *, limit: int) -> list[InvoiceSummary]:
+        """Return at most *limit* rows as a list; to hold more than fits in memory, walk instead.
+
+        Raises:
+            InvalidInputError: if *limit* is not at least 1.
+        """
+        if limit < 1:
+            raise InvalidInputError("limit", f"{limit} asks for no rows", "give at least 1")
+        rows: list[InvoiceSummary] = []
+        async with aclosing(self._walk()) as pages:
+            async for page in pages:
+                rows.extend(page.items[: limit - len(rows)])
+                if len(rows) == limit:
+                    break
+        return rows
+
+    async def _walk(self) -> AsyncGenerator[Page, None]:
+        scan = self._scan = Scan()
+        query = self._query
+        while not scan.ended:
+            page = await self._fetch(query)
+            yield attrs.evolve(page, items=scan.take(page))
+            query = attrs.evolve(query, page=query.page + 1)

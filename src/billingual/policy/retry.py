@@ -1,0 +1,98 @@
+"""When to try again. One layer retries: this one; a transport never does.
+
+Reads are tried again after anything that may pass. A write is tried again only where the provider
+provably did not act: the request never left, or a rate limit turned it away at the door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import attrs
+
+from billingual.errors import (
+    BillingualError,
+    RateLimitedError,
+    ServerError,
+    TransportError,
+)
+from billingual.outcome import Attempt, Outcome, Safety
+from billingual.policy.backoff import full_jitter
+from billingual.protocol import Decision
+
+__all__ = ["NONE", "STANDARD", "Retry"]
+
+
+@attrs.frozen(kw_only=True)
+class Retry:
+    """Try again with growing, jittered waits; frozen, so that clients can share one.
+
+    Attributes:
+        attempts: most deliveries of one request, the first included.
+        base_s: bound of the first wait, in seconds; it doubles with each retry.
+        throttled_s: the same after a rate limit that names no time.
+        cap_s: largest bound.
+        obey_s: longest ``Retry-After`` that is waited for; a longer one is the caller's to handle.
+    """
+
+    attempts: int = 4
+    base_s: float = 0.1
+    throttled_s: float = 1.0
+    cap_s: float = 20.0
+    obey_s: float = 60.0
+
+    def decide(
+        self,
+        attempts: Sequence[Attempt],
+        *,
+        error: BillingualError,
+        safety: Safety,
+        left_s: float,
+        random: Callable[[], float],
+    ) -> Decision:
+        """Decide whether and when to try again; see :class:`billingual.protocol.RetryPolicy`."""
+        refusal = self._refusal(attempts, error, safety)
+        if refusal is not None:
+            return Decision(wait_s=None, why=refusal)
+        wait_s, why = self._wait(attempts, error, random)
+        if wait_s > left_s:
+            return Decision(
+                wait_s=None,
+                why=f"the next attempt would be in {wait_s:.1f} s, the deadline in {left_s:.1f} s",
+            )
+        return Decision(wait_s=wait_s, why=why)
+
+    def _refusal(
+        self, attempts: Sequence[Attempt], error: BillingualError, safety: Safety
+    ) -> str | None:
+        outcome = attempts[-1].outcome
+        if safety.writes and outcome not in {Outcome.NOT_SENT, Outcome.NOT_APPLIED}:
+            return f"a write that ended {outcome.value} is never sent again on its own"
+        if not isinstance(error, (TransportError, RateLimitedError, ServerError)):
+            return f"{type(error).__name__} would come again"
+        if len(attempts) >= self.attempts:
+            return f"{len(attempts)} of {self.attempts} attempts are used"
+        if isinstance(error, RateLimitedError) and (error.retry_after or 0.0) > self.obey_s:
+            return f"the provider asks to wait longer than {self.obey_s:.0f} s"
+        return None
+
+    def _wait(
+        self, attempts: Sequence[Attempt], error: BillingualError, random: Callable[[], float]
+    ) -> tuple[float, str]:
+        retries = len(attempts) - 1
+        throttled = isinstance(error, RateLimitedError)
+        base_s = self.throttled_s if throttled else self.base_s
+        jitter = full_jitter(retries, base_s=base_s, cap_s=self.cap_s, random=random)
+        if isinstance(error, RateLimitedError) and error.retry_after is not None:
+            # A floor with jitter on top: Retry-After: 0 must not become a hot loop, and callers
+            # that were turned away together must not come back together.
+            return error.retry_after + jitter, "the provider said when to come back"
+        return jitter, f"{attempts[-1].outcome.value} may pass"
+
+
+NONE: Final = Retry(attempts=1)
+"""Never try again: for programs that retry themselves, so that retries do not multiply."""
+
+STANDARD: Final = Retry()
+"""Up to four attempts: for calls that somebody waits for."""

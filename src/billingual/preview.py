@@ -1,0 +1,90 @@
+"""The exact requests that operations would send, without sending them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from billingual.capabilities import Feature
+from billingual.desk import HEADERS, Desk
+from billingual.errors import InternalError
+from billingual.model import Changes, Draft, Filter, InvoiceSummary, Query, Replacement, Sort
+from billingual.wire import Conversation, WireRequest
+
+__all__ = ["Preview"]
+
+
+@attrs.frozen
+class Preview:
+    """Each method takes what the client's takes and returns the first request it would send.
+
+    The request is absolute and unsigned: no token is in it. All local checks run, so a preview
+    that returns is a call that would be sent.
+    """
+
+    _desk: Desk = attrs.field(repr=False)
+
+    def create(self, draft: Draft) -> WireRequest:
+        """Show the request of ``create``."""
+        return self._first(self._desk.dialect(Feature.CREATE).create(draft))
+
+    def get(self, invoice_id: str) -> WireRequest:
+        """Show the request of ``get``."""
+        return self._first(self._desk.dialect(Feature.GET).get(invoice_id))
+
+    def list(
+        self,
+        filter: Filter | None = None,
+        *,
+        sort: str | Sort | None = None,
+        page_size: int | None = None,
+    ) -> WireRequest:
+        """Show the first request of ``list``."""
+        query = Query(
+            filter=filter or Filter(),
+            sort=Sort.parse(sort) if isinstance(sort, str) else sort,
+            page_size=page_size,
+        )
+        return self._first(self._desk.dialect(Feature.LIST).list_page(query))
+
+    def update(
+        self,
+        invoice_id: str,
+        changes: Changes | Replacement,
+        *,
+        base: InvoiceSummary | None = None,
+    ) -> WireRequest:
+        """Show the request of ``update``."""
+        if isinstance(changes, Replacement):
+            dialect = self._desk.dialect(Feature.REPLACE)
+            return self._first(dialect.replace(invoice_id, changes))
+        return self._first(self._desk.dialect(Feature.UPDATE).update(invoice_id, changes, base))
+
+    def update_many(
+        self, pairs: Mapping[str, Changes] | Sequence[tuple[str, Changes]]
+    ) -> WireRequest:
+        """Show the request of ``update_many``."""
+        listed = tuple(pairs.items()) if isinstance(pairs, Mapping) else tuple(pairs)
+        return self._first(self._desk.dialect(Feature.UPDATE_MANY).update_many(listed))
+
+    def delete_many(self, invoice_ids: Sequence[str]) -> WireRequest:
+        """Show the request of ``delete_many``."""
+        return self._first(self._desk.dialect(Feature.DELETE_MANY).delete_many(invoice_ids))
+
+    def finalize(self, invoice_id: str) -> WireRequest:
+        """Show the request of ``finalize``."""
+        return self._first(self._desk.dialect(Feature.FINALIZE).finalize(invoice_id))
+
+    def void(self, invoice_id: str) -> WireRequest:
+        """Show the request of ``void``."""
+        return self._first(self._desk.dialect(Feature.VOID).void(invoice_id))
+
+    def _first(self, conversation: Conversation[Any]) -> WireRequest:
+        try:
+            return next(conversation).addressed(self._desk.base_url, HEADERS)
+        except StopIteration:
+            raise InternalError("the operation sends no request to preview.") from None
+        finally:
+            conversation.close()

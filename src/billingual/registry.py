@@ -1,0 +1,116 @@
+"""Names that stand for dialects, transports, policies and providers.
+
+What ships with this package is looked up in a table and imported on first use; what others add
+comes from entry points, which are read only when a name is not in the table or a list is wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Final
+
+import attrs
+
+from billingual.errors import ConfigurationError, MissingExtraError, UnknownNameError
+
+__all__ = ["DIALECTS", "POLICIES", "PROVIDERS", "TRANSPORTS", "Registry"]
+
+
+@attrs.frozen
+class Registry:
+    """One kind of thing, found by name.
+
+    Attributes:
+        kind: the noun for errors.
+        group: the entry-point group that others add to.
+        builtin: ``module:attribute`` by name.
+        extras: the extra that installs what a name needs.
+    """
+
+    kind: str
+    group: str
+    builtin: Mapping[str, str]
+    extras: Mapping[str, str] = attrs.field(factory=dict)
+
+    def names(self) -> tuple[str, ...]:
+        """List all names, those of other packages included."""
+        from importlib.metadata import entry_points  # noqa: PLC0415 - slow to import
+
+        return tuple(
+            sorted({*self.builtin, *(each.name for each in entry_points(group=self.group))})
+        )
+
+    def load(self, name: str) -> object:
+        """Import what *name* stands for.
+
+        Raises:
+            UnknownNameError: if there is no such name; the error lists those there are.
+            MissingExtraError: if it needs a package that is not installed.
+            ConfigurationError: if another package's entry is broken; the error names it.
+        """
+        target = self.builtin.get(name)
+        if target is None:
+            return self._load_entry_point(name)
+        module, _, attribute = target.partition(":")
+        try:
+            return getattr(import_module(module), attribute)
+        except ModuleNotFoundError as missing:
+            extra = self.extras.get(name)
+            if extra is None or (missing.name or "").startswith("billingual"):
+                raise
+            raise MissingExtraError(
+                f"the {self.kind} {name!r}", extra, str(missing.name)
+            ) from missing
+
+    def _load_entry_point(self, name: str) -> object:
+        from importlib.metadata import entry_points  # noqa: PLC0415 - slow to import
+
+        for each in entry_points(group=self.group, name=name):
+            try:
+                return each.load()
+            except Exception as broken:
+                raise ConfigurationError(
+                    f"the {self.kind} {name!r} of entry point {each.value!r} cannot be loaded "
+                    f"({type(broken).__name__}: {broken}); ask the package that provides it."
+                ) from broken
+        raise UnknownNameError(self.kind, name, self.names())
+
+
+DIALECTS: Final = Registry(
+    "dialect",
+    "billingual.dialects",
+    {
+        "bulk": "billingual.dialects.bulk:BulkDialect",
+        "exante": "billingual.dialects.exante:ExanteDialect",
+        "tenant": "billingual.dialects.tenant:TenantDialect",
+        "v1": "billingual.dialects.v1:V1Dialect",
+    },
+)
+POLICIES: Final = Registry(
+    "retry policy",
+    "billingual.policies",
+    {
+        "none": "billingual.policy.retry:NONE",
+        "standard": "billingual.policy.retry:STANDARD",
+    },
+)
+PROVIDERS: Final = Registry(
+    "provider",
+    "billingual.providers",
+    {
+        "exante": "billingual.providers:exante",
+        "katsu": "billingual.providers:katsu",
+        "kukkingu": "billingual.providers:kukkingu",
+    },
+)
+TRANSPORTS: Final = Registry(
+    "transport",
+    "billingual.transports",
+    {
+        "httpx": "billingual.transports.httpx:HttpxTransport",
+        "memory": "billingual.transports.memory:memory",
+        "sandbox": "billingual.transports.sandbox:SandboxTransport",
+    },
+    extras={"sandbox": "sandbox"},
+)

@@ -1,0 +1,123 @@
+"""Talk to an ASGI application in this process: no socket, no server, no waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+import attrs
+
+from billingual.errors import ConnectionLostError
+from billingual.outcome import Evidence
+from billingual.protocol import Account
+from billingual.transports._body import BodyReader
+from billingual.wire import Bounds, Headers, WireRequest, WireResponse
+
+__all__ = ["AsgiApp", "AsgiTransport"]
+
+Message: TypeAlias = MutableMapping[str, Any]
+AsgiApp: TypeAlias = Callable[
+    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
+    Awaitable[None],
+]
+
+_DELIVERED: Final = Evidence(connected=True, request_complete=True, answer_begun=False)
+
+
+@attrs.define
+class _Exchange:
+    """One request inside the application, and what comes back."""
+
+    body: bytes
+    delivered: bool = False
+    status: int | None = None
+    headers: list[tuple[bytes, bytes]] = attrs.field(factory=list)
+    pieces: list[bytes] = attrs.field(factory=list)
+    ended: bool = False
+    dropped: bool = False
+
+    async def receive(self) -> Message:
+        if self.delivered:
+            return {"type": "http.disconnect"}
+        self.delivered = True
+        return {"type": "http.request", "body": self.body, "more_body": False}
+
+    async def send(self, message: Message) -> None:
+        if self.dropped:
+            return
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.headers = [(bytes(k), bytes(v)) for k, v in message.get("headers", ())]
+        elif message["type"] == "http.response.body":
+            self.pieces.append(message.get("body", b""))
+            self.ended = not message.get("more_body", False)
+
+    def drop(self) -> None:
+        """Break the connection, as a server's socket would."""
+        self.dropped = True
+
+
+class AsgiTransport:
+    """Call *app* for each request. It suspends only where the application does.
+
+    Args:
+        app: an ASGI application. Its lifespan events are not sent.
+    """
+
+    def __init__(self, app: AsgiApp) -> None:
+        self._app = app
+
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        """Deliver *request* once; see :class:`billingual.protocol.Transport`."""
+        exchange = _Exchange(request.body or b"")
+        fault: Exception | None = None
+        try:
+            await self._app(_scope(request, exchange), exchange.receive, exchange.send)
+        except Exception as error:  # noqa: BLE001 - whatever the application raises
+            # A server would close the connection; what was answered before still counts.
+            fault = error
+        if exchange.status is None or exchange.dropped or not exchange.ended:
+            begun = exchange.status is not None
+            raise ConnectionLostError(
+                "the application broke the connection before its answer was whole.",
+                evidence=attrs.evolve(_DELIVERED, answer_begun=begun),
+            ) from fault
+        headers = Headers((k.decode("latin-1"), v.decode("latin-1")) for k, v in exchange.headers)
+        reader = BodyReader(headers.get("content-encoding"), bounds)
+        for piece in exchange.pieces:
+            reader.feed(piece)
+        return WireResponse(status=exchange.status, headers=headers, body=reader.finish())
+
+    async def aclose(self) -> None:
+        """Do nothing: the application is the caller's."""
+
+    def account(self, provider: str) -> Account | None:  # noqa: ARG002 - the seam's signature
+        """Return None: the caller knows its application's address."""
+        return None
+
+
+def _scope(request: WireRequest, exchange: _Exchange) -> Message:
+    parts = urlsplit(request.url)
+    body = request.body or b""
+    headers = [
+        (key.lower().encode("latin-1"), value.encode("latin-1")) for key, value in request.headers
+    ]
+    headers.append((b"host", parts.netloc.encode("latin-1")))
+    if request.body is not None:
+        headers.append((b"content-length", str(len(body)).encode()))
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": request.method,
+        "scheme": parts.scheme,
+        "path": unquote(parts.path),
+        "raw_path": parts.path.encode("ascii"),
+        "query_string": parts.query.encode("ascii"),
+        "root_path": "",
+        "headers": headers,
+        "client": ("127.0.0.1", 0),
+        "server": (parts.hostname or "localhost", parts.port or 80),
+        "extensions": {"sandbox.drop": exchange.drop},
+    }
