@@ -1,0 +1,324 @@
+"""The one strict way from bytes to records and from values to bytes.
+
+Nothing is coerced (12.7 is no int, True is no int, None is no text), no number passes through a
+binary float, and whatever cannot be read becomes one error that says where.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+from types import GenericAlias
+from typing import Any, Final, NoReturn, TypeVar, get_args, get_origin
+
+import attrs
+import cattrs
+from cattrs.cols import list_structure_factory
+from cattrs.errors import AttributeValidationNote
+from cattrs.gen import make_dict_structure_fn
+
+from billingual.errors import InvalidInputError
+
+R = TypeVar("R")
+
+_MAX_DEPTH: Final = 64
+_MAX_NUMBER: Final = 30
+# The range of an IEEE double: whatever another JSON writer could have printed can be read, and no
+# exponent is large enough to make arithmetic expensive.
+_MAX_EXPONENT: Final = 400
+_ESCAPED_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class UnreadableError(Exception):
+    """A payload cannot be read.
+
+    Attributes:
+        path: where, like ``$.data.items[3].uid``.
+        problem: what is wrong there; it never quotes the payload.
+    """
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path = path
+        self.problem = problem
+
+
+def decode_json(body: bytes) -> object:
+    """Read strict JSON; numbers with a fraction become Decimals.
+
+    A name that comes twice in one object, NaN and Infinity, numbers of more than 30 characters,
+    nesting deeper than 64 and lone surrogates are refused. A byte order mark is passed over, as
+    RFC 8259 (section 8.1) allows: nothing is lost with it.
+
+    Raises:
+        UnreadableError: if the body is anything else than that.
+    """
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise UnreadableError("$", f"byte {problem.start} is not UTF-8") from None
+    try:
+        value: object = _DECODER.decode(text)
+    except json.JSONDecodeError as problem:
+        raise UnreadableError("$", f"no JSON from character {problem.pos} on") from None
+    except RecursionError:
+        raise UnreadableError("$", f"nested deeper than {_MAX_DEPTH}") from None
+    _refuse_depth(value)
+    if _ESCAPED_SURROGATE.search(body):
+        _refuse_lone_surrogates(value)
+    return value
+
+
+def encode_json(value: object, field: str = "body") -> bytes:
+    """Write compact JSON in UTF-8; a Decimal becomes exactly the number it is.
+
+    Args:
+        value: dicts with text keys, lists, tuples, text, ints, Decimals, bools and None.
+        field: the name to give to the value in errors.
+
+    Raises:
+        InvalidInputError: if there is anything else in it, floats above all.
+    """
+    try:
+        return "".join(_write(value, field, 0)).encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidInputError(
+            field, "a text holds half of a surrogate pair", "give text that UTF-8 can hold"
+        ) from None
+
+
+def structure(payload: object, record: type[R], path: str) -> R:
+    """Read *payload* as a record of the attrs class *record*, without coercing anything.
+
+    Fields the class does not have are passed over; the caller keeps them.
+
+    Raises:
+        UnreadableError: if a field is missing or of another type; *path* leads to it.
+    """
+    try:
+        return _fast().structure(payload, record)
+    except Exception:  # noqa: BLE001, S110 - whatever it was, the detailed converter says where
+        pass
+    try:
+        return _detailed().structure(payload, record)
+    except Exception as problem:  # noqa: BLE001 - cattrs raises what its hooks raise
+        raise UnreadableError(*_locate(problem, path)) from None
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MAX_NUMBER:
+        raise UnreadableError("$", f"a number has more than {_MAX_NUMBER} characters")
+    return int(text)
+
+
+def _fraction(text: str) -> Decimal:
+    if len(text) > _MAX_NUMBER:
+        raise UnreadableError("$", f"a number has more than {_MAX_NUMBER} characters")
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise UnreadableError("$", "a number has an exponent beyond all use") from None
+    if abs(number.adjusted()) > _MAX_EXPONENT:
+        raise UnreadableError("$", "a number has an exponent beyond all use")
+    return number
+
+
+def _constant(_: str) -> NoReturn:
+    raise UnreadableError("$", "NaN and Infinity are not JSON")
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise UnreadableError("$", "a name comes twice in one object, so it says two things")
+    return value
+
+
+# A decoder holds only its options, and is safe to share.
+_DECODER: Final = json.JSONDecoder(
+    parse_int=_integer,
+    parse_float=_fraction,
+    parse_constant=_constant,
+    object_pairs_hook=_object,
+)
+
+
+def _refuse_depth(value: object) -> None:
+    level: list[Any] = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(_MAX_DEPTH):
+        if not level:
+            return
+        level = [
+            each
+            for parent in level
+            for each in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(each, (dict, list))
+        ]
+    if level:
+        raise UnreadableError("$", f"nested deeper than {_MAX_DEPTH}")
+
+
+def _refuse_lone_surrogates(value: object) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode("utf-8")
+    except UnicodeEncodeError:
+        raise UnreadableError("$", "a text holds half of a surrogate pair") from None
+
+
+def _write(value: object, field: str, depth: int) -> Iterator[str]:
+    if depth > _MAX_DEPTH:
+        raise InvalidInputError(field, f"nested deeper than {_MAX_DEPTH}", "give flatter data")
+    if isinstance(value, str):
+        yield json.dumps(str(value), ensure_ascii=False)
+    elif value is None or isinstance(value, bool):
+        yield {None: "null", True: "true", False: "false"}[value]
+    elif isinstance(value, (int, Decimal)):
+        yield _number_text(value, field)
+    elif isinstance(value, Mapping):
+        yield from _write_object(value, field, depth)
+    elif isinstance(value, (list, tuple)):
+        for index, each in enumerate(value):
+            yield "," if index else "["
+            yield from _write(each, f"{field}[{index}]", depth + 1)
+        yield "]" if value else "[]"
+    else:
+        raise InvalidInputError(
+            field,
+            f"{type(value).__name__} cannot be sent exactly",
+            "give text, an int, a Decimal, a bool, None, or dicts and lists of these",
+        )
+
+
+def _write_object(value: Mapping[Any, object], field: str, depth: int) -> Iterator[str]:
+    for index, (key, each) in enumerate(value.items()):
+        if not isinstance(key, str):
+            raise InvalidInputError(field, "a name in it is not text", "use text for names")
+        yield "," if index else "{"
+        yield f"{json.dumps(str(key), ensure_ascii=False)}:"
+        yield from _write(each, f"{field}.{key}", depth + 1)
+    yield "}" if value else "{}"
+
+
+def _number_text(value: int | Decimal, field: str) -> str:
+    if isinstance(value, Decimal) and not value.is_finite():
+        raise InvalidInputError(field, f"{value} is not a finite number", "give a finite one")
+    magnitude = value.adjusted() if isinstance(value, Decimal) else value.bit_length() // 3
+    if abs(magnitude) <= _MAX_NUMBER + 3:
+        text = f"{value:f}" if isinstance(value, Decimal) else int.__repr__(value)
+        if len(text) <= _MAX_NUMBER:
+            return text
+    raise InvalidInputError(
+        field, f"the number has more than {_MAX_NUMBER} characters", "check where it comes from"
+    )
+
+
+def _expect(kind: type, noun: str) -> Callable[[object, object], Any]:
+    def hook(value: object, _: object) -> object:
+        if type(value) is kind:
+            return value
+        raise TypeError(f"{_noun(value)} where {noun} is documented")
+
+    return hook
+
+
+def _expect_or_null(kind: type, noun: str) -> Callable[[object, object], Any]:
+    def hook(value: object, _: object) -> object:
+        if type(value) is kind or value is None:
+            return value
+        raise TypeError(f"{_noun(value)} where {noun} is documented")
+
+    return hook
+
+
+def _noun(value: object) -> str:
+    nouns = {
+        bool: "a boolean", dict: "an object", int: "a whole number", list: "an array",
+        str: "text", Decimal: "a number with a fraction",
+    }  # fmt: skip
+    return nouns.get(type(value), "null")
+
+
+def _exact(value: object, _: object) -> Decimal:
+    if type(value) is int or isinstance(value, Decimal):
+        return Decimal(value)
+    raise TypeError(f"{_noun(value)} where a number is documented")
+
+
+def _is_array(kind: Any) -> bool:
+    return get_origin(kind) is tuple
+
+
+def _converter(*, detailed: bool) -> cattrs.Converter:
+    converter = cattrs.Converter(detailed_validation=detailed)
+    for kind, noun in ((str, "text"), (int, "a whole number"), (bool, "a boolean")):
+        converter.register_structure_hook(kind, _expect(kind, noun))
+        # cattrs would add a call for each field that may be null, and nearly all of them may.
+        optional = kind | None
+        converter.register_structure_hook_func(
+            functools.partial(operator.eq, optional), _expect_or_null(kind, noun)
+        )
+    converter.register_structure_hook(Decimal, _exact)
+    converter.register_structure_hook_func(lambda kind: kind is object, lambda value, _: value)
+
+    def record_hook(kind: type[Any]) -> Callable[[object, object], Any]:
+        read = make_dict_structure_fn(
+            kind, converter, _cattrs_detailed_validation=detailed, _cattrs_use_alias=True
+        )
+
+        def hook(value: object, _: object) -> object:
+            if type(value) is dict:
+                return read(value, kind)
+            raise TypeError(f"{_noun(value)} where an object is documented")
+
+        return hook
+
+    def array_hook(kind: Any) -> Callable[[object, object], Any]:
+        # cattrs types its argument as a plain class, and list[...] is not one.
+        listed: Any = GenericAlias(list, get_args(kind)[:1])
+        inner = list_structure_factory(listed, converter)
+
+        def hook(value: object, _: object) -> object:
+            if type(value) is list:
+                return tuple(inner(value, list))
+            raise TypeError(f"{_noun(value)} where an array is documented")
+
+        return hook
+
+    converter.register_structure_hook_factory(attrs.has, record_hook)
+    converter.register_structure_hook_factory(_is_array, array_hook)
+    return converter
+
+
+@functools.cache
+def _fast() -> cattrs.Converter:
+    return _converter(detailed=False)
+
+
+@functools.cache
+def _detailed() -> cattrs.Converter:
+    return _converter(detailed=True)
+
+
+def _locate(problem: BaseException, path: str) -> tuple[str, str]:
+    """Follow the first failure to the field it is about, in the provider's own names."""
+    while isinstance(problem, BaseExceptionGroup):
+        inner: BaseException = problem.exceptions[0]
+        aliases = (
+            {field.name: field.alias for field in attrs.fields(problem.cl)}
+            if isinstance(problem, cattrs.ClassValidationError) and attrs.has(problem.cl)
+            else {}
+        )
+        for note in getattr(inner, "__notes__", ()):
+            path += (
+                f".{aliases.get(note.name, note.name)}"
+                if isinstance(note, AttributeValidationNote)
+                else f"[{note.index}]"
+            )
+        problem = inner
+    if isinstance(problem, KeyError):
+        return path, "it is missing"
+    return path, str(problem) if isinstance(problem, TypeError) else "it cannot be read"

@@ -1,0 +1,221 @@
+"""What all dialects share about HTTP: making requests, judging statuses, telling what went wrong.
+
+An answer is judged in three layers. The status decides the class of the error before any body is
+read, so that a broken body never hides it; then comes the envelope; then the payload. The last
+two belong to each dialect.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeVar, cast
+
+import attrs
+
+from billingual.dialects._codec import UnreadableError, decode_json, encode_json, structure
+from billingual.dialects._complaint import complaint_of
+from billingual.errors import (
+    AuthenticationError,
+    ConflictError,
+    InvalidInputError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    ProtocolError,
+    ProviderError,
+    RateLimitedError,
+    RedirectedError,
+    RejectedError,
+    ServerError,
+)
+from billingual.model import Filter
+from billingual.outcome import Safety
+from billingual.wire import Exchange, Headers, WireRequest, WireResponse
+
+R = TypeVar("R")
+
+_BY_STATUS: Final[Mapping[int, type[ProviderError]]] = {
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    410: NotFoundError,
+    412: ConflictError,
+    429: RateLimitedError,
+}
+_BY_HUNDRED: Final[Mapping[int, type[ProviderError]]] = {
+    3: RedirectedError,
+    4: InvalidRequestError,
+    5: ServerError,
+}
+_ADVICE: Final[Mapping[type[ProviderError], str]] = {
+    AuthenticationError: "check the token: it may be missing, wrong, expired or revoked",
+    ConflictError: "read the invoice again and decide by its present state",
+    InvalidRequestError: "correct the request before sending it again",
+    NotFoundError: "check the id, and that this token may see the invoice",
+    PermissionDeniedError: "use a token that may do this, or ask for the permission",
+    ProtocolError: "the error's .body keeps the answer as it came",
+    RateLimitedError: "slow down and try again later",
+    RedirectedError: "redirects are never followed; correct the base URL",
+    RejectedError: "correct what it complains about before sending it again",
+    ServerError: "try again later; after a write, look first whether it happened",
+}
+_SECONDS: Final = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
+
+
+def read_request(
+    path: str, route: str, query: str = "", *, headers: Iterable[tuple[str, str]] = ()
+) -> WireRequest:
+    """Make a GET."""
+    return WireRequest(
+        method="GET",
+        url=path + query,
+        route=route,
+        safety=Safety.READ,
+        headers=Headers([("Accept", "application/json"), *headers]),
+    )
+
+
+def write_request(
+    method: str,
+    path: str,
+    route: str,
+    safety: Safety,
+    *,
+    body: object = None,
+    headers: Iterable[tuple[str, str]] = (),
+) -> WireRequest:
+    """Make a request that changes something; *body* None sends none.
+
+    Raises:
+        InvalidInputError: if the body holds what JSON cannot carry exactly.
+    """
+    typed = [] if body is None else [("Content-Type", "application/json")]
+    return WireRequest(
+        method=method,
+        url=path,
+        route=route,
+        safety=safety,
+        headers=Headers([("Accept", "application/json"), *typed, *headers]),
+        body=None if body is None else encode_json(body),
+        keys=_keys(body),
+    )
+
+
+def extra_pairs(filter: Filter, taken: Iterable[str]) -> list[tuple[str, str]]:
+    """Pass on the caller's own parameters, unless they have a place of their own.
+
+    Raises:
+        InvalidInputError: if one of them does, or is no text.
+    """
+    names = frozenset(taken)
+    params = cast(Mapping[object, object], filter.extra_params)
+    for name, value in params.items():
+        if not (isinstance(name, str) and name and isinstance(value, str)):
+            raise InvalidInputError("extra_params", f"{name!r} is not a pair of texts", "use text")
+        if name in names:
+            raise InvalidInputError(
+                "extra_params", f"{name!r} has a place of its own", "use the filter or option"
+            )
+    return list(filter.extra_params.items())
+
+
+def error_class(status: int) -> type[ProviderError] | None:
+    """Tell which error an HTTP status means; None for success."""
+    if 200 <= status <= 299:
+        return None
+    return _BY_STATUS.get(status) or _BY_HUNDRED.get(status // 100, ProtocolError)
+
+
+@attrs.frozen
+class Answer:
+    """One answer to one request, and the errors it can turn out to be."""
+
+    provider: str
+    request: WireRequest
+    response: WireResponse
+
+    def refuse_status(self) -> None:
+        """Pass a 2xx.
+
+        Raises:
+            ProviderError: if the status is another; its class fits the status.
+        """
+        kind = error_class(self.response.status)
+        if kind is not None:
+            raise self.refusal(kind)
+
+    def read(self) -> dict[str, object]:
+        """Read the body, which must be a JSON object.
+
+        Raises:
+            ProtocolError: if it is none.
+        """
+        try:
+            value = decode_json(self.response.body)
+        except UnreadableError as problem:
+            raise self.unreadable(problem.path, problem.problem) from problem
+        if not isinstance(value, dict):
+            raise self.unreadable("$", "there is no JSON object")
+        return value
+
+    def record(self, payload: object, record: type[R], path: str) -> R:
+        """Read *payload*, which stands at *path* of the body, as *record*.
+
+        Raises:
+            ProtocolError: if it does not fit; its ``path`` leads to the first misfit.
+        """
+        try:
+            return structure(payload, record, path)
+        except UnreadableError as problem:
+            raise self.unreadable(problem.path, problem.problem) from problem
+
+    def refusal(self, kind: type[ProviderError], code: int | None = None) -> ProviderError:
+        """Make the error for an answer that says no.
+
+        Args:
+            kind: the class of the error.
+            code: the status inside the envelope, where that is what says no.
+        """
+        complaint = complaint_of(self.response)
+        inside = "" if code is None else f" (and {code} inside)"
+        said = f": {complaint}" if complaint else " and did not say why"
+        error = kind(
+            f"{self._told()}{inside}{said}; {_ADVICE[kind]}.",
+            provider=self.provider,
+            exchange=Exchange.of(self.request, self.response),
+            complaint=complaint,
+        )
+        if isinstance(error, (RateLimitedError, ServerError)):
+            error.retry_after = _retry_after(self.response)
+        return error
+
+    def unreadable(self, path: str, problem: str) -> ProtocolError:
+        """Make the error for an answer that is not what the provider documents."""
+        error = ProtocolError(
+            f"{self._told()}, but not as it documents: at {path}, {problem}; "
+            f"{_ADVICE[ProtocolError]}.",
+            provider=self.provider,
+            exchange=Exchange.of(self.request, self.response),
+        )
+        error.path = path
+        return error
+
+    def _told(self) -> str:
+        asked = f"{self.request.method} {self.request.route}"
+        return f"{self.provider} answered {asked} with {self.response.status}"
+
+
+def _keys(body: object) -> tuple[str, ...]:
+    if isinstance(body, Mapping):
+        return tuple(body)
+    if isinstance(body, list):
+        return tuple(sorted({key for each in body if isinstance(each, Mapping) for key in each}))
+    return ()
+
+
+def _retry_after(response: WireResponse) -> float | None:
+    """Read seconds only: a dialect has no clock for dates, and the header stays on the error."""
+    text = (response.headers.get("retry-after") or "").strip()
+    return float(text) if _SECONDS.fullmatch(text) else None

@@ -1,0 +1,327 @@
+"""How answers are read beyond the samples: what is missing, new, odd or in another order."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from dialect_steps import (
+    CONTRACT,
+    INVOICE,
+    OTHER_UID,
+    REPLACEMENT,
+    TENANT,
+    UID,
+    answer,
+    converse,
+    enveloped,
+    golden,
+    ids,
+    invoice_payload,
+    tenant_payload,
+)
+
+from billingual.dialects.bulk import BulkDialect
+from billingual.dialects.exante import ExanteDialect
+from billingual.dialects.tenant import TenantDialect
+from billingual.dialects.v1 import V1Dialect
+from billingual.model import (
+    Changes,
+    CustomField,
+    Draft,
+    Invoice,
+    InvoiceSummary,
+    Money,
+    Page,
+    Party,
+    Query,
+    Receipt,
+)
+
+EXANTE = ExanteDialect()
+BULK = BulkDialect()
+KUKKINGU = TenantDialect(tenant=TENANT)
+KATSU = V1Dialect(currencies={"USD": 1})
+SENT = Changes(status="SENT")
+
+
+def exante(payload: object, **envelope: object) -> Invoice:
+    """Read a payload as Exante's answer to a get."""
+    return converse(EXANTE, EXANTE.get(UID), answer(enveloped(payload, **envelope)))
+
+
+def kukkingu(**fields: object) -> Invoice:
+    """Read Kukkingu's documented invoice with other values."""
+    return converse(KUKKINGU, KUKKINGU.get(INVOICE), answer({"data": tenant_payload(**fields)}))
+
+
+def katsu(body: object) -> Receipt:
+    """Read a body as Katsu Pay's answer to a replacement."""
+    return converse(KATSU, KATSU.replace(UID, REPLACEMENT), answer(body))
+
+
+def listed(data: object, page: int = 1) -> Page:
+    """Read a payload as Exante's answer to a list."""
+    return converse(EXANTE, EXANTE.list_page(Query(page=page)), answer(enveloped(data)))
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 299])
+def test_any_2xx_is_good(status: int) -> None:
+    """Whether a create answers 200 or 201 is not documented, so any 2xx will do."""
+    body = answer(enveloped({"uid": UID}), status=status)
+
+    assert Invoice(id=UID) == converse(EXANTE, EXANTE.get(UID), body)
+
+
+ENVELOPES: list[tuple[dict[str, object], str]] = [
+    ({"data": {"uid": UID}}, "bare"),
+    ({"status": "success", "data": {"uid": UID}}, "no code"),
+    ({"status": "Success", "data": {"uid": UID}, "extra": 1}, "other case"),
+    ({"status": None, "status_code": None, "data": {"uid": UID}}, "nulls"),
+    ({"success": True, "message": "", "data": {"uid": UID}}, "flag"),
+    ({"status": "success", "status_code": 201, "data": {"uid": UID}}, "created"),
+]
+
+
+@pytest.mark.parametrize(("body", "name"), ENVELOPES, ids=ids(ENVELOPES))
+def test_the_envelopes_of_sibling_pages_are_understood(body: dict[str, object], name: str) -> None:
+    """What an envelope leaves out says nothing against the answer."""
+    assert UID == converse(EXANTE, EXANTE.get(UID), answer(body)).id
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"status":"success","data":null}'])
+def test_a_deletion_needs_no_payload(body: bytes) -> None:
+    """The answer to a bulk delete may be empty, or have null or nothing for its data."""
+    assert converse(BULK, BULK.delete_many([UID]), answer(body)) is None
+
+
+def test_all_but_the_id_may_be_null_or_absent() -> None:
+    """An invoice of nothing but its id is read, with None for all the rest."""
+    nulls = dict.fromkeys(invoice_payload(), None)
+
+    assert Invoice(id=UID) == exante({"uid": UID})
+    assert Invoice(id=UID, extra=exante({**nulls, "uid": UID}).extra) == exante(
+        {**nulls, "uid": UID}
+    )
+
+
+def test_new_fields_are_kept() -> None:
+    """A field nobody documented arrives in ``extra`` as it came."""
+    assert {"new": {"deep": [1]}} == exante({"uid": UID, "new": {"deep": [1]}}).extra
+    assert {"new": 1} == kukkingu(new=1).extra
+
+
+def test_new_parts_of_known_fields_are_kept() -> None:
+    """An unknown party, and a note that is no text, stay readable in ``extra``."""
+    invoice = exante(
+        {
+            "uid": UID,
+            "parties": {"client": {"name": "A"}, "guarantor": {"name": "B"}},
+            "invoice_notes": {"invoice_memo": "hi", "stamp": {"a": 1}},
+        }
+    )
+
+    assert Party(name="A") == invoice.counterparty
+    assert {"invoice_memo": "hi"} == invoice.notes
+    assert {
+        "parties": {"guarantor": {"name": "B"}},
+        "invoice_notes": {"stamp": {"a": 1}},
+    } == invoice.extra
+
+
+MOMENTS = ["2026-01-01", "2026-01-01T00:00:00", "yesterday", ""]
+
+
+@pytest.mark.parametrize("text", MOMENTS)
+def test_a_timestamp_that_names_no_point_in_time_is_kept_as_text(text: str) -> None:
+    """Without an offset nothing is guessed: the attribute is None, the text is in ``extra``."""
+    full = exante({"uid": UID, "issue_date": text, "due_date": text, "paid_date": text})
+    row = listed({"items": [{"uid": UID, "due_date": text}]}).items[0]
+    bill = kukkingu(dueAt=text, updatedAt=text)
+    receipt = katsu({"invoiceId": "1", "createdDate": text, "dueDate": text})
+
+    assert (None, None, None) == (full.issued_at, full.due_at, full.paid_at)
+    assert {"issue_date": text, "due_date": text, "paid_date": text} == full.extra
+    assert {"due_date": text} == row.extra
+    assert (None, None) == (bill.due_at, bill.updated_at)
+    assert {"dueAt": text, "updatedAt": text} == bill.extra
+    assert (None, None) == (receipt.created_at, receipt.due_at)
+    assert {"createdDate": text, "dueDate": text} == receipt.extra
+
+
+def test_a_total_of_unknown_unit_is_not_taken_for_money() -> None:
+    """``total`` without ``total_cents`` leaves the amount unset and stays in ``extra``."""
+    invoice = exante({"uid": UID, "total": 123, "currency": "EUR"})
+
+    assert invoice.total is None
+    assert {"total": 123} == invoice.extra
+
+
+def test_a_line_has_only_the_currency_it_states() -> None:
+    """The invoice's currency is not lent to a line that states none."""
+    (line,) = exante(
+        {"uid": UID, "currency": "EUR", "line_items": [{"unit_price": 5, "quantity": 0}]}
+    ).lines
+
+    assert (Money(5, None), Decimal(0), None) == (line.unit_price, line.quantity, line.id)
+
+
+def test_the_target_party_is_the_counterparty() -> None:
+    """Its id stands for the client where the client is missing, and is kept where they differ."""
+    alone = exante({"uid": UID, "target_party_uid": OTHER_UID})
+    other = exante({"uid": UID, "target_party_uid": OTHER_UID, "parties": {"client": {"uid": UID}}})
+
+    assert (Party(id=OTHER_UID), {}) == (alone.counterparty, alone.extra)
+    assert (Party(id=UID), {"target_party_uid": OTHER_UID}) == (other.counterparty, other.extra)
+
+
+def test_unknown_words_stay_readable() -> None:
+    """A status, kind or way to collect that is new arrives unchanged and says so."""
+    invoice = exante(
+        {
+            "uid": UID,
+            "status": "FROZEN",
+            "invoice_type": "ACCOUNTS_SIDEWAYS",
+            "collection_method": "by_hand",
+        }
+    )
+    words = (invoice.status, invoice.kind, invoice.collection_method)
+
+    assert ("FROZEN", "ACCOUNTS_SIDEWAYS", "by_hand") == words
+    assert not any(word is None or word.is_known for word in words)
+    assert "receivable" == exante({"uid": UID, "invoice_type": "ACCOUNTS_RECEIVABLE"}).kind
+
+
+def test_a_custom_field_without_details_is_read() -> None:
+    """A field may lack its value or the value's type."""
+    fields = [{"key": "a"}, {"key": "b", "value": {"value": Decimal("1.5")}}]
+
+    assert (CustomField("a", None), CustomField("b", Decimal("1.5"))) == (
+        exante({"uid": UID, "invoice_fields": fields}).fields
+    )
+
+
+def test_batch_results_come_in_the_order_asked() -> None:
+    """Records are matched by uid in any case of letters, whatever order they come in."""
+    first, second = UID.upper(), OTHER_UID
+    body = answer(enveloped([{"uid": second}, {"uid": first.lower()}]))
+    results = converse(BULK, BULK.update_many([(first, SENT), (second, SENT)]), body)
+
+    assert (first.lower(), second) == tuple(each.id for each in results)
+
+
+def test_a_page_without_its_place_is_read() -> None:
+    """Where the provider does not say how many pages there are, we do not either."""
+    page = listed({"items": [{"uid": UID}], "_meta": None}, page=2)
+
+    assert (InvoiceSummary(id=UID),) == page.items
+    assert (2, None, None) == (page.number, page.total_pages, page.total_items)
+
+
+def test_a_tenant_list_is_whole_invoices() -> None:
+    """One answer is the entire list, and its rows are invoices in full."""
+    body = {"data": [tenant_payload(), tenant_payload(status="VOID")], "more": 1}
+    page = converse(KUKKINGU, KUKKINGU.list_page(Query()), answer(body))
+
+    assert ["DRAFT", "VOID"] == [each.status for each in page.items]
+    assert all(isinstance(each, Invoice) for each in page.items)
+    assert (1, True, None) == (page.number, page.is_whole, page.total_items)
+    assert 1 == page.raw["more"]
+
+
+CONTRACTS: list[tuple[object, str | None, Party | None, dict[str, Any]]] = [
+    (CONTRACT, CONTRACT, None, {}),
+    (None, None, None, {}),
+    ({"id": CONTRACT}, CONTRACT, None, {}),
+    (
+        {"id": CONTRACT, "name": "A", "client": "clnt_1"},
+        CONTRACT,
+        Party(id="clnt_1"),
+        {"name": "A"},
+    ),
+    ({"id": CONTRACT, "client": {"id": "c", "name": "A"}}, CONTRACT, Party(id="c", name="A"), {}),
+    (
+        {"id": CONTRACT, "client": {"id": "c", "name": 5, "vat": "X"}},
+        CONTRACT,
+        Party(id="c"),
+        {"client": {"name": 5, "vat": "X"}},
+    ),
+    ({"id": 5, "client": {"name": "A"}}, None, None, {"id": 5, "client": {"name": "A"}}),
+]
+
+
+@pytest.mark.parametrize(
+    ("contract", "document", "party", "rest"), CONTRACTS, ids=[str(n) for n in range(7)]
+)
+def test_a_contract_is_an_id_or_an_object(
+    contract: object, document: str | None, party: Party | None, rest: dict[str, Any]
+) -> None:
+    """Its id becomes the document, its client the counterparty, and the rest is kept."""
+    invoice = kukkingu(contract=contract)
+
+    assert (document, party) == (invoice.document, invoice.counterparty)
+    assert rest == invoice.extra.get("contract", {})
+
+
+def test_every_tenant_write_answers_with_the_invoice() -> None:
+    """Creating, finalizing and voiding bring the invoice as it then is."""
+    bill = Draft(document=CONTRACT, number="1", exchange_rate=1, total=Money(1, "EUR"))
+    for conversation, status in (
+        (KUKKINGU.create(bill), "DRAFT"),
+        (KUKKINGU.finalize(INVOICE), "FINALIZED"),
+        (KUKKINGU.void(INVOICE), "VOID"),
+    ):
+        body = answer({"data": tenant_payload(status=status)})
+
+        assert status == converse(KUKKINGU, conversation, body).status
+
+
+def test_minor_units_without_a_currency_are_money_without_one() -> None:
+    """An amount is never lost for want of a currency, and none is assumed."""
+    assert Money(5000, None) == kukkingu(currencyCode=None).total
+    assert kukkingu(amountMinor=None).total is None
+
+
+def test_a_receipt_keeps_what_the_envelope_says() -> None:
+    """A message, and errors beside success, are not lost; empty ones are nothing to keep."""
+    said = katsu(
+        {
+            "succeeded": True,
+            "message": "ok",
+            "errors": {"tax": ["odd"]},
+            "data": {"invoiceId": "1", "x": 2},
+        }
+    )
+    silent = katsu({"succeeded": True, "message": None, "errors": [], "data": {"invoiceId": "1"}})
+
+    assert {"message": "ok", "errors": {"tax": ["odd"]}, "x": 2} == said.extra
+    assert {} == silent.extra
+    assert (None, None) == (silent.amount, silent.currency)
+
+
+def test_both_spellings_of_the_counterparty_are_read() -> None:
+    """The schema's capital P and the example's small one mean the same; two values are kept."""
+    capital = katsu({"invoiceId": "1", "counterPartyId": "a"})
+    small = katsu({"invoiceId": "1", "counterpartyId": "b", "recurringInvoice": True})
+    both = katsu({"invoiceId": "1", "counterPartyId": "a", "counterpartyId": "b"})
+
+    assert ("a", "b", "b") == (capital.counterparty, small.counterparty, both.counterparty)
+    assert {"recurringInvoice": True} == small.extra
+    assert {"counterPartyId": "a"} == both.extra
+
+
+def test_a_currency_by_number_is_kept_but_not_named() -> None:
+    """The provider's number for a currency is no word for it, so it stays in ``extra``."""
+    receipt = katsu({"invoiceId": "1", "currency": 1})
+
+    assert (None, {"currency": 1}) == (receipt.currency, receipt.extra)
+
+
+def test_an_answer_labelled_as_text_is_read() -> None:
+    """The label of a body does not matter, only whether it is JSON."""
+    body = answer(
+        golden("v1_update")["example"]["response"], headers=(("Content-Type", "text/plain"),)
+    )
+
+    assert "1234567890" == converse(KATSU, KATSU.replace(UID, REPLACEMENT), body).id

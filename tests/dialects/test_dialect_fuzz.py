@@ -1,0 +1,166 @@
+"""Whatever a server answers, only errors of ours come out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from dialect_steps import (
+    INVOICE,
+    REPLACEMENT,
+    SAMPLE_UID,
+    TENANT,
+    UID,
+    converse,
+    enveloped,
+    golden,
+    invoice_payload,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from billingual.dialects.bulk import BulkDialect
+from billingual.dialects.exante import ExanteDialect
+from billingual.dialects.tenant import TenantDialect
+from billingual.dialects.v1 import V1Dialect
+from billingual.errors import BillingualError
+from billingual.model import Changes, Query
+from billingual.protocol import Dialect
+from billingual.wire import Conversation, Headers, WireResponse
+
+EXANTE = ExanteDialect()
+BULK = BulkDialect()
+KUKKINGU = TenantDialect(tenant=TENANT)
+KATSU = V1Dialect(currencies={"USD": 1})
+SENT = Changes(status="SENT")
+
+CASES: dict[str, tuple[Dialect, Callable[[], Conversation[Any]], Any]] = {
+    "get": (EXANTE, lambda: EXANTE.get(UID), golden("exante_create")["response"]),
+    "list": (
+        EXANTE,
+        lambda: EXANTE.list_page(Query(page=123)),
+        golden("exante_list")["response"],
+    ),
+    "bulk": (
+        BULK,
+        lambda: BULK.update_many([(SAMPLE_UID, SENT)]),
+        golden("exante_bulk_update")["response"],
+    ),
+    "delete": (BULK, lambda: BULK.delete_many([UID]), {"status": "success", "data": {}}),
+    "tenant": (
+        KUKKINGU,
+        lambda: KUKKINGU.get(INVOICE),
+        json.loads(json.dumps(golden("tenant_partial_update")["response"], default=float).encode()),
+    ),
+    "tenant list": (
+        KUKKINGU,
+        lambda: KUKKINGU.list_page(Query()),
+        {"data": [{"id": INVOICE, "contract": {"id": "c", "client": {"id": "d"}}}]},
+    ),
+    "v1": (
+        KATSU,
+        lambda: KATSU.replace(UID, REPLACEMENT),
+        {"succeeded": True, "errors": None, "data": {"invoiceId": UID, "amount": 5}},
+    ),
+    "v1 bare": (
+        KATSU,
+        lambda: KATSU.replace(UID, REPLACEMENT),
+        json.loads(json.dumps(golden("v1_update")["example"]["response"], default=float)),
+    ),
+}
+
+ODD = st.sampled_from(
+    [None, True, False, 0, -1, 2**70, 1.5, "", "x", "0001-01-01T00:00:00+23:59", [], {}, [[]]]
+)
+JSON = st.recursive(
+    ODD | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["status", "status_code", "data", "uid", "id", "items", "succeeded"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+STATUS = st.sampled_from([0, 100, 200, 200, 200, 204, 302, 400, 404, 429, 500, 999])
+LABEL = st.sampled_from(["application/json", "text/html", "text/plain; charset=utf-16", "\x00"])
+
+
+def paths(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """List the way to every value inside a value."""
+    pairs: list[tuple[str | int, Any]] = []
+    if isinstance(value, dict):
+        pairs = list(value.items())
+    elif isinstance(value, list):
+        pairs = list(enumerate(value))
+    return [path, *(deeper for key, each in pairs for deeper in paths(each, (*path, key)))]
+
+
+def replaced(value: Any, path: tuple[str | int, ...], new: object) -> Any:
+    """Copy a value with another one at *path*."""
+    if not path:
+        return new
+    key, *rest = path
+    twin = value.copy()
+    twin[key] = replaced(value[key], tuple(rest), new)
+    return twin
+
+
+def survive(name: str, response: WireResponse) -> None:
+    """Read an answer to the end; an error of any other family passes through and fails."""
+    dialect, start, _ = CASES[name]
+    try:
+        converse(dialect, start(), response)
+    except BillingualError as error:
+        assert str(error)  # noqa: PT017 - which error it is does not matter here
+
+
+@pytest.mark.parametrize("name", CASES)
+@given(status=STATUS, label=LABEL, body=st.binary(max_size=200))
+@settings(max_examples=40)
+def test_random_bytes_end_in_our_errors(name: str, status: int, label: str, body: bytes) -> None:
+    """Any bytes under any status and label are read or refused."""
+    headers = Headers([("Content-Type", label), ("Retry-After", label)])
+    survive(name, WireResponse(status=status, headers=headers, body=body))
+
+
+@pytest.mark.parametrize("name", CASES)
+@given(status=STATUS, value=JSON)
+@settings(max_examples=60)
+def test_random_json_ends_in_our_errors(name: str, status: int, value: object) -> None:
+    """Any JSON made of the right names in the wrong places is read or refused."""
+    survive(name, WireResponse(status=status, body=json.dumps(value).encode()))
+
+
+@pytest.mark.parametrize("name", CASES)
+@given(data=st.data())
+@settings(max_examples=80)
+def test_a_mutated_sample_ends_in_our_errors(name: str, data: st.DataObject) -> None:
+    """A documented answer with one odd value, or with bytes cut or changed, is read or refused."""
+    sample = CASES[name][2]
+    path = data.draw(st.sampled_from(paths(sample)))
+    body = bytearray(json.dumps(replaced(sample, path, data.draw(ODD | JSON))).encode())
+    if data.draw(st.booleans()) and body:
+        spot = data.draw(st.integers(0, len(body) - 1))
+        body[spot : spot + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=2))
+    survive(name, WireResponse(status=200, body=bytes(body)))
+
+
+@given(data=st.data())
+def test_whatever_can_be_read_is_kept(data: st.DataObject) -> None:
+    """After any one change that can be read, ``raw`` is the payload and ``extra`` is part of it."""
+    payload = json.loads(json.dumps(invoice_payload()))
+    name = data.draw(st.sampled_from([*payload, "new"]))
+    payload[name] = data.draw(JSON.filter(lambda value: "." not in json.dumps(value)))
+    body = json.dumps(enveloped({**payload, "uid": UID})).encode()
+    try:
+        invoice = converse(EXANTE, EXANTE.get(UID), WireResponse(status=200, body=body))
+    except BillingualError:
+        return
+
+    assert {**payload, "uid": UID} == invoice.raw
+    assert "new" not in payload or payload["new"] == invoice.extra["new"]

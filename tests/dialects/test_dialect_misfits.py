@@ -1,0 +1,135 @@
+"""An answer that is not as documented is refused with a path to the first misfit."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from dialect_steps import (
+    INVOICE,
+    OTHER_UID,
+    REPLACEMENT,
+    TENANT,
+    UID,
+    answer,
+    converse,
+    enveloped,
+    ids,
+    tenant_payload,
+)
+
+from billingual.dialects.bulk import BulkDialect
+from billingual.dialects.exante import ExanteDialect
+from billingual.dialects.tenant import TenantDialect
+from billingual.dialects.v1 import V1Dialect
+from billingual.errors import ProtocolError
+from billingual.model import (
+    Changes,
+    Invoice,
+    Page,
+    Query,
+    Receipt,
+)
+
+EXANTE = ExanteDialect()
+BULK = BulkDialect()
+KUKKINGU = TenantDialect(tenant=TENANT)
+KATSU = V1Dialect(currencies={"USD": 1})
+SENT = Changes(status="SENT")
+
+
+def exante(payload: object, **envelope: object) -> Invoice:
+    """Read a payload as Exante's answer to a get."""
+    return converse(EXANTE, EXANTE.get(UID), answer(enveloped(payload, **envelope)))
+
+
+def kukkingu(**fields: object) -> Invoice:
+    """Read Kukkingu's documented invoice with other values."""
+    return converse(KUKKINGU, KUKKINGU.get(INVOICE), answer({"data": tenant_payload(**fields)}))
+
+
+def katsu(body: object) -> Receipt:
+    """Read a body as Katsu Pay's answer to a replacement."""
+    return converse(KATSU, KATSU.replace(UID, REPLACEMENT), answer(body))
+
+
+def listed(data: object, page: int = 1) -> Page:
+    """Read a payload as Exante's answer to a list."""
+    return converse(EXANTE, EXANTE.list_page(Query(page=page)), answer(enveloped(data)))
+
+
+BATCHES: list[tuple[object, str, str]] = [
+    ([], "$.data", f"invoice {UID} is missing"),
+    ([{"uid": OTHER_UID}], "$.data[0].uid", "was not asked for"),
+    ([{"uid": UID}, {"uid": UID}], "$.data[1].uid", "it comes twice"),
+    ([{"uid": UID}, {"uid": OTHER_UID}], "$.data[1].uid", "was not asked for"),
+    ([{"uid": UID, "total_cents": "1"}], "$.data[0].total_cents", "text where a whole number"),
+    ({"uid": UID}, "$.data", "no array of invoices"),
+]
+
+
+@pytest.mark.parametrize(("data", "path", "problem"), BATCHES, ids=ids(BATCHES))
+def test_a_batch_answers_for_exactly_what_was_asked(data: object, path: str, problem: str) -> None:
+    """A record too few, too many or double makes the answer unreadable, and says which."""
+    with pytest.raises(ProtocolError, match=problem) as caught:
+        converse(BULK, BULK.update_many([(UID, SENT)]), answer(enveloped(data)))
+
+    assert path == caught.value.path
+
+
+def test_a_page_other_than_the_one_asked_for_is_refused() -> None:
+    """A server that answers page 1 for ever would list the same rows for ever."""
+    with pytest.raises(ProtocolError, match="page 1, but page 2 was asked for") as caught:
+        listed({"items": [], "_meta": {"page": 1}}, page=2)
+
+    assert "$.data._meta.page" == caught.value.path
+
+
+MISFITS: list[tuple[dict[str, object], str]] = [
+    ({"uid": None}, "$.data.uid"),
+    ({"uid": 5}, "$.data.uid"),
+    ({"total_cents": Decimal("12.7")}, "$.data.total_cents"),
+    ({"total_cents": True}, "$.data.total_cents"),
+    ({"tax_cents": "5"}, "$.data.tax_cents"),
+    ({"overdue_days": "5"}, "$.data.overdue_days"),
+    ({"issue_date": 1700000000}, "$.data.issue_date"),
+    ({"currency": 1}, "$.data.currency"),
+    ({"invoice_fields": {}}, "$.data.invoice_fields"),
+    ({"invoice_notes": "hi"}, "$.data.invoice_notes"),
+    ({"line_items": [{"quantity": Decimal("1.5")}]}, "$.data.line_items[0].quantity"),
+    ({"parties": {"client": {"name": 5}}}, "$.data.parties.client.name"),
+    (
+        {"parties": {"client": {"billing_contact": []}}},
+        "$.data.parties.client.billing_contact",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "path"), MISFITS, ids=ids(MISFITS))
+def test_nothing_is_coerced(fields: dict[str, object], path: str) -> None:
+    """A value of another type than documented is a protocol error that says where."""
+    with pytest.raises(ProtocolError) as caught:
+        exante({"uid": UID, **fields})
+
+    assert path == caught.value.path
+    assert f"at {path}," in str(caught.value)
+
+
+def test_paths_lead_into_pages_in_the_names_of_the_wire() -> None:
+    """The path of a misfit counts rows and uses the provider's names."""
+    with pytest.raises(ProtocolError) as row:
+        listed({"items": [{"uid": UID}, {}]})
+    with pytest.raises(ProtocolError) as meta:
+        listed({"items": [], "_meta": {"total_pages": "1"}})
+    with pytest.raises(ProtocolError) as amount:
+        kukkingu(amountMinor=Decimal("1.5"))
+    with pytest.raises(ProtocolError) as contract:
+        kukkingu(contract=5)
+    with pytest.raises(ProtocolError) as receipt:
+        katsu({"succeeded": True, "data": {"invoiceId": "1", "amount": "5"}})
+
+    assert "$.data.items[1].uid" == row.value.path
+    assert "$.data._meta.total_pages" == meta.value.path
+    assert "$.data.amountMinor" == amount.value.path
+    assert "$.data.contract" == contract.value.path
+    assert "$.data.amount" == receipt.value.path
