@@ -1,0 +1,133 @@
+"""The ASGI app: providers by prefix, the control API, the front page, and a gate around them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from importlib import resources
+
+import anyio
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from billingual.sandbox import (
+    control,
+    exante,
+    exante_reads,
+    katsu,
+    kukkingu,
+    kukkingu_tenancy,
+)
+from billingual.sandbox.clock import DEFAULT_NOW, Clock
+from billingual.sandbox.exchange import RefusalError, Refuse, response_of
+from billingual.sandbox.gate import Gate
+from billingual.sandbox.index import index_page, index_record
+from billingual.sandbox.json_text import json_text
+from billingual.sandbox.seed import DEFAULT_INVOICES, DEFAULT_SEED, sow
+from billingual.sandbox.store import Store
+from billingual.sandbox.world import Sleep, World
+
+__all__ = ["Sandbox", "create_app"]
+
+_REFUSALS: Mapping[str, Refuse] = {
+    "exante": exante.refuse,
+    "katsu": katsu.refuse,
+    "kukkingu": kukkingu_tenancy.refuse,
+}
+_ROUTES = (exante_reads, exante, kukkingu, kukkingu_tenancy, katsu, control)
+
+
+class Sandbox(Starlette):
+    """The sandbox as an ASGI app.
+
+    One request never suspends unless `receive`, `send` or a latency fault does, so the app can be
+    driven without an event loop. It may be shared between threads.
+    """
+
+    def __init__(self, world: World) -> None:
+        routes = [route for module in _ROUTES for route in module.routes(world)]
+        routes += [_openapi(provider) for provider in _REFUSALS]
+        routes.append(Route("/", _index, methods=["GET"]))
+        super().__init__(routes=routes, exception_handlers={HTTPException: _unrouted(world)})
+        self.router.redirect_slashes = False
+        self.world = world
+        self._gate = Gate(super().__call__, world, _REFUSALS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI scope."""
+        await self._gate(scope, receive, send)
+
+    def close(self) -> None:
+        """Close the database; an app that is simply dropped closes it too."""
+        self.world.store.close()
+
+
+def create_app(
+    *,
+    db: str | None = None,
+    seed: int = DEFAULT_SEED,
+    invoices: int = DEFAULT_INVOICES,
+    sleep: Sleep | None = None,
+) -> Sandbox:
+    """Make a sandbox.
+
+    Args:
+        db: Path of the SQLite file to keep the data in; None keeps it in memory. A file that
+            holds data already is taken as it is, with its own seed and clock.
+        seed: Seed of the data; the same seed gives the same bytes.
+        invoices: How many invoices Exante's default organization starts with.
+        sleep: Waits a number of seconds for latency faults; `anyio.sleep` if None.
+
+    Raises:
+        sqlite3.Error: If the file cannot be opened or is no database.
+    """
+    store = Store(db)
+    now = store.meta("clock")
+    if now is not None:
+        seed, invoices = store.mint.seed, store.meta("invoices") or 0
+    world = World(
+        store=store,
+        sleep=sleep or anyio.sleep,
+        seed=seed,
+        invoices=invoices,
+        clock=Clock(DEFAULT_NOW if now is None else now),
+    )
+    if now is None:
+        with store.transaction():
+            sow(world, seed, invoices)
+    return Sandbox(world)
+
+
+def _openapi(provider: str) -> Route:
+    """Serve a provider's OpenAPI document as it is checked in."""
+
+    async def document(request: Request) -> Response:  # noqa: ARG001  the shape of an endpoint
+        name = f"{provider}.json"
+        text = resources.files("billingual.sandbox").joinpath("openapi", name).read_bytes()
+        return Response(text, media_type="application/json")
+
+    return Route(f"/{provider}/openapi.json", document, methods=["GET"])
+
+
+async def _index(request: Request) -> Response:
+    url = f"{request.url.scheme}://{request.url.netloc}"
+    if "text/html" in request.headers.get("accept", ""):
+        return HTMLResponse(index_page(url))
+    return Response(json_text(index_record(url)), media_type="application/json")
+
+
+def _unrouted(world: World) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Answer unknown paths and methods in the shape of the provider they were meant for."""
+
+    async def handle(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        rule = {404: "unknown-route", 405: "method-not-allowed"}.get(status, "http")
+        provider = request.url.path.split("/", 2)[1]
+        refuse = _REFUSALS.get(provider, control.refuse)
+        message = f"{request.method} is not possible here" if status == 405 else "No such route"
+        return response_of(refuse(world, RefusalError(status, rule, message)))
+
+    return handle

@@ -1,0 +1,83 @@
+"""What the sandbox was asked: the last requests, without their credentials."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import attrs
+
+__all__ = ["Entry", "Journal"]
+
+_KEPT = 500
+
+
+@attrs.frozen(kw_only=True)
+class Entry:
+    """One request as it was met.
+
+    Attributes:
+        number: Counts from 1 since the last reset.
+        at: The sandbox's time as text.
+        provider: Whose request it was.
+        method: HTTP method.
+        path: Path without the query.
+        query: Query string as sent.
+        status: HTTP status sent, or None if the connection was cut.
+        fault: Kind of the fault it met, or None.
+        rule: The sandbox rule that refused it, or None.
+    """
+
+    number: int
+    at: str
+    provider: str
+    method: str
+    path: str
+    query: str
+    status: int | None
+    fault: str | None
+    rule: str | None
+
+
+class Journal:
+    """Keep the last 500 entries."""
+
+    def __init__(self) -> None:
+        self._entries: deque[Entry] = deque(maxlen=_KEPT)
+        self.count = 0
+
+    def add(
+        self,
+        *,
+        at: str,
+        provider: str,
+        method: str,
+        path: str,
+        query: str,
+        status: int | None,
+        fault: str | None,
+        rule: str | None,
+    ) -> None:
+        """Note one request."""
+        self.count += 1
+        self._entries.append(
+            Entry(
+                number=self.count,
+                at=at,
+                provider=provider,
+                method=method,
+                path=path,
+                query=query,
+                status=status,
+                fault=fault,
+                rule=rule,
+            )
+        )
+
+    def last(self, limit: int) -> list[Entry]:
+        """List the newest entries, oldest of them first."""
+        return list(self._entries)[-limit:]
+
+    def clear(self) -> None:
+        """Forget all entries and count from 1 again."""
+        self._entries.clear()
+        self.count = 0

@@ -1,0 +1,217 @@
+"""The sandbox behind a real socket, by uvicorn: for the command line and for tests of the wire.
+
+A fault that drops a connection needs help from below, because uvicorn answers 500 for an app that
+answers nothing: the protocol here puts a callable into `scope["extensions"]["sandbox.drop"]` that
+flushes what was sent and closes the socket.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import Any
+
+import attrs
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from billingual.sandbox.accounts import ACCOUNTS
+from billingual.sandbox.app import Sandbox, create_app
+from billingual.sandbox.index import curl_lines
+from billingual.sandbox.seed import DEFAULT_INVOICES, DEFAULT_SEED
+
+__all__ = ["Running", "running", "serve"]
+
+_STARTUP_S = 30.0
+_GRACE_S = 1
+
+
+class _DroppableProtocol(H11Protocol):
+    """HTTP/1.1 whose app may cut the connection without an answer."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.app = self._with_drop(self.app)
+
+    def _with_drop(self, app: Any) -> ASGIApp:
+        async def serve_one(scope: Scope, receive: Receive, send: Send) -> None:
+            scope.setdefault("extensions", {})["sandbox.drop"] = self._drop
+            await app(scope, receive, send)
+
+        return serve_one
+
+    def _drop(self) -> None:
+        # Told so, uvicorn neither answers 500 nor logs that the answer is missing.
+        self.cycle.disconnected = True
+        self.transport.close()
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that says when it is up."""
+
+    def __init__(self, config: uvicorn.Config, on_start: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_start = on_start
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start listening, then say so."""
+        await super().startup(sockets=sockets)
+        self._on_start()
+
+
+@attrs.frozen(kw_only=True)
+class Running:
+    """A sandbox that is up.
+
+    Attributes:
+        url: Its root, such as `http://127.0.0.1:8321`.
+        port: Its port.
+        app: The app itself, in the same process.
+    """
+
+    url: str
+    port: int
+    app: Sandbox = attrs.field(repr=False)
+
+    def base_url(self, provider: str) -> str:
+        """Give the URL that stands for a provider's documented host."""
+        return self.url + ACCOUNTS[provider].prefix
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 8321,
+    *,
+    db: str | None = None,
+    seed: int = DEFAULT_SEED,
+    invoices: int = DEFAULT_INVOICES,
+    announce: Callable[[str], None],
+    allow_remote: bool = False,
+) -> None:
+    """Serve until Ctrl-C, which ends it without a traceback.
+
+    Args:
+        host: Address to listen on.
+        port: Port to listen on; 0 picks a free one.
+        db: See `create_app`.
+        seed: See `create_app`.
+        invoices: See `create_app`.
+        announce: Takes each line to show: the URL, then one curl line per provider.
+        allow_remote: Whether *host* may be reachable from other machines.
+
+    Raises:
+        ValueError: If *host* is not a loopback address and *allow_remote* is false: the
+            credentials are well known.
+        OSError: If the port is taken.
+    """
+    _check_host(host, allow_remote=allow_remote)
+    app = create_app(db=db, seed=seed, invoices=invoices)
+    with closing(app), _listener(host, port) as listener, suppress(KeyboardInterrupt):
+        url = _url(host, listener)
+
+        def say() -> None:
+            announce(url)
+            for line in curl_lines(url).values():
+                announce(line)
+
+        _server(app, say).run(sockets=[listener])
+
+
+@contextmanager
+def running(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    db: str | None = None,
+    seed: int = DEFAULT_SEED,
+    invoices: int = DEFAULT_INVOICES,
+) -> Iterator[Running]:
+    """Serve from a background thread as long as the `with` block lasts.
+
+    Args:
+        host: A loopback address.
+        port: Port to listen on; 0 picks a free one.
+        db: See `create_app`.
+        seed: See `create_app`.
+        invoices: See `create_app`.
+
+    Raises:
+        ValueError: If *host* is not a loopback address.
+        OSError: If the port is taken.
+        RuntimeError: If the server does not come up.
+    """
+    _check_host(host, allow_remote=False)
+    app = create_app(db=db, seed=seed, invoices=invoices)
+    with closing(app), _listener(host, port) as listener:
+        up = threading.Event()
+        server = _server(app, up.set)
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        try:
+            if not up.wait(_STARTUP_S):  # pragma: no cover  only a broken uvicorn gets here
+                raise RuntimeError(f"the sandbox did not start within {_STARTUP_S:g} seconds")
+            yield Running(url=_url(host, listener), port=_port(listener), app=app)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def _server(app: Sandbox, on_start: Callable[[], None]) -> _Server:
+    config = uvicorn.Config(
+        app,
+        http=_DroppableProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    return _Server(config, on_start)
+
+
+def _check_host(host: str, *, allow_remote: bool) -> None:
+    if not allow_remote and not _is_loopback(host):
+        raise ValueError(
+            f"{host!r} is not a loopback address, and the sandbox's credentials are public;"
+            " listen on 127.0.0.1, or allow remote access explicitly"
+        )
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Without its protocol's number, asyncio does not take the socket for TCP and leaves Nagle's
+    # delay on: 40 ms on every answer that is written in two parts.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _port(listener: socket.socket) -> int:
+    port: int = listener.getsockname()[1]
+    return port
+
+
+def _url(host: str, listener: socket.socket) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{_port(listener)}"

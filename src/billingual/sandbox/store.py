@@ -1,0 +1,134 @@
+"""The data: one SQLite database, in memory or in a file, and one transaction per request.
+
+Instants are integers (see `instants`). Columns hold what is filtered, sorted or kept unique; the
+rest of a record is JSON in `doc`. The mint's counter and the clock's time live in `meta`, so a
+reopened file goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from billingual.sandbox.mint import Mint
+
+__all__ = ["Row", "Store"]
+
+Row = sqlite3.Row
+
+_TABLES = {
+    "exante_organization": "uid TEXT PRIMARY KEY, doc TEXT NOT NULL",
+    "exante_party": """
+        uid TEXT PRIMARY KEY, organization TEXT NOT NULL, name TEXT NOT NULL, doc TEXT NOT NULL""",
+    "exante_document": """
+        uid TEXT PRIMARY KEY, organization TEXT NOT NULL, filename TEXT NOT NULL,
+        archived INTEGER NOT NULL""",
+    "exante_blueprint": """
+        uid TEXT PRIMARY KEY, organization TEXT NOT NULL, active INTEGER NOT NULL""",
+    "exante_invoice": """
+        uid TEXT PRIMARY KEY, organization TEXT NOT NULL, number TEXT NOT NULL,
+        type TEXT NOT NULL, status TEXT NOT NULL, collection_method TEXT,
+        issue_date INTEGER, due_date INTEGER, paid_date INTEGER, due_day INTEGER,
+        total INTEGER NOT NULL, party TEXT NOT NULL REFERENCES exante_party,
+        document TEXT NOT NULL REFERENCES exante_document,
+        blueprint TEXT REFERENCES exante_blueprint,
+        doc TEXT NOT NULL, UNIQUE (organization, number)""",
+    "kukkingu_tenant": "id TEXT PRIMARY KEY, name TEXT NOT NULL, created INTEGER NOT NULL",
+    "kukkingu_contract": """
+        id TEXT PRIMARY KEY, tenant TEXT NOT NULL, client TEXT NOT NULL, doc TEXT NOT NULL""",
+    "kukkingu_client": "id TEXT PRIMARY KEY, tenant TEXT NOT NULL, doc TEXT NOT NULL",
+    "kukkingu_invoice": """
+        id TEXT PRIMARY KEY, tenant TEXT NOT NULL, contract TEXT NOT NULL, status TEXT NOT NULL,
+        number TEXT NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL,
+        doc TEXT NOT NULL, UNIQUE (tenant, number)""",
+    "katsu_invoice": """
+        id TEXT PRIMARY KEY, created INTEGER NOT NULL, amount TEXT NOT NULL,
+        doc TEXT NOT NULL""",
+}
+
+
+class Store:
+    """Hold the rows; not safe for two threads at once, the sandbox's lock sees to that."""
+
+    def __init__(self, path: str | None = None) -> None:
+        self.mint = Mint(0)
+        self._connection = sqlite3.connect(
+            path or ":memory:", check_same_thread=False, isolation_level=None
+        )
+        self._connection.row_factory = sqlite3.Row
+        self._connection.create_function("fold", 1, str.casefold, deterministic=True)
+        # A sandbox may lose its last write in a power cut; waiting for the disk would cost more.
+        self._connection.execute("PRAGMA synchronous = OFF")
+        self._connection.execute("PRAGMA foreign_keys = ON")
+        self._connection.execute(
+            "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER)"
+        )
+        for table, columns in _TABLES.items():
+            self._connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+        self._finalizer = weakref.finalize(self, self._connection.close)
+        self.resume()
+
+    def close(self) -> None:
+        """Close the database; calling it again does nothing."""
+        self._finalizer()
+
+    def resume(self) -> None:
+        """Take up the mint where the database says it stopped."""
+        self.mint = Mint(self.meta("seed") or 0, self.meta("counter") or 0)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what happens inside as a whole, or nothing of it if an exception passes."""
+        before = self.mint.counter
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            self.resume()
+            raise
+        if self.mint.counter != before:
+            self.set_meta("counter", self.mint.counter)
+        self._connection.execute("COMMIT")
+
+    def rows(self, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[Row]:
+        """Run a query and give all its rows."""
+        return self._connection.execute(sql, values).fetchall()
+
+    def row(self, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> Row | None:
+        """Run a query and give its first row, or None."""
+        found: Row | None = self._connection.execute(sql, values).fetchone()
+        return found
+
+    def run(self, sql: str, values: Sequence[object] = ()) -> int:
+        """Run a statement and give the number of rows it changed."""
+        return self._connection.execute(sql, values).rowcount
+
+    def insert(self, table: str, row: Mapping[str, object]) -> None:
+        """Add one row, given by column."""
+        names = ", ".join(row)
+        marks = ", ".join("?" * len(row))
+        self.run(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608  our names
+
+    def update(self, table: str, key: tuple[str, str], row: Mapping[str, object]) -> None:
+        """Change the columns of the one row whose *key* column has a value."""
+        marks = ", ".join(f"{name} = ?" for name in row)
+        column, value = key
+        self.run(f"UPDATE {table} SET {marks} WHERE {column} = ?", (*row.values(), value))  # noqa: S608  our names
+
+    def clear(self) -> None:
+        """Delete every row of every table."""
+        for table in reversed(_TABLES):
+            self.run(f"DELETE FROM {table}")  # noqa: S608  our names
+        self.run("DELETE FROM meta")
+
+    def meta(self, name: str) -> int | None:
+        """Read one of the store's own numbers."""
+        found = self.row("SELECT value FROM meta WHERE name = ?", (name,))
+        return None if found is None else int(found["value"])
+
+    def set_meta(self, name: str, value: int) -> None:
+        """Keep one of the store's own numbers."""
+        self.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))

@@ -1,0 +1,234 @@
+"""The sandbox over a real loopback socket: what only the wire can show."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from billingual.sandbox import ACCOUNTS, LANDMARKS, Running, running, serve
+
+AUTH = {"Authorization": f"Bearer {ACCOUNTS['exante'].token}"}
+KUKKINGU = {
+    "Authorization": f"Bearer {ACCOUNTS['kukkingu'].token}",
+    "tenant-id": ACCOUNTS["kukkingu"].tenant or "",
+}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Running]:
+    """One server for the module; each test resets it."""
+    with running(invoices=30) as up:
+        yield up
+
+
+@pytest.fixture
+def client(server: Running) -> Iterator[httpx.Client]:
+    """A client on a fresh state."""
+    with httpx.Client() as client:
+        client.post(f"{server.url}/_sandbox/reset")
+        yield client
+
+
+def fault(client: httpx.Client, server: Running, **fields: object) -> None:
+    """Queue a fault."""
+    client.post(f"{server.url}/_sandbox/faults", json=fields).raise_for_status()
+
+
+def create(client: httpx.Client, server: Running) -> httpx.Response:
+    """Create a Kukkingu draft."""
+    body = {
+        "contractId": LANDMARKS["kukkingu_contract"],
+        "invoiceNumber": "WIRE",
+        "exchangeRate": 1,
+        "currencyCode": "EUR",
+        "amountMinor": 1,
+    }
+    url = f"{server.base_url('kukkingu')}/api/v1/invoices"
+    return client.post(url, json=body, headers=KUKKINGU)
+
+
+def committed(client: httpx.Client, server: Running) -> bool:
+    """Tell whether the create took effect."""
+    rows = client.get(f"{server.url}/_sandbox/invoices?provider=kukkingu").json()["invoices"]
+    return any(row["number"] == "WIRE" for row in rows)
+
+
+def test_every_provider_answers_at_its_base_url(client: httpx.Client, server: Running) -> None:
+    """One call each, over one kept connection."""
+    katsu = {"id": LANDMARKS["katsu_invoice"]}
+
+    assert [
+        client.get(f"{server.base_url('exante')}/api/invoices", headers=AUTH).status_code,
+        create(client, server).status_code,
+        client.put(f"{server.base_url('katsu')}/api/v1/Invoice/Update", json=katsu).status_code,
+    ] == [200, 200, 200]
+
+
+@pytest.mark.parametrize(
+    ("kind", "effect"), [("drop_before_commit", False), ("drop_after_commit", True)]
+)
+def test_a_drop_closes_the_socket_without_an_answer(
+    client: httpx.Client,
+    server: Running,
+    kind: str,
+    effect: bool,  # noqa: FBT001
+) -> None:
+    """The client sees a closed connection, no 500; the server goes on."""
+    fault(client, server, kind=kind)
+
+    with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
+        create(client, server)
+    assert effect == committed(client, server)
+
+
+def test_a_drop_is_a_clean_end_of_stream_for_a_plain_socket(
+    client: httpx.Client, server: Running
+) -> None:
+    """Not one byte comes before the end of the stream."""
+    fault(client, server, kind="drop_before_commit")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain:
+        plain.sendall(b"GET /exante/api/user HTTP/1.1\r\nHost: x\r\n\r\n")
+
+        assert plain.recv(100) == b""
+
+
+def test_a_truncated_body_ends_before_its_length(client: httpx.Client, server: Running) -> None:
+    """The client is promised more than it gets."""
+    fault(client, server, kind="truncate", after_bytes=20)
+
+    with pytest.raises(httpx.RemoteProtocolError, match="received 20 bytes"):
+        create(client, server)
+    assert committed(client, server)
+
+
+def test_a_rate_limit_travels_with_its_header(client: httpx.Client, server: Running) -> None:
+    """429 and `Retry-After` arrive, once."""
+    fault(client, server, kind="rate_limit", retry_after=60)
+    url = f"{server.base_url('exante')}/api/user"
+    limited, free = client.get(url, headers=AUTH), client.get(url, headers=AUTH)
+
+    assert (
+        limited.status_code,
+        limited.headers["retry-after"],
+        free.status_code,
+    ) == (429, "60", 200)
+
+
+@pytest.mark.slow
+def test_a_slow_answer_outlasts_an_impatient_client(client: httpx.Client, server: Running) -> None:
+    """The client gives up; the request is carried out later all the same."""
+    fault(client, server, kind="latency", seconds=0.3)
+    client.timeout = httpx.Timeout(10, read=0.05)
+
+    with pytest.raises(httpx.ReadTimeout):
+        create(client, server)
+    client.timeout = httpx.Timeout(10)
+    done = threading.Event()
+    while not done.wait(0.02) and not committed(client, server):
+        pass
+
+    assert committed(client, server)
+
+
+def test_a_body_over_four_mebibytes_is_refused(client: httpx.Client, server: Running) -> None:
+    """The limit itself is fine, one byte more is a 413 in the provider's shape."""
+    url = f"{server.base_url('exante')}/api/invoices"
+    headers = {**AUTH, "Content-Type": "application/json"}
+    limit = 4 * 1024 * 1024
+    under = client.post(url, content=b" " * limit, headers=headers)
+    over = client.post(url, content=b" " * (limit + 1), headers=headers)
+
+    assert (under.status_code, under.headers["sandbox-rule"]) == (400, "unreadable-json")
+    assert (
+        over.status_code,
+        over.headers["sandbox-rule"],
+        over.json()["status_code"],
+    ) == (413, "body-size", 413)
+
+
+@pytest.mark.slow
+def test_a_file_outlives_its_server(tmp_path: Path) -> None:
+    """What one server wrote, the next one reads."""
+    path = str(tmp_path / "kept.db")
+    for expected in (200, 409):
+        with running(db=path, invoices=5) as up, httpx.Client() as client:
+            assert expected == create(client, up).status_code
+
+
+@pytest.mark.slow
+def test_stopping_leaves_no_thread_and_no_listener() -> None:
+    """After the block the thread is gone and the port is free, even with a kept connection."""
+    before = threading.active_count()
+    with httpx.Client() as client:
+        with running(invoices=1) as up:
+            client.get(up.url)
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.1", up.port), timeout=10)
+
+    assert before == threading.active_count()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.com"])  # noqa: S104
+def test_a_host_others_can_reach_is_refused(host: str) -> None:
+    """The credentials are public, so only loopback addresses are served unasked."""
+    with pytest.raises(ValueError, match="loopback"), running(host=host):
+        raise AssertionError
+    with pytest.raises(ValueError, match="loopback"):
+        serve(host, 0, announce=print)
+
+
+@pytest.mark.slow
+def test_the_blocking_server_announces_itself_and_ends_on_interrupt() -> None:
+    """It prints a URL and three curl lines, and Ctrl-C ends it without a traceback."""
+    program = (
+        "from billingual.sandbox import serve\n"
+        "serve('127.0.0.1', 0, invoices=1, announce=lambda line: print(line, flush=True))"
+    )
+    with subprocess.Popen(  # noqa: S603  our own interpreter
+        [sys.executable, "-W", "error", "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        url, *lines = [process.stdout.readline().strip() for _ in range(4)]
+        answer = httpx.get(f"{url}/_sandbox/clock")
+        process.send_signal(2)
+        errors = process.stderr.read()
+        status = process.wait(timeout=30)
+
+    assert answer.status_code == 200
+    assert all(line.startswith("curl ") and url in line for line in lines)
+    assert (errors, status) == ("", 0)
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_the_blocking_server_quietly() -> None:
+    """In a program's main thread too: the call returns, and the port is free again."""
+    lines: list[str] = []
+
+    def announce(line: str) -> None:
+        lines.append(line)
+        if len(lines) == 4:
+            signal.raise_signal(signal.SIGINT)
+
+    serve("localhost", 0, invoices=1, announce=announce)
+
+    assert lines[0].startswith("http://localhost:")
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", int(lines[0].rpartition(":")[2])), timeout=10)
+
+
+def test_a_port_that_is_taken_is_an_error(server: Running) -> None:
+    """The error is the operating system's."""
+    with pytest.raises(OSError, match="in use"):
+        serve("127.0.0.1", server.port, invoices=1, announce=print)
