@@ -1,0 +1,102 @@
+"""The commands, and the one place where an error becomes an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+from cyclopts import App, CycloptsError, Parameter
+
+from billingual._version import __version__
+from billingual.cli.exits import FAILURE, INTERRUPTED, OK, USAGE, exit_code
+from billingual.cli.talk import complain, fail
+from billingual.errors import BillingualError
+
+__all__ = ["app", "run"]
+
+_EPILOGUE: Final = """\
+Data goes to stdout, everything else to stderr. The token is read from the environment variable \
+BILLINGUAL_TOKEN and from nowhere else.
+
+Exit codes: 0 ok, 1 failure, 2 usage, 3 credentials or permission, 4 not found, 5 rate-limited, \
+6 wire or provider trouble, 7 a write that may or may not have happened, 130 interrupted.
+"""
+
+
+app = App(
+    name="billingual",
+    help=(
+        "Speak to any invoicing API through one invoice protocol. Start with 'billingual demo': "
+        "it needs no account and no network."
+    ),
+    help_epilogue=_EPILOGUE,
+    help_format="plaintext",
+    version=__version__,
+    default_parameter=Parameter(negative=(), show_default=False),
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
+# Named by their addresses, so that a command imports only what it needs.
+_COMMANDS: Final = (
+    ("demo", "demo:demo", "Show everything working: no account, no network."),
+    ("list", "reading:list_invoices", "List invoices."),
+    ("get", "reading:get_invoice", "Show one invoice in full."),
+    ("create", "writing:create_invoice", "Create an invoice."),
+    ("update", "writing:update_invoice", "Change an invoice, or replace it whole."),
+    ("providers", "matrix:providers", "Show what each provider can do."),
+    ("sandbox", "serving:sandbox", "Serve the offline stand-in for all providers."),
+)
+for _order, (_name, _target, _help) in enumerate(_COMMANDS):
+    app.command(f"billingual.cli.{_target}", name=_name, help=_help, sort_key=_order)
+app.register_install_completion_command(
+    help="Teach your shell (bash, zsh or fish) to complete these commands."
+)
+app.meta.suppress_keyboard_interrupt = False
+
+
+@app.meta.default
+def _launch(  # noqa: D417 - the tokens are the command
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    debug: bool = False,
+) -> int:
+    """Run one command.
+
+    Args:
+        debug: Show the traceback of an error.
+    """
+    try:
+        return app(tokens, exit_on_error=False) or OK
+    except BillingualError as error:
+        if debug:
+            raise
+        complain(error)
+        return exit_code(error)
+    except (CycloptsError, BrokenPipeError, ModuleNotFoundError):
+        raise
+    except Exception as error:
+        if debug:
+            raise
+        fail(
+            f"unexpected {type(error).__name__}: {error}. This is a fault of billingual; please "
+            "report it with the output of the same command and --debug."
+        )
+        return FAILURE
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code; say what went wrong on stderr."""
+    try:
+        code: int = app.meta(arguments, exit_on_error=False) or OK
+        sys.stdout.flush()
+    except CycloptsError:
+        return USAGE
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has seen enough. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    return code

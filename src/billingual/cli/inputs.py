@@ -1,0 +1,285 @@
+"""From options and JSON files to drafts, changes, filters and replacements."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar, cast
+
+import attrs
+from cyclopts import Group, Parameter
+
+from billingual.errors import InvalidInputError
+from billingual.model import (
+    Changes,
+    CustomField,
+    Discount,
+    Draft,
+    Filter,
+    Money,
+    Replacement,
+    ReplacementLine,
+    Tax,
+)
+
+__all__ = [
+    "ChangeOptions",
+    "DraftOptions",
+    "FilterOptions",
+    "changes_from",
+    "draft_from",
+    "filter_from",
+    "named_numbers",
+    "replacement_from",
+]
+
+T = TypeVar("T", Draft, Changes)
+M = TypeVar("M")
+
+_FIELDS: Final = Group("Fields", sort_key=1)
+_FILTERS: Final = Group("Filters", sort_key=1)
+
+
+@Parameter(name="*", group=_FILTERS)
+@attrs.frozen(kw_only=True)
+class FilterOptions:
+    """Which invoices; repeat an option to allow any of several values.
+
+    Attributes:
+        search: Text in invoice numbers and party names.
+        counterparty: Name of who is to pay.
+        counterparty_ids: Id of who is to pay.
+        status: A status, such as OVERDUE.
+        collection_method: How the money is collected.
+        document: Id of the contract or document behind the invoice.
+        issued_from: Earliest date of issue, like 2026-11-01T00:00:00Z.
+        issued_to: Latest date of issue.
+        due_from: Earliest due date.
+        due_to: Latest due date.
+        paid_from: Earliest date of payment.
+        paid_to: Latest date of payment.
+        overdue_days: A range of days: "15", "1-30", "> 90".
+        total: A range of minor units: "10000-20000".
+        include_inactive: Also invoices of archived documents and inactive blueprints.
+        expand: A related record to include.
+        extra_params: A query parameter to send as it is: name=value.
+    """
+
+    search: str | None = None
+    counterparty: tuple[str, ...] = ()
+    counterparty_ids: Annotated[tuple[str, ...], Parameter(name="--counterparty-id")] = ()
+    status: tuple[str, ...] = ()
+    collection_method: tuple[str, ...] = ()
+    document: str | None = None
+    issued_from: str | None = None
+    issued_to: str | None = None
+    due_from: str | None = None
+    due_to: str | None = None
+    paid_from: str | None = None
+    paid_to: str | None = None
+    overdue_days: str | None = None
+    total: str | None = None
+    include_inactive: bool = False
+    expand: tuple[str, ...] = ()
+    extra_params: Annotated[tuple[str, ...], Parameter(name="--param")] = ()
+
+
+@Parameter(name="*", group=_FIELDS)
+@attrs.frozen(kw_only=True)
+class _FieldOptions:
+    """Fields of an invoice.
+
+    Attributes:
+        number: The number printed on the invoice.
+        status: The provider's word.
+        issued_at: Date of issue, like 2026-11-21T00:00:00Z.
+        due_at: When it is to be paid.
+        paid_at: When it was paid.
+        currency: ISO 4217 code.
+        counterparty: Id of who is to pay.
+        document: Id of the contract or document behind the invoice.
+        blueprint: Id of what recurring invoices are made from.
+        total: The whole amount with its currency: "120.00 EUR".
+        exchange_rate: An exact number.
+        field: A custom field: name=text. Repeat it for more.
+    """
+
+    number: str | None = None
+    status: str | None = None
+    issued_at: str | None = None
+    due_at: str | None = None
+    paid_at: str | None = None
+    currency: str | None = None
+    counterparty: str | None = None
+    document: str | None = None
+    blueprint: str | None = None
+    total: str | None = None
+    exchange_rate: str | None = None
+    field: tuple[str, ...] = ()
+
+
+@Parameter(name="*", group=_FIELDS)
+@attrs.frozen(kw_only=True)
+class DraftOptions(_FieldOptions):
+    """Fields of a draft.
+
+    Attributes:
+        owner: Id of the invoice's owner.
+        kind: receivable or payable.
+    """
+
+    owner: str | None = None
+    kind: str | None = None
+
+
+@Parameter(name="*", group=_FIELDS)
+@attrs.frozen(kw_only=True)
+class ChangeOptions(_FieldOptions):
+    """Fields to change.
+
+    Attributes:
+        collection_method: How the money is collected.
+    """
+
+    collection_method: str | None = None
+
+
+def filter_from(options: FilterOptions) -> Filter:
+    """Make a filter of the options."""
+    given = attrs.asdict(options, recurse=False)
+    given["extra_params"] = _pairs("param", options.extra_params)
+    return Filter(**given)
+
+
+def draft_from(options: DraftOptions, source: str | None) -> Draft:
+    """Make a draft of a JSON file, if there is one, and the options, which win."""
+    return _given_from(Draft, options, source)
+
+
+def changes_from(options: ChangeOptions, source: str | None) -> Changes:
+    """Make changes of a JSON file, if there is one, and the options, which win."""
+    return _given_from(Changes, options, source)
+
+
+def replacement_from(source: str) -> Replacement:
+    """Make a whole document of a JSON file; every field must be in it.
+
+    Raises:
+        InvalidInputError: if a field is missing, unknown or wrong.
+    """
+    record = dict(_read_object(source))
+    parts: dict[str, Callable[[Any], object]] = {
+        "lines": lambda value: _each(ReplacementLine, value, "lines"),
+        "taxes": lambda value: _each(Tax, value, "taxes"),
+        "discount": lambda value: value and _made(Discount, value, "discount"),
+    }
+    for name, read in parts.items():
+        if name in record:
+            record[name] = read(record[name])
+    return _made(Replacement, record, "the document")
+
+
+def named_numbers(option: str, texts: Sequence[str]) -> dict[str, int]:
+    """Read ``NAME=NUMBER`` texts.
+
+    Raises:
+        InvalidInputError: if one is of another form.
+    """
+    pairs = _pairs(option, texts)
+    wrong = next(
+        (name for name, text in pairs.items() if not text.isascii() or not text.isdigit()), None
+    )
+    if wrong is not None:
+        raise InvalidInputError(
+            option, f"{pairs[wrong]!r} is no whole number", f"write it like {wrong}=1"
+        )
+    return {name: int(text) for name, text in pairs.items()}
+
+
+def _given_from(kind: type[T], options: _FieldOptions, source: str | None) -> T:
+    given: dict[str, Any] = {} if source is None else dict(_read_object(source))
+    if isinstance(given.get("fields"), list):
+        given["fields"] = _each(CustomField, given["fields"], "fields")
+    chosen = {
+        name: value
+        for name, value in attrs.asdict(options, recurse=False).items()
+        if value is not None and name != "field"
+    }
+    given |= chosen
+    if options.field:
+        given["fields"] = _pairs("field", options.field)
+    if given.get("total") is not None:
+        given["total"] = _money(given["total"])
+    return _made(kind, given, "the invoice")
+
+
+def _money(value: object) -> Money:
+    if isinstance(value, Mapping):
+        return _made(Money, {k: v for k, v in value.items() if k != "amount"}, "total")
+    parts = value.split() if isinstance(value, str) else []
+    if len(parts) != 2:
+        raise InvalidInputError(
+            "total", f"{value!r} is no amount with a currency", "write it like '120.00 EUR'"
+        )
+    return Money.of(parts[0], parts[1])
+
+
+def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        name, found, value = text.partition("=")
+        if not found or not name:
+            raise InvalidInputError(option, f"{text!r} is no pair", "write it like name=value")
+        pairs[name] = value
+    return pairs
+
+
+def _each(kind: type[M], value: object, where: str) -> tuple[M, ...]:
+    if not isinstance(value, list):
+        raise InvalidInputError(where, "it is no list", "give a JSON array of objects")
+    return tuple(_made(kind, each, f"{where}[{index}]") for index, each in enumerate(value))
+
+
+def _made(kind: type[M], record: object, where: str) -> M:
+    """Call the class with the members of a JSON object, refusing unknown and missing names."""
+    if not isinstance(record, Mapping):
+        raise InvalidInputError(where, "it is no object", "give a JSON object")
+    fields = {field.name: field for field in attrs.fields(cast(Any, kind))}
+    for name in record:
+        if name not in fields:
+            near = get_close_matches(name, fields, n=1)
+            there = f"perhaps you meant {near[0]}" if near else f"there are {', '.join(fields)}"
+            raise InvalidInputError(name, f"{where} has no such field", there)
+    missing = [
+        name
+        for name, field in fields.items()
+        if field.default is attrs.NOTHING and name not in record
+    ]
+    if missing:
+        raise InvalidInputError(missing[0], f"{where} lacks it", f"give {', '.join(missing)}")
+    return kind(**record)
+
+
+def _read_object(source: str) -> Mapping[str, Any]:
+    try:
+        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise InvalidInputError(source, f"it cannot be read: {why}", "name a JSON file") from None
+    try:
+        value = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError(
+            "the input" if source == "-" else source, f"it is no JSON ({error})", "correct it"
+        ) from None
+    if not isinstance(value, dict):
+        raise InvalidInputError(source, "it holds no JSON object", "write {...}")
+    return value
+
+
+def _refuse_constant(text: str) -> object:
+    raise ValueError(f"{text} is no number")

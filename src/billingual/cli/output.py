@@ -1,0 +1,174 @@
+"""Data for people and for programs: tables, JSON, and JSON line by line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal, TypeAlias
+
+import attrs
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from billingual.cli.talk import hint
+from billingual.model import Money, Party, instant_text
+
+__all__ = [
+    "Column",
+    "Format",
+    "FormatOption",
+    "record_of",
+    "show_facts",
+    "show_rows",
+    "text_of",
+    "write_json",
+]
+
+Format: TypeAlias = Literal["table", "json", "ndjson"]
+FormatOption: TypeAlias = Annotated[Format, Parameter(name=["--output", "-o"])]
+
+_GAP = 2
+
+
+def record_of(value: object, *, raw: bool = False) -> object:
+    """Turn a model into what JSON can hold, without a float.
+
+    Money becomes ``{minor, currency, amount}`` (``amount`` is null where the currency, and so its
+    decimal places, is not known), numbers with a fraction become text, datetimes RFC 3339 text.
+
+    Args:
+        value: a model, or anything a model holds.
+        raw: include the payload as the provider sent it.
+    """
+    if attrs.has(type(value)):
+        return _members(value, raw=raw)
+    if isinstance(value, Mapping):
+        return {str(key): record_of(each, raw=raw) for key, each in value.items()}
+    if isinstance(value, (Sequence, frozenset)) and not isinstance(value, str):
+        each_of = sorted(value) if isinstance(value, frozenset) else value
+        return [record_of(each, raw=raw) for each in each_of]
+    return _plain(value)
+
+
+def write_json(value: object, *, indent: int | None = 2, end: str = "\n") -> None:
+    """Write JSON to stdout, in ASCII where stdout is not UTF-8."""
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    sys.stdout.write(json.dumps(value, indent=indent, ensure_ascii=not is_utf8) + end)
+
+
+def text_of(value: object) -> str:
+    """Write one value for people; empty for none."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return instant_text(value).removesuffix("T00:00:00Z")
+    if isinstance(value, Party):
+        return " ".join(filter(None, (value.name, f"({value.id})" if value.id else None)))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={text_of(each)}" for key, each in value.items())
+    return str(value)
+
+
+@attrs.frozen
+class Column:
+    """A column of a table.
+
+    Attributes:
+        name: its heading.
+        cells: its texts, one for each row.
+        rank: how dearly it is kept where there is not room for all; 0 is kept always.
+        is_number: whether it is aligned to the right.
+    """
+
+    name: str
+    cells: tuple[str, ...]
+    rank: int = 0
+    is_number: bool = False
+
+    @property
+    def width(self) -> int:
+        """Characters of its widest text."""
+        return max(len(text) for text in (self.name, *self.cells))
+
+
+def show_rows(columns: Sequence[Column]) -> None:
+    """Print a table to stdout, without the columns that are empty.
+
+    On a terminal, columns that do not fit are left out too, and that is said.
+    """
+    console = Console(highlight=False)
+    filled = [column for column in columns if any(column.cells)]
+    kept = _fitting(filled, console.width) if console.is_terminal else filled
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    for column in kept:
+        table.add_column(column.name, justify="right" if column.is_number else "left", no_wrap=True)
+    for cells in zip(*(column.cells for column in kept), strict=True):
+        table.add_row(*(Text(cell) for cell in cells))
+    _print(table, console)
+    left_out = [column.name for column in filled if column not in kept]
+    if left_out:
+        hint(f"No room for: {', '.join(left_out)}. Widen the terminal, or use -o json.")
+
+
+def show_facts(facts: Iterable[tuple[str, str]]) -> None:
+    """Print names and values to stdout, one pair a line; empty values are left out."""
+    console = Console(highlight=False)
+    table = Table.grid(padding=(0, _GAP, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in facts:
+        if text:
+            table.add_row(name, Text(text))
+    _print(table, console)
+
+
+def _fitting(columns: Sequence[Column], width: int) -> list[Column]:
+    kept = list(columns)
+    while kept and sum(column.width + _GAP for column in kept) - _GAP > width:
+        worst = max(kept, key=lambda column: column.rank)
+        if worst.rank == 0:
+            break
+        kept.remove(worst)
+    return kept
+
+
+def _print(table: Table, console: Console) -> None:
+    if console.is_terminal:
+        console.print(table)
+        return
+    # A pipe has no width, and a line's end needs no spaces.
+    wide = Console(highlight=False, width=100_000)
+    with wide.capture() as captured:
+        wide.print(table)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
+def _members(model: Any, *, raw: bool) -> dict[str, object]:
+    record = {
+        field.name: record_of(getattr(model, field.name), raw=raw)
+        for field in attrs.fields(type(model))
+        if raw or field.name != "raw"
+    }
+    return record | {"amount": _amount(model)} if isinstance(model, Money) else record
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime):
+        return instant_text(value)
+    return str(value) if isinstance(value, str) else value
+
+
+def _amount(money: Money) -> str | None:
+    try:
+        return format(money.amount, "f")
+    except ValueError:
+        return None

@@ -1,0 +1,51 @@
+"""One invoice or receipt on the screen, or as JSON."""
+
+from __future__ import annotations
+
+import attrs
+
+from billingual.cli.output import (
+    Column,
+    Format,
+    record_of,
+    show_facts,
+    show_rows,
+    text_of,
+    write_json,
+)
+from billingual.model import Invoice, LineItem, Receipt
+
+__all__ = ["show_invoice"]
+
+_APART = frozenset({"extra", "fields", "lines", "raw"})
+
+
+def show_invoice(invoice: Invoice | Receipt, output: Format, *, raw: bool = False) -> None:
+    """Write one invoice, or the receipt a provider gives instead of one."""
+    if output != "table":
+        write_json(record_of(invoice, raw=raw), indent=2 if output == "json" else None)
+        return
+    facts = [
+        (field.name, text_of(getattr(invoice, field.name)))
+        for field in attrs.fields(type(invoice))
+        if field.name not in _APART
+    ]
+    if isinstance(invoice, Invoice):
+        facts += [(f"fields.{each.key}", text_of(each.value)) for each in invoice.fields]
+    show_facts(facts)
+    if isinstance(invoice, Invoice) and invoice.lines:
+        print()  # noqa: T201 - stdout is where data goes
+        show_rows(_columns(invoice.lines))
+    if raw:
+        print()  # noqa: T201 - stdout is where data goes
+        write_json(record_of(invoice.raw))
+
+
+def _columns(lines: tuple[LineItem, ...]) -> tuple[Column, ...]:
+    return (
+        Column("line", tuple(text_of(line.name) for line in lines)),
+        Column("kind", tuple(text_of(line.kind) for line in lines), rank=2),
+        Column("quantity", tuple(text_of(line.quantity) for line in lines), is_number=True),
+        Column("unit price", tuple(text_of(line.unit_price) for line in lines), is_number=True),
+        Column("total", tuple(text_of(line.total) for line in lines), rank=1, is_number=True),
+    )

@@ -1,0 +1,46 @@
+"""What is said beside the data: hints and complaints, on stderr."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+
+from rich.console import Console
+from rich.text import Text
+
+from billingual.errors import BillingualError, RateLimitedError, ServerError, TransportError
+
+__all__ = ["complain", "fail", "hint"]
+
+
+def hint(text: str) -> None:
+    """Say something helpful that is not data."""
+    _say(text, "dim")
+
+
+def fail(text: str) -> None:
+    """Say in one paragraph what went wrong."""
+    _say(f"error: {text}", "red")
+
+
+def complain(error: BillingualError) -> None:
+    """Say in one paragraph what an error says, and why it was not tried again if it could be."""
+    passing = isinstance(error, (TransportError, RateLimitedError, ServerError))
+    notes = getattr(error, "__notes__", ()) if passing else ()
+    fail(f"{error}{''.join(f' ({note})' for note in notes)}")
+
+
+def _say(text: str, style: str) -> None:
+    # What stands in the data channel comes first, whoever reads both on one screen.
+    sys.stdout.flush()
+    console = Console(stderr=True, highlight=False)
+    if console.is_terminal:
+        text = "\n".join(_filled(line, console.width) for line in text.splitlines())
+    console.print(Text(text, style=style), soft_wrap=True)
+
+
+def _filled(line: str, width: int) -> str:
+    # A command is left in one piece, so that it can be copied.
+    if line.startswith("  "):
+        return line
+    return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,119 @@
+"""``billingual create`` and ``billingual update``."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from cyclopts import Parameter
+
+from billingual.cli.connection import Connection, open_client
+from billingual.cli.inputs import (
+    ChangeOptions,
+    DraftOptions,
+    changes_from,
+    draft_from,
+    named_numbers,
+    replacement_from,
+)
+from billingual.cli.output import FormatOption
+from billingual.cli.request import show_request
+from billingual.cli.sheet import show_invoice
+from billingual.cli.talk import hint
+from billingual.errors import InvalidInputError
+
+__all__ = ["create_invoice", "update_invoice"]
+
+_Source: TypeAlias = Annotated[str | None, Parameter(name="--from", allow_leading_hyphen=True)]
+
+
+async def create_invoice(  # noqa: D417 - groups of options say themselves what they hold
+    *,
+    fields: DraftOptions = DraftOptions(),  # noqa: B008 - frozen
+    source: _Source = None,
+    output: FormatOption = "table",
+    raw: bool = False,
+    dry_run: bool = False,
+    connection: Connection = Connection(),  # noqa: B008 - frozen
+) -> None:
+    """Create an invoice from options, from a JSON file, or from both.
+
+    Exit code 7 means that it may or may not have been created: look before you try again.
+
+    Args:
+        source: A JSON file (- is stdin) with fields named like the options; options win.
+        output: table (the default), json or ndjson (on one line).
+        raw: Include the invoice as the provider sent it.
+        dry_run: Show the exact request and send nothing.
+    """
+    draft = draft_from(fields, source)
+    async with open_client(connection, dry_run=dry_run) as invoices:
+        try:
+            request = invoices.preview.create(draft)
+        except InvalidInputError:
+            _say_example(connection)
+            raise
+        if dry_run:
+            show_request(request, output)
+            return
+        show_invoice(await invoices.create(draft), output, raw=raw)
+
+
+async def update_invoice(  # noqa: D417 - groups of options say themselves what they hold
+    invoice_id: str,
+    /,
+    *,
+    fields: ChangeOptions = ChangeOptions(),  # noqa: B008 - frozen
+    source: _Source = None,
+    replacement: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    currency_code: tuple[str, ...] = (),
+    output: FormatOption = "table",
+    raw: bool = False,
+    dry_run: bool = False,
+    connection: Connection = Connection(),  # noqa: B008 - frozen
+) -> None:
+    """Change some fields of an invoice, or put a whole document in its place.
+
+    Exit code 7 means that it may or may not have been changed: look before you try again.
+
+    Args:
+        invoice_id: The provider's id of the invoice; 'billingual list' shows ids.
+        source: A JSON file (- is stdin) with fields named like the options; options win.
+        replacement: A JSON file (- is stdin) with the complete new document (katsu).
+        currency_code: The provider's number of a currency, like USD=1; repeat it (katsu).
+        output: table (the default), json or ndjson (on one line).
+        raw: Include the answer as the provider sent it.
+        dry_run: Show the exact request and send nothing.
+    """
+    changes = changes_from(fields, source)
+    whole = None if replacement is None else replacement_from(replacement)
+    if whole is not None and changes.given():
+        raise InvalidInputError(
+            "replacement",
+            "a complete document and single fields exclude each other",
+            "give --replacement alone",
+        )
+    currencies = named_numbers("currency-code", currency_code)
+    async with open_client(connection, currencies=currencies, dry_run=dry_run) as invoices:
+        if dry_run:
+            show_request(invoices.preview.update(invoice_id, whole or changes), output)
+        elif whole is not None:
+            show_invoice(await invoices.update(invoice_id, whole), output, raw=raw)
+        else:
+            show_invoice(await invoices.update(invoice_id, changes), output, raw=raw)
+
+
+def _say_example(connection: Connection) -> None:
+    """Where the sandbox is used, give a command that works with the ids it has."""
+    if connection.chosen_transport() != "sandbox":
+        return
+    from billingual.sandbox import LANDMARKS  # noqa: PLC0415 - only this hint needs it
+
+    examples = {
+        "exante": "--counterparty {exante_party} --owner {exante_owner} "
+        "--document {exante_document}",
+        "kukkingu": "--provider kukkingu --number INV-1 --document {kukkingu_contract} "
+        "--total '120.00 EUR' --exchange-rate 1",
+    }
+    example = examples.get(connection.provider)
+    if example is not None:
+        hint(f"The sandbox takes, for example:\n  billingual create {example.format(**LANDMARKS)}")

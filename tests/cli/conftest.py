@@ -1,0 +1,40 @@
+"""The real command, and a sandbox to talk to."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+
+import pytest
+from cli_process import Command, environment
+
+from billingual.sandbox import Running, running
+
+
+@pytest.fixture
+def billingual() -> Command:
+    """Run ``python -m billingual`` with arguments, and wait for its end."""
+
+    def run(
+        *arguments: str, env: Mapping[str, str] | None = None, stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-m", "billingual", *arguments],
+            env=environment(env),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
+            timeout=100,
+        )
+
+    return run
+
+
+@pytest.fixture
+def served() -> Iterator[Running]:
+    """Serve a small sandbox on a loopback port."""
+    with running(invoices=30) as sandbox:
+        yield sandbox

@@ -1,0 +1,205 @@
+"""What goes to stdout, in which form, and what goes to stderr."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import httpx
+import pytest
+from cli_process import Command
+
+from billingual.cli.output import Column, _fitting
+from billingual.sandbox import ACCOUNTS, LANDMARKS, Running
+
+TOKEN = {"BILLINGUAL_TOKEN": ACCOUNTS["exante"].token}
+CREATE = (
+    *("create", "--counterparty", LANDMARKS["exante_party"]),
+    *("--owner", LANDMARKS["exante_owner"], "--document", LANDMARKS["exante_document"]),
+)
+
+
+def test_a_list_works_without_an_account_and_says_so_beside_the_data(billingual: Command) -> None:
+    """The sandbox is named on stderr; stdout holds the table alone, whole and without codes."""
+    done = billingual("list", "--status", "OVERDUE", "--limit", "3")
+
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 4
+    assert done.stdout.splitlines()[0].split()[:3] == ["id", "number", "status"]
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "In-process sandbox" in done.stderr
+    assert "In-process sandbox" not in done.stdout
+
+
+def test_json_is_one_array_with_exact_money_and_utc(billingual: Command) -> None:
+    """A program reads the whole of stdout as JSON, and no number in it is a float."""
+    done = billingual("list", "--limit", "2", "-o", "json", "--sort", "-due_at")
+    rows = json.loads(done.stdout, parse_float=lambda text: pytest.fail(f"a float: {text}"))
+
+    assert len(rows) == 2
+    assert {"minor", "currency", "amount"} == set(rows[0]["total"])
+    assert type(rows[0]["total"]["minor"]) is int
+    assert rows[0]["due_at"].endswith("Z")
+    assert "raw" not in rows[0]
+
+
+def test_ndjson_is_one_object_a_line(billingual: Command) -> None:
+    """Each line can be read alone; ``--raw`` adds the provider's own payload."""
+    done = billingual("list", "--limit", "3", "-o", "ndjson", "--raw")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert len(rows) == 3
+    assert all(row["raw"]["uid"] == row["id"] for row in rows)
+
+
+def test_all_rows_are_listed_on_demand(billingual: Command, served: Running) -> None:
+    """``--all`` walks every page; a small page changes how, not what."""
+    base = served.base_url("exante")
+    done = billingual(
+        *("list", "--all", "--page-size", "7", "--include-inactive", "-o", "ndjson"),
+        *("--base-url", base),
+        env=TOKEN,
+    )
+
+    assert len(done.stdout.splitlines()) == 30
+    assert done.stderr == ""
+
+
+def test_an_empty_list_is_an_empty_array(billingual: Command) -> None:
+    """Nothing found is an answer, and no error."""
+    as_json = billingual("list", "--search", "no such thing", "-o", "json")
+    as_table = billingual("list", "--search", "no such thing")
+
+    assert (as_json.returncode, json.loads(as_json.stdout)) == (0, [])
+    assert (as_table.returncode, as_table.stdout) == (0, "")
+    assert "No invoice matches." in as_table.stderr
+
+
+def test_create_get_and_update_against_a_server(billingual: Command, served: Running) -> None:
+    """What one command writes the next one reads, over sockets, with the token of the variable."""
+    base = ("--base-url", served.base_url("exante"))
+    made = json.loads(
+        billingual(
+            *CREATE, "--number", "CLI-1", "--field", "a=b", "-o", "json", *base, env=TOKEN
+        ).stdout
+    )
+    billingual("update", made["id"], "--due-at", "2027-01-01T00:00:00Z", *base, env=TOKEN)
+    read = billingual("get", made["id"], *base, env=TOKEN)
+
+    assert made["number"] == "CLI-1"
+    assert [(each["key"], each["value"]) for each in made["fields"]] == [("a", "b")]
+    assert "due_at" in read.stdout
+    assert "2027-01-01" in read.stdout
+
+
+def test_create_takes_a_file_on_stdin_and_options_win(billingual: Command) -> None:
+    """``--from -`` reads JSON with the names of the model; amounts stay exact."""
+    draft = {
+        "number": "FILE-1",
+        "document": LANDMARKS["kukkingu_contract"],
+        "total": "120.10 EUR",
+        "exchange_rate": 1.0731,
+    }
+    done = billingual(
+        *("create", "--provider", "kukkingu", "--from", "-", "--number", "WINS", "-o", "json"),
+        stdin=json.dumps(draft),
+    )
+    made = json.loads(done.stdout)
+
+    assert made["number"] == "WINS"
+    assert made["total"] == {"minor": 12010, "currency": "EUR", "amount": "120.10"}
+    assert made["exchange_rate"] == "1.0731"
+
+
+def test_a_replacement_is_read_from_a_file(billingual: Command) -> None:
+    """A whole document and a table of currency codes give katsu's receipt."""
+    document = {
+        "counterparty": LANDMARKS["exante_party"],
+        "counterparty_name": "Acme",
+        "receiving_account": LANDMARKS["exante_party"],
+        "account_name": "Main",
+        "due_at": "2026-12-31T00:00:00Z",
+        "currency": "USD",
+        "taxes": [],
+        "discount": None,
+        "lines": [{"product_id": LANDMARKS["exante_party"], "quantity": 3, "unit_price": 19.99}],
+        "description": "x",
+        "billing_cycle": 6,
+        "recurring": False,
+        "payment_methods": [1],
+        "notifications": [],
+        "remind_days_before": [],
+        "remind_days_after": [],
+        "remind_on_due_date": True,
+    }
+    done = billingual(
+        *("update", LANDMARKS["katsu_invoice"], "--provider", "katsu"),
+        *("--replacement", "-", "--currency-code", "USD=1", "-o", "json"),
+        stdin=json.dumps(document),
+    )
+
+    assert Decimal("59.97") == Decimal(json.loads(done.stdout)["amount"])
+
+
+def test_a_dry_run_shows_the_request_and_sends_nothing(
+    billingual: Command, served: Running
+) -> None:
+    """Method, address, headers and body are shown; the server hears nothing; no token shows."""
+    arguments = (*CREATE, "--base-url", served.base_url("exante"), "--dry-run")
+    as_text = billingual(*arguments, env=TOKEN)
+    as_json = billingual(*arguments, "-o", "json", env=TOKEN)
+    heard = httpx.get(f"{served.url}/_sandbox/state", trust_env=False).json()["requests"]
+    record = json.loads(as_json.stdout)
+
+    assert heard == 0
+    assert f"POST {served.base_url('exante')}/api/invoices" == as_text.stdout.splitlines()[0]
+    assert ("POST", LANDMARKS["exante_party"]) == (
+        record["method"],
+        json.loads(record["body"])["target_party_uid"],
+    )
+    assert TOKEN["BILLINGUAL_TOKEN"] not in as_text.stdout + as_json.stdout
+    assert "Authorization" not in as_text.stdout + as_json.stdout
+
+
+def test_a_dry_run_needs_no_token(billingual: Command) -> None:
+    """The documented address of a provider can be seen without an account."""
+    done = billingual("get", LANDMARKS["exante_party"], "--transport", "httpx", "--dry-run")
+
+    assert done.returncode == 0
+    assert done.stdout.startswith("GET https://dev.exante.app/api/invoices/")
+
+
+@pytest.mark.parametrize("output", ["json", "ndjson"])
+def test_providers_are_told_as_data(billingual: Command, output: str) -> None:
+    """The capabilities of all providers are JSON, by the names of the code."""
+    done = billingual("providers", "-o", output)
+    text = done.stdout if output == "json" else f"[{','.join(done.stdout.splitlines())}]"
+    records = {record["name"]: record for record in json.loads(text)}
+
+    assert {"exante", "katsu", "kukkingu"} <= set(records)
+    assert records["exante"]["batch_limit"] == 100
+    assert {"DRAFT", "FINALIZED", "VOID"} == set(records["kukkingu"]["locks"])
+    assert "create" in records["katsu"]["instead"]
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [(15, ["id", "status", "due"]), (14, ["id", "status"]), (9, ["id"]), (1, ["id"])],
+)
+def test_columns_that_do_not_fit_go_by_rank(width: int, expected: list[str]) -> None:
+    """The id stays whatever happens; of the others the least dear goes first."""
+    columns = [
+        Column("id", ("1",)),
+        Column("status", ("A",), rank=1),
+        Column("due", ("",), rank=2),
+    ]
+
+    assert [column.name for column in _fitting(columns, width)] == expected
+
+
+def test_a_page_size_where_there_are_no_pages_is_refused(billingual: Command) -> None:
+    """What a caller asks for is not dropped in silence."""
+    done = billingual("list", "--provider", "kukkingu", "--page-size", "5")
+
+    assert done.returncode == 2
+    assert "page size" in done.stderr

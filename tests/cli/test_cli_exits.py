@@ -1,0 +1,218 @@
+"""Exit codes and complaints: one readable paragraph, no traceback, no token."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+from cli_process import Command, environment
+
+from billingual.cli.exits import exit_code
+from billingual.errors import ConflictError, LockedError, UsageError
+from billingual.sandbox import ACCOUNTS, CREDENTIALS, LANDMARKS, Running
+
+TOKEN = {"BILLINGUAL_TOKEN": ACCOUNTS["exante"].token}
+CANARY = "canary-token-7f3a"
+CREATE = (
+    *("create", "--counterparty", LANDMARKS["exante_party"]),
+    *("--owner", LANDMARKS["exante_owner"], "--document", LANDMARKS["exante_document"]),
+)
+
+
+def _order(sandbox: Running, fault: dict[str, object]) -> None:
+    answer = httpx.post(f"{sandbox.url}/_sandbox/faults", json=fault, trust_env=False)
+    answer.raise_for_status()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("list", "--statsu", "OVERDUE"), "Did you mean --status?"),
+        (("lsit",), 'Did you mean "list"?'),
+        (("list", "-o", "jsn"), 'Did you mean "json"?'),
+        (("list", "--overdue-days", "soon"), "is not a range"),
+        (("list", "--limit", "0"), "asks for no rows"),
+        (("list", "--provider", "katsu"), "katsu does not support list"),
+        (("get", "42"), "no UUID"),
+        (("create", "--total", "12.5"), "120.00 EUR"),
+        (("list", "--provider", "nobody"), "there is no provider named 'nobody'"),
+        (("list", "--base-url", "https://exante.example"), "BILLINGUAL_TOKEN"),
+        (("sandbox", "--host", "0.0.0.0"), "not a loopback address"),  # noqa: S104 - refused
+        (("demo", "--invoices", "-1"), "from 0 to 100000"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_wrong_usage_exits_2_and_says_what_to_do(
+    billingual: Command, arguments: tuple[str, ...], said: str
+) -> None:
+    """A mistake in the command is told in words, on stderr, without a traceback."""
+    done = billingual(*arguments)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
+
+
+def test_create_in_the_sandbox_gives_a_command_that_works(billingual: Command) -> None:
+    """Who gives too little is shown ids that the sandbox knows."""
+    done = billingual("create")
+    example = next(line for line in done.stderr.splitlines() if line.startswith("  billingual"))
+    second = billingual(*example.split()[1:])
+
+    assert (done.returncode, second.returncode) == (2, 0)
+
+
+def test_bad_credentials_exit_3_and_are_never_shown(billingual: Command, served: Running) -> None:
+    """A token that the provider refuses appears in no text, not even in a traceback."""
+    arguments = ("list", "--base-url", served.base_url("exante"))
+    plain = billingual(*arguments, env={"BILLINGUAL_TOKEN": CANARY})
+    debug = billingual("--debug", *arguments, env={"BILLINGUAL_TOKEN": CANARY})
+
+    assert plain.returncode == 3
+    assert "Traceback" not in plain.stderr
+    assert "Traceback" in debug.stderr
+    assert CANARY not in plain.stdout + plain.stderr + debug.stdout + debug.stderr
+
+
+def test_a_key_that_may_not_write_exits_3(billingual: Command, served: Running) -> None:
+    """403 is about credentials too."""
+    token = {"BILLINGUAL_TOKEN": CREDENTIALS["exante_read_only"].token}
+    done = billingual(*CREATE, "--base-url", served.base_url("exante"), env=token)
+
+    assert done.returncode == 3
+
+
+def test_an_unknown_invoice_exits_4(billingual: Command) -> None:
+    """404 has a code of its own."""
+    done = billingual("get", LANDMARKS["exante_party"])
+
+    assert done.returncode == 4
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_a_rate_limit_that_asks_too_much_exits_5(billingual: Command, served: Running) -> None:
+    """A wait of an hour is the caller's to decide."""
+    _order(served, {"kind": "rate_limit", "retry_after": "3600"})
+    done = billingual("list", "--base-url", served.base_url("exante"), env=TOKEN)
+
+    assert done.returncode == 5
+    assert "not tried again" in done.stderr
+
+
+def test_a_provider_that_cannot_be_reached_exits_6(billingual: Command) -> None:
+    """Port 9 of this machine answers nobody."""
+    done = billingual("list", "--base-url", "http://127.0.0.1:9", env=TOKEN)
+
+    assert done.returncode == 6
+
+
+def test_an_unknown_outcome_exits_7(billingual: Command, served: Running) -> None:
+    """A create whose answer was lost is neither a success nor a failure."""
+    _order(served, {"kind": "drop_after_commit", "method": "POST"})
+    done = billingual(*CREATE, "--base-url", served.base_url("exante"), env=TOKEN)
+
+    assert done.returncode == 7
+    assert "may or may not" in done.stderr
+
+
+@pytest.mark.parametrize("kind", [ConflictError, LockedError])
+def test_a_plain_refusal_is_code_1(kind: type[ConflictError | LockedError]) -> None:
+    """What is no trouble of usage, credentials or wire is a failure like any other."""
+    assert exit_code(kind.__new__(kind)) == 1
+
+
+def test_usage_errors_are_code_2() -> None:
+    """All that was refused before anything was sent is usage."""
+    assert exit_code(UsageError("no")) == 2
+
+
+def _start(*arguments: str, **env: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-m", "billingual", *arguments],
+        env=environment(env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+
+
+def test_an_interrupt_exits_130(served: Running) -> None:
+    """Ctrl-C while an answer is awaited ends quietly."""
+    _order(served, {"kind": "latency", "seconds": 5})
+    process = _start("list", "--base-url", served.base_url("exante"), **TOKEN)
+    until = time.monotonic() + 30
+    while served.app.world.faults.pending() and time.monotonic() < until:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+
+    assert (process.returncode, out, err) == (130, "", "interrupted\n")
+
+
+def test_a_closed_pipe_ends_quietly() -> None:
+    """``billingual list --all | head -1`` is no error of anybody's."""
+    process = _start("list", "--all", "-o", "ndjson")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    first = process.stdout.readline()
+    process.stdout.close()
+    said = process.stderr.read()
+    process.stderr.close()
+
+    assert process.wait(timeout=30) == 0
+    assert first.startswith("{")
+    assert "Traceback" not in said
+    assert "BrokenPipe" not in said
+
+
+def test_the_sandbox_prints_a_url_and_curl_lines_and_stops_cleanly() -> None:
+    """The URL is on stdout as soon as it answers; Ctrl-C is the way to end it."""
+    process = _start("sandbox", "--port", "0")
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    lines = [process.stdout.readline() for _ in ACCOUNTS]
+    answer = httpx.get(f"{url}/_sandbox/state", trust_env=False)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+
+    assert answer.status_code == 200
+    assert all(line.startswith("curl ") and url in line for line in lines)
+    assert process.returncode == 0
+    assert "The sandbox has stopped." in err
+    assert "Traceback" not in err
+
+
+def test_a_taken_port_is_told(billingual: Command, served: Running) -> None:
+    """The sandbox names the port that is taken, and a way out."""
+    done = billingual("sandbox", "--port", str(served.port))
+
+    assert done.returncode == 1
+    assert "--port 0" in done.stderr
+
+
+@pytest.mark.parametrize("missing", ["cyclopts", "rich"])
+def test_without_the_extra_one_line_says_what_to_install(missing: str) -> None:
+    """The library is usable without the command line's packages."""
+    code = f"import sys; sys.modules[{missing!r}] = None; import billingual.cli as c; c.main([])"
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert 'pip install "billingual[cli]"' in done.stderr
+
+
+def test_importing_the_command_line_imports_nothing_of_it() -> None:
+    """Help and tables are loaded when the program runs, not when it is imported."""
+    code = "import sys, billingual.cli; print({'cyclopts', 'rich', 'starlette'} & set(sys.modules))"
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert done.stdout == "set()\n"

@@ -1,0 +1,127 @@
+"""From options and JSON to models, without a guess."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from billingual.cli.inputs import (
+    ChangeOptions,
+    DraftOptions,
+    FilterOptions,
+    changes_from,
+    draft_from,
+    filter_from,
+    named_numbers,
+    replacement_from,
+)
+from billingual.errors import InvalidInputError
+from billingual.model import Changes, CustomField, Draft, Filter, Money, Range
+
+
+def test_options_that_are_left_out_stay_unset() -> None:
+    """An option that was not given is not sent as a null."""
+    assert draft_from(DraftOptions(), None).given() == {}
+    assert changes_from(ChangeOptions(), None).given() == {}
+    assert filter_from(FilterOptions()).given() == {}
+
+
+def test_options_become_the_fields_of_their_names() -> None:
+    """Amounts, dates and custom fields arrive as the model's own types."""
+    actual = draft_from(
+        DraftOptions(number="1", total="120.10 EUR", field=("a=b", "c=d=e"), kind="payable"), None
+    )
+
+    expected = Draft(
+        number="1", total=Money(12010, "EUR"), fields={"a": "b", "c": "d=e"}, kind="payable"
+    )
+    assert expected == actual
+
+
+def test_filters_become_the_filter_of_their_names() -> None:
+    """Ranges, repeated options and extra parameters are all there."""
+    actual = filter_from(
+        FilterOptions(status=("SENT", "PAID"), overdue_days="> 30", extra_params=("x=1",))
+    )
+
+    expected = Filter(
+        status=("SENT", "PAID"), overdue_days=Range.above(30), extra_params={"x": "1"}
+    )
+    assert expected == actual
+
+
+def test_a_null_in_a_file_is_an_explicit_null(tmp_path: Path) -> None:
+    """Null, a value and nothing are three things in a file too."""
+    path = tmp_path / "changes.json"
+    path.write_text('{"paid_at": null, "exchange_rate": 0.1}')
+
+    assert Changes(paid_at=None, exchange_rate=Decimal("0.1")) == changes_from(
+        ChangeOptions(), str(path)
+    )
+
+
+def test_custom_fields_of_a_file_may_be_objects_and_money_too(tmp_path: Path) -> None:
+    """What ``-o json`` writes for money and custom fields can be given back."""
+    path = tmp_path / "draft.json"
+    path.write_text(
+        json.dumps(
+            {
+                "total": {"minor": 5, "currency": "JPY", "amount": "5"},
+                "fields": [{"key": "a", "value": 1, "type": "number"}],
+            }
+        )
+    )
+
+    expected = Draft(total=Money(5, "JPY"), fields=(CustomField("a", 1, "number"),))
+    assert expected == draft_from(DraftOptions(), str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"totl": "1 EUR"}', "perhaps you meant total"),
+        ('{"total": 12.5}', "120.00 EUR"),
+        ('{"total": {"minor": 1.5, "currency": "EUR"}}', "whole number"),
+        ('{"exchange_rate": NaN}', "NaN is no number"),
+        ('{"fields": [1]}', "it is no object"),
+        ("[]", "no JSON object"),
+        ("{", "no JSON"),
+    ],
+)
+def test_a_file_that_cannot_be_right_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    """The complaint names the field and the way out."""
+    path = tmp_path / "draft.json"
+    path.write_text(text)
+
+    with pytest.raises(InvalidInputError, match=said):
+        draft_from(DraftOptions(), str(path))
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """The complaint names the file."""
+    with pytest.raises(InvalidInputError, match=r"nowhere\.json"):
+        draft_from(DraftOptions(), str(tmp_path / "nowhere.json"))
+
+
+def test_a_replacement_lacks_nothing(tmp_path: Path) -> None:
+    """A whole document names what is missing, because what is left out may be cleared."""
+    path = tmp_path / "whole.json"
+    path.write_text('{"counterparty": "x", "lines": [{"product_id": "p", "quantity": 1}]}')
+
+    with pytest.raises(InvalidInputError, match=r"lines\[0\] lacks it"):
+        replacement_from(str(path))
+
+
+@pytest.mark.parametrize("text", ["USD", "=1", "USD=one", "USD=1.5"])
+def test_a_currency_code_is_a_name_and_a_number(text: str) -> None:
+    """Anything else is refused."""
+    with pytest.raises(InvalidInputError):
+        named_numbers("currency-code", [text])
+
+
+def test_currency_codes_are_read() -> None:
+    """Several make one table."""
+    assert named_numbers("currency-code", ["USD=1", "EUR=2"]) == {"USD": 1, "EUR": 2}
