@@ -1,0 +1,59 @@
+"""What a user's type checker sees; checked by mypy, never run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import assert_type
+
+from billingual import (
+    AsyncClient,
+    Capabilities,
+    Changes,
+    Draft,
+    Filter,
+    Invoice,
+    InvoiceProtocol,
+    InvoiceSummary,
+    Money,
+    OutcomeUnknown,
+    Pager,
+    Receipt,
+    Replacement,
+    WireRequest,
+)
+
+
+async def operations(client: AsyncClient, whole: Replacement, row: InvoiceSummary) -> None:
+    """Every operation has the type its documentation says."""
+    assert_type(await client.create(Draft(number="1", due_at="2026-12-31T00:00:00Z")), Invoice)
+    assert_type(await client.get("1"), Invoice)
+    assert_type(await client.update("1", Changes(status="SENT"), base=row), Invoice)
+    assert_type(await client.update("1", whole), Receipt)
+    assert_type(await client.update_many({"1": Changes(number="2")}), tuple[Invoice, ...])
+    assert_type(await client.finalize("1"), Invoice)
+    assert_type(await client.void("1"), Invoice)
+    assert_type(client.preview.get("1"), WireRequest)
+    assert_type(client.capabilities, Capabilities)
+    assert_type(client.with_options(deadline=5), AsyncClient)
+
+
+async def lists(client: AsyncClient) -> None:
+    """A pager is walked, or asked for a part."""
+    pager = client.list(Filter(status="OVERDUE", overdue_days="> 30"), sort="-due_at")
+    assert_type(pager, Pager)
+    assert_type(await pager.first(), InvoiceSummary | None)
+    assert_type(await pager.collect(limit=3), list[InvoiceSummary])
+    async for row in pager:
+        assert_type(row, InvoiceSummary)
+        assert_type(row.total, Money | None)
+        assert_type(row.due_at, datetime | None)
+
+
+def replaceable(client: AsyncClient) -> InvoiceProtocol:
+    """A client is what the protocol says a client is."""
+    return client
+
+
+def unknown(error: OutcomeUnknown) -> bool:
+    """An unclear end says so."""
+    return error.maybe_applied
