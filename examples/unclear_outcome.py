@@ -37,9 +37,9 @@ async def main() -> None:
                 await invoices.create(draft)
             except OutcomeUnknown as unknown:
                 print(unknown)
-            found = await invoices.list(
-                Filter(search=NUMBER, include_inactive=True)
-            ).collect(limit=10)
+            found = await invoices.list(Filter(search=NUMBER, include_inactive=True)).collect(
+                limit=10
+            )
             print("invoices with that number:", len(found))
 
 

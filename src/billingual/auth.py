@@ -14,10 +14,11 @@ from typing import NoReturn, TypeAlias
 from urllib.parse import urlsplit
 
 from billingual.errors import ConfigurationError
+from billingual.wire import Headers
 
-__all__ = ["BearerAuth", "Secret", "TokenSource", "checked_base_url"]
+__all__ = ["BearerAuth", "Secret", "TokenSource", "checked_base_url", "sealed"]
 
-TokenSource: TypeAlias = "str | Callable[[], str | Awaitable[str]]"
+TokenSource: TypeAlias = "str | Secret | Callable[[], str | Awaitable[str]]"
 """A token, or a function (plain or async) that returns the current one for each attempt."""
 
 
@@ -42,15 +43,26 @@ class Secret:
         raise TypeError("a secret is not pickled or copied")
 
 
-def _checked_token(token: object) -> Secret:
-    if not isinstance(token, str) or not token:
+def sealed(token: object) -> TokenSource | None:
+    """Wrap a token as it arrives, unchecked: no traceback with locals shows what is wrapped."""
+    if token is None or callable(token) or isinstance(token, Secret):
+        return token
+    return Secret(_text(token))
+
+
+def _check(token: Secret) -> None:
+    # This frame ends up in tracebacks with their locals, so it never holds the text.
+    if not token.reveal():
         raise ConfigurationError("the token is empty or no text; give the key you were issued.")
-    if not all("!" <= character <= "~" for character in token):
+    if not _stands_in_a_header(token):
         raise ConfigurationError(
             "the token holds a space, a line break or another character that cannot stand in a "
             "header; strip what was read from a file or variable. It is not shown here."
         )
-    return Secret(token)
+
+
+def _stands_in_a_header(token: Secret) -> bool:
+    return all("!" <= character <= "~" for character in token.reveal())
 
 
 class BearerAuth:
@@ -65,17 +77,22 @@ class BearerAuth:
     __slots__ = ("_call", "_fixed")
 
     def __init__(self, token: TokenSource | None) -> None:
+        token = sealed(token)
         self._call = token if callable(token) else None
-        self._fixed = None if token is None or callable(token) else _header(_checked_token(token))
+        self._fixed = None
+        if isinstance(token, Secret):
+            _check(token)
+            self._fixed = _header(token)
 
-    async def sign(self) -> tuple[tuple[str, str], ...]:
+    async def sign(self) -> Headers:
         """Return the header fields for one attempt."""
         if self._call is None:
-            return () if self._fixed is None else (("Authorization", self._fixed.reveal()),)
-        token = self._call()
-        if inspect.isawaitable(token):
-            token = await token
-        return (("Authorization", _header(_checked_token(token)).reveal()),)
+            return Headers() if self._fixed is None else self._fixed
+        answer = self._call()
+        token = Secret(_text(await answer if inspect.isawaitable(answer) else answer))
+        del answer
+        _check(token)
+        return _header(token)
 
     def __repr__(self) -> str:
         return "BearerAuth(***)"
@@ -84,8 +101,12 @@ class BearerAuth:
         raise TypeError("credentials are not pickled or copied")
 
 
-def _header(token: Secret) -> Secret:
-    return Secret(f"Bearer {token.reveal()}")
+def _text(token: object) -> str:
+    return token if isinstance(token, str) else ""
+
+
+def _header(token: Secret) -> Headers:
+    return Headers([("Authorization", f"Bearer {token.reveal()}")])
 
 
 def checked_base_url(url: str, *, allow_insecure: bool = False) -> str:
@@ -99,11 +120,11 @@ def checked_base_url(url: str, *, allow_insecure: bool = False) -> str:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
-    except ValueError:
+    except (ValueError, AttributeError):
         raise ConfigurationError("the base URL cannot be read as a URL.") from None
     if parts.scheme not in {"http", "https"} or not host:
         raise ConfigurationError("the base URL must start with https:// and name a host.")
-    if parts.username is not None or parts.query or parts.fragment:
+    if parts.username is not None or not {"?", "#"}.isdisjoint(url):
         raise ConfigurationError(
             "the base URL holds a user name, a query or a fragment; give scheme, host, port and "
             "path only, and the token as token=."

@@ -10,7 +10,7 @@ from typing import Self, overload
 
 import attrs
 
-from billingual.auth import TokenSource
+from billingual.auth import TokenSource, sealed
 from billingual.capabilities import Capabilities, Feature
 from billingual.connecting import Settings, open_desk, open_wire, provider_named
 from billingual.desk import Desk
@@ -112,6 +112,7 @@ class AsyncClient:
         allow_insecure: bool = False,
         driver: Driver | None = None,
     ) -> None:
+        token = sealed(token)
         settings = Settings(
             provider=provider_named(provider),
             token=token,
@@ -160,6 +161,7 @@ class AsyncClient:
         Raises:
             ConfigurationError: if an option cannot be used.
         """
+        token = UNSET if token is UNSET else sealed(token)
         given = {
             "token": token,
             "tenant": tenant,
@@ -346,7 +348,10 @@ class AsyncClient:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._desk.provider!r}, base_url={self._desk.base_url!r})"
+        # Tools that show the frames of a failing constructor ask a client that is not made yet.
+        desk: Desk | None = getattr(self, "_desk", None)
+        made = "" if desk is None else f"{desk.provider!r}, base_url={desk.base_url!r}"
+        return f"{type(self).__name__}({made})"
 
     async def _explain_lock(
         self, refusal: ProviderError, invoice_id: str, changes: Changes

@@ -7,7 +7,7 @@ from typing import cast
 
 import attrs
 
-from billingual.auth import BearerAuth, TokenSource, checked_base_url
+from billingual.auth import BearerAuth, TokenSource, checked_base_url, sealed
 from billingual.capabilities import Capabilities
 from billingual.desk import Desk, Wire
 from billingual.errors import ConfigurationError
@@ -33,7 +33,7 @@ class Settings:
     """What a client was told; siblings differ from each other here and share the wire."""
 
     provider: Provider
-    token: TokenSource | None = attrs.field(repr=False)
+    token: TokenSource | None = attrs.field(repr=False, converter=sealed)
     tenant: str | None
     organization: str | None
     base_url: str | None
@@ -69,8 +69,12 @@ def open_wire(transport: str | Transport | TransportFactory, options: TransportO
     """
     if isinstance(transport, str):
         transport = cast(TransportFactory, TRANSPORTS.load(transport))
-    elif hasattr(transport, "send"):
+    elif hasattr(transport, "send") and not isinstance(transport, type):
         return Wire(cast(Transport, transport), owned=False)
+    if not callable(transport):
+        raise ConfigurationError(
+            f"transport={transport!r} is neither a name, a transport nor a function that makes one."
+        )
     return Wire(cast(TransportFactory, transport)(options), owned=True)
 
 
@@ -91,7 +95,9 @@ def open_desk(settings: Settings, *, wire: Wire, driver: Driver, calls: Iterator
         tenant = account.tenant
     scope = Scope(tenant=tenant, organization=settings.organization)
     _check_scope(scope, capabilities)
-    base_url = settings.base_url or (account.base_url if account else provider.base_url)
+    base_url = settings.base_url
+    if base_url is None:
+        base_url = account.base_url if account else provider.base_url
     if base_url is None:
         raise ConfigurationError(
             f"{provider.name} documents no address; give base_url='https://...', or try it "
@@ -150,7 +156,13 @@ def _check_scope(scope: Scope, capabilities: Capabilities) -> None:
 
 
 def _policy(retry: str | RetryPolicy) -> RetryPolicy:
-    return cast(RetryPolicy, POLICIES.load(retry)) if isinstance(retry, str) else retry
+    policy = POLICIES.load(retry) if isinstance(retry, str) else retry
+    if not hasattr(policy, "decide"):
+        raise ConfigurationError(
+            f"retry={retry!r} is no policy; give 'standard', 'none' or a Retry with the numbers "
+            "you want."
+        )
+    return cast(RetryPolicy, policy)
 
 
 def _timeouts(timeout: float | Timeouts) -> Timeouts:

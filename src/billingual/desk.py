@@ -19,10 +19,13 @@ from billingual.errors import (
     BillingualError,
     ClosedError,
     DeadlineExceededError,
+    InternalError,
+    LockedError,
     OutcomeUnknown,
     ProtocolError,
     ProviderError,
     RateLimitedError,
+    ServerError,
     TransportError,
 )
 from billingual.events import (
@@ -51,6 +54,7 @@ __all__ = ["Desk"]
 
 T = TypeVar("T")
 
+FIRST: Final = "the first attempt"
 HEADERS: Final = (
     ("User-Agent", f"billingual/{__version__}"),
     ("Accept-Encoding", "gzip, deflate"),
@@ -126,7 +130,7 @@ class _Call:
     deadline: Deadline = attrs.field(init=False)
     attempts: list[Attempt] = attrs.field(factory=list)
     wait_s: float = 0.0
-    why: str = "the first attempt"
+    why: str = FIRST
 
     def __attrs_post_init__(self) -> None:
         now = self.desk.driver.now
@@ -145,23 +149,33 @@ class _Call:
             outcome = Outcome.UNKNOWN if error.maybe_applied else verdict(self.attempts)
             self._tell(CallEnded, outcome=outcome, error=type(error).__name__)
             raise
+        except BaseException as error:
+            # Cancelled, say: whatever was in flight, nobody saw its end.
+            self._tell(CallEnded, outcome=Outcome.UNKNOWN, error=type(error).__name__)
+            raise
         self._tell(CallEnded, outcome=Outcome.COMMITTED, error=None)
         return result
 
     async def _exchange_all(self, conversation: Conversation[T], request: WireRequest) -> T:
         while True:
-            self.attempts = []
+            self.attempts, self.wait_s, self.why = [], 0.0, FIRST
             response = await self._deliver(request)
             try:
                 request = conversation.send(response)
             except StopIteration as done:
                 value: T = done.value
                 return value
-            except ProtocolError as error:
+            except BillingualError as error:
                 error.attempts = tuple(self.attempts)
-                if request.safety.writes:
+                if request.safety.writes and classify(error) is Outcome.UNKNOWN:
                     raise self._unclear(request, error, likely="applied") from error
                 raise
+            except Exception as fault:
+                ours = _fault(f"the dialect {self.dialect.name!r}", fault)
+                ours.attempts = tuple(self.attempts)
+                if request.safety.writes:
+                    raise self._unclear(request, ours, likely="applied") from fault
+                raise ours from fault
 
     async def _deliver(self, request: WireRequest) -> WireResponse:
         """Wait, sign, send, check; again where the policy says so."""
@@ -176,7 +190,8 @@ class _Call:
         except BillingualError as error:
             error.attempts = tuple(self.attempts)
             if request.safety.writes and verdict(self.attempts) is Outcome.UNKNOWN:
-                likely = "applied" if isinstance(error, ProtocolError) else "unclear"
+                said_yes = isinstance(error, ProtocolError) and 200 <= error.status <= 299
+                likely = "applied" if said_yes else "unclear"
                 raise self._unclear(request, error, likely=likely) from error
             raise
 
@@ -193,16 +208,34 @@ class _Call:
                     f"the deadline of {desk.deadline_s:g} s passed before attempt {number} was "
                     "sent; give the call more time with with_options(deadline=...)."
                 )
-            response = await desk.wire.transport.send(
+            response = await self._send(
                 request.addressed(desk.base_url, (*HEADERS, *signature)),
-                Bounds(timeouts=desk.timeouts, deadline=self.deadline),
             )
-            self.dialect.check(request, response)
+            self._check(request, response)
         except BillingualError as error:
             self._note(number, classify(error), error)
             raise
         self._note(number, Outcome.COMMITTED, None, status=response.status)
         return response
+
+    async def _send(self, request: WireRequest) -> WireResponse:
+        bounds = Bounds(timeouts=self.desk.timeouts, deadline=self.deadline)
+        try:
+            return await self.desk.wire.transport.send(request, bounds)
+        except BillingualError:
+            raise
+        except Exception as fault:  # noqa: BLE001 - a foreign transport may raise anything
+            error = _fault("the transport", fault)
+        # Raised out here, so that no frame of the fault's, with its headers, hangs on the error.
+        raise error
+
+    def _check(self, request: WireRequest, response: WireResponse) -> None:
+        try:
+            self.dialect.check(request, response)
+        except BillingualError:
+            raise
+        except Exception as fault:
+            raise _fault(f"the dialect {self.dialect.name!r}", fault) from fault
 
     def _note(
         self,
@@ -212,10 +245,13 @@ class _Call:
         status: int | None = None,
     ) -> None:
         evidence = Evidence(connected=True, request_complete=True, answer_begun=True)
+        exchange = error.exchange if isinstance(error, (ProviderError, LockedError)) else None
         if isinstance(error, TransportError):
             evidence = error.evidence
-        elif isinstance(error, ProviderError):
-            status = error.status
+        elif isinstance(error, InternalError):
+            evidence = Evidence()
+        elif exchange is not None:
+            status = exchange.status
         elif error is not None:
             evidence = Evidence(connected=False, request_complete=False, answer_begun=False)
         attempt = Attempt(
@@ -232,7 +268,7 @@ class _Call:
 
     def _decide(self, request: WireRequest, error: BillingualError) -> Decision:
         driver = self.desk.driver
-        if isinstance(error, RateLimitedError):
+        if isinstance(error, (RateLimitedError, ServerError)):
             said = error.exchange.headers.get("retry-after")
             error.retry_after = retry_after_s(said, driver.wall())
         decision = self.desk.policy.decide(
@@ -278,3 +314,9 @@ class _Call:
                 import logging  # noqa: PLC0415 - nothing else here logs
 
                 logging.getLogger("billingual").exception("an observer raised; it was ignored")
+
+
+def _fault(whose: str, fault: Exception) -> InternalError:
+    return InternalError(
+        f"{whose} raised {type(fault).__name__}, which it must not; please report it to its author."
+    )

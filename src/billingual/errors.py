@@ -326,7 +326,13 @@ class RedirectedError(ProviderError):
 
 
 class ServerError(ProviderError):
-    """The provider failed (5xx)."""
+    """The provider failed (5xx).
+
+    Attributes:
+        retry_after: seconds the provider asks to wait, or None where it does not say.
+    """
+
+    retry_after: float | None = None
 
 
 class ProtocolError(ProviderError):

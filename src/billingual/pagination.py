@@ -7,9 +7,8 @@ end whether it provably saw everything.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
-from typing import Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Final, Self
 
 import attrs
 
@@ -135,28 +134,22 @@ class Pager:
         """What the latest walk saw so far, and whether that is provably everything."""
         return self._scan.report()
 
-    async def __aiter__(self) -> AsyncIterator[InvoiceSummary]:
-        async with aclosing(self._walk()) as pages:
-            async for page in pages:
-                for row in page.items:
-                    yield row
+    def __aiter__(self) -> AsyncIterator[InvoiceSummary]:
+        return _Rows(self._walk())
 
-    async def pages(self) -> AsyncIterator[Page]:
+    def pages(self) -> AsyncIterator[Page]:
         """Walk the answers; rows that came before are left out of ``items``.
 
         Raises:
             PaginationError: if the pages do not fit together.
         """
-        async with aclosing(self._walk()) as pages:
-            async for page in pages:
-                yield page
+        return self._walk()
 
     async def first(self) -> InvoiceSummary | None:
         """Return the first row, or None where there is none."""
-        async with aclosing(self._walk()) as pages:
-            async for page in pages:
-                if page.items:
-                    return page.items[0]
+        async for page in self._walk():
+            if page.items:
+                return page.items[0]
         return None
 
     async def collect(self, *, limit: int) -> list[InvoiceSummary]:
@@ -168,17 +161,53 @@ class Pager:
         if limit < 1:
             raise InvalidInputError("limit", f"{limit} asks for no rows", "give at least 1")
         rows: list[InvoiceSummary] = []
-        async with aclosing(self._walk()) as pages:
-            async for page in pages:
-                rows.extend(page.items[: limit - len(rows)])
-                if len(rows) == limit:
-                    break
+        async for page in self._walk():
+            rows.extend(page.items[: limit - len(rows)])
+            if len(rows) == limit:
+                break
         return rows
 
-    async def _walk(self) -> AsyncGenerator[Page, None]:
-        scan = self._scan = Scan()
-        query = self._query
-        while not scan.ended:
-            page = await self._fetch(query)
-            yield attrs.evolve(page, items=scan.take(page))
-            query = attrs.evolve(query, page=query.page + 1)
+    def _walk(self) -> _Pages:
+        self._scan = Scan()
+        return _Pages(self._fetch, self._query, self._scan)
+
+
+class _Pages:
+    """Fetch page after page. No generator: who leaves early leaves nothing open behind."""
+
+    __slots__ = ("_fetch", "_query", "_scan")
+
+    def __init__(self, fetch: Callable[[Query], Awaitable[Page]], query: Query, scan: Scan) -> None:
+        self._fetch = fetch
+        self._query = query
+        self._scan = scan
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Page:
+        if self._scan.ended:
+            raise StopAsyncIteration
+        page = await self._fetch(self._query)
+        fresh = self._scan.take(page)
+        self._query = attrs.evolve(self._query, page=self._query.page + 1)
+        return attrs.evolve(page, items=fresh)
+
+
+class _Rows:
+    """Walk the rows of page after page."""
+
+    __slots__ = ("_page", "_pages")
+
+    def __init__(self, pages: _Pages) -> None:
+        self._pages = pages
+        self._page: Iterator[InvoiceSummary] = iter(())
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> InvoiceSummary:
+        while True:
+            for row in self._page:
+                return row
+            self._page = iter((await self._pages.__anext__()).items)

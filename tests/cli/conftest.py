@@ -19,7 +19,7 @@ def billingual() -> Command:
     def run(
         *arguments: str, env: Mapping[str, str] | None = None, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(  # noqa: S603 - our own program
+        return subprocess.run(
             [sys.executable, "-m", "billingual", *arguments],
             env=environment(env),
             input=stdin,

@@ -131,7 +131,7 @@ def test_usage_errors_are_code_2() -> None:
 
 
 def _start(*arguments: str, **env: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(  # noqa: S603 - our own program
+    return subprocess.Popen(
         [sys.executable, "-m", "billingual", *arguments],
         env=environment(env),
         stdout=subprocess.PIPE,
@@ -199,7 +199,7 @@ def test_a_taken_port_is_told(billingual: Command, served: Running) -> None:
 def test_without_the_extra_one_line_says_what_to_install(missing: str) -> None:
     """The library is usable without the command line's packages."""
     code = f"import sys; sys.modules[{missing!r}] = None; import billingual.cli as c; c.main([])"
-    done = subprocess.run(  # noqa: S603 - our own program
+    done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
     )
 
@@ -211,7 +211,7 @@ def test_without_the_extra_one_line_says_what_to_install(missing: str) -> None:
 def test_importing_the_command_line_imports_nothing_of_it() -> None:
     """Help and tables are loaded when the program runs, not when it is imported."""
     code = "import sys, billingual.cli; print({'cyclopts', 'rich', 'starlette'} & set(sys.modules))"
-    done = subprocess.run(  # noqa: S603 - our own program
+    done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
 

@@ -28,7 +28,10 @@ def test_the_first_block_prints_what_the_readme_says() -> None:
     shown = re.search(r"```text\n(.*?)```", README, re.DOTALL)
     assert shown is not None
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", BLOCKS[0]], capture_output=True, text=True, check=False
+        [sys.executable, "-W", "error", "-c", BLOCKS[0]],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert (0, shown[1], "") == (done.returncode, done.stdout, done.stderr)

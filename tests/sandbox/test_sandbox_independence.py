@@ -55,7 +55,7 @@ def test_a_module_is_short(path: Path) -> None:
 def test_importing_the_sandbox_imports_no_server() -> None:
     """Uvicorn is loaded by `serve` and `running` only."""
     program = "import sys, billingual.sandbox; print('uvicorn' in sys.modules)"
-    result = subprocess.run(  # noqa: S603  our own interpreter
+    result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
 

@@ -192,7 +192,7 @@ def test_the_blocking_server_announces_itself_and_ends_on_interrupt() -> None:
         "from billingual.sandbox import serve\n"
         "serve('127.0.0.1', 0, invoices=1, announce=lambda line: print(line, flush=True))"
     )
-    with subprocess.Popen(  # noqa: S603  our own interpreter
+    with subprocess.Popen(
         [sys.executable, "-W", "error", "-c", program],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

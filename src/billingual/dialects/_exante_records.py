@@ -203,8 +203,7 @@ def invoice_from(record: InvoiceRecord, payload: Mapping[str, object]) -> Invoic
     """Translate a full invoice."""
     parties = record.parties or PartiesRecord()
     counterparty = _party(parties.client)
-    notes = record.invoice_notes or {}
-    texts = {name: text for name, text in notes.items() if isinstance(text, str)}
+    texts = _texts(record.invoice_notes or {})
     known = {"parties": ("client", "service_provider"), "invoice_notes": tuple(texts)}
     extra = _extra(payload, _FULL, known)
     if counterparty is None and record.target_party_uid is not None:
@@ -241,6 +240,10 @@ def invoice_from(record: InvoiceRecord, payload: Mapping[str, object]) -> Invoic
         extra=extra,
         raw=payload,
     )
+
+
+def _texts(notes: Mapping[str, object]) -> dict[str, str]:
+    return {name: text for name, text in notes.items() if isinstance(text, str)}
 
 
 def _extra(

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
+from collections.abc import Hashable
 from contextlib import AbstractAsyncContextManager
+from typing import Final
 
 import anyio
+from anyio.lowlevel import RunVar
 
 __all__ = ["AnyioDriver"]
+
+_LOOP: Final[RunVar[object]] = RunVar("billingual_loop")
 
 
 class AnyioDriver:
@@ -33,3 +39,11 @@ class AnyioDriver:
     def lock(self) -> AbstractAsyncContextManager[object]:
         """Make a lock for tasks of one event loop."""
         return anyio.Lock()
+
+    def place(self) -> Hashable:
+        """Name the process and the event loop, to which connections belong."""
+        loop = _LOOP.get(None)
+        if loop is None:
+            loop = object()
+            _LOOP.set(loop)
+        return os.getpid(), loop

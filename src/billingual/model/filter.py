@@ -17,7 +17,7 @@ __all__ = ["Filter", "Query", "Range", "Sort"]
 _RANGE = re.compile(
     r"""\s*(?:
         (?P<sign>>=|<=|>|<)\s*(?P<bound>-?\d{1,18})
-      | (?P<low>\d{1,18})\s*(?:-|\.\.)\s*(?P<high>\d{1,18})
+      | (?P<low>-?\d{1,18})\s*(?:-|\.\.)\s*(?P<high>-?\d{1,18})
       | (?P<exact>-?\d{1,18})
     )\s*""",
     re.VERBOSE | re.ASCII,
@@ -89,7 +89,12 @@ class Range:
             }  # fmt: skip
             return cls(*ends[match["sign"]])
         if match["low"] is not None:
-            return cls(int(match["low"]), int(match["high"]))
+            low, high = int(match["low"]), int(match["high"])
+            if low > high:
+                raise InvalidInputError(
+                    field, f"{low} is above {high}", "give the smaller number first"
+                )
+            return cls(low, high)
         return cls.exactly(int(match["exact"]))
 
     def __str__(self) -> str:
@@ -126,11 +131,17 @@ class Sort:
 
 
 def _texts(values: Iterable[str] | str) -> tuple[str, ...]:
-    return (values,) if isinstance(values, str) else tuple(values)
+    if isinstance(values, str):
+        return (values,)
+    # What is no list is handed on, so that the validator refuses it by the field's name.
+    given: object = values
+    return tuple(given) if isinstance(given, Iterable) else cast(tuple[str, ...], given)
 
 
-def _all_texts(_: object, field: attrs.Attribute[Any], value: tuple[object, ...]) -> None:
-    if not all(isinstance(each, str) and each.strip() for each in value):
+def _all_texts(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, tuple) or not all(
+        isinstance(each, str) and each.strip() for each in value
+    ):
         raise InvalidInputError(
             field.name, "an entry is empty or not text", "give one text or a list of texts"
         )
@@ -175,7 +186,7 @@ class Filter:
     Attributes:
         search: text looked for in invoice numbers and party names.
         counterparty: names of who is to pay; any of them.
-        counterparty_ids: their ids; any of them. Where both are given, ids win.
+        counterparty_ids: their ids; any of them. Give names or ids, not both.
         status: any of these statuses.
         collection_method: any of these ways to collect.
         document: the id of the contract or document behind the invoice.

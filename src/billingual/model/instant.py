@@ -40,7 +40,12 @@ def instant(value: object, field: str) -> datetime:
             f"{value.isoformat()} has no time zone, so it names no point in time",
             "add one: datetime(..., tzinfo=timezone.utc), or text that ends with 'Z'",
         )
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInputError(
+            field, f"{value.isoformat()} is outside the years 1 to 9999 in UTC", "check the year"
+        ) from None
 
 
 def instant_text(value: datetime, *, milliseconds: bool = False) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import attrs
@@ -66,7 +66,8 @@ def custom_fields(
         return UNSET
     if isinstance(value, Mapping):
         value = tuple(CustomField(key, text) for key, text in value.items())
-    fields: tuple[object, ...] = tuple(value)
+    given: object = value
+    fields = tuple(given) if isinstance(given, Iterable) else (given,)
     if not all(isinstance(each, CustomField) for each in fields):
         raise InvalidInputError(
             "fields", "these are no custom fields", "give {'name': 'text'} or CustomField objects"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from decimal import Decimal, InvalidOperation
+from decimal import MAX_PREC, Context, Decimal, InvalidOperation
+from typing import Final
 
 import attrs
 
@@ -12,7 +13,9 @@ from billingual.model._currencies import MINOR_UNITS
 
 __all__ = ["Money", "minor_unit_exponent"]
 
-_MAX_DIGITS = 30
+_MAX_DIGITS: Final = 30
+# The context of the calling thread rounds to 28 digits, or to what the program has set.
+_EXACT: Final = Context(prec=MAX_PREC)
 
 
 def minor_unit_exponent(currency: str) -> int:
@@ -89,8 +92,8 @@ class Money:
         """
         exponent = minor_unit_exponent(currency)
         number = exact_decimal(amount, "amount")
-        minor = number.scaleb(exponent)
-        if minor != minor.to_integral_value():
+        minor = number.scaleb(exponent, _EXACT)
+        if minor != minor.to_integral_value(context=_EXACT):
             raise InvalidInputError(
                 "amount",
                 f"{amount} has more decimal places than {currency} has ({exponent})",
@@ -111,7 +114,7 @@ class Money:
                 f"{self.minor} minor units without a currency have no major amount",
                 "read the full invoice, which states its currency, or use .minor",
             )
-        return Decimal(self.minor).scaleb(-minor_unit_exponent(self.currency))
+        return Decimal(self.minor).scaleb(-minor_unit_exponent(self.currency), _EXACT)
 
     def __str__(self) -> str:
         if self.currency is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import attrs
 
@@ -15,6 +15,8 @@ from billingual.model.instant import instant
 from billingual.model.money import exact_decimal
 
 __all__ = ["Discount", "Replacement", "ReplacementLine", "Tax"]
+
+T = TypeVar("T")
 
 
 def _decimal(value: str | int | Decimal) -> Decimal:
@@ -55,16 +57,41 @@ def _yes_or_no(_: object, field: attrs.Attribute[bool], value: object) -> None:
         )
 
 
-def _ints(values: Iterable[int]) -> tuple[int, ...]:
-    return tuple(values)
+def _listed(values: Iterable[T]) -> tuple[T, ...]:
+    # What is no list is handed on, so that the validator refuses it by the field's name.
+    given: object = values
+    if isinstance(given, Iterable) and not isinstance(given, (str, bytes)):
+        return tuple(given)
+    return cast(tuple[T, ...], given)
 
 
-def _whole_numbers(_: object, field: attrs.Attribute[Any], value: tuple[object, ...]) -> None:
-    if any(type(each) is not int for each in value):
+def _whole_numbers(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, tuple) or any(type(each) is not int for each in value):
         raise InvalidInputError(
             field.name,
             "the provider documents these as whole numbers and does not say what they mean",
             "give ints that your account documents",
+        )
+
+
+def _all(kind: type) -> Callable[[object, attrs.Attribute[Any], object], None]:
+    """Make a validator that takes a tuple of *kind* only."""
+
+    def validator(_: object, field: attrs.Attribute[Any], value: object) -> None:
+        if not isinstance(value, tuple) or not all(isinstance(each, kind) for each in value):
+            raise InvalidInputError(
+                field.name,
+                f"not all of this is a {kind.__name__}",
+                f"give a list of {kind.__name__} objects; an empty one for none",
+            )
+
+    return validator
+
+
+def _discount_or_none(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if value is not None and not isinstance(value, Discount):
+        raise InvalidInputError(
+            field.name, f"{type(value).__name__} is no Discount", "give a Discount or None"
         )
 
 
@@ -91,6 +118,20 @@ class Discount:
 
     type: int = attrs.field(validator=_whole)
     value: Decimal = attrs.field(converter=_decimal, validator=_must(exact_decimal))
+
+
+# A type checker takes the parameter of a converter for the type of the argument, and loses its way
+# in a generic one.
+def _lines(values: Iterable[ReplacementLine]) -> tuple[ReplacementLine, ...]:
+    return _listed(values)
+
+
+def _taxes(values: Iterable[Tax]) -> tuple[Tax, ...]:
+    return _listed(values)
+
+
+def _ints(values: Iterable[int]) -> tuple[int, ...]:
+    return _listed(values)
 
 
 @attrs.frozen(kw_only=True)
@@ -131,9 +172,11 @@ class Replacement:
     account_name: str = attrs.field(validator=_text)
     due_at: datetime = attrs.field(converter=_moment, validator=_must(instant))
     currency: str = attrs.field(validator=_text)
-    lines: tuple[ReplacementLine, ...] = attrs.field(converter=tuple)
-    taxes: tuple[Tax, ...] = attrs.field(converter=tuple)
-    discount: Discount | None
+    lines: tuple[ReplacementLine, ...] = attrs.field(
+        converter=_lines, validator=_all(ReplacementLine)
+    )
+    taxes: tuple[Tax, ...] = attrs.field(converter=_taxes, validator=_all(Tax))
+    discount: Discount | None = attrs.field(validator=_discount_or_none)
     description: str = attrs.field(validator=_text)
     billing_cycle: int = attrs.field(validator=_whole)
     recurring: bool = attrs.field(validator=_yes_or_no)

@@ -41,7 +41,7 @@ def retry_after_s(text: str | None, wall: float) -> float | None:
         return seconds if seconds != float("inf") else None
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

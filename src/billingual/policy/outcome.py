@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from billingual.errors import (
     BillingualError,
     DeadlineExceededError,
+    LockedError,
     NotConnectedError,
     PoolTimeoutError,
     ProtocolError,
@@ -36,9 +37,11 @@ def classify(error: BillingualError) -> Outcome:
     if isinstance(error, RateLimitedError):
         # Assumed, as documented for comparable providers: the limiter stands before the handler.
         return Outcome.NOT_APPLIED
-    if isinstance(error, (ServerError, RedirectedError, ProtocolError)):
-        return Outcome.UNKNOWN
-    if isinstance(error, ProviderError):
+    if isinstance(error, LockedError):
+        return Outcome.NOT_SENT if error.exchange is None else Outcome.REJECTED
+    if isinstance(error, ProviderError) and not isinstance(
+        error, (ServerError, RedirectedError, ProtocolError)
+    ):
         # 408 says that the server gave up waiting; whether the body had arrived, it does not say.
         return Outcome.UNKNOWN if error.status == 408 else Outcome.REJECTED
     return Outcome.UNKNOWN

@@ -12,6 +12,7 @@ from typing import Final
 import attrs
 
 from billingual.errors import (
+    AnswerTooLargeError,
     BillingualError,
     RateLimitedError,
     ServerError,
@@ -56,7 +57,7 @@ class Retry:
         if refusal is not None:
             return Decision(wait_s=None, why=refusal)
         wait_s, why = self._wait(attempts, error, random)
-        if wait_s > left_s:
+        if wait_s >= left_s:
             return Decision(
                 wait_s=None,
                 why=f"the next attempt would be in {wait_s:.1f} s, the deadline in {left_s:.1f} s",
@@ -69,11 +70,12 @@ class Retry:
         outcome = attempts[-1].outcome
         if safety.writes and outcome not in {Outcome.NOT_SENT, Outcome.NOT_APPLIED}:
             return f"a write that ended {outcome.value} is never sent again on its own"
-        if not isinstance(error, (TransportError, RateLimitedError, ServerError)):
+        passing = isinstance(error, (TransportError, RateLimitedError, ServerError))
+        if not passing or isinstance(error, AnswerTooLargeError):
             return f"{type(error).__name__} would come again"
         if len(attempts) >= self.attempts:
             return f"{len(attempts)} of {self.attempts} attempts are used"
-        if isinstance(error, RateLimitedError) and (error.retry_after or 0.0) > self.obey_s:
+        if (_asked_s(error) or 0.0) > self.obey_s:
             return f"the provider asks to wait longer than {self.obey_s:.0f} s"
         return None
 
@@ -84,11 +86,17 @@ class Retry:
         throttled = isinstance(error, RateLimitedError)
         base_s = self.throttled_s if throttled else self.base_s
         jitter = full_jitter(retries, base_s=base_s, cap_s=self.cap_s, random=random)
-        if isinstance(error, RateLimitedError) and error.retry_after is not None:
+        asked_s = _asked_s(error)
+        if asked_s is not None:
             # A floor with jitter on top: Retry-After: 0 must not become a hot loop, and callers
             # that were turned away together must not come back together.
-            return error.retry_after + jitter, "the provider said when to come back"
+            return asked_s + jitter, "the provider said when to come back"
         return jitter, f"{attempts[-1].outcome.value} may pass"
+
+
+def _asked_s(error: BillingualError) -> float | None:
+    """Return the seconds the provider asked to wait, if it asked."""
+    return error.retry_after if isinstance(error, (RateLimitedError, ServerError)) else None
 
 
 NONE: Final = Retry(attempts=1)

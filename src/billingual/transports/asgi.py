@@ -29,11 +29,11 @@ _DELIVERED: Final = Evidence(connected=True, request_complete=True, answer_begun
 class _Exchange:
     """One request inside the application, and what comes back."""
 
-    body: bytes
+    body: bytes = attrs.field(repr=False)
     delivered: bool = False
     status: int | None = None
-    headers: list[tuple[bytes, bytes]] = attrs.field(factory=list)
-    pieces: list[bytes] = attrs.field(factory=list)
+    headers: list[tuple[bytes, bytes]] = attrs.field(factory=list, repr=False)
+    pieces: list[bytes] = attrs.field(factory=list, repr=False)
     ended: bool = False
     dropped: bool = False
 
@@ -97,11 +97,21 @@ class AsgiTransport:
         return None
 
 
+class _Unshown(bytes):
+    """A header's value: the frames of an application that fails are full of it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "b'***'"
+
+
 def _scope(request: WireRequest, exchange: _Exchange) -> Message:
     parts = urlsplit(request.url)
     body = request.body or b""
-    headers = [
-        (key.lower().encode("latin-1"), value.encode("latin-1")) for key, value in request.headers
+    headers: list[tuple[bytes, bytes]] = [
+        (key.lower().encode("latin-1"), _Unshown(value.encode("latin-1")))
+        for key, value in request.headers
     ]
     headers.append((b"host", parts.netloc.encode("latin-1")))
     if request.body is not None:

@@ -12,6 +12,7 @@ from typing import Final
 import httpx
 
 from billingual.errors import (
+    ConfigurationError,
     ConnectionLostError,
     NotConnectedError,
     PoolTimeoutError,
@@ -21,6 +22,7 @@ from billingual.errors import (
 from billingual.outcome import Evidence
 from billingual.protocol import Account, TransportOptions
 from billingual.transports._body import ANSWER_BEGUN, BodyReader
+from billingual.transports._clocked import DEADLINE, ClockedBackend
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
 __all__ = ["HttpxTransport"]
@@ -60,22 +62,33 @@ class HttpxTransport:
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* once; see :class:`billingual.protocol.Transport`."""
         answered = False
+        pool = self._open_pool()
+        ticket = DEADLINE.set(bounds.deadline)
         try:
             outgoing = self._outgoing(request, bounds)
-            response = await self._open_pool().handle_async_request(outgoing)
+            response = await pool.handle_async_request(outgoing)
             answered = True
             try:
                 body = await self._read(response, bounds)
             finally:
                 await response.aclose()
         except httpx.HTTPError as error:
-            raise _translated(error, answered=answered) from None
-        except httpx.InvalidURL:
-            raise TransportError("the address cannot be read as a URL.", evidence=_UNSENT) from None
-        headers = Headers(
-            (key.decode("latin-1"), value.decode("latin-1")) for key, value in response.headers.raw
-        )
-        return WireResponse(status=response.status_code, headers=headers, body=body)
+            failure = _translated(error, answered=answered)
+        except (httpx.InvalidURL, UnicodeError) as error:
+            failure = TransportError(
+                f"the request cannot be written as HTTP ({type(error).__name__}).",
+                evidence=_UNSENT,
+            )
+        else:
+            headers = Headers(
+                (key.decode("latin-1"), value.decode("latin-1"))
+                for key, value in response.headers.raw
+            )
+            return WireResponse(status=response.status_code, headers=headers, body=body)
+        finally:
+            DEADLINE.reset(ticket)
+        # Raised out here, so that no frame of httpx, with its headers, hangs on the error.
+        raise failure
 
     async def aclose(self) -> None:
         """Give up all connections."""
@@ -92,15 +105,14 @@ class HttpxTransport:
 
     def _open_pool(self) -> httpx.AsyncHTTPTransport:
         if self._pool is None:
-            options = self._options
-            self._pool = httpx.AsyncHTTPTransport(
-                verify=True if options.tls is None else options.tls,
-                proxy=options.proxy,
-                limits=httpx.Limits(
-                    max_connections=options.connections,
-                    max_keepalive_connections=options.connections,
-                    keepalive_expiry=options.keepalive_s,
-                ),
+            try:
+                self._pool = _pool(self._options)
+            except (ValueError, ImportError, httpx.InvalidURL) as error:
+                problem = type(error).__name__
+        if self._pool is None:
+            raise ConfigurationError(
+                f"the proxy's URL cannot be used ({problem} of httpx); give an http:// or https:// "
+                "URL, or install httpx[socks] for socks5://. It is not shown here."
             )
         return self._pool
 
@@ -125,9 +137,46 @@ class HttpxTransport:
     @staticmethod
     async def _read(response: httpx.Response, bounds: Bounds) -> bytes:
         reader = BodyReader(response.headers.get("content-encoding"), bounds)
-        async for piece in response.aiter_raw():
-            reader.feed(piece)
+        failure: TransportError | None = None
+        try:
+            async for piece in response.aiter_raw():
+                if failure is None:
+                    failure = _feed(reader, piece)
+                    if failure is not None:
+                        # Generators of httpx that are left half-way make trio complain, so the
+                        # loop goes on until they find the connection closed.
+                        await response.aclose()
+        except httpx.HTTPError:
+            if failure is None:
+                raise
+        if failure is not None:
+            raise failure
         return reader.finish()
+
+
+def _feed(reader: BodyReader, piece: bytes) -> TransportError | None:
+    try:
+        reader.feed(piece)
+    except TransportError as failure:
+        return failure
+    return None
+
+
+def _pool(options: TransportOptions) -> httpx.AsyncHTTPTransport:
+    transport = httpx.AsyncHTTPTransport(
+        verify=True if options.tls is None else options.tls,
+        trust_env=False,
+        proxy=options.proxy,
+        limits=httpx.Limits(
+            max_connections=options.connections,
+            max_keepalive_connections=options.connections,
+            keepalive_expiry=options.keepalive_s,
+        ),
+    )
+    # httpcore takes a backend, httpx has no word for it.
+    pool = transport._pool  # noqa: SLF001
+    pool._network_backend = ClockedBackend(pool._network_backend, options.driver)  # noqa: SLF001
+    return transport
 
 
 def _translated(error: httpx.HTTPError, *, answered: bool) -> TransportError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
-from billingual.errors import BillingualError, InternalError
+from billingual.errors import BillingualError, ConfigurationError
 from billingual.protocol import Account, TransportOptions
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
@@ -69,7 +69,7 @@ def memory(options: TransportOptions) -> MemoryTransport:  # noqa: ARG001 - a fa
 def _next_of(script: Iterable[Answer], request: WireRequest) -> Answer:
     for answer in script:
         return answer
-    raise InternalError(
+    raise ConfigurationError(
         f"the memory transport has no answer left for {request.method} {request.route}; give "
         "MemoryTransport([...]) one answer for each request."
     )

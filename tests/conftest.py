@@ -1,0 +1,155 @@
+"""Settings and parts that all tests share: no network, no chance, no waiting."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import pytest
+from blockbuster import blockbuster_ctx
+from hypothesis import HealthCheck, settings
+
+T = TypeVar("T")
+
+# The same examples on every run and machine: a gate that fails by chance is soon ignored.
+settings.register_profile(
+    "gate",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("gate")
+
+
+class NetworkError(AssertionError):
+    """A test tried to leave this machine."""
+
+
+def _stays_here(sock: socket.socket, address: Any) -> bool:
+    if sock.family not in {socket.AF_INET, socket.AF_INET6}:
+        return True
+    host = str(address[0]).partition("%")[0]
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_network() -> Iterator[None]:
+    """Refuse every connection that does not stay on this machine, loudly."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def guarded(real: Callable[..., Any]) -> Callable[..., Any]:
+        def check_and_connect(self: socket.socket, address: Any) -> Any:
+            if not _stays_here(self, address):
+                raise NetworkError(f"a test tried to connect to {address!r}")
+            return real(self, address)
+
+        return check_and_connect
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded(connect))
+        patch.setattr(socket.socket, "connect_ex", guarded(connect_ex))
+        yield
+
+
+@pytest.fixture
+def never_blocking() -> Iterator[None]:
+    """Fail where code under test blocks an asyncio loop. Not for tests that run SQLite inside."""
+    with blockbuster_ctx():
+        yield
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """Run a test marked ``anyio`` on both event loops."""
+    return str(request.param)
+
+
+class StepLock(AbstractAsyncContextManager["StepLock"]):
+    """A lock for a single caller: it only remembers whether it is held."""
+
+    held = False
+
+    async def __aenter__(self) -> Self:
+        assert not self.held
+        self.held = True
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.held = False
+
+
+class StepDriver:
+    """A driver without an event loop: its clock moves only when somebody sleeps.
+
+    Attributes:
+        clock: seconds on its clock.
+        sleeps: what was slept, in order.
+        chance: what ``random`` answers.
+    """
+
+    def __init__(self, *, clock: float = 1000.0, chance: float = 0.5) -> None:
+        self.clock = clock
+        self.epoch = 1_800_000_000.0 - clock
+        self.chance = chance
+        self.sleeps: list[float] = []
+
+    def now(self) -> float:
+        return self.clock
+
+    def wall(self) -> float:
+        return self.epoch + self.clock
+
+    def random(self) -> float:
+        return self.chance
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.clock += seconds
+
+    def lock(self) -> StepLock:
+        return StepLock()
+
+
+def run_in_one_step(coroutine: Coroutine[Any, Any, T] | Awaitable[T]) -> T:
+    """Run a coroutine to its end without an event loop; one that suspends fails the test."""
+    iterator = coroutine.__await__()
+    try:
+        suspended_on = next(iterator)
+    except StopIteration as done:
+        return done.value
+    close = getattr(iterator, "close", None)
+    if close is not None:
+        close()
+    raise AssertionError(f"the core suspended on {suspended_on!r}")
+
+
+@pytest.fixture
+def driver() -> StepDriver:
+    """Return a driver with a clock of its own."""
+    return StepDriver()
+
+
+@pytest.fixture
+def make_driver() -> type[StepDriver]:
+    """Return the class, for tests that set its clock or its chance."""
+    return StepDriver
+
+
+@pytest.fixture
+def step() -> Callable[[Any], Any]:
+    """Return the function that runs a coroutine without an event loop."""
+    return run_in_one_step

@@ -1,0 +1,251 @@
+"""Lists that are longer than one answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pocket import client_of, say
+
+from billingual import AsyncClient, Filter, Sort, errors
+from billingual.events import CallStarted
+
+
+def page(*ids: str, **about: Any) -> Any:
+    """Make an answer with rows."""
+    return say(200, json.dumps({"rows": list(ids), **about}))
+
+
+def listing(driver: Any, *pages: Any, **options: Any) -> tuple[AsyncClient, Any]:
+    """Make a client whose list has *pages*."""
+    return client_of(driver, list(pages), **options)
+
+
+async def ids_of(rows: Any) -> list[str]:
+    """Walk to the end."""
+    return [row.id async for row in rows]
+
+
+def test_nothing_is_requested_before_the_first_row(step: Any, driver: Any) -> None:
+    """Making a pager costs nothing."""
+    client, transport = listing(driver, page("a"))
+
+    pager = client.list(Filter(status="PAID"), sort="-due_at", page_size=2)
+    iterator = aiter(pager)
+    pager.pages()
+
+    assert transport.requests == []
+    assert step(anext(iterator)).id == "a"
+    assert len(transport.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("pages", "ids", "requests"),
+    [
+        ([page("a", "b", total_pages=2), page("c", total_pages=2)], "abc", 2),
+        ([page("a", "b"), page("c"), page()], "abc", 3),
+        ([page()], "", 1),
+        ([page(is_whole=True)], "", 1),
+        ([page("a", is_whole=True)], "a", 1),
+        ([page("a", total_items=1)], "a", 1),
+        ([page("a", total_pages=3), page(total_pages=3), page("b", total_pages=3)], "ab", 3),
+        ([page("a", "b", total_pages=2), page("b", "c", total_pages=2)], "abc", 2),
+        ([page("a", "a", total_pages=1)], "a", 1),
+        ([page(total_pages=0)], "", 1),
+        ([page("a", total_pages=3), page("b", total_pages=2)], "ab", 2),
+    ],
+    ids=[
+        "counted", "uncounted", "empty", "whole-and-empty", "whole", "counted-rows",
+        "empty-page-between", "row-repeated", "row-twice", "no-pages", "shrinking",
+    ],
+)  # fmt: skip
+def test_a_list_is_walked_to_its_end(
+    step: Any, driver: Any, pages: list[Any], ids: str, requests: int
+) -> None:
+    """An empty page is not the end while there are more; a row is handed out once."""
+    client, transport = listing(driver, *pages)
+
+    assert step(ids_of(client.list())) == list(ids)
+    assert len(transport.requests) == requests
+    assert [request.url[-1] for request in transport.requests] == [
+        str(n + 1) for n in range(requests)
+    ]
+
+
+def test_a_page_that_comes_twice_is_an_error(step: Any, driver: Any) -> None:
+    """A provider that does not move on would be followed for ever."""
+    client, transport = client_of(driver, lambda _: page("a", "b", total_pages=9))
+
+    with pytest.raises(errors.PaginationError, match="page 2 repeats"):
+        step(ids_of(client.list()))
+
+    assert len(transport.requests) == 2
+
+
+def test_the_report_says_what_was_seen(step: Any, driver: Any) -> None:
+    """Drift shows up as repeated rows, and several pages are never proof of all."""
+    client, _ = listing(
+        driver, page("a", "b", total_pages=2, total_items=3), page("b", "c", total_pages=2)
+    )
+    pager = client.list()
+    before = pager.report
+
+    step(ids_of(pager))
+
+    report = pager.report
+    assert (before.pages, before.complete, before.why) == (
+        0, False, "the scan was left before its end",
+    )  # fmt: skip
+    assert (report.pages, report.rows, report.repeated, report.total_items, report.complete) == (
+        2, 3, 1, None, False,
+    )  # fmt: skip
+    assert "several pages" in report.why
+
+
+@pytest.mark.parametrize(
+    ("answer", "complete"),
+    [
+        (page("a", "b", is_whole=True), True),
+        (page("a", "b", total_items=2, total_pages=1), True),
+        (page("a", "b", total_items=3, total_pages=1), False),
+        (page("a", "b", total_pages=1), False),
+        (page("a", "a", is_whole=True), False),
+        (page(total_items=0), True),
+    ],
+    ids=["whole", "all-items", "one-missing", "no-count", "row-twice", "none-of-none"],
+)
+def test_only_one_whole_answer_is_provably_complete(
+    step: Any,
+    driver: Any,
+    answer: Any,
+    complete: bool,  # noqa: FBT001
+) -> None:
+    """The provider's own count must agree."""
+    client, _ = listing(driver, answer)
+    pager = client.list()
+
+    step(ids_of(pager))
+
+    assert pager.report.complete is complete
+    assert pager.report.why
+
+
+def test_the_first_row_needs_no_more_pages_than_it_takes(step: Any, driver: Any) -> None:
+    """Empty pages are passed over; an empty list has no first row."""
+    client, transport = listing(
+        driver, page(total_pages=3), page("a", total_pages=3), page(total_pages=1)
+    )
+
+    assert step(client.list().first()).id == "a"
+    assert len(transport.requests) == 2
+    assert step(client.list().first()) is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "ids", "requests"), [(1, "a", 1), (2, "ab", 1), (3, "abc", 2), (99, "abcd", 2)]
+)
+def test_collecting_stops_at_its_limit(
+    step: Any, driver: Any, limit: int, ids: str, requests: int
+) -> None:
+    """No page is read that is not needed."""
+    client, transport = listing(
+        driver, page("a", "b", total_pages=2), page("c", "d", total_pages=2)
+    )
+
+    rows = step(client.list().collect(limit=limit))
+
+    assert [row.id for row in rows] == list(ids)
+    assert len(transport.requests) == requests
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_collecting_nothing_is_refused(step: Any, driver: Any, limit: int) -> None:
+    """It is a mistake, not a wish."""
+    client, transport = listing(driver)
+
+    with pytest.raises(errors.InvalidInputError, match="limit"):
+        step(client.list().collect(limit=limit))
+
+    assert transport.requests == []
+
+
+def test_pages_can_be_walked_too(step: Any, driver: Any) -> None:
+    """Rows that came before are left out of them."""
+    client, _ = listing(driver, page("a", "b", total_pages=2), page("b", "c", total_pages=2))
+
+    async def walk() -> list[tuple[int, list[str]]]:
+        return [(each.number, [r.id for r in each.items]) async for each in client.list().pages()]
+
+    assert step(walk()) == [(1, ["a", "b"]), (2, ["c"])]
+
+
+def test_each_walk_starts_anew(step: Any, driver: Any) -> None:
+    """A pager is a list, not a position in it."""
+    client, transport = client_of(driver, lambda _: page("a", is_whole=True))
+    pager = client.list()
+
+    assert step(ids_of(pager)) == step(ids_of(pager)) == ["a"]
+    assert len(transport.requests) == 2
+
+
+def test_a_failed_page_can_be_asked_for_again(step: Any, driver: Any) -> None:
+    """The walk goes on where it stood, as often as the caller likes."""
+    client, _ = listing(
+        driver, page("a", total_pages=2), say(404), page("b", total_pages=2), retry="none"
+    )
+    rows = aiter(client.list())
+
+    assert step(anext(rows)).id == "a"
+    with pytest.raises(errors.NotFoundError):
+        step(anext(rows))
+    assert step(anext(rows)).id == "b"
+    with pytest.raises(StopAsyncIteration):
+        step(anext(rows))
+
+
+def test_each_page_is_a_call_with_its_own_deadline(step: Any, driver: Any) -> None:
+    """A long list is not cut off by the time of one operation."""
+    seen: list[Any] = []
+
+    def answer(request: Any) -> Any:
+        driver.clock += 40.0
+        number = int(request.url.rpartition("=")[2])
+        return page(f"r{number}", total_pages=5)
+
+    client, _ = client_of(driver, answer, observers=[seen.append], deadline=60.0)
+
+    assert len(step(ids_of(client.list()))) == 5
+    calls = [event for event in seen if isinstance(event, CallStarted)]
+    assert [(event.call, event.operation) for event in calls] == [(n, "list") for n in range(1, 6)]
+
+
+@pytest.mark.parametrize("sort", ["due_at", Sort("due_at"), None])
+def test_a_sort_key_is_a_text_or_a_key(step: Any, driver: Any, sort: Any) -> None:
+    """Both forms ask the same."""
+    client, transport = listing(driver, page())
+
+    step(ids_of(client.list(sort=sort)))
+
+    assert len(transport.requests) == 1
+
+
+LEAVING: dict[str, Callable[[Any], Any]] = {
+    "rows": aiter,
+    "pages": lambda pager: pager.pages(),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("how", LEAVING)
+async def test_leaving_a_list_early_leaves_nothing_behind(how: str) -> None:
+    """No half-run generator is left for an event loop to complain about (warnings are errors)."""
+    client, transport = client_of(None, lambda _: page("a", "b", total_pages=9))
+
+    async for _ in LEAVING[how](client.list()):
+        break
+    async for _ in client.list():
+        break
+
+    assert len(transport.requests) == 2

@@ -1,0 +1,298 @@
+"""What a caller gives is checked as it is given, field by field."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import attrs
+import pytest
+
+from billingual import (
+    UNSET,
+    Changes,
+    CustomField,
+    Discount,
+    Draft,
+    Filter,
+    InvalidInputError,
+    Money,
+    Range,
+    Replacement,
+    ReplacementLine,
+    Tax,
+)
+
+NAIVE = datetime(2026, 12, 31)  # noqa: DTZ001 - refused, which is the point
+AWARE = datetime(2026, 12, 31, tzinfo=UTC)
+
+WHOLE: Mapping[str, Any] = {
+    "counterparty": "c1",
+    "counterparty_name": "Buyer",
+    "receiving_account": "a1",
+    "account_name": "Main",
+    "due_at": AWARE,
+    "currency": "EUR",
+    "lines": [ReplacementLine(product_id="p1", quantity=2, unit_price="9.99")],
+    "taxes": [Tax(tax_id="t1", percentage="7.7")],
+    "discount": None,
+    "description": "",
+    "billing_cycle": 1,
+    "recurring": False,
+    "payment_methods": [1],
+    "notifications": [],
+    "remind_days_before": [],
+    "remind_days_after": [],
+    "remind_on_due_date": False,
+}
+
+
+def test_unset_none_and_a_value_are_three_things() -> None:
+    """A field left out is not listed; one set to None is."""
+    nothing, null, value = Changes(), Changes(number=None), Changes(number="R-1")
+
+    assert nothing.given() == {}
+    assert null.given() == {"number": None}
+    assert value.given() == {"number": "R-1"}
+    assert nothing != null
+
+
+def test_unset_is_falsy_single_and_survives_a_pickle() -> None:
+    """There is one UNSET, in this process and the next."""
+    assert not UNSET
+    assert repr(UNSET) == "UNSET"
+    assert pickle.loads(pickle.dumps(UNSET)) is UNSET  # noqa: S301
+
+
+@pytest.mark.parametrize("empty", ["", Decimal(0), Money(0, "EUR")])
+def test_a_falsy_value_is_still_given(empty: object) -> None:
+    """Empty text, zero and no money are values, not gaps."""
+    name = {str: "number", Decimal: "exchange_rate", Money: "total"}[type(empty)]
+
+    assert Changes(**{name: empty}).given() == {name: empty}
+
+
+@pytest.mark.parametrize("kind", [Changes, Draft])
+@pytest.mark.parametrize(
+    ("field", "value", "word"),
+    [
+        ("number", 7, "int is not text"),
+        ("status", b"PAID", "bytes is not text"),
+        ("currency", 978, "int is not text"),
+        ("counterparty", ["c"], "list is not text"),
+        ("document", 1.0, "float is not text"),
+        ("blueprint", ..., "ellipsis is not text"),
+        ("issued_at", NAIVE, "no time zone"),
+        ("due_at", "2026-12-31", "no time zone"),
+        ("due_at", "2026-12-31T00:00:00", "no time zone"),
+        ("due_at", "tomorrow", "not a date and time"),
+        ("due_at", "", "not a date and time"),
+        ("paid_at", 1_800_000_000, "int is not a point in time"),
+        ("paid_at", AWARE.date(), "date is not a point in time"),
+        ("paid_at", "0001-01-01T00:00:00+01:00", "outside the years"),
+        ("total", 12.34, "float is not exact money"),
+        ("total", "12.34", "str is not exact money"),
+        ("total", Decimal("12.34"), "Decimal is not exact money"),
+        ("exchange_rate", 1.1, "float is not exact"),
+        ("exchange_rate", True, "bool is not exact"),
+        ("exchange_rate", "1E+999999", "30 digits"),
+        ("exchange_rate", "NaN", "finite"),
+        ("fields", None, "no custom fields"),
+        ("fields", 5, "no custom fields"),
+        ("fields", "ab", "no custom fields"),
+        ("fields", [("a", "b")], "no custom fields"),
+        ("fields", [CustomField("a", 1), CustomField("a", 2)], "comes twice"),
+    ],
+    ids=repr,
+)
+def test_a_wrong_value_is_refused_by_the_name_of_its_field(
+    kind: type[Draft | Changes], field: str, value: object, word: str
+) -> None:
+    """Naive datetimes, floats and wrong types never get past the constructor."""
+    with pytest.raises(InvalidInputError) as caught:
+        kind(**{field: value})
+
+    assert caught.value.field == field
+    assert word in caught.value.problem
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "word"),
+    [
+        ("search", "", "not text"),
+        ("search", "  ", "not text"),
+        ("search", 5, "not text"),
+        ("document", [], "not text"),
+        ("status", "", "empty or not text"),
+        ("status", ["PAID", ""], "empty or not text"),
+        ("status", [1], "empty or not text"),
+        ("status", b"PAID", "empty or not text"),
+        ("status", 5, "empty or not text"),
+        ("status", None, "empty or not text"),
+        ("counterparty", [None], "empty or not text"),
+        ("counterparty_ids", " ", "empty or not text"),
+        ("expand", [""], "empty or not text"),
+        ("issued_from", NAIVE, "no time zone"),
+        ("issued_to", "2026-12-31", "no time zone"),
+        ("due_from", 0, "not a point in time"),
+        ("due_to", "x", "not a date"),
+        ("paid_from", NAIVE, "no time zone"),
+        ("paid_to", 1.5, "not a point in time"),
+        ("overdue_days", 1.5, "not a range"),
+        ("overdue_days", True, "not a range"),
+        ("overdue_days", "many", "not a range"),
+        ("overdue_days", "", "not a range"),
+        ("total", "30-1", "is above"),
+        ("total", Money(1, "EUR"), "not a range"),
+    ],
+    ids=repr,
+)
+def test_a_wrong_filter_is_refused_by_name(field: str, value: object, word: str) -> None:
+    """A filter that cannot be meant is refused before it lists too much."""
+    with pytest.raises(InvalidInputError) as caught:
+        Filter(**{field: value})
+
+    assert word in caught.value.problem
+    assert caught.value.field == field
+
+
+def test_a_filter_takes_one_text_or_many() -> None:
+    """A single text is a list of one."""
+    assert Filter(status="PAID") == Filter(status=["PAID"]) == Filter(status=("PAID",))
+
+
+def test_a_filter_lists_what_was_set() -> None:
+    """Only what narrows the list is given; range texts and ints are ranges by then."""
+    narrow = Filter(status="PAID", overdue_days="> 30", total=0, include_inactive=True)
+
+    assert narrow.given() == {
+        "status": ("PAID",),
+        "overdue_days": Range(31, None),
+        "total": Range(0, 0),
+        "include_inactive": True,
+    }
+    assert Filter().given() == {}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("counterparty", None),
+        ("counterparty_name", 5),
+        ("receiving_account", b"a"),
+        ("account_name", UNSET),
+        ("due_at", NAIVE),
+        ("due_at", None),
+        ("due_at", "soon"),
+        ("currency", 1),
+        ("lines", None),
+        ("lines", "p1"),
+        ("lines", ["p1"]),
+        ("lines", [{"product_id": "p1"}]),
+        ("taxes", [ReplacementLine(product_id="p", quantity=1, unit_price=1)]),
+        ("taxes", 5),
+        ("discount", "10 %"),
+        ("discount", UNSET),
+        ("description", None),
+        ("billing_cycle", "1"),
+        ("billing_cycle", True),
+        ("recurring", 1),
+        ("payment_methods", 5),
+        ("payment_methods", ["1"]),
+        ("payment_methods", "12"),
+        ("notifications", [1.0]),
+        ("notifications", [True]),
+        ("remind_days_before", None),
+        ("remind_days_after", ["x"]),
+        ("remind_on_due_date", "yes"),
+    ],
+    ids=repr,
+)
+def test_a_replacement_refuses_wrong_values(field: str, value: object) -> None:
+    """A document that replaces everything is checked field by field."""
+    with pytest.raises(InvalidInputError) as caught:
+        Replacement(**{**WHOLE, field: value})
+
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("field", sorted(WHOLE))
+def test_a_replacement_has_no_defaults(field: str) -> None:
+    """What is left out could be cleared at the provider, so nothing may be left out."""
+    rest = {name: value for name, value in WHOLE.items() if name != field}
+
+    with pytest.raises(TypeError, match=field):
+        Replacement(**rest)
+
+
+@pytest.mark.parametrize(
+    ("make", "field"),
+    [
+        (lambda: ReplacementLine(product_id=1, quantity=1, unit_price=1), "product_id"),
+        (lambda: ReplacementLine(product_id="p", quantity=1.0, unit_price=1), "quantity"),
+        (lambda: ReplacementLine(product_id="p", quantity=1, unit_price=0.1), "unit_price"),
+        (lambda: Tax(tax_id=None, percentage=1), "tax_id"),
+        (lambda: Tax(tax_id="t", percentage=7.7), "percentage"),
+        (lambda: Discount(type="1", value=1), "type"),
+        (lambda: Discount(type=1, value="x"), "value"),
+    ],
+)
+def test_the_parts_of_a_replacement_are_checked_too(make: Any, field: str) -> None:
+    """Lines, taxes and discounts take exact numbers only."""
+    with pytest.raises(InvalidInputError) as caught:
+        make()
+
+    assert caught.value.field == field
+
+
+def test_a_replacement_keeps_exact_values() -> None:
+    """Lists become tuples, texts become Decimals, and ``due_at`` an aware datetime in UTC."""
+    whole = Replacement(**{**WHOLE, "due_at": "2026-12-31T01:00:00+01:00"})
+
+    assert whole.lines[0].unit_price == Decimal("9.99")
+    assert whole.taxes[0].percentage == Decimal("7.7")
+    assert whole.due_at == AWARE
+    assert whole.payment_methods == (1,)
+
+
+def test_custom_fields_may_be_given_as_a_mapping() -> None:
+    """The short form makes text fields in the mapping's order."""
+    changes = Changes(fields={"po": "4711", "ref": "x"})
+
+    assert changes.fields == (CustomField("po", "4711"), CustomField("ref", "x"))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "2026-12-31T00:00:00Z",
+        "2026-12-31T00:00:00+00:00",
+        "2026-12-31T02:00:00+02:00",
+        "2026-12-30T19:00:00-05:00",
+        datetime(2026, 12, 31, 9, tzinfo=timezone(timedelta(hours=9))),
+    ],
+)
+def test_every_way_to_write_a_moment_is_the_same_moment(given: str | datetime) -> None:
+    """Whatever its offset, a moment is kept in UTC."""
+    due_at = Changes(due_at=given).due_at
+
+    assert due_at == AWARE
+    assert due_at.utcoffset() == timedelta(0)
+
+
+def test_given_values_do_not_change() -> None:
+    """What was checked stays as it was checked."""
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        Changes(number="1").number = "2"  # type: ignore[misc]
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        Draft(number="1").number = "2"  # type: ignore[misc]
+
+
+def test_an_unknown_field_is_refused() -> None:
+    """A misspelt field is no silent no-op."""
+    with pytest.raises(TypeError, match="due_date"):
+        Changes(due_date=AWARE)  # type: ignore[call-arg]

@@ -1,0 +1,84 @@
+"""A client outlives the event loop, or the process, that it was first used in."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import trio
+
+from billingual.drivers.on_anyio import AnyioDriver
+from billingual.outcome import Safety
+from billingual.protocol import TransportOptions
+from billingual.transports.httpx import HttpxTransport
+from billingual.wire import Bounds, Deadline, Timeouts, WireRequest
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+BOUNDS = Bounds(timeouts=Timeouts.each(10), deadline=Deadline(100.0, lambda: 0.0))
+
+
+def a_transport() -> HttpxTransport:
+    """Make a transport that keeps connections for long."""
+    return HttpxTransport(TransportOptions(driver=AnyioDriver(), keepalive_s=60.0))
+
+
+async def ask(transport: HttpxTransport, url: str) -> bytes:
+    """Send one request."""
+    request = WireRequest(method="GET", url=f"{url}/x", route="/x", safety=Safety.READ)
+    return (await transport.send(request, BOUNDS)).body
+
+
+@pytest.mark.parametrize(
+    ("first", "then"), [(asyncio.run, asyncio.run), (asyncio.run, None)], ids=["asyncio", "trio"]
+)
+def test_a_client_works_on_the_next_event_loop(
+    serve: Any, say: Any, first: Callable[..., Any], then: Callable[..., Any] | None
+) -> None:
+    """Never "event loop is closed": what the old loop left is dropped, and a new one is opened."""
+    server = serve(*[say(ANSWER)] * 3)
+    transport = a_transport()
+
+    async def twice_and_close() -> list[bytes]:
+        bodies = [await ask(transport, server.url) for _ in range(2)]
+        await transport.aclose()
+        return bodies
+
+    with warnings.catch_warnings():
+        # Python rightly says that nobody closed the first loop's connection.
+        warnings.simplefilter("ignore", ResourceWarning)
+        before = first(ask(transport, server.url))
+        after = asyncio.run(twice_and_close()) if then else trio.run(twice_and_close)
+        gc.collect()
+
+    assert [before, *after] == [b"ok"] * 3
+    assert server.connections == 2
+
+
+def test_a_connection_stays_at_home_after_a_fork(serve: Any, say: Any) -> None:
+    """In another process the parent's connection is neither used nor closed."""
+    server = serve(*[say(ANSWER)] * 3)
+    transport = a_transport()
+
+    async def use() -> None:
+        await ask(transport, server.url)
+        backend = transport._open_pool()._pool._network_backend
+        streams = [each._connection._network_stream for each in transport._pool._pool.connections]
+        home = backend._place()
+        for stream in streams:
+            # The child of a fork sees the same objects under another process id.
+            stream._home = (os.getpid() + 1, home[1])
+        await ask(transport, server.url)
+        for stream in streams:
+            stream._home = home
+            assert stream.get_extra_info("is_readable") is False
+            await stream.aclose()
+        await transport.aclose()
+
+    asyncio.run(use())
+
+    assert server.connections == 2
