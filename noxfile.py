@@ -71,9 +71,7 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "-q", "--cov", "--cov-report=", *session.posargs, env=data)
     if not session.posargs:
         session.run("coverage", "combine", env=data, success_codes=[0, 1])
-        session.run(
-            "coverage", "report", f"--include={FLOORS_0_TO_2}", "--fail-under=95", env=data
-        )
+        session.run("coverage", "report", f"--include={FLOORS_0_TO_2}", "--fail-under=95", env=data)
 
 
 for _version, _interpreter in INTERPRETERS.items():
