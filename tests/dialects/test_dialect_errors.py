@@ -125,7 +125,7 @@ BODIES: list[tuple[bytes, str]] = [
     (b'{"message":"\\u0000a\\u001bb\\u202ec"}', "a b c"),
     (b'{"message":"key ex_live_abc123 is revoked"}', "key *** is revoked"),
     (b'{"message":"saw Authorization: Bearer abc.def-1"}', "saw Authorization: ***"),
-    (b'{"a":' * 5000 + b"1" + b"}" * 5000, '{"a":' * 99 + '{"a"…'),
+    (b'{"a":' * 5000 + b"1" + b"}" * 5000, ""),
     (b'{"message":"' + b"x" * 100_000 + b'"}', '{"message":"' + "x" * 487 + "…"),
     (b"x" * 600, "x" * 499 + "…"),
     (b'{"error":' * 8 + b'"deep"' + b"}" * 8, ""),

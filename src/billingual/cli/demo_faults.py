@@ -54,6 +54,6 @@ async def _lost_answer(scene: Scene, invoices: AsyncClient) -> None:
         sight.holds(
             len(found) == 1,
             f"{len(found)} invoice {_NUMBER} at the provider. Nothing was guessed: sending the "
-            "create again would have been the mistake.",
+            "create again would have been the mistake. Then the demo deletes it.",
         )
         await invoices.delete_many([row.id for row in found])
