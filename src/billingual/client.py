@@ -12,9 +12,9 @@ import attrs
 
 from billingual.auth import TokenSource, sealed
 from billingual.capabilities import Capabilities, Feature
-from billingual.connecting import Settings, open_desk, open_wire, provider_named
+from billingual.connecting import Settings, async_driver, open_desk, open_wire, provider_named
 from billingual.desk import Desk
-from billingual.drivers.on_anyio import AnyioDriver
+from billingual.driver import Driver
 from billingual.errors import (
     BillingualError,
     ConflictError,
@@ -40,7 +40,6 @@ from billingual.model import (
 from billingual.pagination import Pager
 from billingual.preview import Preview
 from billingual.protocol import (
-    Driver,
     Observer,
     Provider,
     RetryPolicy,
@@ -110,7 +109,7 @@ class AsyncClient:
         tls: SSLContext | None = None,
         proxy: str | None = None,
         allow_insecure: bool = False,
-        driver: Driver | None = None,
+        driver: str | Driver | None = None,
     ) -> None:
         token = sealed(token)
         settings = Settings(
@@ -125,9 +124,9 @@ class AsyncClient:
             deadline=deadline,
             observers=tuple(observers),
         )
-        driver = AnyioDriver() if driver is None else driver
-        wire = open_wire(transport, TransportOptions(driver=driver, tls=tls, proxy=proxy))
-        desk = open_desk(settings, wire=wire, driver=driver, calls=itertools.count(1))
+        waiting = async_driver(driver)
+        wire = open_wire(transport, TransportOptions(driver=waiting, tls=tls, proxy=proxy))
+        desk = open_desk(settings, wire=wire, driver=waiting, calls=itertools.count(1))
         self._settings = settings
         self._desk: Desk = desk
         self._is_sibling = False
@@ -241,6 +240,15 @@ class AsyncClient:
     async def update(
         self, invoice_id: str, changes: Replacement, *, base: None = None
     ) -> Receipt: ...
+
+    @overload
+    async def update(
+        self,
+        invoice_id: str,
+        changes: Changes | Replacement,
+        *,
+        base: InvoiceSummary | None = None,
+    ) -> Invoice | Receipt: ...
 
     async def update(
         self,

@@ -10,10 +10,12 @@ import attrs
 from billingual.auth import BearerAuth, TokenSource, checked_base_url, sealed
 from billingual.capabilities import Capabilities
 from billingual.desk import Desk, Wire
+from billingual.driver import BlockingDriver, Driver
+from billingual.drivers.blocking import SteppingDriver
+from billingual.drivers.on_anyio import AnyioDriver
 from billingual.errors import ConfigurationError
 from billingual.protocol import (
     Dialect,
-    Driver,
     Observer,
     Provider,
     RetryPolicy,
@@ -25,7 +27,14 @@ from billingual.protocol import (
 from billingual.registry import DIALECTS, POLICIES, PROVIDERS, TRANSPORTS
 from billingual.wire import Timeouts
 
-__all__ = ["Settings", "open_desk", "open_wire", "provider_named"]
+__all__ = [
+    "Settings",
+    "async_driver",
+    "blocking_driver",
+    "open_desk",
+    "open_wire",
+    "provider_named",
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -58,6 +67,41 @@ def provider_named(provider: str | Provider) -> Provider:
     if not isinstance(made, Provider):
         raise ConfigurationError(f"{provider!r} is registered but is no provider preset.")
     return made
+
+
+def async_driver(driver: str | Driver | None) -> Driver:
+    """Return the driver for a client that is awaited.
+
+    Raises:
+        ConfigurationError: if the name is of a driver that blocks.
+    """
+    if driver is None or driver == "anyio":
+        return AnyioDriver()
+    if isinstance(driver, str):
+        raise ConfigurationError(
+            f"AsyncClient has no driver {driver!r}; leave driver= out, or use Client to block."
+        )
+    return driver
+
+
+def blocking_driver(driver: object) -> BlockingDriver:
+    """Return the driver for a client that blocks.
+
+    Raises:
+        ConfigurationError: if there is none of that name, or the object cannot run a core.
+    """
+    if driver is None or driver == "blocking":
+        return SteppingDriver()
+    if driver == "portal":
+        from billingual.drivers.portal import PortalDriver  # noqa: PLC0415 - seldom wanted
+
+        return PortalDriver()
+    if not hasattr(driver, "run"):
+        raise ConfigurationError(
+            f"Client has no driver {driver!r}; leave driver= out to block the thread, or pass "
+            '"portal" to keep an event loop in a thread of its own.'
+        )
+    return cast(BlockingDriver, driver)
 
 
 def open_wire(transport: str | Transport | TransportFactory, options: TransportOptions) -> Wire:

@@ -15,6 +15,7 @@ import attrs
 from billingual._version import __version__
 from billingual.auth import BearerAuth
 from billingual.capabilities import Capabilities, Feature
+from billingual.driver import Driver
 from billingual.errors import (
     BillingualError,
     ClosedError,
@@ -40,7 +41,13 @@ from billingual.outcome import Attempt, Evidence, Outcome
 from billingual.policy.backoff import retry_after_s
 from billingual.policy.driving import attempt_until
 from billingual.policy.outcome import classify, verdict
-from billingual.protocol import Decision, Dialect, Driver, Observer, RetryPolicy, Transport
+from billingual.protocol import (
+    Decision,
+    Dialect,
+    Observer,
+    RetryPolicy,
+    Transport,
+)
 from billingual.wire import (
     Bounds,
     Conversation,

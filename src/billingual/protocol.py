@@ -6,14 +6,20 @@ another.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import (
+    AsyncIterable,
+    Callable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from ssl import SSLContext
 from typing import ClassVar, Protocol, Self, TypeAlias, overload, runtime_checkable
 
 import attrs
 
 from billingual.capabilities import Capabilities, Feature
+from billingual.driver import Driver
 from billingual.errors import BillingualError, UnsupportedError
 from billingual.events import Event
 from billingual.model import (
@@ -35,7 +41,6 @@ __all__ = [
     "Account",
     "Decision",
     "Dialect",
-    "Driver",
     "InvoiceProtocol",
     "Observer",
     "Provider",
@@ -183,6 +188,10 @@ class Transport(Protocol):
     A transport never retries, never follows a redirect and never reads environment variables. An
     answer of any status is an answer; what prevents one is a ``TransportError`` that carries the
     evidence. No type or exception of its library leaves it.
+
+    A transport may say in an attribute ``colours`` how it waits: a set of ``"async"`` (it
+    suspends the task), ``"blocking"`` (it blocks the thread), or both, where it does as the
+    driver of its options does. Without the attribute it is taken to be async.
     """
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
@@ -203,30 +212,6 @@ class Transport(Protocol):
 
 
 TransportFactory: TypeAlias = Callable[[TransportOptions], Transport]
-
-
-class Driver(Protocol):
-    """How waiting is done. The only place that sleeps, locks or reads a clock."""
-
-    def now(self) -> float:
-        """Return seconds on a clock that never goes back."""
-        ...
-
-    def wall(self) -> float:
-        """Return seconds since 1970-01-01 UTC, for dates in headers."""
-        ...
-
-    def random(self) -> float:
-        """Return a number from 0 up to 1, for the jitter of waits."""
-        ...
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait; cancellation passes through."""
-        ...
-
-    def lock(self) -> AbstractAsyncContextManager[object]:
-        """Make a lock for callers that share a client."""
-        ...
 
 
 @attrs.frozen(kw_only=True)
@@ -307,6 +292,15 @@ class InvoiceProtocol(Protocol):
     async def update(
         self, invoice_id: str, changes: Replacement, *, base: None = None
     ) -> Receipt: ...
+
+    @overload
+    async def update(
+        self,
+        invoice_id: str,
+        changes: Changes | Replacement,
+        *,
+        base: InvoiceSummary | None = None,
+    ) -> Invoice | Receipt: ...
 
     async def update(
         self,

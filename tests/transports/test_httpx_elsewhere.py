@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -56,29 +55,4 @@ def test_a_client_works_on_the_next_event_loop(
         gc.collect()
 
     assert [before, *after] == [b"ok"] * 3
-    assert server.connections == 2
-
-
-def test_a_connection_stays_at_home_after_a_fork(serve: Any, say: Any) -> None:
-    """In another process the parent's connection is neither used nor closed."""
-    server = serve(*[say(ANSWER)] * 3)
-    transport = a_transport()
-
-    async def use() -> None:
-        await ask(transport, server.url)
-        backend = transport._open_pool()._pool._network_backend
-        streams = [each._connection._network_stream for each in transport._pool._pool.connections]
-        home = backend._place()
-        for stream in streams:
-            # The child of a fork sees the same objects under another process id.
-            stream._home = (os.getpid() + 1, home[1])
-        await ask(transport, server.url)
-        for stream in streams:
-            stream._home = home
-            assert stream.get_extra_info("is_readable") is False
-            await stream.aclose()
-        await transport.aclose()
-
-    asyncio.run(use())
-
     assert server.connections == 2

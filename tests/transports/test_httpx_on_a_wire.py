@@ -110,10 +110,10 @@ async def test_an_answer_of_any_status_and_framing_is_an_answer(
 @pytest.mark.parametrize(
     ("data", "then", "kind", "begun"),
     [
-        (b"", "close", errors.ConnectionLostError, None),
-        (b"", "reset", errors.ConnectionLostError, None),
-        (b"HTTP/1.1 200", "close", errors.ConnectionLostError, None),
-        (b"SSH-2.0-OpenSSH\r\n", "close", errors.ConnectionLostError, None),
+        (b"", "close", errors.ConnectionLostError, False),
+        (b"", "reset", errors.ConnectionLostError, False),
+        (b"HTTP/1.1 200", "close", errors.ConnectionLostError, True),
+        (b"SSH-2.0-OpenSSH\r\n", "close", errors.ConnectionLostError, True),
         (with_length(BODY)[:-1], "close", errors.ConnectionLostError, True),
         (with_length(BODY)[:-1], "reset", errors.ConnectionLostError, True),
         (chunked(BODY, end=b""), "close", errors.ConnectionLostError, True),
@@ -129,7 +129,7 @@ async def test_an_answer_of_any_status_and_framing_is_an_answer(
             with_length(gzip.compress(GZIPPED), b"Content-Encoding: gzip, gzip"),
             "keep", errors.ConnectionLostError, True,
         ),
-        (b"HTTP/1.1 200 OK\r\nA: " + b"x" * 200_000, "close", errors.ConnectionLostError, None),
+        (b"HTTP/1.1 200 OK\r\nA: " + b"x" * 200_000, "close", errors.ConnectionLostError, True),
     ],
     ids=[
         "silence-then-close", "reset", "half-a-status", "not-http", "body-cut", "body-cut-reset",
@@ -243,7 +243,7 @@ async def test_silence_ends_with_the_read_timeout(
         await transport.send(get(server), impatient(read=0.05))
 
     assert caught.value.evidence == Evidence(
-        connected=True, request_complete=True, answer_begun=None
+        connected=True, request_complete=True, answer_begun=False
     )
 
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
+import sys
 import time
-from collections.abc import Hashable
-from contextlib import AbstractAsyncContextManager
-from typing import Final
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
 
 import anyio
-from anyio.lowlevel import RunVar
+import anyio.to_thread
+
+from billingual.drivers.place import RunPlace
 
 __all__ = ["AnyioDriver"]
 
-_LOOP: Final[RunVar[object]] = RunVar("billingual_loop")
+T = TypeVar("T")
 
 
 class AnyioDriver:
     """Wait by suspending the task; holds no state and is safe to share."""
+
+    name = "anyio"
+    blocks = False
 
     def now(self) -> float:
         """Return seconds on a clock that never goes back."""
@@ -32,18 +39,70 @@ class AnyioDriver:
         """Return a number from 0 up to 1."""
         return random.random()  # noqa: S311 - it spreads waits and guards nothing
 
+    def place(self) -> RunPlace:
+        """Return process and event loop: a connection works in both only."""
+        try:
+            loop: object = asyncio.get_running_loop()
+        except RuntimeError:
+            trio = sys.modules["trio"]
+            loop = trio.lowlevel.current_trio_token()
+        return RunPlace(os.getpid(), loop)
+
     async def sleep(self, seconds: float) -> None:
         """Suspend the task; cancellation passes through."""
         await anyio.sleep(seconds)
 
-    def lock(self) -> AbstractAsyncContextManager[object]:
-        """Make a lock for tasks of one event loop."""
-        return anyio.Lock()
+    def slots(self, count: int) -> TaskSlots:
+        """Make *count* places that tasks wait for in turn."""
+        return TaskSlots(count)
 
-    def place(self) -> Hashable:
-        """Name the process and the event loop, to which connections belong."""
-        loop = _LOOP.get(None)
-        if loop is None:
-            loop = object()
-            _LOOP.set(loop)
-        return os.getpid(), loop
+    def unhurried(self) -> AbstractContextManager[object]:
+        """Hold cancellation back for a short clean-up."""
+        return anyio.CancelScope(shield=True)
+
+    async def gather(
+        self, jobs: Sequence[Callable[[], Coroutine[Any, Any, T]]], *, limit: int
+    ) -> list[T]:
+        """Run *jobs* as tasks, at most *limit* at once; results in the order of *jobs*.
+
+        The first error cancels the others and goes up.
+        """
+        results: list[Any] = [None] * len(jobs)
+        waiting = iter(enumerate(jobs))
+
+        async def work() -> None:
+            for index, job in waiting:
+                results[index] = await job()
+
+        try:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(min(limit, len(jobs))):
+                    tasks.start_soon(work)
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+        return results
+
+    async def in_thread(self, call: Callable[[], T]) -> T:
+        """Call it in a worker thread."""
+        return await anyio.to_thread.run_sync(call)
+
+
+class TaskSlots:
+    """Places that tasks wait for, first come first served."""
+
+    def __init__(self, count: int) -> None:
+        self._places = anyio.Semaphore(count, fast_acquire=True)
+
+    async def acquire(self, seconds: float) -> bool:
+        """Wait for a place; False if none became free in time."""
+        try:
+            self._places.acquire_nowait()
+        except anyio.WouldBlock:
+            with anyio.move_on_after(seconds) as scope:
+                await self._places.acquire()
+            return not scope.cancelled_caught
+        return True
+
+    def release(self) -> None:
+        """Give the place back."""
+        self._places.release()

@@ -7,11 +7,13 @@ included: their text may quote a header, so it is dropped and only the class nam
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 import httpx
 
 from billingual.errors import (
+    BillingualError,
     ConfigurationError,
     ConnectionLostError,
     NotConnectedError,
@@ -21,9 +23,9 @@ from billingual.errors import (
 )
 from billingual.outcome import Evidence
 from billingual.protocol import Account, TransportOptions
-from billingual.transports._body import ANSWER_BEGUN, BodyReader
-from billingual.transports._clocked import DEADLINE, ClockedBackend
-from billingual.wire import Bounds, Headers, WireRequest, WireResponse
+from billingual.transports._httpx_lanes import AsyncLane, BlockingLane, HttpxLane
+from billingual.transports._lanes import Lanes, Stack
+from billingual.wire import Bounds, WireRequest, WireResponse
 
 __all__ = ["HttpxTransport"]
 
@@ -50,51 +52,37 @@ _TABLE: Final[dict[type[Exception], tuple[type[TransportError], Evidence, str]]]
 
 
 class HttpxTransport:
-    """Send through a pool of ``httpx.AsyncHTTPTransport``; safe to share between tasks.
+    """Send through lanes of httpx's transport layer; safe to share between tasks and threads.
 
-    The pool is made on the first request, so that a client can be constructed without TLS set-up.
+    Under a driver that blocks, the blocking half of httpx is used behind the same seam. Nothing
+    is connected, and no TLS is set up, before the first request.
     """
+
+    colours: Final = frozenset({"async", "blocking"})
 
     def __init__(self, options: TransportOptions) -> None:
         self._options = options
-        self._pool: httpx.AsyncHTTPTransport | None = None
+        self._lanes: dict[bool, Lanes[HttpxLane]] = {}
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* once; see :class:`billingual.protocol.Transport`."""
-        answered = False
-        pool = self._open_pool()
-        ticket = DEADLINE.set(bounds.deadline)
-        try:
-            outgoing = self._outgoing(request, bounds)
-            response = await pool.handle_async_request(outgoing)
-            answered = True
-            try:
-                body = await self._read(response, bounds)
-            finally:
-                await response.aclose()
-        except httpx.HTTPError as error:
-            failure = _translated(error, answered=answered)
-        except (httpx.InvalidURL, UnicodeError) as error:
-            failure = TransportError(
-                f"the request cannot be written as HTTP ({type(error).__name__}).",
-                evidence=_UNSENT,
+        outgoing = _outgoing(request, bounds)
+        lanes = self._lanes_for(secure=outgoing.url.scheme == "https")
+        taken = await lanes.take(bounds.phase(bounds.timeouts.pool))
+        if taken is None:
+            raise PoolTimeoutError(
+                f"all {self._options.connections} connections stayed busy.", evidence=_NOTHING
             )
-        else:
-            headers = Headers(
-                (key.decode("latin-1"), value.decode("latin-1"))
-                for key, value in response.headers.raw
-            )
-            return WireResponse(status=response.status_code, headers=headers, body=body)
-        finally:
-            DEADLINE.reset(ticket)
+        failure = await self._exchange(lanes, *taken, outgoing, bounds)
+        if isinstance(failure, WireResponse):
+            return failure
         # Raised out here, so that no frame of httpx, with its headers, hangs on the error.
         raise failure
 
     async def aclose(self) -> None:
-        """Give up all connections."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            await pool.aclose()
+        """Give up all connections of this process and loop."""
+        for lanes in self._lanes.values():
+            await lanes.aclose()
 
     def account(self, provider: str) -> Account | None:  # noqa: ARG002 - the seam's signature
         """Return None: providers are found on the network."""
@@ -103,22 +91,63 @@ class HttpxTransport:
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
-    def _open_pool(self) -> httpx.AsyncHTTPTransport:
-        if self._pool is None:
-            try:
-                self._pool = _pool(self._options)
-            except (ValueError, ImportError, httpx.InvalidURL) as error:
-                problem = type(error).__name__
-        if self._pool is None:
-            raise ConfigurationError(
-                f"the proxy's URL cannot be used ({problem} of httpx); give an http:// or https:// "
-                "URL, or install httpx[socks] for socks5://. It is not shown here."
-            )
-        return self._pool
-
     @staticmethod
-    def _outgoing(request: WireRequest, bounds: Bounds) -> httpx.Request:
-        timeouts = bounds.timeouts
+    async def _exchange(
+        lanes: Lanes[HttpxLane],
+        stack: Stack[HttpxLane],
+        lane: HttpxLane,
+        outgoing: httpx.Request,
+        bounds: Bounds,
+    ) -> WireResponse | BillingualError:
+        """Use the lane once; it goes back only if all went well."""
+        try:
+            response = await lane.exchange(outgoing, bounds)
+        except httpx.HTTPError as error:
+            failure: BillingualError = _translated(error, outgoing.url, lane.watch.evidence())
+        except BillingualError as error:
+            failure = error
+        except (UnicodeError, httpx.InvalidURL) as error:
+            failure = _unwritable(error)
+        except BaseException:
+            # Cancelled or interrupted: whatever state the lane is in, nobody meets it again.
+            await lanes.scrap(stack, lane)
+            raise
+        else:
+            await lanes.give(stack, lane)
+            return response
+        await lanes.scrap(stack, lane)
+        return failure
+
+    def _lanes_for(self, *, secure: bool) -> Lanes[HttpxLane]:
+        lanes = self._lanes.get(secure)
+        if lanes is None:
+            options = self._options
+            made = Lanes(
+                functools.partial(_lane, options, secure=secure),
+                options.driver,
+                limit=options.connections,
+                keepalive_s=options.keepalive_s,
+            )
+            lanes = self._lanes.setdefault(secure, made)
+        return lanes
+
+
+def _lane(options: TransportOptions, *, secure: bool) -> HttpxLane:
+    try:
+        if options.driver.blocks:
+            return BlockingLane(options, secure=secure)
+        return AsyncLane(options, secure=secure)
+    except (ValueError, ImportError, httpx.InvalidURL) as error:
+        problem = type(error).__name__
+    raise ConfigurationError(
+        f"the proxy's URL cannot be used ({problem} of httpx); give an http:// or https:// URL, "
+        "or install httpx[socks] for socks5://. It is not shown here."
+    )
+
+
+def _outgoing(request: WireRequest, bounds: Bounds) -> httpx.Request:
+    timeouts = bounds.timeouts
+    try:
         return httpx.Request(
             request.method,
             request.url,
@@ -133,58 +162,24 @@ class HttpxTransport:
                 }
             },
         )
-
-    @staticmethod
-    async def _read(response: httpx.Response, bounds: Bounds) -> bytes:
-        reader = BodyReader(response.headers.get("content-encoding"), bounds)
-        failure: TransportError | None = None
-        try:
-            async for piece in response.aiter_raw():
-                if failure is None:
-                    failure = _feed(reader, piece)
-                    if failure is not None:
-                        # Generators of httpx that are left half-way make trio complain, so the
-                        # loop goes on until they find the connection closed.
-                        await response.aclose()
-        except httpx.HTTPError:
-            if failure is None:
-                raise
-        if failure is not None:
-            raise failure
-        return reader.finish()
+    except (httpx.InvalidURL, UnicodeError) as error:
+        failure = _unwritable(error)
+    raise failure
 
 
-def _feed(reader: BodyReader, piece: bytes) -> TransportError | None:
-    try:
-        reader.feed(piece)
-    except TransportError as failure:
-        return failure
-    return None
-
-
-def _pool(options: TransportOptions) -> httpx.AsyncHTTPTransport:
-    transport = httpx.AsyncHTTPTransport(
-        verify=True if options.tls is None else options.tls,
-        trust_env=False,
-        proxy=options.proxy,
-        limits=httpx.Limits(
-            max_connections=options.connections,
-            max_keepalive_connections=options.connections,
-            keepalive_expiry=options.keepalive_s,
-        ),
+def _unwritable(error: Exception) -> TransportError:
+    return TransportError(
+        f"the request cannot be written as HTTP ({type(error).__name__}).", evidence=_UNSENT
     )
-    # httpcore takes a backend, httpx has no word for it.
-    pool = transport._pool  # noqa: SLF001
-    pool._network_backend = ClockedBackend(pool._network_backend, options.driver)  # noqa: SLF001
-    return transport
 
 
-def _translated(error: httpx.HTTPError, *, answered: bool) -> TransportError:
-    """Find the most specific row for an exception of httpx."""
+def _translated(error: httpx.HTTPError, url: httpx.URL, seen: Evidence) -> TransportError:
+    """Find the most specific row for an exception of httpx; what the wire saw goes first."""
     kind, evidence, what = next(
         (_TABLE[each] for each in type(error).__mro__ if each in _TABLE),
         _TABLE[httpx.TransportError],
     )
-    if answered:
-        evidence = ANSWER_BEGUN
-    return kind(f"{what} ({type(error).__name__} of httpx).", evidence=evidence)
+    if kind in {TimedOutError, ConnectionLostError} and seen.connected:
+        evidence = seen
+    where = f"{url.scheme}://{url.netloc.decode('ascii')}"
+    return kind(f"{where}: {what} ({type(error).__name__} of httpx).", evidence=evidence)

@@ -7,7 +7,7 @@ never waits.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from billingual.errors import BillingualError, ConfigurationError
 from billingual.protocol import Account, TransportOptions
@@ -28,6 +28,8 @@ class MemoryTransport:
     Attributes:
         requests: what was sent, absolute and signed, in order.
     """
+
+    colours: Final = frozenset({"async", "blocking"})
 
     def __init__(self, answers: Iterable[Answer] | Callable[[WireRequest], Answer] = ()) -> None:
         self.requests: list[WireRequest] = []

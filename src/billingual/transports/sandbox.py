@@ -34,6 +34,8 @@ class SandboxTransport(AsgiTransport):
     timeout ends as it would over a socket.
     """
 
+    colours: Final = frozenset({"async", "blocking"})
+
     def __init__(self, options: TransportOptions) -> None:
         sandbox: Any = import_module("billingual.sandbox")
         self._accounts = sandbox.ACCOUNTS

@@ -1,0 +1,108 @@
+"""The seam of waiting: what the core asks of whoever runs it.
+
+The core never sleeps, locks, fans out or reads a clock by itself. It asks its driver, which does so
+on an event loop or by blocking the thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TypeVar
+
+__all__ = ["BlockingDriver", "Driver", "Place", "Slots"]
+
+T = TypeVar("T")
+
+
+class Place(Hashable, Protocol):
+    """Where a connection belongs; one place equals another only if connections work in both."""
+
+    def is_inherited(self) -> bool:
+        """Tell whether it is of the process that this one was forked from."""
+        ...
+
+    def is_alive(self) -> bool:
+        """Tell whether connections made there can still be used and closed."""
+        ...
+
+
+class Slots(Protocol):
+    """A fixed number of places, waited for in turn."""
+
+    async def acquire(self, seconds: float) -> bool:
+        """Wait for a place; False if none became free in time."""
+        ...
+
+    def release(self) -> None:
+        """Give the place back."""
+        ...
+
+
+class Driver(Protocol):
+    """How waiting is done. The only place that sleeps, locks, fans out or reads a clock.
+
+    Attributes:
+        name: for errors.
+        blocks: whether waiting blocks the thread; then nothing may ever suspend.
+    """
+
+    @property
+    def name(self) -> str:
+        """The driver's name."""
+        ...
+
+    @property
+    def blocks(self) -> bool:
+        """Whether waiting blocks the thread."""
+        ...
+
+    def now(self) -> float:
+        """Return seconds on a clock that never goes back."""
+        ...
+
+    def wall(self) -> float:
+        """Return seconds since 1970-01-01 UTC, for dates in headers."""
+        ...
+
+    def random(self) -> float:
+        """Return a number from 0 up to 1, for the jitter of waits."""
+        ...
+
+    def place(self) -> Place:
+        """Return where a connection made now belongs: a process, and an event loop if any."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; cancellation passes through."""
+        ...
+
+    def slots(self, count: int) -> Slots:
+        """Make *count* places to wait for."""
+        ...
+
+    def unhurried(self) -> AbstractContextManager[object]:
+        """Hold cancellation back for a short clean-up."""
+        ...
+
+    async def gather(
+        self, jobs: Sequence[Callable[[], Coroutine[Any, Any, T]]], *, limit: int
+    ) -> list[T]:
+        """Run *jobs*, at most *limit* at once; results in the order of *jobs*."""
+        ...
+
+    async def in_thread(self, call: Callable[[], T]) -> T:
+        """Call what blocks where it may block."""
+        ...
+
+
+class BlockingDriver(Driver, Protocol):
+    """A driver that can run the core for a caller who does not await."""
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end."""
+        ...
+
+    def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
+        """Walk an async iterator, and close it."""
+        ...

@@ -1,0 +1,31 @@
+"""Where a connection belongs: a process, and an event loop where there is one."""
+
+from __future__ import annotations
+
+import os
+
+import attrs
+
+__all__ = ["RunPlace"]
+
+
+@attrs.frozen
+class RunPlace:
+    """A process, by its id, and the event loop in it; equal only to itself.
+
+    Attributes:
+        pid: the process.
+        loop: the loop, or None where callers block.
+    """
+
+    pid: int
+    loop: object = None
+
+    def is_inherited(self) -> bool:
+        """Tell whether this is a process that the running one was forked from."""
+        return self.pid != os.getpid()
+
+    def is_alive(self) -> bool:
+        """Tell whether connections made here can still be used and closed."""
+        closed = getattr(self.loop, "is_closed", None)
+        return not self.is_inherited() and not (closed is not None and closed())

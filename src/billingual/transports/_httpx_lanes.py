@@ -1,0 +1,129 @@
+"""Lanes of httpx: one connection each, in two halves that differ in how they wait."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import httpx
+
+from billingual.errors import TransportError
+from billingual.protocol import TransportOptions
+from billingual.transports._body import BodyReader
+from billingual.transports._trust import default_context, no_trust
+from billingual.transports._watch import AsyncWatchedBackend, Watch, WatchedBackend
+from billingual.wire import Bounds, Headers, WireResponse
+
+__all__ = ["AsyncLane", "BlockingLane", "HttpxLane"]
+
+
+class HttpxLane(Protocol):
+    """What both halves offer.
+
+    Attributes:
+        watch: what was seen of the exchange under way.
+    """
+
+    watch: Watch
+
+    async def exchange(self, request: httpx.Request, bounds: Bounds) -> WireResponse:
+        """Send one request and read its whole answer."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        ...
+
+
+class AsyncLane:
+    """One connection that suspends the task while it waits."""
+
+    def __init__(self, options: TransportOptions, *, secure: bool) -> None:
+        self.watch = Watch()
+        self._half = httpx.AsyncHTTPTransport(**_arguments(options, secure=secure))
+        # httpcore takes a backend, httpx has no word for it.
+        pool = self._half._pool  # noqa: SLF001
+        pool._network_backend = AsyncWatchedBackend(pool._network_backend, self.watch)  # noqa: SLF001
+
+    async def exchange(self, request: httpx.Request, bounds: Bounds) -> WireResponse:
+        """Send one request and read its whole answer."""
+        self.watch.begin(bounds.deadline)
+        response = await self._half.handle_async_request(request)
+        reader = BodyReader(response.headers.get("content-encoding"), bounds)
+        failure: TransportError | None = None
+        try:
+            async for piece in response.aiter_raw():
+                failure = failure or _feed(reader, piece)
+                if failure is not None:
+                    # Generators of httpx that are left half-way make trio complain, so the loop
+                    # goes on until they find the connection closed.
+                    await response.aclose()
+        except httpx.HTTPError:
+            if failure is None:
+                raise
+        await response.aclose()
+        return _answer(response, reader, failure)
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._half.aclose()
+
+
+class BlockingLane:
+    """One connection that blocks its thread while it waits."""
+
+    def __init__(self, options: TransportOptions, *, secure: bool) -> None:
+        self.watch = Watch()
+        self._half = httpx.HTTPTransport(**_arguments(options, secure=secure))
+        pool = self._half._pool  # noqa: SLF001 - as above
+        pool._network_backend = WatchedBackend(pool._network_backend, self.watch)  # noqa: SLF001
+
+    async def exchange(self, request: httpx.Request, bounds: Bounds) -> WireResponse:
+        """Send one request and read its whole answer."""
+        self.watch.begin(bounds.deadline)
+        response = self._half.handle_request(request)
+        reader = BodyReader(response.headers.get("content-encoding"), bounds)
+        failure: TransportError | None = None
+        for piece in response.iter_raw():
+            failure = _feed(reader, piece)
+            if failure is not None:
+                break
+        response.close()
+        return _answer(response, reader, failure)
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        self._half.close()
+
+
+def _arguments(options: TransportOptions, *, secure: bool) -> dict[str, Any]:
+    """List the arguments that both halves take."""
+    needs_roots = secure or (options.proxy or "").startswith("https")
+    return {
+        "verify": options.tls or (default_context() if needs_roots else no_trust()),
+        "trust_env": False,
+        "proxy": options.proxy,
+        "limits": httpx.Limits(
+            max_connections=1,
+            max_keepalive_connections=1,
+            keepalive_expiry=options.keepalive_s,
+        ),
+    }
+
+
+def _feed(reader: BodyReader, piece: bytes) -> TransportError | None:
+    try:
+        reader.feed(piece)
+    except TransportError as failure:
+        return failure
+    return None
+
+
+def _answer(
+    response: httpx.Response, reader: BodyReader, failure: TransportError | None
+) -> WireResponse:
+    if failure is not None:
+        raise failure
+    headers = Headers(
+        (key.decode("latin-1"), value.decode("latin-1")) for key, value in response.headers.raw
+    )
+    return WireResponse(status=response.status_code, headers=headers, body=reader.finish())

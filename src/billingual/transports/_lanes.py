@@ -1,0 +1,138 @@
+"""Many small pools instead of one big one: a stack of lanes, each for one request at a time.
+
+Why not the library's own pool: the one of httpx scans every connection at every request, so that
+it collapses under concurrency, and it loses a place for ever when a request is cancelled at the
+wrong moment (https://github.com/encode/httpcore/issues/1093). A lane that did not end well is
+closed whole, so nothing can be stuck; the one used last is taken first, so that few connections
+are kept and those are warm.
+
+A connection belongs to a *place*: a process and, where there is one, an event loop. After a fork
+the parent's lanes are kept aside untouched: to use them would mix up answers, to close them could
+end the parent's sessions. On another loop a new stack begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Generic, Protocol, TypeVar
+
+import attrs
+
+from billingual.driver import Driver, Place, Slots
+
+__all__ = ["Lane", "Lanes", "Stack"]
+
+
+class Lane(Protocol):
+    """One connection, or none yet."""
+
+    async def aclose(self) -> None:
+        """Close it."""
+        ...
+
+
+L = TypeVar("L", bound=Lane)
+
+# What a child inherited is never touched again, not even by the garbage collector.
+_INHERITED: Final[list[object]] = []
+
+
+@attrs.define(eq=False)
+class Stack(Generic[L]):
+    """The lanes of one place: those that are free, with the time they became so."""
+
+    slots: Slots
+    free: list[tuple[L, float]] = attrs.field(factory=list)
+    closed: bool = False
+
+
+class Lanes(Generic[L]):
+    """Hand out lanes, at most *limit* at once in each place; safe for tasks and threads.
+
+    Args:
+        make: makes a lane; it connects on its first request.
+        driver: for places, waits and the clock.
+        limit: most lanes in use at once.
+        keepalive_s: seconds after which a lane nobody took is closed.
+    """
+
+    def __init__(
+        self, make: Callable[[], L], driver: Driver, *, limit: int, keepalive_s: float
+    ) -> None:
+        self._make = make
+        self._driver = driver
+        self._limit = limit
+        self._keepalive_s = keepalive_s
+        self._stacks: dict[Place, Stack[L]] = {}
+
+    async def take(self, seconds: float) -> tuple[Stack[L], L] | None:
+        """Wait for a place and take the warmest lane; None if none became free in time."""
+        stack = self._here()
+        if not await stack.slots.acquire(seconds):
+            return None
+        try:
+            # A list's pop is atomic, a look before it would not be.
+            return stack, stack.free.pop()[0]
+        except IndexError:
+            pass
+        try:
+            return stack, self._make()
+        except BaseException:
+            stack.slots.release()
+            raise
+
+    async def give(self, stack: Stack[L], lane: L) -> None:
+        """Put back a lane whose exchange ended well."""
+        now = self._driver.now()
+        cold: L | None = lane
+        if not stack.closed:
+            stack.free.append((lane, now))
+            cold = self._coldest(stack, now)
+        stack.slots.release()
+        if cold is not None:
+            await cold.aclose()
+
+    async def scrap(self, stack: Stack[L], lane: L) -> None:
+        """Close a lane whose exchange did not end well, cancelled or broken."""
+        try:
+            with self._driver.unhurried():
+                await lane.aclose()
+        finally:
+            stack.slots.release()
+
+    async def aclose(self) -> None:
+        """Close the free lanes of this place; those in use close as they come back."""
+        here = self._driver.place()
+        for place, stack in list(self._stacks.items()):
+            stack.closed = True
+            del self._stacks[place]
+            if place != here:
+                self._leave(place, stack)
+                continue
+            while stack.free:
+                await stack.free.pop()[0].aclose()
+
+    def _here(self) -> Stack[L]:
+        place = self._driver.place()
+        stack = self._stacks.get(place)
+        if stack is None:
+            for other in [each for each in self._stacks if not each.is_alive()]:
+                self._leave(other, self._stacks.pop(other, None))
+            stack = self._stacks.setdefault(place, Stack(self._driver.slots(self._limit)))
+        return stack
+
+    def _leave(self, place: Place, stack: Stack[L] | None) -> None:
+        # Lanes of a closed loop cannot be closed any more; let go, their sockets are.
+        if place.is_inherited():
+            _INHERITED.append(stack)
+
+    def _coldest(self, stack: Stack[L], now: float) -> L | None:
+        """Take the bottom lane off if it is too old: one look at each return keeps all clean."""
+        try:
+            lane, since = stack.free[0]
+            if now - since <= self._keepalive_s:
+                return None
+            stack.free.remove((lane, since))
+        except (IndexError, ValueError):
+            return None
+        return lane

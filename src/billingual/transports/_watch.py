@@ -1,0 +1,197 @@
+"""Streams that watch what crosses them: for evidence, and for a deadline that drips cannot pass.
+
+They stand between httpcore and its socket. Each read waits for what is left of the deadline at
+most, so a server that sends a byte now and then holds nobody; each write and read leaves its mark,
+so that after a failure we know, rather than guess, how far the request got.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+import httpcore
+
+from billingual.outcome import Evidence
+from billingual.wire import Deadline
+
+__all__ = ["AsyncWatchedBackend", "Watch", "WatchedBackend"]
+
+
+@attrs.define
+class Watch:
+    """What was seen of the exchange that is under way on one lane."""
+
+    deadline: Deadline | None = None
+    connected: bool = False
+    write_failed: bool = False
+    wrote: bool = False
+    reading: bool = False
+    read: bool = False
+
+    def begin(self, deadline: Deadline) -> None:
+        """Forget the exchange before."""
+        self.deadline = deadline
+        self.write_failed = self.wrote = self.reading = self.read = False
+
+    def left(self, seconds: float | None) -> float | None:
+        """Cut a wait to what the deadline leaves."""
+        if self.deadline is None:
+            return seconds
+        left = self.deadline.left()
+        return left if seconds is None else min(seconds, left)
+
+    def patience(self, seconds: float | None) -> float | None:
+        """Cut a wait for bytes to what the deadline leaves.
+
+        Raises:
+            httpcore.ReadTimeout: if it leaves nothing.
+        """
+        self.reading = True
+        left = self.left(seconds)
+        if left is not None and left <= 0:
+            raise httpcore.ReadTimeout("the deadline has passed")
+        return left
+
+    def evidence(self) -> Evidence:
+        """Say how far the exchange got.
+
+        The client begins to read only when the request is written. A write that failed may still
+        be delivered by the kernel, so it proves nothing.
+        """
+        if not self.connected or not self.wrote:
+            return Evidence(connected=self.connected, request_complete=False, answer_begun=False)
+        complete = True if self.reading and not self.write_failed else None
+        return Evidence(connected=True, request_complete=complete, answer_begun=self.read)
+
+
+class WatchedStream(httpcore.NetworkStream):
+    """A connection that blocks, watched."""
+
+    def __init__(self, stream: httpcore.NetworkStream, watch: Watch) -> None:
+        self._stream = stream
+        self._watch = watch
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read some bytes."""
+        data = self._stream.read(max_bytes, self._watch.patience(timeout))
+        self._watch.read = self._watch.read or bool(data)
+        return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Write all bytes."""
+        self._watch.wrote = True
+        try:
+            self._stream.write(buffer, self._watch.left(timeout))
+        except BaseException:
+            self._watch.write_failed = True
+            raise
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        """Secure the connection."""
+        stream = self._stream.start_tls(ssl_context, server_hostname, self._watch.left(timeout))
+        return WatchedStream(stream, self._watch)
+
+    def get_extra_info(self, info: str) -> Any:
+        """Pass the question on."""
+        return self._stream.get_extra_info(info)
+
+
+class WatchedBackend(httpcore.NetworkBackend):
+    """Make watched connections that block."""
+
+    def __init__(self, backend: httpcore.NetworkBackend, watch: Watch) -> None:
+        self._backend = backend
+        self._watch = watch
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Connect."""
+        stream = self._backend.connect_tcp(
+            host, port, self._watch.left(timeout), local_address, socket_options
+        )
+        self._watch.connected = True
+        return WatchedStream(stream, self._watch)
+
+
+class AsyncWatchedStream(httpcore.AsyncNetworkStream):
+    """A connection that suspends, watched."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream, watch: Watch) -> None:
+        self._stream = stream
+        self._watch = watch
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read some bytes."""
+        data = await self._stream.read(max_bytes, self._watch.patience(timeout))
+        self._watch.read = self._watch.read or bool(data)
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Write all bytes."""
+        self._watch.wrote = True
+        try:
+            await self._stream.write(buffer, self._watch.left(timeout))
+        except BaseException:
+            self._watch.write_failed = True
+            raise
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Secure the connection."""
+        stream = await self._stream.start_tls(
+            ssl_context, server_hostname, self._watch.left(timeout)
+        )
+        return AsyncWatchedStream(stream, self._watch)
+
+    def get_extra_info(self, info: str) -> Any:
+        """Pass the question on."""
+        return self._stream.get_extra_info(info)
+
+
+class AsyncWatchedBackend(httpcore.AsyncNetworkBackend):
+    """Make watched connections that suspend."""
+
+    def __init__(self, backend: httpcore.AsyncNetworkBackend, watch: Watch) -> None:
+        self._backend = backend
+        self._watch = watch
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect."""
+        stream = await self._backend.connect_tcp(
+            host, port, self._watch.left(timeout), local_address, socket_options
+        )
+        self._watch.connected = True
+        return AsyncWatchedStream(stream, self._watch)
