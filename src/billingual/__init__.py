@@ -7,6 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from billingual._sync import Client, SyncPager
     from billingual._version import (
         __version__,
     )
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from billingual.client import (
         AsyncClient,
     )
+    from billingual.driver import Driver
     from billingual.errors import (
         AnswerTooLargeError,
         AuthenticationError,
@@ -90,7 +92,6 @@ if TYPE_CHECKING:
     )
     from billingual.protocol import (
         Dialect,
-        Driver,
         InvoiceProtocol,
         Observer,
         Provider,
@@ -117,6 +118,7 @@ __all__ = [
     "BillingualError",
     "Capabilities",
     "Changes",
+    "Client",
     "ClosedError",
     "CollectionMethod",
     "ConfigurationError",
@@ -173,6 +175,7 @@ __all__ = [
     "ServerError",
     "Sort",
     "Status",
+    "SyncPager",
     "Tax",
     "TimedOutError",
     "Timeouts",
@@ -197,6 +200,7 @@ _HOMES = {
     "BillingualError": "errors",
     "Capabilities": "capabilities",
     "Changes": "model",
+    "Client": "_sync",
     "ClosedError": "errors",
     "CollectionMethod": "model",
     "ConfigurationError": "errors",
@@ -208,7 +212,7 @@ _HOMES = {
     "Dialect": "protocol",
     "Discount": "model",
     "Draft": "model",
-    "Driver": "protocol",
+    "Driver": "driver",
     "Event": "events",
     "Evidence": "outcome",
     "Exchange": "wire",
@@ -254,6 +258,7 @@ _HOMES = {
     "Sort": "model",
     "Status": "model",
     "Tax": "model",
+    "SyncPager": "_sync",
     "TimedOutError": "errors",
     "Timeouts": "wire",
     "Transport": "protocol",
