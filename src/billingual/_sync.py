@@ -6,7 +6,7 @@ thread. Each body steps the async core once (see ``drivers/blocking.py``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from ssl import SSLContext
 from types import TracebackType
 from typing import Self, overload
@@ -271,7 +271,7 @@ class Client(Stepped[AsyncClient]):
         return self._driver.run(self._core.update(invoice_id, changes, base=base))
 
     def update_many(
-        self, pairs: Mapping[str, Changes] | Sequence[tuple[str, Changes]]
+        self, pairs: Mapping[str, Changes] | Iterable[tuple[str, Changes]]
     ) -> tuple[Invoice, ...]:
         """Change several invoices in one request: all of them, or none.
 
@@ -288,7 +288,7 @@ class Client(Stepped[AsyncClient]):
         """
         return self._driver.run(self._core.update_many(pairs))
 
-    def delete_many(self, invoice_ids: Sequence[str]) -> None:
+    def delete_many(self, invoice_ids: Iterable[str]) -> None:
         """Delete several invoices in one request, 1 to ``capabilities.batch_limit``.
 
         Whether a refusal leaves all of them in place is not documented: read them again.

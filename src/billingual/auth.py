@@ -10,13 +10,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
-from typing import NoReturn, TypeAlias
+from typing import Final, NoReturn, TypeAlias
 from urllib.parse import urlsplit
 
 from billingual.errors import ConfigurationError
-from billingual.wire import Headers
+from billingual.wire import Headers, WireResponse
 
-__all__ = ["BearerAuth", "Secret", "TokenSource", "checked_base_url", "sealed"]
+__all__ = ["BearerAuth", "Secret", "TokenSource", "checked_base_url", "sealed", "struck_out"]
+
+_SECRET_LENGTH: Final = 8
 
 TokenSource: TypeAlias = "str | Secret | Callable[[], str | Awaitable[str]]"
 """A token, or a function (plain or async) that returns the current one for each attempt."""
@@ -107,6 +109,26 @@ def _text(token: object) -> str:
 
 def _header(token: Secret) -> Headers:
     return Headers([("Authorization", f"Bearer {token.reveal()}")])
+
+
+def struck_out(response: WireResponse, signature: Headers) -> WireResponse:
+    """Return an answer without our own token, should the provider quote it.
+
+    An answer ends up in errors, logs and ledgers; a token in it would too. Tokens of fewer than
+    eight characters are no secrets and would strike out half of a body.
+    """
+    token = (signature.get("authorization") or "").removeprefix("Bearer ")
+    if len(token) < _SECRET_LENGTH:
+        return response
+    if token.encode() not in response.body and not any(
+        token in value for _, value in response.headers
+    ):
+        return response
+    return WireResponse(
+        status=response.status,
+        headers=Headers((key, value.replace(token, "***")) for key, value in response.headers),
+        body=response.body.replace(token.encode(), b"***"),
+    )
 
 
 def checked_base_url(url: str, *, allow_insecure: bool = False) -> str:

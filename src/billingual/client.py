@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from ssl import SSLContext
 from types import TracebackType
 from typing import Self, overload
@@ -12,7 +12,15 @@ import attrs
 
 from billingual.auth import TokenSource, sealed
 from billingual.capabilities import Capabilities, Feature
-from billingual.connecting import Settings, async_driver, open_desk, open_wire, provider_named
+from billingual.connecting import (
+    Settings,
+    async_driver,
+    checked_observers,
+    checked_tls,
+    open_desk,
+    open_wire,
+    provider_named,
+)
 from billingual.desk import Desk
 from billingual.driver import Driver
 from billingual.errors import (
@@ -37,6 +45,7 @@ from billingual.model import (
     Sort,
     UnsetType,
 )
+from billingual.operands import expected, ids_of, pairs_of, query_of
 from billingual.pagination import Pager
 from billingual.preview import Preview
 from billingual.protocol import (
@@ -122,10 +131,12 @@ class AsyncClient:
             retry=retry,
             timeout=timeout,
             deadline=deadline,
-            observers=tuple(observers),
+            observers=checked_observers(observers),
         )
         waiting = async_driver(driver)
-        wire = open_wire(transport, TransportOptions(driver=waiting, tls=tls, proxy=proxy))
+        wire = open_wire(
+            transport, TransportOptions(driver=waiting, tls=checked_tls(tls), proxy=proxy)
+        )
         desk = open_desk(settings, wire=wire, driver=waiting, calls=itertools.count(1))
         self._settings = settings
         self._desk: Desk = desk
@@ -168,7 +179,7 @@ class AsyncClient:
             "retry": retry,
             "timeout": timeout,
             "deadline": deadline,
-            "observers": UNSET if observers is UNSET else tuple(observers),
+            "observers": UNSET if observers is UNSET else checked_observers(observers),
         }
         changes = {name: value for name, value in given.items() if value is not UNSET}
         settings: Settings = attrs.evolve(self._settings, **changes)  # type: ignore[arg-type]  # checked above
@@ -190,7 +201,9 @@ class AsyncClient:
             ProviderError: if the provider refused.
         """
         dialect = self._desk.dialect(Feature.CREATE)
-        return await self._desk.converse(Feature.CREATE, dialect, dialect.create(draft))
+        return await self._desk.converse(
+            Feature.CREATE, dialect, dialect.create(expected(draft, Draft, "draft"))
+        )
 
     async def get(self, invoice_id: str) -> Invoice:
         """Read one invoice in full.
@@ -220,11 +233,7 @@ class AsyncClient:
             InvalidInputError: if *sort* is not one key.
         """
         dialect = self._desk.dialect(Feature.LIST)
-        query = Query(
-            filter=Filter() if filter is None else filter,
-            sort=Sort.parse(sort) if isinstance(sort, str) else sort,
-            page_size=page_size,
-        )
+        query = query_of(filter, sort, page_size)
 
         async def fetch(query: Query) -> Page:
             return await self._desk.converse(Feature.LIST, dialect, dialect.list_page(query))
@@ -279,6 +288,9 @@ class AsyncClient:
                 Feature.REPLACE, dialect, dialect.replace(invoice_id, changes)
             )
         dialect = self._desk.dialect(Feature.UPDATE)
+        expected(changes, Changes, "changes")
+        if base is not None:
+            expected(base, InvoiceSummary, "base")
         try:
             return await self._desk.converse(
                 Feature.UPDATE, dialect, dialect.update(invoice_id, changes, base)
@@ -288,7 +300,7 @@ class AsyncClient:
             raise
 
     async def update_many(
-        self, pairs: Mapping[str, Changes] | Sequence[tuple[str, Changes]]
+        self, pairs: Mapping[str, Changes] | Iterable[tuple[str, Changes]]
     ) -> tuple[Invoice, ...]:
         """Change several invoices in one request: all of them, or none.
 
@@ -303,11 +315,11 @@ class AsyncClient:
             ProviderError: if the provider refused; then no invoice was changed.
             OutcomeUnknown: if the changes may or may not have been made, all of them.
         """
-        listed = tuple(pairs.items()) if isinstance(pairs, Mapping) else tuple(pairs)
         dialect = self._desk.dialect(Feature.UPDATE_MANY)
-        return await self._desk.converse(Feature.UPDATE_MANY, dialect, dialect.update_many(listed))
+        conversation = dialect.update_many(pairs_of(pairs))
+        return await self._desk.converse(Feature.UPDATE_MANY, dialect, conversation)
 
-    async def delete_many(self, invoice_ids: Sequence[str]) -> None:
+    async def delete_many(self, invoice_ids: Iterable[str]) -> None:
         """Delete several invoices in one request, 1 to ``capabilities.batch_limit``.
 
         Whether a refusal leaves all of them in place is not documented: read them again.
@@ -317,7 +329,8 @@ class AsyncClient:
             OutcomeUnknown: if they may or may not have been deleted.
         """
         dialect = self._desk.dialect(Feature.DELETE_MANY)
-        await self._desk.converse(Feature.DELETE_MANY, dialect, dialect.delete_many(invoice_ids))
+        conversation = dialect.delete_many(ids_of(invoice_ids))
+        await self._desk.converse(Feature.DELETE_MANY, dialect, conversation)
 
     async def finalize(self, invoice_id: str) -> Invoice:
         """Make a draft final; this cannot be undone.

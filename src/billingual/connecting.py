@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from ssl import SSLContext
 from typing import cast
 
 import attrs
@@ -31,6 +32,8 @@ __all__ = [
     "Settings",
     "async_driver",
     "blocking_driver",
+    "checked_observers",
+    "checked_tls",
     "open_desk",
     "open_wire",
     "provider_named",
@@ -207,6 +210,33 @@ def _policy(retry: str | RetryPolicy) -> RetryPolicy:
             "you want."
         )
     return cast(RetryPolicy, policy)
+
+
+def checked_observers(observers: object) -> tuple[Observer, ...]:
+    """Return observers as a tuple.
+
+    Raises:
+        ConfigurationError: if they are no list, or one of them cannot be called.
+    """
+    if not isinstance(observers, Iterable) or not all(map(callable, listed := tuple(observers))):
+        raise ConfigurationError(
+            "observers= takes a list of functions, each called with one event; give [print], say."
+        )
+    return listed
+
+
+def checked_tls(tls: object) -> SSLContext | None:
+    """Return a TLS context, or None for the default one.
+
+    Raises:
+        ConfigurationError: if it is anything else: checks cannot be switched off by a keyword.
+    """
+    if tls is not None and not isinstance(tls, SSLContext):
+        raise ConfigurationError(
+            "tls= takes an ssl.SSLContext; make one with ssl.create_default_context(cafile=...) "
+            "to trust another authority. Leave it out for the default one."
+        )
+    return tls
 
 
 def _timeouts(timeout: float | Timeouts) -> Timeouts:

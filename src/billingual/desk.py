@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import attrs
 
 from billingual._version import __version__
-from billingual.auth import BearerAuth
+from billingual.auth import BearerAuth, struck_out
 from billingual.capabilities import Capabilities, Feature
 from billingual.driver import Driver
 from billingual.errors import (
@@ -215,9 +215,8 @@ class _Call:
                     f"the deadline of {desk.deadline_s:g} s passed before attempt {number} was "
                     "sent; give the call more time with with_options(deadline=...)."
                 )
-            response = await self._send(
-                request.addressed(desk.base_url, (*HEADERS, *signature)),
-            )
+            response = await self._send(request.addressed(desk.base_url, (*HEADERS, *signature)))
+            response = struck_out(response, signature)
             self._check(request, response)
         except BillingualError as error:
             self._note(number, classify(error), error)
@@ -296,14 +295,17 @@ class _Call:
     def _unclear(
         self, request: WireRequest, error: BillingualError, *, likely: str
     ) -> OutcomeUnknown:
+        # The advice of the error beneath is for failures; here there is only one.
+        told = error.told if isinstance(error, ProviderError) else str(error)
         unknown = OutcomeUnknown(
             f"{self.desk.provider} may or may not have carried out {self.feature.value} "
-            f"({request.method} {request.route}): {error} Do not simply send it again: look at "
-            "the provider first.",
+            f"({request.method} {request.route}): {told.rstrip('.')}. Do not simply send it "
+            "again: look at the provider first.",
             provider=self.desk.provider,
             operation=self.feature.value,
             request=request,
             likely=likely,
+            exchange=error.exchange if isinstance(error, ProviderError) else None,
         )
         unknown.attempts = tuple(self.attempts)
         return unknown

@@ -259,15 +259,23 @@ class ProviderError(BillingualError):
         provider: the provider's name.
         exchange: method, route, names of the fields sent, status, headers and raw body.
         complaint: what the provider said was wrong, as text; empty where it said nothing.
+        told: the message without its advice, for whoever has other advice to give.
     """
 
     def __init__(
-        self, message: str, *, provider: str, exchange: Exchange, complaint: str = ""
+        self,
+        message: str,
+        *,
+        provider: str,
+        exchange: Exchange,
+        complaint: str = "",
+        told: str = "",
     ) -> None:
         super().__init__(message)
         self.provider = provider
         self.exchange = exchange
         self.complaint = complaint
+        self.told = told or message
 
     @property
     def status(self) -> int:
@@ -353,18 +361,27 @@ class OutcomeUnknown(BillingualError):  # noqa: N818 - it is not an error that s
         operation: the operation's name: ``create``, ``update`` ...
         request: the request without credentials, its body frozen as it was sent.
         likely: ``"applied"`` where the provider said yes but unreadably, else ``"unclear"``.
+        exchange: the answer that came, with its raw body, or None where none did.
     """
 
     maybe_applied: ClassVar[bool] = True
 
     def __init__(
-        self, message: str, *, provider: str, operation: str, request: WireRequest, likely: str
+        self,
+        message: str,
+        *,
+        provider: str,
+        operation: str,
+        request: WireRequest,
+        likely: str,
+        exchange: Exchange | None = None,
     ) -> None:
         super().__init__(message)
         self.provider = provider
         self.operation = operation
         self.request = request
         self.likely = likely
+        self.exchange = exchange
 
 
 class PaginationError(BillingualError):

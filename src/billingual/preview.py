@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -10,7 +10,8 @@ import attrs
 from billingual.capabilities import Feature
 from billingual.desk import HEADERS, Desk
 from billingual.errors import InternalError
-from billingual.model import Changes, Draft, Filter, InvoiceSummary, Query, Replacement, Sort
+from billingual.model import Changes, Draft, Filter, InvoiceSummary, Replacement, Sort
+from billingual.operands import expected, ids_of, pairs_of, query_of
 from billingual.wire import Conversation, WireRequest
 
 __all__ = ["Preview"]
@@ -28,7 +29,9 @@ class Preview:
 
     def create(self, draft: Draft) -> WireRequest:
         """Show the request of ``create``."""
-        return self._first(self._desk.dialect(Feature.CREATE).create(draft))
+        return self._first(
+            self._desk.dialect(Feature.CREATE).create(expected(draft, Draft, "draft"))
+        )
 
     def get(self, invoice_id: str) -> WireRequest:
         """Show the request of ``get``."""
@@ -42,11 +45,7 @@ class Preview:
         page_size: int | None = None,
     ) -> WireRequest:
         """Show the first request of ``list``."""
-        query = Query(
-            filter=filter or Filter(),
-            sort=Sort.parse(sort) if isinstance(sort, str) else sort,
-            page_size=page_size,
-        )
+        query = query_of(filter, sort, page_size)
         return self._first(self._desk.dialect(Feature.LIST).list_page(query))
 
     def update(
@@ -60,18 +59,22 @@ class Preview:
         if isinstance(changes, Replacement):
             dialect = self._desk.dialect(Feature.REPLACE)
             return self._first(dialect.replace(invoice_id, changes))
+        expected(changes, Changes, "changes")
+        if base is not None:
+            expected(base, InvoiceSummary, "base")
         return self._first(self._desk.dialect(Feature.UPDATE).update(invoice_id, changes, base))
 
     def update_many(
-        self, pairs: Mapping[str, Changes] | Sequence[tuple[str, Changes]]
+        self, pairs: Mapping[str, Changes] | Iterable[tuple[str, Changes]]
     ) -> WireRequest:
         """Show the request of ``update_many``."""
-        listed = tuple(pairs.items()) if isinstance(pairs, Mapping) else tuple(pairs)
-        return self._first(self._desk.dialect(Feature.UPDATE_MANY).update_many(listed))
+        dialect = self._desk.dialect(Feature.UPDATE_MANY)
+        return self._first(dialect.update_many(pairs_of(pairs)))
 
-    def delete_many(self, invoice_ids: Sequence[str]) -> WireRequest:
+    def delete_many(self, invoice_ids: Iterable[str]) -> WireRequest:
         """Show the request of ``delete_many``."""
-        return self._first(self._desk.dialect(Feature.DELETE_MANY).delete_many(invoice_ids))
+        dialect = self._desk.dialect(Feature.DELETE_MANY)
+        return self._first(dialect.delete_many(ids_of(invoice_ids)))
 
     def finalize(self, invoice_id: str) -> WireRequest:
         """Show the request of ``finalize``."""

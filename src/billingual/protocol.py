@@ -313,12 +313,12 @@ class InvoiceProtocol(Protocol):
         ...
 
     async def update_many(
-        self, pairs: Mapping[str, Changes] | Sequence[tuple[str, Changes]]
+        self, pairs: Mapping[str, Changes] | Iterable[tuple[str, Changes]]
     ) -> tuple[Invoice, ...]:
         """Change several invoices: all of them, or none."""
         ...
 
-    async def delete_many(self, invoice_ids: Sequence[str]) -> None:
+    async def delete_many(self, invoice_ids: Iterable[str]) -> None:
         """Delete several invoices in one request."""
         ...
 

@@ -7,7 +7,7 @@ header values are hidden unless their name is on a short list of harmless ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 import attrs
@@ -140,6 +140,16 @@ class WireResponse:
     status: int
     headers: Headers = attrs.field(factory=Headers)
     body: bytes = attrs.field(default=b"", repr=lambda b: f"{len(b)} B")
+    _once: list[object] = attrs.field(factory=list, init=False, repr=False, eq=False)
+
+    def read(self, reader: Callable[[bytes], T]) -> T:
+        """Read the body with *reader*, once: who judges an answer and who decodes it share that.
+
+        All callers of one answer must use the same *reader*.
+        """
+        if not self._once:
+            self._once.append(reader(self.body))
+        return cast(T, self._once[0])
 
 
 @attrs.frozen(kw_only=True)

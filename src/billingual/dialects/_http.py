@@ -153,7 +153,7 @@ class Answer:
             ProtocolError: if it is none.
         """
         try:
-            value = decode_json(self.response.body)
+            value = self.response.read(decode_json)
         except UnreadableError as problem:
             raise self.unreadable(problem.path, problem.problem) from problem
         if not isinstance(value, dict):
@@ -181,11 +181,13 @@ class Answer:
         complaint = complaint_of(self.response)
         inside = "" if code is None else f" (and {code} inside)"
         said = f": {complaint}" if complaint else " and did not say why"
+        told = f"{self._told()}{inside}{said}"
         error = kind(
-            f"{self._told()}{inside}{said}; {_ADVICE[kind]}.",
+            f"{told}; {_ADVICE[kind]}.",
             provider=self.provider,
             exchange=Exchange.of(self.request, self.response),
             complaint=complaint,
+            told=told,
         )
         if isinstance(error, (RateLimitedError, ServerError)):
             error.retry_after = _retry_after(self.response)
@@ -193,11 +195,12 @@ class Answer:
 
     def unreadable(self, path: str, problem: str) -> ProtocolError:
         """Make the error for an answer that is not what the provider documents."""
+        told = f"{self._told()}, but not as it documents: at {path}, {problem}"
         error = ProtocolError(
-            f"{self._told()}, but not as it documents: at {path}, {problem}; "
-            f"{_ADVICE[ProtocolError]}.",
+            f"{told}; {_ADVICE[ProtocolError]}.",
             provider=self.provider,
             exchange=Exchange.of(self.request, self.response),
+            told=told,
         )
         error.path = path
         return error

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from importlib import import_module
 from typing import Any, Final
 
-from billingual.errors import TimedOutError
+from billingual.errors import MissingExtraError, TimedOutError
 from billingual.outcome import Evidence
 from billingual.protocol import Account, TransportOptions
 from billingual.transports.asgi import AsgiTransport
@@ -37,9 +37,17 @@ class SandboxTransport(AsgiTransport):
     colours: Final = frozenset({"async", "blocking"})
 
     def __init__(self, options: TransportOptions) -> None:
-        sandbox: Any = import_module("billingual.sandbox")
+        try:
+            sandbox: Any = import_module("billingual.sandbox")
+        except ModuleNotFoundError as missing:
+            if (missing.name or "").startswith("billingual"):
+                raise
+            raise MissingExtraError(
+                "the transport 'sandbox'", "sandbox", str(missing.name)
+            ) from missing
         self._accounts = sandbox.ACCOUNTS
-        super().__init__(sandbox.create_app(sleep=_patiently(options.driver.sleep)))
+        self._sandbox = sandbox.create_app(sleep=_patiently(options.driver.sleep))
+        super().__init__(self._sandbox)
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* once; see :class:`billingual.protocol.Transport`."""
@@ -55,6 +63,10 @@ class SandboxTransport(AsgiTransport):
             raise
         finally:
             _PATIENCE.reset(ticket)
+
+    async def aclose(self) -> None:
+        """Forget the sandbox and all that is in it; closing twice is no error."""
+        self._sandbox.close()
 
     def account(self, provider: str) -> Account | None:
         """Return the well-known account the sandbox is seeded with, if it has the provider."""

@@ -1,0 +1,85 @@
+"""What callers hand to operations, checked for its kind before anything else happens.
+
+A wrong kind would fail anyway, but deep inside and in words about our code instead of theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from billingual.errors import InvalidInputError
+from billingual.model import Changes, Filter, Query, Sort
+
+__all__ = ["expected", "ids_of", "pairs_of", "query_of"]
+
+T = TypeVar("T")
+
+
+def expected(value: object, kind: type[T], field: str) -> T:
+    """Return *value* if it is a *kind*.
+
+    Raises:
+        InvalidInputError: if it is not.
+    """
+    if not isinstance(value, kind):
+        raise InvalidInputError(
+            field, f"{type(value).__name__} is no {kind.__name__}", f"give a {kind.__name__}"
+        )
+    return value
+
+
+def pairs_of(pairs: object) -> tuple[tuple[str, Changes], ...]:
+    """Return changes by id as a tuple of pairs.
+
+    Raises:
+        InvalidInputError: if that is not what they are.
+    """
+    if isinstance(pairs, Mapping):
+        return tuple(
+            (key, expected(each, Changes, f"pairs[{key!r}]")) for key, each in pairs.items()
+        )
+    if isinstance(pairs, str) or not isinstance(pairs, Iterable):
+        raise _no_pairs(pairs)
+    listed = []
+    for index, pair in enumerate(pairs):
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise _no_pairs(pair)
+        listed.append((pair[0], expected(pair[1], Changes, f"pairs[{index}]")))
+    return tuple(listed)
+
+
+def ids_of(invoice_ids: object) -> tuple[str, ...]:
+    """Return ids as a tuple.
+
+    Raises:
+        InvalidInputError: if they are one text, whose letters would be taken for ids, or no ids.
+    """
+    if isinstance(invoice_ids, str) or not isinstance(invoice_ids, Iterable):
+        raise InvalidInputError(
+            "invoice_ids", f"{type(invoice_ids).__name__} is no list of ids", "give a list of ids"
+        )
+    return tuple(invoice_ids)
+
+
+def query_of(filter: Filter | None, sort: str | Sort | None, page_size: int | None) -> Query:
+    """Return the query for the first page of a list.
+
+    Raises:
+        InvalidInputError: if an argument is of the wrong kind, or *sort* is not one key.
+    """
+    if isinstance(sort, str):
+        sort = Sort.parse(sort)
+    return Query(
+        filter=Filter() if filter is None else expected(filter, Filter, "filter"),
+        sort=None if sort is None else expected(sort, Sort, "sort"),
+        page_size=page_size,
+    )
+
+
+def _no_pairs(given: object) -> InvalidInputError:
+    return InvalidInputError(
+        "pairs",
+        f"{type(given).__name__} does not pair ids with changes",
+        "give {id: Changes(...)} or a list of (id, Changes(...))",
+    )
