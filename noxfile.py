@@ -93,6 +93,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("python", "tools/generate_currencies.py", "--check")
+    session.run("python", "tools/generate_sync.py", "--check")
     session.run("python", "tools/generate_capability_table.py", "--check")
 
 

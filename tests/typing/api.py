@@ -9,6 +9,7 @@ from billingual import (
     AsyncClient,
     Capabilities,
     Changes,
+    Client,
     Draft,
     Filter,
     Invoice,
@@ -19,6 +20,7 @@ from billingual import (
     Pager,
     Receipt,
     Replacement,
+    SyncPager,
     WireRequest,
 )
 
@@ -47,6 +49,18 @@ async def lists(client: AsyncClient) -> None:
         assert_type(row, InvoiceSummary)
         assert_type(row.total, Money | None)
         assert_type(row.due_at, datetime | None)
+
+
+def blocking(client: Client, whole: Replacement) -> None:
+    """The blocking client gives the same types without awaiting."""
+    assert_type(client.get("1"), Invoice)
+    assert_type(client.update("1", Changes(status="SENT")), Invoice)
+    assert_type(client.update("1", whole), Receipt)
+    assert_type(client.list(), SyncPager)
+    assert_type(client.list().first(), InvoiceSummary | None)
+    for row in client.list():
+        assert_type(row, InvoiceSummary)
+    assert_type(client.with_options(deadline=5), Client)
 
 
 def replaceable(client: AsyncClient) -> InvoiceProtocol:
