@@ -71,7 +71,7 @@ class SyncPager(Stepped[Pager]):
         """Return at most *limit* rows as a list; to hold more than fits in memory, walk instead.
 
         Raises:
-            InvalidInputError: if *limit* is not at least 1.
+            InvalidInputError: if *limit* is no int, or not at least 1.
         """
         return self._driver.run(self._core.collect(limit=limit))
 
@@ -92,7 +92,7 @@ class Client(Stepped[AsyncClient]):
     Args:
         provider: ``"exante"``, ``"kukkingu"``, ``"katsu"``, another registered name, or a
             :class:`~billingual.protocol.Provider`.
-        token: the provider's key, or a function (plain or async) that returns the current one.
+        token: the provider's key, or a function that returns the current one.
         tenant: whose invoices; needed where the provider has tenants (kukkingu).
         organization: whose invoices; where it is left out the provider takes its default (exante).
         base_url: where the provider lives, instead of the preset's address.

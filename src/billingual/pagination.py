@@ -20,6 +20,9 @@ __all__ = ["Pager", "Scan", "ScanReport"]
 MAX_PAGES: Final = 1_000_000
 """No list is followed for ever: this many pages of one row are still a million rows."""
 
+MAX_BARREN: Final = 5
+"""So many pages in a row without a new row are no gap, but a list that does not end."""
+
 
 @attrs.frozen(kw_only=True)
 class ScanReport:
@@ -54,12 +57,14 @@ class Scan:
     _whole: bool = False
     _seen: set[str] = attrs.field(factory=set, repr=False)
     _last_ids: tuple[str, ...] = attrs.field(default=(), repr=False)
+    _barren: int = 0
 
     def take(self, page: Page) -> tuple[InvoiceSummary, ...]:
         """Take one page and return its rows that did not come before.
 
         Raises:
-            PaginationError: if it repeats the page before it, or there is no end to the pages.
+            PaginationError: if it repeats the page before it, it is one of several in a row that
+                bring no new row, or there is no end to the pages.
         """
         ids = tuple(row.id for row in page.items)
         if ids and ids == self._last_ids:
@@ -79,6 +84,12 @@ class Scan:
             page.number == 1 and page.total_items is not None and len(ids) == page.total_items
         )
         self.ended = self._whole or not self._has_next(page)
+        self._barren = 0 if fresh else self._barren + 1
+        if self._barren >= MAX_BARREN and not self.ended:
+            raise PaginationError(
+                f"the last {self._barren} pages, up to page {page.number}, brought no new row and "
+                "the provider says there are more, so the list was stopped."
+            )
         return fresh
 
     def report(self) -> ScanReport:
@@ -156,8 +167,12 @@ class Pager:
         """Return at most *limit* rows as a list; to hold more than fits in memory, walk instead.
 
         Raises:
-            InvalidInputError: if *limit* is not at least 1.
+            InvalidInputError: if *limit* is no int, or not at least 1.
         """
+        if type(limit) is not int:
+            raise InvalidInputError(
+                "limit", f"{type(limit).__name__} is no number of rows", "give an int"
+            )
         if limit < 1:
             raise InvalidInputError("limit", f"{limit} asks for no rows", "give at least 1")
         rows: list[InvoiceSummary] = []

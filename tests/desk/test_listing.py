@@ -84,6 +84,40 @@ def test_a_page_that_comes_twice_is_an_error(step: Any, driver: Any) -> None:
     assert len(transport.requests) == 2
 
 
+def test_pages_that_bring_nothing_new_are_not_followed_for_ever(step: Any, driver: Any) -> None:
+    """Repeats that alternate, and empty pages without end, are stopped after five in a row."""
+    repeats, _ = client_of(
+        driver,
+        lambda request: page("ab"[int(request.url.rpartition("=")[2]) % 2], total_pages=10**6),
+    )
+    empties, transport = client_of(
+        driver,
+        lambda request: page(total_pages=int(request.url.rpartition("=")[2]) + 1),
+    )
+
+    with pytest.raises(errors.PaginationError, match="the last 5 pages, up to page 7"):
+        step(ids_of(repeats.list()))
+    with pytest.raises(errors.PaginationError, match="brought no new row"):
+        step(empties.list().first())
+
+    assert len(transport.requests) == 5
+
+
+def test_a_gap_of_empty_pages_is_passed_over(step: Any, driver: Any) -> None:
+    """A few pages without a new row are no end, and neither is a gap that reaches the last page."""
+    gap = [page(total_pages=11)] * 4
+    client, _ = listing(
+        driver,
+        page("a", total_pages=11),
+        *gap,
+        page("b", total_pages=11),
+        *gap,
+        page(total_pages=11),
+    )
+
+    assert step(ids_of(client.list())) == ["a", "b"]
+
+
 def test_the_report_says_what_was_seen(step: Any, driver: Any) -> None:
     """Drift shows up as repeated rows, and several pages are never proof of all."""
     client, _ = listing(
@@ -160,8 +194,8 @@ def test_collecting_stops_at_its_limit(
     assert len(transport.requests) == requests
 
 
-@pytest.mark.parametrize("limit", [0, -1])
-def test_collecting_nothing_is_refused(step: Any, driver: Any, limit: int) -> None:
+@pytest.mark.parametrize("limit", [0, -1, "5", True, 2.0, None])
+def test_collecting_nothing_is_refused(step: Any, driver: Any, limit: Any) -> None:
     """It is a mistake, not a wish."""
     client, transport = listing(driver)
 

@@ -112,6 +112,24 @@ def test_new_fields_are_kept() -> None:
     assert {"new": 1} == kukkingu(new=1).extra
 
 
+def test_what_an_envelope_adds_is_kept() -> None:
+    """``skipped``, its reason and whatever else stands beside the payload is in ``extra``."""
+    said = {"skipped": True, "reason": "up to date"}
+    bare = exante({"uid": UID}, **said, success=True)
+    body = answer(enveloped([{"uid": UID}, {"uid": OTHER_UID}], **said))
+    batch = converse(BULK, BULK.update_many([(UID, SENT), (OTHER_UID, SENT)]), body)
+    bill = converse(KUKKINGU, KUKKINGU.get(INVOICE), answer({"data": tenant_payload(), **said}))
+
+    for invoice in (bare, *batch, bill):
+        assert said == invoice.extra["envelope"]
+    assert "envelope" not in exante({"uid": UID}).extra
+
+
+def test_ids_are_the_same_in_any_case_of_letters() -> None:
+    """A UUID in capital letters names the invoice that one in small letters was asked for."""
+    assert UID.upper() == exante({"uid": UID.upper()}).id
+
+
 def test_new_parts_of_known_fields_are_kept() -> None:
     """An unknown party, and a note that is no text, stay readable in ``extra``."""
     invoice = exante(
@@ -290,10 +308,10 @@ def test_a_receipt_keeps_what_the_envelope_says() -> None:
             "succeeded": True,
             "message": "ok",
             "errors": {"tax": ["odd"]},
-            "data": {"invoiceId": "1", "x": 2},
+            "data": {"invoiceId": UID.upper(), "x": 2},
         }
     )
-    silent = katsu({"succeeded": True, "message": None, "errors": [], "data": {"invoiceId": "1"}})
+    silent = katsu({"succeeded": True, "message": None, "errors": [], "data": {"invoiceId": UID}})
 
     assert {"message": "ok", "errors": {"tax": ["odd"]}, "x": 2} == said.extra
     assert {} == silent.extra

@@ -215,6 +215,38 @@ def test_an_error_tells_what_happened_and_what_to_do() -> None:
     assert {"message": "number is taken"} == error.json()
 
 
+ADVICE: list[tuple[int, str, str]] = [
+    (304, "between you and the provider", "base URL"),
+    (301, "correct the base URL", "between"),
+    (408, "try again later", "correct the request"),
+    (425, "try again later", "correct the request"),
+    (422, "correct the request", "try again later"),
+]
+
+
+@pytest.mark.parametrize(("status", "said", "unsaid"), ADVICE, ids=ids(ADVICE))
+def test_the_advice_fits_the_status(status: int, said: str, unsaid: str) -> None:
+    """A status that means something else than others of its class gets advice of its own."""
+    for error in (
+        refused("v1", WireResponse(status=status)),
+        refused("exante", answer(enveloped({}, status_code=status))) if status >= 400 else None,
+    ):
+        if error is not None:
+            assert said in str(error)
+            assert unsaid not in str(error)
+
+
+def test_what_happened_is_told_apart_from_what_to_do() -> None:
+    """Whoever has other advice to give can use the first part alone."""
+    refusal = refused("exante", answer({"message": "no"}, status=500))
+    misfit = refused("exante", answer(enveloped(None)))
+
+    assert "exante answered PUT /api/invoices/{invoice_uid} with 500: no" == refusal.told
+    assert misfit.told.endswith("at $.data, there is no payload")
+    for error in (refusal, misfit):
+        assert str(error).startswith(f"{error.told}; ")
+
+
 def test_an_error_holds_no_credential() -> None:
     """Cookies of the answer are dropped, and no value that was sent is in the text."""
     cookie = Headers([("Set-Cookie", "session=canary"), ("X-Request-Id", "17")])
@@ -276,7 +308,14 @@ def test_a_2xx_that_says_no_is_an_error(
     assert 200 == error.status
 
 
-@pytest.mark.parametrize("body", [b'{"status":"error","message":"no"}', b'{"success":false}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"status":"error","message":"no"}',
+        b'{"success":false}',
+        b'{"message":"done","skipped":true,"reason":"locked"}',
+    ],
+)
 def test_a_refused_deletion_is_an_error(body: bytes) -> None:
     """An answer without a payload can still say no."""
     with pytest.raises(RejectedError):

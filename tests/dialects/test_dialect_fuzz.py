@@ -21,10 +21,13 @@ from dialect_steps import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from billingual.dialects import _exante_records as exante
+from billingual.dialects import _tenant_records as tenant
+from billingual.dialects._codec import _check_of, _converter, decode_json
 from billingual.dialects.bulk import BulkDialect
 from billingual.dialects.exante import ExanteDialect
 from billingual.dialects.tenant import TenantDialect
-from billingual.dialects.v1 import V1Dialect
+from billingual.dialects.v1 import ReceiptRecord, V1Dialect
 from billingual.errors import BillingualError
 from billingual.model import Changes, Query
 from billingual.protocol import Dialect
@@ -37,7 +40,7 @@ KATSU = V1Dialect(currencies={"USD": 1})
 SENT = Changes(status="SENT")
 
 CASES: dict[str, tuple[Dialect, Callable[[], Conversation[Any]], Any]] = {
-    "get": (EXANTE, lambda: EXANTE.get(UID), golden("exante_create")["response"]),
+    "get": (EXANTE, lambda: EXANTE.get(SAMPLE_UID), golden("exante_create")["response"]),
     "list": (
         EXANTE,
         lambda: EXANTE.list_page(Query(page=123)),
@@ -108,6 +111,35 @@ def replaced(value: Any, path: tuple[str | int, ...], new: object) -> Any:
     twin = value.copy()
     twin[key] = replaced(value[key], tuple(rest), new)
     return twin
+
+
+RECORDS: dict[str, tuple[type, Any]] = {
+    "exante": (exante.InvoiceRecord, golden("exante_create")["response"]["data"]),
+    "row": (exante.PageRecord, golden("exante_list")["response"]["data"]),
+    "tenant": (tenant.InvoiceRecord, golden("tenant_partial_update")["response"]["data"]),
+    "schema": (ReceiptRecord, {"invoiceId": UID, "amount": 5}),
+    "example": (ReceiptRecord, golden("v1_update")["example"]["response"]),
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+@given(data=st.data())
+@settings(max_examples=200)
+def test_the_quick_check_and_the_converter_agree(name: str, data: st.DataObject) -> None:
+    """Both take the same payloads, and what the converter makes of one is the payload itself."""
+    record, sample = RECORDS[name]
+    sample = json.loads(json.dumps(sample, default=float))
+    for _ in range(data.draw(st.integers(0, 2))):
+        path = data.draw(st.sampled_from(paths(sample)))
+        sample = replaced(sample, path, data.draw(ODD | JSON))
+    payload = decode_json(json.dumps(sample).encode())
+    fits = _check_of(record)(payload)
+
+    if fits:
+        assert payload == _converter().structure(payload, record)
+    else:
+        with pytest.raises((BaseExceptionGroup, TypeError)):
+            _converter().structure(payload, record)
 
 
 def survive(name: str, response: WireResponse) -> None:

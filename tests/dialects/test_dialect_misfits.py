@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from dialect_steps import (
+    CONTRACT,
     INVOICE,
     OTHER_UID,
     REPLACEMENT,
@@ -25,11 +28,15 @@ from billingual.dialects.v1 import V1Dialect
 from billingual.errors import ProtocolError
 from billingual.model import (
     Changes,
+    Draft,
     Invoice,
+    Money,
     Page,
     Query,
     Receipt,
 )
+from billingual.protocol import Dialect
+from billingual.wire import Conversation
 
 EXANTE = ExanteDialect()
 BULK = BulkDialect()
@@ -73,6 +80,104 @@ def test_a_batch_answers_for_exactly_what_was_asked(data: object, path: str, pro
     """A record too few, too many or double makes the answer unreadable, and says which."""
     with pytest.raises(ProtocolError, match=problem) as caught:
         converse(BULK, BULK.update_many([(UID, SENT)]), answer(enveloped(data)))
+
+    assert path == caught.value.path
+
+
+def about(uid: str, **fields: object) -> dict[str, object]:
+    """Answer as Exante does, about an invoice."""
+    return enveloped({"uid": uid, **fields})
+
+
+def bill(**fields: object) -> dict[str, object]:
+    """Answer as Kukkingu does, about its documented invoice with other values."""
+    return {"data": tenant_payload(**fields)}
+
+
+DRAFT = Draft(counterparty=UID, owner=UID, document=UID)
+BILL = Draft(document=CONTRACT, number="1", exchange_rate=1, total=Money(1, "EUR"))
+NUMBER = Changes(number="1")
+OTHER_INVOICE = f"{INVOICE[:-1]}x"
+MIXED_UP: list[tuple[Dialect, Callable[[], Conversation[Any]], object, str, str]] = [
+    (EXANTE, lambda: EXANTE.get(UID), about(OTHER_UID), "$.data.uid", "another invoice"),
+    (EXANTE, lambda: EXANTE.get(UID), about(""), "$.data.uid", "is empty"),
+    (EXANTE, lambda: EXANTE.update(UID, SENT, None), about(OTHER_UID), "$.data.uid", "another"),
+    (EXANTE, lambda: EXANTE.update(UID, SENT, None), about(""), "$.data.uid", "is empty"),
+    (EXANTE, lambda: EXANTE.create(DRAFT), about(""), "$.data.uid", "is empty"),
+    (
+        EXANTE,
+        lambda: EXANTE.list_page(Query()),
+        enveloped({"items": [{"uid": UID}, {"uid": ""}]}),
+        "$.data.items[1].uid",
+        "is empty",
+    ),
+    (KUKKINGU, lambda: KUKKINGU.get(INVOICE), bill(id=OTHER_INVOICE), "$.data.id", "another"),
+    (KUKKINGU, lambda: KUKKINGU.get(INVOICE), bill(id=INVOICE.upper()), "$.data.id", "another"),
+    (KUKKINGU, lambda: KUKKINGU.get(INVOICE), bill(id=""), "$.data.id", "is empty"),
+    (
+        KUKKINGU,
+        lambda: KUKKINGU.update(INVOICE, NUMBER, None),
+        bill(id=OTHER_INVOICE),
+        "$.data.id",
+        "another",
+    ),
+    (KUKKINGU, lambda: KUKKINGU.create(BILL), bill(id=""), "$.data.id", "is empty"),
+    (
+        KUKKINGU,
+        lambda: KUKKINGU.finalize(INVOICE),
+        bill(id=OTHER_INVOICE, status="FINALIZED"),
+        "$.data.id",
+        "another",
+    ),
+    (
+        KUKKINGU,
+        lambda: KUKKINGU.void(INVOICE),
+        bill(id=OTHER_INVOICE, status="VOID"),
+        "$.data.id",
+        "another",
+    ),
+    (KUKKINGU, lambda: KUKKINGU.finalize(INVOICE), bill(), "$.data.status", "must be FINALIZED"),
+    (
+        KUKKINGU,
+        lambda: KUKKINGU.void(INVOICE),
+        bill(status="FINALIZED"),
+        "$.data.status",
+        "must be VOID",
+    ),
+    (KUKKINGU, lambda: KUKKINGU.void(INVOICE), bill(status=None), "$.data.status", "must be VOID"),
+    (
+        KATSU,
+        lambda: KATSU.replace(UID, REPLACEMENT),
+        {"succeeded": True, "data": {"invoiceId": OTHER_UID}},
+        "$.data.invoiceId",
+        "another",
+    ),
+    (
+        KATSU,
+        lambda: KATSU.replace(UID, REPLACEMENT),
+        {"succeeded": True, "data": {"invoiceId": ""}},
+        "$.data.invoiceId",
+        "is empty",
+    ),
+    (
+        KATSU,
+        lambda: KATSU.replace(UID, REPLACEMENT),
+        {"invoiceId": "", "amount": 5},
+        "$.invoiceId",
+        "is empty",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "start", "body", "path", "problem"), MIXED_UP, ids=ids(MIXED_UP)
+)
+def test_an_answer_about_another_invoice_is_refused(
+    dialect: Dialect, start: Callable[[], Conversation[Any]], body: object, path: str, problem: str
+) -> None:
+    """What was asked about one invoice is not answered by another, by none, or in another state."""
+    with pytest.raises(ProtocolError, match=problem) as caught:
+        converse(dialect, start(), answer(body))
 
     assert path == caught.value.path
 
@@ -126,7 +231,7 @@ def test_paths_lead_into_pages_in_the_names_of_the_wire() -> None:
     with pytest.raises(ProtocolError) as contract:
         kukkingu(contract=5)
     with pytest.raises(ProtocolError) as receipt:
-        katsu({"succeeded": True, "data": {"invoiceId": "1", "amount": "5"}})
+        katsu({"succeeded": True, "data": {"invoiceId": UID, "amount": "5"}})
 
     assert "$.data.items[1].uid" == row.value.path
     assert "$.data._meta.total_pages" == meta.value.path

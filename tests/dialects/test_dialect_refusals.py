@@ -77,12 +77,23 @@ EXANTE_REFUSALS: list[tuple[Start, type[BillingualError], str]] = [
     (draft(status=None), InvalidInputError, "status"),
     (draft(currency=None), InvalidInputError, "currency"),
     (draft(kind=None), InvalidInputError, "kind"),
-    (draft(currency="EURO"), InvalidInputError, "4 characters; give text of 3"),
+    (draft(currency="EURO"), InvalidInputError, "not a currency code of ISO 4217"),
+    (draft(currency="ZZZ"), InvalidInputError, "not a currency code of ISO 4217"),
+    (draft(currency="eur"), InvalidInputError, "currency: 'eur' is not in capital.*give 'EUR'"),
+    (change(currency="usd"), InvalidInputError, "give 'USD'"),
+    (change(collection_method="by_hand"), InvalidInputError, "charge_automatically or send_inv"),
+    (change(collection_method=""), InvalidInputError, "collection_method: '' is none of those"),
     (draft(kind="both"), InvalidInputError, "receivable or payable"),
     (draft(total=Money(1, "EUR")), UnsupportedError, "computes it from the lines"),
     (draft(exchange_rate="1"), UnsupportedError, "no exchange rates"),
     (draft(paid_at="2026-01-01T00:00:00Z"), UnsupportedError, "create it first"),
-    (draft(fields=[CustomField("rate", 1.5)]), InvalidInputError, r"rate\.value: float"),
+    (draft(fields=[CustomField("rate", 1.5)]), InvalidInputError, r"^fields\.rate: float"),
+    (draft(fields=[CustomField("a", {"b": 1.5})]), InvalidInputError, r"^fields\.a\.b: float"),
+    (
+        lambda: EXANTE.update(UID, SENT, Invoice(id=OTHER_UID)),
+        InvalidInputError,
+        f"base: it is invoice {OTHER_UID}",
+    ),
     (lambda: EXANTE.get("../users"), InvalidInputError, "is no UUID"),
     (lambda: EXANTE.get(f"{UID}\n"), InvalidInputError, "is no UUID"),
     (lambda: EXANTE.update("x", Changes(status="SENT"), None), InvalidInputError, "invoice_id: "),
@@ -96,7 +107,12 @@ EXANTE_REFUSALS: list[tuple[Start, type[BillingualError], str]] = [
     (query(counterparty="A", counterparty_ids=UID), InvalidInputError, "either names or ids"),
     (query(counterparty_ids="A"), InvalidInputError, "is no UUID"),
     (query(status="A,B"), InvalidInputError, "holds ','"),
-    (query(collection_method="A,B"), InvalidInputError, "holds ','"),
+    (query(collection_method="A,B"), InvalidInputError, "none of those documented"),
+    (
+        query(collection_method=["send_invoice", "by_hand"]),
+        InvalidInputError,
+        "collection_method: 'by_hand' is none of those documented",
+    ),
     (query(overdue_days=-5), InvalidInputError, "dash of a range"),
     (query(total=Range(-5, 3)), InvalidInputError, "dash of a range"),
     (query(extra_params={"page": "2"}), InvalidInputError, "'page' has a place of its own"),
@@ -105,9 +121,9 @@ EXANTE_REFUSALS: list[tuple[Start, type[BillingualError], str]] = [
     (query(extra_params={"x": 1}), InvalidInputError, "'x' is not a pair of texts"),
     (lambda: EXANTE.list_page(Query(sort=Sort("age"))), UnsupportedError, "sorted by 'age'"),
     (lambda: EXANTE.list_page(Query(page=0)), InvalidInputError, "page"),
-    (lambda: EXANTE.list_page(Query(page_size=0)), InvalidInputError, "give 1 to 100"),
+    (lambda: EXANTE.list_page(Query(page_size=0)), InvalidInputError, "page_size"),
     (lambda: EXANTE.list_page(Query(page_size=101)), InvalidInputError, "give 1 to 100"),
-    (lambda: EXANTE.list_page(Query(page_size=True)), InvalidInputError, "give 1 to 100"),
+    (lambda: EXANTE.list_page(Query(page_size=True)), InvalidInputError, "page_size"),
     (lambda: EXANTE.replace(UID, REPLACEMENT), UnsupportedError, "update it with Changes"),
     (lambda: EXANTE.finalize(UID), UnsupportedError, "APPROVED"),
     (lambda: EXANTE.void(UID), UnsupportedError, "VOID"),
@@ -148,6 +164,11 @@ BULK_REFUSALS: list[tuple[Start, type[BillingualError], str]] = [
     ),
     (lambda: BULK.update_many([(UID, Changes(blueprint=UID))]), UnsupportedError, "by itself"),
     (lambda: BULK.update_many([(UID, Changes(fields={}))]), UnsupportedError, "by itself"),
+    (
+        lambda: BULK.update_many([(UID, Changes(collection_method="by_hand"))]),
+        InvalidInputError,
+        "none of those documented",
+    ),
     (
         lambda: BULK.update_many([(UID, Changes(currency="EURO"))]),
         InvalidInputError,
@@ -194,7 +215,10 @@ TENANT_REFUSALS: list[tuple[Start, type[BillingualError], str]] = [
     (bill(currency="USD"), InvalidInputError, "it is USD, but the total is in EUR"),
     (bill(total=Money(-1, "EUR")), InvalidInputError, "out of bounds"),
     (bill(total=Money(2**53, "EUR")), InvalidInputError, "give 0 to 9007199254740991"),
-    (bill(total=Money(1, "EURO")), InvalidInputError, "currency: it has 4 characters"),
+    (bill(total=Money(1, "EURO")), InvalidInputError, "currency: 'EURO' is not a currency"),
+    (patch(currency="eur"), InvalidInputError, "give 'EUR'"),
+    (rows(status="draft"), InvalidInputError, "give DRAFT or FINALIZED or VOID"),
+    (rows(status="PAID"), InvalidInputError, "status: 'PAID' is none of those documented"),
     (bill(exchange_rate="-0.1"), InvalidInputError, "negative"),
     (bill(number=""), InvalidInputError, "1 to 255"),
     (bill(number="1" * 256), InvalidInputError, "1 to 255"),
@@ -209,7 +233,12 @@ TENANT_REFUSALS: list[tuple[Start, type[BillingualError], str]] = [
     (lambda: KUKKINGU.void(UID), InvalidInputError, "'inv_' followed by"),
     (lambda: KUKKINGU.finalize(f"{INVOICE}/void"), InvalidInputError, "'inv_' followed by"),
     (rows(status=["DRAFT", "VOID"]), InvalidInputError, "exactly one"),
-    (rows(expand="client"), InvalidInputError, r"give contract or contract\.client"),
+    (rows(expand="client"), InvalidInputError, r"contract\.client, or send it .* extra_params"),
+    (
+        rows(expand="contract", extra_params={"expand": "x"}),
+        InvalidInputError,
+        "'expand' has a place of its own",
+    ),
     (rows(document="x"), InvalidInputError, "document"),
     (rows(search="x"), UnsupportedError, "a list comes whole"),
     (rows(extra_params={"status": "x"}), InvalidInputError, "place of its own"),
@@ -296,6 +325,11 @@ def test_the_copy_of_another_invoice_is_refused() -> None:
     )
 
 
+def test_the_copy_of_the_same_invoice_is_taken() -> None:
+    """Exante's ids are the same in any case of letters."""
+    assert "PUT" == next(EXANTE.update(UID, SENT, Invoice(id=UID.upper()))).method
+
+
 def other(**fields: Any) -> Start:
     """Replace an invoice at Katsu Pay by the documented one with other values."""
     return lambda: KATSU.replace(UID, attrs.evolve(REPLACEMENT, **fields))
@@ -336,6 +370,8 @@ def test_v1_refuses_before_it_asks(start: Start, error: type[BillingualError], w
 OPTIONS: list[tuple[Callable[[], object], str]] = [
     (lambda: ExanteDialect(organization="acme"), "organization: 'acme' is no UUID"),
     (lambda: ExanteDialect(search_param=""), "search_param"),
+    (lambda: ExanteDialect(search_param="\ud800"), "search_param: it holds half"),
+    (lambda: V1Dialect(api_version="\ud800"), "api_version: it holds half"),
     (lambda: EXANTE.scoped(Scope(organization="acme")), "organization"),
     (lambda: TenantDialect(tenant="tnt_SHOUTED"), "'tnt_' followed by"),
     (lambda: TenantDialect(tenant=f"{TENANT}\r\nx: y"), "'tnt_' followed by"),

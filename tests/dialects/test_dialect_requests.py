@@ -258,6 +258,14 @@ def test_a_tenant_create_names_the_contract_first() -> None:
     assert b'"exchangeRate":1.0,' in (request.body or b"")
 
 
+def test_an_expansion_documented_nowhere_can_be_asked_for() -> None:
+    """Where no documented one is given, ``expand`` is free for the caller's own."""
+    wanted = Filter(extra_params={"expand": "contract.owner"})
+    request = asked(KUKKINGU.list_page(Query(filter=wanted)))
+
+    assert {"expand": "contract.owner"} == query_of(request)
+
+
 def test_a_tenant_list_can_be_narrowed_and_expanded() -> None:
     """The three documented parameters, and the caller's own, reach the query."""
     wanted = Filter(

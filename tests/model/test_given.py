@@ -23,8 +23,10 @@ from billingual import (
     Range,
     Replacement,
     ReplacementLine,
+    Sort,
     Tax,
 )
+from billingual.model import Query
 
 NAIVE = datetime(2026, 12, 31)  # noqa: DTZ001 - refused, which is the point
 AWARE = datetime(2026, 12, 31, tzinfo=UTC)
@@ -105,6 +107,13 @@ def test_a_falsy_value_is_still_given(empty: object) -> None:
         ("fields", "ab", "no custom fields"),
         ("fields", [("a", "b")], "no custom fields"),
         ("fields", [CustomField("a", 1), CustomField("a", 2)], "comes twice"),
+        ("fields", {1: "a"}, "int is not text"),
+        ("fields", {"\ud800": "a"}, "surrogate"),
+        ("fields", [CustomField(1, "a")], "int is not text"),
+        ("number", "\ud800", "surrogate"),
+        ("document", "a\udc00", "surrogate"),
+        ("status", "", "it is empty"),
+        ("status", " ", "it is empty"),
     ],
     ids=repr,
 )
@@ -132,7 +141,23 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_field(
         ("status", [1], "empty or not text"),
         ("status", b"PAID", "empty or not text"),
         ("status", 5, "empty or not text"),
-        ("status", None, "empty or not text"),
+        ("status", [], "an empty list would select nothing or everything"),
+        ("status", (), "an empty list"),
+        ("counterparty", set(), "an empty list"),
+        ("counterparty_ids", range(0), "an empty list"),
+        ("collection_method", {}, "an empty list"),
+        ("expand", [], "an empty list"),
+        ("status", "\ud800", "surrogate"),
+        ("search", "a\udfff", "surrogate"),
+        ("document", "\ud800", "surrogate"),
+        ("include_inactive", "no", "neither True nor False"),
+        ("include_inactive", 1, "neither True nor False"),
+        ("include_inactive", None, "neither True nor False"),
+        ("extra_params", None, "no mapping"),
+        ("extra_params", [("a", "b")], "no mapping"),
+        ("extra_params", {"a": 1}, "not a pair"),
+        ("extra_params", {"": "a"}, "not a pair"),
+        ("extra_params", {"a": "\ud800"}, "surrogate"),
         ("counterparty", [None], "empty or not text"),
         ("counterparty_ids", " ", "empty or not text"),
         ("expand", [""], "empty or not text"),
@@ -157,6 +182,78 @@ def test_a_wrong_filter_is_refused_by_name(field: str, value: object, word: str)
         Filter(**{field: value})
 
     assert word in caught.value.problem
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("name", ["issued", "due", "paid"])
+def test_a_filter_of_dates_has_its_ends_in_order(name: str) -> None:
+    """No invoice lies between a later and an earlier date; one moment may be both ends."""
+    early, late = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00+23:00"
+    Filter(**{f"{name}_from": early, f"{name}_to": early})
+    Filter(**{f"{name}_from": late, f"{name}_to": "2026-01-01T01:00:00Z"})
+
+    with pytest.raises(InvalidInputError, match="is later than") as caught:
+        Filter(**{f"{name}_from": "2026-01-01T00:00:01Z", f"{name}_to": early})
+
+    assert caught.value.field == f"{name}_from"
+
+
+def test_none_is_no_filter() -> None:
+    """What is None, or False where that is the rule, narrows nothing and is not given."""
+    nothing = Filter(status=None, expand=None, search=None, include_inactive=False, extra_params={})
+
+    assert nothing == Filter()
+    assert nothing.given() == {}
+
+
+def test_a_filter_does_not_change_with_what_it_was_made_of() -> None:
+    """Parameters are copied as they are checked."""
+    params = {"a": "b"}
+    narrow = Filter(extra_params=params)
+    params["c"] = "d"
+
+    assert narrow.given() == {"extra_params": {"a": "b"}}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("filter", None),
+        ("filter", {"status": "PAID"}),
+        ("sort", ["due_at"]),
+        ("sort", "due_at"),
+        ("page", 0),
+        ("page", True),
+        ("page", "1"),
+        ("page_size", "5"),
+        ("page_size", True),
+        ("page_size", 0),
+        ("page_size", 5.0),
+    ],
+    ids=repr,
+)
+def test_a_wrong_query_is_refused_by_name(field: str, value: object) -> None:
+    """A page is asked for in whole numbers, by a filter and a sort."""
+    with pytest.raises(InvalidInputError) as caught:
+        Query(**{field: value})
+
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("make", "field"),
+    [
+        (lambda: Sort(["due_at"]), "sort"),
+        (lambda: Sort("\ud800"), "sort"),
+        (lambda: Sort("due_at", descending="no"), "descending"),
+    ],
+    ids=["list", "surrogate", "direction"],
+)
+def test_a_wrong_sort_is_refused(make: Any, field: str) -> None:
+    """A key has a name, and a direction that is yes or no."""
+    with pytest.raises(InvalidInputError) as caught:
+        make()
+
     assert caught.value.field == field
 
 
@@ -196,6 +293,8 @@ def test_a_filter_lists_what_was_set() -> None:
         ("taxes", [ReplacementLine(product_id="p", quantity=1, unit_price=1)]),
         ("taxes", 5),
         ("discount", "10 %"),
+        ("discount", {}),
+        ("description", "\ud800"),
         ("discount", UNSET),
         ("description", None),
         ("billing_cycle", "1"),
@@ -264,6 +363,25 @@ def test_custom_fields_may_be_given_as_a_mapping() -> None:
     changes = Changes(fields={"po": "4711", "ref": "x"})
 
     assert changes.fields == (CustomField("po", "4711"), CustomField("ref", "x"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"a": 1}, "int is not text; give a str, or a list of objects like CustomField('a', "),
+        ({"a": None}, "NoneType is not text"),
+        ({"a": "\ud800"}, "surrogate"),
+        ([CustomField("a", 1, type=5)], "int is not text"),
+    ],
+    ids=repr,
+)
+def test_a_custom_field_is_refused_by_its_own_name(fields: Any, words: str) -> None:
+    """The short form takes texts only, and says how to give anything else."""
+    with pytest.raises(InvalidInputError) as caught:
+        Changes(fields=fields)
+
+    assert caught.value.field == "fields.a"
+    assert words in str(caught.value)
 
 
 @pytest.mark.parametrize(

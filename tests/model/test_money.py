@@ -67,7 +67,7 @@ def test_an_amount_in_major_units_becomes_minor_units(
         ("1E-999999", "EUR", "more than 30 digits"),
         ("12", "XAU", "no minor unit"),
         ("12", "EURO", "not a currency code"),
-        ("12", "eur", "not a currency code"),
+        ("12", "eur", "'eur' is not in capital letters; give 'EUR'"),
         ("12", ["EUR"], "not a currency code"),
     ],
     ids=repr,

@@ -74,6 +74,8 @@ TABLE: dict[str, tuple[BillingualError, bool, bool]] = {
     "503": (answered(errors.ServerError, 503), True, False),
     "too large": (errors.AnswerTooLargeError("x", evidence=SENT), False, False),
     "400": (answered(errors.InvalidRequestError, 400), False, False),
+    "408": (answered(errors.InvalidRequestError, 408), True, False),
+    "425": (answered(errors.InvalidRequestError, 425), True, False),
     "401": (answered(errors.AuthenticationError, 401), False, False),
     "403": (answered(errors.PermissionDeniedError, 403), False, False),
     "404": (answered(errors.NotFoundError, 404), False, False),

@@ -8,22 +8,34 @@ from __future__ import annotations
 
 import functools
 import json
-import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
-from types import GenericAlias
-from typing import Any, Final, NoReturn, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import (
+    Any,
+    Final,
+    NoReturn,
+    TypeAlias,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
-import attrs
 import cattrs
 from cattrs.cols import list_structure_factory
 from cattrs.errors import AttributeValidationNote
-from cattrs.gen import make_dict_structure_fn
+from cattrs.gen.typeddicts import make_dict_structure_fn
 
 from billingual.errors import InvalidInputError
 
 R = TypeVar("R")
+
+Number: TypeAlias = int | Decimal
+"""A number of JSON, exactly: what has no fraction is an int."""
 
 _MAX_DEPTH: Final = 64
 _MAX_NUMBER: Final = 30
@@ -73,7 +85,7 @@ def decode_json(body: bytes) -> object:
         raise UnreadableError("$", f"nested deeper than {_MAX_DEPTH}") from None
     if body.count(b"{") + body.count(b"[") > _MAX_DEPTH:
         _refuse_depth(value)
-    if _ESCAPED_SURROGATE.search(body):
+    if b"\\u" in body and _ESCAPED_SURROGATE.search(body):
         _refuse_lone_surrogates(value)
     return value
 
@@ -97,21 +109,21 @@ def encode_json(value: object, field: str = "body") -> bytes:
 
 
 def structure(payload: object, record: type[R], path: str) -> R:
-    """Read *payload* as a record of the attrs class *record*, without coercing anything.
+    """Return *payload* itself, known to be what the typed dict *record* says.
 
-    Fields the class does not have are passed over; the caller keeps them.
+    Nothing is coerced and nothing is copied. Fields the record does not have are passed over; a
+    field that is absent or null counts as not stated, unless the record requires it.
 
     Raises:
         UnreadableError: if a field is missing or of another type; *path* leads to it.
     """
-    try:
-        return _fast().structure(payload, record)
-    except Exception:  # noqa: BLE001, S110 - whatever it was, the detailed converter says where
-        pass
-    try:
-        return _detailed().structure(payload, record)
-    except Exception as problem:  # noqa: BLE001 - cattrs raises what its hooks raise
-        raise UnreadableError(*_locate(problem, path)) from None
+    if not _check_of(cast(Hashable, record))(payload):
+        # Only what does not fit is read a second time, by the converter that can say why.
+        try:
+            _converter().structure(payload, record)
+        except Exception as problem:  # noqa: BLE001 - cattrs raises what its hooks raise
+            raise UnreadableError(*_locate(problem, path)) from None
+    return cast(R, payload)
 
 
 def _integer(text: str) -> int:
@@ -234,15 +246,6 @@ def _expect(kind: type, noun: str) -> Callable[[object, object], Any]:
     return hook
 
 
-def _expect_or_null(kind: type, noun: str) -> Callable[[object, object], Any]:
-    def hook(value: object, _: object) -> object:
-        if type(value) is kind or value is None:
-            return value
-        raise TypeError(f"{_noun(value)} where {noun} is documented")
-
-    return hook
-
-
 def _noun(value: object) -> str:
     nouns = {
         bool: "a boolean", dict: "an object", int: "a whole number", list: "an array",
@@ -251,32 +254,76 @@ def _noun(value: object) -> str:
     return nouns.get(type(value), "null")
 
 
-def _exact(value: object, _: object) -> Decimal:
-    if type(value) is int or isinstance(value, Decimal):
-        return Decimal(value)
+def _number(value: object, _: object) -> object:
+    if type(value) is int or type(value) is Decimal:
+        return value
     raise TypeError(f"{_noun(value)} where a number is documented")
 
 
-def _is_array(kind: Any) -> bool:
-    return get_origin(kind) is tuple
+@functools.cache
+def _check_of(record: type[Any]) -> Callable[[object], bool]:
+    """Make the quick check of a record: the converter's yes or no, without a word about why."""
+    read = {name: _kinds_of(hint) for name, hint in get_type_hints(record).items()}
+    known = {name: kinds for name, (kinds, _) in read.items() if kinds is not None}
+    deeper = [(name, inner) for name, (_, inner) in read.items() if inner is not None]
+    required: frozenset[str] = record.__required_keys__
+    kinds_of = known.get
+
+    def check(payload: object) -> bool:
+        if type(payload) is not dict or (required and not required <= payload.keys()):
+            return False
+        for name, value in payload.items():
+            kinds = kinds_of(name)
+            if kinds is not None and type(value) not in kinds:
+                return False
+        for name, inner in deeper:
+            value = payload.get(name)
+            if value is not None and not inner(value):
+                return False
+        return True
+
+    return check
 
 
-def _converter(*, detailed: bool) -> cattrs.Converter:
-    converter = cattrs.Converter(detailed_validation=detailed)
+def _kinds_of(hint: Any) -> tuple[frozenset[type] | None, Callable[[Any], bool] | None]:
+    """Tell which types a hint allows, None for all, and how to look deeper into a value."""
+    if hint is object:
+        return None, None
+    if isinstance(hint, UnionType):
+        parts = [_kinds_of(each) for each in get_args(hint)]
+        kinds = frozenset[type]().union(*(kinds or () for kinds, _ in parts))
+        return kinds, next((inner for _, inner in parts if inner is not None), None)
+    if is_typeddict(hint):
+        return frozenset({dict}), _check_of(hint)
+    if get_origin(hint) is list:
+        inner = _check_of(get_args(hint)[0])
+        return frozenset({list}), lambda values: all(map(inner, values))
+    return frozenset({get_origin(hint) or hint}), None
+
+
+def _is_generic(kind: type, hint: Any) -> bool:
+    origin: object = get_origin(hint)
+    return origin is kind
+
+
+@functools.cache
+def _converter() -> cattrs.Converter:
+    """Make the converter that says what does not fit, and where."""
+    converter = cattrs.Converter(detailed_validation=True)
     for kind, noun in ((str, "text"), (int, "a whole number"), (bool, "a boolean")):
         converter.register_structure_hook(kind, _expect(kind, noun))
-        # cattrs would add a call for each field that may be null, and nearly all of them may.
-        optional = kind | None
-        converter.register_structure_hook_func(
-            functools.partial(operator.eq, optional), _expect_or_null(kind, noun)
-        )
-    converter.register_structure_hook(Decimal, _exact)
+    converter.register_structure_hook_func(lambda kind: kind == Number, _number)
+    converter.register_structure_hook_func(
+        lambda kind: kind == Number | None,
+        lambda value, _: None if value is None else _number(value, _),
+    )
     converter.register_structure_hook_func(lambda kind: kind is object, lambda value, _: value)
+    converter.register_structure_hook_func(
+        functools.partial(_is_generic, dict), _expect(dict, "an object")
+    )
 
     def record_hook(kind: type[Any]) -> Callable[[object, object], Any]:
-        read = make_dict_structure_fn(
-            kind, converter, _cattrs_detailed_validation=detailed, _cattrs_use_alias=True
-        )
+        read = make_dict_structure_fn(kind, converter, _cattrs_detailed_validation=True)
 
         def hook(value: object, _: object) -> object:
             if type(value) is dict:
@@ -286,47 +333,27 @@ def _converter(*, detailed: bool) -> cattrs.Converter:
         return hook
 
     def array_hook(kind: Any) -> Callable[[object, object], Any]:
-        # cattrs types its argument as a plain class, and list[...] is not one.
-        listed: Any = GenericAlias(list, get_args(kind)[:1])
-        inner = list_structure_factory(listed, converter)
+        read = list_structure_factory(kind, converter)
 
         def hook(value: object, _: object) -> object:
             if type(value) is list:
-                return tuple(inner(value, list))
+                return read(value, list)
             raise TypeError(f"{_noun(value)} where an array is documented")
 
         return hook
 
-    converter.register_structure_hook_factory(attrs.has, record_hook)
-    converter.register_structure_hook_factory(_is_array, array_hook)
+    converter.register_structure_hook_factory(is_typeddict, record_hook)
+    converter.register_structure_hook_factory(functools.partial(_is_generic, list), array_hook)
     return converter
 
 
-@functools.cache
-def _fast() -> cattrs.Converter:
-    return _converter(detailed=False)
-
-
-@functools.cache
-def _detailed() -> cattrs.Converter:
-    return _converter(detailed=True)
-
-
 def _locate(problem: BaseException, path: str) -> tuple[str, str]:
-    """Follow the first failure to the field it is about, in the provider's own names."""
+    """Follow the first failure to the field it is about."""
     while isinstance(problem, BaseExceptionGroup):
         inner: BaseException = problem.exceptions[0]
-        aliases = (
-            {field.name: field.alias for field in attrs.fields(problem.cl)}
-            if isinstance(problem, cattrs.ClassValidationError) and attrs.has(problem.cl)
-            else {}
-        )
         for note in getattr(inner, "__notes__", ()):
-            path += (
-                f".{aliases.get(note.name, note.name)}"
-                if isinstance(note, AttributeValidationNote)
-                else f"[{note.index}]"
-            )
+            named = isinstance(note, AttributeValidationNote)
+            path += f".{note.name}" if named else f"[{note.index}]"
         problem = inner
     if isinstance(problem, KeyError):
         return path, "it is missing"

@@ -1,13 +1,19 @@
 """Exante's envelope ``{status, status_code, message, data}``, in all the forms it was seen in.
 
 Source: https://docs.exante.app/api-reference/invoices/bulk-delete calls ``data`` optional; sibling
-pages leave out ``status_code``, or say ``success: true`` instead of a status; read 2026-11.
+pages leave out ``status_code``, or say ``success: true`` instead of a status, and one says
+``skipped: true`` with a ``reason`` where it did nothing; read 2026-11.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from billingual.dialects._http import Answer, error_class
+from billingual.dialects._records import unknown
 from billingual.errors import RejectedError
+
+_OWN: Final = frozenset({"status", "status_code", "success", "message", "data"})
 
 
 def open_envelope(answer: Answer, *, needs_data: bool) -> dict[str, object]:
@@ -21,9 +27,17 @@ def open_envelope(answer: Answer, *, needs_data: bool) -> dict[str, object]:
         return {}
     body = answer.read()
     _judge(answer, body)
+    if not needs_data and body.get("skipped") is True:
+        # Where a payload comes too, the caller learns it from that; here nothing else would tell.
+        raise answer.refusal(RejectedError)
     if needs_data and not isinstance(body.get("data"), (dict, list)):
         raise answer.unreadable("$.data", "there is no payload")
     return body
+
+
+def beside_data(body: dict[str, object]) -> dict[str, object]:
+    """Return what the envelope says beyond its documented fields, such as ``skipped``."""
+    return unknown(body, _OWN)
 
 
 def _judge(answer: Answer, body: dict[str, object]) -> None:

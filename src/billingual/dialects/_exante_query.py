@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, cast
 
-from billingual.dialects._fields import moment, uuid
+from billingual.dialects._fields import collection_method, moment, uuid
 from billingual.dialects._http import extra_pairs
 from billingual.errors import InvalidInputError, UnsupportedError
 from billingual.model import Query, Range, Sort
@@ -52,7 +52,7 @@ def query_pairs(
     ]
     if query.sort is not None:
         pairs.append(("sort", _sort(query.sort, provider)))
-    pairs += [("page", _page(query.page)), ("per_page", _page_size(query.page_size))]
+    pairs += [("page", str(query.page)), ("per_page", _page_size(query.page_size))]
     taken = {wire for wire, _ in table.values()} | {"organization_uid", "sort", "page", "per_page"}
     return pairs + extra_pairs(query.filter, taken)
 
@@ -91,7 +91,7 @@ def _writers(search_param: str) -> dict[str, tuple[str, Callable[[object, str], 
         "counterparty": ("party_name", _names),
         "counterparty_ids": ("party_uids", _ids),
         "status": ("status", _listed),
-        "collection_method": ("collection_method", _listed),
+        "collection_method": ("collection_method", _methods),
         **moments,
         "overdue_days": ("overdue_days", _range),
         "total": ("total", _range),
@@ -125,6 +125,11 @@ def _listed(value: object, name: str) -> str:
     return ",".join(words)
 
 
+def _methods(value: object, name: str) -> str:
+    methods = cast(tuple[str, ...], value)
+    return ",".join(str(collection_method(each, name)) for each in methods)
+
+
 def _sort(sort: Sort, provider: str) -> str:
     wire = SORTS.get(sort.field)
     if wire is None:
@@ -134,16 +139,10 @@ def _sort(sort: Sort, provider: str) -> str:
     return f"{'-' if sort.descending else '+'}{wire}"
 
 
-def _page(number: int) -> str:
-    if type(number) is not int or number < 1:
-        raise InvalidInputError("page", f"{number!r} is no page", "count pages from 1")
-    return str(number)
-
-
 def _page_size(size: int | None) -> str:
     if size is None:
         return str(PAGE_LIMIT)
-    if type(size) is not int or not 1 <= size <= PAGE_LIMIT:
+    if size > PAGE_LIMIT:
         raise InvalidInputError(
             "page_size", f"{size!r} rows do not fit a page", f"give 1 to {PAGE_LIMIT}"
         )

@@ -13,8 +13,15 @@ from typing import Final, cast
 
 import attrs
 
+from billingual.dialects._codec import encode_json
 from billingual.errors import InvalidInputError
-from billingual.model import CustomField, instant_text
+from billingual.model import (
+    CollectionMethod,
+    CustomField,
+    InvoiceSummary,
+    checked_currency,
+    instant_text,
+)
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -67,6 +74,15 @@ def refuse_nothing(given: Mapping[str, object]) -> None:
         )
 
 
+def other_base(base: InvoiceSummary, invoice_id: str) -> InvalidInputError:
+    """Make the error for a copy that is not of the invoice to be changed."""
+    return InvalidInputError(
+        "base",
+        f"it is invoice {base.id}, and {invoice_id} is to be changed",
+        "give the copy of the same invoice, or none",
+    )
+
+
 def verbatim(value: object, name: str) -> object:  # noqa: ARG001 - every writer learns the name
     """Write text as it is."""
     return value
@@ -87,7 +103,32 @@ def text_of(shortest: int, longest: int) -> Callable[[object, str], object]:
     return write
 
 
-currency_code: Final = text_of(3, 3)
+def one_of(*words: str) -> Callable[[object, str], object]:
+    """Make a writer of words from a closed set."""
+
+    def write(value: object, name: str) -> object:
+        if value in words:
+            return value
+        raise InvalidInputError(
+            name, f"{value!r} is none of those documented", f"give {' or '.join(words)}"
+        )
+
+    return write
+
+
+collection_method: Final = one_of(*CollectionMethod.known())
+
+
+def currency_code(value: object, name: str) -> object:
+    """Write a currency's code.
+
+    The providers document no more than its length, 3. A code that ISO 4217 does not know is
+    refused all the same: nobody could say how many decimal places its minor units stand for.
+
+    Raises:
+        InvalidInputError: if ISO 4217 does not know it; lower case is not taken for upper.
+    """
+    return checked_currency(value, name)
 
 
 def uuid(value: object, name: str) -> str:
@@ -129,7 +170,13 @@ def moment_with_milliseconds(value: object, _: str) -> str:
     return instant_text(cast(datetime, value), milliseconds=True)
 
 
-def custom_field_map(value: object, _: str) -> dict[str, object]:
-    """Write custom fields as an object keyed by name."""
+def custom_field_map(value: object, name: str) -> dict[str, object]:
+    """Write custom fields as an object keyed by name.
+
+    Raises:
+        InvalidInputError: if JSON cannot carry a value exactly; the error names the custom field.
+    """
     fields = cast(tuple[CustomField, ...], value)
+    for each in fields:
+        encode_json(each.value, f"{name}.{each.key}")
     return {each.key: {"type": each.type, "value": each.value} for each in fields}

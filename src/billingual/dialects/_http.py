@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final, TypeVar, cast
+from typing import Final, TypeVar
 
 import attrs
 
@@ -61,6 +61,12 @@ _ADVICE: Final[Mapping[type[ProviderError], str]] = {
     RejectedError: "correct what it complains about before sending it again",
     ServerError: "try again later; after a write, look first whether it happened",
 }
+# Statuses for which the advice of their class would be wrong.
+_ADVICE_ON: Final[Mapping[int, str]] = {
+    304: "no request of ours asks for that, so look what stands between you and the provider",
+    408: "try again later; after a write, look first whether it happened",
+    425: "try again later",
+}
 _SECONDS: Final = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
 
 
@@ -107,13 +113,10 @@ def extra_pairs(filter: Filter, taken: Iterable[str]) -> list[tuple[str, str]]:
     """Pass on the caller's own parameters, unless they have a place of their own.
 
     Raises:
-        InvalidInputError: if one of them does, or is no text.
+        InvalidInputError: if one of them does.
     """
     names = frozenset(taken)
-    params = cast(Mapping[object, object], filter.extra_params)
-    for name, value in params.items():
-        if not (isinstance(name, str) and name and isinstance(value, str)):
-            raise InvalidInputError("extra_params", f"{name!r} is not a pair of texts", "use text")
+    for name in filter.extra_params:
         if name in names:
             raise InvalidInputError(
                 "extra_params", f"{name!r} has a place of its own", "use the filter or option"
@@ -161,7 +164,7 @@ class Answer:
         return value
 
     def record(self, payload: object, record: type[R], path: str) -> R:
-        """Read *payload*, which stands at *path* of the body, as *record*.
+        """Read *payload*, which stands at *path* of the body, as the typed dict *record*.
 
         Raises:
             ProtocolError: if it does not fit; its ``path`` leads to the first misfit.
@@ -170,6 +173,22 @@ class Answer:
             return structure(payload, record, path)
         except UnreadableError as problem:
             raise self.unreadable(problem.path, problem.problem) from problem
+
+    def refuse_other(self, found: str, asked: str | None, path: str) -> None:
+        """Refuse an answer about another invoice than the one asked for, or about none.
+
+        Args:
+            found: the id in the answer.
+            asked: the id that was asked for; None where any will do.
+            path: where *found* stands.
+
+        Raises:
+            ProtocolError: if the two differ, or *found* is empty.
+        """
+        if not found:
+            raise self.unreadable(path, "the id is empty")
+        if asked is not None and found != asked:
+            raise self.unreadable(path, "it is another invoice than the one asked for")
 
     def refusal(self, kind: type[ProviderError], code: int | None = None) -> ProviderError:
         """Make the error for an answer that says no.
@@ -182,8 +201,9 @@ class Answer:
         inside = "" if code is None else f" (and {code} inside)"
         said = f": {complaint}" if complaint else " and did not say why"
         told = f"{self._told()}{inside}{said}"
+        status = self.response.status if code is None else code
         error = kind(
-            f"{told}; {_ADVICE[kind]}.",
+            f"{told}; {_ADVICE_ON.get(status, _ADVICE[kind])}.",
             provider=self.provider,
             exchange=Exchange.of(self.request, self.response),
             complaint=complaint,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from billingual.dialects._fields import prefixed_id
+from billingual.dialects._fields import one_of, prefixed_id
 from billingual.dialects._http import extra_pairs
 from billingual.errors import InvalidInputError, UnsupportedError
 from billingual.model import Query
@@ -15,6 +15,7 @@ from billingual.model import Query
 EXPANSIONS: Final = ("contract", "contract.client")
 
 _contract_id: Final = prefixed_id("ctr")
+_status: Final = one_of("DRAFT", "FINALIZED", "VOID")
 
 
 def query_pairs(query: Query, provider: str) -> list[tuple[str, str]]:
@@ -26,20 +27,36 @@ def query_pairs(query: Query, provider: str) -> list[tuple[str, str]]:
     """
     _refuse_paging(query, provider)
     wanted = query.filter
-    for each in wanted.expand:
+    pairs: list[tuple[str, str]] = []
+    taken = {"contractId", "status"}
+    if wanted.expand is not None:
+        pairs.append(("expand", _expansions(wanted.expand)))
+        # Otherwise the name is free for expansions that are documented nowhere yet.
+        taken.add("expand")
+    if wanted.document is not None:
+        pairs.append(("contractId", _contract_id(wanted.document, "document")))
+    if wanted.status is not None:
+        pairs.append(("status", _one_status(wanted.status, provider)))
+    return pairs + extra_pairs(wanted, taken)
+
+
+def _expansions(names: tuple[str, ...]) -> str:
+    for each in names:
         if each not in EXPANSIONS:
             raise InvalidInputError(
-                "expand", f"{each!r} cannot be included", f"give {' or '.join(EXPANSIONS)}"
+                "expand",
+                f"{each!r} is not documented",
+                f"give {' or '.join(EXPANSIONS)}, or send it as it is with extra_params",
             )
-    if len(wanted.status) > 1:
+    return ",".join(names)
+
+
+def _one_status(words: tuple[str, ...], provider: str) -> str:
+    if len(words) > 1:
         raise InvalidInputError(
             "status", f"{provider} takes exactly one", "list once for each status"
         )
-    pairs = [("expand", ",".join(wanted.expand))] if wanted.expand else []
-    if wanted.document is not None:
-        pairs.append(("contractId", _contract_id(wanted.document, "document")))
-    pairs += [("status", word) for word in wanted.status]
-    return pairs + extra_pairs(wanted, {"expand", "contractId", "status"})
+    return str(_status(words[0], "status"))
 
 
 def _refuse_paging(query: Query, provider: str) -> None:

@@ -7,76 +7,94 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final, cast
+from typing import Final, TypedDict, cast
 
-import attrs
-
+from billingual.dialects._codec import Number
 from billingual.dialects._http import Answer
-from billingual.model import Invoice, Money, Party, Status, read_instant
+from billingual.dialects._records import ENVELOPE, moment_of, unknown
+from billingual.model import Invoice, Party, Status
+from billingual.model.money import trusted_money
 
 
-@attrs.frozen(kw_only=True)
-class InvoiceRecord:
+class _Identified(TypedDict):
+    id: str
+
+
+class InvoiceRecord(_Identified, total=False):
     """An invoice; ``contract`` is an id, or an object where it was expanded."""
 
-    id: str
-    contract: object = None
-    status: str | None = None
-    invoice_number: str | None = attrs.field(default=None, alias="invoiceNumber")
-    exchange_rate: Decimal | None = attrs.field(default=None, alias="exchangeRate")
-    currency_code: str | None = attrs.field(default=None, alias="currencyCode")
-    amount_minor: int | None = attrs.field(default=None, alias="amountMinor")
-    issued_at: str | None = attrs.field(default=None, alias="issuedAt")
-    due_at: str | None = attrs.field(default=None, alias="dueAt")
-    paid_at: str | None = attrs.field(default=None, alias="paidAt")
-    created_at: str | None = attrs.field(default=None, alias="createdAt")
-    updated_at: str | None = attrs.field(default=None, alias="updatedAt")
+    contract: object
+    status: str | None
+    invoiceNumber: str | None
+    exchangeRate: Number | None
+    currencyCode: str | None
+    amountMinor: int | None
+    issuedAt: str | None
+    dueAt: str | None
+    paidAt: str | None
+    createdAt: str | None
+    updatedAt: str | None
 
 
-_MAPPED: Final = frozenset(field.alias for field in attrs.fields(InvoiceRecord))
-_MOMENTS: Final = ("issuedAt", "dueAt", "paidAt", "createdAt", "updatedAt")
+_MAPPED: Final = frozenset(InvoiceRecord.__annotations__)
 
 
-def read_invoice(answer: Answer, payload: object, path: str) -> Invoice:
+def read_invoice(
+    answer: Answer,
+    payload: object,
+    path: str,
+    *,
+    asked: str | None = None,
+    beside: Mapping[str, object] | None = None,
+) -> Invoice:
     """Read an invoice that stands at *path* of an answer.
 
+    Args:
+        answer: the answer.
+        payload: what stands there.
+        path: where that is.
+        asked: the id that was asked for; None where the provider chooses it.
+        beside: what the envelope says of its own, kept in ``extra``.
+
     Raises:
-        ProtocolError: if it is not as documented.
+        ProtocolError: if it is not as documented, or is another invoice than the one asked for.
     """
     record = answer.record(payload, InvoiceRecord, path)
-    if not isinstance(record.contract, (str, dict, type(None))):
+    if not isinstance(record.get("contract"), (str, dict, type(None))):
         raise answer.unreadable(f"{path}.contract", "it is neither an id nor an object")
-    return invoice_from(record, cast(Mapping[str, object], payload))
+    answer.refuse_other(record["id"], asked, f"{path}.id")
+    return invoice_from(record, beside or {})
 
 
-def invoice_from(record: InvoiceRecord, payload: Mapping[str, object]) -> Invoice:
+def invoice_from(record: InvoiceRecord, beside: Mapping[str, object]) -> Invoice:
     """Translate an invoice."""
-    document, counterparty, rest = _contract(record.contract)
-    extra = {name: value for name, value in payload.items() if name not in _MAPPED}
+    document, counterparty, rest = _contract(record.get("contract"))
+    extra = unknown(record, _MAPPED)
     if rest:
         extra["contract"] = rest
-    for name in _MOMENTS:
-        text = payload.get(name)
-        if isinstance(text, str) and read_instant(text) is None:
-            extra[name] = text
+    if beside:
+        extra[ENVELOPE] = beside
+    status, rate, currency = (
+        record.get("status"),
+        record.get("exchangeRate"),
+        record.get("currencyCode"),
+    )
     return Invoice(
-        id=record.id,
-        number=record.invoice_number,
-        status=None if record.status is None else Status(record.status),
-        issued_at=read_instant(record.issued_at),
-        due_at=read_instant(record.due_at),
-        paid_at=read_instant(record.paid_at),
-        created_at=read_instant(record.created_at),
-        updated_at=read_instant(record.updated_at),
-        currency=record.currency_code,
-        total=None
-        if record.amount_minor is None
-        else Money(record.amount_minor, record.currency_code),
-        exchange_rate=record.exchange_rate,
+        id=record["id"],
+        number=record.get("invoiceNumber"),
+        status=None if status is None else Status(status),
+        issued_at=moment_of(record, "issuedAt", extra),
+        due_at=moment_of(record, "dueAt", extra),
+        paid_at=moment_of(record, "paidAt", extra),
+        created_at=moment_of(record, "createdAt", extra),
+        updated_at=moment_of(record, "updatedAt", extra),
+        currency=currency,
+        total=trusted_money(record.get("amountMinor"), currency),
+        exchange_rate=None if rate is None else Decimal(rate),
         document=document,
         counterparty=counterparty,
         extra=extra,
-        raw=payload,
+        raw=record,
     )
 
 

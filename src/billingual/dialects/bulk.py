@@ -20,10 +20,11 @@ from typing import ClassVar, Final, Self
 import attrs
 
 from billingual.capabilities import Capabilities, Feature, Needs
-from billingual.dialects._exante_envelope import open_envelope
+from billingual.dialects._exante_envelope import beside_data, open_envelope
 from billingual.dialects._exante_records import read_invoice
 from billingual.dialects._fields import (
     Field,
+    collection_method,
     currency_code,
     moment,
     refuse_nothing,
@@ -48,7 +49,7 @@ _CHANGES: Final = {
     "due_at": Field("due_date", moment),
     "paid_at": Field("paid_date", moment),
     "number": Field("invoice_number", verbatim),
-    "collection_method": Field("collection_method", verbatim),
+    "collection_method": Field("collection_method", collection_method),
     "currency": Field("currency", currency_code),
     "counterparty": Field("target_party_uid", uuid),
 }
@@ -184,14 +185,15 @@ def _distinct(invoice_ids: Sequence[str], name: str) -> tuple[str, ...]:
 
 def _matched(answer: Answer, ids: Sequence[str]) -> tuple[Invoice, ...]:
     """Bring the records into the order of *ids*; a record too few, too many or double is wrong."""
-    data = open_envelope(answer, needs_data=True)["data"]
+    body = open_envelope(answer, needs_data=True)
+    data, beside = body["data"], beside_data(body)
     if not isinstance(data, list):
         raise answer.unreadable("$.data", "there is no array of invoices")
     wanted = {invoice_id.lower() for invoice_id in ids}
     found: dict[str, Invoice] = {}
     for index, payload in enumerate(data):
         path = f"$.data[{index}]"
-        invoice = read_invoice(answer, payload, path)
+        invoice = read_invoice(answer, payload, path, beside=beside)
         key = invoice.id.lower()
         if key not in wanted or key in found:
             problem = "it comes twice" if key in found else "that invoice was not asked for"

@@ -16,6 +16,9 @@ Its conventions, read 2026-11:
   https://docs.exante.app/api-reference/invoices/create
 - Money is whole minor units in fields named ``*_cents``; what ``total`` counts beside
   ``total_cents`` is not explained, so it stays in ``extra``. Same page.
+- An answer may say more beside its payload, ``skipped: true`` and a ``reason`` for instance; that
+  is in the invoice's ``extra`` under ``envelope``.
+  https://docs.exante.app/integrations/stripe/sync-api
 - There is no idempotency key: a create is never safe to deliver twice. Same page.
 """
 
@@ -26,20 +29,22 @@ from typing import ClassVar, Final, Self
 import attrs
 
 from billingual.capabilities import Capabilities, Feature, Needs
-from billingual.dialects._exante_envelope import open_envelope
+from billingual.dialects._exante_envelope import beside_data, open_envelope
 from billingual.dialects._exante_query import PAGE_LIMIT, SORTS, query_pairs
 from billingual.dialects._exante_records import (
     KINDS,
     MetaRecord,
     PageRecord,
     read_invoice,
-    summaries_from,
+    summary_from,
 )
 from billingual.dialects._fields import (
     Field,
+    collection_method,
     currency_code,
     custom_field_map,
     moment,
+    other_base,
     refuse_nothing,
     uuid,
     verbatim,
@@ -47,7 +52,15 @@ from billingual.dialects._fields import (
 )
 from billingual.dialects._http import Answer, read_request, write_request
 from billingual.errors import InvalidInputError
-from billingual.model import Changes, Draft, Invoice, InvoiceSummary, Page, Query
+from billingual.model import (
+    Changes,
+    Draft,
+    Invoice,
+    InvoiceSummary,
+    Page,
+    Query,
+    checked_text,
+)
 from billingual.outcome import Safety
 from billingual.protocol import Dialect, Scope
 from billingual.wire import Conversation, WireRequest, WireResponse, encode_query, path_segment
@@ -85,7 +98,7 @@ _CHANGES: Final = {
     "due_at": Field("due_date", moment),
     "paid_at": Field("paid_date", moment),
     "number": Field("invoice_number", verbatim),
-    "collection_method": Field("collection_method", verbatim),
+    "collection_method": Field("collection_method", collection_method),
     "currency": Field("currency", currency_code),
     "counterparty": Field("target_party_uid", uuid),
     "document": Field("document_uid", uuid),
@@ -168,7 +181,7 @@ class ExanteDialect(Dialect):
     def __attrs_post_init__(self) -> None:
         if self.organization is not None:
             uuid(self.organization, "organization")
-        if not self.search_param:
+        if not checked_text(self.search_param, "search_param"):
             raise InvalidInputError("search_param", "it is empty", "give the parameter's name")
 
     @property
@@ -216,7 +229,7 @@ class ExanteDialect(Dialect):
         """
         request = read_request(_one(invoice_id), _ONE)
         response = yield request
-        return self._invoice(request, response)
+        return self._invoice(request, response, invoice_id)
 
     def list_page(self, query: Query) -> Conversation[Page]:
         """Read one page of the organization's receivables.
@@ -243,40 +256,49 @@ class ExanteDialect(Dialect):
         self,
         invoice_id: str,
         changes: Changes,
-        base: InvoiceSummary | None,  # noqa: ARG002
+        base: InvoiceSummary | None,
     ) -> Conversation[Invoice]:
-        """Change some fields of one invoice; no status locks any, so *base* decides nothing.
+        """Change some fields of one invoice; no status locks any, so *base* locks nothing.
 
         Raises:
             UnsupportedError: if there is a field the provider does not take.
-            InvalidInputError: if nothing is to be changed, or a value cannot be right.
+            InvalidInputError: if nothing is to be changed, a value cannot be right, or *base* is
+                another invoice.
         """
         path = _one(invoice_id)
+        if base is not None and base.id.lower() != invoice_id.lower():
+            raise other_base(base, invoice_id)
         given = changes.given()
         self.capabilities.accept(self.capabilities.changes, given, "in an update")
         refuse_nothing(given)
         body = write_fields(_CHANGES, given)
         request = write_request("PUT", path, _ONE, Safety.IDEMPOTENT, body=body)
         response = yield request
-        return self._invoice(request, response)
+        return self._invoice(request, response, invoice_id)
 
-    def _invoice(self, request: WireRequest, response: WireResponse) -> Invoice:
+    def _invoice(
+        self, request: WireRequest, response: WireResponse, asked: str | None = None
+    ) -> Invoice:
         answer = Answer(self.provider, request, response)
-        return read_invoice(answer, open_envelope(answer, needs_data=True)["data"], "$.data")
+        body = open_envelope(answer, needs_data=True)
+        return read_invoice(answer, body["data"], "$.data", asked=asked, beside=beside_data(body))
 
     def _page(self, answer: Answer, number: int) -> Page:
         body = open_envelope(answer, needs_data=True)
         data = answer.record(body["data"], PageRecord, "$.data")
-        meta = data.meta or MetaRecord()
-        if meta.page not in {None, number}:
+        meta = data.get("_meta") or MetaRecord()
+        if meta.get("page") not in {None, number}:
             raise answer.unreadable(
-                "$.data._meta.page", f"it is page {meta.page}, but page {number} was asked for"
+                "$.data._meta.page",
+                f"it is page {meta.get('page')}, but page {number} was asked for",
             )
+        for index, row in enumerate(data["items"]):
+            answer.refuse_other(row["uid"], None, f"$.data.items[{index}].uid")
         return Page(
-            items=summaries_from(data.items, body["data"]),
+            items=tuple([summary_from(row) for row in data["items"]]),
             number=number,
-            total_pages=meta.total_pages,
-            total_items=meta.total_items,
+            total_pages=meta.get("total_pages"),
+            total_items=meta.get("total_items"),
             raw=body,
         )
 

@@ -31,12 +31,14 @@ from billingual.dialects._fields import (
     Field,
     currency_code,
     moment_with_milliseconds,
+    other_base,
     prefixed_id,
     refuse_nothing,
     text_of,
     write_fields,
 )
 from billingual.dialects._http import Answer, read_request, write_request
+from billingual.dialects._records import unknown
 from billingual.dialects._tenant_query import query_pairs
 from billingual.dialects._tenant_records import read_invoice
 from billingual.errors import ConfigurationError, InvalidInputError, LockedError
@@ -216,7 +218,7 @@ class TenantDialect(Dialect):
         """
         request = read_request(_one(invoice_id), _ONE, headers=self._headers())
         response = yield request
-        return self._invoice(request, response)
+        return self._invoice(request, response, invoice_id)
 
     def list_page(self, query: Query) -> Conversation[Page]:
         """Read the whole list, which is one page.
@@ -264,7 +266,7 @@ class TenantDialect(Dialect):
         body = write_fields(_CHANGES, _with_currency(given))
         request = write_request("PATCH", path, _ONE, Safety.IDEMPOTENT, body=body, headers=headers)
         response = yield request
-        return self._invoice(request, response)
+        return self._invoice(request, response, invoice_id)
 
     def finalize(self, invoice_id: str) -> Conversation[Invoice]:
         """Make a draft final, which cannot be undone.
@@ -273,7 +275,7 @@ class TenantDialect(Dialect):
             ConfigurationError: if there is no tenant.
             InvalidInputError: if the id is not of the documented form.
         """
-        return self._act(invoice_id, "finalize")
+        return self._act(invoice_id, "finalize", "FINALIZED")
 
     def void(self, invoice_id: str) -> Conversation[Invoice]:
         """Make an invoice void, which cannot be undone.
@@ -282,9 +284,9 @@ class TenantDialect(Dialect):
             ConfigurationError: if there is no tenant.
             InvalidInputError: if the id is not of the documented form.
         """
-        return self._act(invoice_id, "void")
+        return self._act(invoice_id, "void", "VOID")
 
-    def _act(self, invoice_id: str, act: str) -> Conversation[Invoice]:
+    def _act(self, invoice_id: str, act: str, status: str) -> Conversation[Invoice]:
         # A second delivery meets the status that the first one made and is refused, which would
         # hide that the first one worked: an unclear end is settled by reading the invoice.
         request = write_request(
@@ -295,7 +297,12 @@ class TenantDialect(Dialect):
             headers=self._headers(),
         )
         response = yield request
-        return self._invoice(request, response)
+        invoice = self._invoice(request, response, invoice_id)
+        if invoice.status != status:
+            raise Answer(self.provider, request, response).unreadable(
+                "$.data.status", f"after this it must be {status}"
+            )
+        return invoice
 
     def _headers(self) -> list[tuple[str, str]]:
         if self.tenant is None:
@@ -311,11 +318,7 @@ class TenantDialect(Dialect):
         if base is None:
             return
         if base.id != invoice_id:
-            raise InvalidInputError(
-                "base",
-                f"it is invoice {base.id}, and {invoice_id} is to be changed",
-                "give the copy of the same invoice, or none",
-            )
+            raise other_base(base, invoice_id)
         locked = self.capabilities.locked(base.status, given)
         if locked:
             raise LockedError(
@@ -326,9 +329,13 @@ class TenantDialect(Dialect):
                 still_open=self.capabilities.locks[str(base.status)],
             )
 
-    def _invoice(self, request: WireRequest, response: WireResponse) -> Invoice:
+    def _invoice(
+        self, request: WireRequest, response: WireResponse, asked: str | None = None
+    ) -> Invoice:
         answer = Answer(self.provider, request, response)
-        return read_invoice(answer, _open(answer)["data"], "$.data")
+        body = _open(answer)
+        beside = unknown(body, {"data"})
+        return read_invoice(answer, body["data"], "$.data", asked=asked, beside=beside)
 
 
 def _one(invoice_id: str) -> str:

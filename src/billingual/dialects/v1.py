@@ -23,15 +23,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import ClassVar, Final, Self, cast
+from typing import ClassVar, Final, Self, TypedDict
 
 import attrs
 
 from billingual.capabilities import Capabilities, Feature
+from billingual.dialects._codec import Number
 from billingual.dialects._fields import moment_with_milliseconds, uuid
 from billingual.dialects._http import Answer, write_request
+from billingual.dialects._records import moment_of, unknown
 from billingual.errors import ConfigurationError, InvalidInputError, RejectedError
-from billingual.model import Receipt, Replacement, Status, read_instant
+from billingual.model import Receipt, Replacement, Status, checked_text
 from billingual.outcome import Safety
 from billingual.protocol import Dialect, Scope
 from billingual.wire import (
@@ -67,21 +69,23 @@ CAPABILITIES: Final = Capabilities(
 )  # fmt: skip
 
 
-@attrs.frozen(kw_only=True)
-class ReceiptRecord:
+class _Identified(TypedDict):
+    invoiceId: str
+
+
+class ReceiptRecord(_Identified, total=False):
     """Either shape of the answer: the schema's two fields, or the example's seven."""
 
-    invoice_id: str = attrs.field(alias="invoiceId")
-    amount: Decimal | None = None
-    currency: object = None
-    status: str | None = None
-    counterparty_id: str | None = attrs.field(default=None, alias="counterpartyId")
-    counter_party_id: str | None = attrs.field(default=None, alias="counterPartyId")
-    created_date: str | None = attrs.field(default=None, alias="createdDate")
-    due_date: str | None = attrs.field(default=None, alias="dueDate")
+    amount: Number | None
+    currency: object
+    status: str | None
+    counterpartyId: str | None
+    counterPartyId: str | None
+    createdDate: str | None
+    dueDate: str | None
 
 
-_MAPPED: Final = frozenset(field.alias for field in attrs.fields(ReceiptRecord))
+_MAPPED: Final = frozenset(ReceiptRecord.__annotations__)
 
 
 def _for_provider(dialect: V1Dialect) -> Capabilities:
@@ -122,7 +126,8 @@ class V1Dialect(Dialect):
                 raise InvalidInputError(
                     "currencies", f"the number for {code} is no int", "give one like {'USD': 1}"
                 )
-        if not self.api_version or path_segment(self.api_version) != self.api_version:
+        version = checked_text(self.api_version, "api_version")
+        if not version or path_segment(version) != version:
             raise InvalidInputError(
                 "api_version", f"{self.api_version!r} is no segment of a path", "give one like 'v1'"
             )
@@ -156,7 +161,7 @@ class V1Dialect(Dialect):
         query = encode_query([("version", self.api_version)] if self.version_param else [])
         request = write_request("PUT", path + query, _ROUTE, _safety(replacement), body=body)
         response = yield request
-        return _receipt(Answer(self.provider, request, response))
+        return _receipt(Answer(self.provider, request, response), invoice_id)
 
     def _body(self, invoice_id: str, given: Replacement) -> dict[str, object]:
         discount = given.discount
@@ -239,30 +244,32 @@ def _open(answer: Answer) -> tuple[dict[str, object], object, str]:
     return body, body["data"], "$.data"
 
 
-def _receipt(answer: Answer) -> Receipt:
+def _receipt(answer: Answer, asked: str) -> Receipt:
     body, payload, path = _open(answer)
     record = answer.record(payload, ReceiptRecord, path)
-    fields = cast(Mapping[str, object], payload)
-    extra = {name: value for name, value in fields.items() if name not in _MAPPED}
-    if payload is not body:
-        outside = {name: value for name, value in body.items() if name not in {"succeeded", "data"}}
+    # The id of the printed example is no UUID, so a bare invoice may go by another.
+    by_schema = payload is not body
+    answer.refuse_other(
+        record["invoiceId"].lower(), asked.lower() if by_schema else None, f"{path}.invoiceId"
+    )
+    extra = unknown(record, _MAPPED)
+    if by_schema:
+        outside = unknown(body, {"succeeded", "data"})
         extra = {**{name: value for name, value in outside.items() if value}, **extra}
-    for name in ("createdDate", "dueDate"):
-        text = fields.get(name)
-        if isinstance(text, str) and read_instant(text) is None:
-            extra[name] = text
-    if not isinstance(record.currency, (str, type(None))):
-        extra["currency"] = record.currency
-    if None not in {record.counterparty_id, record.counter_party_id}:
-        extra["counterPartyId"] = record.counter_party_id
+    amount, currency, status = record.get("amount"), record.get("currency"), record.get("status")
+    small, capital = record.get("counterpartyId"), record.get("counterPartyId")
+    if currency is not None and not isinstance(currency, str):
+        extra["currency"] = currency
+    if small is not None and capital is not None:
+        extra["counterPartyId"] = capital
     return Receipt(
-        id=record.invoice_id,
-        amount=record.amount,
-        currency=record.currency if isinstance(record.currency, str) else None,
-        status=None if record.status is None else Status(record.status),
-        counterparty=record.counterparty_id or record.counter_party_id,
-        created_at=read_instant(record.created_date),
-        due_at=read_instant(record.due_date),
+        id=record["invoiceId"],
+        amount=None if amount is None else Decimal(amount),
+        currency=currency if isinstance(currency, str) else None,
+        status=None if status is None else Status(status),
+        counterparty=small or capital,
+        created_at=moment_of(record, "createdDate", extra),
+        due_at=moment_of(record, "dueDate", extra),
         extra=extra,
         raw=body,
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from billingual.model._text import checked_text
 from billingual.model.changes import Changes
 from billingual.model.draft import Draft
 from billingual.model.filter import Filter, Query, Range, Sort
 from billingual.model.instant import instant, instant_text, read_instant
 from billingual.model.invoice import Invoice, InvoiceSummary, Receipt
 from billingual.model.lines import CustomField, LineItem
-from billingual.model.money import Money, exact_decimal, minor_unit_exponent
+from billingual.model.money import Money, checked_currency, exact_decimal, minor_unit_exponent
 from billingual.model.openenum import CollectionMethod, Kind, OpenWord, Status
 from billingual.model.page import Page
 from billingual.model.party import Contact, Party
@@ -42,6 +43,8 @@ __all__ = [
     "Tax",
     "Unset",
     "UnsetType",
+    "checked_currency",
+    "checked_text",
     "exact_decimal",
     "instant",
     "instant_text",

@@ -9,6 +9,7 @@ from typing import Any, cast
 import attrs
 
 from billingual.errors import InvalidInputError
+from billingual.model._text import checked_text
 from billingual.model.instant import instant
 from billingual.model.lines import CustomField, custom_fields
 from billingual.model.money import Money, exact_decimal
@@ -48,10 +49,15 @@ def decimal_if_given(_: object, field: attrs.Attribute[Any], value: object) -> N
 
 def text_if_given(_: object, field: attrs.Attribute[Any], value: object) -> None:
     """Refuse anything but text, None or UNSET."""
-    if value is not UNSET and value is not None and not isinstance(value, str):
-        raise InvalidInputError(
-            field.name, f"{type(value).__name__} is not text", "give a str, None or leave it out"
-        )
+    if value is not UNSET and value is not None:
+        checked_text(value, field.name, "give a str, None or leave it out")
+
+
+def word_if_given(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Refuse anything but text with something in it, None or UNSET."""
+    text_if_given(_, field, value)
+    if isinstance(value, str) and not value.strip():
+        raise InvalidInputError(field.name, "it is empty", "give the provider's word for it")
 
 
 def money_if_given(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -69,7 +75,7 @@ class Given:
     """Fields of an invoice that a caller may set; each starts as UNSET."""
 
     number: str | None | UnsetType = attrs.field(default=UNSET, validator=text_if_given)
-    status: str | None | UnsetType = attrs.field(default=UNSET, validator=text_if_given)
+    status: str | None | UnsetType = attrs.field(default=UNSET, validator=word_if_given)
     issued_at: datetime | None | UnsetType = attrs.field(
         default=UNSET, converter=given_instant, validator=instant_if_given
     )

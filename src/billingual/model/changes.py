@@ -34,8 +34,8 @@ class Changes(Given):
         fields: custom fields: ``{"name": "text"}`` or :class:`CustomField` objects.
 
     Raises:
-        InvalidInputError: if a value is of the wrong type, a datetime has no time zone, or a
-            number is a float.
+        InvalidInputError: if a value is of the wrong type, a datetime has no time zone, a number
+            is a float, or a text holds half of a surrogate pair.
     """
 
     collection_method: str | None | UnsetType = attrs.field(default=UNSET, validator=text_if_given)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import attrs
 
 from billingual.errors import InvalidInputError
 from billingual.model._given import given_instant, instant_if_given
+from billingual.model._text import checked_text
+from billingual.model.instant import instant_text
 
 __all__ = ["Filter", "Query", "Range", "Sort"]
 
@@ -105,12 +107,23 @@ class Range:
         return str(self.low) if self.low == self.high else f"{self.low}-{self.high}"
 
 
+def _key(_: object, __: attrs.Attribute[str], value: object) -> None:
+    checked_text(value, "sort", "give a name, like 'due_at'")
+
+
+def _yes_or_no(_: object, field: attrs.Attribute[bool], value: object) -> None:
+    if type(value) is not bool:
+        raise InvalidInputError(
+            field.name, f"{type(value).__name__} is neither True nor False", "give a bool"
+        )
+
+
 @attrs.frozen
 class Sort:
     """One key to sort by, in the protocol's own names; written ``"due_at"`` or ``"-due_at"``."""
 
-    field: str
-    descending: bool = False
+    field: str = attrs.field(validator=_key)
+    descending: bool = attrs.field(default=False, validator=_yes_or_no)
 
     @classmethod
     def parse(cls, text: str) -> Sort:
@@ -130,21 +143,47 @@ class Sort:
         return f"{'-' if self.descending else '+'}{self.field}"
 
 
-def _texts(values: Iterable[str] | str) -> tuple[str, ...]:
+def _texts(values: Iterable[str] | str | None) -> tuple[str, ...] | None:
     if isinstance(values, str):
         return (values,)
     # What is no list is handed on, so that the validator refuses it by the field's name.
     given: object = values
-    return tuple(given) if isinstance(given, Iterable) else cast(tuple[str, ...], given)
+    return tuple(given) if isinstance(given, Iterable) else cast(None, given)
 
 
-def _all_texts(_: object, field: attrs.Attribute[Any], value: object) -> None:
+def _texts_or_none(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if value is None:
+        return
+    if value == ():
+        raise InvalidInputError(
+            field.name,
+            "an empty list would select nothing or everything",
+            "leave it out for no filter",
+        )
     if not isinstance(value, tuple) or not all(
         isinstance(each, str) and each.strip() for each in value
     ):
         raise InvalidInputError(
             field.name, "an entry is empty or not text", "give one text or a list of texts"
         )
+    for each in value:
+        checked_text(each, field.name)
+
+
+def _params(values: Mapping[str, str]) -> Mapping[str, str]:
+    given: object = values
+    return dict(given) if isinstance(given, Mapping) else values
+
+
+def _pairs_of_texts(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, Mapping):
+        raise InvalidInputError(
+            field.name, f"{type(value).__name__} is no mapping", "give {'name': 'text'}"
+        )
+    for name, text in value.items():
+        if not (isinstance(name, str) and name and isinstance(text, str)):
+            raise InvalidInputError(field.name, f"{name!r} is not a pair of texts", "use text")
+        checked_text(name + text, field.name)
 
 
 def _moment(value: datetime | str | None) -> datetime | None:
@@ -174,14 +213,16 @@ def _range_or_none(_: object, field: attrs.Attribute[Any], value: object) -> Non
 def _text_or_none(_: object, field: attrs.Attribute[str | None], value: object) -> None:
     if value is not None and not (isinstance(value, str) and value.strip()):
         raise InvalidInputError(field.name, f"{value!r} is not text", "give a text or leave it out")
+    if value is not None:
+        checked_text(value, field.name)
 
 
 @attrs.frozen(kw_only=True)
 class Filter:
     """Say which invoices to list: those for which all that is given holds.
 
-    The filters a provider has are in its capabilities; one it lacks is refused before anything
-    is sent.
+    A filter that is None, as all are unless given, holds for every invoice. The filters a provider
+    has are in its capabilities; one it lacks is refused before anything is sent.
 
     Attributes:
         search: text looked for in invoice numbers and party names.
@@ -199,17 +240,22 @@ class Filter:
         extra_params: query parameters sent as they are, for what is documented nowhere yet.
 
     Raises:
-        InvalidInputError: if a value is of the wrong type or cannot be read.
+        InvalidInputError: if a value is of the wrong type or cannot be read, a list is empty, or
+            an earliest date is later than its latest.
     """
 
     search: str | None = attrs.field(default=None, validator=_text_or_none)
-    counterparty: tuple[str, ...] = attrs.field(default=(), converter=_texts, validator=_all_texts)
-    counterparty_ids: tuple[str, ...] = attrs.field(
-        default=(), converter=_texts, validator=_all_texts
+    counterparty: tuple[str, ...] | None = attrs.field(
+        default=None, converter=_texts, validator=_texts_or_none
     )
-    status: tuple[str, ...] = attrs.field(default=(), converter=_texts, validator=_all_texts)
-    collection_method: tuple[str, ...] = attrs.field(
-        default=(), converter=_texts, validator=_all_texts
+    counterparty_ids: tuple[str, ...] | None = attrs.field(
+        default=None, converter=_texts, validator=_texts_or_none
+    )
+    status: tuple[str, ...] | None = attrs.field(
+        default=None, converter=_texts, validator=_texts_or_none
+    )
+    collection_method: tuple[str, ...] | None = attrs.field(
+        default=None, converter=_texts, validator=_texts_or_none
     )
     document: str | None = attrs.field(default=None, validator=_text_or_none)
     issued_from: datetime | None = attrs.field(
@@ -234,14 +280,54 @@ class Filter:
         default=None, converter=_range, validator=_range_or_none
     )
     total: Range | None = attrs.field(default=None, converter=_range, validator=_range_or_none)
-    include_inactive: bool = False
-    expand: tuple[str, ...] = attrs.field(default=(), converter=_texts, validator=_all_texts)
-    extra_params: Mapping[str, str] = attrs.field(factory=dict)
+    include_inactive: bool = attrs.field(default=False, validator=_yes_or_no)
+    expand: tuple[str, ...] | None = attrs.field(
+        default=None, converter=_texts, validator=_texts_or_none
+    )
+    extra_params: Mapping[str, str] = attrs.field(
+        factory=dict, converter=_params, validator=_pairs_of_texts
+    )
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("issued", "due", "paid"):
+            start, end = getattr(self, f"{name}_from"), getattr(self, f"{name}_to")
+            if start is not None and end is not None and start > end:
+                raise InvalidInputError(
+                    f"{name}_from",
+                    f"{instant_text(start)} is later than {name}_to, {instant_text(end)}",
+                    "give the earlier one first",
+                )
 
     def given(self) -> dict[str, object]:
         """List the filters that were set, by their names."""
-        values = ((field.name, getattr(self, field.name)) for field in attrs.fields(Filter))
-        return {name: value for name, value in values if value}
+        names = (field.name for field in attrs.fields(Filter))
+        return {
+            name: getattr(self, name)
+            for name in names
+            if getattr(self, name) != getattr(_EVERYTHING, name)
+        }
+
+
+_EVERYTHING: Final = Filter()
+
+
+def _is_a(kind: type) -> Callable[[object, attrs.Attribute[Any], object], None]:
+    def validator(_: object, field: attrs.Attribute[Any], value: object) -> None:
+        if not isinstance(value, kind):
+            raise InvalidInputError(
+                field.name,
+                f"{type(value).__name__} is no {kind.__name__}",
+                f"give a {kind.__name__}",
+            )
+
+    return validator
+
+
+def _counted(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if type(value) is not int or value < 1:
+        raise InvalidInputError(
+            field.name, f"{value!r} is no count from 1 on", "give an int, 1 or more"
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -253,9 +339,12 @@ class Query:
         sort: in which order; None leaves it to the provider.
         page: counted from 1.
         page_size: rows on a page; None leaves it to the dialect, which takes the largest.
+
+    Raises:
+        InvalidInputError: if a value is of the wrong type, or below 1.
     """
 
-    filter: Filter = attrs.field(factory=Filter)
-    sort: Sort | None = None
-    page: int = 1
-    page_size: int | None = None
+    filter: Filter = attrs.field(factory=Filter, validator=_is_a(Filter))
+    sort: Sort | None = attrs.field(default=None, validator=attrs.validators.optional(_is_a(Sort)))
+    page: int = attrs.field(default=1, validator=_counted)
+    page_size: int | None = attrs.field(default=None, validator=attrs.validators.optional(_counted))

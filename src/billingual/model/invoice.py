@@ -42,7 +42,8 @@ class InvoiceSummary:
         collection_method: how the money is collected.
         counterparty: the buyer of a receivable.
         document: the provider's id of the contract or document behind the invoice.
-        extra: what the provider sent and no attribute here has a name for.
+        extra: what the provider sent and no attribute here has a name for; what stood beside a
+            single invoice in its envelope is under ``envelope``.
         raw: the payload as it came, parsed; numbers with a fraction are Decimals.
     """
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 import attrs
 
 from billingual.errors import InvalidInputError
+from billingual.model._text import checked_text
 from billingual.model.money import Money
 from billingual.model.unset import UNSET, UnsetType
 
@@ -60,19 +61,29 @@ def custom_fields(
     """Accept a mapping of names to texts as the short form of custom fields.
 
     Raises:
-        InvalidInputError: if a name comes twice, or something is no custom field.
+        InvalidInputError: if a name comes twice, something is no custom field, or the short form
+            holds anything but text.
     """
     if value is UNSET:
         return UNSET
     if isinstance(value, Mapping):
-        value = tuple(CustomField(key, text) for key, text in value.items())
+        value = tuple(_text_field(key, text) for key, text in value.items())
     given: object = value
     fields = tuple(given) if isinstance(given, Iterable) else (given,)
     if not all(isinstance(each, CustomField) for each in fields):
         raise InvalidInputError(
             "fields", "these are no custom fields", "give {'name': 'text'} or CustomField objects"
         )
+    for each in value:
+        checked_text(each.key, "fields", "give a str for each name")
+        checked_text(each.type, f"fields.{each.key}", "give the provider's word for its type")
     names = [each.key for each in value]
     if len(set(names)) != len(names):
         raise InvalidInputError("fields", "a name comes twice", "give each name once")
     return tuple(value)
+
+
+def _text_field(key: str, text: object) -> CustomField:
+    checked_text(key, "fields", "give a str for each name")
+    fix = f"give a str, or a list of objects like CustomField({key!r}, value, type=...)"
+    return CustomField(key, checked_text(text, f"fields.{key}", fix))

@@ -24,14 +24,7 @@ def minor_unit_exponent(currency: str) -> int:
     Raises:
         InvalidInputError: if ISO 4217 has no such code, or gives it no minor unit (gold, say).
     """
-    try:
-        exponent = MINOR_UNITS[currency]
-    except (KeyError, TypeError):
-        raise InvalidInputError(
-            "currency",
-            f"{currency!r} is not a currency code of ISO 4217",
-            "use three capital letters, like 'EUR'",
-        ) from None
+    exponent = MINOR_UNITS[checked_currency(currency)]
     if exponent is None:
         raise InvalidInputError(
             "currency",
@@ -39,6 +32,26 @@ def minor_unit_exponent(currency: str) -> int:
             "invoice in a currency that has one",
         )
     return exponent
+
+
+def checked_currency(code: object, field: str = "currency") -> str:
+    """Return *code* if it is one of ISO 4217, in the capital letters it is written with there.
+
+    Raises:
+        InvalidInputError: if ISO 4217 has no such code; one in lower case is not corrected.
+    """
+    if isinstance(code, str):
+        if code in MINOR_UNITS:
+            return code
+        if code.upper() in MINOR_UNITS:
+            raise InvalidInputError(
+                field, f"{code!r} is not in capital letters", f"give {code.upper()!r}"
+            )
+    raise InvalidInputError(
+        field,
+        f"{code!r} is not a currency code of ISO 4217",
+        "use three capital letters, like 'EUR'",
+    )
 
 
 def _whole_minor(_: object, attribute: attrs.Attribute[int], value: object) -> None:
@@ -159,6 +172,24 @@ class Money:
                 "convert one of them first",
             )
         return other.minor
+
+
+_new: Final = object.__new__
+_set_minor: Final = Money.minor.__set__  # type: ignore[attr-defined]  # a slot, to its class
+_set_currency: Final = Money.currency.__set__  # type: ignore[union-attr]  # likewise
+
+
+def trusted_money(minor: int | None, currency: str | None) -> Money | None:
+    """Make money of parts whose types were checked before, or None where there is no amount.
+
+    It is for payloads, which are read by the thousand; callers' values go through the class.
+    """
+    if minor is None:
+        return None
+    money = _new(Money)
+    _set_minor(money, minor)
+    _set_currency(money, currency)
+    return money
 
 
 def exact_decimal(value: object, field: str) -> Decimal:

@@ -11,6 +11,7 @@ import attrs
 
 from billingual.errors import InvalidInputError
 from billingual.model._given import given_decimal, given_instant
+from billingual.model._text import checked_text
 from billingual.model.instant import instant
 from billingual.model.money import exact_decimal
 
@@ -46,8 +47,7 @@ def _whole(_: object, field: attrs.Attribute[int], value: object) -> None:
 
 
 def _text(_: object, field: attrs.Attribute[str], value: object) -> None:
-    if not isinstance(value, str):
-        raise InvalidInputError(field.name, f"{type(value).__name__} is not text", "give a str")
+    checked_text(value, field.name)
 
 
 def _yes_or_no(_: object, field: attrs.Attribute[bool], value: object) -> None:

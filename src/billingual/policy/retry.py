@@ -14,6 +14,7 @@ import attrs
 from billingual.errors import (
     AnswerTooLargeError,
     BillingualError,
+    ProviderError,
     RateLimitedError,
     ServerError,
     TransportError,
@@ -70,8 +71,7 @@ class Retry:
         outcome = attempts[-1].outcome
         if safety.writes and outcome not in {Outcome.NOT_SENT, Outcome.NOT_APPLIED}:
             return f"a write that ended {outcome.value} is never sent again on its own"
-        passing = isinstance(error, (TransportError, RateLimitedError, ServerError))
-        if not passing or isinstance(error, AnswerTooLargeError):
+        if not _may_pass(error):
             return f"{type(error).__name__} would come again"
         if len(attempts) >= self.attempts:
             return f"{len(attempts)} of {self.attempts} attempts are used"
@@ -92,6 +92,16 @@ class Retry:
             # that were turned away together must not come back together.
             return asked_s + jitter, "the provider said when to come back"
         return jitter, f"{attempts[-1].outcome.value} may pass"
+
+
+def _may_pass(error: BillingualError) -> bool:
+    """Tell whether the same request may meet a better answer later."""
+    if isinstance(error, AnswerTooLargeError):
+        return False
+    if isinstance(error, (TransportError, RateLimitedError, ServerError)):
+        return True
+    # 408 and 425 are of the 4xx by number only: the server says that it was the moment.
+    return isinstance(error, ProviderError) and error.status in {408, 425}
 
 
 def _asked_s(error: BillingualError) -> float | None:
