@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 
 import httpx
@@ -10,6 +11,8 @@ import pytest
 from cli_process import Command
 
 from billingual.cli.output import Column, _fitting
+from billingual.cli.reading import _columns
+from billingual.model import InvoiceSummary
 from billingual.sandbox import ACCOUNTS, LANDMARKS, Running
 
 TOKEN = {"BILLINGUAL_TOKEN": ACCOUNTS["exante"].token}
@@ -25,7 +28,7 @@ def test_a_list_works_without_an_account_and_says_so_beside_the_data(billingual:
 
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 4
-    assert done.stdout.splitlines()[0].split()[:3] == ["id", "number", "status"]
+    assert done.stdout.splitlines()[0].split()[:3] == ["number", "status", "minor"]
     assert "\x1b" not in done.stdout + done.stderr
     assert "In-process sandbox" in done.stderr
     assert "In-process sandbox" not in done.stdout
@@ -195,6 +198,47 @@ def test_columns_that_do_not_fit_go_by_rank(width: int, expected: list[str]) -> 
     ]
 
     assert [column.name for column in _fitting(columns, width)] == expected
+
+
+@pytest.mark.parametrize(
+    ("width", "headings", "left_out"),
+    [
+        ("80", "number status minor units due counterparty", "id"),
+        ("60", "number status minor units due", "counterparty, id"),
+        ("120", "number status minor units due counterparty id", None),
+    ],
+)
+def test_a_narrow_terminal_keeps_what_people_read(
+    billingual: Command, width: str, headings: str, left_out: str | None
+) -> None:
+    """The id goes first and nothing is shortened; stderr says what is missing and how to see it."""
+    terminal = {"COLUMNS": width, "TTY_COMPATIBLE": "1"}
+    done = billingual("list", "--limit", "3", env=terminal)
+
+    assert headings == " ".join(re.sub(r"\x1b\[\d*m", "", done.stdout).splitlines()[0].split())
+    assert "…" not in done.stdout
+    said = " ".join(re.sub(r"\x1b\[\d*m", "", done.stderr).split())
+    assert (left_out is None) == ("No room for" not in said)
+    assert left_out is None or f"No room for: {left_out}. See all with -o json, or on" in said
+
+
+def test_the_width_a_hint_asks_for_is_enough(billingual: Command) -> None:
+    """A terminal as wide as the hint says shows every column, and one narrower does not."""
+    terminal = {"TTY_COMPATIBLE": "1"}
+    narrow = billingual("list", "--limit", "3", env={**terminal, "COLUMNS": "60"})
+    found = re.search(r"(\d+)\s+columns", narrow.stderr)
+    assert found is not None
+    enough = billingual("list", "--limit", "3", env={**terminal, "COLUMNS": found[1]})
+    less = billingual("list", "--limit", "3", env={**terminal, "COLUMNS": str(int(found[1]) - 1)})
+
+    assert (False, True) == ("No room" in enough.stderr, "No room" in less.stderr)
+
+
+def test_rows_without_numbers_keep_their_ids() -> None:
+    """Where no number names an invoice, its id does, however narrow the terminal is."""
+    row = InvoiceSummary(id="inv-1", status="DRAFT")
+
+    assert ["id"] == [column.name for column in _fitting(_columns([row]), 1) if any(column.cells)]
 
 
 def test_a_page_size_where_there_are_no_pages_is_refused(billingual: Command) -> None:

@@ -42,7 +42,13 @@ def _order(sandbox: Running, fault: dict[str, object]) -> None:
         (("list", "--provider", "nobody"), "there is no provider named 'nobody'"),
         (("list", "--base-url", "https://exante.example"), "BILLINGUAL_TOKEN"),
         (("sandbox", "--host", "0.0.0.0"), "not a loopback address"),  # noqa: S104 - refused
-        (("demo", "--invoices", "-1"), "from 0 to 100000"),
+        (("demo", "--invoices", "-1"), "Must be >= 0"),
+        (("demo", "--seed", "9" * 20), "Must be <= 9223372036854775807"),
+        (("sandbox", "--port", "99999"), "Must be <= 65535"),
+        (("sandbox", "--port", "-1"), "Must be >= 0"),
+        (("sandbox", "--invoices", "-3"), "Must be >= 0"),
+        (("sandbox", "--invoices", "100001"), "Must be <= 100000"),
+        (("sandbox", "--seed", "9" * 20), "Must be <= 9223372036854775807"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
@@ -175,13 +181,14 @@ def test_the_sandbox_prints_a_url_and_curl_lines_and_stops_cleanly() -> None:
     process = _start("sandbox", "--port", "0")
     assert process.stdout is not None
     url = process.stdout.readline().strip()
-    lines = [process.stdout.readline() for _ in ACCOUNTS]
     answer = httpx.get(f"{url}/_sandbox/state", trust_env=False)
     process.send_signal(signal.SIGINT)
+    commands = [line for line in process.stdout if line.startswith("curl ")]
     _, err = process.communicate(timeout=30)
 
     assert answer.status_code == 200
-    assert all(line.startswith("curl ") and url in line for line in lines)
+    assert len(ACCOUNTS) == len(commands)
+    assert all(f"'{url}/" in command for command in commands)
     assert process.returncode == 0
     assert "The sandbox has stopped." in err
     assert "Traceback" not in err
@@ -195,17 +202,49 @@ def test_a_taken_port_is_told(billingual: Command, served: Running) -> None:
     assert "--port 0" in done.stderr
 
 
-@pytest.mark.parametrize("missing", ["cyclopts", "rich"])
-def test_without_the_extra_one_line_says_what_to_install(missing: str) -> None:
-    """The library is usable without the command line's packages."""
-    code = f"import sys; sys.modules[{missing!r}] = None; import billingual.cli as c; c.main([])"
+@pytest.mark.parametrize(
+    ("missing", "arguments"),
+    [
+        ("cyclopts", []),
+        ("rich", []),
+        ("starlette", ["demo"]),
+        ("starlette", ["sandbox"]),
+        ("uvicorn", ["demo"]),
+        ("uvicorn", ["sandbox", "--port", "0"]),
+    ],
+)
+def test_without_the_extra_one_line_says_what_to_install(
+    missing: str, arguments: list[str]
+) -> None:
+    """The library is usable without the command line's packages, and each command names them."""
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None; "
+        f"import billingual.cli as c; c.main({arguments!r})"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
     )
 
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
+    assert f"needs {missing}," in done.stderr
     assert 'pip install "billingual[cli]"' in done.stderr
+    assert 'pip install ".[cli]"' in done.stderr
+
+
+def test_another_missing_import_is_not_taken_for_the_extra() -> None:
+    """A fault of ours shows itself as it is, instead of advice that would not help."""
+    code = (
+        "import sys; sys.modules['billingual.cli.demo_bulk'] = None; "
+        "import billingual.cli as c; c.main(['demo'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert done.returncode == 1
+    assert "billingual.cli.demo_bulk" in done.stderr
+    assert "pip install" not in done.stderr
 
 
 def test_importing_the_command_line_imports_nothing_of_it() -> None:

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from billingual.sandbox import ACCOUNTS, LANDMARKS, Running, running, serve
+from billingual.sandbox.index import curl_commands
 
 AUTH = {"Authorization": f"Bearer {ACCOUNTS['exante'].token}"}
 KUKKINGU = {
@@ -185,9 +186,86 @@ def test_a_host_others_can_reach_is_refused(host: str) -> None:
         serve(host, 0, announce=print)
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "bound"),
+    [
+        ("port", -1, "65535"),
+        ("port", 65_536, "65535"),
+        ("invoices", -3, "100000"),
+        ("invoices", 100_001, "100000"),
+        ("seed", 2**63, "9223372036854775807"),
+        ("seed", -(2**63), "9223372036854775807"),
+    ],
+)
+def test_a_number_out_of_bounds_is_refused_by_name(option: str, value: int, bound: str) -> None:
+    """The error names the argument and its bound, before a socket or a file is opened."""
+    given = {"invoices": 1, "port": 0, option: value}
+    with pytest.raises(ValueError, match=f"{option}={value} is out of bounds.* {bound}$"):
+        serve("127.0.0.1", announce=print, **given)
+    with (
+        pytest.raises(ValueError, match=f"{option}={value} is out of bounds.* {bound}$"),
+        running(**given),
+    ):
+        raise AssertionError
+
+
+@pytest.mark.parametrize("provider", sorted(ACCOUNTS))
+def test_a_printed_command_works_when_it_is_pasted(
+    client: httpx.Client, server: Running, provider: str
+) -> None:
+    """A shell takes each command as it stands, and the provider answers 200 to its words."""
+    command = curl_commands(server.url)[provider]
+    request = _pasted(command)
+    answer = client.send(request)
+
+    assert answer.status_code == 200, answer.text
+
+
+def test_the_pasted_replacement_leaves_nothing_out(client: httpx.Client, server: Running) -> None:
+    """The provider clears what a document lacks, so the printed one says every field."""
+    rows = f"{server.url}/_sandbox/invoices?provider=katsu"
+    before = client.get(rows).json()["invoices"][0]["doc"]
+    answer = client.send(_pasted(curl_commands(server.url)["katsu"]))
+    after = next(
+        row["doc"]
+        for row in client.get(rows).json()["invoices"]
+        if row["id"] == LANDMARKS["katsu_invoice"]
+    )
+
+    assert (True, 107.5) == (answer.json()["succeeded"], answer.json()["data"]["amount"])
+    assert set(before) == set(after)
+    assert None not in after.values()
+
+
+def _pasted(command: str) -> httpx.Request:
+    """Make the request that curl would send: a real shell splits the words, we read the options."""
+    script = f"curl() {{ printf '%s\\0' \"$@\"; }}\n{command}\n"
+    done = subprocess.run(
+        ["sh"],  # noqa: S607 - the shell of whoever pastes
+        input=script,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    words = iter(done.stdout.removesuffix("\0").split("\0"))
+    method, url, headers, body = "GET", "", [], None
+    for word in words:
+        if word == "-X":
+            method = next(words)
+        elif word == "-H":
+            name, _, value = next(words).partition(": ")
+            headers.append((name, value))
+        elif word == "-d":
+            body = next(words)
+        else:
+            url = word
+    return httpx.Request(method, url, headers=headers, content=body)
+
+
 @pytest.mark.slow
 def test_the_blocking_server_announces_itself_and_ends_on_interrupt() -> None:
-    """It prints a URL and three curl lines, and Ctrl-C ends it without a traceback."""
+    """It prints a URL and three curl commands, and Ctrl-C ends it without a traceback."""
     program = (
         "from billingual.sandbox import serve\n"
         "serve('127.0.0.1', 0, invoices=1, announce=lambda line: print(line, flush=True))"
@@ -200,14 +278,16 @@ def test_the_blocking_server_announces_itself_and_ends_on_interrupt() -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        url, *lines = [process.stdout.readline().strip() for _ in range(4)]
+        url = process.stdout.readline().strip()
         answer = httpx.get(f"{url}/_sandbox/clock")
         process.send_signal(2)
+        commands = [line for line in process.stdout if line.startswith("curl ")]
         errors = process.stderr.read()
         status = process.wait(timeout=30)
 
     assert answer.status_code == 200
-    assert all(line.startswith("curl ") and url in line for line in lines)
+    assert len(ACCOUNTS) == len(commands)
+    assert all(f"'{url}/" in command for command in commands)
     assert (errors, status) == ("", 0)
 
 

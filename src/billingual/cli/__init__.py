@@ -23,13 +23,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from billingual.cli.app import run  # noqa: PLC0415 - the library is used without it
 
         code = run(sys.argv[1:] if arguments is None else arguments)
-    except ModuleNotFoundError as missing:
-        name = (missing.name or "").partition(".")[0]
+    except ImportError as error:
+        name = _missing_package(error)
         if name not in _OF_THE_EXTRA:
             raise
         sys.stderr.write(
             f"billingual: the command line needs {name}, which is not installed; "
-            'run: pip install "billingual[cli]"\n'
+            'run: pip install "billingual[cli]" (in a checkout: pip install ".[cli]")\n'
         )
         code = 2
     raise SystemExit(code)
+
+
+def _missing_package(error: BaseException | None) -> str:
+    """Name what is not installed; cyclopts wraps the word of it when it imports a command."""
+    while error is not None and not isinstance(error, ModuleNotFoundError):
+        error = error.__cause__
+    return "" if error is None else (error.name or "").partition(".")[0]

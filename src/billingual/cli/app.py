@@ -73,7 +73,7 @@ def _launch(  # noqa: D417 - the tokens are the command
             raise
         complain(error)
         return exit_code(error)
-    except (CycloptsError, BrokenPipeError, ModuleNotFoundError):
+    except (CycloptsError, BrokenPipeError, ImportError):
         raise
     except Exception as error:
         if debug:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import anyio
-from cyclopts import Parameter
 from rich.console import Console
 
 from billingual.cli.demo_bulk import bulk_chapter
@@ -16,6 +15,7 @@ from billingual.cli.demo_katsu import katsu_chapter
 from billingual.cli.demo_kukkingu import kukkingu_chapter
 from billingual.cli.scene import Scene
 from billingual.cli.show import ChapterStoppedError, Report, Stage, Step
+from billingual.cli.sowing import CountOption, SeedOption
 from billingual.cli.witness import Witness
 from billingual.sandbox import running
 
@@ -34,8 +34,8 @@ _LIMIT_S: Final = 120.0
 def demo(
     *,
     provider: ProviderName | None = None,
-    invoices: Annotated[int, Parameter(validator=lambda _, n: _check_count(n))] = 1000,
-    seed: int = 42,
+    invoices: CountOption = 1000,
+    seed: SeedOption = 42,
 ) -> int:
     """Show everything working in a minute: no account, no network.
 
@@ -45,7 +45,7 @@ def demo(
 
     Args:
         provider: Show only the dialects of this provider; all by default.
-        invoices: How many invoices Exante's organization starts with; 1000 by default.
+        invoices: How many invoices Exante's organization starts with, to 100000; 1000 by default.
         seed: Seed of the sandbox's data, 42 by default; it decides all of it.
     """
     console = Console(highlight=False)
@@ -91,8 +91,3 @@ def _open(stage: Stage, url: str, invoices: int, seed: int) -> None:
         "real sockets. No account is needed and nothing leaves this machine. A line that starts "
         "with 'wire' names the HTTP requests behind a step and what came back.",
     )
-
-
-def _check_count(count: int) -> None:
-    if not 0 <= count <= 100_000:
-        raise ValueError("give a whole number from 0 to 100000")

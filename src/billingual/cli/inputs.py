@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
@@ -33,6 +34,7 @@ __all__ = [
     "changes_from",
     "draft_from",
     "filter_from",
+    "found_in",
     "named_numbers",
     "replacement_from",
 ]
@@ -150,7 +152,11 @@ class ChangeOptions(_FieldOptions):
 
 def filter_from(options: FilterOptions) -> Filter:
     """Make a filter of the options."""
-    given = attrs.asdict(options, recurse=False)
+    given = {
+        name: value
+        for name, value in attrs.asdict(options, recurse=False).items()
+        if value is not None and value != ()
+    }
     given["extra_params"] = _pairs("param", options.extra_params)
     return Filter(**given)
 
@@ -179,8 +185,28 @@ def replacement_from(source: str) -> Replacement:
     }
     for name, read in parts.items():
         if name in record:
-            record[name] = read(record[name])
-    return _made(Replacement, record, "the document")
+            with found_in(source):
+                record[name] = read(record[name])
+    with found_in(source):
+        return _made(Replacement, record, "the document")
+
+
+@contextmanager
+def found_in(source: str | None, besides: Collection[str] = ()) -> Iterator[None]:
+    """Say of what is wrong that it stands in a file.
+
+    Args:
+        source: the file, or None where there is none.
+        besides: names of what came from elsewhere.
+    """
+    try:
+        yield
+    except InvalidInputError as error:
+        if source is None or error.field in besides:
+            raise
+        place = "the input" if source == "-" else source
+        field = f"{error.field} in {place}"
+        raise InvalidInputError(field, error.problem, error.fix) from None
 
 
 def named_numbers(option: str, texts: Sequence[str]) -> dict[str, int]:
@@ -202,19 +228,20 @@ def named_numbers(option: str, texts: Sequence[str]) -> dict[str, int]:
 
 def _given_from(kind: type[T], options: _FieldOptions, source: str | None) -> T:
     given: dict[str, Any] = {} if source is None else dict(_read_object(source))
-    if isinstance(given.get("fields"), list):
-        given["fields"] = _each(CustomField, given["fields"], "fields")
     chosen = {
         name: value
         for name, value in attrs.asdict(options, recurse=False).items()
         if value is not None and name != "field"
     }
-    given |= chosen
     if options.field:
-        given["fields"] = _pairs("field", options.field)
-    if given.get("total") is not None:
-        given["total"] = _money(given["total"])
-    return _made(kind, given, "the invoice")
+        chosen["fields"] = _pairs("field", options.field)
+    given |= chosen
+    with found_in(source, besides=chosen):
+        if isinstance(given.get("fields"), list):
+            given["fields"] = _each(CustomField, given["fields"], "fields")
+        if given.get("total") is not None:
+            given["total"] = _money(given["total"])
+        return _made(kind, given, "the invoice")
 
 
 def _money(value: object) -> Money:
@@ -225,7 +252,10 @@ def _money(value: object) -> Money:
         raise InvalidInputError(
             "total", f"{value!r} is no amount with a currency", "write it like '120.00 EUR'"
         )
-    return Money.of(parts[0], parts[1])
+    try:
+        return Money.of(parts[0], parts[1])
+    except InvalidInputError as error:
+        raise InvalidInputError("total", error.problem, error.fix) from None
 
 
 def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:

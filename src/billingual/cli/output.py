@@ -101,7 +101,8 @@ class Column:
 def show_rows(columns: Sequence[Column]) -> None:
     """Print a table to stdout, without the columns that are empty.
 
-    On a terminal, columns that do not fit are left out too, and that is said.
+    On a terminal, columns that do not fit are left out too, and that is said. Nothing is shortened:
+    half an id or half an amount is worse than none.
     """
     console = Console(highlight=False)
     filled = [column for column in columns if any(column.cells)]
@@ -114,7 +115,10 @@ def show_rows(columns: Sequence[Column]) -> None:
     _print(table, console)
     left_out = [column.name for column in filled if column not in kept]
     if left_out:
-        hint(f"No room for: {', '.join(left_out)}. Widen the terminal, or use -o json.")
+        hint(
+            f"No room for: {', '.join(left_out)}. See all with -o json, or on a terminal of "
+            f"{_width(filled)} columns."
+        )
 
 
 def show_facts(facts: Iterable[tuple[str, str]]) -> None:
@@ -131,12 +135,16 @@ def show_facts(facts: Iterable[tuple[str, str]]) -> None:
 
 def _fitting(columns: Sequence[Column], width: int) -> list[Column]:
     kept = list(columns)
-    while kept and sum(column.width + _GAP for column in kept) - _GAP > width:
+    while kept and _width(kept) > width:
         worst = max(kept, key=lambda column: column.rank)
         if worst.rank == 0:
             break
         kept.remove(worst)
     return kept
+
+
+def _width(columns: Sequence[Column]) -> int:
+    return sum(column.width + _GAP for column in columns) - _GAP
 
 
 def _print(table: Table, console: Console) -> None:

@@ -142,13 +142,16 @@ def _columns(rows: Sequence[InvoiceSummary]) -> tuple[Column, ...]:
         "" if row.total is None else f"{row.total.minor}" if bare else str(row.total)
         for row in rows
     )
+    # An id takes half of a narrow terminal and tells a reader nothing; where there is no number,
+    # it is all that names an invoice.
+    numbered = all(row.number for row in rows)
     return (
-        Column("id", tuple(row.id for row in rows)),
-        Column("number", tuple(text_of(row.number) for row in rows), rank=1),
-        Column("status", tuple(text_of(row.status) for row in rows), rank=2),
-        Column("due", tuple(text_of(row.due_at)[:10] for row in rows), rank=4),
-        Column("minor units" if bare else "total", tuple(totals), rank=3, is_number=True),
-        Column("counterparty", tuple(_name(row) for row in rows), rank=5),
+        Column("number", tuple(text_of(row.number) for row in rows)),
+        Column("status", tuple(text_of(row.status) for row in rows), rank=1),
+        Column("minor units" if bare else "total", tuple(totals), rank=2, is_number=True),
+        Column("due", tuple(text_of(row.due_at)[:10] for row in rows), rank=3),
+        Column("counterparty", tuple(_name(row) for row in rows), rank=4),
+        Column("id", tuple(row.id for row in rows), rank=5 if numbered else 0),
     )
 
 

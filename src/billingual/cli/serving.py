@@ -5,12 +5,18 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from billingual.cli.connection import TOKEN_VARIABLE
 from billingual.cli.exits import FAILURE, OK
+from billingual.cli.sowing import CountOption, SeedOption
 from billingual.cli.talk import fail, hint
 from billingual.errors import ConfigurationError
 from billingual.sandbox import ACCOUNTS, serve
+from billingual.sandbox.server import MAX_PORT
 
 __all__ = ["sandbox"]
 
@@ -18,20 +24,20 @@ __all__ = ["sandbox"]
 def sandbox(
     *,
     host: str = "127.0.0.1",
-    port: int = 8321,
+    port: Annotated[int, Parameter(validator=Number(gte=0, lte=MAX_PORT))] = 8321,
     db: Path | None = None,
-    seed: int = 42,
-    invoices: int = 1000,
+    seed: SeedOption = 42,
+    invoices: CountOption = 1000,
     allow_remote: bool = False,
 ) -> int:
     """Serve all providers on this machine until Ctrl-C: stateful, seeded, no account.
 
     Args:
         host: Address to listen on; 127.0.0.1 unless you say otherwise.
-        port: Port to listen on, 8321 unless you say otherwise; 0 picks a free one.
+        port: Port to listen on, to 65535; 8321 unless you say otherwise, 0 picks a free one.
         db: SQLite file that keeps the data; in memory otherwise.
         seed: Seed of the data, 42 unless you say otherwise; it decides all of it.
-        invoices: How many invoices Exante's organization starts with; 1000 by default.
+        invoices: How many invoices Exante's organization starts with, to 100000; 1000 by default.
         allow_remote: Let other machines in; the sandbox's tokens are public.
     """
     try:
@@ -60,13 +66,13 @@ def sandbox(
 
 
 def _announcer() -> Callable[[str], None]:
-    lines: list[str] = []
+    said: list[str] = []
 
-    def announce(line: str) -> None:
-        print(line, flush=True)  # noqa: T201 - stdout is where data goes
-        lines.append(line)
-        if len(lines) == 1 + len(ACCOUNTS):
-            _say_commands(lines[0])
+    def announce(text: str) -> None:
+        print(text, flush=True)  # noqa: T201 - stdout is where data goes
+        said.append(text)
+        if len(said) == 1 + len(ACCOUNTS):
+            _say_commands(said[0])
 
     return announce
 
@@ -74,7 +80,7 @@ def _announcer() -> Callable[[str], None]:
 def _say_commands(url: str) -> None:
     exante = ACCOUNTS["exante"]
     hint(
-        "The sandbox is up; Ctrl-C stops it. Try a curl line in another terminal, or:\n"
+        "The sandbox is up; Ctrl-C stops it. Try a curl command in another terminal, or:\n"
         f"  export {TOKEN_VARIABLE}={exante.token}\n"
         f"  billingual list --base-url {url}{exante.prefix}"
     )

@@ -12,6 +12,7 @@ from billingual.cli.inputs import (
     DraftOptions,
     changes_from,
     draft_from,
+    found_in,
     named_numbers,
     replacement_from,
 )
@@ -94,12 +95,13 @@ async def update_invoice(  # noqa: D417 - groups of options say themselves what 
         )
     currencies = named_numbers("currency-code", currency_code)
     async with open_client(connection, currencies=currencies, dry_run=dry_run) as invoices:
-        if dry_run:
-            show_request(invoices.preview.update(invoice_id, whole or changes), output)
-        elif whole is not None:
-            show_invoice(await invoices.update(invoice_id, whole), output, raw=raw)
-        else:
-            show_invoice(await invoices.update(invoice_id, changes), output, raw=raw)
+        with found_in(replacement, besides=("invoice_id",)):
+            if dry_run:
+                show_request(invoices.preview.update(invoice_id, whole or changes), output)
+            elif whole is not None:
+                show_invoice(await invoices.update(invoice_id, whole), output, raw=raw)
+            else:
+                show_invoice(await invoices.update(invoice_id, changes), output, raw=raw)
 
 
 def _say_example(connection: Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from importlib import resources
+from typing import Final
 
 import anyio
 from starlette.applications import Starlette
@@ -30,7 +31,12 @@ from billingual.sandbox.seed import DEFAULT_INVOICES, DEFAULT_SEED, sow
 from billingual.sandbox.store import Store
 from billingual.sandbox.world import Sleep, World
 
-__all__ = ["Sandbox", "create_app"]
+__all__ = ["MAX_INVOICES", "MAX_SEED", "Sandbox", "create_app"]
+
+MAX_INVOICES: Final = 100_000
+"""Most invoices a sandbox starts with: more would take minutes to make."""
+MAX_SEED: Final = 2**63 - 1
+"""The largest seed that SQLite holds; the smallest is its negative."""
 
 _REFUSALS: Mapping[str, Refuse] = {
     "exante": exante.refuse,
@@ -77,13 +83,17 @@ def create_app(
     Args:
         db: Path of the SQLite file to keep the data in; None keeps it in memory. A file that
             holds data already is taken as it is, with its own seed and clock.
-        seed: Seed of the data; the same seed gives the same bytes.
-        invoices: How many invoices Exante's default organization starts with.
+        seed: Seed of the data, at most `MAX_SEED` either side of zero; the same seed gives the
+            same bytes.
+        invoices: How many invoices Exante's default organization starts with, from 0 to
+            `MAX_INVOICES`.
         sleep: Waits a number of seconds for latency faults; `anyio.sleep` if None.
 
     Raises:
+        ValueError: If *seed* or *invoices* is out of bounds.
         sqlite3.Error: If the file cannot be opened or is no database.
     """
+    _check_bounds(seed, invoices)
     store = Store(db)
     now = store.meta("clock")
     if now is not None:
@@ -99,6 +109,13 @@ def create_app(
         with store.transaction():
             sow(world, seed, invoices)
     return Sandbox(world)
+
+
+def _check_bounds(seed: int, invoices: int) -> None:
+    if not 0 <= invoices <= MAX_INVOICES:
+        raise ValueError(f"invoices={invoices} is out of bounds; give 0 to {MAX_INVOICES}")
+    if not -MAX_SEED <= seed <= MAX_SEED:
+        raise ValueError(f"seed={seed} is out of bounds; give {-MAX_SEED} to {MAX_SEED}")
 
 
 def _openapi(provider: str) -> Route:

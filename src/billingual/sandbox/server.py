@@ -12,7 +12,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import uvicorn
@@ -21,10 +21,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from billingual.sandbox.accounts import ACCOUNTS
 from billingual.sandbox.app import Sandbox, create_app
-from billingual.sandbox.index import curl_lines
+from billingual.sandbox.index import curl_commands
 from billingual.sandbox.seed import DEFAULT_INVOICES, DEFAULT_SEED
 
-__all__ = ["Running", "running", "serve"]
+__all__ = ["MAX_PORT", "Running", "running", "serve"]
+
+MAX_PORT: Final = 65_535
+"""The largest port there is."""
 
 _STARTUP_S = 30.0
 _GRACE_S = 1
@@ -96,27 +99,29 @@ def serve(
 
     Args:
         host: Address to listen on.
-        port: Port to listen on; 0 picks a free one.
+        port: Port to listen on, up to `MAX_PORT`; 0 picks a free one.
         db: See `create_app`.
         seed: See `create_app`.
         invoices: See `create_app`.
-        announce: Takes each line to show: the URL, then one curl line per provider.
+        announce: Takes each text to show: the URL, then one curl command per provider, which may
+            go over several lines.
         allow_remote: Whether *host* may be reachable from other machines.
 
     Raises:
         ValueError: If *host* is not a loopback address and *allow_remote* is false: the
-            credentials are well known.
+            credentials are well known; if *port*, *seed* or *invoices* is out of bounds.
         OSError: If the port is taken.
     """
     _check_host(host, allow_remote=allow_remote)
+    _check_port(port)
     app = create_app(db=db, seed=seed, invoices=invoices)
     with closing(app), _listener(host, port) as listener, suppress(KeyboardInterrupt):
         url = _url(host, listener)
 
         def say() -> None:
             announce(url)
-            for line in curl_lines(url).values():
-                announce(line)
+            for command in curl_commands(url).values():
+                announce(command)
 
         _server(app, say).run(sockets=[listener])
 
@@ -134,17 +139,19 @@ def running(
 
     Args:
         host: A loopback address.
-        port: Port to listen on; 0 picks a free one.
+        port: Port to listen on, up to `MAX_PORT`; 0 picks a free one.
         db: See `create_app`.
         seed: See `create_app`.
         invoices: See `create_app`.
 
     Raises:
-        ValueError: If *host* is not a loopback address.
+        ValueError: If *host* is not a loopback address; if *port*, *seed* or *invoices* is out of
+            bounds.
         OSError: If the port is taken.
         RuntimeError: If the server does not come up.
     """
     _check_host(host, allow_remote=False)
+    _check_port(port)
     app = create_app(db=db, seed=seed, invoices=invoices)
     with closing(app), _listener(host, port) as listener:
         up = threading.Event()
@@ -181,6 +188,11 @@ def _check_host(host: str, *, allow_remote: bool) -> None:
             f"{host!r} is not a loopback address, and the sandbox's credentials are public;"
             " listen on 127.0.0.1, or allow remote access explicitly"
         )
+
+
+def _check_port(port: int) -> None:
+    if not 0 <= port <= MAX_PORT:
+        raise ValueError(f"port={port} is out of bounds; give 0 to {MAX_PORT}")
 
 
 def _listener(host: str, port: int) -> socket.socket:
