@@ -45,7 +45,7 @@ from billingual.model import (
     Sort,
     UnsetType,
 )
-from billingual.operands import expected, ids_of, pairs_of, query_of
+from billingual.operands import expected, ids_of, pairs_of, query_of, refuse_base
 from billingual.pagination import Pager
 from billingual.preview import Preview
 from billingual.protocol import (
@@ -141,6 +141,7 @@ class AsyncClient:
         self._settings = settings
         self._desk: Desk = desk
         self._is_sibling = False
+        wire.client = repr(self)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -283,6 +284,7 @@ class AsyncClient:
             OutcomeUnknown: if the change may or may not have been made.
         """
         if isinstance(changes, Replacement):
+            refuse_base(base)
             dialect = self._desk.dialect(Feature.REPLACE)
             return await self._desk.converse(
                 Feature.REPLACE, dialect, dialect.replace(invoice_id, changes)

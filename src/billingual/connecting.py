@@ -14,6 +14,7 @@ from billingual.desk import Desk, Wire
 from billingual.driver import BlockingDriver, Driver
 from billingual.drivers.blocking import SteppingDriver
 from billingual.drivers.on_anyio import AnyioDriver
+from billingual.drivers.threaded import ThreadedTransport
 from billingual.errors import ConfigurationError
 from billingual.protocol import (
     Dialect,
@@ -113,16 +114,37 @@ def open_wire(transport: str | Transport | TransportFactory, options: TransportO
     Raises:
         UnknownNameError: if there is no transport of that name.
         MissingExtraError: if it needs a package that is not installed.
+        ConfigurationError: if it only works on an event loop and the driver blocks.
     """
     if isinstance(transport, str):
         transport = cast(TransportFactory, TRANSPORTS.load(transport))
-    elif hasattr(transport, "send") and not isinstance(transport, type):
-        return Wire(cast(Transport, transport), owned=False)
-    if not callable(transport):
+    made: Transport
+    if owned := not hasattr(transport, "send") or isinstance(transport, type):
+        if not callable(transport):
+            raise ConfigurationError(
+                f"transport={transport!r} is neither a name, a transport nor a function that "
+                "makes one."
+            )
+        made = cast(TransportFactory, transport)(options)
+    else:
+        made = cast(Transport, transport)
+    awaited = not hasattr(options.driver, "run")
+    return Wire(_fitting(made, options.driver), owned=owned, awaited=awaited)
+
+
+def _fitting(transport: Transport, driver: Driver) -> Transport:
+    """Make the transport wait as the driver does, or refuse it."""
+    colours = getattr(transport, "colours", frozenset({"async"}))
+    if driver.blocks and "blocking" not in colours:
         raise ConfigurationError(
-            f"transport={transport!r} is neither a name, a transport nor a function that makes one."
+            f"the transport {type(transport).__name__} only works on an event loop, and Client "
+            'blocks the thread; use AsyncClient, or driver="portal" to keep a loop in a thread of '
+            "its own. A transport that never suspends may say so: colours = "
+            '{"async", "blocking"}.'
         )
-    return Wire(cast(TransportFactory, transport)(options), owned=True)
+    if not driver.blocks and "async" not in colours:
+        return ThreadedTransport(transport, driver)
+    return transport
 
 
 def open_desk(settings: Settings, *, wire: Wire, driver: Driver, calls: Iterator[int]) -> Desk:

@@ -7,7 +7,10 @@ attempts mean together is pronounced here, once: a definite answer, or ``Outcome
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Final, TypeVar
 
 import attrs
@@ -16,9 +19,11 @@ from billingual._version import __version__
 from billingual.auth import BearerAuth, struck_out
 from billingual.capabilities import Capabilities, Feature
 from billingual.driver import Driver
+from billingual.drivers.blocking import lacks_a_loop
 from billingual.errors import (
     BillingualError,
     ClosedError,
+    ConfigurationError,
     DeadlineExceededError,
     InternalError,
     LockedError,
@@ -52,6 +57,7 @@ from billingual.wire import (
     Bounds,
     Conversation,
     Deadline,
+    Headers,
     Timeouts,
     WireRequest,
     WireResponse,
@@ -70,10 +76,23 @@ HEADERS: Final = (
 
 @attrs.define
 class Wire:
-    """A transport as the clients that share it see it: open or closed."""
+    """A transport as the clients that share it see it: open or closed.
+
+    A transport may have a method ``drop()``, which closes idle connections from any thread without
+    waiting and returns how many there were. It is called when nobody can close the wire any more.
+
+    Attributes:
+        transport: what moves requests.
+        owned: whether it is ours to close.
+        awaited: whether its clients are awaited.
+        client: the first client in words, for a warning.
+        closed: whether it was closed.
+    """
 
     transport: Transport
     owned: bool
+    awaited: bool = True
+    client: str = ""
     closed: bool = False
 
     async def aclose(self) -> None:
@@ -81,6 +100,25 @@ class Wire:
         self.closed = True
         if self.owned:
             await self.transport.aclose()
+
+    def __del__(self) -> None:
+        drop = getattr(self.transport, "drop", None)
+        if self.closed or not self.owned or drop is None or sys.is_finalizing():
+            return
+        dropped = 0
+        with suppress(Exception):
+            dropped = drop()
+        if dropped:
+            name, cure = "AsyncClient", '"async with", or await its aclose()'
+            if not self.awaited:
+                name, cure = "Client", '"with", or call its close()'
+            warnings.warn(
+                f"unclosed {self.client.replace('AsyncClient', name, 1)}: its {dropped} idle "
+                f"connection(s) are closed now; use it in {cure}.",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
 
 
 @attrs.frozen(kw_only=True)
@@ -209,7 +247,7 @@ class _Call:
         try:
             if desk.wire.closed:
                 raise ClosedError("this client is closed; make a new one.")
-            signature = await desk.auth.sign()
+            signature = await self._sign()
             if self.deadline.left() <= 0:
                 raise DeadlineExceededError(
                     f"the deadline of {desk.deadline_s:g} s passed before attempt {number} was "
@@ -223,6 +261,19 @@ class _Call:
             raise
         self._note(number, Outcome.COMMITTED, None, status=response.status)
         return response
+
+    async def _sign(self) -> Headers:
+        try:
+            return await self.desk.auth.sign()
+        except (InternalError, RuntimeError) as fault:
+            if not self.desk.driver.blocks or not (
+                isinstance(fault, InternalError) or lacks_a_loop(fault)
+            ):
+                raise
+            raise ConfigurationError(
+                "the token function waits on an event loop, and Client blocks the thread; give a "
+                'plain function, use AsyncClient, or driver="portal". Nothing was sent.'
+            ) from fault
 
     async def _send(self, request: WireRequest) -> WireResponse:
         bounds = Bounds(timeouts=self.desk.timeouts, deadline=self.deadline)

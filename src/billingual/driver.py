@@ -26,6 +26,10 @@ class Place(Hashable, Protocol):
         """Tell whether connections made there can still be used and closed."""
         ...
 
+    def soon(self, call: Callable[[], object]) -> bool:
+        """Have *call* made on its event loop, from any thread; False where none runs."""
+        ...
+
 
 class Slots(Protocol):
     """A fixed number of places, waited for in turn."""

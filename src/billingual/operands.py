@@ -11,7 +11,7 @@ from typing import TypeVar
 from billingual.errors import InvalidInputError
 from billingual.model import Changes, Filter, Query, Sort
 
-__all__ = ["expected", "ids_of", "pairs_of", "query_of"]
+__all__ = ["expected", "ids_of", "pairs_of", "query_of", "refuse_base"]
 
 T = TypeVar("T")
 
@@ -75,6 +75,20 @@ def query_of(filter: Filter | None, sort: str | Sort | None, page_size: int | No
         sort=None if sort is None else expected(sort, Sort, "sort"),
         page_size=page_size,
     )
+
+
+def refuse_base(base: object) -> None:
+    """Refuse a copy for a lock check where the whole document is replaced.
+
+    Raises:
+        InvalidInputError: if there is one.
+    """
+    if base is not None:
+        raise InvalidInputError(
+            "base",
+            "a whole document is replaced, and no status is known to lock it",
+            "leave it out",
+        )
 
 
 def _no_pairs(given: object) -> InvalidInputError:

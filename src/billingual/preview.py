@@ -11,7 +11,7 @@ from billingual.capabilities import Feature
 from billingual.desk import HEADERS, Desk
 from billingual.errors import InternalError
 from billingual.model import Changes, Draft, Filter, InvoiceSummary, Replacement, Sort
-from billingual.operands import expected, ids_of, pairs_of, query_of
+from billingual.operands import expected, ids_of, pairs_of, query_of, refuse_base
 from billingual.wire import Conversation, WireRequest
 
 __all__ = ["Preview"]
@@ -57,6 +57,7 @@ class Preview:
     ) -> WireRequest:
         """Show the request of ``update``."""
         if isinstance(changes, Replacement):
+            refuse_base(base)
             dialect = self._desk.dialect(Feature.REPLACE)
             return self._first(dialect.replace(invoice_id, changes))
         expected(changes, Changes, "changes")

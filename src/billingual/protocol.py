@@ -192,6 +192,9 @@ class Transport(Protocol):
     A transport may say in an attribute ``colours`` how it waits: a set of ``"async"`` (it
     suspends the task), ``"blocking"`` (it blocks the thread), or both, where it does as the
     driver of its options does. Without the attribute it is taken to be async.
+
+    It may also have a method ``drop()``, which closes what it can without waiting and returns how
+    many connections there were: it is called when a client is forgotten unclosed.
     """
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:

@@ -4,15 +4,17 @@ The core is written with ``async``, but over a transport that blocks it never su
 *stepped*: started once with ``send(None)``, it runs to its end in the caller's thread. That works
 in a notebook, after ``fork``, in many threads and under gevent, and costs about a microsecond.
 A coroutine that does suspend is a fault of ours, or of an async-only part that was plugged in; it
-is closed and reported with what it waited for.
+is broken off and reported with what it waited for.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import sys
 import threading
 import time
+import warnings
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -21,20 +23,59 @@ from collections.abc import (
     Sequence,
 )
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import Context, copy_context
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from billingual.drivers.place import RunPlace
 from billingual.errors import InternalError
 
-__all__ = ["SteppingDriver", "iterate", "step"]
+__all__ = ["SteppingDriver", "iterate", "lacks_a_loop", "step"]
 
 T = TypeVar("T")
 
+# A part may wait once more in each clean-up on the way out; one that never ends is given up.
+_CLEAN_UPS: Final = 16
 
-class SteppingDriver:
-    """Wait by blocking the thread; holds no state and is safe to share between threads."""
+
+class LoopWatch:
+    """Tell a program, once for each client, that it blocks the event loop it runs on.
+
+    A notebook's kernel runs each cell on a loop with nothing else to do, so it is left in peace.
+    """
+
+    _told = False
+
+    def look(self) -> None:
+        """Warn if an event loop runs in this thread; for a caller three frames up."""
+        if self._told or not _on_a_loop():
+            return
+        self._told = True
+        if not _in_a_notebook():
+            warnings.warn(
+                "a blocking Client is used inside a running event loop: all its other tasks stand "
+                "still meanwhile; use AsyncClient there.",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+
+
+def _on_a_loop() -> bool:
+    # Modules that were never imported run no loop, and are not imported to be asked.
+    modules = sys.modules
+    asyncio, trio = modules.get("asyncio"), modules.get("trio")
+    if asyncio is not None and asyncio._get_running_loop() is not None:  # noqa: SLF001 - exported
+        return True
+    return trio is not None and trio.lowlevel.in_trio_run()
+
+
+def _in_a_notebook() -> bool:
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
+
+
+class SteppingDriver(LoopWatch):
+    """Wait by blocking the thread; safe to share between threads."""
 
     name = "blocking"
     blocks = True
@@ -93,6 +134,11 @@ class SteppingDriver:
         Raises:
             InternalError: if it suspends.
         """
+        try:
+            self.look()
+        except BaseException:
+            work.close()
+            raise
         context: Context = copy_context()
         return context.run(step, work)
 
@@ -105,34 +151,86 @@ def step(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine that never suspends.
 
     Raises:
-        InternalError: if it suspends; the coroutine is closed first.
+        InternalError: if it suspends.
     """
     try:
         waited_for = work.send(None)
     except StopIteration as done:
         value: T = done.value
         return value
-    work.close()
-    raise InternalError(
+    return _refuse(work, waited_for)
+
+
+def _refuse(work: Coroutine[Any, Any, T], waited_for: object) -> T:
+    """Raise the error where *work* waits, so that a write under way there ends as unclear."""
+    error = InternalError(
         f"the blocking client met a part that waits on an event loop ({waited_for!r}, in "
         f"{getattr(work, '__qualname__', type(work).__name__)}); parts of a blocking client must "
         "not suspend. If you plugged in a transport, token function or observer that is async "
         'only, use AsyncClient, or driver="portal".'
     )
+    for _ in range(_CLEAN_UPS):
+        try:
+            work.throw(error)
+        except StopIteration as done:
+            value: T = done.value
+            return value
+    with suppress(RuntimeError):
+        work.close()
+    raise error
+
+
+def lacks_a_loop(error: BaseException) -> bool:
+    """Tell whether *error* is what asyncio, anyio or trio raise where no event loop runs."""
+    return isinstance(error, RuntimeError) and (
+        type(error).__name__ in {"AsyncLibraryNotFoundError", "NoEventLoopError"}
+        or str(error) in {"no running event loop", "must be called from async context"}
+    )
 
 
 def iterate(items: AsyncIterator[T], run: Callable[[Coroutine[Any, Any, Any]], Any]) -> Iterator[T]:
-    """Walk *items* with *run*, and close them at the end."""
+    """Walk *items* with *run*; an async generator is closed at the end whatever happens."""
+    return _generated(items, run) if hasattr(items, "aclose") else _Walk(items, run)
+
+
+class _Walk(Iterator[T]):
+    """Step an iterator that holds nothing open.
+
+    No generator: one ends for good with the first error, and who asked on after a failed page
+    would take the rows so far for all.
+    """
+
+    __slots__ = ("_items", "_run")
+
+    def __init__(self, items: AsyncIterator[T], run: Callable[[Coroutine[Any, Any, T]], T]) -> None:
+        self._items = items
+        self._run = run
+
+    def __next__(self) -> T:
+        try:
+            return self._run(self._items.__anext__())  # type: ignore[arg-type]  # an async method's
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+
+def _generated(
+    items: AsyncIterator[T], run: Callable[[Coroutine[Any, Any, Any]], Any]
+) -> Iterator[T]:
+    async def step_on() -> T:
+        # What a generator's own __anext__ returns is no coroutine, and a portal takes none.
+        return await items.__anext__()
+
+    async def close() -> None:
+        await items.aclose()  # type: ignore[attr-defined]  # of a generator
+
     try:
         while True:
             try:
-                yield run(items.__anext__())  # type: ignore[arg-type]  # of an async generator
+                yield run(step_on())
             except StopAsyncIteration:
                 return
     finally:
-        close = getattr(items, "aclose", None)
-        if close is not None:
-            run(close())
+        run(close())
 
 
 class ThreadSlots:

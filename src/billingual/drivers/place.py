@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import attrs
 
@@ -29,3 +30,15 @@ class RunPlace:
         """Tell whether connections made here can still be used and closed."""
         closed = getattr(self.loop, "is_closed", None)
         return not self.is_inherited() and not (closed is not None and closed())
+
+    def soon(self, call: Callable[[], object]) -> bool:
+        """Have *call* made on the event loop, from any thread; False where none runs."""
+        asyncio, trio = "call_soon_threadsafe", "run_sync_soon"
+        post = getattr(self.loop, asyncio, None) or getattr(self.loop, trio, None)
+        if post is None or self.is_inherited():
+            return False
+        try:
+            post(call)
+        except RuntimeError:  # the loop is closed, the run is finished
+            return False
+        return True

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
-from billingual.drivers.blocking import iterate
+from billingual.drivers.blocking import LoopWatch, iterate
 from billingual.drivers.on_anyio import AnyioDriver
 from billingual.errors import ConfigurationError
 
@@ -50,12 +50,19 @@ def _portal() -> _Portal:
 
 def _made() -> _Portal:
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="billingual-portal", daemon=True)
+    thread = threading.Thread(target=_serve, args=(loop,), name="billingual-portal", daemon=True)
     thread.start()
     return _Portal(loop, thread)
 
 
-class PortalDriver(AnyioDriver):
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
+
+
+class PortalDriver(AnyioDriver, LoopWatch):
     """Run each call on the portal's loop while the calling thread waits."""
 
     name = "portal"
@@ -74,6 +81,11 @@ class PortalDriver(AnyioDriver):
                 "a blocking call was made on the portal's own thread, where it would wait for "
                 "itself; await an AsyncClient there instead."
             )
+        try:
+            self.look()
+        except BaseException:
+            work.close()
+            raise
         done: Future[T] = asyncio.run_coroutine_threadsafe(work, portal.loop)
         try:
             return done.result()

@@ -6,9 +6,11 @@ from typing import Any, Protocol
 
 import httpx
 
+from billingual.driver import Place
 from billingual.errors import TransportError
 from billingual.protocol import TransportOptions
 from billingual.transports._body import BodyReader
+from billingual.transports._parting import part_with
 from billingual.transports._trust import default_context, no_trust
 from billingual.transports._watch import AsyncWatchedBackend, Watch, WatchedBackend
 from billingual.wire import Bounds, Headers, WireResponse
@@ -31,6 +33,10 @@ class HttpxLane(Protocol):
 
     async def aclose(self) -> None:
         """Close the connection."""
+        ...
+
+    def drop(self, place: Place) -> bool:
+        """Close the connection without waiting; False if there was none."""
         ...
 
 
@@ -65,7 +71,20 @@ class AsyncLane:
 
     async def aclose(self) -> None:
         """Close the connection."""
-        await self._half.aclose()
+        try:
+            await self._half.aclose()
+        finally:
+            # The library forgets a connection whose TLS handshake was cancelled.
+            stream, self.watch.async_stream = self.watch.async_stream, None
+            if stream is not None:
+                await stream.aclose()
+
+    def drop(self, place: Place) -> bool:
+        """Close the connection without waiting; False if there was none."""
+        stream, self.watch.async_stream = self.watch.async_stream, None
+        if stream is not None:
+            part_with(stream, place)
+        return stream is not None
 
 
 class BlockingLane:
@@ -92,7 +111,15 @@ class BlockingLane:
 
     async def aclose(self) -> None:
         """Close the connection."""
+        self.drop()
+
+    def drop(self, place: Place | None = None) -> bool:  # noqa: ARG002 - a thread is no place
+        """Close the connection without waiting; False if there was none."""
+        stream, self.watch.stream = self.watch.stream, None
         self._half.close()
+        if stream is not None:
+            stream.close()
+        return stream is not None
 
 
 def _arguments(options: TransportOptions, *, secure: bool) -> dict[str, Any]:

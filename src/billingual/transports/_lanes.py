@@ -14,6 +14,7 @@ end the parent's sessions. On another loop a new stack begins.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, Generic, Protocol, TypeVar
 
 import attrs
@@ -28,6 +29,10 @@ class Lane(Protocol):
 
     async def aclose(self) -> None:
         """Close it."""
+        ...
+
+    def drop(self, place: Place) -> bool:
+        """Close it without waiting, from outside its *place*; False if it was not connected."""
         ...
 
 
@@ -90,7 +95,9 @@ class Lanes(Generic[L]):
             cold = self._coldest(stack, now)
         stack.slots.release()
         if cold is not None:
-            await cold.aclose()
+            # The answer is in hand: trouble with an old connection must not take it away.
+            with suppress(Exception):
+                await cold.aclose()
 
     async def scrap(self, stack: Stack[L], lane: L) -> None:
         """Close a lane whose exchange did not end well, cancelled or broken."""
@@ -112,6 +119,11 @@ class Lanes(Generic[L]):
             while stack.free:
                 await stack.free.pop()[0].aclose()
 
+    def drop(self) -> int:
+        """Close all free lanes without waiting; return how many were connected."""
+        stacks, self._stacks = self._stacks, {}
+        return sum(self._leave(place, stack) for place, stack in stacks.items())
+
     def _here(self) -> Stack[L]:
         place = self._driver.place()
         stack = self._stacks.get(place)
@@ -121,10 +133,17 @@ class Lanes(Generic[L]):
             stack = self._stacks.setdefault(place, Stack(self._driver.slots(self._limit)))
         return stack
 
-    def _leave(self, place: Place, stack: Stack[L] | None) -> None:
-        # Lanes of a closed loop cannot be closed any more; let go, their sockets are.
+    @staticmethod
+    def _leave(place: Place, stack: Stack[L] | None) -> int:
+        if stack is None:
+            return 0
+        stack.closed = True
         if place.is_inherited():
             _INHERITED.append(stack)
+            return 0
+        dropped = [lane.drop(place) for lane, _ in stack.free]
+        stack.free.clear()
+        return sum(dropped)
 
     def _coldest(self, stack: Stack[L], now: float) -> L | None:
         """Take the bottom lane off if it is too old: one look at each return keeps all clean."""

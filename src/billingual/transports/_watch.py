@@ -22,8 +22,10 @@ __all__ = ["AsyncWatchedBackend", "Watch", "WatchedBackend"]
 
 @attrs.define
 class Watch:
-    """What was seen of the exchange that is under way on one lane."""
+    """What was seen of the exchange that is under way on one lane, and its connection."""
 
+    stream: httpcore.NetworkStream | None = None
+    async_stream: httpcore.AsyncNetworkStream | None = None
     deadline: Deadline | None = None
     connected: bool = False
     write_failed: bool = False
@@ -128,6 +130,7 @@ class WatchedBackend(httpcore.NetworkBackend):
             host, port, self._watch.left(timeout), local_address, socket_options
         )
         self._watch.connected = True
+        self._watch.stream = stream
         return WatchedStream(stream, self._watch)
 
 
@@ -194,4 +197,5 @@ class AsyncWatchedBackend(httpcore.AsyncNetworkBackend):
             host, port, self._watch.left(timeout), local_address, socket_options
         )
         self._watch.connected = True
+        self._watch.async_stream = stream
         return AsyncWatchedStream(stream, self._watch)

@@ -8,7 +8,9 @@ included: their text may quote a header, so it is dropped and only the class nam
 from __future__ import annotations
 
 import functools
-from typing import Final
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from typing import Final, Self
 
 import httpx
 
@@ -84,6 +86,10 @@ class HttpxTransport:
         for lanes in self._lanes.values():
             await lanes.aclose()
 
+    def drop(self) -> int:
+        """Close all idle connections without waiting; return how many there were."""
+        return sum(lanes.drop() for lanes in self._lanes.values())
+
     def account(self, provider: str) -> Account | None:  # noqa: ARG002 - the seam's signature
         """Return None: providers are found on the network."""
         return None
@@ -145,10 +151,38 @@ def _lane(options: TransportOptions, *, secure: bool) -> HttpxLane:
     )
 
 
+class _Body(httpx.AsyncByteStream, httpx.SyncByteStream):
+    """A request's body. That of httpx is a generator, which a cancelled request leaves half-way."""
+
+    def __init__(self, body: bytes | None) -> None:
+        self._pieces = () if body is None else (body,)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._pieces)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _Pieces(self._pieces)
+
+
+class _Pieces:
+    """Pieces of a body, one after another."""
+
+    def __init__(self, pieces: tuple[bytes, ...]) -> None:
+        self._left = iter(pieces)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        for piece in self._left:
+            return piece
+        raise StopAsyncIteration
+
+
 def _outgoing(request: WireRequest, bounds: Bounds) -> httpx.Request:
     timeouts = bounds.timeouts
     try:
-        return httpx.Request(
+        outgoing = httpx.Request(
             request.method,
             request.url,
             headers=list(request.headers),
@@ -164,6 +198,9 @@ def _outgoing(request: WireRequest, bounds: Bounds) -> httpx.Request:
         )
     except (httpx.InvalidURL, UnicodeError) as error:
         failure = _unwritable(error)
+    else:
+        outgoing.stream = _Body(request.body)
+        return outgoing
     raise failure
 
 
@@ -182,4 +219,19 @@ def _translated(error: httpx.HTTPError, url: httpx.URL, seen: Evidence) -> Trans
     if kind in {TimedOutError, ConnectionLostError} and seen.connected:
         evidence = seen
     where = f"{url.scheme}://{url.netloc.decode('ascii')}"
+    refused = _certificate_refused(error)
+    if refused:
+        what = refused
     return kind(f"{where}: {what} ({type(error).__name__} of httpx).", evidence=evidence)
+
+
+def _certificate_refused(error: BaseException | None) -> str:
+    """Say why TLS refused the server's certificate; empty where that was not it."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return (
+                f"the server's certificate was refused: {error.verify_message.rstrip('.')}; if its "
+                "authority is your own, give tls=ssl.create_default_context(cafile=...)"
+            )
+        error = error.__cause__ or error.__context__
+    return ""

@@ -1,0 +1,41 @@
+"""A server that drips cannot hold a call past its deadline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+
+from billingual import AsyncClient, Client, errors
+from billingual.outcome import Evidence
+from process.invoice_server import InvoiceServer, uid
+
+pytestmark = pytest.mark.slow  # processes, or waits that are the point
+
+
+@pytest.mark.parametrize("part", ["head", "body"])
+@pytest.mark.parametrize("driver", ["asyncio", "trio", "blocking", "portal"])
+def test_a_dripping_server_holds_no_call(server: InvoiceServer, driver: str, part: str) -> None:
+    """The answer never ends, each wait is short, and still TimedOutError comes, with the truth."""
+    server.drip(part)
+    options: dict[str, Any] = {
+        "base_url": server.url, "token": "t", "deadline": 0.3, "timeout": 30.0, "retry": "none",
+    }  # fmt: skip
+
+    async def awaited() -> None:
+        async with AsyncClient("exante", **options) as client:
+            await client.get(uid(1))
+
+    def blocked() -> None:
+        with Client("exante", driver=driver, **options) as client:
+            client.get(uid(1))
+
+    with pytest.raises(errors.TimedOutError) as caught:
+        anyio.run(awaited, backend=driver) if driver in {"asyncio", "trio"} else blocked()
+
+    assert caught.value.evidence == Evidence(
+        connected=True, request_complete=True, answer_begun=True
+    )
+    assert [each.error for each in caught.value.attempts] == ["TimedOutError"]
+    server.wait_for_open(0)

@@ -1,0 +1,167 @@
+"""Ctrl-C and the end of the interpreter, in the middle of a call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.slow  # processes, or waits that are the point
+
+DRIVERS = ["blocking", "portal"]
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
+def test_ctrl_c_ends_a_hung_call_and_leaves_the_client_usable(
+    start: Callable[..., Any], server: Any, driver: str, *, warm: bool
+) -> None:
+    """KeyboardInterrupt comes though the server never answers; the next call works."""
+    program = start(f"""
+with client(driver={driver!r}) as used:
+    if {warm}:
+        crossed(used, [1])
+    print("ready")
+    wait()
+    try:
+        used.get(uid(2))
+    except KeyboardInterrupt:
+        print("interrupted", crossed(used, [3]))
+""")
+
+    assert program.line() == "ready"
+    server.hold()
+    program.go_on()
+    server.wait_for_held()
+    program.interrupt()
+    assert program.line() == "interrupted 0"
+    ended = program.end()
+    assert (ended.code, ended.noise) == (0, "")
+    server.release()
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_ctrl_c_costs_no_place_of_the_pool(
+    start: Callable[..., Any], server: Any, driver: str
+) -> None:
+    """A client with a single connection can be interrupted again and again."""
+    program = start(f"""
+import attrs
+from billingual.transports.httpx import HttpxTransport
+one = lambda options: HttpxTransport(attrs.evolve(options, connections=1))
+with client(driver={driver!r}, transport=one) as used:
+    for each in range(3):
+        print("ready")
+        wait()
+        try:
+            used.get(uid(each))
+        except KeyboardInterrupt:
+            print("interrupted")
+    print(crossed(used, [4]))
+""")
+
+    for _ in range(3):
+        assert program.line() == "ready"
+        server.hold()
+        program.go_on()
+        server.wait_for_held()
+        program.interrupt()
+        assert program.line() == "interrupted"
+        server.release()
+    ended = program.end()
+    assert (ended.code, ended.out, ended.noise) == (0, "0", "")
+
+
+def test_ctrl_c_ends_an_awaited_call(start: Callable[..., Any], server: Any) -> None:
+    """The call is cancelled, the client closes, and nothing but the interrupt is told."""
+    program = start("""
+async def main():
+    async with async_client() as used:
+        print(await async_crossed(used, [1]))
+        await asyncio.to_thread(wait)
+        await used.get(uid(2))
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    print("interrupted")
+""")
+
+    assert program.line() == "0"
+    server.hold()
+    program.go_on()
+    server.wait_for_held()
+    program.interrupt()
+    ended = program.end()
+    assert (ended.code, ended.out, ended.noise) == (0, "interrupted", "")
+    server.release()
+    server.wait_for_open(0)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_the_interpreter_ends_while_a_daemon_thread_calls(
+    start: Callable[..., Any], server: Any, driver: str
+) -> None:
+    """The program ends at once, and prints nothing."""
+    program = start(f"""
+used = client(driver={driver!r})
+print(crossed(used, [1]))
+wait()
+threading.Thread(target=lambda: used.get(uid(2)), daemon=True).start()
+wait()
+""")
+
+    assert program.line() == "0"
+    server.hold()
+    program.go_on()
+    server.wait_for_held()
+    program.go_on()
+    ended = program.end()
+    assert (ended.code, ended.noise) == (0, "")
+    server.release()
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_the_interpreter_ends_in_the_middle_of_the_main_threads_call(
+    start: Callable[..., Any], server: Any, driver: str
+) -> None:
+    """SystemExit out of a signal handler ends the call and the program, with its status."""
+    program = start(f"""
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+with client(driver={driver!r}) as used:
+    print(crossed(used, [1]))
+    wait()
+    used.get(uid(2))
+""")
+
+    assert program.line() == "0"
+    server.hold()
+    program.go_on()
+    server.wait_for_held()
+    program.terminate()
+    ended = program.end()
+    assert (ended.code, ended.noise) == (3, "")
+    server.release()
+
+
+def test_an_unhandled_ctrl_c_prints_its_own_traceback_only(
+    start: Callable[..., Any], server: Any
+) -> None:
+    """Nothing of ours is added to what Python prints."""
+    program = start("""
+with client() as used:
+    print(crossed(used, [1]))
+    wait()
+    used.get(uid(2))
+""")
+
+    assert program.line() == "0"
+    server.hold()
+    program.go_on()
+    server.wait_for_held()
+    program.interrupt()
+    ended = program.end()
+    assert ended.code == -2
+    assert ended.noise.endswith("KeyboardInterrupt")
+    assert ended.noise.count("Traceback") == 1
+    server.release()

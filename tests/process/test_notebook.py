@@ -1,0 +1,132 @@
+"""A blocking client in a notebook's kernel, and inside other event loops."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import trio
+from jupyter_client.manager import start_new_kernel
+
+from billingual import Client
+from process.invoice_server import PATIENCE_S, InvoiceServer, uid
+
+pytestmark = pytest.mark.slow  # processes, or waits that are the point
+
+
+@pytest.fixture(scope="module")
+def run_cell() -> Iterator[Callable[[str], str]]:
+    """Return a function that executes a cell in a real kernel and returns all it shows."""
+    manager, kernel = start_new_kernel(kernel_name="python3")
+
+    def run(code: str) -> str:
+        shown: list[str] = []
+
+        def note(message: dict[str, Any]) -> None:
+            content = message["content"]
+            if message["msg_type"] == "stream":
+                shown.append(content["text"])
+            elif message["msg_type"] == "error":
+                shown.append("\n".join(content["traceback"]))
+
+        reply = kernel.execute_interactive(code, output_hook=note, timeout=PATIENCE_S)
+        assert reply["content"]["status"] == "ok", "".join(shown)
+        return "".join(shown)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # of the kernel's manager
+        yield run
+        kernel.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def test_a_cell_uses_a_client_over_the_sandbox(run_cell: Callable[[str], str]) -> None:
+    """No await, no nested loop, no warning."""
+    shown = run_cell("""
+from billingual import Client
+with Client("exante", transport="sandbox") as invoices:
+    row = invoices.list().first()
+    print(invoices.get(row.id).id == row.id)
+""")
+
+    assert shown == "True\n"
+
+
+def test_a_cell_uses_a_client_over_the_network(
+    run_cell: Callable[[str], str], server: InvoiceServer
+) -> None:
+    """Likewise with the default transport, and by await with the async client."""
+    shown = run_cell(f"""
+from billingual import AsyncClient, Client
+for driver in ("blocking", "portal"):
+    with Client("exante", base_url={server.url!r}, token="t", driver=driver) as invoices:
+        print(invoices.get({uid(7)!r}).number)
+async with AsyncClient("exante", base_url={server.url!r}, token="t") as invoices:
+    print((await invoices.get({uid(8)!r})).number)
+""")
+
+    assert shown.split() == [uid(7), uid(7), uid(8)]
+
+
+def in_asyncio(work: Callable[[], None]) -> None:
+    """Call *work* while asyncio runs."""
+
+    async def main() -> None:
+        work()
+
+    asyncio.run(main())
+
+
+def in_trio(work: Callable[[], None]) -> None:
+    """Call *work* while trio runs."""
+
+    async def main() -> None:
+        work()
+
+    trio.run(main)
+
+
+@pytest.mark.parametrize("driver", ["blocking", "portal"])
+@pytest.mark.parametrize("inside", [in_asyncio, in_trio], ids=["asyncio", "trio"])
+def test_a_blocking_client_inside_a_loop_warns_once(
+    server: InvoiceServer, inside: Callable[[Callable[[], None]], None], driver: str
+) -> None:
+    """The warning names AsyncClient and points at the caller's line; each client gives one."""
+    numbers: list[str | None] = []
+
+    def work() -> None:
+        for _ in range(2):
+            with Client("exante", base_url=server.url, token="t", driver=driver) as client:
+                numbers.extend(client.get(uid(n)).number for n in (1, 2))
+
+    with pytest.warns(RuntimeWarning, match="use AsyncClient") as seen:
+        inside(work)
+
+    assert [uid(1), uid(2)] * 2 == numbers
+    assert [__file__] * 2 == [each.filename for each in seen]
+
+
+def test_a_strict_program_is_refused_a_blocking_client_inside_a_loop(
+    server: InvoiceServer,
+) -> None:
+    """Where warnings are errors nothing is sent, and no coroutine is left behind."""
+    with Client("exante", base_url=server.url, token="t") as client:
+
+        def work() -> None:
+            client.get(uid(1))
+
+        with pytest.raises(RuntimeWarning, match="use AsyncClient"):
+            in_asyncio(work)
+
+    assert server.requests == []
+
+
+def test_a_blocking_client_outside_any_loop_says_nothing(server: InvoiceServer) -> None:
+    """Warnings are errors here: one would fail this test."""
+    with Client("exante", base_url=server.url, token="t") as client:
+        number = client.get(uid(1)).number
+
+    assert uid(1) == number
