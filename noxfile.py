@@ -32,6 +32,14 @@ FLOORS_0_TO_2 = ",".join(
 )  # fmt: skip
 
 
+PYTEST = ("pytest", "-q", "-n", "2", "--dist", "loadfile")
+# What the test sessions prove about processes, signals and drivers does not change with the wheel.
+BRIEFLY = (
+    "-m", "not slow", "--ignore=tests/process", "--ignore=tests/cancelling",
+    "--ignore=tests/parity", "--ignore=tests/tools",
+)  # fmt: skip
+
+
 def _works(python: str) -> bool:
     # A version manager may put a name on the PATH that starts nothing.
     return subprocess.run([python, "--version"], capture_output=True, check=False).returncode == 0
@@ -66,10 +74,10 @@ def tests(session: nox.Session) -> None:
     """Run the tests; on Python 3.11 with branch coverage of floors 0 to 2."""
     session.install("-e", ".[cli]", *_group("test"), *_group("tools"))
     if session.name != "tests-3.11":
-        session.run("pytest", "-q", *session.posargs)
+        session.run(*PYTEST, *session.posargs)
         return
     data = {"COVERAGE_FILE": str(Path(session.create_tmp()) / ".coverage")}
-    session.run("pytest", "-q", "--cov", "--cov-report=", *session.posargs, env=data)
+    session.run(*PYTEST, "--cov", "--cov-report=", *session.posargs, env=data)
     if not session.posargs:
         session.run("coverage", "report", f"--include={FLOORS_0_TO_2}", "--fail-under=95", env=data)
 
@@ -129,7 +137,7 @@ def package(session: nox.Session) -> None:
     shutil.copytree(ROOT / "tests", place / "tests", ignore=shutil.ignore_patterns("house"))
     shutil.copy(ROOT / "pyproject.toml", place)
     session.chdir(place)
-    session.run("pytest", "-q", "-m", "not slow")
+    session.run(*PYTEST, *BRIEFLY)
     session.run("python", "-m", "billingual", "demo", silent=True)
 
 
@@ -142,7 +150,7 @@ def min_deps(session: nox.Session) -> None:
     ]
     oldest = [re.sub(r">=([\w.]+).*", r"==\1", need) for need in needs]
     session.install("-e", ".", *oldest, *_group("test"))
-    session.run("pytest", "-q", "-m", "not slow", "--ignore=tests/house")
+    session.run(*PYTEST, *BRIEFLY, "--ignore=tests/house")
 
 
 @nox.session(python="3.11")

@@ -1,0 +1,177 @@
+"""The generator of the blocking face: exact about what it knows, loud about what it does not."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+TOOL: Final = ROOT / "tools" / "generate_sync.py"
+SOURCE: Final = ROOT / "src" / "billingual"
+MODULES: Final = ("client.py", "pagination.py")
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
+    """Copy the sources and the face."""
+    for name in (*MODULES, "_sync.py"):
+        shutil.copy(SOURCE / name, tmp_path / name)
+    return tmp_path
+
+
+def generate(house: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the tool on a copy."""
+    places = ["--source", str(house), "--target", str(house / "_sync.py")]
+    return subprocess.run(
+        [sys.executable, str(TOOL), *places, *options], capture_output=True, text=True, check=False
+    )
+
+
+def insert(house: Path, before: str, text: str, module: str = "client.py") -> None:
+    """Put lines into a copy of a source."""
+    source = (house / module).read_text(encoding="utf-8")
+    assert source.count(before) == 1
+    (house / module).write_text(source.replace(before, text + before), encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_face_is_fresh() -> None:
+    """What is checked in is what the tool writes."""
+    done = subprocess.run(
+        [sys.executable, str(TOOL), "--check"], capture_output=True, text=True, check=False
+    )
+
+    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.slow
+def test_it_writes_the_same_each_time(house: Path) -> None:
+    """From the same sources, wherever they lie, comes the same text."""
+    target = house / "_sync.py"
+    target.unlink()
+
+    assert generate(house).returncode == 0
+    first = target.read_bytes()
+    assert generate(house).returncode == 0
+    assert first == target.read_bytes() == (SOURCE / "_sync.py").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spoil", ["truncated", "changed", "added", "emptied", "removed"])
+def test_check_compares_whole_files(house: Path, spoil: str) -> None:
+    """A file that ends early is as stale as one with a wrong letter; nothing is written."""
+    target = house / "_sync.py"
+    text = target.read_text(encoding="utf-8")
+    spoiled = {
+        "truncated": text[: text.rindex("    def close")],
+        "changed": text.replace("invoice_id: str", "invoice_id: int", 1),
+        "added": text + "\n",
+        "emptied": "",
+    }
+    target.unlink()
+    if spoil in spoiled:
+        target.write_text(spoiled[spoil], encoding="utf-8")
+
+    done = generate(house, "--check")
+
+    assert done.returncode == 1
+    assert "_sync.py is stale: run python tools/generate_sync.py" in done.stdout
+    assert spoiled.get(spoil) == (target.read_text(encoding="utf-8") if target.exists() else None)
+
+
+NEXT_METHOD: Final = "    async def aclose(self)"
+UNKNOWN: Final = {
+    "a context manager": (
+        "    def session(self) -> AsyncContextManager[None]:\n        ...\n\n",
+        "the type AsyncContextManager",
+    ),
+    "an abstract context manager": (
+        "    def session(self) -> AbstractAsyncContextManager[None]:\n        ...\n\n",
+        "the type AbstractAsyncContextManager",
+    ),
+    "a type of a module": (
+        "    def session(self) -> contextlib.AsyncExitStack:\n        ...\n\n",
+        "the type contextlib.AsyncExitStack",
+    ),
+    "an awaitable": (
+        "    def soon(self) -> Awaitable[int]:\n        ...\n\n",
+        "the type Awaitable",
+    ),
+    "a coroutine in a parameter": (
+        "    async def run(self, work: Coroutine[Any, Any, None]) -> None:\n        ...\n\n",
+        "the type Coroutine",
+    ),
+    "a quoted type": (
+        '    def rows(self) -> "AsyncIterator[int]":\n        ...\n\n',
+        "the quoted type 'AsyncIterator[int]'",
+    ),
+    "any number of arguments": (
+        "    async def run(self, *work: str) -> None:\n        ...\n\n",
+        "the parameters of run",
+    ),
+    "any keywords": (
+        "    async def run(self, **work: str) -> None:\n        ...\n\n",
+        "the parameters of run",
+    ),
+    "positions only": (
+        "    async def run(self, work: str, /) -> None:\n        ...\n\n",
+        "the parameters of run",
+    ),
+    "a decorator": (
+        "    @functools.cache\n    def run(self) -> None:\n        ...\n\n",
+        "the decorators of AsyncClient.run",
+    ),
+    "a class attribute": ("    limit = 3\n\n", "line"),
+    "a docstring that awaits": (
+        '    def run(self) -> None:\n        """Run under asyncio only."""\n\n',
+        "'asyncio' in the docstring of run",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", UNKNOWN)
+def test_what_it_has_no_rule_for_stops_it(house: Path, what: str) -> None:
+    """It names what it met, and leaves the face as it was."""
+    text, named = UNKNOWN[what]
+    insert(house, NEXT_METHOD, text)
+
+    done = generate(house)
+
+    assert done.returncode == 1
+    assert f"no rule for {named}" in done.stdout
+    assert "teach it" in done.stdout
+    assert (SOURCE / "_sync.py").read_bytes() == (house / "_sync.py").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_new_method_gets_its_twin(house: Path) -> None:
+    """Awaited methods run, iterators are walked, docstrings and their examples are turned."""
+    insert(
+        house,
+        NEXT_METHOD,
+        "    async def count(self, filter: Filter | None = None, *, limit: int = 3) -> int:\n"
+        '        """Count invoices: ``await client.count()``."""\n'
+        "        return limit\n\n"
+        "    def changes(self, since: str) -> AsyncIterator[Invoice]:\n"
+        '        """Walk what changed: ``async for each in client.changes(day)``."""\n'
+        "        raise NotImplementedError\n\n",
+    )
+
+    assert generate(house, "--check").returncode == 1
+    assert generate(house).returncode == 0
+    written = (house / "_sync.py").read_text(encoding="utf-8")
+    assert (
+        "    def count(self, filter: Filter | None = None, *, limit: int = 3) -> int:\n"
+        '        """Count invoices: ``client.count()``."""\n'
+        "        return self._driver.run(self._core.count(filter, limit=limit))\n"
+    ) in written
+    assert (
+        "    def changes(self, since: str) -> Iterator[Invoice]:\n"
+        '        """Walk what changed: ``for each in client.changes(day)``."""\n'
+        "        return self._driver.iterate(self._core.changes(since))\n"
+    ) in written
