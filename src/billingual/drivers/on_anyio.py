@@ -71,8 +71,14 @@ class AnyioDriver:
         waiting = iter(enumerate(jobs))
 
         async def work() -> None:
-            for index, job in waiting:
-                results[index] = await job()
+            try:
+                for index, job in waiting:
+                    results[index] = await job()
+            except BaseException:
+                # Cancellation reaches the others where they next wait; nothing new begins before.
+                for _ in waiting:
+                    pass
+                raise
 
         try:
             async with anyio.create_task_group() as tasks:
