@@ -112,8 +112,8 @@ ROWS: Final = (
     Row(
         "a read that meets a 408",
         read(fault("status", status=408)),
-        "InvalidRequestError 408 'Injected status 408'",
-        "get: unknown 408 InvalidRequestError = unknown InvalidRequestError",
+        "INV-2026-S00001 PAID 37219.95 GBP",
+        "get: unknown 408 InvalidRequestError > committed 200 = committed",
         options=AGAIN,
     ),
     Row(
