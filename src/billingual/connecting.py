@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from inspect import iscoroutinefunction
 from ssl import SSLContext
 from typing import cast
 
@@ -238,11 +239,14 @@ def checked_observers(observers: object) -> tuple[Observer, ...]:
     """Return observers as a tuple.
 
     Raises:
-        ConfigurationError: if they are no list, or one of them cannot be called.
+        ConfigurationError: if they are no list, or one of them cannot be called or is async:
+            nobody would await it.
     """
-    if not isinstance(observers, Iterable) or not all(map(callable, listed := tuple(observers))):
+    listed = tuple(observers) if isinstance(observers, Iterable) else (None,)
+    if not all(callable(each) and not iscoroutinefunction(each) for each in listed):
         raise ConfigurationError(
-            "observers= takes a list of functions, each called with one event; give [print], say."
+            "observers= takes a list of plain functions, each called with one event; give [print], "
+            "say. An async function would never be awaited: let a plain one hand the event on."
         )
     return listed
 

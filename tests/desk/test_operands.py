@@ -48,9 +48,13 @@ def test_iterables_are_taken_once() -> None:
     assert ("PUT", "DELETE") == (pairs.method, ids.method)
 
 
-@pytest.mark.parametrize("observers", [5, [5], [print, None]])
-def test_observers_must_be_callable(observers: Any) -> None:
-    """What cannot be called is refused when the client is made, not at each event."""
+async def waits(event: object) -> None:
+    """Be an observer that nobody would await."""
+
+
+@pytest.mark.parametrize("observers", [5, [5], [print, None], [waits]], ids=range(4))
+def test_observers_must_be_plain_functions(observers: Any) -> None:
+    """What cannot be called, or awaits, is refused when the client is made, not at each event."""
     with pytest.raises(ConfigurationError, match="observers="):
         AsyncClient("exante", transport="memory", observers=observers)
 
