@@ -10,7 +10,6 @@ is broken off and reported with what it waited for.
 from __future__ import annotations
 
 import os
-import random
 import sys
 import threading
 import time
@@ -27,6 +26,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import Context, copy_context
 from typing import Any, Final, TypeVar
 
+from billingual.drivers.clock import SystemClock
 from billingual.drivers.place import RunPlace
 from billingual.errors import InternalError
 
@@ -74,23 +74,11 @@ def _in_a_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
-class SteppingDriver(LoopWatch):
+class SteppingDriver(LoopWatch, SystemClock):
     """Wait by blocking the thread; safe to share between threads."""
 
     name = "blocking"
     blocks = True
-
-    def now(self) -> float:
-        """Return seconds on a clock that never goes back."""
-        return time.monotonic()
-
-    def wall(self) -> float:
-        """Return seconds since 1970-01-01 UTC."""
-        return time.time()
-
-    def random(self) -> float:
-        """Return a number from 0 up to 1."""
-        return random.random()  # noqa: S311 - it spreads waits and guards nothing
 
     def place(self) -> RunPlace:
         """Return the process: connections are shared by its threads, not with its children."""

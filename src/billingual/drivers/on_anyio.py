@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import sys
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
@@ -14,6 +12,7 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 
+from billingual.drivers.clock import SystemClock
 from billingual.drivers.place import RunPlace
 
 __all__ = ["AnyioDriver"]
@@ -21,23 +20,11 @@ __all__ = ["AnyioDriver"]
 T = TypeVar("T")
 
 
-class AnyioDriver:
+class AnyioDriver(SystemClock):
     """Wait by suspending the task; holds no state and is safe to share."""
 
     name = "anyio"
     blocks = False
-
-    def now(self) -> float:
-        """Return seconds on a clock that never goes back."""
-        return time.monotonic()
-
-    def wall(self) -> float:
-        """Return seconds since 1970-01-01 UTC."""
-        return time.time()
-
-    def random(self) -> float:
-        """Return a number from 0 up to 1."""
-        return random.random()  # noqa: S311 - it spreads waits and guards nothing
 
     def place(self) -> RunPlace:
         """Return process and event loop: a connection works in both only."""
