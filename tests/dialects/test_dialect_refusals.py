@@ -140,7 +140,7 @@ def test_exante_refuses_before_it_asks(
 
 SENT = Changes(status="SENT")
 BULK_REFUSALS: list[tuple[Start, type[BillingualError], str]] = [
-    (lambda: BULK.update_many([]), InvalidInputError, "these are 0"),
+    (lambda: BULK.update_many([]), InvalidInputError, "these are 0; give at least one"),
     (
         lambda: BULK.update_many([(f"{UID[:-3]}{n:03}", SENT) for n in range(101)]),
         InvalidInputError,

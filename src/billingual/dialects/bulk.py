@@ -168,7 +168,9 @@ def _distinct(invoice_ids: Sequence[str], name: str) -> tuple[str, ...]:
         raise InvalidInputError(
             name,
             f"one request takes 1 to {_LIMIT} invoices, and these are {len(invoice_ids)}",
-            "split larger batches yourself, because each part then succeeds or fails alone",
+            "split larger batches yourself, because each part then succeeds or fails alone"
+            if invoice_ids
+            else "give at least one",
         )
     seen: dict[str, int] = {}
     for index, invoice_id in enumerate(invoice_ids):
@@ -177,7 +179,7 @@ def _distinct(invoice_ids: Sequence[str], name: str) -> tuple[str, ...]:
             raise InvalidInputError(
                 f"{name}[{index}]",
                 f"{invoice_id} is already at [{seen[key]}]",
-                "give each invoice once, with all that is to change",
+                "give each invoice once",
             )
         seen[key] = index
     return tuple(invoice_ids)

@@ -8,6 +8,7 @@ included: their text may quote a header, so it is dropped and only the class nam
 from __future__ import annotations
 
 import functools
+import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from typing import Final, Self
@@ -219,19 +220,21 @@ def _translated(error: httpx.HTTPError, url: httpx.URL, seen: Evidence) -> Trans
     if kind in {TimedOutError, ConnectionLostError} and seen.connected:
         evidence = seen
     where = f"{url.scheme}://{url.netloc.decode('ascii')}"
-    refused = _certificate_refused(error)
-    if refused:
-        what = refused
+    what = _reason(error) or what
     return kind(f"{where}: {what} ({type(error).__name__} of httpx).", evidence=evidence)
 
 
-def _certificate_refused(error: BaseException | None) -> str:
-    """Say why TLS refused the server's certificate; empty where that was not it."""
+def _reason(error: BaseException | None) -> str:
+    """Say why no connection stood, and what to look at; empty where the system does not tell."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
             return (
                 f"the server's certificate was refused: {error.verify_message.rstrip('.')}; if its "
                 "authority is your own, give tls=ssl.create_default_context(cafile=...)"
             )
+        if isinstance(error, ConnectionRefusedError):
+            return "nothing listens there; check the host and port of the base URL"
+        if isinstance(error, socket.gaierror):
+            return "there is no host of that name; check the base URL and your name server"
         error = error.__cause__ or error.__context__
     return ""

@@ -1,0 +1,38 @@
+"""Where no connection stands, the error says why and what to look at."""
+
+from __future__ import annotations
+
+import socket
+
+import httpx
+import pytest
+
+from billingual import Client, NotConnectedError
+from billingual.outcome import Evidence
+from billingual.transports.httpx import _translated
+
+ID = "550e8400-e29b-41d4-a716-446655440000"
+
+
+def test_a_port_where_nobody_listens_is_named() -> None:
+    """The text names the address and says what to check; nothing was sent."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        client = Client("exante", token="canary-0dd5ee", base_url=url, retry="none")
+        with client, pytest.raises(NotConnectedError) as caught:
+            client.get(ID)
+
+    assert f"{url}: nothing listens there; check the host and port" in str(caught.value)
+    assert caught.value.evidence.request_complete is False
+
+
+def test_a_name_that_stands_for_no_host_is_named() -> None:
+    """A wrong name reads otherwise than a closed port."""
+    error = httpx.ConnectError("x")
+    error.__cause__ = socket.gaierror(-2, "Name or service not known")
+
+    failure = _translated(error, httpx.URL("https://no-such.example/x"), Evidence())
+
+    assert isinstance(failure, NotConnectedError)
+    assert "https://no-such.example: there is no host of that name" in str(failure)
