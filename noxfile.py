@@ -154,6 +154,13 @@ def min_deps(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
+def proofs(session: nox.Session) -> None:
+    """Run the long proofs to their end; the gate runs a seeded sample of each."""
+    session.install("-e", ".[cli]", *_group("test"))
+    session.run(*PYTEST, "--full-proofs", "--timeout=1800", "tests/proofs", *session.posargs)
+
+
+@nox.session(python="3.11")
 def bench(session: nox.Session) -> None:
     """Measure: every file of benchmarks/, each of which asks one question."""
     session.install(".[cli]", *_group("bench"))

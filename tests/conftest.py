@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import attrs
 import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
@@ -25,6 +26,13 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("gate")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run say how far the proofs go; the session ``proofs`` says all the way."""
+    group = parser.getgroup("proofs")
+    group.addoption("--full-proofs", action="store_true", help="run every case, not a sample")
+    group.addoption("--proof-seed", type=int, default=20_261_121, help="what chance starts from")
 
 
 class NetworkError(AssertionError):
@@ -155,3 +163,27 @@ def make_driver() -> type[StepDriver]:
 def step() -> Callable[[Any], Any]:
     """Return the function that runs a coroutine without an event loop."""
     return run_in_one_step
+
+
+@attrs.frozen
+class Proof:
+    """How far a proof goes: a sample in the gate, everything in the session ``proofs``.
+
+    Attributes:
+        full: whether to run everything.
+        seed: what chance starts from; tests that draw print it.
+    """
+
+    full: bool
+    seed: int
+
+    def amount(self, sample: int, full: int) -> int:
+        """Choose how many cases to run."""
+        return full if self.full else sample
+
+
+@pytest.fixture(scope="session")
+def proof(request: pytest.FixtureRequest) -> Proof:
+    """Return how far the proofs of this run go."""
+    full = bool(request.config.getoption("--full-proofs"))
+    return Proof(full=full, seed=int(request.config.getoption("--proof-seed")))
