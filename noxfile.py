@@ -24,7 +24,7 @@ FLOORS_0_TO_2 = ",".join(
     f"src/billingual/{place}"
     for place in (
         "_version.py", "auth.py", "capabilities.py", "client.py", "connecting.py", "desk.py",
-        "dialects/*", "driver.py", "drivers/*", "errors.py", "events.py", "model/*",
+        "dialects/*", "driver.py", "drivers/*", "errors/*", "events.py", "model/*",
         "operands.py", "outcome.py",
         "pagination.py", "policy/*", "preview.py", "protocol.py", "registry.py", "transports/*",
         "wire.py",
