@@ -5,9 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import AbstractAsyncContextManager
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import attrs
 import pytest
@@ -81,23 +79,30 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-class StepLock(AbstractAsyncContextManager["StepLock"]):
-    """A lock for a single caller: it only remembers whether it is held."""
+@attrs.frozen
+class StepPlace:
+    """Here: the only place there is."""
 
-    held = False
+    def is_inherited(self) -> bool:
+        return False
 
-    async def __aenter__(self) -> Self:
-        assert not self.held
-        self.held = True
-        return self
+    def is_alive(self) -> bool:
+        return True
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.held = False
+
+class StepSlots:
+    """Places for a single caller, who never has to wait."""
+
+    def __init__(self, count: int) -> None:
+        self.free = count
+
+    async def acquire(self, seconds: float) -> bool:
+        assert self.free > 0
+        self.free -= 1
+        return True
+
+    def release(self) -> None:
+        self.free += 1
 
 
 class StepDriver:
@@ -130,8 +135,11 @@ class StepDriver:
         self.sleeps.append(seconds)
         self.clock += seconds
 
-    def lock(self) -> StepLock:
-        return StepLock()
+    def place(self) -> StepPlace:
+        return StepPlace()
+
+    def slots(self, count: int) -> StepSlots:
+        return StepSlots(count)
 
 
 def run_in_one_step(coroutine: Coroutine[Any, Any, T] | Awaitable[T]) -> T:

@@ -24,17 +24,19 @@ TARGET = SOURCE / "_sync.py"
 
 
 class Face(NamedTuple):
-    """One async class and the blocking one made from it."""
+    """One async class and the blocking one made from it; *base* names the face it stands on."""
 
     module: str
     name: str
     turned: str
     constructor: str
+    base: str = ""
 
 
 FACES: Final = (
     Face("pagination", "Pager", "SyncPager", "wrap"),
-    Face("client", "AsyncClient", "Client", "same"),
+    Face("operations", "AsyncOperations", "Operations", "wrap"),
+    Face("client", "AsyncClient", "Client", "same", "AsyncOperations"),
 )
 NAMES: Final = {
     **{face.name: face.turned for face in FACES},
@@ -178,9 +180,11 @@ def class_of(face: Face, node: ast.ClassDef) -> str:
     """Write one blocking class."""
     text = turned_text(ast.get_docstring(node) or "", face.name).replace("\n", "\n    ")
     text = text.replace("\n    \n", "\n\n")
+    base = NAMES[face.base] if face.base else f"Stepped[{face.name}]"
     lines = [
-        f"class {face.turned}(Stepped[{face.name}]):",
+        f"class {face.turned}({base}):",
         f'    """{text}\n    """' if "\n" in text else f'    """{text}"""',
+        *([f"    _core: {face.name}"] if face.base else []),
         "",
     ]
     for each in node.body:
@@ -189,9 +193,21 @@ def class_of(face: Face, node: ast.ClassDef) -> str:
             if wrapped or (each.name.startswith("_") and each.name not in KEPT_DUNDERS):
                 continue
             lines.append(indented(method_of(face, each)))
-        elif not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant)):
+        elif not is_prose(each):
             raise UnknownConstructError(f"no rule for line {each.lineno} of {face.module}.py")
     return "\n".join(lines)
+
+
+def is_prose(node: ast.stmt) -> bool:
+    """Tell whether a member is a docstring, or the type of a private attribute."""
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return node.value is None and node.target.id.startswith("_")
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def class_named(tree: ast.Module, name: str) -> ast.ClassDef:
+    """Find a class of a module."""
+    return next(each for each in tree.body if isinstance(each, ast.ClassDef) and each.name == name)
 
 
 def indented(text: str) -> str:
@@ -223,15 +239,14 @@ def render(source: Path = SOURCE) -> str:
     }
     classes = []
     for face in FACES:
-        node = next(
-            each
-            for each in trees[face.module].body
-            if isinstance(each, ast.ClassDef) and each.name == face.name
-        )
+        node = class_named(trees[face.module], face.name)
+        bases = [ast.unparse(each) for each in node.bases]
+        if bases != ([face.base] if face.base else []):
+            raise UnknownConstructError(f"no rule for the bases of {face.name}: {bases}")
         classes.append(class_of(face, node))
     body = "\n\n".join(classes)
     header = HEADER.format(
-        sources=" and ".join(f"{face.module}.py" for face in FACES),
+        sources=", ".join(f"{face.module}.py" for face in FACES),
         imports=imports_for(body, trees),
         exported=", ".join(f'"{face.turned}"' for face in sorted(FACES, key=lambda f: f.turned)),
     )

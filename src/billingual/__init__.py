@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         AnswerTooLargeError,
         AuthenticationError,
         BillingualError,
+        CircuitOpenError,
         ClosedError,
         ConfigurationError,
         ConflictError,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from billingual.events import (
         Event,
     )
+    from billingual.intent import Intent
     from billingual.model import (
         UNSET,
         Changes,
@@ -90,6 +92,10 @@ if TYPE_CHECKING:
         Pager,
         ScanReport,
     )
+    from billingual.policy.breaker import CircuitBreaker
+    from billingual.policy.budget import RetryBudget
+    from billingual.policy.limiter import Limiter
+    from billingual.policy.retry import Retry
     from billingual.protocol import (
         Dialect,
         InvoiceProtocol,
@@ -99,6 +105,7 @@ if TYPE_CHECKING:
         Transport,
         TransportOptions,
     )
+    from billingual.reconciliation import Finding, Reconciliation
     from billingual.transports.memory import (
         MemoryTransport,
     )
@@ -118,6 +125,8 @@ __all__ = [
     "BillingualError",
     "Capabilities",
     "Changes",
+    "CircuitBreaker",
+    "CircuitOpenError",
     "Client",
     "ClosedError",
     "CollectionMethod",
@@ -136,6 +145,8 @@ __all__ = [
     "Exchange",
     "Feature",
     "Filter",
+    "Finding",
+    "Intent",
     "InternalError",
     "InvalidInputError",
     "InvalidRequestError",
@@ -143,6 +154,7 @@ __all__ = [
     "InvoiceProtocol",
     "InvoiceSummary",
     "Kind",
+    "Limiter",
     "LineItem",
     "LockedError",
     "MemoryTransport",
@@ -165,10 +177,13 @@ __all__ = [
     "Range",
     "RateLimitedError",
     "Receipt",
+    "Reconciliation",
     "RedirectedError",
     "RejectedError",
     "Replacement",
     "ReplacementLine",
+    "Retry",
+    "RetryBudget",
     "RetryPolicy",
     "Safety",
     "ScanReport",
@@ -200,6 +215,8 @@ _HOMES = {
     "BillingualError": "errors",
     "Capabilities": "capabilities",
     "Changes": "model",
+    "CircuitBreaker": "policy.breaker",
+    "CircuitOpenError": "errors",
     "Client": "_sync",
     "ClosedError": "errors",
     "CollectionMethod": "model",
@@ -218,6 +235,8 @@ _HOMES = {
     "Exchange": "wire",
     "Feature": "capabilities",
     "Filter": "model",
+    "Finding": "reconciliation",
+    "Intent": "intent",
     "InternalError": "errors",
     "InvalidInputError": "errors",
     "InvalidRequestError": "errors",
@@ -225,6 +244,7 @@ _HOMES = {
     "InvoiceProtocol": "protocol",
     "InvoiceSummary": "model",
     "Kind": "model",
+    "Limiter": "policy.limiter",
     "LineItem": "model",
     "LockedError": "errors",
     "MemoryTransport": "transports.memory",
@@ -247,18 +267,21 @@ _HOMES = {
     "Range": "model",
     "RateLimitedError": "errors",
     "Receipt": "model",
+    "Reconciliation": "reconciliation",
     "RedirectedError": "errors",
     "RejectedError": "errors",
     "Replacement": "model",
     "ReplacementLine": "model",
+    "Retry": "policy.retry",
+    "RetryBudget": "policy.budget",
     "RetryPolicy": "protocol",
     "Safety": "outcome",
     "ScanReport": "pagination",
     "ServerError": "errors",
     "Sort": "model",
     "Status": "model",
-    "Tax": "model",
     "SyncPager": "_sync",
+    "Tax": "model",
     "TimedOutError": "errors",
     "Timeouts": "wire",
     "Transport": "protocol",

@@ -8,7 +8,7 @@ the exception of an HTTP library.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from ipaddress import ip_address
 from typing import Final, NoReturn, TypeAlias
 from urllib.parse import urlsplit
@@ -16,7 +16,15 @@ from urllib.parse import urlsplit
 from billingual.errors import ConfigurationError
 from billingual.wire import Headers, WireResponse
 
-__all__ = ["BearerAuth", "Secret", "TokenSource", "checked_base_url", "sealed", "struck_out"]
+__all__ = [
+    "BearerAuth",
+    "Secret",
+    "TokenSource",
+    "checked_base_url",
+    "origin_of",
+    "sealed",
+    "struck_out",
+]
 
 _SECRET_LENGTH: Final = 8
 
@@ -86,6 +94,17 @@ class BearerAuth:
             _check(token)
             self._fixed = _header(token)
 
+    @property
+    def identity(self) -> Hashable:
+        """A key that is equal for equal credentials; the token cannot be had from it.
+
+        Of a function it is the function: the tokens it gives are one credential's, one after
+        another.
+        """
+        if self._call is not None:
+            return _Same(self._call)
+        return None if self._fixed is None else hash(self._fixed)
+
     async def sign(self) -> Headers:
         """Return the header fields for one attempt."""
         if self._call is None:
@@ -101,6 +120,21 @@ class BearerAuth:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("credentials are not pickled or copied")
+
+
+class _Same:
+    """One object, equal to itself alone, whatever it says about equality and hashes."""
+
+    __slots__ = ("_it",)
+
+    def __init__(self, it: object) -> None:
+        self._it = it
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self._it is other._it
+
+    def __hash__(self) -> int:
+        return id(self._it)
 
 
 def _text(token: object) -> str:
@@ -159,6 +193,12 @@ def checked_base_url(url: str, *, allow_insecure: bool = False) -> str:
             "allow_insecure=True if you know the network."
         )
     return url.rstrip("/")
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of a checked base URL."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower()
 
 
 def _is_loopback(host: str) -> bool:

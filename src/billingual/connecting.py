@@ -2,60 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from inspect import iscoroutinefunction
-from ssl import SSLContext
+from collections.abc import Iterator, Sequence
 from typing import cast
 
-import attrs
-
-from billingual.auth import BearerAuth, TokenSource, checked_base_url, sealed
+from billingual.auth import BearerAuth, TokenSource, checked_base_url, origin_of
 from billingual.capabilities import Capabilities
-from billingual.desk import Desk, Wire
+from billingual.desk import Desk, Look, Wire
 from billingual.driver import BlockingDriver, Driver
 from billingual.drivers.blocking import SteppingDriver
 from billingual.drivers.on_anyio import AnyioDriver
 from billingual.drivers.threaded import ThreadedTransport
 from billingual.errors import ConfigurationError
+from billingual.options import Settings, deadline_of, policy_of, timeouts_of
+from billingual.policy.budget import RetryBudget
 from billingual.protocol import (
+    Account,
     Dialect,
-    Observer,
     Provider,
-    RetryPolicy,
     Scope,
     Transport,
     TransportFactory,
     TransportOptions,
 )
-from billingual.registry import DIALECTS, POLICIES, PROVIDERS, TRANSPORTS
-from billingual.wire import Timeouts
+from billingual.registry import DIALECTS, PROVIDERS, TRANSPORTS
 
 __all__ = [
-    "Settings",
     "async_driver",
     "blocking_driver",
-    "checked_observers",
-    "checked_tls",
     "open_desk",
     "open_wire",
     "provider_named",
 ]
-
-
-@attrs.frozen(kw_only=True)
-class Settings:
-    """What a client was told; siblings differ from each other here and share the wire."""
-
-    provider: Provider
-    token: TokenSource | None = attrs.field(repr=False, converter=sealed)
-    tenant: str | None
-    organization: str | None
-    base_url: str | None
-    allow_insecure: bool
-    retry: str | RetryPolicy
-    timeout: float | Timeouts
-    deadline: float
-    observers: tuple[Observer, ...]
 
 
 def provider_named(provider: str | Provider) -> Provider:
@@ -148,7 +125,14 @@ def _fitting(transport: Transport, driver: Driver) -> Transport:
     return transport
 
 
-def open_desk(settings: Settings, *, wire: Wire, driver: Driver, calls: Iterator[int]) -> Desk:
+def open_desk(
+    settings: Settings,
+    *,
+    wire: Wire,
+    driver: Driver,
+    calls: Iterator[int],
+    look: Look | None = None,
+) -> Desk:
     """Bind settings to a wire; everything that can be known to be wrong is refused here.
 
     Raises:
@@ -160,41 +144,68 @@ def open_desk(settings: Settings, *, wire: Wire, driver: Driver, calls: Iterator
     account = wire.transport.account(provider.name)
     dialects = tuple(_dialect(each, provider) for each in provider.dialects)
     capabilities = _united(dialects)
-    tenant = settings.tenant
-    if tenant is None and account is not None and "tenant" in capabilities.scope:
-        tenant = account.tenant
-    scope = Scope(tenant=tenant, organization=settings.organization)
-    _check_scope(scope, capabilities)
-    base_url = settings.base_url
-    if base_url is None:
-        base_url = account.base_url if account else provider.base_url
-    if base_url is None:
-        raise ConfigurationError(
-            f"{provider.name} documents no address; give base_url='https://...', or try it "
-            "without one by transport='sandbox'."
-        )
-    token = settings.token
-    if token is None and account is not None:
-        token = account.token
-    elif token is None and provider.needs_token:
-        raise ConfigurationError(
-            f"{provider.name} needs a token; give token=..., or try it without an account by "
-            "transport='sandbox'."
-        )
+    scope = _scope(settings, account, capabilities)
+    base_url = checked_base_url(_address(settings, account), allow_insecure=settings.allow_insecure)
+    auth, policy = BearerAuth(_token(settings, account)), policy_of(settings.retry)
+    key = (origin_of(base_url), auth.identity)
     return Desk(
         provider=provider.name,
-        base_url=checked_base_url(base_url, allow_insecure=settings.allow_insecure),
+        base_url=base_url,
         dialects=tuple(each.scoped(scope) for each in dialects),
         capabilities=capabilities,
         wire=wire,
         driver=driver,
-        auth=BearerAuth(token),
-        policy=_policy(settings.retry),
-        timeouts=_timeouts(settings.timeout),
-        deadline_s=_positive(settings.deadline, "deadline"),
+        auth=auth,
+        policy=policy,
+        timeouts=timeouts_of(settings.timeout),
+        deadline_s=deadline_of(settings.deadline, policy),
         observers=settings.observers,
+        pace=settings.limiter.pace((*key, scope.tenant)),
+        budget=settings.budget or wire.budgets.setdefault(key, RetryBudget()),
         calls=calls,
+        admit=getattr(policy, "admit", None),
+        note=getattr(policy, "note", None),
+        look=look,
     )
+
+
+def _address(settings: Settings, account: Account | None) -> str:
+    if settings.base_url is not None:
+        return settings.base_url
+    documented = account.base_url if account else settings.provider.base_url
+    if documented is None:
+        raise ConfigurationError(
+            f"{settings.provider.name} documents no address; give base_url='https://...', or try "
+            "it without one by transport='sandbox'."
+        )
+    return documented
+
+
+def _token(settings: Settings, account: Account | None) -> TokenSource | None:
+    if settings.token is not None:
+        return settings.token
+    if account is not None:
+        return account.token
+    if settings.provider.needs_token:
+        raise ConfigurationError(
+            f"{settings.provider.name} needs a token; give token=..., or try it without an account "
+            "by transport='sandbox'."
+        )
+    return None
+
+
+def _scope(settings: Settings, account: Account | None, capabilities: Capabilities) -> Scope:
+    tenant = settings.tenant
+    if tenant is None and account is not None and "tenant" in capabilities.scope:
+        tenant = account.tenant
+    scope = Scope(tenant=tenant, organization=settings.organization)
+    for name in ("tenant", "organization"):
+        if getattr(scope, name) is not None and name not in capabilities.scope:
+            has = " or ".join(sorted(capabilities.scope)) or "neither"
+            raise ConfigurationError(
+                f"{capabilities.provider} has no {name}s; leave {name}= out (it has {has})."
+            )
+    return scope
 
 
 def _dialect(dialect: str | Dialect, provider: Provider) -> Dialect:
@@ -214,70 +225,3 @@ def _united(dialects: Sequence[Dialect]) -> Capabilities:
     for each in dialects[1:]:
         united = united.united(each.capabilities)
     return united
-
-
-def _check_scope(scope: Scope, capabilities: Capabilities) -> None:
-    for name in ("tenant", "organization"):
-        if getattr(scope, name) is not None and name not in capabilities.scope:
-            has = " or ".join(sorted(capabilities.scope)) or "neither"
-            raise ConfigurationError(
-                f"{capabilities.provider} has no {name}s; leave {name}= out (it has {has})."
-            )
-
-
-def _policy(retry: str | RetryPolicy) -> RetryPolicy:
-    policy = POLICIES.load(retry) if isinstance(retry, str) else retry
-    if not hasattr(policy, "decide"):
-        raise ConfigurationError(
-            f"retry={retry!r} is no policy; give 'standard', 'none' or a Retry with the numbers "
-            "you want."
-        )
-    return cast(RetryPolicy, policy)
-
-
-def checked_observers(observers: object) -> tuple[Observer, ...]:
-    """Return observers as a tuple.
-
-    Raises:
-        ConfigurationError: if they are no list, or one of them cannot be called or is async:
-            nobody would await it.
-    """
-    listed = tuple(observers) if isinstance(observers, Iterable) else (None,)
-    if not all(callable(each) and not iscoroutinefunction(each) for each in listed):
-        raise ConfigurationError(
-            "observers= takes a list of plain functions, each called with one event; give [print], "
-            "say. An async function would never be awaited: let a plain one hand the event on."
-        )
-    return listed
-
-
-def checked_tls(tls: object) -> SSLContext | None:
-    """Return a TLS context, or None for the default one.
-
-    Raises:
-        ConfigurationError: if it is anything else: checks cannot be switched off by a keyword.
-    """
-    if tls is not None and not isinstance(tls, SSLContext):
-        raise ConfigurationError(
-            "tls= takes an ssl.SSLContext; make one with ssl.create_default_context(cafile=...) "
-            "to trust another authority. Leave it out for the default one."
-        )
-    return tls
-
-
-def _timeouts(timeout: float | Timeouts) -> Timeouts:
-    if isinstance(timeout, Timeouts):
-        for phase in ("connect", "write", "read", "pool"):
-            _positive(getattr(timeout, phase), f"timeout.{phase}")
-        return timeout
-    return Timeouts.each(_positive(timeout, "timeout"))
-
-
-def _positive(seconds: float, field: str) -> float:
-    usable = not isinstance(seconds, bool) and isinstance(seconds, (int, float))
-    if not usable or not 0 < seconds < float("inf"):
-        raise ConfigurationError(
-            f"{field}={seconds!r} is no waiting time; give a number of seconds above zero "
-            "(no wait is endless)."
-        )
-    return float(seconds)

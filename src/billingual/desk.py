@@ -1,77 +1,42 @@
-"""The desk: one operation from the caller's word to the provider's, and back.
+"""The desk: all that a client's calls share, laid out before the first of them.
 
-:class:`Desk` opens a conversation with the dialect that has the operation, and for each request it
-yields runs the one loop there is: wait, sign, send, check. Only that repeats. What a write's
-attempts mean together is pronounced here, once: a definite answer, or ``OutcomeUnknown``.
+:class:`Desk` holds what was chosen (dialects, transport, driver, policy, credentials) and what is
+learnt while calls go through (the credential's pace and its retry budget). ``call.py`` runs one
+operation on it.
 """
 
 from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import suppress
-from typing import Final, TypeVar
+from typing import Final, TypeAlias
 
 import attrs
 
 from billingual._version import __version__
-from billingual.auth import BearerAuth, struck_out
+from billingual.auth import BearerAuth
 from billingual.capabilities import Capabilities, Feature
 from billingual.driver import Driver
-from billingual.drivers.blocking import lacks_a_loop
-from billingual.errors import (
-    BillingualError,
-    ClosedError,
-    ConfigurationError,
-    DeadlineExceededError,
-    InternalError,
-    LockedError,
-    OutcomeUnknown,
-    ProtocolError,
-    ProviderError,
-    RateLimitedError,
-    ServerError,
-    TransportError,
-)
-from billingual.events import (
-    AttemptEnded,
-    AttemptStarted,
-    CallEnded,
-    CallStarted,
-    Event,
-    RetryPlanned,
-)
-from billingual.outcome import Attempt, Evidence, Outcome
-from billingual.policy.backoff import retry_after_s
-from billingual.policy.driving import attempt_until
-from billingual.policy.outcome import classify, verdict
-from billingual.protocol import (
-    Decision,
-    Dialect,
-    Observer,
-    RetryPolicy,
-    Transport,
-)
-from billingual.wire import (
-    Bounds,
-    Conversation,
-    Deadline,
-    Headers,
-    Timeouts,
-    WireRequest,
-    WireResponse,
-)
+from billingual.errors import BillingualError
+from billingual.model import InvoiceSummary
+from billingual.policy.budget import RetryBudget
+from billingual.policy.limiter import Pace
+from billingual.protocol import Dialect, Observer, RetryPolicy, Transport
+from billingual.reconciliation import Reconciliation
+from billingual.wire import Deadline, Timeouts
 
-__all__ = ["Desk"]
+__all__ = ["HEADERS", "Desk", "Known", "Wire"]
 
-T = TypeVar("T")
-
-FIRST: Final = "the first attempt"
 HEADERS: Final = (
     ("User-Agent", f"billingual/{__version__}"),
     ("Accept-Encoding", "gzip, deflate"),
 )
+
+
+Look: TypeAlias = Callable[..., Awaitable[Reconciliation]]
+"""How an unclear write of a desk is looked up: called with the desk and what the caller says."""
 
 
 @attrs.define
@@ -87,6 +52,7 @@ class Wire:
         awaited: whether its clients are awaited.
         client: the first client in words, for a warning.
         closed: whether it was closed.
+        budgets: what retries draw from, by host and credential.
     """
 
     transport: Transport
@@ -94,6 +60,7 @@ class Wire:
     awaited: bool = True
     client: str = ""
     closed: bool = False
+    budgets: dict[Hashable, RetryBudget] = attrs.field(factory=dict, repr=False)
 
     async def aclose(self) -> None:
         """Close the transport if it is ours."""
@@ -121,6 +88,17 @@ class Wire:
             )
 
 
+@attrs.define
+class Known:
+    """An invoice that is known to be where its client looks: the control of a search.
+
+    Attributes:
+        created: the last receivable that the client created.
+    """
+
+    created: InvoiceSummary | None = attrs.field(default=None, repr=False)
+
+
 @attrs.frozen(kw_only=True)
 class Desk:
     """All that a client's calls share; siblings of a client differ in a field or two."""
@@ -136,7 +114,13 @@ class Desk:
     timeouts: Timeouts
     deadline_s: float
     observers: tuple[Observer, ...]
+    pace: Pace
+    budget: RetryBudget
     calls: Iterator[int] = attrs.field(repr=False, eq=False)
+    known: Known = attrs.field(factory=Known)
+    admit: Callable[[float], None] | None = None
+    note: Callable[[BillingualError | None, float], None] | None = None
+    look: Look | None = attrs.field(default=None, repr=False, eq=False)
 
     def dialect(self, feature: Feature) -> Dialect:
         """Return the dialect that carries the operation out.
@@ -147,236 +131,7 @@ class Desk:
         self.capabilities.require(feature)
         return next(each for each in self.dialects if each.capabilities.supports(feature))
 
-    async def converse(
-        self, feature: Feature, dialect: Dialect, conversation: Conversation[T]
-    ) -> T:
-        """Run one operation to its end.
-
-        Raises:
-            UsageError: if something is wrong before anything is sent.
-            OutcomeUnknown: if a write may or may not have happened.
-            BillingualError: if the operation failed and nothing is unclear.
-        """
-        call = _Call(desk=self, feature=feature, dialect=dialect, number=next(self.calls))
-        try:
-            return await call.run(conversation)
-        finally:
-            conversation.close()
-
-
-@attrs.define(kw_only=True)
-class _Call:
-    """One operation under way."""
-
-    desk: Desk
-    feature: Feature
-    dialect: Dialect
-    number: int
-    deadline: Deadline = attrs.field(init=False)
-    attempts: list[Attempt] = attrs.field(factory=list)
-    wait_s: float = 0.0
-    why: str = FIRST
-
-    def __attrs_post_init__(self) -> None:
-        now = self.desk.driver.now
-        self.deadline = Deadline(now() + self.desk.deadline_s, now)
-
-    async def run(self, conversation: Conversation[T]) -> T:
-        try:
-            request = next(conversation)
-        except StopIteration as done:
-            value: T = done.value
-            return value
-        self._tell(CallStarted, provider=self.desk.provider, operation=self.feature.value)
-        try:
-            result = await self._exchange_all(conversation, request)
-        except BillingualError as error:
-            outcome = Outcome.UNKNOWN if error.maybe_applied else verdict(self.attempts)
-            self._tell(CallEnded, outcome=outcome, error=type(error).__name__)
-            raise
-        except BaseException as error:
-            # Cancelled, say: whatever was in flight, nobody saw its end.
-            self._tell(CallEnded, outcome=Outcome.UNKNOWN, error=type(error).__name__)
-            raise
-        self._tell(CallEnded, outcome=Outcome.COMMITTED, error=None)
-        return result
-
-    async def _exchange_all(self, conversation: Conversation[T], request: WireRequest) -> T:
-        while True:
-            self.attempts, self.wait_s, self.why = [], 0.0, FIRST
-            response = await self._deliver(request)
-            try:
-                request = conversation.send(response)
-            except StopIteration as done:
-                value: T = done.value
-                return value
-            except BillingualError as error:
-                error.attempts = tuple(self.attempts)
-                if request.safety.writes and classify(error) is Outcome.UNKNOWN:
-                    raise self._unclear(request, error, likely="applied") from error
-                raise
-            except Exception as fault:
-                ours = _fault(f"the dialect {self.dialect.name!r}", fault)
-                ours.attempts = tuple(self.attempts)
-                if request.safety.writes:
-                    raise self._unclear(request, ours, likely="applied") from fault
-                raise ours from fault
-
-    async def _deliver(self, request: WireRequest) -> WireResponse:
-        """Wait, sign, send, check; again where the policy says so."""
-
-        def decide(error: BillingualError) -> Decision:
-            return self._decide(request, error)
-
-        try:
-            return await attempt_until(
-                lambda: self._attempt(request), decide=decide, sleep=self.desk.driver.sleep
-            )
-        except BillingualError as error:
-            error.attempts = tuple(self.attempts)
-            if request.safety.writes and verdict(self.attempts) is Outcome.UNKNOWN:
-                said_yes = isinstance(error, ProtocolError) and 200 <= error.status <= 299
-                likely = "applied" if said_yes else "unclear"
-                raise self._unclear(request, error, likely=likely) from error
-            raise
-
-    async def _attempt(self, request: WireRequest) -> WireResponse:
-        number = len(self.attempts) + 1
-        desk = self.desk
-        self._tell(AttemptStarted, number=number, method=request.method, route=request.route)
-        try:
-            if desk.wire.closed:
-                raise ClosedError("this client is closed; make a new one.")
-            signature = await self._sign()
-            if self.deadline.left() <= 0:
-                raise DeadlineExceededError(
-                    f"the deadline of {desk.deadline_s:g} s passed before attempt {number} was "
-                    "sent; give the call more time with with_options(deadline=...)."
-                )
-            response = await self._send(request.addressed(desk.base_url, (*HEADERS, *signature)))
-            response = struck_out(response, signature)
-            self._check(request, response)
-        except BillingualError as error:
-            self._note(number, classify(error), error)
-            raise
-        self._note(number, Outcome.COMMITTED, None, status=response.status)
-        return response
-
-    async def _sign(self) -> Headers:
-        try:
-            return await self.desk.auth.sign()
-        except (InternalError, RuntimeError) as fault:
-            if not self.desk.driver.blocks or not (
-                isinstance(fault, InternalError) or lacks_a_loop(fault)
-            ):
-                raise
-            raise ConfigurationError(
-                "the token function waits on an event loop, and Client blocks the thread; give a "
-                'plain function, use AsyncClient, or driver="portal". Nothing was sent.'
-            ) from fault
-
-    async def _send(self, request: WireRequest) -> WireResponse:
-        bounds = Bounds(timeouts=self.desk.timeouts, deadline=self.deadline)
-        try:
-            return await self.desk.wire.transport.send(request, bounds)
-        except BillingualError:
-            raise
-        except Exception as fault:  # noqa: BLE001 - a foreign transport may raise anything
-            error = _fault("the transport", fault)
-        # Raised out here, so that no frame of the fault's, with its headers, hangs on the error.
-        raise error
-
-    def _check(self, request: WireRequest, response: WireResponse) -> None:
-        try:
-            self.dialect.check(request, response)
-        except BillingualError:
-            raise
-        except Exception as fault:
-            raise _fault(f"the dialect {self.dialect.name!r}", fault) from fault
-
-    def _note(
-        self,
-        number: int,
-        outcome: Outcome,
-        error: BillingualError | None,
-        status: int | None = None,
-    ) -> None:
-        evidence = Evidence(connected=True, request_complete=True, answer_begun=True)
-        exchange = error.exchange if isinstance(error, (ProviderError, LockedError)) else None
-        if isinstance(error, TransportError):
-            evidence = error.evidence
-        elif isinstance(error, InternalError):
-            evidence = Evidence()
-        elif exchange is not None:
-            status = exchange.status
-        elif error is not None:
-            evidence = Evidence(connected=False, request_complete=False, answer_begun=False)
-        attempt = Attempt(
-            number=number,
-            outcome=outcome,
-            evidence=evidence,
-            status=status,
-            error=None if error is None else type(error).__name__,
-            waited_s=self.wait_s,
-            why=self.why,
-        )
-        self.attempts.append(attempt)
-        self._tell(AttemptEnded, attempt=attempt)
-
-    def _decide(self, request: WireRequest, error: BillingualError) -> Decision:
-        driver = self.desk.driver
-        if isinstance(error, (RateLimitedError, ServerError)):
-            said = error.exchange.headers.get("retry-after")
-            error.retry_after = retry_after_s(said, driver.wall())
-        decision = self.desk.policy.decide(
-            self.attempts,
-            error=error,
-            safety=request.safety,
-            left_s=self.deadline.left(),
-            random=driver.random,
-        )
-        self.why = decision.why
-        if decision.wait_s is None:
-            error.add_note(f"not tried again: {decision.why}")
-            return decision
-        self.wait_s = decision.wait_s
-        self._tell(RetryPlanned, wait_s=decision.wait_s, why=decision.why)
-        return decision
-
-    def _unclear(
-        self, request: WireRequest, error: BillingualError, *, likely: str
-    ) -> OutcomeUnknown:
-        # The advice of the error beneath is for failures; here there is only one.
-        told = error.told if isinstance(error, ProviderError) else str(error)
-        unknown = OutcomeUnknown(
-            f"{self.desk.provider} may or may not have carried out {self.feature.value} "
-            f"({request.method} {request.route}): {told.rstrip('.')}. Do not simply send it "
-            "again: look at the provider first.",
-            provider=self.desk.provider,
-            operation=self.feature.value,
-            request=request,
-            likely=likely,
-            exchange=error.exchange if isinstance(error, ProviderError) else None,
-        )
-        unknown.attempts = tuple(self.attempts)
-        return unknown
-
-    def _tell(self, kind: Callable[..., Event], **details: object) -> None:
-        """Make an event and hand it out, only where somebody listens."""
-        if not self.desk.observers:
-            return
-        event = kind(call=self.number, at_s=self.desk.driver.now(), **details)
-        for observer in self.desk.observers:
-            try:
-                observer(event)
-            except Exception:
-                # A listener's fault must not turn a write that succeeded into an error.
-                import logging  # noqa: PLC0415 - nothing else here logs
-
-                logging.getLogger("billingual").exception("an observer raised; it was ignored")
-
-
-def _fault(whose: str, fault: Exception) -> InternalError:
-    return InternalError(
-        f"{whose} raised {type(fault).__name__}, which it must not; please report it to its author."
-    )
+    def deadline(self) -> Deadline:
+        """Return the end of an operation that begins now."""
+        now = self.driver.now
+        return Deadline(now() + self.deadline_s, now)

@@ -30,6 +30,10 @@ class CallStarted:
     operation: str
     at_s: float
 
+    def explain(self) -> str:
+        """Tell it in one line."""
+        return f"call {self.call}: {self.operation} of {self.provider} began"
+
 
 @attrs.frozen(kw_only=True)
 class AttemptStarted:
@@ -41,6 +45,10 @@ class AttemptStarted:
     route: str
     at_s: float
 
+    def explain(self) -> str:
+        """Tell it in one line."""
+        return f"call {self.call}: attempt {self.number} goes out, {self.method} {self.route}"
+
 
 @attrs.frozen(kw_only=True)
 class AttemptEnded:
@@ -49,6 +57,10 @@ class AttemptEnded:
     call: int
     attempt: Attempt
     at_s: float
+
+    def explain(self) -> str:
+        """Tell it in one line."""
+        return f"call {self.call}: {self.attempt.explain()}"
 
 
 @attrs.frozen(kw_only=True)
@@ -60,6 +72,10 @@ class RetryPlanned:
     why: str
     at_s: float
 
+    def explain(self) -> str:
+        """Tell it in one line."""
+        return f"call {self.call}: again in {self.wait_s:.2f} s, because {self.why}"
+
 
 @attrs.frozen(kw_only=True)
 class CallEnded:
@@ -69,6 +85,10 @@ class CallEnded:
     outcome: Outcome
     error: str | None
     at_s: float
+
+    def explain(self) -> str:
+        """Tell it in one line."""
+        return f"call {self.call}: {self.outcome.value}{f', {self.error}' if self.error else ''}"
 
 
 Event: TypeAlias = CallStarted | AttemptStarted | AttemptEnded | RetryPlanned | CallEnded

@@ -11,7 +11,7 @@ from typing import TypeVar
 from billingual.errors import InvalidInputError
 from billingual.model import Changes, Filter, Query, Sort
 
-__all__ = ["expected", "ids_of", "pairs_of", "query_of", "refuse_base"]
+__all__ = ["expected", "ids_of", "pairs_of", "query_of", "refuse_base", "seconds_of"]
 
 T = TypeVar("T")
 
@@ -89,6 +89,19 @@ def refuse_base(base: object) -> None:
             "a whole document is replaced, and no status is known to lock it",
             "leave it out",
         )
+
+
+def seconds_of(value: object, field: str) -> float:
+    """Return a time in seconds, zero or more.
+
+    Raises:
+        InvalidInputError: if it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidInputError(field, f"{value!r} is no time", "give seconds, from 0 on")
+    if not 0 <= value < float("inf"):
+        raise InvalidInputError(field, f"{value!r} s is no time to wait", "give seconds, from 0 on")
+    return float(value)
 
 
 def _no_pairs(given: object) -> InvalidInputError:

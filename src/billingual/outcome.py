@@ -67,6 +67,28 @@ class Evidence:
     request_complete: bool | None = None
     answer_begun: bool | None = None
 
+    def explain(self) -> str:
+        """Tell what was seen, in words."""
+        if self.connected is False:
+            return "no connection stood"
+        return ", ".join(
+            (
+                _told(self.connected, "connected", "not connected", "connected: cannot tell"),
+                _told(
+                    self.request_complete,
+                    "the request was sent whole",
+                    "the request was not sent whole",
+                    "how much was sent: cannot tell",
+                ),
+                _told(
+                    self.answer_begun,
+                    "an answer had begun",
+                    "no answer had begun",
+                    "whether an answer had begun: cannot tell",
+                ),
+            )
+        )
+
 
 @attrs.frozen(kw_only=True)
 class Attempt:
@@ -89,3 +111,17 @@ class Attempt:
     error: str | None = None
     waited_s: float = 0.0
     why: str = ""
+
+    def explain(self) -> str:
+        """Tell how it went and why it was made, in one line."""
+        status = f" (status {self.status})" if self.status is not None else ""
+        error = f", {self.error}{status}" if self.error else status
+        seen = "" if self.status is not None else f"; {self.evidence.explain()}"
+        waited = f" after {self.waited_s:.2f} s" if self.waited_s else ""
+        return f"attempt {self.number}{waited} ({self.why}): {self.outcome.value}{error}{seen}"
+
+
+def _told(seen: bool | None, yes: str, no: str, unseen: str) -> str:  # noqa: FBT001 - three words
+    if seen is None:
+        return unseen
+    return yes if seen else no

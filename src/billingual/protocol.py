@@ -20,7 +20,7 @@ import attrs
 
 from billingual.capabilities import Capabilities, Feature
 from billingual.driver import Driver
-from billingual.errors import BillingualError, UnsupportedError
+from billingual.errors import BillingualError, OutcomeUnknown, UnsupportedError
 from billingual.events import Event
 from billingual.model import (
     Changes,
@@ -35,12 +35,14 @@ from billingual.model import (
     Sort,
 )
 from billingual.outcome import Attempt, Safety
+from billingual.reconciliation import Reconciliation, Sightings
 from billingual.wire import Bounds, Conversation, WireRequest, WireResponse
 
 __all__ = [
     "Account",
     "Decision",
     "Dialect",
+    "FindsDrafts",
     "InvoiceProtocol",
     "Observer",
     "Provider",
@@ -153,6 +155,19 @@ class Dialect(Protocol):
         )
 
 
+@runtime_checkable
+class FindsDrafts(Protocol):
+    """A dialect that can look for what a create may have made; most of reconciling rests on it."""
+
+    def find(self, draft: Draft) -> Conversation[Sightings]:
+        """Look where *draft* would stand; more may be seen than resembles it.
+
+        The answer's ``gap`` says why an invoice that exists might not be among the rows: then its
+        absence proves nothing.
+        """
+        ...
+
+
 @attrs.frozen(kw_only=True)
 class Account:
     """Where and as whom to call a server that a transport brings along (the sandbox)."""
@@ -231,7 +246,14 @@ class Decision:
 
 
 class RetryPolicy(Protocol):
-    """Decide about another attempt; frozen, without state of a call, without clock or sleep."""
+    """Decide about another attempt; frozen, without state of a call, without clock or sleep.
+
+    A policy may also have an attribute ``deadline_s``: the seconds for one operation where the
+    client does not say (60 without it). One that stops first attempts too, as a circuit breaker
+    does, has two methods: ``admit(now)``, called before each attempt, which raises a
+    ``BillingualError`` to refuse it; and ``note(error, now)``, called after each with its error or
+    None. Such a policy has state, so it belongs to the clients it is given to.
+    """
 
     def decide(
         self,
@@ -331,6 +353,17 @@ class InvoiceProtocol(Protocol):
 
     async def void(self, invoice_id: str) -> Invoice:
         """Make an invoice void."""
+        ...
+
+    async def reconcile(
+        self,
+        unclear: OutcomeUnknown,
+        *,
+        control: InvoiceSummary | None = None,
+        settle: float = 120.0,
+        wait: bool = False,
+    ) -> Reconciliation:
+        """Find out whether a write with an unclear end happened."""
         ...
 
 

@@ -91,7 +91,9 @@ POLICIES: Final = Registry(
     "retry policy",
     "billingual.policies",
     {
+        "breaker": "billingual.policy.breaker:breaker",
         "none": "billingual.policy.retry:NONE",
+        "patient": "billingual.policy.retry:PATIENT",
         "standard": "billingual.policy.retry:STANDARD",
     },
 )

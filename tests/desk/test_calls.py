@@ -26,7 +26,9 @@ from billingual import (
 )
 from billingual.events import AttemptEnded, AttemptStarted, CallEnded, CallStarted, RetryPlanned
 from billingual.outcome import Evidence, Outcome
+from billingual.policy.budget import RetryBudget
 from billingual.policy.retry import Retry
+from billingual.wire import Exchange
 
 SENT = Evidence(connected=True, request_complete=True)
 UNSENT = Evidence(connected=False, request_complete=False, answer_begun=False)
@@ -248,20 +250,36 @@ def test_nothing_follows_an_unclear_attempt(step: Any, driver: Any, then: int) -
     assert len(transport.requests) == 2
 
 
-def test_a_policy_cannot_turn_an_unclear_write_into_a_clear_one(step: Any, driver: Any) -> None:
-    """Even where somebody's policy resends, the verdict counts every attempt."""
+def test_no_policy_can_have_an_unclear_write_sent_again(step: Any, driver: Any) -> None:
+    """Even where somebody's policy says so, an unclear write goes out once."""
 
     class Stubborn(Retry):
         def _refusal(self, *_: object) -> str | None:
-            return None if len(transport.requests) < 2 else "enough"
+            return None
 
     client, transport = client_of(driver, [say(503), say(409)], retry=Stubborn())
 
     with pytest.raises(errors.OutcomeUnknown) as caught:
         step(client.create(Draft(number="1")))
 
-    assert type(caught.value.__cause__) is errors.ConflictError
-    assert [each.outcome.value for each in caught.value.attempts] == ["unknown", "rejected"]
+    assert len(transport.requests) == 1
+    assert caught.value.stopped == "a write that ended unknown is never sent again on its own"
+
+
+def test_a_policy_that_raises_stops_the_call(step: Any, driver: Any) -> None:
+    """A foreign policy's fault must not hide how the attempt ended."""
+
+    class Faulty(Retry):
+        def decide(self, *_: object, **__: object) -> Any:
+            raise KeyError("oops")
+
+    client, transport = client_of(driver, [say(503)], retry=Faulty())
+
+    with pytest.raises(errors.ServerError) as caught:
+        step(client.get("i1"))
+
+    assert len(transport.requests) == 1
+    assert caught.value.stopped == "the retry policy raised KeyError"
 
 
 def test_a_rate_limit_names_its_time_on_the_error(step: Any, driver: Any) -> None:
@@ -385,7 +403,7 @@ def test_a_lock_named_by_the_provider_is_a_refusal(step: Any, driver: Any) -> No
         def check(self, request: Any, response: Any) -> None:
             raise errors.LockedError(
                 provider="pocket", invoice_id="i1", status="VOID", locked=["number"],
-                still_open=[], exchange=errors.Exchange.of(request, response),
+                still_open=[], exchange=Exchange.of(request, response),
             )  # fmt: skip
 
     provider = attrs.evolve(POCKET, dialects=(Locking(),))
@@ -544,7 +562,9 @@ async def test_calls_of_many_tasks_do_not_mix(on_a_loop: None) -> None:
         name = request.url.rpartition("/")[2]
         return say(503) if asked[request.url] < 3 else say(200, f'{{"id": "{name}"}}')
 
-    client, transport = client_of(None, answer, retry=Retry(base_s=0.0))
+    client, transport = client_of(
+        None, answer, retry=Retry(base_s=0.0), budget=RetryBudget(capacity=2000)
+    )
     got: dict[str, str] = {}
 
     async def fetch(name: str) -> None:

@@ -44,6 +44,7 @@ def an_instance(kind: type[BillingualError]) -> BillingualError:
             provider="kukkingu", invoice_id="i", status="FINALIZED",
             locked=["number"], still_open=["paid_at"], exchange=EXCHANGE,
         ),
+        errors.CircuitOpenError: lambda: errors.CircuitOpenError("open; wait.", retry_after=3.0),
         errors.OutcomeUnknown: lambda: OutcomeUnknown(
             "unclear", provider="exante", operation="create", request=REQUEST, likely="unclear"
         ),

@@ -139,7 +139,10 @@ def whole_error(error: BaseException | None) -> Any:
     """Take an error apart, cause included."""
     if not isinstance(error, errors.BillingualError):
         return type(error).__name__
-    told_alike = not isinstance(error, (errors.TransportError, errors.OutcomeUnknown))
+    told_alike = not isinstance(
+        error, (errors.CircuitOpenError, errors.OutcomeUnknown, errors.TransportError)
+    )
+    asked_s = getattr(error, "retry_after", None)
     exchange = getattr(error, "exchange", None)
     return {
         "class": type(error),
@@ -148,7 +151,7 @@ def whole_error(error: BaseException | None) -> Any:
         "attempts": tuple(_attempt(each) for each in error.attempts),
         "evidence": getattr(error, "evidence", None),
         "complaint": getattr(error, "complaint", None),
-        "retry_after": getattr(error, "retry_after", None),
+        "retry_after": None if asked_s is None else round(asked_s),
         "likely": getattr(error, "likely", None),
         "path": getattr(error, "path", None),
         "asked": None if exchange is None else (exchange.method, exchange.route, exchange.keys),

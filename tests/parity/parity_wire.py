@@ -9,7 +9,8 @@ from parity_faults import AGAIN, ONCE, create, fault, read, update
 from parity_row import EXANTE_DRAFT, LATER, Row, Scene
 
 from billingual import MemoryTransport, errors
-from billingual.policy.retry import Retry
+from billingual.policy.breaker import CircuitBreaker
+from billingual.policy.retry import NONE, Retry
 from billingual.sandbox import LANDMARKS
 from billingual.wire import Timeouts, WireRequest
 
@@ -43,13 +44,30 @@ async def deadline_between(scene: Scene) -> Any:
 
 
 async def dropped_finalize(scene: Scene) -> Any:
-    """Lose the answer of a finalize that took effect."""
+    """Lose the answer of a finalize that took effect: a read settles it."""
     invoice_id = scene.kukkingu("DRAFT")
     scene.control.fault("drop_after_commit")
-    try:
-        return await scene.client.finalize(invoice_id)
-    except errors.OutcomeUnknown as unknown:
-        return [unknown, await scene.client.get(invoice_id)]
+    return await scene.client.finalize(invoice_id)
+
+
+async def lost_finalize(scene: Scene) -> Any:
+    """Lose a finalize before it takes effect: a read cannot settle that it will not."""
+    invoice_id = scene.kukkingu("DRAFT")
+    scene.control.fault("status", provider="kukkingu")
+    return await scene.client.finalize(invoice_id)
+
+
+async def open_circuit(scene: Scene) -> Any:
+    """Have an attempt fail, and the next one refused by the circuit breaker."""
+    client = scene.client.with_options(retry=CircuitBreaker(policy=NONE, failures=1))
+    scene.control.fault("status", provider="exante")
+    seen: list[Any] = []
+    for _ in range(2):
+        try:
+            seen.append(await client.get(scene.exante("PAID")))
+        except errors.BillingualError as error:
+            seen.append(error)
+    return seen[-1]
 
 
 async def dropped_batch(scene: Scene) -> Any:
@@ -161,13 +179,37 @@ ROWS: Final = (
     Row(
         "a finalize dropped",
         dropped_finalize,
-        "OutcomeUnknown unclear (ConnectionLostError), INV-2026-0001 FINALIZED 20177.29 EUR",
+        "INV-2026-0001 FINALIZED 20177.29 EUR",
         (
             "finalize: unknown ConnectionLostError = unknown OutcomeUnknown; get: "
             "committed 200 = committed"
         ),
         options=AGAIN,
         provider="kukkingu",
+    ),
+    Row(
+        "a finalize that failed unclearly",
+        lost_finalize,
+        (
+            "OutcomeUnknown unclear (ServerError 503 "
+            "'Injected status 503: Service Unavailable: FAULT_STATUS')"
+        ),
+        (
+            "finalize: unknown 503 ServerError = unknown OutcomeUnknown; get: "
+            "committed 200 = committed"
+        ),
+        options=AGAIN,
+        provider="kukkingu",
+    ),
+    Row(
+        "an open circuit",
+        open_circuit,
+        "CircuitOpenError",
+        (
+            "get: unknown 503 ServerError = unknown ServerError; "
+            "get: not_sent CircuitOpenError = not_sent CircuitOpenError"
+        ),
+        options=ONCE,
     ),
     Row(
         "a batch dropped",

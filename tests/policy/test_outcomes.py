@@ -48,6 +48,7 @@ ATTEMPTS = {
     "bad token at signing": (errors.ConfigurationError("x"), N),
     "client closed": (errors.ClosedError("x"), N),
     "deadline before sending": (errors.DeadlineExceededError("x"), N),
+    "circuit open": (errors.CircuitOpenError("x", retry_after=1.0), N),
     "no connection": (transport_error(errors.NotConnectedError, False, False, False), N),
     "no free connection": (transport_error(errors.PoolTimeoutError, False, False, False), N),
     "local protocol error": (transport_error(errors.TransportError, None, False, False), N),

@@ -13,7 +13,7 @@ import pytest
 ROOT: Final = Path(__file__).parents[2]
 TOOL: Final = ROOT / "tools" / "generate_sync.py"
 SOURCE: Final = ROOT / "src" / "billingual"
-MODULES: Final = ("client.py", "pagination.py")
+MODULES: Final = ("client.py", "operations.py", "pagination.py")
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ from billingual.dialects._exante_records import (
     read_invoice,
     summary_from,
 )
+from billingual.dialects._exante_search import look_for
 from billingual.dialects._fields import (
     Field,
     collection_method,
@@ -63,6 +64,7 @@ from billingual.model import (
 )
 from billingual.outcome import Safety
 from billingual.protocol import Dialect, Scope
+from billingual.reconciliation import Sightings
 from billingual.wire import Conversation, WireRequest, WireResponse, encode_query, path_segment
 
 __all__ = ["ExanteDialect"]
@@ -251,6 +253,14 @@ class ExanteDialect(Dialect):
         request = read_request(_COLLECTION, _COLLECTION, encode_query(pairs))
         response = yield request
         return self._page(Answer(self.provider, request, response), query.page)
+
+    def find(self, draft: Draft) -> Conversation[Sightings]:
+        """Look for a draft among the receivables of its counterparty, inactive ones included.
+
+        Where the draft says when it is issued, a day before and after is looked through. Absence
+        can only be told by one whole page, in an organization that was named.
+        """
+        return look_for(draft, self.list_page, organization=self.organization)
 
     def update(
         self,

@@ -42,9 +42,19 @@ from billingual.dialects._records import unknown
 from billingual.dialects._tenant_query import query_pairs
 from billingual.dialects._tenant_records import read_invoice
 from billingual.errors import ConfigurationError, InvalidInputError, LockedError
-from billingual.model import Changes, Draft, Invoice, InvoiceSummary, Money, Page, Query
+from billingual.model import (
+    Changes,
+    Draft,
+    Filter,
+    Invoice,
+    InvoiceSummary,
+    Money,
+    Page,
+    Query,
+)
 from billingual.outcome import Safety
 from billingual.protocol import Dialect, Scope
+from billingual.reconciliation import Sightings
 from billingual.wire import Conversation, WireRequest, WireResponse, encode_query, path_segment
 
 __all__ = ["TenantDialect"]
@@ -139,6 +149,7 @@ CAPABILITIES: Final = Capabilities(
     locks=LOCKS,
     row_is_whole=True,
     scope=frozenset({"tenant"}),
+    ends={Feature.FINALIZE: "FINALIZED", Feature.VOID: "VOID"},
 )  # fmt: skip
 
 
@@ -246,6 +257,16 @@ class TenantDialect(Dialect):
             raw=body,
         )
 
+    def find(self, draft: Draft) -> Conversation[Sightings]:
+        """Look for a draft in the tenant's list, which is whole; in that of its contract, if any.
+
+        Raises:
+            ConfigurationError: if there is no tenant.
+        """
+        contract = draft.document if isinstance(draft.document, str) else None
+        page = yield from self.list_page(Query(filter=Filter(document=contract)))
+        return Sightings(rows=page.items)
+
     def update(
         self, invoice_id: str, changes: Changes, base: InvoiceSummary | None
     ) -> Conversation[Invoice]:
@@ -275,7 +296,7 @@ class TenantDialect(Dialect):
             ConfigurationError: if there is no tenant.
             InvalidInputError: if the id is not of the documented form.
         """
-        return self._act(invoice_id, "finalize", "FINALIZED")
+        return self._act(invoice_id, Feature.FINALIZE)
 
     def void(self, invoice_id: str) -> Conversation[Invoice]:
         """Make an invoice void, which cannot be undone.
@@ -284,9 +305,10 @@ class TenantDialect(Dialect):
             ConfigurationError: if there is no tenant.
             InvalidInputError: if the id is not of the documented form.
         """
-        return self._act(invoice_id, "void", "VOID")
+        return self._act(invoice_id, Feature.VOID)
 
-    def _act(self, invoice_id: str, act: str, status: str) -> Conversation[Invoice]:
+    def _act(self, invoice_id: str, feature: Feature) -> Conversation[Invoice]:
+        act, status = feature.value, self.capabilities.ends[feature]
         # A second delivery meets the status that the first one made and is refused, which would
         # hide that the first one worked: an unclear end is settled by reading the invoice.
         request = write_request(

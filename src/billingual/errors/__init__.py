@@ -18,6 +18,7 @@
     │   ├── ConnectionLostError      the connection broke before the answer was whole
     │   └── AnswerTooLargeError      the answer broke a bound
     ├── DeadlineExceededError        the call's time was over before an attempt could be made
+    ├── CircuitOpenError             too many attempts failed in a row: nothing is sent for a while
     ├── ProviderError                the provider's: it answered, and the answer is no
     │   ├── InvalidRequestError      400, 422 and other 4xx
     │   ├── AuthenticationError      401
@@ -81,14 +82,13 @@ from billingual.errors.usage import (
     UnsupportedError,
     UsageError,
 )
-from billingual.errors.waiting import (
-    DeadlineExceededError,
-)
+from billingual.errors.waiting import CircuitOpenError, DeadlineExceededError
 
 __all__ = [
     "AnswerTooLargeError",
     "AuthenticationError",
     "BillingualError",
+    "CircuitOpenError",
     "ClosedError",
     "ConfigurationError",
     "ConflictError",

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from billingual.errors.root import BillingualError
+from billingual.errors.usage import ConfigurationError
 from billingual.wire import Exchange, WireRequest
 
-__all__ = [
-    "OutcomeUnknown",
-]
+if TYPE_CHECKING:
+    from billingual.intent import Intent
+    from billingual.model import InvoiceSummary
+    from billingual.reconciliation import Reconciliation
+
+__all__ = ["OutcomeUnknown"]
 
 
 class OutcomeUnknown(BillingualError):  # noqa: N818 - it is not an error that something failed
     """A write may or may not have happened. Do not simply send it again: look first.
+
+    :meth:`reconcile` looks for you. The error can be pickled and reconciled in another process:
+    ``await client.reconcile(error)``.
 
     Attributes:
         provider: the provider's name.
@@ -21,9 +29,13 @@ class OutcomeUnknown(BillingualError):  # noqa: N818 - it is not an error that s
         request: the request without credentials, its body frozen as it was sent.
         likely: ``"applied"`` where the provider said yes but unreadably, else ``"unclear"``.
         exchange: the answer that came, with its raw body, or None where none did.
+        intent: what was meant to happen, in the protocol's words; None for a foreign operation.
+        given_up_at: when the last attempt was given up, in seconds since 1970-01-01 UTC.
     """
 
     maybe_applied: ClassVar[bool] = True
+
+    _look: Callable[..., Awaitable[Reconciliation]] | None = None
 
     def __init__(
         self,
@@ -34,6 +46,8 @@ class OutcomeUnknown(BillingualError):  # noqa: N818 - it is not an error that s
         request: WireRequest,
         likely: str,
         exchange: Exchange | None = None,
+        intent: Intent | None = None,
+        given_up_at: float = 0.0,
     ) -> None:
         super().__init__(message)
         self.provider = provider
@@ -41,3 +55,35 @@ class OutcomeUnknown(BillingualError):  # noqa: N818 - it is not an error that s
         self.request = request
         self.likely = likely
         self.exchange = exchange
+        self.intent = intent
+        self.given_up_at = given_up_at
+
+    def bind(self, look: Callable[..., Awaitable[Reconciliation]]) -> None:
+        """Let :meth:`reconcile` use *look*; for clients, which do so before they raise this."""
+        self._look = look
+
+    def reconcile(
+        self,
+        *,
+        control: InvoiceSummary | None = None,
+        settle: float = 120.0,
+        wait: bool = False,
+    ) -> Awaitable[Reconciliation]:
+        """Read back whether it happened, with the client that raised this error.
+
+        An error of a blocking ``Client`` answers at once; there ``client.reconcile(error)`` has
+        the same result under its plain type. See that method for the arguments.
+
+        Raises:
+            ConfigurationError: if the error was pickled, so that its client is not known any more.
+        """
+        if self._look is None:
+            raise ConfigurationError(
+                "this error does not know its client any more (it was pickled); call "
+                "client.reconcile(error) with a client of the same provider and account."
+            )
+        return self._look(self, control=control, settle=settle, wait=wait)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        revive, (kind, text, state) = super().__reduce__()
+        return (revive, (kind, text, {key: each for key, each in state.items() if key != "_look"}))

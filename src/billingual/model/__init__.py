@@ -8,6 +8,7 @@ from billingual.model.draft import Draft
 from billingual.model.filter import Filter, Query, Range, Sort
 from billingual.model.instant import instant, instant_text, read_instant
 from billingual.model.invoice import Invoice, InvoiceSummary, Receipt
+from billingual.model.likeness import misfits
 from billingual.model.lines import CustomField, LineItem
 from billingual.model.money import Money, checked_currency, exact_decimal, minor_unit_exponent
 from billingual.model.openenum import CollectionMethod, Kind, OpenWord, Status
@@ -49,5 +50,6 @@ __all__ = [
     "instant",
     "instant_text",
     "minor_unit_exponent",
+    "misfits",
     "read_instant",
 ]

@@ -7,9 +7,11 @@ The table is that of the outcome algebra: see the class of each error in
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from billingual.errors import (
     BillingualError,
+    CircuitOpenError,
     DeadlineExceededError,
     LockedError,
     NotConnectedError,
@@ -22,21 +24,31 @@ from billingual.errors import (
     TransportError,
     UsageError,
 )
-from billingual.outcome import Attempt, Outcome
+from billingual.outcome import Attempt, Outcome, Safety
 
-__all__ = ["classify", "verdict"]
+__all__ = ["classify", "refused_resend", "verdict"]
 
 
-def classify(error: BillingualError) -> Outcome:
-    """Name the end of one attempt from the error it raised."""
-    if isinstance(error, (UsageError, DeadlineExceededError, NotConnectedError, PoolTimeoutError)):
+_UNSENT: Final = (
+    UsageError, DeadlineExceededError, CircuitOpenError, NotConnectedError, PoolTimeoutError,
+)  # fmt: skip
+
+
+def classify(error: BillingualError, *, limits_first: bool = True) -> Outcome:
+    """Name the end of one attempt from the error it raised.
+
+    Args:
+        error: what the attempt raised.
+        limits_first: whether the provider's rate limit is known or assumed to stand before its
+            handler, so that a 429 proves that nothing was done; see ``Capabilities``.
+    """
+    if isinstance(error, _UNSENT):
         return Outcome.NOT_SENT
     if isinstance(error, TransportError):
         unsent = error.evidence.request_complete is False and not error.evidence.answer_begun
         return Outcome.NOT_SENT if unsent else Outcome.UNKNOWN
     if isinstance(error, RateLimitedError):
-        # Assumed, as documented for comparable providers: the limiter stands before the handler.
-        return Outcome.NOT_APPLIED
+        return Outcome.NOT_APPLIED if limits_first else Outcome.UNKNOWN
     if isinstance(error, LockedError):
         return Outcome.NOT_SENT if error.exchange is None else Outcome.REJECTED
     if isinstance(error, ProviderError) and not isinstance(
@@ -60,3 +72,17 @@ def verdict(attempts: Sequence[Attempt]) -> Outcome:
         return last
     unclear = any(each.outcome is Outcome.UNKNOWN for each in attempts)
     return Outcome.UNKNOWN if unclear else last
+
+
+def refused_resend(attempts: Sequence[Attempt], safety: Safety) -> str:
+    """Say why a request must not be delivered again whatever else speaks for it; empty if it may.
+
+    A write is sent again only where no attempt can have been acted on: none was unclear, and the
+    last one never left or was turned away at the door.
+    """
+    if not safety.writes:
+        return ""
+    for each in attempts:
+        if each.outcome not in {Outcome.NOT_SENT, Outcome.NOT_APPLIED}:
+            return f"a write that ended {each.outcome.value} is never sent again on its own"
+    return ""

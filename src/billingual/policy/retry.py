@@ -14,16 +14,18 @@ import attrs
 from billingual.errors import (
     AnswerTooLargeError,
     BillingualError,
+    ConfigurationError,
     ProviderError,
     RateLimitedError,
     ServerError,
     TransportError,
 )
-from billingual.outcome import Attempt, Outcome, Safety
+from billingual.outcome import Attempt, Safety
 from billingual.policy.backoff import full_jitter
+from billingual.policy.outcome import refused_resend
 from billingual.protocol import Decision
 
-__all__ = ["NONE", "STANDARD", "Retry"]
+__all__ = ["NONE", "PATIENT", "STANDARD", "Retry"]
 
 
 @attrs.frozen(kw_only=True)
@@ -31,18 +33,38 @@ class Retry:
     """Try again with growing, jittered waits; frozen, so that clients can share one.
 
     Attributes:
-        attempts: most deliveries of one request, the first included.
+        attempts: most deliveries of one request, the first included; None for no bound but time.
         base_s: bound of the first wait, in seconds; it doubles with each retry.
         throttled_s: the same after a rate limit that names no time.
         cap_s: largest bound.
         obey_s: longest ``Retry-After`` that is waited for; a longer one is the caller's to handle.
+        deadline_s: seconds for one operation, unless the client says otherwise.
+
+    Raises:
+        ConfigurationError: if a number cannot be right, or nothing bounds the attempts.
     """
 
-    attempts: int = 4
+    attempts: int | None = 4
     base_s: float = 0.1
     throttled_s: float = 1.0
     cap_s: float = 20.0
     obey_s: float = 60.0
+    deadline_s: float = 60.0
+
+    def __attrs_post_init__(self) -> None:
+        if self.attempts is not None and (type(self.attempts) is not int or self.attempts < 1):
+            raise ConfigurationError(
+                f"Retry(attempts={self.attempts!r}): give a whole number from 1 on, which counts "
+                "the first attempt too, or None to be bound by time alone."
+            )
+        for name in ("base_s", "throttled_s", "cap_s", "obey_s", "deadline_s"):
+            seconds = getattr(self, name)
+            usable = not isinstance(seconds, bool) and isinstance(seconds, (int, float))
+            if not usable or not 0 <= seconds < float("inf"):
+                raise ConfigurationError(
+                    f"Retry({name}={seconds!r}): give a number of seconds from 0 on; no wait is "
+                    "endless."
+                )
 
     def decide(
         self,
@@ -68,12 +90,12 @@ class Retry:
     def _refusal(
         self, attempts: Sequence[Attempt], error: BillingualError, safety: Safety
     ) -> str | None:
-        outcome = attempts[-1].outcome
-        if safety.writes and outcome not in {Outcome.NOT_SENT, Outcome.NOT_APPLIED}:
-            return f"a write that ended {outcome.value} is never sent again on its own"
+        never = refused_resend(attempts, safety)
+        if never:
+            return never
         if not _may_pass(error):
             return f"{type(error).__name__} would come again"
-        if len(attempts) >= self.attempts:
+        if self.attempts is not None and len(attempts) >= self.attempts:
             return f"{len(attempts)} of {self.attempts} attempts are used"
         if (_asked_s(error) or 0.0) > self.obey_s:
             return f"the provider asks to wait longer than {self.obey_s:.0f} s"
@@ -114,3 +136,6 @@ NONE: Final = Retry(attempts=1)
 
 STANDARD: Final = Retry()
 """Up to four attempts: for calls that somebody waits for."""
+
+PATIENT: Final = Retry(attempts=None, base_s=0.5, throttled_s=2.0, cap_s=60.0, deadline_s=900.0)
+"""As many attempts as a quarter of an hour takes: for pipelines, which nobody waits for."""

@@ -1,0 +1,76 @@
+"""Reading after an answer that does not speak for itself.
+
+A refusal may be the status lock: the invoice is read and the error says which fields are open. An
+unclear finalize or void is settled by a read: the status tells, no guess is needed.
+"""
+
+from __future__ import annotations
+
+from billingual.call import converse
+from billingual.capabilities import Feature
+from billingual.desk import Desk
+from billingual.errors import BillingualError, LockedError, OutcomeUnknown, ProviderError
+from billingual.model import Changes, Invoice
+from billingual.wire import Deadline
+
+__all__ = ["explain_lock", "read", "settle_act"]
+
+
+async def explain_lock(
+    desk: Desk, refusal: ProviderError, invoice_id: str, changes: Changes, deadline: Deadline
+) -> None:
+    """After a refusal, read the invoice: if its status locks the change, say so.
+
+    Raises:
+        LockedError: if it does; where the read tells nothing, nothing is raised.
+    """
+    capabilities = desk.capabilities
+    if not capabilities.locks or not capabilities.supports(Feature.GET):
+        return
+    try:
+        invoice = await read(desk, invoice_id, deadline)
+    except BillingualError:
+        return
+    locked = capabilities.locked(invoice.status, changes.given())
+    if locked and invoice.status is not None:
+        raise LockedError(
+            provider=capabilities.provider,
+            invoice_id=invoice_id,
+            status=invoice.status,
+            locked=locked,
+            still_open=capabilities.locks[invoice.status],
+            exchange=refusal.exchange,
+        ) from refusal
+
+
+async def settle_act(
+    desk: Desk, feature: Feature, unclear: OutcomeUnknown, invoice_id: str, deadline: Deadline
+) -> Invoice:
+    """After an unclear finalize or void, read the invoice and return it if it was carried out.
+
+    Raises:
+        OutcomeUnknown: the one given, if the read fails or shows another status: the request may
+            still arrive.
+    """
+    wanted = desk.capabilities.ends.get(feature)
+    if wanted is None or not desk.capabilities.supports(Feature.GET):
+        raise unclear
+    try:
+        invoice = await read(desk, invoice_id, deadline)
+    except BillingualError as error:
+        unclear.add_note(f"a read right after it failed too ({type(error).__name__})")
+        raise unclear from unclear.__cause__
+    if invoice.status != wanted:
+        unclear.add_note(f"a read right after it shows the invoice as {invoice.status}")
+        raise unclear from unclear.__cause__
+    return invoice
+
+
+async def read(desk: Desk, invoice_id: str, deadline: Deadline | None = None) -> Invoice:
+    """Read one invoice, within a larger operation's *deadline* or one of its own.
+
+    Raises:
+        BillingualError: if it cannot be read.
+    """
+    dialect = desk.dialect(Feature.GET)
+    return await converse(desk, Feature.GET, dialect, dialect.get(invoice_id), deadline=deadline)

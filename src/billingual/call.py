@@ -1,0 +1,364 @@
+"""One operation from the caller's word to the provider's, and back.
+
+:func:`converse` opens a conversation with the dialect that has the operation, and for each request
+it yields runs the one loop there is: wait, sign, send, check. Only that repeats. What a write's
+attempts mean together is pronounced here, once: a definite answer, or ``OutcomeUnknown``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final, TypeVar
+
+import attrs
+
+from billingual.auth import struck_out
+from billingual.capabilities import Feature
+from billingual.desk import HEADERS, Desk
+from billingual.drivers.blocking import lacks_a_loop
+from billingual.errors import (
+    BillingualError,
+    ClosedError,
+    ConfigurationError,
+    DeadlineExceededError,
+    InternalError,
+    LockedError,
+    OutcomeUnknown,
+    ProtocolError,
+    ProviderError,
+    RateLimitedError,
+    ServerError,
+    TransportError,
+)
+from billingual.events import (
+    AttemptEnded,
+    AttemptStarted,
+    CallEnded,
+    CallStarted,
+    Event,
+    RetryPlanned,
+)
+from billingual.intent import Intent
+from billingual.outcome import Attempt, Evidence, Outcome
+from billingual.policy.backoff import asked_wait_s
+from billingual.policy.driving import attempt_until
+from billingual.policy.outcome import classify, refused_resend, verdict
+from billingual.protocol import Decision, Dialect
+from billingual.wire import Bounds, Conversation, Deadline, Headers, WireRequest, WireResponse
+
+__all__ = ["converse"]
+
+T = TypeVar("T")
+
+FIRST: Final = "the first attempt"
+SPENT: Final = "the retry budget of this host and credential is used up: too many calls fail"
+
+
+async def converse(
+    desk: Desk,
+    feature: Feature,
+    dialect: Dialect,
+    conversation: Conversation[T],
+    *,
+    intent: Intent | None = None,
+    deadline: Deadline | None = None,
+) -> T:
+    """Run one operation to its end.
+
+    Args:
+        desk: what the client's calls share.
+        feature: the operation.
+        dialect: the one that has it.
+        conversation: the dialect's, not begun.
+        intent: what a write means, for whoever has to find out its end later.
+        deadline: the end of a larger operation that this one is a part of.
+
+    Raises:
+        UsageError: if something is wrong before anything is sent.
+        OutcomeUnknown: if a write may or may not have happened.
+        BillingualError: if the operation failed and nothing is unclear.
+    """
+    call = _Call(
+        desk=desk,
+        feature=feature,
+        dialect=dialect,
+        number=next(desk.calls),
+        intent=intent,
+        deadline=desk.deadline() if deadline is None else deadline,
+    )
+    try:
+        return await call.run(conversation)
+    finally:
+        conversation.close()
+
+
+@attrs.define(kw_only=True)
+class _Call:
+    """One operation under way."""
+
+    desk: Desk
+    feature: Feature
+    dialect: Dialect
+    number: int
+    intent: Intent | None
+    deadline: Deadline
+    attempts: list[Attempt] = attrs.field(factory=list)
+    wait_s: float = 0.0
+    why: str = FIRST
+    sent_at: float = 0.0
+    in_flight: bool = False
+
+    async def run(self, conversation: Conversation[T]) -> T:
+        try:
+            request = next(conversation)
+        except StopIteration as done:
+            value: T = done.value
+            return value
+        self._tell(CallStarted, provider=self.desk.provider, operation=self.feature.value)
+        try:
+            result = await self._exchange_all(conversation, request)
+        except BillingualError as error:
+            outcome = Outcome.UNKNOWN if error.maybe_applied else verdict(self.attempts)
+            self._tell(CallEnded, outcome=outcome, error=type(error).__name__)
+            raise
+        except BaseException as error:
+            # Cancelled, say: of what was in flight nobody saw the end.
+            outcome = Outcome.UNKNOWN if self.in_flight else verdict(self.attempts)
+            self._tell(CallEnded, outcome=outcome, error=type(error).__name__)
+            raise
+        self._tell(CallEnded, outcome=Outcome.COMMITTED, error=None)
+        return result
+
+    async def _exchange_all(self, conversation: Conversation[T], request: WireRequest) -> T:
+        while True:
+            self.attempts, self.wait_s, self.why = [], 0.0, FIRST
+            response = await self._deliver(request)
+            try:
+                request = conversation.send(response)
+            except StopIteration as done:
+                value: T = done.value
+                return value
+            except BillingualError as error:
+                error.attempts = tuple(self.attempts)
+                if request.safety.writes and classify(error) is Outcome.UNKNOWN:
+                    raise self._unclear(request, error, likely="applied") from error
+                raise
+            except Exception as fault:
+                ours = _fault(f"the dialect {self.dialect.name!r}", fault)
+                ours.attempts = tuple(self.attempts)
+                if request.safety.writes:
+                    raise self._unclear(request, ours, likely="applied") from fault
+                raise ours from fault
+
+    async def _deliver(self, request: WireRequest) -> WireResponse:
+        """Wait, sign, send, check; again where the policy says so."""
+
+        def decide(error: BillingualError) -> Decision:
+            return self._decide(request, error)
+
+        try:
+            return await attempt_until(
+                lambda: self._attempt(request), decide=decide, sleep=self.desk.driver.sleep
+            )
+        except BillingualError as error:
+            error.attempts = tuple(self.attempts)
+            if request.safety.writes and verdict(self.attempts) is Outcome.UNKNOWN:
+                said_yes = isinstance(error, ProtocolError) and 200 <= error.status <= 299
+                likely = "applied" if said_yes else "unclear"
+                raise self._unclear(request, error, likely=likely) from error
+            raise
+
+    async def _attempt(self, request: WireRequest) -> WireResponse:
+        number = len(self.attempts) + 1
+        self._tell(AttemptStarted, number=number, method=request.method, route=request.route)
+        try:
+            signature = await self._made_ready(number)
+            self.in_flight = True
+            response = await self._send(
+                request.addressed(self.desk.base_url, (*HEADERS, *signature))
+            )
+            self.in_flight = False
+            response = struck_out(response, signature)
+            self._check(request, response)
+        except BillingualError as error:
+            self.in_flight = False
+            self._learn_from(error)
+            first = self.dialect.capabilities.limits_first
+            self._note(number, classify(error, limits_first=first), error)
+            raise
+        except Exception as foreign:
+            # A token function's own: it goes up as it is, and nothing was sent.
+            self._note(number, Outcome.NOT_SENT, foreign)
+            raise
+        self._learn_from(None)
+        self._note(number, Outcome.COMMITTED, None, status=response.status)
+        return response
+
+    async def _made_ready(self, number: int) -> Headers:
+        """Wait for this attempt's turn and sign it."""
+        desk = self.desk
+        if desk.wire.closed:
+            raise ClosedError("this client is closed; make a new one.")
+        if desk.admit is not None:
+            desk.admit(desk.driver.now())
+        if desk.pace.engaged:
+            await desk.pace.enter(desk.driver, self.deadline)
+        signature = await self._sign()
+        if self.deadline.left() <= 0:
+            raise DeadlineExceededError(
+                f"the deadline of {desk.deadline_s:g} s passed before attempt {number} was "
+                "sent; give the call more time with with_options(deadline=...)."
+            )
+        self.sent_at = desk.driver.now()
+        return signature
+
+    def _learn_from(self, error: BillingualError | None) -> None:
+        """Let what all calls of the credential share know how an attempt ended."""
+        desk = self.desk
+        if error is None:
+            desk.budget.earn()
+            if desk.pace.engaged:
+                desk.pace.let_in()
+        elif isinstance(error, (RateLimitedError, ServerError)):
+            error.retry_after = asked_wait_s(error.exchange.headers, desk.driver.wall())
+        if isinstance(error, RateLimitedError):
+            now = desk.driver.now()
+            desk.pace.turned_away(error.retry_after, sent_at=self.sent_at, now=now)
+        if desk.note is not None:
+            desk.note(error, desk.driver.now())
+
+    async def _sign(self) -> Headers:
+        try:
+            return await self.desk.auth.sign()
+        except (InternalError, RuntimeError) as fault:
+            if not self.desk.driver.blocks or not (
+                isinstance(fault, InternalError) or lacks_a_loop(fault)
+            ):
+                raise
+            raise ConfigurationError(
+                "the token function waits on an event loop, and Client blocks the thread; give a "
+                'plain function, use AsyncClient, or driver="portal". Nothing was sent.'
+            ) from fault
+
+    async def _send(self, request: WireRequest) -> WireResponse:
+        bounds = Bounds(timeouts=self.desk.timeouts, deadline=self.deadline)
+        try:
+            return await self.desk.wire.transport.send(request, bounds)
+        except BillingualError:
+            raise
+        except Exception as fault:  # noqa: BLE001 - a foreign transport may raise anything
+            error = _fault("the transport", fault)
+        # Raised out here, so that no frame of the fault's, with its headers, hangs on the error.
+        raise error
+
+    def _check(self, request: WireRequest, response: WireResponse) -> None:
+        try:
+            self.dialect.check(request, response)
+        except BillingualError:
+            raise
+        except Exception as fault:
+            raise _fault(f"the dialect {self.dialect.name!r}", fault) from fault
+
+    def _note(
+        self,
+        number: int,
+        outcome: Outcome,
+        error: Exception | None,
+        status: int | None = None,
+    ) -> None:
+        evidence = Evidence(connected=True, request_complete=True, answer_begun=True)
+        exchange = error.exchange if isinstance(error, (ProviderError, LockedError)) else None
+        if isinstance(error, TransportError):
+            evidence = error.evidence
+        elif isinstance(error, InternalError):
+            evidence = Evidence()
+        elif exchange is not None:
+            status = exchange.status
+        elif error is not None:
+            evidence = Evidence(connected=False, request_complete=False, answer_begun=False)
+        attempt = Attempt(
+            number=number,
+            outcome=outcome,
+            evidence=evidence,
+            status=status,
+            error=None if error is None else type(error).__name__,
+            waited_s=self.wait_s,
+            why=self.why,
+        )
+        self.attempts.append(attempt)
+        self._tell(AttemptEnded, attempt=attempt)
+
+    def _decide(self, request: WireRequest, error: BillingualError) -> Decision:
+        decision = self._asked_policy(request, error)
+        if decision.wait_s is not None and not self.desk.budget.spend(
+            throttled=isinstance(error, RateLimitedError)
+        ):
+            decision = Decision(wait_s=None, why=SPENT)
+        self.why = decision.why
+        if decision.wait_s is None:
+            error.stopped = decision.why
+            error.add_note(f"not tried again: {decision.why}")
+            return decision
+        self.wait_s = decision.wait_s
+        self._tell(RetryPlanned, wait_s=decision.wait_s, why=decision.why)
+        return decision
+
+    def _asked_policy(self, request: WireRequest, error: BillingualError) -> Decision:
+        refusal = refused_resend(self.attempts, request.safety)
+        if refusal:
+            # No policy, whoever wrote it, may have an unclear write sent again.
+            return Decision(wait_s=None, why=refusal)
+        try:
+            return self.desk.policy.decide(
+                self.attempts,
+                error=error,
+                safety=request.safety,
+                left_s=self.deadline.left(),
+                random=self.desk.driver.random,
+            )
+        except Exception as fault:  # noqa: BLE001 - a foreign policy may raise anything
+            return Decision(wait_s=None, why=f"the retry policy raised {type(fault).__name__}")
+
+    def _unclear(
+        self, request: WireRequest, error: BillingualError, *, likely: str
+    ) -> OutcomeUnknown:
+        # The advice of the error beneath is for failures; here there is only one.
+        told = error.told if isinstance(error, ProviderError) else str(error)
+        unknown = OutcomeUnknown(
+            f"{self.desk.provider} may or may not have carried out {self.feature.value} "
+            f"({request.method} {request.route}): {told.rstrip('.')}. Do not simply send it "
+            "again: look at the provider first.",
+            provider=self.desk.provider,
+            operation=self.feature.value,
+            request=request,
+            likely=likely,
+            exchange=error.exchange if isinstance(error, ProviderError) else None,
+            intent=self.intent,
+            given_up_at=self.desk.driver.wall(),
+        )
+        unknown.attempts = tuple(self.attempts)
+        unknown.stopped = error.stopped
+        if self.desk.look is not None:
+            unknown.bind(partial(self.desk.look, self.desk))
+        return unknown
+
+    def _tell(self, kind: Callable[..., Event], **details: object) -> None:
+        """Make an event and hand it out, only where somebody listens."""
+        if not self.desk.observers:
+            return
+        event = kind(call=self.number, at_s=self.desk.driver.now(), **details)
+        for observer in self.desk.observers:
+            try:
+                observer(event)
+            except Exception:
+                # A listener's fault must not turn a write that succeeded into an error.
+                import logging  # noqa: PLC0415 - nothing else here logs
+
+                logging.getLogger("billingual").exception("an observer raised; it was ignored")
+
+
+def _fault(whose: str, fault: Exception) -> InternalError:
+    return InternalError(
+        f"{whose} raised {type(fault).__name__}, which it must not; please report it to its author."
+    )

@@ -1,0 +1,29 @@
+"""What a write was meant to do, kept so that its end can be found out later."""
+
+from __future__ import annotations
+
+import attrs
+
+from billingual.capabilities import Feature
+from billingual.model import Changes, Draft, Replacement
+
+__all__ = ["Intent"]
+
+
+@attrs.frozen(kw_only=True)
+class Intent:
+    """One write in the protocol's words; it can be pickled and holds no credential.
+
+    Attributes:
+        operation: which one.
+        draft: of a create.
+        pairs: ids and their changes, of an update or a batch of them.
+        invoice_ids: of an operation that names invoices only.
+        replacement: of an update that replaces the whole document.
+    """
+
+    operation: Feature
+    draft: Draft | None = None
+    pairs: tuple[tuple[str, Changes], ...] = ()
+    invoice_ids: tuple[str, ...] = ()
+    replacement: Replacement | None = None
