@@ -163,6 +163,13 @@ def proofs(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
+def mutants(session: nox.Session) -> None:
+    """Break our own code on purpose, rule by rule, and see that the tests notice."""
+    session.install("-e", ".[cli]", *_group("test"))
+    session.run("python", "tools/plant_mutants.py", *session.posargs)
+
+
+@nox.session(python="3.11")
 def bench(session: nox.Session) -> None:
     """Measure: every file of benchmarks/, each of which asks one question."""
     session.install(".[cli]", *_group("bench"))

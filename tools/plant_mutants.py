@@ -1,0 +1,273 @@
+"""Break our own code in a copy, one rule at a time, and see that the tests notice.
+
+A suite that passes proves little until it has been seen to fail for the right reason. Each mutant
+here breaks one promise in one line; the tests named beside it must fail. A mutant that survives,
+or that no longer fits the source, ends the run with an error. ``--only NAME`` plants one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+ROOT: Final = Path(__file__).parents[1]
+
+
+class Mutant(NamedTuple):
+    """One broken promise: in *module*, *old* becomes *new*, and one of *tests* must fail."""
+
+    promise: str
+    module: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+MUTANTS: Final = (
+    Mutant(
+        "an unclear write is never sent again",
+        "policy/outcome.py",
+        '    if not safety.writes:\n        return ""\n',
+        '    return ""\n',
+        ("tests/lessons", "tests/policy", "tests/desk"),
+    ),
+    Mutant(
+        "a refusal after an unclear attempt stays unclear",
+        "policy/outcome.py",
+        "    return Outcome.UNKNOWN if unclear else last",
+        "    return last",
+        ("tests/policy",),
+    ),
+    Mutant(
+        "a conflict is not tried again",
+        "policy/retry.py",
+        "error.status in {408, 425}",
+        "error.status in {408, 409, 425}",
+        ("tests/policy", "tests/lessons"),
+    ),
+    Mutant(
+        "a yes that cannot be read is unclear, not a failure",
+        "policy/outcome.py",
+        "        error, (ServerError, RedirectedError, ProtocolError)\n",
+        "        error, (ServerError, RedirectedError)\n",
+        ("tests/policy", "tests/desk"),
+    ),
+    Mutant(
+        "a redirect of a write is unclear",
+        "policy/outcome.py",
+        "        error, (ServerError, RedirectedError, ProtocolError)\n",
+        "        error, (ServerError, ProtocolError)\n",
+        ("tests/policy", "tests/desk"),
+    ),
+    Mutant(
+        "a 429 proves nothing where the dialect says so",
+        "policy/outcome.py",
+        "Outcome.NOT_APPLIED if limits_first else Outcome.UNKNOWN",
+        "Outcome.NOT_APPLIED",
+        ("tests/policy",),
+    ),
+    Mutant(
+        "Retry-After counts in seconds",
+        "policy/backoff.py",
+        "    if seconds is not None:\n        return seconds\n",
+        "    if seconds is not None:\n        return seconds / 1000\n",
+        ("tests/policy", "tests/lessons"),
+    ),
+    Mutant(
+        "retry-after-ms counts in milliseconds",
+        "policy/backoff.py",
+        "return fine_ms / 1000",
+        "return fine_ms",
+        ("tests/lessons",),
+    ),
+    Mutant(
+        "no wait reaches the deadline",
+        "policy/retry.py",
+        "        if wait_s >= left_s:",
+        "        if wait_s < 0:",
+        ("tests/policy",),
+    ),
+    Mutant(
+        "one deadline covers all attempts",
+        "call.py",
+        "        self.sent_at = desk.driver.now()",
+        "        self.sent_at = desk.driver.now()\n        self.deadline = desk.deadline()",
+        ("tests/desk",),
+    ),
+    Mutant(
+        "retries are paid for",
+        "policy/budget.py",
+        "        self.tokens -= cost\n",
+        "",
+        ("tests/policy", "tests/proofs/test_outages.py"),
+    ),
+    Mutant(
+        "a rate limit pauses every caller of its credential",
+        "policy/limiter.py",
+        "        return max(self._paused_until, self._last + apart) - now",
+        "        return self._last + apart - now",
+        ("tests/policy", "tests/proofs/test_outages.py"),
+    ),
+    Mutant(
+        "a half-open circuit lets one attempt through",
+        "policy/breaker.py",
+        "            self._open_until = now + self.rest_s\n\n    def note",
+        "            self._open_until = _CLOSED\n\n    def note",
+        ("tests/policy",),
+    ),
+    Mutant(
+        "an absence needs time: settle",
+        "reconciling.py",
+        "        if left <= 0:\n            return None\n",
+        "        if left <= 100:\n            return None\n",
+        ("tests/desk",),
+    ),
+    Mutant(
+        "an absence needs a control",
+        "reconciling.py",
+        "        found = await self._seen(draft) or await self._doubted()",
+        "        found = await self._seen(draft)",
+        ("tests/desk",),
+    ),
+    Mutant(
+        "an absence needs a second look",
+        "reconciling.py",
+        "        return await self._seen(draft) or Reconciliation(",
+        "        return Reconciliation(",
+        ("tests/desk",),
+    ),
+    Mutant(
+        "inactive invoices are looked at too",
+        "dialects/_exante_search.py",
+        "        include_inactive=True,\n",
+        "",
+        ("tests/desk", "tests/dialects"),
+    ),
+    Mutant(
+        "the default organization proves nothing",
+        "dialects/_exante_search.py",
+        "    if organization is None:",
+        '    if organization == "":',
+        ("tests/desk", "tests/dialects"),
+    ),
+    Mutant(
+        "what is adopted fits in every field",
+        "reconciling.py",
+        "        if unlike or not isinstance(invoice, Invoice):",
+        "        if not isinstance(invoice, Invoice):",
+        ("tests/desk",),
+    ),
+    Mutant(
+        "an unclear finalize is settled by its status",
+        "aftermath.py",
+        "    if invoice.status != wanted:",
+        "    if invoice.status is None:",
+        ("tests/desk", "tests/parity"),
+    ),
+    Mutant(
+        "a lock is explained from the invoice as it is",
+        "aftermath.py",
+        "    locked = capabilities.locked(invoice.status, changes.given())",
+        '    locked = capabilities.locked("FINALIZED", changes.given())',
+        ("tests/desk", "tests/parity", "tests/dialects"),
+    ),
+    Mutant(
+        "a final invoice takes its payment date alone",
+        "dialects/tenant.py",
+        '"FINALIZED": frozenset({"paid_at"})',
+        '"FINALIZED": frozenset({"paid_at", "due_at"})',
+        ("tests/dialects", "tests/parity"),
+    ),
+    Mutant(
+        "the token is struck out of answers",
+        "auth.py",
+        "    if len(token) < _SECRET_LENGTH:\n",
+        "    if token:\n",
+        ("tests/desk", "tests/house/test_secrets.py"),
+    ),
+    Mutant(
+        "a name that comes twice is refused",
+        "dialects/_codec.py",
+        "    if len(value) != len(pairs):",
+        "    if len(value) > len(pairs):",
+        ("tests/dialects",),
+    ),
+    Mutant(
+        "an answer is bounded",
+        "transports/_body.py",
+        "        if self._size > self._bounds.body_bytes:",
+        "        if self._size < 0:",
+        ("tests/transports",),
+    ),
+    Mutant(
+        "a lane that broke gives its place back",
+        "transports/_lanes.py",
+        "                await lane.aclose()\n        finally:\n            stack.slots.release()",
+        "                await lane.aclose()\n        finally:\n            pass",
+        ("tests/cancelling", "tests/transports", "tests/process"),
+    ),
+    Mutant(
+        "what was sent whole is not called unsent",
+        "transports/_watch.py",
+        "        complete = True if self.reading and not self.write_failed else None",
+        "        complete = False",
+        ("tests/transports",),
+    ),
+)
+
+
+def pytest_on(place: Path, tests: Sequence[str]) -> int:
+    """Run tests of the copy until the first fails; return the exit code."""
+    there = [each for each in tests if (place / each).exists()]
+    return subprocess.run(  # noqa: S603 - our own tests
+        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider",
+         *there],
+        cwd=place, env={**os.environ, "PYTHONPATH": str(place / "src")}, check=False,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ).returncode  # fmt: skip
+
+
+def planted(place: Path, mutant: Mutant) -> str:
+    """Plant one mutant, run its tests, heal the copy; return what happened."""
+    module = place / "src" / "billingual" / mutant.module
+    healthy = module.read_text(encoding="utf-8")
+    if healthy.count(mutant.old) != 1:
+        return f"does not fit {mutant.module} any more"
+    module.write_text(healthy.replace(mutant.old, mutant.new), encoding="utf-8")
+    code = pytest_on(place, mutant.tests)
+    module.write_text(healthy, encoding="utf-8")
+    return {0: "SURVIVED", 1: "caught"}.get(code, f"pytest ended with {code}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Plant every mutant and print what became of it."""
+    parser = argparse.ArgumentParser(description="See the tests fail for the right reasons.")
+    parser.add_argument("--only", default="", help="a part of the promise to break")
+    wanted: str = parser.parse_args(arguments).only
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        for each in ("src", "tests"):
+            shutil.copytree(ROOT / each, place / each, ignore=shutil.ignore_patterns("__pycache__"))
+        for each in ("pyproject.toml", "conftest.py"):
+            shutil.copy(ROOT / each, place)
+        chosen = [each for each in MUTANTS if wanted in each.promise]
+        if pytest_on(place, sorted({test for each in chosen for test in each.tests})) != 0:
+            print("the tests fail before anything is planted, so they can show nothing")
+            return 1
+        ends = [(planted(place, each), each.promise) for each in chosen]
+    for end, promise in ends:
+        print(f"{end:10}  {promise}")
+    survivors = sum(end != "caught" for end, _ in ends)
+    print(f"{len(ends) - survivors} of {len(ends)} mutants caught")
+    return 1 if survivors or not ends else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
