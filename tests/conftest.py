@@ -120,6 +120,7 @@ class StepDriver:
         self.clock = clock
         self.epoch = 1_800_000_000.0 - clock
         self.chance = chance
+        self.keys = 0
         self.sleeps: list[float] = []
 
     def now(self) -> float:
@@ -130,6 +131,10 @@ class StepDriver:
 
     def random(self) -> float:
         return self.chance
+
+    def fresh_key(self) -> str:
+        self.keys += 1
+        return f"key-{self.keys}"
 
     async def sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)

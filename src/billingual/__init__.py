@@ -7,7 +7,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from billingual._sync import Client, SyncPager
+    from billingual._sync import Client
+    from billingual._sync_pager import SyncPager
     from billingual._version import (
         __version__,
     )
@@ -280,7 +281,7 @@ _HOMES = {
     "ServerError": "errors",
     "Sort": "model",
     "Status": "model",
-    "SyncPager": "_sync",
+    "SyncPager": "_sync_pager",
     "Tax": "model",
     "TimedOutError": "errors",
     "Timeouts": "wire",

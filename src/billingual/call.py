@@ -63,6 +63,7 @@ async def converse(
     *,
     intent: Intent | None = None,
     deadline: Deadline | None = None,
+    key: str | None = None,
 ) -> T:
     """Run one operation to its end.
 
@@ -73,6 +74,7 @@ async def converse(
         conversation: the dialect's, not begun.
         intent: what a write means, for whoever has to find out its end later.
         deadline: the end of a larger operation that this one is a part of.
+        key: the caller's idempotency key for the first request; None for a fresh one.
 
     Raises:
         UsageError: if something is wrong before anything is sent.
@@ -86,6 +88,7 @@ async def converse(
         number=next(desk.calls),
         intent=intent,
         deadline=desk.deadline() if deadline is None else deadline,
+        key=key,
     )
     try:
         return await call.run(conversation)
@@ -108,6 +111,7 @@ class _Call:
     why: str = FIRST
     sent_at: float = 0.0
     in_flight: bool = False
+    key: str | None = None
 
     async def run(self, conversation: Conversation[T]) -> T:
         try:
@@ -133,6 +137,9 @@ class _Call:
     async def _exchange_all(self, conversation: Conversation[T], request: WireRequest) -> T:
         while True:
             self.attempts, self.wait_s, self.why = [], 0.0, FIRST
+            if request.key_header is not None:
+                request = request.keyed(self.key or self.desk.driver.fresh_key())
+                self.key = None
             response = await self._deliver(request)
             try:
                 request = conversation.send(response)
@@ -163,7 +170,8 @@ class _Call:
             )
         except BillingualError as error:
             error.attempts = tuple(self.attempts)
-            if request.safety.writes and verdict(self.attempts) is Outcome.UNKNOWN:
+            unclear = verdict(self.attempts, request.safety) is Outcome.UNKNOWN
+            if request.safety.writes and unclear:
                 said_yes = isinstance(error, ProtocolError) and 200 <= error.status <= 299
                 likely = "applied" if said_yes else "unclear"
                 raise self._unclear(request, error, likely=likely) from error
@@ -328,7 +336,7 @@ class _Call:
         unknown = OutcomeUnknown(
             f"{self.desk.provider} may or may not have carried out {self.feature.value} "
             f"({request.method} {request.route}): {told.rstrip('.')}. Do not simply send it "
-            "again: look at the provider first.",
+            "again: look at the provider first, as reconcile() does.",
             provider=self.desk.provider,
             operation=self.feature.value,
             request=request,

@@ -68,6 +68,7 @@ class Capabilities:
             before the handler. Documented by no provider here, assumed as comparable ones
             document it; a dialect that knows better says False, and a write that met a 429 then
             ends unclear instead of being sent again.
+        takes_keys: whether a create carries an idempotency key, so that it is safe to resend.
     """
 
     provider: str
@@ -86,6 +87,7 @@ class Capabilities:
     scope: frozenset[str] = frozenset()
     ends: Mapping[Feature, str] = attrs.field(factory=dict)
     limits_first: bool = True
+    takes_keys: bool = False
 
     def supports(self, feature: Feature) -> bool:
         """Tell whether the operation exists."""
@@ -154,5 +156,6 @@ class Capabilities:
             row_is_whole=self.row_is_whole or other.row_is_whole,
             scope=self.scope | other.scope,
             ends={**other.ends, **self.ends},
+            takes_keys=self.takes_keys or other.takes_keys,
             limits_first=self.limits_first and other.limits_first,
         )

@@ -73,6 +73,10 @@ class Driver(Protocol):
         """Return a number from 0 up to 1, for the jitter of waits."""
         ...
 
+    def fresh_key(self) -> str:
+        """Return a text that nobody has drawn before, for idempotency keys."""
+        ...
+
     def place(self) -> Place:
         """Return where a connection made now belongs: a process, and an event loop if any."""
         ...

@@ -5,15 +5,19 @@ A wrong kind would fail anyway, but deep inside and in words about our code inst
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from billingual.errors import InvalidInputError
+from billingual.capabilities import Capabilities
+from billingual.errors import InvalidInputError, UnsupportedError
 from billingual.model import Changes, Filter, Query, Sort
 
-__all__ = ["expected", "ids_of", "pairs_of", "query_of", "refuse_base", "seconds_of"]
+__all__ = ["expected", "ids_of", "pairs_of", "query_of", "refuse_base", "refuse_key", "seconds_of"]
 
 T = TypeVar("T")
+# Visible ASCII; 255 characters is what Stripe takes, and nobody is known to take fewer.
+_KEY: Final = re.compile(r"[!-~]{1,255}")
 
 
 def expected(value: object, kind: type[T], field: str) -> T:
@@ -102,6 +106,27 @@ def seconds_of(value: object, field: str) -> float:
     if not 0 <= value < float("inf"):
         raise InvalidInputError(field, f"{value!r} s is no time to wait", "give seconds, from 0 on")
     return float(value)
+
+
+def refuse_key(key: object, capabilities: Capabilities) -> None:
+    """Refuse an idempotency key where the provider takes none, or one that fits in no header.
+
+    Raises:
+        UnsupportedError: if the provider takes none.
+        InvalidInputError: if it is no text of 1 to 255 visible ASCII characters.
+    """
+    if key is None:
+        return
+    if not capabilities.takes_keys:
+        raise UnsupportedError(
+            capabilities.provider,
+            "an idempotency key",
+            "leave it out, and give the draft a number of your own to recognise it by",
+        )
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
+        raise InvalidInputError(
+            "key", "it cannot stand in a header", "give 1 to 255 visible ASCII characters"
+        )
 
 
 def _no_pairs(given: object) -> InvalidInputError:

@@ -29,7 +29,7 @@ from billingual.model import (
     Replacement,
     Sort,
 )
-from billingual.operands import expected, ids_of, pairs_of, query_of, refuse_base
+from billingual.operands import expected, ids_of, pairs_of, query_of, refuse_base, refuse_key
 from billingual.pagination import Pager
 from billingual.protocol import Dialect
 from billingual.reconciliation import Reconciliation
@@ -48,8 +48,15 @@ class AsyncOperations:
 
     _desk: Desk
 
-    async def create(self, draft: Draft) -> Invoice:
+    async def create(self, draft: Draft, *, key: str | None = None) -> Invoice:
         """Create an invoice.
+
+        Args:
+            draft: what to create. Choose a *number* of your own where you can: it is what an
+                invoice can be recognised by.
+            key: your own idempotency key, where ``capabilities.takes_keys``: keep it, and a
+                create that is repeated with it later does nothing twice. Default: a fresh one,
+                the same for all attempts of this call.
 
         Raises:
             InvalidInputError: if a field is missing or cannot be right; nothing was sent.
@@ -59,9 +66,12 @@ class AsyncOperations:
         """
         desk = self._desk
         dialect = desk.dialect(Feature.CREATE)
+        refuse_key(key, desk.capabilities)
         conversation = dialect.create(expected(draft, Draft, "draft"))
         intent = Intent(operation=Feature.CREATE, draft=draft)
-        invoice = await converse(desk, Feature.CREATE, dialect, conversation, intent=intent)
+        invoice = await converse(
+            desk, Feature.CREATE, dialect, conversation, intent=intent, key=key
+        )
         if invoice.kind is not Kind.PAYABLE:
             desk.known.created = invoice
         return invoice

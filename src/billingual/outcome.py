@@ -47,10 +47,18 @@ class Safety(enum.Enum):
     CREATE = "create"
     """A second invoice."""
 
+    KEYED = "keyed"
+    """Nothing: it carries a key by which the provider knows it again and repeats its answer."""
+
     @property
     def writes(self) -> bool:
         """Tell whether the request can change anything at the provider."""
         return self is not Safety.READ
+
+    @property
+    def replayable(self) -> bool:
+        """Tell whether it may be delivered again after an unclear attempt."""
+        return self in {Safety.READ, Safety.KEYED}
 
 
 @attrs.frozen(kw_only=True)

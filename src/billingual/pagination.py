@@ -56,6 +56,7 @@ class Scan:
     ended: bool = False
     _whole: bool = False
     _seen: set[str] = attrs.field(factory=set, repr=False)
+    _cursors: set[str] = attrs.field(factory=set, repr=False)
     _last_ids: tuple[str, ...] = attrs.field(default=(), repr=False)
     _barren: int = 0
 
@@ -72,6 +73,13 @@ class Scan:
                 f"page {page.number} repeats the rows of the page before it: the provider does "
                 "not move on, so the list was stopped."
             )
+        if page.has_next and page.next_cursor is not None:
+            if page.next_cursor in self._cursors:
+                raise PaginationError(
+                    f"after page {page.number} the provider leads back to a page that came "
+                    "before, so the list was stopped."
+                )
+            self._cursors.add(page.next_cursor)
         if self.pages >= MAX_PAGES:
             raise PaginationError(f"the list did not end after {MAX_PAGES} pages.")
         fresh = tuple(row for row in page.items if not self._came_before(row.id))
@@ -120,6 +128,8 @@ class Scan:
     @staticmethod
     def _has_next(page: Page) -> bool:
         # An empty page is not the end while the provider says there are more.
+        if page.has_next is not None:
+            return page.has_next
         if page.total_pages is not None:
             return page.number < page.total_pages
         return bool(page.items)
@@ -205,7 +215,7 @@ class _Pages:
             raise StopAsyncIteration
         page = await self._fetch(self._query)
         fresh = self._scan.take(page)
-        self._query = attrs.evolve(self._query, page=self._query.page + 1)
+        self._query = attrs.evolve(self._query, page=self._query.page + 1, cursor=page.next_cursor)
         return attrs.evolve(page, items=fresh)
 
 

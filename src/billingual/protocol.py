@@ -290,7 +290,7 @@ class InvoiceProtocol(Protocol):
     Type your own code against this where a client may be replaced by something else.
     """
 
-    async def create(self, draft: Draft) -> Invoice:
+    async def create(self, draft: Draft, *, key: str | None = None) -> Invoice:
         """Create an invoice."""
         ...
 

@@ -116,6 +116,8 @@ class WireRequest:
         headers: fields in order; signed only on the copy that a transport receives.
         body: the bytes to send, frozen: a resend sends the same ones.
         keys: the names of the body's fields, for errors; never their values.
+        key_header: the header in which the provider takes an idempotency key; None for none. The
+            client fills it once for an operation, so that all attempts carry the same key.
     """
 
     method: str
@@ -127,6 +129,13 @@ class WireRequest:
         default=None, repr=lambda b: "-" if b is None else f"{len(b)} B"
     )
     keys: tuple[str, ...] = ()
+    key_header: str | None = None
+
+    def keyed(self, key: str) -> WireRequest:
+        """Return the request with an idempotency key, where the provider takes one."""
+        if self.key_header is None:
+            return self
+        return attrs.evolve(self, headers=self.headers.merged([(self.key_header, key)]))
 
     def addressed(self, base_url: str, headers: Iterable[tuple[str, str]]) -> WireRequest:
         """Return the copy that goes out: absolute, with *headers* (the signature) added."""

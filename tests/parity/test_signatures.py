@@ -9,7 +9,7 @@ from typing import Any, Final, get_overloads
 import pytest
 
 from billingual import AsyncClient, Client, SyncPager
-from billingual._sync import Operations
+from billingual._sync_operations import Operations
 from billingual.operations import AsyncOperations
 from billingual.pagination import Pager
 from billingual.stepping import Stepped

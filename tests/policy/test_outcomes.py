@@ -146,3 +146,24 @@ def test_the_last_attempt_is_not_the_verdict(ends: list[Outcome], whole: Outcome
     ]
 
     assert verdict(attempts) is whole
+
+
+KEYED_ENDS = {
+    "a refusal after an unclear attempt is the answer": ([(U, None), (R, 422)], R),
+    "a conflict says that an attempt is under way": ([(U, None), (R, 409)], U),
+    "a success after an unclear attempt": ([(U, None), (C, 200)], C),
+    "unclear to the end": ([(U, None), (U, 503)], U),
+    "turned away after an unclear attempt": ([(U, None), (A, 429)], U),
+}
+
+
+@pytest.mark.parametrize("name", KEYED_ENDS)
+def test_a_key_makes_a_late_refusal_definite(name: str) -> None:
+    """The provider repeats its first answer, so a refusal is that of all attempts."""
+    ends, expected = KEYED_ENDS[name]
+    attempts = [
+        Attempt(number=number, outcome=end, evidence=Evidence(), status=status)
+        for number, (end, status) in enumerate(ends, 1)
+    ]
+
+    assert expected is verdict(attempts, Safety.KEYED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+import uuid
 
 __all__ = ["SystemClock"]
 
@@ -22,3 +23,7 @@ class SystemClock:
     def random(self) -> float:
         """Return a number from 0 up to 1."""
         return random.random()  # noqa: S311 - it spreads waits and guards nothing
+
+    def fresh_key(self) -> str:
+        """Return a text of 122 random bits, which nobody draws twice."""
+        return str(uuid.uuid4())

@@ -339,6 +339,8 @@ class Query:
         sort: in which order; None leaves it to the provider.
         page: counted from 1.
         page_size: rows on a page; None leaves it to the dialect, which takes the largest.
+        cursor: where the provider pages by cursor, the ``next_cursor`` of the page before; None
+            for the first page.
 
     Raises:
         InvalidInputError: if a value is of the wrong type, or below 1.
@@ -348,3 +350,4 @@ class Query:
     sort: Sort | None = attrs.field(default=None, validator=attrs.validators.optional(_is_a(Sort)))
     page: int = attrs.field(default=1, validator=_counted)
     page_size: int | None = attrs.field(default=None, validator=attrs.validators.optional(_counted))
+    cursor: str | None = attrs.field(default=None, validator=_text_or_none)

@@ -20,6 +20,9 @@ class Page:
         number: the page, counted from 1.
         total_pages: how many there are, or None where the provider does not say.
         total_items: how many rows there are in all, or None likewise.
+        has_next: whether there are more pages, where the provider says so by itself; None leaves
+            it to the totals.
+        next_cursor: what the next page is asked for with, where the provider pages by cursor.
         is_whole: the answer is the entire list, because the provider has no pages.
         raw: the payload as it came, parsed.
     """
@@ -28,5 +31,7 @@ class Page:
     number: int = 1
     total_pages: int | None = None
     total_items: int | None = None
+    has_next: bool | None = None
+    next_cursor: str | None = None
     is_whole: bool = False
     raw: Mapping[str, object] = attrs.field(factory=dict, repr=False, eq=False)

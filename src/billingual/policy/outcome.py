@@ -59,16 +59,20 @@ def classify(error: BillingualError, *, limits_first: bool = True) -> Outcome:
     return Outcome.UNKNOWN
 
 
-def verdict(attempts: Sequence[Attempt]) -> Outcome:
+def verdict(attempts: Sequence[Attempt], safety: Safety = Safety.CREATE) -> Outcome:
     """Name the end of a write from all of its attempts; the last one alone does not tell.
 
     A refusal after an unclear attempt may be the echo of our own success (a duplicate number, a
-    status lock), so it stays unknown.
+    status lock), so it stays unknown. Not so where a key makes the provider repeat its first
+    answer: had an earlier attempt succeeded, that would have come. A conflict says there that an
+    attempt is still under way.
     """
     if not attempts:
         return Outcome.NOT_SENT
     last = attempts[-1].outcome
     if last is Outcome.COMMITTED:
+        return last
+    if safety is Safety.KEYED and last is Outcome.REJECTED and attempts[-1].status != 409:
         return last
     unclear = any(each.outcome is Outcome.UNKNOWN for each in attempts)
     return Outcome.UNKNOWN if unclear else last
@@ -80,7 +84,7 @@ def refused_resend(attempts: Sequence[Attempt], safety: Safety) -> str:
     A write is sent again only where no attempt can have been acted on: none was unclear, and the
     last one never left or was turned away at the door.
     """
-    if not safety.writes:
+    if safety.replayable:
         return ""
     for each in attempts:
         if each.outcome not in {Outcome.NOT_SENT, Outcome.NOT_APPLIED}:

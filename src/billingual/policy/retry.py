@@ -15,6 +15,7 @@ from billingual.errors import (
     AnswerTooLargeError,
     BillingualError,
     ConfigurationError,
+    ConflictError,
     ProviderError,
     RateLimitedError,
     ServerError,
@@ -93,7 +94,7 @@ class Retry:
         never = refused_resend(attempts, safety)
         if never:
             return never
-        if not _may_pass(error):
+        if not _may_pass(error, safety):
             return f"{type(error).__name__} would come again"
         if self.attempts is not None and len(attempts) >= self.attempts:
             return f"{len(attempts)} of {self.attempts} attempts are used"
@@ -116,8 +117,11 @@ class Retry:
         return jitter, f"{attempts[-1].outcome.value} may pass"
 
 
-def _may_pass(error: BillingualError) -> bool:
+def _may_pass(error: BillingualError, safety: Safety) -> bool:
     """Tell whether the same request may meet a better answer later."""
+    if isinstance(error, ConflictError) and safety is Safety.KEYED:
+        # An earlier delivery with the same key is still under way.
+        return True
     if isinstance(error, AnswerTooLargeError):
         return False
     if isinstance(error, (TransportError, RateLimitedError, ServerError)):
