@@ -23,11 +23,11 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 FLOORS_0_TO_2 = ",".join(
     f"src/billingual/{place}"
     for place in (
-        "_version.py", "aftermath.py", "auth.py", "call.py", "capabilities.py", "client.py",
+        "_version.py", "addressing.py", "aftermath.py", "auth.py", "call.py", "capabilities.py", "client.py",
         "connecting.py", "desk.py",
         "dialects/*", "driver.py", "drivers/*", "errors/*", "events.py", "model/*",
         "intent.py", "operands.py", "operations.py", "options.py", "outcome.py",
-        "pagination.py", "policy/*", "preview.py", "protocol.py", "reconciliation.py",
+        "pagination.py", "policy/*", "preview.py", "profiles.py", "protocol.py", "reconciliation.py",
         "reconciling.py", "registry.py", "transports/*",
         "wire.py",
     )

@@ -7,11 +7,13 @@ thread. Each body steps the async core once (see ``drivers/blocking.py``).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from os import PathLike, environ
 from ssl import SSLContext
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 
 from billingual._sync_operations import Operations
+from billingual.addressing import ClientOptions, from_address, from_environment
 from billingual.auth import TokenSource
 from billingual.capabilities import Capabilities
 from billingual.client import AsyncClient
@@ -20,6 +22,7 @@ from billingual.model import UNSET, UnsetType
 from billingual.policy.budget import RetryBudget
 from billingual.policy.limiter import Limiter
 from billingual.preview import Preview
+from billingual.profiles import from_file
 from billingual.protocol import Observer, Provider, RetryPolicy, Transport, TransportFactory
 from billingual.wire import Timeouts
 
@@ -113,6 +116,63 @@ class Client(Operations):
             allow_insecure=allow_insecure,
             driver=driver,
         )
+
+    @classmethod
+    def from_url(cls, url: str, **options: Unpack[ClientOptions]) -> Self:
+        """Make a client from an address: ``exante+aiohttp://dev.exante.app?retry=patient``.
+
+        The scheme names the provider (or a dialect) and, after a plus, the transport; a query
+        gives ``tenant organization retry timeout deadline limiter``. A host is spoken to over
+        https, loopback over http unless ``secure=true``. Without a host, as in
+        ``exante+sandbox:``, the transport's own server or the documented address is taken.
+
+        Args:
+            url: the address. A token never stands in it, because addresses end in logs.
+            options: as for the class itself; they win over the address.
+
+        Raises:
+            UnknownNameError: if there is no such provider, dialect or transport.
+            ConfigurationError: if the address cannot be read, or an option cannot be used.
+        """
+        return cls(**from_address(url, options))
+
+    @classmethod
+    def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
+        """Make a client from the environment.
+
+        ``BILLINGUAL_URL`` is an address as for :meth:`from_url`; ``BILLINGUAL_PROVIDER TOKEN
+        TENANT ORGANIZATION TRANSPORT BASE_URL RETRY TIMEOUT DEADLINE LIMITER PROXY``, each after
+        ``BILLINGUAL_``, add to it or stand instead of it, and win over it.
+
+        Args:
+            options: as for the class itself; they win over the environment.
+
+        Raises:
+            ConfigurationError: if nothing names a provider, or a value cannot be used.
+        """
+        return cls(**from_environment(environ, options))
+
+    @classmethod
+    def from_profile(
+        cls, name: str, *, path: str | PathLike[str] | None = None, **options: Unpack[ClientOptions]
+    ) -> Self:
+        """Make a client from the table ``[profiles.<name>]`` of a TOML file.
+
+        The table has ``url`` or ``provider``, and any of ``transport base_url tenant organization
+        retry timeout deadline limiter proxy allow_insecure``; the token comes from the variable
+        that ``token_env`` names, or from ``token`` in a file that only its owner can read.
+
+        Args:
+            name: of the profile.
+            path: the file. Default: ``BILLINGUAL_CONFIG``, or ``billingual.toml`` in the current
+                folder, or ``billingual/profiles.toml`` in your folder for settings.
+            options: as for the class itself; they win over the file.
+
+        Raises:
+            UnknownNameError: if the file has no such profile.
+            ConfigurationError: if there is no file, or something in it cannot be used.
+        """
+        return cls(**from_file(name, options, path=path, environment=environ))
 
     @property
     def capabilities(self) -> Capabilities:

@@ -58,6 +58,8 @@ MEMBERS: Final = [
 
 def function_of(member: Any) -> Any:
     """Return the function of a method or property."""
+    if isinstance(member, classmethod):
+        return member.__func__
     return member.fget if isinstance(member, property) else member
 
 
