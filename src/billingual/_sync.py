@@ -63,7 +63,8 @@ class Client(Operations):
             learns from 429, so that a rate limit pauses all calls of its credential.
         budget: the :class:`~billingual.RetryBudget` that retries draw from. Default: one of 500
             tokens for each host and credential of this client and its siblings.
-        observers: called with each :class:`~billingual.events.Event`.
+        observers: called with each :class:`~billingual.events.Event`; functions, or names of the
+            entry-point group ``billingual.observers``.
         tls: an ``ssl.SSLContext`` instead of the default one.
         proxy: URL of a proxy; the environment is not read.
         allow_insecure: send the token over plain ``http`` beyond loopback.
@@ -91,7 +92,7 @@ class Client(Operations):
         deadline: float | None = None,
         limiter: Limiter | float | None = None,
         budget: RetryBudget | None = None,
-        observers: Iterable[Observer] = (),
+        observers: Iterable[Observer | str] = (),
         tls: SSLContext | None = None,
         proxy: str | None = None,
         allow_insecure: bool = False,
@@ -193,7 +194,7 @@ class Client(Operations):
         retry: str | RetryPolicy | UnsetType = UNSET,
         timeout: float | Timeouts | UnsetType = UNSET,
         deadline: float | None | UnsetType = UNSET,
-        observers: Iterable[Observer] | UnsetType = UNSET,
+        observers: Iterable[Observer | str] | UnsetType = UNSET,
     ) -> Client:
         """Return a sibling with other options that shares this client's connections.
 

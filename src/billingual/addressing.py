@@ -53,7 +53,7 @@ class ClientOptions(TypedDict, total=False):
     deadline: float | None
     limiter: Limiter | float | None
     budget: RetryBudget | None
-    observers: Iterable[Observer]
+    observers: Iterable[Observer | str]
     tls: SSLContext | None
     proxy: str | None
     allow_insecure: bool

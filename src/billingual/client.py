@@ -81,7 +81,8 @@ class AsyncClient(AsyncOperations):
             learns from 429, so that a rate limit pauses all calls of its credential.
         budget: the :class:`~billingual.RetryBudget` that retries draw from. Default: one of 500
             tokens for each host and credential of this client and its siblings.
-        observers: called with each :class:`~billingual.events.Event`.
+        observers: called with each :class:`~billingual.events.Event`; functions, or names of the
+            entry-point group ``billingual.observers``.
         tls: an ``ssl.SSLContext`` instead of the default one.
         proxy: URL of a proxy; the environment is not read.
         allow_insecure: send the token over plain ``http`` beyond loopback.
@@ -107,7 +108,7 @@ class AsyncClient(AsyncOperations):
         deadline: float | None = None,
         limiter: Limiter | float | None = None,
         budget: RetryBudget | None = None,
-        observers: Iterable[Observer] = (),
+        observers: Iterable[Observer | str] = (),
         tls: SSLContext | None = None,
         proxy: str | None = None,
         allow_insecure: bool = False,
@@ -215,7 +216,7 @@ class AsyncClient(AsyncOperations):
         retry: str | RetryPolicy | UnsetType = UNSET,
         timeout: float | Timeouts | UnsetType = UNSET,
         deadline: float | None | UnsetType = UNSET,
-        observers: Iterable[Observer] | UnsetType = UNSET,
+        observers: Iterable[Observer | str] | UnsetType = UNSET,
     ) -> AsyncClient:
         """Return a sibling with other options that shares this client's connections.
 

@@ -14,7 +14,7 @@ from billingual.errors import ConfigurationError
 from billingual.policy.budget import RetryBudget
 from billingual.policy.limiter import Limiter
 from billingual.protocol import Observer, Provider, RetryPolicy
-from billingual.registry import POLICIES
+from billingual.registry import OBSERVERS, POLICIES
 from billingual.wire import Timeouts
 
 __all__ = [
@@ -103,13 +103,16 @@ def checked_observers(observers: object) -> tuple[Observer, ...]:
         ConfigurationError: if they are no list, or one of them cannot be called or is async:
             nobody would await it.
     """
-    listed = tuple(observers) if isinstance(observers, Iterable) else (None,)
+    is_list = isinstance(observers, Iterable) and not isinstance(observers, str)
+    given: tuple[object, ...] = tuple(cast(Iterable[object], observers)) if is_list else (None,)
+    listed = tuple(OBSERVERS.load(each) if isinstance(each, str) else each for each in given)
     if not all(callable(each) and not iscoroutinefunction(each) for each in listed):
         raise ConfigurationError(
-            "observers= takes a list of plain functions, each called with one event; give [print], "
+            "observers= takes a list of plain functions, each called with one event, or of their "
+            "registered names; give [print], "
             "say. An async function would never be awaited: let a plain one hand the event on."
         )
-    return listed
+    return cast(tuple[Observer, ...], listed)
 
 
 def checked_tls(tls: object) -> SSLContext | None:

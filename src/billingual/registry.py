@@ -2,6 +2,7 @@
 
 What ships with this package is looked up in a table and imported on first use; what others add
 comes from entry points, which are read only when a name is not in the table or a list is wanted.
+Each is loaded once.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import attrs
 
 from billingual.errors import ConfigurationError, MissingExtraError, UnknownNameError
 
-__all__ = ["DIALECTS", "POLICIES", "PROVIDERS", "TRANSPORTS", "Registry"]
+__all__ = ["DIALECTS", "OBSERVERS", "POLICIES", "PROVIDERS", "TRANSPORTS", "Registry"]
 
 
 @attrs.frozen
@@ -32,6 +33,7 @@ class Registry:
     group: str
     builtin: Mapping[str, str]
     extras: Mapping[str, str] = attrs.field(factory=dict)
+    _loaded: dict[str, object] = attrs.field(factory=dict, init=False, repr=False, eq=False)
 
     def names(self) -> tuple[str, ...]:
         """List all names, those of other packages included."""
@@ -49,6 +51,11 @@ class Registry:
             MissingExtraError: if it needs a package that is not installed.
             ConfigurationError: if another package's entry is broken; the error names it.
         """
+        if name not in self._loaded:
+            self._loaded[name] = self._load(name)
+        return self._loaded[name]
+
+    def _load(self, name: str) -> object:
         target = self.builtin.get(name)
         if target is None:
             return self._load_entry_point(name)
@@ -70,9 +77,10 @@ class Registry:
             try:
                 return each.load()
             except Exception as broken:
+                giver = "another package" if each.dist is None else f"the package {each.dist.name}"
                 raise ConfigurationError(
-                    f"the {self.kind} {name!r} of entry point {each.value!r} cannot be loaded "
-                    f"({type(broken).__name__}: {broken}); ask the package that provides it."
+                    f"the {self.kind} {name!r} ({each.value}) of {giver} cannot be loaded "
+                    f"({type(broken).__name__}: {broken}); update or remove that package."
                 ) from broken
         raise UnknownNameError(self.kind, name, self.names())
 
@@ -87,6 +95,7 @@ DIALECTS: Final = Registry(
         "v1": "billingual.dialects.v1:V1Dialect",
     },
 )
+OBSERVERS: Final = Registry("observer", "billingual.observers", {})
 POLICIES: Final = Registry(
     "retry policy",
     "billingual.policies",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from billingual.driver import Driver
@@ -32,6 +33,11 @@ class ThreadedTransport:
     async def aclose(self) -> None:
         """Close the transport, in a worker thread."""
         await self._driver.in_thread(lambda: step(self._transport.aclose()))
+
+    def drop(self) -> int:
+        """Close what can be closed without waiting; return how many connections there were."""
+        drop: Callable[[], int] = getattr(self._transport, "drop", lambda: 0)
+        return drop()
 
     def account(self, provider: str) -> Account | None:
         """Pass the question on."""

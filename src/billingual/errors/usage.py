@@ -68,7 +68,8 @@ class UnknownNameError(ConfigurationError, LookupError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.known = tuple(known)
-        super().__init__(f"there is no {kind} named {name!r}; there are: {', '.join(self.known)}.")
+        known_names = ", ".join(self.known) or "none installed"
+        super().__init__(f"there is no {kind} named {name!r}; there are: {known_names}.")
         self.kind = kind
         self.name = name
 
