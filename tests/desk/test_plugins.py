@@ -21,8 +21,10 @@ LOADS = []
 LOADS.append(1)
 SEEN = []
 
+ANSWER = '{"data": {"uid": "550e8400-e29b-41d4-a716-446655440000"}}'
+
 def carrier(options):
-    return MemoryTransport([MemoryTransport.json('{"data": {"uid": "550e8400-e29b-41d4-a716-446655440000"}}')] * 9)
+    return MemoryTransport([MemoryTransport.json(ANSWER)] * 9)
 
 class Ours(ExanteDialect):
     name = "plugin_dialect"
