@@ -1,15 +1,14 @@
-"""Lanes of httpx: one connection each, in two halves that differ in how they wait."""
+"""Lanes of the family of httpx: one connection each, in two halves that differ in how they wait."""
 
 from __future__ import annotations
 
 from typing import Any, Protocol
 
-import httpx
-
 from billingual.driver import Place
 from billingual.errors import TransportError
 from billingual.protocol import TransportOptions
 from billingual.transports._body import BodyReader
+from billingual.transports._httpx_family import Family
 from billingual.transports._parting import part_with
 from billingual.transports._trust import default_context, no_trust
 from billingual.transports._watch import AsyncWatchedBackend, Watch, WatchedBackend
@@ -27,7 +26,7 @@ class HttpxLane(Protocol):
 
     watch: Watch
 
-    async def exchange(self, request: httpx.Request, bounds: Bounds) -> WireResponse:
+    async def exchange(self, request: Any, bounds: Bounds) -> WireResponse:
         """Send one request and read its whole answer."""
         ...
 
@@ -43,14 +42,15 @@ class HttpxLane(Protocol):
 class AsyncLane:
     """One connection that suspends the task while it waits."""
 
-    def __init__(self, options: TransportOptions, *, secure: bool) -> None:
-        self.watch = Watch()
-        self._half = httpx.AsyncHTTPTransport(**_arguments(options, secure=secure))
-        # httpcore takes a backend, httpx has no word for it.
+    def __init__(self, family: Family, options: TransportOptions, *, secure: bool) -> None:
+        self.watch = Watch(too_late=family.core.ReadTimeout)
+        self._errors: type[Exception] = family.http.HTTPError
+        self._half = family.http.AsyncHTTPTransport(**_arguments(family, options, secure=secure))
+        # The core takes a backend, the library above has no word for it.
         pool = self._half._pool  # noqa: SLF001
         pool._network_backend = AsyncWatchedBackend(pool._network_backend, self.watch)  # noqa: SLF001
 
-    async def exchange(self, request: httpx.Request, bounds: Bounds) -> WireResponse:
+    async def exchange(self, request: Any, bounds: Bounds) -> WireResponse:
         """Send one request and read its whole answer."""
         self.watch.begin(bounds.deadline)
         response = await self._half.handle_async_request(request)
@@ -63,7 +63,7 @@ class AsyncLane:
                     # Generators of httpx that are left half-way make trio complain, so the loop
                     # goes on until they find the connection closed.
                     await response.aclose()
-        except httpx.HTTPError:
+        except self._errors:
             if failure is None:
                 raise
         await response.aclose()
@@ -90,13 +90,13 @@ class AsyncLane:
 class BlockingLane:
     """One connection that blocks its thread while it waits."""
 
-    def __init__(self, options: TransportOptions, *, secure: bool) -> None:
-        self.watch = Watch()
-        self._half = httpx.HTTPTransport(**_arguments(options, secure=secure))
+    def __init__(self, family: Family, options: TransportOptions, *, secure: bool) -> None:
+        self.watch = Watch(too_late=family.core.ReadTimeout)
+        self._half = family.http.HTTPTransport(**_arguments(family, options, secure=secure))
         pool = self._half._pool  # noqa: SLF001 - as above
         pool._network_backend = WatchedBackend(pool._network_backend, self.watch)  # noqa: SLF001
 
-    async def exchange(self, request: httpx.Request, bounds: Bounds) -> WireResponse:
+    async def exchange(self, request: Any, bounds: Bounds) -> WireResponse:
         """Send one request and read its whole answer."""
         self.watch.begin(bounds.deadline)
         response = self._half.handle_request(request)
@@ -122,14 +122,14 @@ class BlockingLane:
         return stream is not None
 
 
-def _arguments(options: TransportOptions, *, secure: bool) -> dict[str, Any]:
+def _arguments(family: Family, options: TransportOptions, *, secure: bool) -> dict[str, Any]:
     """List the arguments that both halves take."""
     needs_roots = secure or (options.proxy or "").startswith("https")
     return {
         "verify": options.tls or (default_context() if needs_roots else no_trust()),
         "trust_env": False,
         "proxy": options.proxy,
-        "limits": httpx.Limits(
+        "limits": family.http.Limits(
             max_connections=1,
             max_keepalive_connections=1,
             keepalive_expiry=options.keepalive_s,
@@ -145,9 +145,7 @@ def _feed(reader: BodyReader, piece: bytes) -> TransportError | None:
     return None
 
 
-def _answer(
-    response: httpx.Response, reader: BodyReader, failure: TransportError | None
-) -> WireResponse:
+def _answer(response: Any, reader: BodyReader, failure: TransportError | None) -> WireResponse:
     if failure is not None:
         raise failure
     headers = Headers(

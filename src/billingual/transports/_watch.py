@@ -1,8 +1,9 @@
 """Streams that watch what crosses them: for evidence, and for a deadline that drips cannot pass.
 
-They stand between httpcore and its socket. Each read waits for what is left of the deadline at
-most, so a server that sends a byte now and then holds nobody; each write and read leaves its mark,
-so that after a failure we know, rather than guess, how far the request got.
+They stand between a library and its socket: those for httpcore here, in the shape that it and
+httpcore2 ask for. Each read waits for what is left of the deadline at most, so a server that sends
+a byte now and then holds nobody; each write and read leaves its mark, so that after a failure we
+know, rather than guess, how far the request got.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import attrs
-import httpcore
 
 from billingual.outcome import Evidence
 from billingual.wire import Deadline
@@ -22,21 +22,27 @@ __all__ = ["AsyncWatchedBackend", "Watch", "WatchedBackend"]
 
 @attrs.define
 class Watch:
-    """What was seen of the exchange that is under way on one lane, and its connection."""
+    """What was seen of the exchange that is under way on one lane, and its connection.
 
-    stream: httpcore.NetworkStream | None = None
-    async_stream: httpcore.AsyncNetworkStream | None = None
+    Attributes:
+        too_late: what the library expects where a read takes too long.
+    """
+
+    too_late: type[Exception]
+    stream: Any = None
+    async_stream: Any = None
     deadline: Deadline | None = None
     connected: bool = False
     write_failed: bool = False
     wrote: bool = False
     reading: bool = False
     read: bool = False
+    ended: bool = False
 
     def begin(self, deadline: Deadline) -> None:
         """Forget the exchange before."""
         self.deadline = deadline
-        self.write_failed = self.wrote = self.reading = self.read = False
+        self.write_failed = self.wrote = self.reading = self.read = self.ended = False
 
     def left(self, seconds: float | None) -> float | None:
         """Cut a wait to what the deadline leaves."""
@@ -49,12 +55,12 @@ class Watch:
         """Cut a wait for bytes to what the deadline leaves.
 
         Raises:
-            httpcore.ReadTimeout: if it leaves nothing.
+            Exception: of the library's class *too_late*, if it leaves nothing.
         """
         self.reading = True
         left = self.left(seconds)
         if left is not None and left <= 0:
-            raise httpcore.ReadTimeout("the deadline has passed")
+            raise self.too_late("the deadline has passed")
         return left
 
     def evidence(self) -> Evidence:
@@ -69,16 +75,16 @@ class Watch:
         return Evidence(connected=True, request_complete=complete, answer_begun=self.read)
 
 
-class WatchedStream(httpcore.NetworkStream):
+class WatchedStream:
     """A connection that blocks, watched."""
 
-    def __init__(self, stream: httpcore.NetworkStream, watch: Watch) -> None:
+    def __init__(self, stream: Any, watch: Watch) -> None:
         self._stream = stream
         self._watch = watch
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read some bytes."""
-        data = self._stream.read(max_bytes, self._watch.patience(timeout))
+        data: bytes = self._stream.read(max_bytes, self._watch.patience(timeout))
         self._watch.read = self._watch.read or bool(data)
         return data
 
@@ -100,7 +106,7 @@ class WatchedStream(httpcore.NetworkStream):
         ssl_context: ssl.SSLContext,
         server_hostname: str | None = None,
         timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
+    ) -> WatchedStream:
         """Secure the connection."""
         stream = self._stream.start_tls(ssl_context, server_hostname, self._watch.left(timeout))
         return WatchedStream(stream, self._watch)
@@ -110,10 +116,10 @@ class WatchedStream(httpcore.NetworkStream):
         return self._stream.get_extra_info(info)
 
 
-class WatchedBackend(httpcore.NetworkBackend):
+class WatchedBackend:
     """Make watched connections that block."""
 
-    def __init__(self, backend: httpcore.NetworkBackend, watch: Watch) -> None:
+    def __init__(self, backend: Any, watch: Watch) -> None:
         self._backend = backend
         self._watch = watch
 
@@ -123,8 +129,8 @@ class WatchedBackend(httpcore.NetworkBackend):
         port: int,
         timeout: float | None = None,
         local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
+        socket_options: Iterable[Any] | None = None,
+    ) -> WatchedStream:
         """Connect."""
         stream = self._backend.connect_tcp(
             host, port, self._watch.left(timeout), local_address, socket_options
@@ -134,16 +140,16 @@ class WatchedBackend(httpcore.NetworkBackend):
         return WatchedStream(stream, self._watch)
 
 
-class AsyncWatchedStream(httpcore.AsyncNetworkStream):
+class AsyncWatchedStream:
     """A connection that suspends, watched."""
 
-    def __init__(self, stream: httpcore.AsyncNetworkStream, watch: Watch) -> None:
+    def __init__(self, stream: Any, watch: Watch) -> None:
         self._stream = stream
         self._watch = watch
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read some bytes."""
-        data = await self._stream.read(max_bytes, self._watch.patience(timeout))
+        data: bytes = await self._stream.read(max_bytes, self._watch.patience(timeout))
         self._watch.read = self._watch.read or bool(data)
         return data
 
@@ -165,7 +171,7 @@ class AsyncWatchedStream(httpcore.AsyncNetworkStream):
         ssl_context: ssl.SSLContext,
         server_hostname: str | None = None,
         timeout: float | None = None,
-    ) -> httpcore.AsyncNetworkStream:
+    ) -> AsyncWatchedStream:
         """Secure the connection."""
         stream = await self._stream.start_tls(
             ssl_context, server_hostname, self._watch.left(timeout)
@@ -177,10 +183,10 @@ class AsyncWatchedStream(httpcore.AsyncNetworkStream):
         return self._stream.get_extra_info(info)
 
 
-class AsyncWatchedBackend(httpcore.AsyncNetworkBackend):
+class AsyncWatchedBackend:
     """Make watched connections that suspend."""
 
-    def __init__(self, backend: httpcore.AsyncNetworkBackend, watch: Watch) -> None:
+    def __init__(self, backend: Any, watch: Watch) -> None:
         self._backend = backend
         self._watch = watch
 
@@ -190,8 +196,8 @@ class AsyncWatchedBackend(httpcore.AsyncNetworkBackend):
         port: int,
         timeout: float | None = None,
         local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
+        socket_options: Iterable[Any] | None = None,
+    ) -> AsyncWatchedStream:
         """Connect."""
         stream = await self._backend.connect_tcp(
             host, port, self._watch.left(timeout), local_address, socket_options

@@ -1,0 +1,83 @@
+"""The conformance suite of transports: what every one of them must do, rule by rule.
+
+In a program, or at a prompt::
+
+    from billingual.testing import check_transport
+
+    report = check_transport(MyTransport, driver="asyncio")
+    print(report)
+    report.raise_failures()
+
+With pytest, which is not imported here, each rule is a test of its own::
+
+    @pytest.mark.parametrize("driver", ["asyncio", "trio", "blocking"])
+    @pytest.mark.parametrize("check", TRANSPORT_CHECKS, ids=str)
+    def test_my_transport(check, driver):
+        check.run(MyTransport, driver=driver)
+
+All servers are on loopback. A check that hangs is given up after 20 seconds. The rules of TLS
+need ``pip install "billingual[testing]"``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from billingual.testing._answer_checks import ANSWER_CHECKS
+from billingual.testing._bench import Subject
+from billingual.testing._evidence_checks import EVIDENCE_CHECKS
+from billingual.testing._hostile_checks import HOSTILE_CHECKS
+from billingual.testing._life_checks import LIFE_CHECKS
+from billingual.testing._pool_checks import POOL_CHECKS
+from billingual.testing._request_checks import REQUEST_CHECKS
+from billingual.testing._trust_checks import TRUST_CHECKS
+from billingual.testing.report import Check, Report, Result, conclude, judge
+
+__all__ = ["TRANSPORT_CHECKS", "check_transport", "run_transport_check"]
+
+TRANSPORT_CHECKS: Final[tuple[Check, ...]] = (
+    *REQUEST_CHECKS,
+    *ANSWER_CHECKS,
+    *HOSTILE_CHECKS,
+    *EVIDENCE_CHECKS,
+    *POOL_CHECKS,
+    *TRUST_CHECKS,
+    *LIFE_CHECKS,
+)
+"""Every rule of the seam, in the order of the report."""
+
+
+def check_transport(
+    factory: Subject,
+    *,
+    driver: str = "asyncio",
+    only: Iterable[str] | None = None,
+    skip: Mapping[str, str] | None = None,
+) -> Report:
+    """Try every rule of the seam on transports that *factory* makes.
+
+    Args:
+        factory: a class or function that takes ``TransportOptions``, a registered name, or an
+            :class:`InProcess` for a transport that opens no connection.
+        driver: ``"asyncio"``, ``"trio"`` or ``"blocking"``.
+        only: names of the checks to run; None for all.
+        skip: names of checks not to run, each with the reason why, which the report tells.
+
+    Raises:
+        ConfigurationError: if there is no such driver, check or transport.
+        MissingExtraError: if a named transport is not installed.
+    """
+    name = factory if isinstance(factory, str) else getattr(factory, "__name__", repr(factory))
+    return conclude(
+        f"{name} on {driver}",
+        TRANSPORT_CHECKS,
+        lambda check: check.run(factory, driver=driver),
+        only=only,
+        skip=skip,
+    )
+
+
+def run_transport_check(check: Check, factory: Subject, *, driver: str = "asyncio") -> Result:
+    """Run one check and say what came of it, without raising for a rule that is broken."""
+    return judge(check, lambda: check.run(factory, driver=driver))

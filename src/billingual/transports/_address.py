@@ -1,0 +1,90 @@
+"""Where a request goes, in the parts that libraries ask for, and whether it can be written at all.
+
+Libraries differ in what they refuse, mend or let through, so for those that look away all is
+looked at here, before anything is sent.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+import attrs
+
+from billingual.transports._failures import unwritable
+from billingual.wire import WireRequest
+
+__all__ = ["Address", "checked"]
+
+# Source: RFC 9110, sections 5.1 and 5.5, read 2026-11; bytes beyond ASCII are opaque there.
+_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE: Final = re.compile(r"(?:[!-~](?:[ \t!-~]*[!-~])?)?")
+_ORIGIN: Final = re.compile(r"[A-Za-z]+://[^/?]+")
+
+
+@attrs.frozen
+class Address:
+    """The parts of a request's URL.
+
+    Attributes:
+        scheme: ``http`` or ``https``.
+        host: the host, without brackets.
+        port: the port, or None for the scheme's own.
+        origin: scheme, host and port, as errors name them.
+        target: path and query, as they go on the wire.
+    """
+
+    scheme: str
+    host: str
+    port: int | None
+    origin: str
+    target: str = attrs.field(repr=False)
+
+
+def checked(request: WireRequest) -> Address:
+    """Take the request's address apart, where all of it can be written as HTTP.
+
+    Raises:
+        TransportError: if the address is none, or a header would end its line or is not ASCII;
+            neither is quoted.
+    """
+    for name, value in request.headers:
+        if not (_is_name(name) and _is_value(value)):
+            raise unwritable("a header's name or value")
+    if not _is_name(request.method):
+        raise unwritable("its method")
+    url = request.url.partition("#")[0]
+    found = _ORIGIN.match(url) if url.isascii() and url.isprintable() and " " not in url else None
+    origin = None if found is None else _origin(found.group())
+    if origin is None:
+        raise unwritable("its address")
+    scheme, host, port, text = origin
+    target = url[len(text) :]
+    if not target.startswith("/"):
+        target = f"/{target}"
+    return Address(scheme, host, port, text, target)
+
+
+@functools.lru_cache(maxsize=256)
+def _is_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None
+
+
+def _is_value(text: str) -> bool:
+    # Nearly every value is plain, and this is quicker than a pattern.
+    plain = text.isascii() and text.isprintable() and text == text.strip()
+    return plain or _VALUE.fullmatch(text) is not None
+
+
+@functools.lru_cache(maxsize=64)
+def _origin(text: str) -> tuple[str, str, int | None, str] | None:
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if not host or port == 0 or parts.scheme not in {"http", "https"} or "@" in parts.netloc:
+        return None
+    return parts.scheme, host, port, text

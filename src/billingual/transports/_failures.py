@@ -1,0 +1,44 @@
+"""What goes wrong on a network, in words of our own, for every transport that uses one.
+
+Evidence is named here once, so that the same failure weighs the same whichever library met it.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import Final
+
+from billingual.errors import TransportError
+from billingual.outcome import Evidence
+
+__all__ = ["NOTHING", "PERHAPS_SENT", "SENT", "UNSENT", "reason", "unwritable"]
+
+NOTHING: Final = Evidence(connected=False, request_complete=False, answer_begun=False)
+UNSENT: Final = Evidence(connected=None, request_complete=False, answer_begun=False)
+SENT: Final = Evidence(connected=True, request_complete=True)
+# The kernel may hold, and still deliver, what could not be written in time.
+PERHAPS_SENT: Final = Evidence(connected=True)
+
+
+def unwritable(what: str) -> TransportError:
+    """Return the error for a request that no server could understand; it was not sent."""
+    return TransportError(f"the request cannot be written as HTTP ({what}).", evidence=UNSENT)
+
+
+def reason(error: BaseException | None) -> str:
+    """Say why no connection stood, and what to look at; empty where the system does not tell."""
+    while error is not None:
+        # A library's own subclass may lack what Python's class always has.
+        refused = getattr(error, "verify_message", "")
+        if isinstance(error, ssl.SSLCertVerificationError) and refused:
+            return (
+                f"the server's certificate was refused: {refused.rstrip('.')}; if its "
+                "authority is your own, give tls=ssl.create_default_context(cafile=...)"
+            )
+        if isinstance(error, ConnectionRefusedError):
+            return "nothing listens there; check the host and port of the base URL"
+        if isinstance(error, socket.gaierror):
+            return "there is no host of that name; check the base URL and your name server"
+        error = error.__cause__ or error.__context__
+    return ""

@@ -1,0 +1,143 @@
+"""The family of httpx: libraries of one shape, told apart by the modules they come in.
+
+Their classes are disjoint, so each exception and each type is looked up in the module that owns
+it. Their own text may quote a header, so it is dropped and only the class name is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Final, Self
+
+import attrs
+
+from billingual.errors import (
+    ConnectionLostError,
+    NotConnectedError,
+    PoolTimeoutError,
+    TimedOutError,
+    TransportError,
+)
+from billingual.outcome import Evidence
+from billingual.transports._failures import (
+    NOTHING,
+    PERHAPS_SENT,
+    SENT,
+    UNSENT,
+    reason,
+    unwritable,
+)
+from billingual.wire import Bounds, WireRequest
+
+__all__ = ["Family"]
+
+_Row = tuple[type[TransportError], Evidence, str]
+
+_TABLE: Final[dict[str, _Row]] = {
+    "ConnectError": (NotConnectedError, NOTHING, "no connection could be made"),
+    "ConnectTimeout": (NotConnectedError, NOTHING, "no connection stood in time"),
+    "ProxyError": (NotConnectedError, NOTHING, "the proxy refused the connection"),
+    "UnsupportedProtocol": (NotConnectedError, NOTHING, "the address is not of http(s)"),
+    "PoolTimeout": (PoolTimeoutError, NOTHING, "no connection of the pool became free"),
+    "LocalProtocolError": (TransportError, UNSENT, "the request cannot be written as HTTP"),
+    "WriteTimeout": (TimedOutError, PERHAPS_SENT, "the request was not taken in time"),
+    "ReadTimeout": (TimedOutError, SENT, "no answer came in time"),
+    "WriteError": (ConnectionLostError, PERHAPS_SENT, "the connection broke while sending"),
+    "ReadError": (ConnectionLostError, PERHAPS_SENT, "the connection broke"),
+    "RemoteProtocolError": (ConnectionLostError, PERHAPS_SENT, "the answer broke off"),
+    "TransportError": (ConnectionLostError, PERHAPS_SENT, "the exchange failed"),
+}
+
+
+@attrs.frozen(eq=False)
+class Family:
+    """One library of the family.
+
+    Attributes:
+        name: the library's name, for errors.
+        http: its module, like httpx.
+        core: the module it is built on, like httpcore.
+        extra: what to install for proxies of SOCKS.
+    """
+
+    name: str
+    http: Any = attrs.field(repr=False)
+    core: Any = attrs.field(repr=False)
+    extra: str
+    _table: dict[type[Exception], _Row] = attrs.field(init=False, repr=False)
+    _body: type[Any] = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        table = {getattr(self.http, name): row for name, row in _TABLE.items()}
+        object.__setattr__(self, "_table", table)
+        bases = (_Body, self.http.AsyncByteStream, self.http.SyncByteStream)
+        object.__setattr__(self, "_body", type("_Body", bases, {}))
+
+    def outgoing(self, request: WireRequest, bounds: Bounds) -> Any:
+        """Make the library's request.
+
+        Raises:
+            TransportError: if the address is none.
+        """
+        timeouts = bounds.timeouts
+        try:
+            outgoing = self.http.Request(
+                request.method,
+                request.url,
+                headers=list(request.headers),
+                content=request.body,
+                extensions={
+                    "timeout": {
+                        "connect": bounds.phase(timeouts.connect),
+                        "write": bounds.phase(timeouts.write),
+                        "read": bounds.phase(timeouts.read),
+                        "pool": bounds.phase(timeouts.pool),
+                    }
+                },
+            )
+        except (self.http.InvalidURL, UnicodeError) as error:
+            failure = unwritable(type(error).__name__)
+        else:
+            outgoing.stream = self._body(request.body)
+            return outgoing
+        raise failure
+
+    def translated(self, error: Exception, url: Any, seen: Evidence) -> TransportError:
+        """Find the most specific row for an exception; what the wire saw goes first."""
+        kind, evidence, what = next(
+            (self._table[each] for each in type(error).__mro__ if each in self._table),
+            _TABLE["TransportError"],
+        )
+        if kind in {TimedOutError, ConnectionLostError} and seen.connected:
+            evidence = seen
+        where = f"{url.scheme}://{url.netloc.decode('ascii')}"
+        what = reason(error) or what
+        return kind(f"{where}: {what} ({type(error).__name__} of {self.name}).", evidence=evidence)
+
+
+class _Body:
+    """A request's body. The library's is a generator, which a cancelled request leaves half-way."""
+
+    def __init__(self, body: bytes | None) -> None:
+        self._pieces = () if body is None else (body,)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._pieces)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _Pieces(self._pieces)
+
+
+class _Pieces:
+    """Pieces of a body, one after another."""
+
+    def __init__(self, pieces: tuple[bytes, ...]) -> None:
+        self._left = iter(pieces)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        for piece in self._left:
+            return piece
+        raise StopAsyncIteration

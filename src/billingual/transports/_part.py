@@ -1,0 +1,86 @@
+"""A transport inside another one: made for it, or lent to it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Final, TypeAlias, cast
+
+from billingual.errors import ConfigurationError
+from billingual.protocol import Account, Transport, TransportFactory, TransportOptions
+from billingual.transports.owned import is_http_client, owned
+from billingual.wire import Bounds, WireRequest, WireResponse
+
+__all__ = ["Part", "TransportLike", "make_part"]
+
+TransportLike: TypeAlias = "str | Transport | TransportFactory"
+"""A transport by name, as an object, or as a function that makes one."""
+
+_REGISTRY: Final = "billingual.registry"
+
+
+class Part:
+    """Pass everything on, but close only what was made for the whole.
+
+    Attributes:
+        colours: how it waits.
+        made: whether it was made for the whole, which then closes it.
+    """
+
+    def __init__(self, transport: Transport, *, made: bool = False) -> None:
+        self._transport = transport
+        self.made = made
+        self.colours: frozenset[str] = frozenset(getattr(transport, "colours", {"async"}))
+
+    @classmethod
+    def of(cls, transport: Transport) -> Part:
+        """Return *transport* as a part; one that is an object already is only lent."""
+        if not isinstance(transport, Part) and is_http_client(transport):
+            transport = owned(transport)
+        return transport if isinstance(transport, Part) else cls(transport)
+
+    @property
+    def name(self) -> str:
+        """The name of its class, for errors."""
+        return type(self._transport).__name__
+
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        """Pass *request* on."""
+        return await self._transport.send(request, bounds)
+
+    async def aclose(self) -> None:
+        """Close what was made for the whole."""
+        if self.made:
+            await self._transport.aclose()
+
+    def drop(self) -> int:
+        """Close idle connections of what was made for the whole; return how many there were."""
+        drop = getattr(self._transport, "drop", None)
+        return int(drop()) if self.made and drop is not None else 0
+
+    def account(self, provider: str) -> Account | None:
+        """Pass the question on."""
+        return self._transport.account(provider)
+
+
+def make_part(transport: TransportLike, options: TransportOptions) -> Part:
+    """Make a part from a name or a factory, or take an object as it is.
+
+    Raises:
+        UnknownNameError: if there is no transport of that name.
+        MissingExtraError: if it needs a package that is not installed.
+        ConfigurationError: if it is neither a name, a transport nor a factory.
+    """
+    if isinstance(transport, str):
+        # The registry stands beside the transports and knows them all, so it is named here and
+        # imported when somebody asks by name.
+        transport = import_module(_REGISTRY).TRANSPORTS.load(transport)
+    if is_http_client(transport):
+        return Part(owned(transport))
+    if hasattr(transport, "send") and not isinstance(transport, type):
+        return Part.of(cast(Transport, transport))
+    if not callable(transport):
+        raise ConfigurationError(
+            f"{transport!r} is neither a transport's name, a transport nor a function that makes "
+            "one."
+        )
+    return Part(cast(TransportFactory, transport)(options), made=True)

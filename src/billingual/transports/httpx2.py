@@ -1,0 +1,28 @@
+"""The transport httpx2: the adapter of httpx over the library that continues it.
+
+It is chosen by name and never taken silently in the place of httpx. Whom it trusts is the same:
+the library's own choice, the operating system's roots, is not used.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import httpcore2
+import httpx2
+
+from billingual.transports._httpx_adapter import FamilyTransport
+from billingual.transports._httpx_family import Family
+
+__all__ = ["Httpx2Transport"]
+
+
+class Httpx2Transport(FamilyTransport):
+    """Send through lanes of httpx2's transport layer; safe to share between tasks and threads.
+
+    Under a driver that blocks, the blocking half of httpx2 is used behind the same seam. Nothing
+    is connected, and no TLS is set up, before the first request.
+    """
+
+    library: Final = "httpx2"
+    family = Family("httpx2", httpx2, httpcore2, "httpx2[socks]")

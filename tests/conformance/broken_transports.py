@@ -1,0 +1,227 @@
+"""Transports that break one rule each, so that the suite can be seen to catch them."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+import attrs
+import httpx
+
+from billingual.errors import (
+    AnswerTooLargeError,
+    BillingualError,
+    ConnectionLostError,
+    NotConnectedError,
+    PoolTimeoutError,
+    TransportError,
+)
+from billingual.outcome import Evidence
+from billingual.protocol import Account, Transport, TransportOptions
+from billingual.transports.httpx import HttpxTransport
+from billingual.wire import Bounds, WireRequest, WireResponse
+
+__all__ = ["BROKEN"]
+
+NOTHING: Final = Evidence(connected=False, request_complete=False, answer_begun=False)
+
+
+class Wrapped:
+    """A transport around the good one; each heir spoils something."""
+
+    def __init__(self, options: TransportOptions) -> None:
+        self.options = options
+        self.good: Transport = HttpxTransport(options)
+
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        return await self.good.send(request, bounds)
+
+    async def aclose(self) -> None:
+        await self.good.aclose()
+
+    def account(self, provider: str) -> Account | None:
+        return self.good.account(provider)
+
+
+class FollowsRedirects(Wrapped):
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        answer = await self.good.send(request, bounds)
+        if answer.status in {301, 302, 303, 307, 308}:
+            to = answer.headers.get("location") or request.url
+            return await self.good.send(attrs.evolve(request, url=to), bounds)
+        return answer
+
+
+class SwallowsTruncation(Wrapped):
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        try:
+            return await self.good.send(request, bounds)
+        except ConnectionLostError as error:
+            if error.evidence.answer_begun:
+                return WireResponse(status=200, body=b"half")
+            raise
+
+
+class LiesInEvidence(Wrapped):
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        try:
+            return await self.good.send(request, bounds)
+        except ConnectionLostError as error:
+            if error.evidence.answer_begun:
+                raise
+            raise ConnectionLostError("lost", evidence=NOTHING) from None
+
+
+class LeaksAnException(Wrapped):
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        try:
+            return await self.good.send(request, bounds)
+        except AnswerTooLargeError:
+            raise httpx.DecodingError("too large") from None
+
+
+class KeepsCookies(Wrapped):
+    cookie: str | None = None
+
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        if self.cookie:
+            headers = request.headers.merged([("Cookie", self.cookie)])
+            request = attrs.evolve(request, headers=headers)
+        answer = await self.good.send(request, bounds)
+        self.cookie = answer.headers.get("set-cookie") or self.cookie
+        return answer
+
+
+class CrossesAnswers(Wrapped):
+    busy = 0
+    last: WireResponse | None = None
+
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        self.busy += 1
+        try:
+            answer = await self.good.send(request, bounds)
+        finally:
+            self.busy -= 1
+        before, self.last = self.last, answer
+        return before if before is not None and self.busy > 2 else answer
+
+
+class TriesAgain(Wrapped):
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        try:
+            return await self.good.send(request, bounds)
+        except ConnectionLostError as error:
+            if error.evidence.answer_begun is not False or request.body:
+                raise
+            return await self.good.send(request, bounds)
+
+
+class HasNoBounds(Wrapped):
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        endless = attrs.evolve(bounds, wire_bytes=2**40, body_bytes=2**40, ratio=2**40)
+        return await self.good.send(request, endless)
+
+
+class ReadsTheEnvironment(Wrapped):
+    def __init__(self, options: TransportOptions) -> None:
+        proxy = options.proxy or os.environ.get("HTTP_PROXY")
+        super().__init__(attrs.evolve(options, proxy=proxy))
+
+
+class QuotesCredentials(Wrapped):
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        try:
+            return await self.good.send(request, bounds)
+        except NotConnectedError as error:
+            text = f"{error} ({request.headers.get('authorization')})"
+            raise NotConnectedError(text, evidence=error.evidence) from None
+
+
+class ChecksNoHost(Wrapped):
+    def __init__(self, options: TransportOptions) -> None:
+        if options.tls is not None:
+            options.tls.check_hostname = False
+        super().__init__(options)
+
+
+class TidiesTargets(Wrapped):
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        tidy = request.url.replace("%2F", "/").replace("%41", "A")
+        return await self.good.send(attrs.evolve(request, url=tidy), bounds)
+
+
+class ForgetsTheCancelled(Wrapped):
+    lost = 0
+
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        if self.lost >= self.options.connections:
+            raise PoolTimeoutError("no place is left", evidence=NOTHING)
+        try:
+            return await self.good.send(request, bounds)
+        except BillingualError:
+            raise
+        except BaseException:
+            self.lost += 1
+            raise
+
+
+class JudgesStatuses(Wrapped):
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        answer = await self.good.send(request, bounds)
+        if answer.status == 429:
+            raise TransportError("too many requests")
+        return answer
+
+
+class KeepsConnectionsForEver(Wrapped):
+    def __init__(self, options: TransportOptions) -> None:
+        super().__init__(attrs.evolve(options, keepalive_s=60.0))
+
+
+class HasNoLimit(Wrapped):
+    def __init__(self, options: TransportOptions) -> None:
+        super().__init__(attrs.evolve(options, connections=max(options.connections, 50)))
+
+
+class IgnoresTheDeadline(Wrapped):
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        late = attrs.evolve(bounds.deadline, at=bounds.deadline.at + 30.0)
+        return await self.good.send(request, attrs.evolve(bounds, deadline=late))
+
+
+BROKEN: Final[dict[type[Wrapped], set[str]]] = {
+    FollowsRedirects: {"redirects-are-not-followed"},
+    SwallowsTruncation: {
+        "an-answer-cut-short-is-an-error", "chunks-cut-short-are-an-error",
+        "a-packed-body-that-is-broken-is-an-error", "what-is-no-http-is-an-error",
+        "errors-show-no-credential",
+    },
+    LiesInEvidence: {
+        "a-connection-lost-before-the-answer-is-reported-truly",
+        "a-connection-lost-while-sending-is-reported-truly", "a-request-is-sent-once",
+    },
+    LeaksAnException: {
+        "answers-are-bounded", "bombs-are-not-unpacked", "errors-show-no-credential",
+        "failures-give-their-place-back",
+    },
+    KeepsCookies: {"cookies-are-not-kept"},
+    CrossesAnswers: {
+        "a-hundred-at-once-get-their-own-answers", "no-more-connections-than-allowed",
+    },
+    TriesAgain: {"a-request-is-sent-once", "failures-give-their-place-back"},
+    HasNoBounds: {
+        "answers-are-bounded", "bombs-are-not-unpacked", "errors-show-no-credential",
+    },
+    ReadsTheEnvironment: {"the-environment-is-not-read"},
+    QuotesCredentials: {"errors-show-no-credential"},
+    ChecksNoHost: {"a-certificate-of-another-host-is-refused"},
+    TidiesTargets: {"targets-go-out-as-they-are"},
+    ForgetsTheCancelled: {"a-cancelled-request-leaves-nothing-behind"},
+    JudgesStatuses: {"any-status-is-an-answer"},
+    KeepsConnectionsForEver: {"an-idle-connection-is-not-kept-for-long"},
+    HasNoLimit: {"no-more-connections-than-allowed", "waiting-for-a-connection-ends"},
+    IgnoresTheDeadline: {
+        "silence-ends-with-the-deadline", "a-dripping-body-ends-with-the-deadline",
+        "a-dripping-head-ends-with-the-deadline",
+    },
+}  # fmt: skip

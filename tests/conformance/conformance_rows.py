@@ -1,0 +1,107 @@
+"""Which transports go through the suite, under which drivers, and what does not apply to each.
+
+To add a transport, add a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from billingual.protocol import TransportFactory, TransportOptions
+from billingual.testing import TRANSPORT_CHECKS, Handler, InProcess, asgi_app
+from billingual.transports.asgi import AsgiTransport
+from billingual.transports.httpx import HttpxTransport
+from billingual.transports.memory import MemoryTransport
+from billingual.transports.sandbox import SandboxTransport
+
+__all__ = ["CASES", "ROWS", "Row"]
+
+NAMES: Final = tuple(each.name for each in TRANSPORT_CHECKS)
+BLOCKING: Final = {"a-cancelled-request-leaves-nothing-behind": "a blocking call is not cancelled"}
+NO_NETWORK: Final = "it opens no connection"
+# What an answer from this process has in common with one from a wire.
+IN_PROCESS: Final = frozenset(
+    {
+        "targets-go-out-as-they-are", "cookies-are-not-kept", "any-status-is-an-answer",
+        "redirects-are-not-followed", "headers-of-an-answer-are-kept",
+        "a-large-answer-arrives-whole", "a-hundred-at-once-get-their-own-answers",
+    }
+)  # fmt: skip
+LIFE: Final = frozenset(
+    {"the-seam-is-complete", "closing-twice-is-no-error", "sending-after-closing-never-hangs"}
+)
+
+
+def _memory(handler: Handler) -> TransportFactory:
+    return lambda options: MemoryTransport(handler)
+
+
+def _asgi(handler: Handler) -> TransportFactory:
+    return lambda options: AsgiTransport(asgi_app(handler))
+
+
+def _sandbox(handler: Handler) -> TransportFactory:
+    return SandboxTransport
+
+
+def _all_but(applying: frozenset[str], reason: str) -> dict[str, str]:
+    return {name: reason for name in NAMES if name not in applying}
+
+
+@attrs.frozen
+class Row:
+    """A transport, and what the suite says of it beside "passed".
+
+    Attributes:
+        subject: what is checked.
+        drivers: under which drivers.
+        not_applicable: the checks that mean nothing to it, by the beginning of the reason.
+        findings: rules that it is known to break under a driver, always or now and then, and how.
+            Empty where all is well.
+    """
+
+    subject: str | Callable[[TransportOptions], object] | InProcess
+    drivers: tuple[str, ...] = ("asyncio", "trio", "blocking")
+    not_applicable: dict[str, str] = attrs.field(factory=dict)
+    findings: dict[tuple[str, str], str] = attrs.field(factory=dict)
+
+    def expected(self, check: str, driver: str) -> tuple[str, str]:
+        """Return the outcome of a check, and how the reason begins if it does not apply."""
+        table = {**self.not_applicable, **(BLOCKING if driver == "blocking" else {})}
+        if (driver, check) in self.findings:
+            return "passed or failed", ""
+        return ("not applicable", table[check]) if check in table else ("passed", "")
+
+
+ROWS: Final = {
+    "httpx": Row(
+        HttpxTransport,
+        findings={
+            **{
+                (driver, "surplus-bytes-are-no-answer"): "httpcore keeps them for the next answer"
+                for driver in ("asyncio", "trio", "blocking")
+            },
+            ("asyncio", "an-address-that-is-none-is-refused"): "a port above 65535",
+            ("asyncio", "a-certificate-of-the-clients-is-shown"): "ssl.SSLError leaves send",
+        },
+    ),
+    "memory": Row(InProcess(_memory), not_applicable=_all_but(IN_PROCESS | LIFE, NO_NETWORK)),
+    "asgi": Row(
+        InProcess(_asgi),
+        drivers=("asyncio", "trio"),
+        not_applicable=_all_but(IN_PROCESS | LIFE, NO_NETWORK),
+    ),
+    "sandbox": Row(
+        InProcess(_sandbox, scripted=False),
+        not_applicable=_all_but(LIFE, NO_NETWORK),
+    ),
+}
+CASES: Final = [
+    (row, driver, check)
+    for row, each in ROWS.items()
+    for driver in each.drivers
+    for check in TRANSPORT_CHECKS
+]

@@ -1,0 +1,44 @@
+"""The suites can fail: who breaks one rule is caught by the check meant for it, and no other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from broken_dialects import BROKEN_DIALECTS
+from broken_transports import BROKEN
+from conformance_rows import ROWS
+
+from billingual.testing import check_dialect, check_transport
+
+# Quick checks of every group: in the gate a broken transport meets these beside its own.
+NEIGHBOURS = frozenset(
+    {
+        "any-status-is-an-answer", "an-announced-length-is-read", "chunks-are-joined",
+        "redirects-are-not-followed", "cookies-are-not-kept", "the-environment-is-not-read",
+        "targets-go-out-as-they-are", "headers-go-out-as-they-are", "a-request-is-sent-once",
+        "an-answer-cut-short-is-an-error", "answers-are-bounded", "a-connection-is-used-again",
+        "a-refused-connection-means-nothing-was-sent", "closing-twice-is-no-error",
+        "silence-ends-with-the-read-timeout", "the-seam-is-complete",
+    }
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda each: each.__name__)
+def test_a_broken_transport_fails_its_check_and_no_other(broken: Any, proof: Any) -> None:
+    """Exactly the checks meant for the fault fail; those the good one fails too do not count."""
+    meant = BROKEN[broken]
+    known = {check for driver, check in ROWS["httpx"].findings if driver == "asyncio"}
+    report = check_transport(broken, only=None if proof.full else meant | NEIGHBOURS)
+
+    assert meant == {each.check.name for each in report.failed} - known, str(report)
+
+
+@pytest.mark.parametrize("name", BROKEN_DIALECTS)
+def test_a_broken_dialect_fails_its_check_and_no_other(name: str) -> None:
+    """Exactly the check meant for the fault fails."""
+    dialect, samples, meant = BROKEN_DIALECTS[name]
+    report = check_dialect(dialect, samples)
+
+    assert meant == {each.check.name for each in report.failed}, str(report)

@@ -1,0 +1,31 @@
+"""Every transport keeps every rule of the seam, under every driver it works on."""
+
+from __future__ import annotations
+
+import pytest
+from conformance_rows import CASES, ROWS
+
+from billingual.testing import TRANSPORT_CHECKS, Check, run_transport_check
+
+
+@pytest.mark.parametrize(
+    ("row", "driver", "check"),
+    CASES,
+    ids=[f"{row}-{driver}-{check}" for row, driver, check in CASES],
+)
+def test_a_transport_keeps_the_rule(row: str, driver: str, check: Check) -> None:
+    """The rule is in the check; what does not apply, and what is known to fail, is in the table."""
+    outcome, why = ROWS[row].expected(check.name, driver)
+    result = run_transport_check(check, ROWS[row].subject, driver=driver)
+
+    assert result.outcome in outcome, f"{check.rule} {result.expected} / {result.seen}"
+    assert result.why.startswith(why)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_the_table_names_only_checks_that_there_are(row: str) -> None:
+    """A misspelt name would excuse nothing, or everything."""
+    names = {each.name for each in TRANSPORT_CHECKS}
+    named = {*ROWS[row].not_applicable, *(check for _, check in ROWS[row].findings)}
+
+    assert set() == named - names

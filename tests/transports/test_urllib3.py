@@ -1,0 +1,292 @@
+"""The urllib3 transport: the rules of the wire, and what is its own."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import anyio
+import anyio.to_thread
+import pytest
+import trio
+import trustme
+from on_a_wire import OnAWire
+from proxy_rules import ThroughASecureProxy
+from urllib3 import exceptions
+from wire_link import Link, a_request, bounds, with_length
+
+from billingual import AsyncClient, Client, errors
+from billingual.drivers.blocking import SteppingDriver, step
+from billingual.drivers.on_anyio import AnyioDriver
+from billingual.drivers.threaded import ThreadedTransport
+from billingual.outcome import Evidence
+from billingual.protocol import TransportOptions
+from billingual.sandbox import ACCOUNTS, running
+from billingual.transports.urllib3 import Urllib3Transport, _translated
+from billingual.wire import Timeouts
+from process.invoice_server import InvoiceServer, uid
+
+RUNS: Final = {"asyncio": asyncio.run, "trio": lambda work: trio.run(_awaiting, work)}
+
+
+async def _awaiting(work: Any) -> Any:
+    return await work
+
+
+def a_transport(**options: Any) -> Urllib3Transport:
+    """Make a transport."""
+    return Urllib3Transport(TransportOptions(driver=SteppingDriver(), **options))
+
+
+class TestUrllib3OnAWire(OnAWire, ThroughASecureProxy):
+    """Each rule, blocking."""
+
+    @pytest.fixture
+    def link(self) -> Iterator[Link]:
+        """Return a link that blocks."""
+        link = Link(Urllib3Transport, SteppingDriver(), step)
+        yield link
+        link.close()
+
+
+def test_a_client_speaks_to_a_server_through_it() -> None:
+    """A list and an invoice of it."""
+    account = ACCOUNTS["exante"]
+    with (
+        running() as server,
+        Client(
+            "exante", base_url=f"{server.url}{account.prefix}", token=account.token,
+            transport=Urllib3Transport,
+        ) as client,
+    ):  # fmt: skip
+        row = client.list().first()
+        assert row is not None
+        invoice = client.get(row.id)
+
+    assert row.number == invoice.number
+
+
+@pytest.mark.parametrize("loop", RUNS)
+def test_a_client_that_awaits_has_it_in_worker_threads(loop: str) -> None:
+    """Many calls at once on either event loop; each gets its own answer."""
+
+    async def main(url: str) -> list[str | None]:
+        numbers: list[str | None] = []
+        async with AsyncClient(
+            "exante", base_url=url, token="t", transport=Urllib3Transport
+        ) as client:
+
+            async def ask(number: int) -> None:
+                numbers.append((await client.get(uid(number))).number)
+
+            async with anyio.create_task_group() as tasks:
+                for number in range(30):
+                    tasks.start_soon(ask, number)
+        return numbers
+
+    with InvoiceServer() as server:
+        numbers = RUNS[loop](main(server.url))
+
+        server.wait_for_open(0)
+    assert [uid(number) for number in range(30)] == sorted(str(each) for each in numbers)
+
+
+@pytest.mark.asyncio
+async def test_in_worker_threads_a_full_pool_has_its_own_error_too() -> None:
+    """The places are those of threads, whatever driver waits for them."""
+    driver = AnyioDriver()
+    transport = ThreadedTransport(
+        Urllib3Transport(TransportOptions(driver=driver, connections=1)), driver
+    )
+    with InvoiceServer() as server:
+        server.hold()
+        request = a_request(server.url, f"/invoices/{uid(1)}")
+        first = asyncio.create_task(transport.send(request, bounds()))
+        await anyio.to_thread.run_sync(server.wait_for_held)
+
+        with pytest.raises(errors.PoolTimeoutError):
+            await transport.send(request, bounds(timeouts=Timeouts(pool=0.02)))
+
+        server.release()
+        await first
+        await transport.aclose()
+        assert len(server.requests) == 1
+        await anyio.to_thread.run_sync(server.wait_for_open, 0)
+
+
+def test_a_hundred_calls_at_once_cross_no_answer() -> None:
+    """Threads share the connections there may be, and each gets its own answer."""
+    transport = a_transport(connections=7)
+
+    def ask(url: str, number: int) -> bool:
+        response = step(transport.send(a_request(url, f"/invoices/{uid(number)}"), bounds()))
+        return uid(number).encode() in response.body
+
+    with InvoiceServer() as server, ThreadPoolExecutor(25) as threads:
+        answered = list(threads.map(ask, [server.url] * 100, range(100)))
+        step(transport.aclose())
+
+        assert [True] * 100 == answered
+        assert server.most <= 7
+        server.wait_for_open(0)
+
+
+def test_a_full_pool_means_that_nothing_was_sent() -> None:
+    """Waiting for a connection has its own error."""
+    transport = a_transport(connections=1)
+    with InvoiceServer() as server:
+        server.hold()
+        request = a_request(server.url, f"/invoices/{uid(1)}")
+        first = threading.Thread(target=lambda: step(transport.send(request, bounds())))
+        first.start()
+        server.wait_for_held()
+
+        with pytest.raises(errors.PoolTimeoutError, match="1 connections stayed busy") as caught:
+            step(transport.send(request, bounds(timeouts=Timeouts(pool=0.02))))
+
+        server.release()
+        first.join()
+        step(transport.aclose())
+        assert len(server.requests) == 1
+    assert caught.value.evidence.request_complete is False
+
+
+def test_closing_while_in_use_lets_the_exchange_end() -> None:
+    """Its connection is closed when it comes back."""
+    transport = a_transport()
+    with InvoiceServer() as server, ThreadPoolExecutor(1) as threads:
+        server.hold()
+        request = a_request(server.url, f"/invoices/{uid(1)}")
+        first = threads.submit(lambda: step(transport.send(request, bounds())))
+        server.wait_for_held()
+
+        step(transport.aclose())
+        server.release()
+        response = first.result()
+
+        server.wait_for_open(0)
+    assert response.status == 200
+
+
+def test_an_answer_in_another_protocol_ends_the_connection(serve: Any, say: Any) -> None:
+    """After 101 the server speaks something else there, which is no answer to what follows."""
+    switched = b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"
+    server = serve(say(switched), say(with_length(b"ok")))
+    transport = a_transport()
+
+    statuses = [step(transport.send(a_request(server.url), bounds())).status for _ in range(2)]
+    step(transport.aclose())
+
+    assert statuses == [101, 200]
+    assert server.connections == 2
+
+
+def test_a_context_that_checks_less_is_left_as_it_is() -> None:
+    """What the caller chose not to check is not checked, as with every other transport."""
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("elsewhere.example").configure_cert(theirs)
+    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ours.check_hostname = False
+    ours.verify_mode = ssl.CERT_NONE
+    transport = a_transport(tls=ours)
+    with InvoiceServer(theirs) as server:
+        request = a_request(server.url, f"/invoices/{uid(1)}")
+
+        response = step(transport.send(request, bounds()))
+        step(transport.aclose())
+
+    assert response.status == 200
+    assert (ours.check_hostname, ours.verify_mode) == (False, ssl.CERT_NONE)
+
+
+FORKING: Final = """
+import os, sys
+from billingual import Client
+from billingual.transports.urllib3 import Urllib3Transport
+def uid(number):
+    return f"00000000-0000-4000-8000-{number:012x}"
+def crossed(numbers):
+    return sum(client.get(uid(n)).number != uid(n) for n in numbers)
+with Client("exante", base_url=sys.argv[1], token="t", retry="none",
+            transport=Urllib3Transport) as client:
+    wrong = crossed([1])
+    for child in range(2):
+        if (pid := os.fork()) == 0:
+            os._exit(crossed(range(100 * child + 1, 100 * child + 60)))
+        wrong += os.waitpid(pid, 0)[1]
+    print(wrong + crossed([2]))
+"""
+
+
+def test_a_forked_child_crosses_no_answer() -> None:
+    """It makes connections of its own, and the parent keeps the one it has."""
+    with InvoiceServer() as server:
+        said = subprocess.run(
+            [sys.executable, "-W", "error", "-c", FORKING, server.url],
+            capture_output=True, check=False, timeout=60,
+        )  # fmt: skip
+
+        assert (b"0\n", b"") == (said.stdout, said.stderr)
+        assert server.connections == 1 + 2
+
+
+SEEN: Final = Evidence(connected=True, request_complete=True, answer_begun=False)
+NOTHING: Final = Evidence(connected=False, request_complete=False, answer_begun=False)
+
+
+@pytest.mark.parametrize(
+    ("error", "seen", "kind"),
+    [
+        (exceptions.ReadTimeoutError(None, "", ""), SEEN, errors.TimedOutError),  # type: ignore[arg-type]
+        (TimeoutError(), SEEN, errors.TimedOutError),
+        (ConnectionResetError(), SEEN, errors.ConnectionLostError),
+        (http.client.BadStatusLine("canary"), SEEN, errors.ConnectionLostError),
+        (exceptions.ProtocolError("canary"), SEEN, errors.ConnectionLostError),
+        (exceptions.SSLError("canary"), SEEN, errors.ConnectionLostError),
+        (exceptions.InvalidHeader("canary"), SEEN, errors.ConnectionLostError),
+        (ValueError("canary"), SEEN, errors.ConnectionLostError),
+        (exceptions.ConnectTimeoutError(), NOTHING, errors.NotConnectedError),
+        (TimeoutError(), NOTHING, errors.NotConnectedError),
+        (OSError("Tunnel connection failed: canary"), NOTHING, errors.NotConnectedError),
+        (ssl.SSLError("canary"), NOTHING, errors.NotConnectedError),
+    ],
+    ids=[
+        "read-timeout", "timeout", "reset", "not-http", "protocol", "tls", "header", "value",
+        "connect-timeout", "timeout-early", "tunnel", "handshake",
+    ],
+)  # fmt: skip
+def test_each_exception_of_urllib3_becomes_ours_with_what_was_seen(
+    error: Exception, seen: Evidence, kind: type[Exception]
+) -> None:
+    """The most specific row wins; before a connection stood nothing was sent."""
+    found = _translated(error, seen)
+
+    assert (kind, seen) == found[:2]
+    assert f"{type(error).__name__} of urllib3" in found[2]
+    assert "canary" not in found[2]
+
+
+def test_only_urllib3_is_imported_for_it() -> None:
+    """Each library is imported for its own transport alone."""
+    program = (
+        "import sys, billingual.transports.urllib3\n"
+        "print(*({'aiohttp', 'httpcore', 'httpx', 'httpx2', 'requests'} & {*sys.modules}))"
+    )
+
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+
+    assert said.stdout.strip() == b""
+
+
+def test_it_says_what_it_is() -> None:
+    """For lists of transports."""
+    made = a_transport()
+
+    assert (made.library, made.http2, made.colours) == ("urllib3", False, {"blocking"})
