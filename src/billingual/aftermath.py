@@ -49,12 +49,15 @@ async def settle_act(
     """After an unclear finalize or void, read the invoice and return it if it was carried out.
 
     Raises:
-        OutcomeUnknown: the one given, if the read fails or shows another status: the request may
-            still arrive.
+        OutcomeUnknown: the one given, if no time is left for the read, or it fails or shows another
+            status: the request may still arrive.
     """
     wanted = desk.capabilities.ends.get(feature)
     if wanted is None or not desk.capabilities.supports(Feature.GET):
         raise unclear
+    if deadline.left() <= 0:
+        unclear.add_note("no time was left to read the invoice")
+        raise unclear from unclear.__cause__
     try:
         invoice = await read(desk, invoice_id, deadline)
     except BillingualError as error:

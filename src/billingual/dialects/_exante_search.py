@@ -22,6 +22,10 @@ from billingual.wire import Conversation
 _DAY: Final = timedelta(days=1)
 # A match on any page proves presence; absence needs one page only, so more are a courtesy.
 _MOST_PAGES: Final = 20
+_UNSEEN: Final = (
+    "none of the counterparty's invoices is in this organization's list, so a new one may stand in "
+    "that of another organization"
+)
 
 
 def look_for(
@@ -32,7 +36,8 @@ def look_for(
         return Sightings(gap="the provider's lists show receivables only, and this is a payable")
     if not isinstance(draft.counterparty, str):
         return Sightings(gap="the draft names no counterparty to look under")
-    query = Query(filter=_where(draft), sort=Sort.parse("number"), page_size=PAGE_LIMIT)
+    where = _where(draft)
+    query = Query(filter=where, sort=Sort.parse("number"), page_size=PAGE_LIMIT)
     rows: list[InvoiceSummary] = []
     for number in range(1, _MOST_PAGES + 1):
         page = yield from list_page(attrs.evolve(query, page=number))
@@ -40,7 +45,15 @@ def look_for(
         last = page.total_pages is not None and number >= page.total_pages
         if last or not page.items:
             break
-    return Sightings(rows=tuple(rows), gap=_gap(organization, number, page))
+    gap = _gap(organization, len(rows), page)
+    if not gap and not rows:
+        # A create names no organization: the counterparty decides, and the list may be another's.
+        gap = _UNSEEN
+        if where.issued_from is not None:
+            wider = attrs.evolve(where, issued_from=None, issued_to=None)
+            ever = yield from list_page(Query(filter=wider, page_size=1))
+            gap = "" if ever.items else _UNSEEN
+    return Sightings(rows=tuple(rows), gap=gap)
 
 
 def _where(draft: Draft) -> Filter:
@@ -55,7 +68,7 @@ def _where(draft: Draft) -> Filter:
     )
 
 
-def _gap(organization: str | None, pages: int, last: Page) -> str:
+def _gap(organization: str | None, rows: int, last: Page) -> str:
     if organization is None:
         return (
             "no organization was named, so the list is of the token's default one; give the client "
@@ -63,6 +76,8 @@ def _gap(organization: str | None, pages: int, last: Page) -> str:
         )
     if last.total_pages is None:
         return "the provider did not say how many pages there are"
-    if pages > 1:
+    if last.total_pages > 1:
         return "the list has more than one page, and rows can slip between pages"
+    if last.total_items not in {None, rows}:
+        return f"the provider counts {last.total_items} rows and showed {rows}"
     return ""
