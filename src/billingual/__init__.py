@@ -107,9 +107,17 @@ if TYPE_CHECKING:
         TransportOptions,
     )
     from billingual.reconciliation import Finding, Reconciliation
+    from billingual.secret import Secret
+    from billingual.tls import Tls
+    from billingual.transports.drift import Drift, drift
+    from billingual.transports.fallback import FallbackTransport, fallback
+    from billingual.transports.fault import Fault, FaultTransport, fault
     from billingual.transports.memory import (
         MemoryTransport,
     )
+    from billingual.transports.owned import owned
+    from billingual.transports.record import RecordTransport, record
+    from billingual.transports.replay import ReplayTransport, replay
     from billingual.wire import (
         Exchange,
         Timeouts,
@@ -140,10 +148,14 @@ __all__ = [
     "Dialect",
     "Discount",
     "Draft",
+    "Drift",
     "Driver",
     "Event",
     "Evidence",
     "Exchange",
+    "FallbackTransport",
+    "Fault",
+    "FaultTransport",
     "Feature",
     "Filter",
     "Finding",
@@ -179,15 +191,18 @@ __all__ = [
     "RateLimitedError",
     "Receipt",
     "Reconciliation",
+    "RecordTransport",
     "RedirectedError",
     "RejectedError",
     "Replacement",
     "ReplacementLine",
+    "ReplayTransport",
     "Retry",
     "RetryBudget",
     "RetryPolicy",
     "Safety",
     "ScanReport",
+    "Secret",
     "ServerError",
     "Sort",
     "Status",
@@ -195,6 +210,7 @@ __all__ = [
     "Tax",
     "TimedOutError",
     "Timeouts",
+    "Tls",
     "Transport",
     "TransportError",
     "TransportOptions",
@@ -205,7 +221,13 @@ __all__ = [
     "WireRequest",
     "WireResponse",
     "__version__",
+    "drift",
+    "fallback",
+    "fault",
     "minor_unit_exponent",
+    "owned",
+    "record",
+    "replay",
 ]
 
 _HOMES = {
@@ -230,10 +252,14 @@ _HOMES = {
     "Dialect": "protocol",
     "Discount": "model",
     "Draft": "model",
+    "Drift": "transports.drift",
     "Driver": "driver",
     "Event": "events",
     "Evidence": "outcome",
     "Exchange": "wire",
+    "FallbackTransport": "transports.fallback",
+    "Fault": "transports.fault",
+    "FaultTransport": "transports.fault",
     "Feature": "capabilities",
     "Filter": "model",
     "Finding": "reconciliation",
@@ -269,15 +295,18 @@ _HOMES = {
     "RateLimitedError": "errors",
     "Receipt": "model",
     "Reconciliation": "reconciliation",
+    "RecordTransport": "transports.record",
     "RedirectedError": "errors",
     "RejectedError": "errors",
     "Replacement": "model",
     "ReplacementLine": "model",
+    "ReplayTransport": "transports.replay",
     "Retry": "policy.retry",
     "RetryBudget": "policy.budget",
     "RetryPolicy": "protocol",
     "Safety": "outcome",
     "ScanReport": "pagination",
+    "Secret": "secret",
     "ServerError": "errors",
     "Sort": "model",
     "Status": "model",
@@ -285,6 +314,7 @@ _HOMES = {
     "Tax": "model",
     "TimedOutError": "errors",
     "Timeouts": "wire",
+    "Tls": "tls",
     "Transport": "protocol",
     "TransportError": "errors",
     "TransportOptions": "protocol",
@@ -296,7 +326,13 @@ _HOMES = {
     "WireRequest": "wire",
     "WireResponse": "wire",
     "__version__": "_version",
+    "drift": "transports.drift",
+    "fallback": "transports.fallback",
+    "fault": "transports.fault",
     "minor_unit_exponent": "model",
+    "owned": "transports.owned",
+    "record": "transports.record",
+    "replay": "transports.replay",
 }
 
 

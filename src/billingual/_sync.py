@@ -7,14 +7,14 @@ thread. Each body steps the async core once (see ``drivers/blocking.py``).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from os import PathLike, environ
+from os import PathLike, getenv
 from ssl import SSLContext
 from types import TracebackType
 from typing import Self, Unpack
 
 from billingual._sync_operations import Operations
-from billingual.addressing import ClientOptions, from_address, from_environment
-from billingual.auth import TokenSource
+from billingual.addressing import ClientOptions, from_address, from_environment, hidden
+from billingual.auth import TokenSource, sealed
 from billingual.capabilities import Capabilities
 from billingual.client import AsyncClient
 from billingual.driver import Driver
@@ -24,6 +24,8 @@ from billingual.policy.limiter import Limiter
 from billingual.preview import Preview
 from billingual.profiles import from_file
 from billingual.protocol import Observer, Provider, RetryPolicy, Transport, TransportFactory
+from billingual.secret import Secret, secret_or_none
+from billingual.tls import Tls
 from billingual.wire import Timeouts
 
 __all__ = ["Client"]
@@ -65,7 +67,9 @@ class Client(Operations):
             tokens for each host and credential of this client and its siblings.
         observers: called with each :class:`~billingual.events.Event`; functions, or names of the
             entry-point group ``billingual.observers``.
-        tls: an ``ssl.SSLContext`` instead of the default one.
+        tls: an ``ssl.SSLContext`` instead of the default one; the path of a PEM file with the
+            authorities to trust instead; or :class:`~billingual.Tls` for a certificate of your
+            own. The same on every transport.
         proxy: URL of a proxy; the environment is not read.
         allow_insecure: send the token over plain ``http`` beyond loopback.
         driver: how waiting is done. Default: by blocking the thread.
@@ -93,11 +97,12 @@ class Client(Operations):
         limiter: Limiter | float | None = None,
         budget: RetryBudget | None = None,
         observers: Iterable[Observer | str] = (),
-        tls: SSLContext | None = None,
-        proxy: str | None = None,
+        tls: SSLContext | Tls | str | PathLike[str] | None = None,
+        proxy: str | Secret | None = None,
         allow_insecure: bool = False,
         driver: str | Driver | None = None,
     ) -> None:
+        token, proxy = sealed(token), secret_or_none(proxy)
         self._open(
             AsyncClient,
             provider,
@@ -135,7 +140,7 @@ class Client(Operations):
             UnknownNameError: if there is no such provider, dialect or transport.
             ConfigurationError: if the address cannot be read, or an option cannot be used.
         """
-        return cls(**from_address(url, options))
+        return cls(**from_address(url, hidden(options)))
 
     @classmethod
     def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
@@ -151,7 +156,7 @@ class Client(Operations):
         Raises:
             ConfigurationError: if nothing names a provider, or a value cannot be used.
         """
-        return cls(**from_environment(environ, options))
+        return cls(**from_environment(getenv, hidden(options)))
 
     @classmethod
     def from_profile(
@@ -173,7 +178,7 @@ class Client(Operations):
             UnknownNameError: if the file has no such profile.
             ConfigurationError: if there is no file, or something in it cannot be used.
         """
-        return cls(**from_file(name, options, path=path, environment=environ))
+        return cls(**from_file(name, hidden(options), path=path, getenv=getenv))
 
     @property
     def capabilities(self) -> Capabilities:
@@ -233,4 +238,4 @@ class Client(Operations):
         self.close()
 
     def __repr__(self) -> str:
-        return repr(self._core).replace("AsyncClient", "Client", 1)
+        return self._shown("AsyncClient", "Client")

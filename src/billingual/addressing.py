@@ -8,19 +8,22 @@ owner can read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
+from os import PathLike
 from ssl import SSLContext
 from typing import Any, Final, Required, TypedDict, cast
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-from billingual.auth import TokenSource
+from billingual.auth import TokenSource, sealed
 from billingual.driver import Driver
 from billingual.errors import ConfigurationError, UnknownNameError
 from billingual.policy.budget import RetryBudget
 from billingual.policy.limiter import Limiter
 from billingual.protocol import Observer, Provider, RetryPolicy, Transport, TransportFactory
 from billingual.registry import DIALECTS, PROVIDERS
+from billingual.secret import Secret, secret_or_none
+from billingual.tls import Tls
 from billingual.wire import Timeouts
 
 __all__ = [
@@ -28,6 +31,7 @@ __all__ = [
     "NamedOptions",
     "from_address",
     "from_environment",
+    "hidden",
     "named",
     "provider_of",
 ]
@@ -54,8 +58,8 @@ class ClientOptions(TypedDict, total=False):
     limiter: Limiter | float | None
     budget: RetryBudget | None
     observers: Iterable[Observer | str]
-    tls: SSLContext | None
-    proxy: str | None
+    tls: SSLContext | Tls | str | PathLike[str] | None
+    proxy: str | Secret | None
     allow_insecure: bool
     driver: str | Driver | None
 
@@ -64,6 +68,15 @@ class NamedOptions(ClientOptions):
     """All that a client is made from."""
 
     provider: Required[str | Provider]
+
+
+def hidden(options: ClientOptions) -> ClientOptions:
+    """Wrap what no traceback may show, in the caller's own dictionary."""
+    if "token" in options:
+        options["token"] = sealed(options["token"])
+    if "proxy" in options:
+        options["proxy"] = secret_or_none(options["proxy"])
+    return options
 
 
 def named(provider: str | Provider, options: Mapping[str, object]) -> NamedOptions:
@@ -100,7 +113,7 @@ def from_address(url: str, given: ClientOptions) -> NamedOptions:
     return named(provider_of(name), {**found, **given})
 
 
-def from_environment(environment: Mapping[str, str], given: ClientOptions) -> NamedOptions:
+def from_environment(getenv: Callable[[str], str | None], given: ClientOptions) -> NamedOptions:
     """Read ``BILLINGUAL_URL``, or ``BILLINGUAL_PROVIDER`` with the variables of its options.
 
     ``BILLINGUAL_TOKEN TENANT ORGANIZATION TRANSPORT BASE_URL RETRY TIMEOUT DEADLINE LIMITER PROXY``
@@ -112,13 +125,14 @@ def from_environment(environment: Mapping[str, str], given: ClientOptions) -> Na
     found: dict[str, Any] = {
         name.lower(): value
         for name in _VARIABLES
-        if (value := environment.get(f"BILLINGUAL_{name}", "").strip())
+        if (value := (getenv(f"BILLINGUAL_{name}") or "").strip())
     }
+    found.update(hidden(cast(ClientOptions, found)))
     for name in _NUMBERS & found.keys():
         found[name] = _number(found[name], f"BILLINGUAL_{name.upper()}")
     name = found.pop("provider", None)
     options: dict[str, Any] = {**found, **given}
-    if url := environment.get("BILLINGUAL_URL", "").strip():
+    if url := (getenv("BILLINGUAL_URL") or "").strip():
         addressed = from_address(url, cast(ClientOptions, options))
         return addressed if name is None else {**addressed, "provider": provider_of(name)}
     if name is None:

@@ -33,14 +33,16 @@ async def explain_lock(
         return
     locked = capabilities.locked(invoice.status, changes.given())
     if locked and invoice.status is not None:
-        raise LockedError(
+        locked_error = LockedError(
             provider=capabilities.provider,
             invoice_id=invoice_id,
             status=invoice.status,
             locked=locked,
             still_open=capabilities.locks[invoice.status],
             exchange=refusal.exchange,
-        ) from refusal
+        )
+        locked_error.attempts, locked_error.stopped = refusal.attempts, refusal.stopped
+        raise locked_error from refusal
 
 
 async def settle_act(

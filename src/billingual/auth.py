@@ -7,13 +7,16 @@ the exception of an HTTP library.
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Awaitable, Callable, Hashable
+import re
+from collections.abc import Awaitable, Callable, Hashable, Iterator
 from ipaddress import ip_address
 from typing import Final, NoReturn, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from billingual.errors import ConfigurationError
+from billingual.secret import Secret
 from billingual.wire import Headers, WireResponse
 
 __all__ = [
@@ -27,30 +30,10 @@ __all__ = [
 ]
 
 _SECRET_LENGTH: Final = 8
+_HOST: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
 
 TokenSource: TypeAlias = "str | Secret | Callable[[], str | Awaitable[str]]"
 """A token, or a function (plain or async) that returns the current one for each attempt."""
-
-
-class Secret:
-    """A text that is only ever shown on purpose, by :meth:`reveal`."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """Return the text itself."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret('***')"
-
-    __str__ = __repr__
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret is not pickled or copied")
 
 
 def sealed(token: object) -> TokenSource | None:
@@ -154,14 +137,45 @@ def struck_out(response: WireResponse, signature: Headers) -> WireResponse:
     token = (signature.get("authorization") or "").removeprefix("Bearer ")
     if len(token) < _SECRET_LENGTH:
         return response
-    if token.encode() not in response.body and not any(
-        token in value for _, value in response.headers
-    ):
+    quoted = token.encode() in response.body or any(token in each for each in _texts(response))
+    if not quoted and 200 <= response.status <= 299:
+        # Whoever quotes a token in a success writes it plainly; a search for all other ways
+        # would cost as much as reading the answer.
         return response
+    written = _writings(token)
     return WireResponse(
         status=response.status,
-        headers=Headers((key, value.replace(token, "***")) for key, value in response.headers),
-        body=response.body.replace(token.encode(), b"***"),
+        headers=Headers(
+            (_struck(name, written), _struck(value, written)) for name, value in response.headers
+        ),
+        body=written.sub(b"***", response.body),
+    )
+
+
+def _texts(response: WireResponse) -> Iterator[str]:
+    for name, value in response.headers:
+        yield name
+        yield value
+
+
+def _struck(text: str, written: re.Pattern[bytes]) -> str:
+    return written.sub(b"***", text.encode("utf-8", "replace")).decode("utf-8", "replace")
+
+
+@functools.lru_cache(maxsize=8)
+def _writings(token: str) -> re.Pattern[bytes]:
+    """Make a pattern of the ways to write *token*: plain, and escaped for JSON, HTML or URLs.
+
+    Between characters there may be zeros, as in UTF-16.
+    """
+    named = {"&": "|&amp;", "<": "|&lt;", ">": "|&gt;", '"': "|&quot;", "'": "|&apos;"}
+    return re.compile(
+        r"\0*".join(
+            rf"(?:{re.escape(each)}|\\{re.escape(each)}|(?i:\\+u00{ord(each):02x}"
+            rf"|%(?:25)*{ord(each):02x}|&\#0*{ord(each)};|&\#x0*{ord(each):x};"
+            rf"{named.get(each, '')}))"
+            for each in token
+        ).encode()
     )
 
 
@@ -173,6 +187,8 @@ def checked_base_url(url: str, *, allow_insecure: bool = False) -> str:
             addresses, or where *allow_insecure* says so. User names, queries and fragments are
             refused, because they would end in logs or change every request.
     """
+    if not isinstance(url, str):
+        raise ConfigurationError("the base URL is no text.")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -187,6 +203,10 @@ def checked_base_url(url: str, *, allow_insecure: bool = False) -> str:
         )
     if any(character <= " " or character > "~" for character in url):
         raise ConfigurationError("the base URL holds a space or a character outside ASCII.")
+    if "\\" in url or not (_HOST.fullmatch(host) or parts.netloc.startswith("[")):
+        raise ConfigurationError("the base URL names no host that all programs read alike.")
+    if not {".", ".."}.isdisjoint(unquote(parts.path).split("/")):
+        raise ConfigurationError("the base URL's path holds . or .. as a segment.")
     if parts.scheme == "http" and not allow_insecure and not _is_loopback(host):
         raise ConfigurationError(
             f"http://{host} would carry the token unencrypted; use https://, or say "

@@ -144,19 +144,33 @@ class _Call:
             try:
                 request = conversation.send(response)
             except StopIteration as done:
+                self._understood(response)
                 value: T = done.value
                 return value
             except BillingualError as error:
+                self._misread(error)
                 error.attempts = tuple(self.attempts)
                 if request.safety.writes and classify(error) is Outcome.UNKNOWN:
                     raise self._unclear(request, error, likely="applied") from error
                 raise
             except Exception as fault:
                 ours = _fault(f"the dialect {self.dialect.name!r}", fault)
+                self._misread(ours)
                 ours.attempts = tuple(self.attempts)
                 if request.safety.writes:
                     raise self._unclear(request, ours, likely="applied") from fault
                 raise ours from fault
+            else:
+                self._understood(response)
+
+    def _understood(self, response: WireResponse) -> None:
+        self._learn_from(None)
+        number = len(self.attempts) + 1
+        self._note(number, Outcome.COMMITTED, None, status=response.status)
+
+    def _misread(self, error: BillingualError) -> None:
+        self._learn_from(error)
+        self._note(len(self.attempts) + 1, classify(error), error)
 
     async def _deliver(self, request: WireRequest) -> WireResponse:
         """Wait, sign, send, check; again where the policy says so."""
@@ -172,8 +186,7 @@ class _Call:
             error.attempts = tuple(self.attempts)
             unclear = verdict(self.attempts, request.safety) is Outcome.UNKNOWN
             if request.safety.writes and unclear:
-                said_yes = isinstance(error, ProtocolError) and 200 <= error.status <= 299
-                likely = "applied" if said_yes else "unclear"
+                likely = "applied" if _said_yes(error) else "unclear"
                 raise self._unclear(request, error, likely=likely) from error
             raise
 
@@ -184,10 +197,9 @@ class _Call:
             signature = await self._made_ready(number)
             self.in_flight = True
             response = await self._send(
-                request.addressed(self.desk.base_url, (*HEADERS, *signature))
+                request.addressed(self.desk.base_url, (*HEADERS, *signature)), signature
             )
             self.in_flight = False
-            response = struck_out(response, signature)
             self._check(request, response)
         except BillingualError as error:
             self.in_flight = False
@@ -199,8 +211,6 @@ class _Call:
             # A token function's own: it goes up as it is, and nothing was sent.
             self._note(number, Outcome.NOT_SENT, foreign)
             raise
-        self._learn_from(None)
-        self._note(number, Outcome.COMMITTED, None, status=response.status)
         return response
 
     async def _made_ready(self, number: int) -> Headers:
@@ -249,16 +259,20 @@ class _Call:
                 'plain function, use AsyncClient, or driver="portal". Nothing was sent.'
             ) from fault
 
-    async def _send(self, request: WireRequest) -> WireResponse:
+    async def _send(self, request: WireRequest, signature: Headers) -> WireResponse:
         bounds = Bounds(timeouts=self.desk.timeouts, deadline=self.deadline)
+        error: BaseException
         try:
-            return await self.desk.wire.transport.send(request, bounds)
-        except BillingualError:
-            raise
+            response = await self.desk.wire.transport.send(request, bounds)
+            return struck_out(response, signature)
+        except BillingualError as said:
+            error = said
         except Exception as fault:  # noqa: BLE001 - a foreign transport may raise anything
             error = _fault("the transport", fault)
-        # Raised out here, so that no frame of the fault's, with its headers, hangs on the error.
-        raise error
+        except BaseException as stop:  # noqa: BLE001 - cancelled or interrupted: it goes on below
+            error = stop
+        # Raised out here and bare, so that no frame of a library, with its headers, hangs on it.
+        raise error.with_traceback(None)
 
     def _check(self, request: WireRequest, response: WireResponse) -> None:
         try:
@@ -344,6 +358,7 @@ class _Call:
             exchange=error.exchange if isinstance(error, ProviderError) else None,
             intent=self.intent,
             given_up_at=self.desk.driver.wall(),
+            account=self.desk.account,
         )
         unknown.attempts = tuple(self.attempts)
         unknown.stopped = error.stopped
@@ -364,6 +379,15 @@ class _Call:
                 import logging  # noqa: PLC0415 - nothing else here logs
 
                 logging.getLogger("billingual").exception("an observer raised; it was ignored")
+
+
+def _said_yes(error: BillingualError) -> bool:
+    """Tell whether the head of the answer was a success that could not be read."""
+    if isinstance(error, TransportError):
+        status = error.evidence.status
+    else:
+        status = error.status if isinstance(error, ProtocolError) else None
+    return status is not None and 200 <= status <= 299
 
 
 def _fault(whose: str, fault: Exception) -> InternalError:

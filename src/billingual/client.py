@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from os import PathLike, environ
+from os import PathLike, getenv
 from ssl import SSLContext
 from types import TracebackType
 from typing import Self, Unpack
 
 import attrs
 
-from billingual.addressing import ClientOptions, from_address, from_environment
+from billingual.addressing import ClientOptions, from_address, from_environment, hidden
 from billingual.auth import TokenSource, sealed
 from billingual.capabilities import Capabilities
 from billingual.connecting import async_driver, open_desk, open_wire, provider_named
@@ -26,7 +26,7 @@ from billingual.options import (
     Settings,
     budget_of,
     checked_observers,
-    checked_tls,
+    context_of,
     limiter_of,
 )
 from billingual.policy.budget import RetryBudget
@@ -42,6 +42,8 @@ from billingual.protocol import (
     TransportOptions,
 )
 from billingual.reconciling import look
+from billingual.secret import Secret, secret_or_none
+from billingual.tls import Tls
 from billingual.wire import Timeouts
 
 __all__ = ["AsyncClient"]
@@ -83,7 +85,9 @@ class AsyncClient(AsyncOperations):
             tokens for each host and credential of this client and its siblings.
         observers: called with each :class:`~billingual.events.Event`; functions, or names of the
             entry-point group ``billingual.observers``.
-        tls: an ``ssl.SSLContext`` instead of the default one.
+        tls: an ``ssl.SSLContext`` instead of the default one; the path of a PEM file with the
+            authorities to trust instead; or :class:`~billingual.Tls` for a certificate of your
+            own. The same on every transport.
         proxy: URL of a proxy; the environment is not read.
         allow_insecure: send the token over plain ``http`` beyond loopback.
         driver: how waiting is done. Default: on the running event loop.
@@ -109,12 +113,12 @@ class AsyncClient(AsyncOperations):
         limiter: Limiter | float | None = None,
         budget: RetryBudget | None = None,
         observers: Iterable[Observer | str] = (),
-        tls: SSLContext | None = None,
-        proxy: str | None = None,
+        tls: SSLContext | Tls | str | PathLike[str] | None = None,
+        proxy: str | Secret | None = None,
         allow_insecure: bool = False,
         driver: str | Driver | None = None,
     ) -> None:
-        token = sealed(token)
+        token, proxy = sealed(token), secret_or_none(proxy)
         settings = Settings(
             provider=provider_named(provider),
             token=token,
@@ -130,7 +134,7 @@ class AsyncClient(AsyncOperations):
             observers=checked_observers(observers),
         )
         waiting = async_driver(driver)
-        options = TransportOptions(driver=waiting, tls=checked_tls(tls), proxy=proxy)
+        options = TransportOptions(driver=waiting, tls=context_of(tls), proxy=proxy)
         self._open(settings, open_wire(transport, options), waiting)
 
     def _open(self, settings: Settings, wire: Wire, driver: Driver) -> None:
@@ -157,7 +161,7 @@ class AsyncClient(AsyncOperations):
             UnknownNameError: if there is no such provider, dialect or transport.
             ConfigurationError: if the address cannot be read, or an option cannot be used.
         """
-        return cls(**from_address(url, options))
+        return cls(**from_address(url, hidden(options)))
 
     @classmethod
     def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
@@ -173,7 +177,7 @@ class AsyncClient(AsyncOperations):
         Raises:
             ConfigurationError: if nothing names a provider, or a value cannot be used.
         """
-        return cls(**from_environment(environ, options))
+        return cls(**from_environment(getenv, hidden(options)))
 
     @classmethod
     def from_profile(
@@ -195,7 +199,7 @@ class AsyncClient(AsyncOperations):
             UnknownNameError: if the file has no such profile.
             ConfigurationError: if there is no file, or something in it cannot be used.
         """
-        return cls(**from_file(name, options, path=path, environment=environ))
+        return cls(**from_file(name, hidden(options), path=path, getenv=getenv))
 
     @property
     def capabilities(self) -> Capabilities:
@@ -240,13 +244,13 @@ class AsyncClient(AsyncOperations):
         settings: Settings = attrs.evolve(self._settings, **changes)  # type: ignore[arg-type]  # checked above
         sibling: AsyncClient = object.__new__(type(self))
         sibling._settings = settings
-        sibling._desk = open_desk(
-            settings,
-            wire=self._desk.wire,
-            driver=self._desk.driver,
-            calls=self._desk.calls,
-            look=look,
+        desk = self._desk
+        opened = open_desk(
+            settings, wire=desk.wire, driver=desk.driver, calls=desk.calls, look=look
         )
+        if (opened.account, opened.auth.identity) == (desk.account, desk.auth.identity):
+            opened = attrs.evolve(opened, known=desk.known)
+        sibling._desk = opened
         sibling._is_sibling = True
         return sibling
 

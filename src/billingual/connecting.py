@@ -25,6 +25,8 @@ from billingual.protocol import (
     TransportOptions,
 )
 from billingual.registry import DIALECTS, PROVIDERS, TRANSPORTS
+from billingual.transports.owned import is_http_client
+from billingual.transports.owned import owned as owned_client
 
 __all__ = [
     "async_driver",
@@ -96,6 +98,8 @@ def open_wire(transport: str | Transport | TransportFactory, options: TransportO
     """
     if isinstance(transport, str):
         transport = cast(TransportFactory, TRANSPORTS.load(transport))
+    if is_http_client(transport):
+        transport = owned_client(transport)
     made: Transport
     if owned := not hasattr(transport, "send") or isinstance(transport, type):
         if not callable(transport):
@@ -159,6 +163,7 @@ def open_desk(
         policy=policy,
         timeouts=timeouts_of(settings.timeout),
         deadline_s=deadline_of(settings.deadline, policy),
+        scope=scope,
         observers=settings.observers,
         pace=settings.limiter.pace((*key, scope.tenant)),
         budget=settings.budget or wire.budgets.setdefault(key, RetryBudget()),

@@ -23,7 +23,7 @@ from billingual.errors import BillingualError
 from billingual.model import InvoiceSummary
 from billingual.policy.budget import RetryBudget
 from billingual.policy.limiter import Pace
-from billingual.protocol import Dialect, Observer, RetryPolicy, Transport
+from billingual.protocol import Dialect, Observer, RetryPolicy, Scope, Transport
 from billingual.reconciliation import Reconciliation
 from billingual.wire import Deadline, Timeouts
 
@@ -113,6 +113,7 @@ class Desk:
     policy: RetryPolicy
     timeouts: Timeouts
     deadline_s: float
+    scope: Scope
     observers: tuple[Observer, ...]
     pace: Pace
     budget: RetryBudget
@@ -130,6 +131,11 @@ class Desk:
         """
         self.capabilities.require(feature)
         return next(each for each in self.dialects if each.capabilities.supports(feature))
+
+    @property
+    def account(self) -> tuple[str | None, ...]:
+        """Where the calls go and on whose behalf: base URL, tenant, organization."""
+        return (self.base_url, self.scope.tenant, self.scope.organization)
 
     def deadline(self) -> Deadline:
         """Return the end of an operation that begins now."""

@@ -33,7 +33,7 @@ from billingual.operands import expected, ids_of, pairs_of, query_of, refuse_bas
 from billingual.pagination import Pager
 from billingual.protocol import Dialect
 from billingual.reconciliation import Reconciliation
-from billingual.reconciling import look
+from billingual.reconciling import find_out
 from billingual.wire import Conversation
 
 __all__ = ["AsyncOperations"]
@@ -72,7 +72,7 @@ class AsyncOperations:
         invoice = await converse(
             desk, Feature.CREATE, dialect, conversation, intent=intent, key=key
         )
-        if invoice.kind is not Kind.PAYABLE:
+        if invoice.kind != Kind.PAYABLE:
             desk.known.created = invoice
         return invoice
 
@@ -271,7 +271,7 @@ class AsyncOperations:
             InvalidInputError: if *unclear* is another error, or *settle* no time.
             UsageError: if this client is closed or lacks something.
         """
-        return await look(self._desk, unclear, control=control, settle=settle, wait=wait)
+        return await find_out(self._desk, unclear, control=control, settle=settle, wait=wait)
 
     async def _act(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from inspect import iscoroutinefunction
+from os import PathLike
 from ssl import SSLContext
 from typing import cast
 
@@ -15,13 +16,14 @@ from billingual.policy.budget import RetryBudget
 from billingual.policy.limiter import Limiter
 from billingual.protocol import Observer, Provider, RetryPolicy
 from billingual.registry import OBSERVERS, POLICIES
+from billingual.tls import Tls
 from billingual.wire import Timeouts
 
 __all__ = [
     "Settings",
     "budget_of",
     "checked_observers",
-    "checked_tls",
+    "context_of",
     "deadline_of",
     "limiter_of",
     "policy_of",
@@ -115,18 +117,23 @@ def checked_observers(observers: object) -> tuple[Observer, ...]:
     return cast(tuple[Observer, ...], listed)
 
 
-def checked_tls(tls: object) -> SSLContext | None:
-    """Return a TLS context, or None for the default one.
+def context_of(tls: object) -> SSLContext | None:
+    """Return the TLS context that *tls* stands for; None for the default one.
 
     Raises:
-        ConfigurationError: if it is anything else: checks cannot be switched off by a keyword.
+        ConfigurationError: if it is anything else, since checks cannot be switched off by a
+            keyword; or a file cannot be used.
     """
-    if tls is not None and not isinstance(tls, SSLContext):
+    if tls is None or isinstance(tls, SSLContext):
+        return tls
+    if isinstance(tls, (str, PathLike)):
+        tls = Tls(ca_file=tls)
+    if not isinstance(tls, Tls):
         raise ConfigurationError(
-            "tls= takes an ssl.SSLContext; make one with ssl.create_default_context(cafile=...) "
-            "to trust another authority. Leave it out for the default one."
+            "tls= takes an ssl.SSLContext, the path of a file with authorities to trust, or "
+            "Tls(cert_file=..., key_file=...). Leave it out for the default one."
         )
-    return tls
+    return tls.context()
 
 
 def timeouts_of(timeout: float | Timeouts) -> Timeouts:

@@ -69,11 +69,14 @@ class Evidence:
         connected: a connection to the server (or its proxy) stood.
         request_complete: every byte of the request was handed over.
         answer_begun: at least the status line of an answer arrived.
+        status: the HTTP status, where the head of an answer arrived and its body did not, or not
+            whole; a hint that counts for no comparison.
     """
 
     connected: bool | None = None
     request_complete: bool | None = None
     answer_begun: bool | None = None
+    status: int | None = attrs.field(default=None, eq=False)
 
     def explain(self) -> str:
         """Tell what was seen, in words."""

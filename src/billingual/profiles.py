@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -25,6 +25,7 @@ from billingual.addressing import (
     ClientOptions,
     NamedOptions,
     from_address,
+    hidden,
     named,
     provider_of,
 )
@@ -46,7 +47,7 @@ def from_file(
     given: ClientOptions,
     *,
     path: str | os.PathLike[str] | None = None,
-    environment: Mapping[str, str],
+    getenv: Callable[[str], str | None],
 ) -> NamedOptions:
     """Read the profile *name*.
 
@@ -55,7 +56,7 @@ def from_file(
         ConfigurationError: if there is no file, it cannot be read, the profile holds what it must
             not, or a token stands in a file that others can read.
     """
-    file = _file(path, environment)
+    file = _file(path, getenv)
     profile = _profile(file, name)
     unknown = sorted(profile.keys() - _OPTIONS - _OTHERS)
     if unknown:
@@ -64,10 +65,10 @@ def from_file(
             f"{', '.join(sorted(_OPTIONS | _OTHERS))}."
         )
     found: dict[str, Any] = {key: value for key, value in profile.items() if key in _OPTIONS}
-    token = _token(profile, name, file, environment)
+    token = _token(profile, name, file, getenv)
     if token is not None:
         found["token"] = token
-    options = {**found, **given}
+    options = {**hidden(cast(ClientOptions, found)), **given}
     url, provider = profile.get("url"), profile.get("provider")
     if isinstance(url, str) and provider is None:
         return from_address(url, cast(ClientOptions, options))
@@ -79,8 +80,8 @@ def from_file(
     )
 
 
-def _file(path: str | os.PathLike[str] | None, environment: Mapping[str, str]) -> Path:
-    named = path or environment.get("BILLINGUAL_CONFIG")
+def _file(path: str | os.PathLike[str] | None, getenv: Callable[[str], str | None]) -> Path:
+    named = path or getenv("BILLINGUAL_CONFIG")
     if named:
         return Path(named)
     places = [Path("billingual.toml")]
@@ -121,11 +122,11 @@ def _profile(file: Path, name: str) -> dict[str, Any]:
 
 
 def _token(
-    profile: dict[str, Any], name: str, file: Path, environment: Mapping[str, str]
+    profile: dict[str, Any], name: str, file: Path, getenv: Callable[[str], str | None]
 ) -> str | None:
     variable, token = profile.get("token_env"), profile.get("token")
     if variable is not None:
-        found = environment.get(str(variable))
+        found = getenv(str(variable))
         if token is not None or not found:
             raise ConfigurationError(
                 f"the profile {name!r} in {file} takes its token from the variable {variable}, "

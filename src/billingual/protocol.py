@@ -13,13 +13,11 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from ssl import SSLContext
-from typing import ClassVar, Protocol, Self, TypeAlias, overload, runtime_checkable
+from typing import ClassVar, Protocol, Self, overload, runtime_checkable
 
 import attrs
 
 from billingual.capabilities import Capabilities, Feature
-from billingual.driver import Driver
 from billingual.errors import BillingualError, OutcomeUnknown, UnsupportedError
 from billingual.events import Event
 from billingual.model import (
@@ -36,7 +34,8 @@ from billingual.model import (
 )
 from billingual.outcome import Attempt, Safety
 from billingual.reconciliation import Reconciliation, Sightings
-from billingual.wire import Bounds, Conversation, WireRequest, WireResponse
+from billingual.transport import Account, Transport, TransportFactory, TransportOptions
+from billingual.wire import Conversation, WireRequest, WireResponse
 
 __all__ = [
     "Account",
@@ -166,70 +165,6 @@ class FindsDrafts(Protocol):
         absence proves nothing.
         """
         ...
-
-
-@attrs.frozen(kw_only=True)
-class Account:
-    """Where and as whom to call a server that a transport brings along (the sandbox)."""
-
-    base_url: str
-    token: str | None = attrs.field(default=None, repr=False)
-    tenant: str | None = None
-
-
-@attrs.frozen(kw_only=True)
-class TransportOptions:
-    """What a transport is made with; the same words mean the same on each.
-
-    Attributes:
-        driver: for waits and clocks.
-        tls: an ``ssl.SSLContext`` to use instead of the default one.
-        proxy: URL of a proxy; None for none (the environment is not read).
-        connections: most connections at once. Default 100.
-        keepalive_s: seconds an idle connection is kept; shorter than servers keep theirs, so that
-            a request seldom meets a closed one. Default 5.
-    """
-
-    driver: Driver
-    tls: SSLContext | None = None
-    proxy: str | None = attrs.field(default=None, repr=False)
-    connections: int = 100
-    keepalive_s: float = 5.0
-
-
-class Transport(Protocol):
-    """Move one request to the provider and bring one answer, within bounds.
-
-    A transport never retries, never follows a redirect and never reads environment variables. An
-    answer of any status is an answer; what prevents one is a ``TransportError`` that carries the
-    evidence. No type or exception of its library leaves it.
-
-    A transport may say in an attribute ``colours`` how it waits: a set of ``"async"`` (it
-    suspends the task), ``"blocking"`` (it blocks the thread), or both, where it does as the
-    driver of its options does. Without the attribute it is taken to be async.
-
-    It may also have a method ``drop()``, which closes what it can without waiting and returns how
-    many connections there were: it is called when a client is forgotten unclosed.
-    """
-
-    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
-        """Deliver *request* (absolute and signed) once.
-
-        Raises:
-            TransportError: if no whole answer within *bounds* came back.
-        """
-        ...
-
-    async def aclose(self) -> None:
-        """Give up all connections; closing twice is no error."""
-        ...
-
-    def account(self, provider: str) -> Account | None:
-        """Return the account of a server the transport brings along; None for the network."""
-        ...
-
-
-TransportFactory: TypeAlias = Callable[[TransportOptions], Transport]
 
 
 @attrs.frozen(kw_only=True)

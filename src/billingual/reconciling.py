@@ -89,6 +89,12 @@ def _looker(
             f"it is a write to {unclear.provider}, and this client speaks to {desk.provider}",
             "use a client of the same provider and account",
         )
+    if unclear.account not in {(), desk.account}:
+        raise InvalidInputError(
+            "unclear",
+            "it was sent to another address, or for another tenant or organization",
+            "use a client of the same account: there alone it can be found",
+        )
     return Looker(
         desk=desk,
         unclear=unclear,

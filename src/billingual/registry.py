@@ -119,9 +119,17 @@ TRANSPORTS: Final = Registry(
     "transport",
     "billingual.transports",
     {
+        "aiohttp": "billingual.transports.aiohttp:AiohttpTransport",
         "httpx": "billingual.transports.httpx:HttpxTransport",
+        "httpx2": "billingual.transports.httpx2:Httpx2Transport",
         "memory": "billingual.transports.memory:memory",
         "sandbox": "billingual.transports.sandbox:SandboxTransport",
+        "urllib3": "billingual.transports.urllib3:Urllib3Transport",
     },
-    extras={"sandbox": "sandbox"},
+    extras={
+        "aiohttp": "aiohttp",
+        "httpx2": "httpx2",
+        "sandbox": "sandbox",
+        "urllib3": "urllib3",
+    },
 )

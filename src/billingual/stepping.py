@@ -25,6 +25,11 @@ class Stepped(Generic[C]):
         self._driver = blocking_driver(driver)
         self._core = make(*arguments, driver=self._driver, **options)
 
+    def _shown(self, name: str, turned: str) -> str:
+        # Tools that show the frames of a failing constructor ask a client that is not made yet.
+        core = getattr(self, "_core", None)
+        return f"{turned}()" if core is None else repr(core).replace(name, turned, 1)
+
     @classmethod
     def _around(cls, core: C, driver: BlockingDriver) -> Self:
         face = cls.__new__(cls)

@@ -10,6 +10,7 @@ import pytest
 from billingual import AsyncClient, Client, MemoryTransport, errors
 from billingual.addressing import from_address, from_environment
 from billingual.profiles import from_file
+from billingual.secret import Secret
 
 TENANT = "tnt_" + "a" * 24
 CANARY = "canary-51c0de-51c0de"
@@ -120,12 +121,13 @@ def test_the_environment_names_all_options() -> None:
             "BILLINGUAL_PROVIDER": "kukkingu", "BILLINGUAL_TOKEN": "t",
             "BILLINGUAL_TENANT": TENANT, "BILLINGUAL_BASE_URL": "https://h.example",
             "BILLINGUAL_TIMEOUT": "2", "BILLINGUAL_RETRY": "none", "OTHER": "x",
-        },
+        }.get,
         {},
     )  # fmt: skip
 
     assert {
-        "provider": "kukkingu", "token": "t", "tenant": TENANT, "timeout": 2.0, "retry": "none",
+        "provider": "kukkingu", "token": Secret("t"), "tenant": TENANT, "timeout": 2.0,
+        "retry": "none",
         "base_url": "https://h.example",
     } == found  # fmt: skip
 
@@ -136,7 +138,7 @@ def test_a_variable_wins_over_the_url_and_an_argument_over_both() -> None:
         {
             "BILLINGUAL_URL": "exante+httpx://a.example?retry=none",
             "BILLINGUAL_RETRY": "patient", "BILLINGUAL_TRANSPORT": "aiohttp",
-        },
+        }.get,
         {"transport": "memory"},
     )  # fmt: skip
 
@@ -149,7 +151,7 @@ def test_a_variable_wins_over_the_url_and_an_argument_over_both() -> None:
 def test_an_environment_without_a_provider_is_refused() -> None:
     """A forgotten variable must not send invoices to a sandbox."""
     with pytest.raises(errors.ConfigurationError, match="names no provider"):
-        from_environment({"BILLINGUAL_TOKEN": "t"}, {})
+        from_environment({"BILLINGUAL_TOKEN": "t"}.get, {})
 
 
 def written(folder: Path, text: str, mode: int = 0o600) -> Path:
@@ -180,11 +182,11 @@ def test_a_profile_holds_options_and_names_the_tokens_variable(tmp_path: Path) -
     """What is given wins over the file."""
     file = written(tmp_path, PROD, 0o644)
 
-    found = from_file("prod", {"retry": "none"}, path=file, environment={"THE_TOKEN": "t"})
+    found = from_file("prod", {"retry": "none"}, path=file, getenv={"THE_TOKEN": "t"}.get)
 
     assert {
         "provider": "kukkingu", "base_url": "https://h.example", "transport": "memory",
-        "tenant": TENANT, "token": "t", "retry": "none", "timeout": 5,
+        "tenant": TENANT, "token": Secret("t"), "retry": "none", "timeout": 5,
     } == found  # fmt: skip
 
 
@@ -204,17 +206,20 @@ def test_the_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plac
         (tmp_path / "elsewhere").mkdir()
         environment["BILLINGUAL_CONFIG"] = str(written(tmp_path / "elsewhere", PROD))
 
-    found = from_file("test", {}, environment=environment)
+    found = from_file("test", {}, getenv=environment.get)
 
     assert {"provider": "exante", "transport": "sandbox"} == found
 
 
 def test_a_token_in_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     """It says how to mend it, and does not show the token."""
-    assert CANARY == from_file("open", {}, path=written(tmp_path, PROD), environment={})["token"]
+    assert (
+        Secret(CANARY)
+        == from_file("open", {}, path=written(tmp_path, PROD), getenv={}.get)["token"]
+    )
 
     with pytest.raises(errors.ConfigurationError, match="chmod 600") as caught:
-        from_file("open", {}, path=written(tmp_path, PROD, 0o640), environment={})
+        from_file("open", {}, path=written(tmp_path, PROD, 0o640), getenv={}.get)
     assert CANARY not in str(caught.value)
 
 
@@ -239,7 +244,7 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, name: str) -> Non
     text, profile, told = UNUSABLE[name]
 
     with pytest.raises(errors.ConfigurationError, match=told) as caught:
-        from_file(profile, {}, path=written(tmp_path, text), environment={})
+        from_file(profile, {}, path=written(tmp_path, text), getenv={}.get)
     assert CANARY not in str(caught.value)
 
 
@@ -249,9 +254,9 @@ def test_a_missing_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
 
     with pytest.raises(errors.ConfigurationError, match="cannot be read"):
-        from_file("prod", {}, path=tmp_path / "none.toml", environment={})
+        from_file("prod", {}, path=tmp_path / "none.toml", getenv={}.get)
     with pytest.raises(errors.ConfigurationError, match=r"billingual\.toml or .*profiles\.toml"):
-        from_file("prod", {}, environment={})
+        from_file("prod", {}, getenv={}.get)
 
 
 def test_a_profile_makes_a_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

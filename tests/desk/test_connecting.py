@@ -145,9 +145,9 @@ def test_a_good_base_url_is_taken(url: str, base: str) -> None:
         ("https://", "https://"),
         ("https:///path", "https://"),
         ("javascript:alert(1)", "https://"),
-        (None, "https://|cannot be read"),
-        (b"https://host", "https://|cannot be read"),
-        (5, "cannot be read"),
+        (None, "is no text"),
+        (b"https://host", "is no text"),
+        (5, "is no text"),
         ("https://user:canary-ab12cd@host", "user name"),
         ("https://@host", "user name"),
         ("https://host?token=canary-ab12cd", "query"),
@@ -269,7 +269,9 @@ def test_an_option_that_cannot_be_used_is_refused(
 @pytest.mark.parametrize("transport", ["htpx", None, 5])
 def test_a_transport_that_is_none_is_refused(transport: Any) -> None:
     """A misspelt name lists the names there are."""
-    with pytest.raises(errors.ConfigurationError, match=r"httpx, memory, sandbox|neither"):
+    with pytest.raises(
+        errors.ConfigurationError, match=r"aiohttp, httpx, .*sandbox, urllib3|neither"
+    ):
         AsyncClient(POCKET, transport=transport)
 
 

@@ -206,6 +206,15 @@ def test_a_payable_is_no_control(scene: Scene) -> None:
     assert scene.look(unclear, control=payable).finding is Finding.UNKNOWN
 
 
+def test_a_payable_is_not_remembered_as_the_control(scene: Scene) -> None:
+    """The receivable before it stays the one that the look must find."""
+    scene.run(scene.client.create(draft("P-1", kind="payable")))
+    unclear = scene.lost(draft(), committed=False)
+    scene.driver.clock += 120
+
+    assert scene.look(unclear).finding is Finding.ABSENT
+
+
 def test_a_control_may_be_of_another_counterparty(scene: Scene) -> None:
     """It is looked for under its own; that the draft's has invoices here is seen besides."""
     row = scene.stand.app.world.store.row(
@@ -789,6 +798,18 @@ def test_a_blocking_client_answers_as_its_errors_do() -> None:
         assert client.reconcile(caught.value) == caught.value.reconcile()
 
 
+@pytest.mark.parametrize("make", [HastyStepping, HastyPortal], ids=["stepping", "portal"])
+def test_a_blocking_client_answers_whatever_drives_it(make: Any) -> None:
+    """The look runs where the client's core runs, once."""
+    stand = Stand()
+    with Client("exante", transport=stand, driver=make(), organization=ORGANIZATION) as client:
+        stand.lose(committed=True)
+        with pytest.raises(OutcomeUnknown) as caught:
+            client.create(draft())
+
+        assert client.reconcile(caught.value).finding is Finding.ADOPTED
+
+
 def test_a_sibling_looks_as_the_client_it_comes_from(scene: Scene) -> None:
     """Its errors too; a control it was not told of it does not know."""
     sibling = scene.client.with_options(deadline=5)
@@ -816,7 +837,10 @@ IN_ANOTHER_PROCESS = """
 import pickle, sys
 from billingual import Client
 unclear = pickle.load(sys.stdin.buffer)
-with Client("exante", transport="sandbox") as client:
+base_url, _, organization = unclear.account
+with Client(
+    "exante", transport="sandbox", base_url=base_url, organization=organization
+) as client:
     client.create(unclear.intent.draft)
     print(client.reconcile(unclear).finding.value)
 """
@@ -831,6 +855,16 @@ def test_a_pickled_error_is_reconciled_in_another_process(scene: Scene) -> None:
     )  # fmt: skip
 
     assert (run.stderr, run.stdout.split()) == (b"", [b"adopted"])
+
+
+def test_another_account_is_not_looked_at(scene: Scene) -> None:
+    """There it is absent in any case, which proves nothing."""
+    unclear = scene.lost(draft(), committed=True)
+    elsewhere = scene.client.with_options(organization="550e8400-e29b-41d4-a716-446655440099")
+
+    with pytest.raises(errors.InvalidInputError, match="another address, or for another tenant"):
+        scene.run(elsewhere.reconcile(unclear))
+    assert scene.stand.requests == []
 
 
 def test_a_closed_client_refuses_to_look(scene: Scene) -> None:

@@ -22,6 +22,7 @@ from dialect_steps import (
     tenant_payload,
 )
 
+from billingual.errors import ProtocolError
 from billingual.model import (
     CustomField,
     Draft,
@@ -57,10 +58,21 @@ def test_the_envelopes_of_sibling_pages_are_understood(body: dict[str, object], 
     assert UID == converse(EXANTE, EXANTE.get(UID), answer(body)).id
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b'{"status":"success","data":null}'])
+@pytest.mark.parametrize("body", [b"{}", b'{"status":"success","data":null}'])
 def test_a_deletion_needs_no_payload(body: bytes) -> None:
-    """The answer to a bulk delete may be empty, or have null or nothing for its data."""
+    """The answer to a bulk delete may have null or nothing for its data."""
     assert converse(BULK, BULK.delete_many([UID]), answer(body)) is None
+
+
+def test_a_deletion_may_be_answered_by_no_content() -> None:
+    """204 says that there is nothing to say."""
+    assert converse(BULK, BULK.delete_many([UID]), answer(b"", status=204)) is None
+
+
+def test_an_empty_body_of_a_deletion_is_no_yes() -> None:
+    """What is cut before its first byte looks like that; it may have been a no."""
+    with pytest.raises(ProtocolError):
+        converse(BULK, BULK.delete_many([UID]), answer(b""))
 
 
 def test_all_but_the_id_may_be_null_or_absent() -> None:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "billingual"
 MODULES = sorted(SOURCE.rglob("*.py"))
 GENERATED = {"_currencies.py"}
-DOORS = {"sandbox", "cli"}
+DOORS = {"sandbox", "cli", "testing"}
 
 
 def name_of(path: Path) -> str:

@@ -222,7 +222,7 @@ ROWS: Final = (
         "a 200 without an id, on an update",
         lambda s: s.client.update(LANDMARKS["katsu_invoice"], REPLACEMENT),
         "OutcomeUnknown applied (ProtocolError 200 '')",
-        "replace: committed 200 = unknown OutcomeUnknown",
+        "replace: unknown 200 ProtocolError = unknown OutcomeUnknown",
         provider=KATSU,
         script=(Reply(b'{"succeeded": true, "data": {}}'),),
     ),
@@ -245,7 +245,7 @@ ROWS: Final = (
     Row(
         "an answer that unpacks to a bomb, on a create",
         lambda s: s.client.create(EXANTE_DRAFT),
-        "OutcomeUnknown unclear (AnswerTooLargeError)",
+        "OutcomeUnknown applied (AnswerTooLargeError)",
         "create: unknown AnswerTooLargeError = unknown OutcomeUnknown",
         script=(BOMB,),
         options=AGAIN,
@@ -261,7 +261,7 @@ ROWS: Final = (
     Row(
         "a packing nobody asked for",
         lambda s: s.client.create(EXANTE_DRAFT),
-        "OutcomeUnknown unclear (ConnectionLostError)",
+        "OutcomeUnknown applied (ConnectionLostError)",
         "create: unknown ConnectionLostError = unknown OutcomeUnknown",
         script=(Reply(b"xxxx", headers=(("Content-Encoding", "br"),)),),
         options=ONCE,

@@ -217,7 +217,7 @@ ROWS: Final = (
         "a page of another number is an error",
         walk,
         "ProtocolError 200 ''",
-        "list: committed 200 = committed ProtocolError",
+        "list: unknown 200 ProtocolError = unknown ProtocolError",
         script=(page(7, "a"),),
     ),
     Row(

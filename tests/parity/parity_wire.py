@@ -165,7 +165,7 @@ ROWS: Final = (
     Row(
         "a create with a cut answer",
         create(fault("truncate")),
-        "OutcomeUnknown unclear (ConnectionLostError), 1 stored",
+        "OutcomeUnknown applied (ConnectionLostError), 1 stored",
         "create: unknown ConnectionLostError = unknown OutcomeUnknown",
         options=AGAIN,
     ),
@@ -221,7 +221,7 @@ ROWS: Final = (
     Row(
         "a delete with a cut answer",
         truncated_delete,
-        "OutcomeUnknown unclear (ConnectionLostError)",
+        "OutcomeUnknown applied (ConnectionLostError)",
         "delete_many: unknown ConnectionLostError = unknown OutcomeUnknown",
         options=AGAIN,
     ),

@@ -17,9 +17,7 @@ from billingual.transports.fault import CATALOGUE, Fault, FaultTransport, fault
 from billingual.wire import Bounds, Deadline, Timeouts, WireRequest, WireResponse
 
 BODY = b'{"data": {"id": "x"}}'
-REQUEST = WireRequest(
-    method="POST", url="http://h/x", route="/x", safety=Safety.CREATE, body=b"{}"
-)
+REQUEST = WireRequest(method="POST", url="http://h/x", route="/x", safety=Safety.CREATE, body=b"{}")
 
 
 def bounds(driver: Any, read: float = 10.0) -> Bounds:

@@ -456,9 +456,7 @@ def test_a_hook_that_fails_before_anything_is_sent_is_not_a_lost_write(serve: An
 
 
 @pytest.mark.parametrize("library", ["httpx", "httpx2"])
-def test_a_tunnel_through_a_proxy_is_not_our_request(
-    library: str, serve: Any, say: Any
-) -> None:
+def test_a_tunnel_through_a_proxy_is_not_our_request(library: str, serve: Any, say: Any) -> None:
     """The proxy was asked to connect; of our request it has nothing."""
     proxy = serve(say(with_length(b"", status=b"502 Bad Gateway")))
 

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import attrs
 from cyclopts import Group, Parameter
 
+from billingual.auth import sealed
 from billingual.cli.talk import hint
 from billingual.client import AsyncClient
 from billingual.connecting import provider_named
@@ -64,7 +65,7 @@ def open_client(
     Raises:
         ConfigurationError: if something is missing, or does not fit the provider.
     """
-    token = os.environ.get(TOKEN_VARIABLE) or None
+    token = sealed(os.environ.get(TOKEN_VARIABLE) or None)
     provider = _provider(connection.provider, currencies or {})
     transport = connection.chosen_transport()
     if transport == "sandbox":

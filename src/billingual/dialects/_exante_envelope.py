@@ -23,7 +23,7 @@ def open_envelope(answer: Answer, *, needs_data: bool) -> dict[str, object]:
         ProviderError: if the status, the envelope or the lack of a payload says no.
     """
     answer.refuse_status()
-    if not needs_data and not answer.response.body.strip():
+    if not needs_data and answer.response.status == 204:
         return {}
     body = answer.read()
     _judge(answer, body)

@@ -127,7 +127,7 @@ class V1Dialect(Dialect):
                     "currencies", f"the number for {code} is no int", "give one like {'USD': 1}"
                 )
         version = checked_text(self.api_version, "api_version")
-        if not version or path_segment(version) != version:
+        if version in {"", ".", ".."} or path_segment(version) != version:
             raise InvalidInputError(
                 "api_version", f"{self.api_version!r} is no segment of a path", "give one like 'v1'"
             )

@@ -31,6 +31,7 @@ class OutcomeUnknown(BillingualError):  # noqa: N818 - it is not an error that s
         exchange: the answer that came, with its raw body, or None where none did.
         intent: what was meant to happen, in the protocol's words; None for a foreign operation.
         given_up_at: when the last attempt was given up, in seconds since 1970-01-01 UTC.
+        account: base URL, tenant and organization it was sent for; only there can it be found.
     """
 
     maybe_applied: ClassVar[bool] = True
@@ -48,6 +49,7 @@ class OutcomeUnknown(BillingualError):  # noqa: N818 - it is not an error that s
         exchange: Exchange | None = None,
         intent: Intent | None = None,
         given_up_at: float = 0.0,
+        account: tuple[str | None, ...] = (),
     ) -> None:
         super().__init__(message)
         self.provider = provider
@@ -57,6 +59,7 @@ class OutcomeUnknown(BillingualError):  # noqa: N818 - it is not an error that s
         self.exchange = exchange
         self.intent = intent
         self.given_up_at = given_up_at
+        self.account = account
 
     def bind(self, look: Callable[..., Awaitable[Reconciliation]]) -> None:
         """Let :meth:`reconcile` use *look*; for clients, which do so before they raise this."""

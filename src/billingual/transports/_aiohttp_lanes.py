@@ -7,6 +7,7 @@ import io
 from typing import Any, Final
 
 import aiohttp
+import attrs
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from multidict import CIMultiDict
@@ -116,6 +117,7 @@ class AiohttpLane:
         self.open: list[WatchedProtocol] = []
         self._bounds: Bounds | None = None
         self._watched: WatchedProtocol | None = None
+        self._status: int | None = None
         self._proxy = proxy
         self._connector = _Connector(
             self,
@@ -145,7 +147,9 @@ class AiohttpLane:
 
     def evidence(self) -> Evidence:
         """Say how far the exchange got; before a connection stands nothing is written."""
-        return NOTHING if self._watched is None else self._watched.evidence()
+        if self._watched is None:
+            return NOTHING
+        return attrs.evolve(self._watched.evidence(), status=self._status)
 
     async def exchange(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Send one request and read its whole answer."""
@@ -160,6 +164,7 @@ class AiohttpLane:
             proxy=self._proxy,
             timeout=_timeout(max(bounds.phase(bounds.timeouts.connect), SHORTEST_S)),
         )
+        self._status = response.status
         try:
             answer = await _answer(response, bounds)
             if self._watched is not None:
@@ -170,7 +175,7 @@ class AiohttpLane:
             response.close()
 
     def _look_forward(self, bounds: Bounds) -> None:
-        self._bounds, self._watched = bounds, None
+        self._bounds, self._watched, self._status = bounds, None, None
 
     async def aclose(self) -> None:
         """Close the connection; all that matters is done before the first wait."""
@@ -197,7 +202,7 @@ async def _answer(response: aiohttp.ClientResponse, bounds: Bounds) -> WireRespo
     )
     failure: TransportError | None = None
     try:
-        reader = BodyReader(headers.get("content-encoding"), bounds)
+        reader = BodyReader(headers.get("content-encoding"), bounds, status=response.status)
         while piece := await response.content.readany():
             reader.feed(piece)
         return WireResponse(status=response.status, headers=headers, body=reader.finish())

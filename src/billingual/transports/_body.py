@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zlib
 
+import attrs
+
 from billingual.errors import AnswerTooLargeError, ConnectionLostError, TimedOutError
 from billingual.outcome import Evidence
 from billingual.wire import Bounds
@@ -14,6 +16,8 @@ ANSWER_BEGUN = Evidence(connected=True, request_complete=True, answer_begun=True
 
 # A short text of one repeated letter may well grow two hundredfold; a bomb is large besides.
 _RATIO_COUNTS_FROM = 1024 * 1024
+# Unpacked so much at a time, a piece is refused before it has grown.
+_STEP = 1024 * 1024
 
 
 class BodyReader:
@@ -23,8 +27,9 @@ class BodyReader:
     fill the memory.
     """
 
-    def __init__(self, coding: str | None, bounds: Bounds) -> None:
+    def __init__(self, coding: str | None, bounds: Bounds, *, status: int | None = None) -> None:
         self._bounds = bounds
+        self._evidence = attrs.evolve(ANSWER_BEGUN, status=status)
         self._coding = (coding or "identity").strip().lower()
         self._unpacker = self._make_unpacker()
         self._pieces: list[bytes] = []
@@ -41,7 +46,7 @@ class BodyReader:
         """
         if self._bounds.deadline.left() <= 0:
             raise TimedOutError(
-                "the answer was still coming in when the deadline passed.", evidence=ANSWER_BEGUN
+                "the answer was still coming in when the deadline passed.", evidence=self._evidence
             )
         self._wire_size += len(piece)
         if self._wire_size > self._bounds.wire_bytes:
@@ -49,15 +54,22 @@ class BodyReader:
         if self._unpacker is None:
             self._keep(piece)
             return
-        try:
-            while piece:
-                room = self._bounds.body_bytes - self._size + 1
-                self._keep(self._unpacker.decompress(piece, room))
-                piece = self._unpacker.unconsumed_tail
-        except zlib.error:
+        if not self._unpacked(piece):
             raise ConnectionLostError(
-                f"the answer's body is no valid {self._coding}.", evidence=ANSWER_BEGUN
-            ) from None
+                "the answer's body is not packed as it says.", evidence=self._evidence
+            )
+
+    def _unpacked(self, piece: bytes) -> bool:
+        """Unpack and keep a piece; False if it is broken. The library's error would hold it."""
+        unpacker = self._unpacker
+        try:
+            while piece and unpacker is not None:
+                room = min(self._bounds.body_bytes - self._size + 1, _STEP)
+                self._keep(unpacker.decompress(piece, room))
+                piece = unpacker.unconsumed_tail
+        except zlib.error:
+            return False
+        return True
 
     def finish(self) -> bytes:
         """Return the whole body.
@@ -67,7 +79,7 @@ class BodyReader:
         """
         if self._unpacker is not None and self._wire_size and not self._unpacker.eof:
             raise ConnectionLostError(
-                f"the answer's {self._coding} body ended early.", evidence=ANSWER_BEGUN
+                f"the answer's {self._coding} body ended early.", evidence=self._evidence
             )
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
@@ -88,12 +100,11 @@ class BodyReader:
         if self._coding == "deflate":
             return zlib.decompressobj()
         raise ConnectionLostError(
-            f"the answer is packed as {self._coding[:40]!r}, which was not asked for.",
-            evidence=ANSWER_BEGUN,
+            "the answer is packed in a way that was not asked for.",
+            evidence=self._evidence,
         )
 
-    @staticmethod
-    def _too_large(bound: str) -> AnswerTooLargeError:
+    def _too_large(self, bound: str) -> AnswerTooLargeError:
         return AnswerTooLargeError(
-            f"the answer is larger than {bound}; ask for less at once.", evidence=ANSWER_BEGUN
+            f"the answer is larger than {bound}; ask for less at once.", evidence=self._evidence
         )

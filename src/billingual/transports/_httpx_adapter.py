@@ -76,8 +76,13 @@ class FamilyTransport:
             )
         except BillingualError as error:
             failure = error
-        except (UnicodeError, http.InvalidURL) as error:
+        except (UnicodeError, OverflowError, http.InvalidURL) as error:
             failure = unwritable(type(error).__name__)
+        except (OSError, ExceptionGroup):
+            # Neither the core nor anyio translates everything: a refused client certificate, say.
+            watch = lane.watch
+            kind = http.NetworkError if watch.connected else http.ConnectError
+            failure = self.family.translated(kind("?"), outgoing.url, watch.evidence())
         except BaseException:
             # Cancelled or interrupted: whatever state the lane is in, nobody meets it again.
             await lanes.scrap(stack, lane)

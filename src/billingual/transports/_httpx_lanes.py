@@ -54,7 +54,8 @@ class AsyncLane:
         """Send one request and read its whole answer."""
         self.watch.begin(bounds.deadline)
         response = await self._half.handle_async_request(request)
-        reader = BodyReader(response.headers.get("content-encoding"), bounds)
+        status = self.watch.status = response.status_code
+        reader = BodyReader(response.headers.get("content-encoding"), bounds, status=status)
         failure: TransportError | None = None
         try:
             async for piece in response.aiter_raw():
@@ -67,6 +68,8 @@ class AsyncLane:
             if failure is None:
                 raise
         await response.aclose()
+        if _holds_surplus(self._half):
+            await self._half.aclose()
         return _answer(response, reader, failure)
 
     async def aclose(self) -> None:
@@ -100,13 +103,16 @@ class BlockingLane:
         """Send one request and read its whole answer."""
         self.watch.begin(bounds.deadline)
         response = self._half.handle_request(request)
-        reader = BodyReader(response.headers.get("content-encoding"), bounds)
+        status = self.watch.status = response.status_code
+        reader = BodyReader(response.headers.get("content-encoding"), bounds, status=status)
         failure: TransportError | None = None
         for piece in response.iter_raw():
             failure = _feed(reader, piece)
             if failure is not None:
                 break
         response.close()
+        if _holds_surplus(self._half):
+            self._half.close()
         return _answer(response, reader, failure)
 
     async def aclose(self) -> None:
@@ -124,17 +130,27 @@ class BlockingLane:
 
 def _arguments(family: Family, options: TransportOptions, *, secure: bool) -> dict[str, Any]:
     """List the arguments that both halves take."""
-    needs_roots = secure or (options.proxy or "").startswith("https")
+    over_tls = (options.proxy or "").startswith("https")
+    context = options.tls or (default_context() if secure or over_tls else no_trust())
+    proxy = options.proxy
     return {
-        "verify": options.tls or (default_context() if needs_roots else no_trust()),
+        "verify": context,
         "trust_env": False,
-        "proxy": options.proxy,
+        "proxy": family.http.Proxy(proxy, ssl_context=context) if over_tls else proxy,
         "limits": family.http.Limits(
             max_connections=1,
             max_keepalive_connections=1,
             keepalive_expiry=options.keepalive_s,
         ),
     }
+
+
+def _holds_surplus(half: Any) -> bool:
+    """Tell whether bytes came after the answer: the core would take them for the next one."""
+    connection = next(iter(half._pool.connections), None)  # noqa: SLF001 - it has no word for it
+    while connection is not None and not hasattr(connection, "_h11_state"):
+        connection = getattr(connection, "_connection", None)
+    return connection is not None and bool(connection._h11_state.trailing_data[0])  # noqa: SLF001
 
 
 def _feed(reader: BodyReader, piece: bytes) -> TransportError | None:

@@ -131,7 +131,9 @@ class OwnedAiohttp:
                 request.method, URL(request.url, encoded=True), **self._options(request, bounds),
                 middlewares=(*_middlewares(self._session), guard),
             ) as response:  # fmt: skip
-                reader = BodyReader(response.headers.get("Content-Encoding"), bounds)
+                reader = BodyReader(
+                    response.headers.get("Content-Encoding"), bounds, status=response.status
+                )
                 async for piece in response.content.iter_any():
                     reader.feed(piece)
             headers = Headers(

@@ -186,7 +186,9 @@ class OwnedAsyncHttpx(_OwnedHttpx):
         try:
             response = await self._client.send(outgoing, stream=True, follow_redirects=False)
             try:
-                reader = BodyReader(response.headers.get("content-encoding"), bounds)
+                reader = BodyReader(
+                    response.headers.get("content-encoding"), bounds, status=response.status_code
+                )
                 async for piece in response.aiter_raw():
                     failure = failure or _fed(reader, piece)
                     if failure is not None:
@@ -224,7 +226,9 @@ class OwnedBlockingHttpx(_OwnedHttpx):
         try:
             response = self._client.send(outgoing, stream=True, follow_redirects=False)
             try:
-                reader = BodyReader(response.headers.get("content-encoding"), bounds)
+                reader = BodyReader(
+                    response.headers.get("content-encoding"), bounds, status=response.status_code
+                )
                 for piece in response.iter_raw():
                     reader.feed(piece)
             finally:

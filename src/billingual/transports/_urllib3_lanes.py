@@ -168,7 +168,8 @@ class Urllib3Lane:
         """Read the answer to its end; http.client takes the end of a connection for one."""
         self._check_not_ended("headers were")
         headers = Headers(response.headers.items())
-        reader = BodyReader(headers.get("content-encoding"), bounds)
+        status = self.watch.status = response.status
+        reader = BodyReader(headers.get("content-encoding"), bounds, status=status)
         while piece := response.read1(_PIECE, decode_content=False):
             reader.feed(piece)
         if response.chunked:

@@ -38,11 +38,13 @@ class Watch:
     reading: bool = False
     read: bool = False
     ended: bool = False
+    status: int | None = None
 
     def begin(self, deadline: Deadline) -> None:
         """Forget the exchange before."""
         self.deadline = deadline
         self.write_failed = self.wrote = self.reading = self.read = self.ended = False
+        self.status = None
 
     def left(self, seconds: float | None) -> float | None:
         """Cut a wait to what the deadline leaves."""
@@ -72,7 +74,9 @@ class Watch:
         if not self.connected or not self.wrote:
             return Evidence(connected=self.connected, request_complete=False, answer_begun=False)
         complete = True if self.reading and not self.write_failed else None
-        return Evidence(connected=True, request_complete=complete, answer_begun=self.read)
+        return Evidence(
+            connected=True, request_complete=complete, answer_begun=self.read, status=self.status
+        )
 
 
 class WatchedStream:

@@ -81,10 +81,10 @@ class AsgiTransport:
             begun = exchange.status is not None
             raise ConnectionLostError(
                 "the application broke the connection before its answer was whole.",
-                evidence=attrs.evolve(_DELIVERED, answer_begun=begun),
+                evidence=attrs.evolve(_DELIVERED, answer_begun=begun, status=exchange.status),
             ) from fault
         headers = Headers((k.decode("latin-1"), v.decode("latin-1")) for k, v in exchange.headers)
-        reader = BodyReader(headers.get("content-encoding"), bounds)
+        reader = BodyReader(headers.get("content-encoding"), bounds, status=exchange.status)
         for piece in exchange.pieces:
             reader.feed(piece)
         return WireResponse(status=exchange.status, headers=headers, body=reader.finish())

@@ -1,0 +1,82 @@
+"""Whom to trust and with what certificate to come, in words that mean the same everywhere."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from os import PathLike
+
+import attrs
+
+from billingual.errors import ConfigurationError
+from billingual.secret import Secret, secret_or_none
+
+__all__ = ["Tls"]
+
+
+@attrs.frozen(kw_only=True)
+class Tls:
+    """Files to make a TLS context from; hosts and certificates are always checked.
+
+    Attributes:
+        ca_file: PEM file of the authorities to trust. Default: the roots of certifi, or what
+            ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` name, as OpenSSL itself reads them.
+        cert_file: PEM file of a certificate of your own, for servers that ask for one.
+        key_file: PEM file of its key, where that is not in *cert_file*.
+        key_password: of the key, where it has one; shown nowhere.
+    """
+
+    ca_file: str | PathLike[str] | None = None
+    cert_file: str | PathLike[str] | None = None
+    key_file: str | PathLike[str] | None = None
+    key_password: Secret | None = attrs.field(default=None, converter=secret_or_none)
+
+    def context(self) -> ssl.SSLContext:
+        """Make the context, which reads the files.
+
+        Raises:
+            ConfigurationError: if a file cannot be read, or holds no certificate or key.
+        """
+        context = self._trusting()
+        if self.cert_file is None:
+            if self.key_file is not None or self.key_password is not None:
+                raise ConfigurationError("Tls has a key but no certificate; give cert_file=.")
+            return context
+        password = None if self.key_password is None else self.key_password.reveal
+        try:
+            # A password that is not asked for is no error; one that is missing must not be asked
+            # for on a terminal that nobody watches.
+            context.load_cert_chain(self.cert_file, self.key_file, password or _nothing)
+        except (OSError, ValueError) as problem:
+            failure = _unusable("the certificate or its key", self.cert_file, problem)
+        else:
+            return context
+        raise failure
+
+    def _trusting(self) -> ssl.SSLContext:
+        file, directory = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+        if self.ca_file is None and not file and directory:
+            return ssl.create_default_context(capath=directory)
+        named = self.ca_file or file
+        if named is None:
+            import certifi  # noqa: PLC0415 - plain http never needs it
+
+            named = certifi.where()
+        try:
+            return ssl.create_default_context(cafile=named)
+        except OSError as problem:
+            failure = _unusable("the authorities to trust", named, problem)
+        raise failure
+
+
+def _nothing() -> str:
+    return ""
+
+
+def _unusable(
+    what: str, file: str | PathLike[str], problem: OSError | ValueError
+) -> ConfigurationError:
+    why = getattr(problem, "strerror", None) or type(problem).__name__
+    return ConfigurationError(
+        f"{what} cannot be read from {os.fspath(file)} ({why}); give a file in PEM format."
+    )
