@@ -151,6 +151,8 @@ def test_the_last_attempt_is_not_the_verdict(ends: list[Outcome], whole: Outcome
 KEYED_ENDS = {
     "a refusal after an unclear attempt is the answer": ([(U, None), (R, 422)], R),
     "a conflict says that an attempt is under way": ([(U, None), (R, 409)], U),
+    "who may not ask is told so before the key is read": ([(U, None), (R, 401)], U),
+    "likewise what may not be asked": ([(U, None), (R, 403)], U),
     "a success after an unclear attempt": ([(U, None), (C, 200)], C),
     "unclear to the end": ([(U, None), (U, 503)], U),
     "turned away after an unclear attempt": ([(U, None), (A, 429)], U),

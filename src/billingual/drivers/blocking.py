@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -222,15 +223,47 @@ def _generated(
 
 
 class ThreadSlots:
-    """Places that threads wait for."""
+    """Places that threads wait for, first come first served.
+
+    A place is handed to whoever waits longest. A semaphore of the standard library would give it
+    to a thread that comes back for it before the one it woke has run.
+    """
 
     def __init__(self, count: int) -> None:
-        self._places = threading.Semaphore(count)
+        self._free = count
+        self._lock = threading.Lock()
+        self._waiting: deque[threading.Lock] = deque()
 
     async def acquire(self, seconds: float) -> bool:
         """Wait for a place; False if none became free in time."""
-        return self._places.acquire(timeout=seconds)
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return True
+            turn = threading.Lock()
+            turn.acquire()
+            self._waiting.append(turn)
+        try:
+            if turn.acquire(timeout=seconds):
+                return True
+        except BaseException:
+            if not self._leave(turn):
+                self.release()
+            raise
+        return not self._leave(turn)
 
     def release(self) -> None:
-        """Give the place back."""
-        self._places.release()
+        """Hand the place on, or give it back."""
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._free += 1
+
+    def _leave(self, turn: threading.Lock) -> bool:
+        """Leave the line; False if the place was handed over in the meantime."""
+        with self._lock:
+            if turn not in self._waiting:
+                return False
+            self._waiting.remove(turn)
+            return True

@@ -21,6 +21,9 @@ __all__ = ["Limiter", "Pace"]
 
 _NEVER: Final = float("-inf")
 
+# A write that goes out with a moment left is cut short and ends unclear; unsent, it ends plainly.
+_ROOM_S: Final = 1.0
+
 
 @attrs.frozen(kw_only=True)
 class Rules:
@@ -46,6 +49,9 @@ class Rules:
 class Pace:
     """The pace of one credential at one host, for one tenant.
 
+    Exact among the tasks of one event loop and among threads; where several loops share it, two of
+    them may let an attempt through at the same instant.
+
     Attributes:
         engaged: whether attempts must :meth:`enter`; one look at it is all that a call pays
             while nothing slows it down.
@@ -58,6 +64,7 @@ class Pace:
     _paused_until: float = attrs.field(default=_NEVER, init=False)
     _gap_s: float = attrs.field(default=0.0, init=False)
     _turns: dict[Place, Slots] = attrs.field(factory=dict, init=False, repr=False)
+    _line: set[object] = attrs.field(factory=set, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self.engaged = self._rules.spacing_s > 0
@@ -67,24 +74,40 @@ class Pace:
         apart = max(self._rules.spacing_s, self._gap_s)
         return max(self._paused_until, self._last + apart) - now
 
+    def is_paused(self, now: float) -> bool:
+        """Tell whether the provider's time is not over."""
+        return now < self._paused_until
+
     async def enter(self, driver: Driver, deadline: Deadline) -> None:
         """Wait for this attempt's turn.
 
         Raises:
-            DeadlineExceededError: if the turn would come after the deadline; at once, and nothing
-                was sent.
+            DeadlineExceededError: if the turn would come so late that the deadline leaves a
+                second or less for the attempt itself; at once, and nothing was sent.
         """
-        self._refuse_too_late(driver.now(), deadline)
-        turn = self._turn(driver)
-        if not await turn.acquire(deadline.left()):
-            raise _too_late("too many calls of this credential wait before this one", None)
+        latest = Deadline(deadline.at - min(_ROOM_S, deadline.left() / 2), deadline.now)
+        self._refuse_too_late(driver.now(), latest, ahead=len(self._line))
+        turn, me = self._turn(driver), object()
+        self._line.add(me)
         try:
-            while (wait_s := self.due_s(driver.now())) > 0:
-                self._refuse_too_late(driver.now(), deadline)
-                await driver.sleep(wait_s)
-            self._last = driver.now()
+            if not await turn.acquire(latest.left()):
+                raise _too_late("too many calls of this credential wait before this one", None)
+            try:
+                await self._stand_at_the_front(driver, latest)
+            finally:
+                turn.release()
         finally:
-            turn.release()
+            self._line.discard(me)
+
+    async def _stand_at_the_front(self, driver: Driver, latest: Deadline) -> None:
+        while (wait_s := self.due_s(driver.now())) > 0:
+            self._refuse_too_late(driver.now(), latest)
+            await driver.sleep(wait_s)
+        self._last = now = driver.now()
+        if self._gap_s == 0.0 and self._rules.spacing_s == 0.0:
+            self.engaged = False
+            # Asked again, because a 429 may have come in another thread between the two lines.
+            self.engaged = self._gap_s > 0.0 or self._paused_until > now
 
     def turned_away(self, asked_s: float | None, *, sent_at: float, now: float) -> None:
         """Learn from a 429: pause for the time that is named, and go on with gaps in any case.
@@ -105,11 +128,16 @@ class Pace:
         self.engaged = True
 
     def let_in(self) -> None:
-        """Learn from a success: come closer together again."""
+        """Learn from a success: come closer together again.
+
+        What succeeds while nobody was let through since the last 429 was under way before it, and
+        tells nothing. Whoever goes next and finds neither pause nor gap opens the way to all.
+        """
+        if self._last <= self._turned_away_at:
+            return
         self._gap_s *= 0.8
         if self._gap_s < self._rules.gentle_s / 100:
             self._gap_s = 0.0
-            self.engaged = self._rules.spacing_s > 0
 
     def _turn(self, driver: Driver) -> Slots:
         place = driver.place()
@@ -120,9 +148,10 @@ class Pace:
             turn = self._turns.setdefault(place, driver.slots(1))
         return turn
 
-    def _refuse_too_late(self, now: float, deadline: Deadline) -> None:
-        wait_s = self.due_s(now)
-        if wait_s >= deadline.left() and wait_s > 0:
+    def _refuse_too_late(self, now: float, latest: Deadline, *, ahead: int = 0) -> None:
+        # Learnt gaps close while a line moves, so only the fixed ones of those ahead are certain.
+        wait_s = max(0.0, self.due_s(now)) + ahead * self._rules.spacing_s
+        if wait_s >= latest.left() and wait_s > 0:
             why = "the provider's rate limit holds this credential back"
             if self._paused_until <= now:
                 why = "the limiter's rate holds this credential back"
