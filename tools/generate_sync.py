@@ -185,7 +185,10 @@ def stepped(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     if isinstance(node, ast.AsyncFunctionDef):
         return f"return self._driver.run({call})"
     wrapper = next((each.turned for each in FACES if each.name == returned), None)
-    return f"return {wrapper}._around({call}, self._driver)" if wrapper else f"return {call}"
+    line = f"return {wrapper}._around({call}, self._driver)" if wrapper else f"return {call}"
+    if "token" in {each.arg for each in node.args.kwonlyargs}:
+        return f"token = token if token is UNSET else sealed(token)\n    {line}"
+    return line
 
 
 def method_of(face: Face, node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:

@@ -209,6 +209,7 @@ class Client(Operations):
         Raises:
             ConfigurationError: if an option cannot be used.
         """
+        token = token if token is UNSET else sealed(token)
         return Client._around(
             self._core.with_options(
                 token=token,

@@ -65,7 +65,7 @@ async def settle_act(
     except BillingualError as error:
         unclear.add_note(f"a read right after it failed too ({type(error).__name__})")
         raise unclear from unclear.__cause__
-    if invoice.status != wanted:
+    if invoice.status not in wanted:
         unclear.add_note(f"a read right after it shows the invoice as {invoice.status}")
         raise unclear from unclear.__cause__
     return invoice

@@ -23,7 +23,6 @@ from billingual.errors import (
     ConfigurationError,
     DeadlineExceededError,
     InternalError,
-    LockedError,
     OutcomeUnknown,
     ProtocolError,
     ProviderError,
@@ -40,10 +39,10 @@ from billingual.events import (
     RetryPlanned,
 )
 from billingual.intent import Intent
-from billingual.outcome import Attempt, Evidence, Outcome
+from billingual.outcome import Attempt, Outcome
 from billingual.policy.backoff import asked_wait_s
 from billingual.policy.driving import attempt_until
-from billingual.policy.outcome import classify, refused_resend, verdict
+from billingual.policy.outcome import classify, refused_resend, seen, verdict
 from billingual.protocol import Decision, Dialect
 from billingual.wire import Bounds, Conversation, Deadline, Headers, WireRequest, WireResponse
 
@@ -112,6 +111,7 @@ class _Call:
     sent_at: float = 0.0
     in_flight: bool = False
     key: str | None = None
+    keyed: int = 0
 
     async def run(self, conversation: Conversation[T]) -> T:
         try:
@@ -138,8 +138,7 @@ class _Call:
         while True:
             self.attempts, self.wait_s, self.why = [], 0.0, FIRST
             if request.key_header is not None:
-                request = request.keyed(self.key or self.desk.driver.fresh_key())
-                self.key = None
+                request = request.keyed(self._next_key())
             response = await self._deliver(request)
             try:
                 request = conversation.send(response)
@@ -162,6 +161,15 @@ class _Call:
                 raise ours from fault
             else:
                 self._understood(response)
+
+    def _next_key(self) -> str:
+        """Return a key for each request of the operation, all of them made from one.
+
+        Whoever repeats an operation with its key repeats all of its requests with theirs.
+        """
+        self.key = self.key or self.desk.driver.fresh_key()
+        self.keyed += 1
+        return self.key if self.keyed == 1 else f"{self.key}-{self.keyed}"
 
     def _understood(self, response: WireResponse) -> None:
         self._learn_from(None)
@@ -223,6 +231,9 @@ class _Call:
         if desk.pace.engaged:
             await desk.pace.enter(desk.driver, self.deadline)
         signature = await self._sign()
+        if desk.pace.engaged and desk.pace.is_paused(desk.driver.now()):
+            # A token function took its time, and the provider complained meanwhile.
+            await desk.pace.enter(desk.driver, self.deadline)
         if self.deadline.left() <= 0:
             raise DeadlineExceededError(
                 f"the deadline of {desk.deadline_s:g} s passed before attempt {number} was "
@@ -289,21 +300,12 @@ class _Call:
         error: Exception | None,
         status: int | None = None,
     ) -> None:
-        evidence = Evidence(connected=True, request_complete=True, answer_begun=True)
-        exchange = error.exchange if isinstance(error, (ProviderError, LockedError)) else None
-        if isinstance(error, TransportError):
-            evidence = error.evidence
-        elif isinstance(error, InternalError):
-            evidence = Evidence()
-        elif exchange is not None:
-            status = exchange.status
-        elif error is not None:
-            evidence = Evidence(connected=False, request_complete=False, answer_begun=False)
+        evidence, answered = seen(error)
         attempt = Attempt(
             number=number,
             outcome=outcome,
             evidence=evidence,
-            status=status,
+            status=answered if status is None else status,
             error=None if error is None else type(error).__name__,
             waited_s=self.wait_s,
             why=self.why,

@@ -62,8 +62,8 @@ class Capabilities:
         locks: the fields that each status leaves open; a status that is absent locks nothing.
         row_is_whole: whether a row of a list is the whole invoice.
         scope: what the client may be bound to: ``"tenant"`` or ``"organization"``.
-        ends: the status that an operation leaves an invoice in, by which an unclear end of it
-            is settled: ``{Feature.VOID: "VOID"}``.
+        ends: the statuses that an operation may leave an invoice in, by which an unclear end of
+            it is settled: ``{Feature.VOID: frozenset({"VOID"})}``.
         limits_first: whether a 429 proves that nothing was done, because the rate limit stands
             before the handler. Documented by no provider here, assumed as comparable ones
             document it; a dialect that knows better says False, and a write that met a 429 then
@@ -85,7 +85,7 @@ class Capabilities:
     locks: Mapping[str, frozenset[str]] = attrs.field(factory=dict)
     row_is_whole: bool = False
     scope: frozenset[str] = frozenset()
-    ends: Mapping[Feature, str] = attrs.field(factory=dict)
+    ends: Mapping[Feature, frozenset[str]] = attrs.field(factory=dict)
     limits_first: bool = True
     takes_keys: bool = False
 

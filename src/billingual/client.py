@@ -28,6 +28,7 @@ from billingual.options import (
     checked_observers,
     context_of,
     limiter_of,
+    policy_of,
 )
 from billingual.policy.budget import RetryBudget
 from billingual.policy.limiter import Limiter
@@ -126,7 +127,7 @@ class AsyncClient(AsyncOperations):
             organization=organization,
             base_url=base_url,
             allow_insecure=allow_insecure,
-            retry=retry,
+            retry=policy_of(retry),
             timeout=timeout,
             deadline=deadline,
             limiter=limiter_of(limiter),
@@ -235,7 +236,7 @@ class AsyncClient(AsyncOperations):
             "token": token,
             "tenant": tenant,
             "organization": organization,
-            "retry": retry,
+            "retry": UNSET if retry is UNSET else policy_of(retry),
             "timeout": timeout,
             "deadline": deadline,
             "observers": UNSET if observers is UNSET else checked_observers(observers),

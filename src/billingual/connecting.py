@@ -13,7 +13,7 @@ from billingual.drivers.blocking import SteppingDriver
 from billingual.drivers.on_anyio import AnyioDriver
 from billingual.drivers.threaded import ThreadedTransport
 from billingual.errors import ConfigurationError
-from billingual.options import Settings, deadline_of, policy_of, timeouts_of
+from billingual.options import Settings, deadline_of, timeouts_of
 from billingual.policy.budget import RetryBudget
 from billingual.protocol import (
     Account,
@@ -150,7 +150,7 @@ def open_desk(
     capabilities = _united(dialects)
     scope = _scope(settings, account, capabilities)
     base_url = checked_base_url(_address(settings, account), allow_insecure=settings.allow_insecure)
-    auth, policy = BearerAuth(_token(settings, account)), policy_of(settings.retry)
+    auth, policy = BearerAuth(_token(settings, account)), settings.retry
     key = (origin_of(base_url), auth.identity)
     return Desk(
         provider=provider.name,

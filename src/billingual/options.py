@@ -41,7 +41,7 @@ class Settings:
     organization: str | None
     base_url: str | None
     allow_insecure: bool
-    retry: str | RetryPolicy
+    retry: RetryPolicy
     timeout: float | Timeouts
     deadline: float | None
     limiter: Limiter
@@ -59,7 +59,7 @@ def policy_of(retry: str | RetryPolicy) -> RetryPolicy:
     policy = POLICIES.load(retry) if isinstance(retry, str) else retry
     if isinstance(retry, str) and not hasattr(policy, "decide") and callable(policy):
         policy = policy()
-    if not hasattr(policy, "decide"):
+    if isinstance(policy, type) or not hasattr(policy, "decide"):
         raise ConfigurationError(
             f"retry={retry!r} is no policy; give 'standard', 'patient', 'none', 'breaker' or a "
             "Retry with the numbers you want."

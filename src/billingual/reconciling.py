@@ -263,7 +263,7 @@ class Looker:
         if intent is None or wanted is None:
             return _unknown(f"{self.desk.provider} does not say by which status to know it")
         invoice = await read(self.desk, intent.invoice_ids[0])
-        if invoice.status == wanted:
+        if invoice.status in wanted:
             return Reconciliation(
                 finding=Finding.ADOPTED,
                 why=f"the invoice is {invoice.status}",

@@ -12,10 +12,13 @@ import attrs
 
 from billingual.protocol import TransportFactory, TransportOptions
 from billingual.testing import TRANSPORT_CHECKS, Handler, InProcess, asgi_app
+from billingual.transports.aiohttp import AiohttpTransport
 from billingual.transports.asgi import AsgiTransport
 from billingual.transports.httpx import HttpxTransport
+from billingual.transports.httpx2 import Httpx2Transport
 from billingual.transports.memory import MemoryTransport
 from billingual.transports.sandbox import SandboxTransport
+from billingual.transports.urllib3 import Urllib3Transport
 
 __all__ = ["CASES", "ROWS", "Row"]
 
@@ -59,35 +62,23 @@ class Row:
         subject: what is checked.
         drivers: under which drivers.
         not_applicable: the checks that mean nothing to it, by the beginning of the reason.
-        findings: rules that it is known to break under a driver, always or now and then, and how.
-            Empty where all is well.
     """
 
     subject: str | Callable[[TransportOptions], object] | InProcess
     drivers: tuple[str, ...] = ("asyncio", "trio", "blocking")
     not_applicable: dict[str, str] = attrs.field(factory=dict)
-    findings: dict[tuple[str, str], str] = attrs.field(factory=dict)
 
     def expected(self, check: str, driver: str) -> tuple[str, str]:
         """Return the outcome of a check, and how the reason begins if it does not apply."""
         table = {**self.not_applicable, **(BLOCKING if driver == "blocking" else {})}
-        if (driver, check) in self.findings:
-            return "passed or failed", ""
         return ("not applicable", table[check]) if check in table else ("passed", "")
 
 
 ROWS: Final = {
-    "httpx": Row(
-        HttpxTransport,
-        findings={
-            **{
-                (driver, "surplus-bytes-are-no-answer"): "httpcore keeps them for the next answer"
-                for driver in ("asyncio", "trio", "blocking")
-            },
-            ("asyncio", "an-address-that-is-none-is-refused"): "a port above 65535",
-            ("asyncio", "a-certificate-of-the-clients-is-shown"): "ssl.SSLError leaves send",
-        },
-    ),
+    "aiohttp": Row(AiohttpTransport, drivers=("asyncio",)),
+    "httpx": Row(HttpxTransport),
+    "httpx2": Row(Httpx2Transport),
+    "urllib3": Row(Urllib3Transport),
     "memory": Row(InProcess(_memory), not_applicable=_all_but(IN_PROCESS | LIFE, NO_NETWORK)),
     "asgi": Row(
         InProcess(_asgi),

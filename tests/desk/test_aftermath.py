@@ -14,7 +14,7 @@ from billingual.events import CallStarted
 
 GET = "GET /api/v1/invoices/{invoiceId}"
 ACTS = [("finalize", "FINALIZED"), ("void", "VOID")]
-ENDS = {Feature.FINALIZE: "FINALIZED", Feature.VOID: "VOID"}
+ENDS = {Feature.FINALIZE: frozenset({"FINALIZED"}), Feature.VOID: frozenset({"VOID"})}
 KNOWING = Provider(
     name="pocket",
     dialects=(PocketDialect(attrs.evolve(CAPABILITIES, ends=ENDS)),),

@@ -1,10 +1,59 @@
-"""The four dialects: how each API family writes the invoice protocol as HTTP.
+"""How API families write the protocol as HTTP, and the tools that dialects are made with.
 
-``exante`` and ``bulk`` are two halves of one provider, ``tenant`` and ``v1`` stand alone. Each is
-pure: it makes requests and reads answers, and something else carries them. Import a dialect from
-its own module; naming one here imports none.
+For dialects of your own: :class:`Answer` judges and reads an answer and makes the errors,
+:func:`read_request` and :func:`write_request` make requests, :func:`decode_json`,
+:func:`encode_json` and :func:`structure` are strict JSON without a float, and :class:`Field` with
+:func:`write_fields` turn what a caller gave into a body by a table.
 """
 
 from __future__ import annotations
 
-__all__: list[str] = []
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from billingual.dialects._codec import (
+        Number,
+        UnreadableError,
+        decode_json,
+        encode_json,
+        structure,
+    )
+    from billingual.dialects._fields import Field, write_fields
+    from billingual.dialects._http import Answer, error_class, read_request, write_request
+
+__all__ = [
+    "Answer",
+    "Field",
+    "Number",
+    "UnreadableError",
+    "decode_json",
+    "encode_json",
+    "error_class",
+    "read_request",
+    "structure",
+    "write_fields",
+    "write_request",
+]
+
+_HOMES = {
+    "Answer": "_http",
+    "Field": "_fields",
+    "Number": "_codec",
+    "UnreadableError": "_codec",
+    "decode_json": "_codec",
+    "encode_json": "_codec",
+    "error_class": "_http",
+    "read_request": "_http",
+    "structure": "_codec",
+    "write_fields": "_fields",
+    "write_request": "_http",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a tool on first use: who names a dialect needs none of them."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - only a first use pays for it
+
+    return getattr(import_module(f"{__name__}.{home}"), name)

@@ -13,6 +13,7 @@ from billingual.errors import (
     BillingualError,
     CircuitOpenError,
     DeadlineExceededError,
+    InternalError,
     LockedError,
     NotConnectedError,
     PoolTimeoutError,
@@ -24,11 +25,16 @@ from billingual.errors import (
     TransportError,
     UsageError,
 )
-from billingual.outcome import Attempt, Outcome, Safety
+from billingual.outcome import Attempt, Evidence, Outcome, Safety
 
-__all__ = ["classify", "refused_resend", "verdict"]
+__all__ = ["classify", "refused_resend", "seen", "verdict"]
 
 
+# Answers that come before a provider looks at the key: who asks, and whether an earlier delivery is
+# still under way. Source: https://docs.stripe.com/error-low-level, read 2026-11; 403 is inferred.
+_BEFORE_THE_KEY: Final = frozenset({401, 403, 409})
+_ANSWERED: Final = Evidence(connected=True, request_complete=True, answer_begun=True)
+_NOTHING: Final = Evidence(connected=False, request_complete=False, answer_begun=False)
 _UNSENT: Final = (
     UsageError, DeadlineExceededError, CircuitOpenError, NotConnectedError, PoolTimeoutError,
 )  # fmt: skip
@@ -59,20 +65,42 @@ def classify(error: BillingualError, *, limits_first: bool = True) -> Outcome:
     return Outcome.UNKNOWN
 
 
+def seen(error: Exception | None) -> tuple[Evidence, int | None]:
+    """Return what was seen of an attempt and the status of its answer, from the error it raised.
+
+    Args:
+        error: None for an attempt that ended well.
+    """
+    if error is None:
+        return _ANSWERED, None
+    if isinstance(error, TransportError):
+        return error.evidence, None
+    if isinstance(error, InternalError):
+        return Evidence(), None
+    exchange = error.exchange if isinstance(error, (ProviderError, LockedError)) else None
+    if exchange is not None:
+        return _ANSWERED, exchange.status
+    return _NOTHING, None
+
+
 def verdict(attempts: Sequence[Attempt], safety: Safety = Safety.CREATE) -> Outcome:
     """Name the end of a write from all of its attempts; the last one alone does not tell.
 
     A refusal after an unclear attempt may be the echo of our own success (a duplicate number, a
     status lock), so it stays unknown. Not so where a key makes the provider repeat its first
     answer: had an earlier attempt succeeded, that would have come. A conflict says there that an
-    attempt is still under way.
+    attempt is still under way, and who may not ask is told so before the key is looked at.
     """
     if not attempts:
         return Outcome.NOT_SENT
     last = attempts[-1].outcome
     if last is Outcome.COMMITTED:
         return last
-    if safety is Safety.KEYED and last is Outcome.REJECTED and attempts[-1].status != 409:
+    if (
+        safety is Safety.KEYED
+        and last is Outcome.REJECTED
+        and attempts[-1].status not in _BEFORE_THE_KEY
+    ):
         return last
     unclear = any(each.outcome is Outcome.UNKNOWN for each in attempts)
     return Outcome.UNKNOWN if unclear else last

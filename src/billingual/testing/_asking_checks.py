@@ -148,10 +148,10 @@ def resends_are_declared_truthfully(trial: Trial) -> None:
             )
         if sample.feature is Feature.CREATE:
             for each in writes:
-                keyed = any("idempotency" in name.lower() for name, _ in each.headers)
+                keyed = each.key_header is not None
                 expect(
-                    keyed or each.safety is Safety.CREATE,
-                    expected="create: CREATE, as no header carries an idempotency key",
+                    each.safety is (Safety.KEYED if keyed else Safety.CREATE),
+                    expected="create: KEYED where it has a key_header, and CREATE elsewhere",
                     seen=each.safety,
                 )
 
