@@ -9,13 +9,12 @@ owner can read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from ipaddress import ip_address
 from os import PathLike
 from ssl import SSLContext
 from typing import Any, Final, Required, TypedDict, cast
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-from billingual.auth import TokenSource, sealed
+from billingual.auth import TokenSource, is_loopback, sealed
 from billingual.driver import Driver
 from billingual.errors import ConfigurationError, UnknownNameError
 from billingual.policy.budget import RetryBudget
@@ -104,7 +103,7 @@ def from_address(url: str, given: ClientOptions) -> NamedOptions:
     if transport:
         found["transport"] = transport
     if parts.netloc:
-        plain = secure is False or (secure is None and _is_loopback(parts.hostname or ""))
+        plain = secure is False or (secure is None and is_loopback(parts.hostname or ""))
         found["base_url"] = f"{'http' if plain else 'https'}://{parts.netloc}{parts.path}"
     elif parts.path.strip("/"):
         raise ConfigurationError(
@@ -202,15 +201,6 @@ def _number(text: str, name: str) -> float:
         return float(text)
     except ValueError:
         raise ConfigurationError(f"{name}={text!r} is no number.") from None
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _shown(parts: SplitResult) -> str:

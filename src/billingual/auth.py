@@ -24,6 +24,7 @@ __all__ = [
     "Secret",
     "TokenSource",
     "checked_base_url",
+    "is_loopback",
     "origin_of",
     "sealed",
     "struck_out",
@@ -207,7 +208,7 @@ def checked_base_url(url: str, *, allow_insecure: bool = False) -> str:
         raise ConfigurationError("the base URL names no host that all programs read alike.")
     if not {".", ".."}.isdisjoint(unquote(parts.path).split("/")):
         raise ConfigurationError("the base URL's path holds . or .. as a segment.")
-    if parts.scheme == "http" and not allow_insecure and not _is_loopback(host):
+    if parts.scheme == "http" and not allow_insecure and not is_loopback(host):
         raise ConfigurationError(
             f"http://{host} would carry the token unencrypted; use https://, or say "
             "allow_insecure=True if you know the network."
@@ -221,7 +222,8 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine, by its name or number."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
