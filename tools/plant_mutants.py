@@ -34,7 +34,7 @@ MUTANTS: Final = (
     Mutant(
         "an unclear write is never sent again",
         "policy/outcome.py",
-        '    if not safety.writes:\n        return ""\n',
+        '    if safety.replayable:\n        return ""\n',
         '    return ""\n',
         ("tests/lessons", "tests/policy", "tests/desk"),
     ),
@@ -71,7 +71,28 @@ MUTANTS: Final = (
         "policy/outcome.py",
         "Outcome.NOT_APPLIED if limits_first else Outcome.UNKNOWN",
         "Outcome.NOT_APPLIED",
-        ("tests/policy",),
+        ("tests/policy", "tests/desk/test_calls.py"),
+    ),
+    Mutant(
+        "all attempts of an operation carry one key",
+        "call.py",
+        "        self.key = self.key or self.desk.driver.fresh_key()",
+        "        self.key = self.desk.driver.fresh_key()",
+        ("tests/desk",),
+    ),
+    Mutant(
+        "an answer that was not understood is not committed",
+        "call.py",
+        "        self._note(len(self.attempts) + 1, classify(error), error)",
+        "        self._note(len(self.attempts) + 1, Outcome.COMMITTED, None)",
+        ("tests/desk",),
+    ),
+    Mutant(
+        "an unclear write is looked for in its own account",
+        "reconciling.py",
+        "    if unclear.account not in {(), desk.account}:",
+        "    if unclear.account is None:",
+        ("tests/desk",),
     ),
     Mutant(
         "Retry-After counts in seconds",

@@ -282,6 +282,21 @@ def test_a_policy_that_raises_stops_the_call(step: Any, driver: Any) -> None:
     assert caught.value.stopped == "the retry policy raised KeyError"
 
 
+def test_a_rate_limit_behind_the_handler_makes_a_write_unclear(step: Any, driver: Any) -> None:
+    """Where a dialect says that its limit may stand behind the handler, 429 proves nothing."""
+    late = PocketDialect(attrs.evolve(CAPABILITIES, limits_first=False))
+    provider = attrs.evolve(POCKET, dialects=(late,))
+    client, transport = client_of(driver, lambda _: say(429), provider=provider)
+
+    with pytest.raises(errors.OutcomeUnknown):
+        step(client.create(Draft(number="1")))
+    assert 1 == len(transport.requests)
+
+    with pytest.raises(errors.RateLimitedError):
+        step(client.get("i1"))
+    assert 5 == len(transport.requests)
+
+
 def test_a_rate_limit_names_its_time_on_the_error(step: Any, driver: Any) -> None:
     """What is too long to wait for is the caller's to know."""
     client, transport = client_of(driver, [say(429, retry_after="86400")])
