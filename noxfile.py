@@ -69,7 +69,7 @@ def _group(name: str) -> list[str]:
 
 def tests(session: nox.Session) -> None:
     """Run the tests; on Python 3.11 with branch coverage of floors 0 to 2."""
-    session.install("-e", ".[cli]", *_group("test"), *_group("tools"))
+    session.install("-e", ".[all]", *_group("test"), *_group("tools"))
     if session.name != "tests-3.11":
         session.run(*PYTEST, *session.posargs)
         return
@@ -86,7 +86,7 @@ for _version, _interpreter in INTERPRETERS.items():
 @nox.session(python="3.11")
 def types(session: nox.Session) -> None:
     """Check types strictly, ours and a user's view of them."""
-    session.install("-e", ".[cli]", *_group("types"), *_group("tools"))
+    session.install("-e", ".[all]", *_group("types"), *_group("tools"))
     session.run("mypy")
     session.run("mypy", "--strict", "tests/typing", "tools")
 
@@ -94,7 +94,7 @@ def types(session: nox.Session) -> None:
 @nox.session(python="3.11")
 def lint(session: nox.Session) -> None:
     """Check style and format, and that generated files are what their makers write."""
-    session.install("-e", ".[cli]", *_group("lint"), *_group("tools"))
+    session.install("-e", ".[all]", *_group("lint"), *_group("tools"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("python", "tools/generate_currencies.py", "--check")
@@ -106,14 +106,14 @@ def lint(session: nox.Session) -> None:
 @nox.session(python="3.11")
 def architecture(session: nox.Session) -> None:
     """Check who imports whom."""
-    session.install("-e", ".[cli]", *_group("architecture"))
+    session.install("-e", ".[all]", *_group("architecture"))
     session.run("lint-imports")
 
 
 @nox.session(python="3.11")
 def examples(session: nox.Session) -> None:
     """Run what a newcomer pastes: the README's blocks and every example."""
-    session.install(".[cli]", *_group("test"))
+    session.install(".[all]", *_group("test"))
     session.run("pytest", "-q", "-p", "no:randomly", "README.md", "docs")
     for example in sorted((ROOT / "examples").glob("*.py")):
         session.run("python", str(example.relative_to(ROOT)), silent=True)
@@ -130,7 +130,7 @@ def package(session: nox.Session) -> None:
     wheel = next((place / "dist").glob("*.whl"))
     session.run("check-wheel-contents", str(wheel))
     session.run("twine", "check", "--strict", *map(str, (place / "dist").iterdir()))
-    session.install(f"billingual[cli] @ {wheel.as_uri()}", *_group("test"))
+    session.install(f"billingual[all] @ {wheel.as_uri()}", *_group("test"))
     # tests/house reads the checkout itself; everything else must pass without it.
     shutil.copytree(ROOT / "tests", place / "tests", ignore=shutil.ignore_patterns("house"))
     shutil.copy(ROOT / "pyproject.toml", place)
@@ -142,9 +142,10 @@ def package(session: nox.Session) -> None:
 @nox.session(python="3.11")
 def min_deps(session: nox.Session) -> None:
     """Run the tests against the oldest versions we say we work with."""
+    extras = PROJECT["project"]["optional-dependencies"]
     needs = [
         *PROJECT["project"]["dependencies"],
-        *PROJECT["project"]["optional-dependencies"]["cli"],
+        *(need for name in ("aiohttp", "cli", "httpx2", "urllib3") for need in extras[name]),
     ]
     oldest = [re.sub(r">=([\w.]+).*", r"==\1", need) for need in needs]
     session.install("-e", ".", *oldest, *_group("test"))
@@ -154,20 +155,29 @@ def min_deps(session: nox.Session) -> None:
 @nox.session(python="3.11")
 def proofs(session: nox.Session) -> None:
     """Run the long proofs to their end; the gate runs a seeded sample of each."""
-    session.install("-e", ".[cli]", *_group("test"))
+    session.install("-e", ".[all]", *_group("test"))
     session.run(*PYTEST, "--full-proofs", "--timeout=1800", "tests/proofs", *session.posargs)
 
 
 @nox.session(python="3.11")
 def mutants(session: nox.Session) -> None:
     """Break our own code on purpose, rule by rule, and see that the tests notice."""
-    session.install("-e", ".[cli]", *_group("test"))
+    session.install("-e", ".[all]", *_group("test"))
     session.run("python", "tools/plant_mutants.py", *session.posargs)
+
+
+@nox.session(python="3.11")
+@nox.parametrize("name", ["billingual-stripe", "billingual-carrier"])
+def strangers(session: nox.Session, name: str) -> None:
+    """Run what a stranger added: a fifth dialect against localstripe, and a transport."""
+    place = ROOT / "examples" / name
+    session.install("-e", ".[sandbox,testing]", "-e", str(place), *_group("strangers"))
+    session.run("pytest", "-c", str(place / "pyproject.toml"), "--rootdir", str(place), str(place))
 
 
 @nox.session(python="3.11")
 def bench(session: nox.Session) -> None:
     """Measure: every file of benchmarks/, each of which asks one question."""
-    session.install(".[cli]", *_group("bench"))
+    session.install(".[all]", *_group("bench"))
     for benchmark in sorted((ROOT / "benchmarks").glob("*.py")):
         session.run("python", str(benchmark.relative_to(ROOT)), *session.posargs)
