@@ -1,0 +1,219 @@
+"""One connection, watched: how far a request got, and how long there is left to wait.
+
+http.client waits for each piece of an answer anew, so that a server that drips would hold it for
+ever, and takes the end of a connection for the end of an answer. It works on anything that looks
+like a socket; so it is given one that looks at the clock before each wait and remembers what it
+saw.
+"""
+
+from __future__ import annotations
+
+import io
+import selectors
+import socket
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from typing import Any, Final
+
+from billingual import (
+    ConnectionLostError,
+    Evidence,
+    NotConnectedError,
+    TimedOutError,
+    TransportError,
+    TransportOptions,
+    WireRequest,
+    WireResponse,
+)
+from billingual.driver import Place
+from billingual.transports import Address, BodyReader, default_context
+from billingual.wire import Bounds, Headers
+
+__all__ = ["Line"]
+
+_PIECE: Final = 65_536
+_SHORTEST_S: Final = 0.001
+"""To a socket no time at all means something else: not to wait."""
+_ANNOUNCED: Final = frozenset({"PATCH", "POST", "PUT"})
+"""Methods whose length is announced even where there is no body."""
+
+
+class _Answer(HTTPResponse):
+    """An answer; http.client passes over 100 only, and 103 or its like is no answer either."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]  # not in the stubs
+        return version, 100 if 101 < status < 200 else status, reason
+
+
+class _Watched:
+    """As much of a socket as http.client uses."""
+
+    def __init__(self, raw: socket.socket) -> None:
+        self.raw = raw
+        self.bounds: Bounds
+        self.begun = False
+        self.ended = False
+
+    def sendall(self, data: bytes) -> None:
+        self.wait_for(self.bounds.timeouts.write)
+        self.raw.sendall(data)
+
+    def makefile(self, *_: object) -> io.BufferedReader:
+        return io.BufferedReader(_Reader(self))
+
+    def close(self) -> None:
+        self.raw.close()
+
+    def wait_for(self, seconds: float) -> None:
+        patience_s = self.bounds.phase(seconds)
+        if patience_s <= 0:
+            raise TimeoutError
+        self.raw.settimeout(max(patience_s, _SHORTEST_S))
+
+
+class _Reader(io.RawIOBase):
+    """What one answer is read from; the socket stays open after it."""
+
+    def __init__(self, watched: _Watched) -> None:
+        super().__init__()
+        self._watched = watched
+        self._file: Any = watched.raw.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        watched = self._watched
+        watched.wait_for(watched.bounds.timeouts.read)
+        count: int | None = self._file.readinto(buffer)
+        watched.begun = watched.begun or bool(count)
+        watched.ended = not count
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class Line:
+    """A connection to one origin, or none yet; for one exchange at a time."""
+
+    def __init__(self, options: TransportOptions) -> None:
+        self._options = options
+        self._http: HTTPConnection | None = None
+        self._watched: _Watched
+        self._origin = ""
+        self._idle_since = 0.0
+        self._complete: bool | None = None
+
+    def exchange(self, request: WireRequest, address: Address, bounds: Bounds) -> WireResponse:
+        """Send one request and read its whole answer; this blocks.
+
+        Raises:
+            TransportError: if no whole answer came; its evidence says how far the request got.
+        """
+        kind: type[TransportError]
+        try:
+            http = self._connected(address, bounds)
+            self._write(http, request, address.target)
+            return self._read(http, bounds)
+        except (OSError, HTTPException, ValueError) as error:
+            failure = type(error).__name__
+            kind = TimedOutError if isinstance(error, TimeoutError) else ConnectionLostError
+        # Raised out here: no exception of a library, with what it quotes, hangs on ours.
+        if self._http is None:
+            unsent = Evidence(connected=False, request_complete=False, answer_begun=False)
+            raise NotConnectedError(
+                f"no connection to {address.origin} ({failure}).", evidence=unsent
+            )
+        raise kind(f"{address.origin}: the exchange failed ({failure}).", evidence=self._evidence())
+
+    async def aclose(self) -> None:
+        """Hang up."""
+        self._hang_up()
+
+    def drop(self, place: Place) -> bool:  # noqa: ARG002 - threads share their connections
+        """Hang up; False if there was no connection."""
+        return self._hang_up()
+
+    def _connected(self, address: Address, bounds: Bounds) -> HTTPConnection:
+        """Return the connection there is, if it is of use, or make one."""
+        http = self._http
+        if http is None or self._origin != address.origin or not self._is_good(http):
+            self._hang_up()
+            http = self._connect(address, bounds.phase(bounds.timeouts.connect))
+        self._watched.bounds, self._watched.begun, self._complete = bounds, False, None
+        return http
+
+    def _connect(self, address: Address, seconds: float) -> HTTPConnection:
+        secure = address.scheme == "https"
+        default = 443 if secure else 80
+        at = (address.host, address.port or default)
+        raw = socket.create_connection(at, max(seconds, _SHORTEST_S))
+        try:
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if secure:
+                tls = self._options.tls or default_context()
+                raw = tls.wrap_socket(raw, server_hostname=address.host)
+        except BaseException:
+            raw.close()
+            raise
+        self._origin, self._watched = address.origin, _Watched(raw)
+        self._http = http = HTTPConnection(*at)
+        http.default_port = default
+        http.response_class = _Answer
+        http.auto_open = 0
+        http.sock = self._watched  # it looks like a socket
+        return http
+
+    def _is_good(self, http: HTTPConnection) -> bool:
+        """Tell whether the server keeps the connection and has nothing more to say on it."""
+        idle_s = self._options.driver.now() - self._idle_since
+        if http.sock is None or self._watched.ended or idle_s > self._options.keepalive_s:
+            return False
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(self._watched.raw, selectors.EVENT_READ)
+            return not waiting.select(0)
+
+    def _write(self, http: HTTPConnection, request: WireRequest, target: str) -> None:
+        body = request.body
+        http.putrequest(request.method, target, skip_accept_encoding=True)
+        for name, value in request.headers:
+            http.putheader(name, value)
+        if body is not None or request.method in _ANNOUNCED:
+            http.putheader("Content-Length", str(len(body or b"")))
+        http.endheaders(body)
+        self._complete = True
+
+    def _read(self, http: HTTPConnection, bounds: Bounds) -> WireResponse:
+        with http.getresponse() as answer:
+            self._refuse_end("head")
+            status, headers = answer.status, Headers(answer.getheaders())
+            reader = BodyReader(headers.get("content-encoding"), bounds, status=status)
+            while piece := answer.read1(_PIECE):
+                reader.feed(piece)
+            if answer.chunked or answer.length:
+                self._refuse_end("body")
+        if status == 101:
+            self._hang_up()  # whatever is spoken there now, nobody asked for it
+        self._idle_since = self._options.driver.now()
+        return WireResponse(status=status, headers=headers, body=reader.finish())
+
+    def _refuse_end(self, part: str) -> None:
+        if self._watched.ended:
+            raise ConnectionLostError(
+                f"{self._origin}: the connection ended within the {part}.",
+                evidence=self._evidence(),
+            )
+
+    def _evidence(self) -> Evidence:
+        begun = self._watched.begun
+        return Evidence(connected=True, request_complete=self._complete, answer_begun=begun)
+
+    def _hang_up(self) -> bool:
+        http, self._http = self._http, None
+        was_open = http is not None and http.sock is not None
+        if http is not None:
+            http.close()
+            self._watched.close()
+        return was_open

@@ -1,0 +1,127 @@
+"""What goes out to Stripe: a form for each write, a query for each page.
+
+- A form is nested by brackets: ``metadata[order]=7``. https://docs.stripe.com/api, read 2026-11
+- Times are whole seconds since 1970, currencies small letters.
+  https://docs.stripe.com/api/invoices/create, read 2026-11
+- Metadata is up to 50 pairs of text, names up to 40 characters, values up to 500; an empty value
+  takes its name away. https://docs.stripe.com/api/metadata, read 2026-11
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final, cast
+
+from billingual import CustomField
+from billingual.dialects import Field, write_fields
+from billingual.errors import InvalidInputError, UnsupportedError
+from billingual.model import Query, checked_currency
+
+__all__ = ["CHANGES", "DRAFT", "EPOCH", "FILTERS", "LARGEST_PAGE", "form", "page_query"]
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LARGEST_PAGE: Final = 100
+_MOST, _LONGEST_NAME, _LONGEST_VALUE = 50, 40, 500
+
+
+def _text(value: object, name: str) -> str:
+    if isinstance(value, str) and value:
+        return value
+    raise InvalidInputError(name, "Stripe takes nothing empty here", "give text, or leave it out")
+
+
+def _code(value: object, name: str) -> str:
+    return checked_currency(value, name).lower()
+
+
+def _seconds(value: object, name: str) -> str:
+    seconds, fraction = divmod(cast(datetime, value) - EPOCH, timedelta(seconds=1))
+    if fraction:
+        raise InvalidInputError(name, "Stripe counts whole seconds", "leave the fraction out")
+    return str(seconds)
+
+
+def _metadata(value: object, name: str) -> dict[str, str]:
+    fields = cast(tuple[CustomField, ...], value)
+    if len(fields) > _MOST:
+        raise InvalidInputError(name, f"there are {len(fields)}", f"give at most {_MOST}")
+    for each in fields:
+        if not 0 < len(each.key) <= _LONGEST_NAME or set("[]") & set(each.key):
+            fix = f"give 1 to {_LONGEST_NAME} characters, no square brackets"
+            raise InvalidInputError(name, f"the name {each.key!r} is not one of Stripe's", fix)
+        if not isinstance(each.value, str) or len(each.value) > _LONGEST_VALUE:
+            fix = f"give text of up to {_LONGEST_VALUE} characters"
+            raise InvalidInputError(f"{name}.{each.key}", "Stripe keeps short text only", fix)
+    return {each.key: str(each.value) for each in fields}
+
+
+def _only(value: object, name: str) -> str:
+    values = cast(tuple[str, ...], value)
+    if len(values) == 1:
+        return _text(values[0], name)
+    raise InvalidInputError(
+        name, f"Stripe looks for one, and there are {len(values)}", "list once for each"
+    )
+
+
+CHANGES: Final = {
+    "number": Field("number", _text, nullable=False),
+    "issued_at": Field("effective_at", _seconds, nullable=False),
+    "due_at": Field("due_date", _seconds, nullable=False),
+    "collection_method": Field("collection_method", _text, nullable=False),
+    "fields": Field("metadata", _metadata),
+}
+"""What an update takes: the protocol's name for each field, Stripe's, and how it is written."""
+
+DRAFT: Final = {
+    "counterparty": Field("customer", _text, nullable=False),
+    "currency": Field("currency", _code, nullable=False),
+    **{name: CHANGES[name] for name in ("number", "issued_at", "due_at", "fields")},
+}
+FILTERS: Final = {
+    "counterparty_ids": Field("customer", _only),
+    "status": Field("status", _only),
+    "collection_method": Field("collection_method", _only),
+    "due_from": Field("due_date[gte]", _seconds),
+    "due_to": Field("due_date[lte]", _seconds),
+}
+
+
+def form(table: Mapping[str, Field], given: Mapping[str, object]) -> dict[str, str]:
+    """Write fields under Stripe's names.
+
+    Raises:
+        InvalidInputError: if a value cannot be right; the error names the field.
+    """
+    pairs: dict[str, str] = {}
+    for name, value in write_fields(table, given).items():
+        if isinstance(value, dict):
+            pairs |= {f"{name}[{key}]": text for key, text in value.items()}
+        else:
+            pairs[name] = str(value)
+    return pairs
+
+
+def page_query(query: Query, provider: str) -> dict[str, str]:
+    """Write the parameters of one page.
+
+    Raises:
+        UnsupportedError: if the rows are to be sorted.
+        InvalidInputError: if a value cannot be asked for.
+    """
+    if query.sort is not None:
+        raise UnsupportedError(provider, "sorting", "take the rows as they come: newest first")
+    if query.page > 1 and query.cursor is None:
+        raise InvalidInputError(
+            "cursor", "only the first page can be asked for without one", "walk the list in order"
+        )
+    size = query.page_size or LARGEST_PAGE
+    if size > LARGEST_PAGE:
+        raise InvalidInputError("page_size", f"{size} is too many", f"give 1 to {LARGEST_PAGE}")
+    pairs = {**form(FILTERS, query.filter.given()), "limit": str(size)}
+    if query.cursor is not None:
+        pairs["starting_after"] = query.cursor
+    for name in pairs.keys() & query.filter.extra_params:
+        raise InvalidInputError("extra_params", f"{name!r} is there already", "leave it out")
+    return pairs | dict(query.filter.extra_params)
