@@ -150,6 +150,7 @@ def struck_out(response: WireResponse, signature: Headers) -> WireResponse:
             (_struck(name, written), _struck(value, written)) for name, value in response.headers
         ),
         body=written.sub(b"***", response.body),
+        request_complete=response.request_complete,
     )
 
 

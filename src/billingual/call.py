@@ -7,8 +7,8 @@ attempts mean together is pronounced here, once: a definite answer, or ``Outcome
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from functools import partial
 from typing import Final, TypeVar
 
 import attrs
@@ -17,6 +17,7 @@ from billingual.auth import struck_out
 from billingual.capabilities import Feature
 from billingual.desk import HEADERS, Desk
 from billingual.drivers.blocking import lacks_a_loop
+from billingual.endings import fault_of, said_yes, unclear_end
 from billingual.errors import (
     BillingualError,
     ClosedError,
@@ -24,11 +25,8 @@ from billingual.errors import (
     DeadlineExceededError,
     InternalError,
     OutcomeUnknown,
-    ProtocolError,
-    ProviderError,
     RateLimitedError,
     ServerError,
-    TransportError,
 )
 from billingual.events import (
     AttemptEnded,
@@ -112,6 +110,7 @@ class _Call:
     in_flight: bool = False
     key: str | None = None
     keyed: int = 0
+    acted: bool = False
 
     async def run(self, conversation: Conversation[T]) -> T:
         try:
@@ -141,7 +140,7 @@ class _Call:
                 request = request.keyed(self._next_key())
             response = await self._deliver(request)
             try:
-                request = conversation.send(response)
+                following = conversation.send(response)
             except StopIteration as done:
                 self._understood(response)
                 value: T = done.value
@@ -149,18 +148,19 @@ class _Call:
             except BillingualError as error:
                 self._misread(error)
                 error.attempts = tuple(self.attempts)
-                if request.safety.writes and classify(error) is Outcome.UNKNOWN:
+                if self.acted or (request.safety.writes and classify(error) is Outcome.UNKNOWN):
                     raise self._unclear(request, error, likely="applied") from error
                 raise
             except Exception as fault:
-                ours = _fault(f"the dialect {self.dialect.name!r}", fault)
+                ours = fault_of(f"the dialect {self.dialect.name!r}", fault)
                 self._misread(ours)
                 ours.attempts = tuple(self.attempts)
-                if request.safety.writes:
+                if self.acted or request.safety.writes:
                     raise self._unclear(request, ours, likely="applied") from fault
                 raise ours from fault
-            else:
-                self._understood(response)
+            self._understood(response)
+            self.acted = self.acted or request.safety.writes
+            request = following
 
     def _next_key(self) -> str:
         """Return a key for each request of the operation, all of them made from one.
@@ -169,7 +169,10 @@ class _Call:
         """
         self.key = self.key or self.desk.driver.fresh_key()
         self.keyed += 1
-        return self.key if self.keyed == 1 else f"{self.key}-{self.keyed}"
+        if self.keyed == 1:
+            return self.key
+        # No key holds a space, so nobody's own key can be what is hashed here.
+        return hashlib.sha256(f"{self.key} {self.keyed}".encode()).hexdigest()
 
     def _understood(self, response: WireResponse) -> None:
         self._learn_from(None)
@@ -193,8 +196,9 @@ class _Call:
         except BillingualError as error:
             error.attempts = tuple(self.attempts)
             unclear = verdict(self.attempts, request.safety) is Outcome.UNKNOWN
-            if request.safety.writes and unclear:
-                likely = "applied" if _said_yes(error) else "unclear"
+            # Where an earlier request of the operation was carried out, nothing is a mere failure.
+            if self.acted or (request.safety.writes and unclear):
+                likely = "applied" if self.acted or said_yes(error) else "unclear"
                 raise self._unclear(request, error, likely=likely) from error
             raise
 
@@ -279,7 +283,7 @@ class _Call:
         except BillingualError as said:
             error = said
         except Exception as fault:  # noqa: BLE001 - a foreign transport may raise anything
-            error = _fault("the transport", fault)
+            error = fault_of("the transport", fault)
         except BaseException as stop:  # noqa: BLE001 - cancelled or interrupted: it goes on below
             error = stop
         # Raised out here and bare, so that no frame of a library, with its headers, hangs on it.
@@ -291,7 +295,7 @@ class _Call:
         except BillingualError:
             raise
         except Exception as fault:
-            raise _fault(f"the dialect {self.dialect.name!r}", fault) from fault
+            raise fault_of(f"the dialect {self.dialect.name!r}", fault) from fault
 
     def _note(
         self,
@@ -347,26 +351,10 @@ class _Call:
     def _unclear(
         self, request: WireRequest, error: BillingualError, *, likely: str
     ) -> OutcomeUnknown:
-        # The advice of the error beneath is for failures; here there is only one.
-        told = error.told if isinstance(error, ProviderError) else str(error)
-        unknown = OutcomeUnknown(
-            f"{self.desk.provider} may or may not have carried out {self.feature.value} "
-            f"({request.method} {request.route}): {told.rstrip('.')}. Do not simply send it "
-            "again: look at the provider first, as reconcile() does.",
-            provider=self.desk.provider,
-            operation=self.feature.value,
-            request=request,
-            likely=likely,
-            exchange=error.exchange if isinstance(error, ProviderError) else None,
-            intent=self.intent,
-            given_up_at=self.desk.driver.wall(),
-            account=self.desk.account,
-        )
-        unknown.attempts = tuple(self.attempts)
-        unknown.stopped = error.stopped
-        if self.desk.look is not None:
-            unknown.bind(partial(self.desk.look, self.desk))
-        return unknown
+        return unclear_end(
+            self.desk, self.feature, request, error,
+            likely=likely, intent=self.intent, attempts=self.attempts,
+        )  # fmt: skip
 
     def _tell(self, kind: Callable[..., Event], **details: object) -> None:
         """Make an event and hand it out, only where somebody listens."""
@@ -381,18 +369,3 @@ class _Call:
                 import logging  # noqa: PLC0415 - nothing else here logs
 
                 logging.getLogger("billingual").exception("an observer raised; it was ignored")
-
-
-def _said_yes(error: BillingualError) -> bool:
-    """Tell whether the head of the answer was a success that could not be read."""
-    if isinstance(error, TransportError):
-        status = error.evidence.status
-    else:
-        status = error.status if isinstance(error, ProtocolError) else None
-    return status is not None and 200 <= status <= 299
-
-
-def _fault(whose: str, fault: Exception) -> InternalError:
-    return InternalError(
-        f"{whose} raised {type(fault).__name__}, which it must not; please report it to its author."
-    )

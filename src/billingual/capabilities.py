@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from billingual.errors import InvalidInputError, UnsupportedError
+from billingual.errors import InvalidInputError, LockedError, UnsupportedError
+from billingual.model import InvoiceSummary
 
 __all__ = ["Capabilities", "Feature", "Needs"]
 
@@ -135,6 +136,38 @@ class Capabilities:
         """Return those of the given fields that the status locks; none for an unknown status."""
         still_open = None if status is None else self.locks.get(status)
         return frozenset() if still_open is None else frozenset(given) - still_open
+
+    def refuse_locked(
+        self, invoice_id: str, given: Iterable[str], base: InvoiceSummary | None
+    ) -> None:
+        """Refuse a change that the status of the caller's own copy locks.
+
+        Args:
+            invoice_id: the invoice to be changed.
+            given: the names of the fields to be changed.
+            base: the caller's copy; None leaves it to the provider.
+
+        Raises:
+            InvalidInputError: if *base* is another invoice.
+            LockedError: if its status locks one of the fields.
+        """
+        if base is None:
+            return
+        if base.id.lower() != invoice_id.lower():
+            raise InvalidInputError(
+                "base",
+                f"it is invoice {base.id}, and {invoice_id} is to be changed",
+                "give the copy of the same invoice, or none",
+            )
+        locked = self.locked(base.status, given)
+        if locked:
+            raise LockedError(
+                provider=self.provider,
+                invoice_id=invoice_id,
+                status=str(base.status),
+                locked=locked,
+                still_open=self.locks[str(base.status)],
+            )
 
     def united(self, other: Capabilities) -> Capabilities:
         """Return what two dialects of one provider can do together."""

@@ -68,7 +68,7 @@ class Evidence:
     Attributes:
         connected: a connection to the server (or its proxy) stood.
         request_complete: every byte of the request was handed over.
-        answer_begun: at least the status line of an answer arrived.
+        answer_begun: at least a byte of an answer arrived.
         status: the HTTP status, where the head of an answer arrived and its body did not, or not
             whole; a hint that counts for no comparison.
     """

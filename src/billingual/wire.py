@@ -144,11 +144,20 @@ class WireRequest:
 
 @attrs.frozen(kw_only=True)
 class WireResponse:
-    """One complete answer, its body decoded from gzip or deflate and within bounds."""
+    """One complete answer, its body decoded from gzip or deflate and within bounds.
+
+    Attributes:
+        status: the HTTP status.
+        headers: fields in order.
+        body: the bytes.
+        request_complete: whether the whole request was handed over before it; None where that
+            cannot be told, because the answer came while it was being written, say.
+    """
 
     status: int
     headers: Headers = attrs.field(factory=Headers)
     body: bytes = attrs.field(default=b"", repr=lambda b: f"{len(b)} B")
+    request_complete: bool | None = attrs.field(default=True, repr=False, eq=False)
     _once: list[object] = attrs.field(factory=list, init=False, repr=False, eq=False)
 
     def read(self, reader: Callable[[bytes], T]) -> T:
@@ -175,6 +184,7 @@ class Exchange:
     status: int
     headers: Headers
     body: bytes = attrs.field(repr=lambda b: f"{len(b)} B")
+    request_complete: bool | None = attrs.field(default=True, repr=False, eq=False)
 
     @classmethod
     def of(cls, request: WireRequest, response: WireResponse) -> Exchange:
@@ -186,6 +196,7 @@ class Exchange:
             status=response.status,
             headers=response.headers.without_credentials(),
             body=response.body,
+            request_complete=response.request_complete,
         )
 
 

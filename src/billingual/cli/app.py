@@ -46,6 +46,7 @@ _COMMANDS: Final = (
     ("create", "writing:create_invoice", "Create an invoice."),
     ("update", "writing:update_invoice", "Change an invoice, or replace it whole."),
     ("providers", "matrix:providers", "Show what each provider can do."),
+    ("transports", "transports:transports", "Show what can carry requests, and what to install."),
     ("sandbox", "serving:sandbox", "Serve the offline stand-in for all providers."),
 )
 for _order, (_name, _target, _help) in enumerate(_COMMANDS):

@@ -17,8 +17,14 @@ if TYPE_CHECKING:
         encode_json,
         structure,
     )
-    from billingual.dialects._fields import Field, write_fields
-    from billingual.dialects._http import Answer, error_class, read_request, write_request
+    from billingual.dialects._fields import Field, one_of, refuse_nothing, text_of, write_fields
+    from billingual.dialects._http import (
+        Answer,
+        error_class,
+        extra_pairs,
+        read_request,
+        write_request,
+    )
 
 __all__ = [
     "Answer",
@@ -28,13 +34,21 @@ __all__ = [
     "decode_json",
     "encode_json",
     "error_class",
+    "extra_pairs",
+    "one_of",
     "read_request",
+    "refuse_nothing",
     "structure",
+    "text_of",
     "write_fields",
     "write_request",
 ]
 
 _HOMES = {
+    "text_of": "_fields",
+    "refuse_nothing": "_fields",
+    "one_of": "_fields",
+    "extra_pairs": "_http",
     "Answer": "_http",
     "Field": "_fields",
     "Number": "_codec",

@@ -18,7 +18,6 @@ from billingual.errors import InvalidInputError
 from billingual.model import (
     CollectionMethod,
     CustomField,
-    InvoiceSummary,
     checked_currency,
     instant_text,
 )
@@ -72,15 +71,6 @@ def refuse_nothing(given: Mapping[str, object]) -> None:
         raise InvalidInputError(
             "changes", "they hold no field", "give one, like Changes(due_at=...)"
         )
-
-
-def other_base(base: InvoiceSummary, invoice_id: str) -> InvalidInputError:
-    """Make the error for a copy that is not of the invoice to be changed."""
-    return InvalidInputError(
-        "base",
-        f"it is invoice {base.id}, and {invoice_id} is to be changed",
-        "give the copy of the same invoice, or none",
-    )
 
 
 def verbatim(value: object, name: str) -> object:  # noqa: ARG001 - every writer learns the name

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
+from urllib.parse import urlencode
 
 import attrs
 
@@ -90,22 +91,42 @@ def write_request(
     safety: Safety,
     *,
     body: object = None,
+    form: Iterable[tuple[str, str]] | None = None,
     headers: Iterable[tuple[str, str]] = (),
+    key_header: str | None = None,
 ) -> WireRequest:
-    """Make a request that changes something; *body* None sends none.
+    """Make a request that changes something.
+
+    Args:
+        method: the HTTP method.
+        path: percent-encoded.
+        route: the path with placeholders.
+        safety: what a second delivery would do.
+        body: what is sent as JSON; None sends nothing.
+        form: pairs that are sent as a form instead.
+        headers: beside ``Accept`` and ``Content-Type``.
+        key_header: the header for an idempotency key, which the client fills.
 
     Raises:
         InvalidInputError: if the body holds what JSON cannot carry exactly.
     """
-    typed = [] if body is None else [("Content-Type", "application/json")]
+    written, kind = None, "application/json"
+    if form is not None:
+        pairs = list(form)
+        written, kind = urlencode(pairs).encode("ascii"), "application/x-www-form-urlencoded"
+        body = dict(pairs)
+    elif body is not None:
+        written = encode_json(body)
+    typed = [] if written is None else [("Content-Type", kind)]
     return WireRequest(
         method=method,
         url=path,
         route=route,
         safety=safety,
         headers=Headers([("Accept", "application/json"), *typed, *headers]),
-        body=None if body is None else encode_json(body),
+        body=written,
         keys=_keys(body),
+        key_header=key_header,
     )
 
 

@@ -45,7 +45,6 @@ from billingual.dialects._fields import (
     currency_code,
     custom_field_map,
     moment,
-    other_base,
     refuse_nothing,
     uuid,
     verbatim,
@@ -276,9 +275,8 @@ class ExanteDialect(Dialect):
                 another invoice.
         """
         path = _one(invoice_id)
-        if base is not None and base.id.lower() != invoice_id.lower():
-            raise other_base(base, invoice_id)
         given = changes.given()
+        self.capabilities.refuse_locked(invoice_id, given, base)
         self.capabilities.accept(self.capabilities.changes, given, "in an update")
         refuse_nothing(given)
         body = write_fields(_CHANGES, given)

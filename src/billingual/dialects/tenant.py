@@ -31,7 +31,6 @@ from billingual.dialects._fields import (
     Field,
     currency_code,
     moment_with_milliseconds,
-    other_base,
     prefixed_id,
     refuse_nothing,
     text_of,
@@ -41,7 +40,7 @@ from billingual.dialects._http import Answer, read_request, write_request
 from billingual.dialects._records import unknown
 from billingual.dialects._tenant_query import query_pairs
 from billingual.dialects._tenant_records import read_invoice
-from billingual.errors import ConfigurationError, InvalidInputError, LockedError
+from billingual.errors import ConfigurationError, InvalidInputError
 from billingual.model import (
     Changes,
     Draft,
@@ -283,7 +282,7 @@ class TenantDialect(Dialect):
         given = changes.given()
         self.capabilities.accept(self.capabilities.changes, given, "in an update")
         refuse_nothing(given)
-        self._refuse_locked(invoice_id, given, base)
+        self.capabilities.refuse_locked(invoice_id, given, base)
         body = write_fields(_CHANGES, _with_currency(given))
         request = write_request("PATCH", path, _ONE, Safety.IDEMPOTENT, body=body, headers=headers)
         response = yield request
@@ -333,23 +332,6 @@ class TenantDialect(Dialect):
                 "tenant='tnt_' followed by 24 small letters and digits."
             )
         return [("tenant-id", self.tenant)]
-
-    def _refuse_locked(
-        self, invoice_id: str, given: Mapping[str, object], base: InvoiceSummary | None
-    ) -> None:
-        if base is None:
-            return
-        if base.id != invoice_id:
-            raise other_base(base, invoice_id)
-        locked = self.capabilities.locked(base.status, given)
-        if locked:
-            raise LockedError(
-                provider=self.provider,
-                invoice_id=invoice_id,
-                status=str(base.status),
-                locked=locked,
-                still_open=self.capabilities.locks[str(base.status)],
-            )
 
     def _invoice(
         self, request: WireRequest, response: WireResponse, asked: str | None = None

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import attrs
+
 from billingual.errors import (
     BillingualError,
     CircuitOpenError,
@@ -79,7 +81,10 @@ def seen(error: Exception | None) -> tuple[Evidence, int | None]:
         return Evidence(), None
     exchange = error.exchange if isinstance(error, (ProviderError, LockedError)) else None
     if exchange is not None:
-        return _ANSWERED, exchange.status
+        evidence = _ANSWERED
+        if exchange.request_complete is not True:
+            evidence = attrs.evolve(evidence, request_complete=exchange.request_complete)
+        return evidence, exchange.status
     return _NOTHING, None
 
 

@@ -11,12 +11,26 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from billingual.transports._address import Address, checked
     from billingual.transports._body import BodyReader
+    from billingual.transports._failures import NOTHING, SENT, UNSENT
     from billingual.transports._lanes import Lane, Lanes
     from billingual.transports._trust import default_context
 
-__all__ = ["Address", "BodyReader", "Lane", "Lanes", "checked", "default_context"]
+__all__ = [
+    "NOTHING",
+    "SENT",
+    "UNSENT",
+    "Address",
+    "BodyReader",
+    "Lane",
+    "Lanes",
+    "checked",
+    "default_context",
+]
 
 _HOMES = {
+    "UNSENT": "_failures",
+    "SENT": "_failures",
+    "NOTHING": "_failures",
     "Address": "_address",
     "BodyReader": "_body",
     "Lane": "_lanes",

@@ -166,7 +166,7 @@ class AiohttpLane:
         )
         self._status = response.status
         try:
-            answer = await _answer(response, bounds)
+            answer = await _answer(response, bounds, complete=self.evidence().request_complete)
             if self._watched is not None:
                 self._watched.rest()
             return answer
@@ -196,16 +196,28 @@ class AiohttpLane:
         return bool(transports)
 
 
-async def _answer(response: aiohttp.ClientResponse, bounds: Bounds) -> WireResponse:
+async def _answer(
+    response: aiohttp.ClientResponse, bounds: Bounds, *, complete: bool | None
+) -> WireResponse:
     headers = Headers(
         (key.decode("latin-1"), value.decode("latin-1")) for key, value in response.raw_headers
     )
     failure: TransportError | None = None
     try:
-        reader = BodyReader(headers.get("content-encoding"), bounds, status=response.status)
+        reader = BodyReader(
+            headers.get("content-encoding"),
+            bounds,
+            status=response.status,
+            request_complete=complete,
+        )
         while piece := await response.content.readany():
             reader.feed(piece)
-        return WireResponse(status=response.status, headers=headers, body=reader.finish())
+        return WireResponse(
+            status=response.status,
+            headers=headers,
+            body=reader.finish(),
+            request_complete=complete,
+        )
     except TransportError as error:
         failure = error
     raise failure

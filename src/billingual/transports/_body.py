@@ -27,9 +27,18 @@ class BodyReader:
     fill the memory.
     """
 
-    def __init__(self, coding: str | None, bounds: Bounds, *, status: int | None = None) -> None:
+    def __init__(
+        self,
+        coding: str | None,
+        bounds: Bounds,
+        *,
+        status: int | None = None,
+        request_complete: bool | None = True,
+    ) -> None:
         self._bounds = bounds
-        self._evidence = attrs.evolve(ANSWER_BEGUN, status=status)
+        self._evidence = attrs.evolve(
+            ANSWER_BEGUN, status=status, request_complete=request_complete
+        )
         self._coding = (coding or "identity").strip().lower()
         self._unpacker = self._make_unpacker()
         self._pieces: list[bytes] = []

@@ -55,7 +55,13 @@ class AsyncLane:
         self.watch.begin(bounds.deadline)
         response = await self._half.handle_async_request(request)
         status = self.watch.status = response.status_code
-        reader = BodyReader(response.headers.get("content-encoding"), bounds, status=status)
+        complete = self.watch.request_complete()
+        reader = BodyReader(
+            response.headers.get("content-encoding"),
+            bounds,
+            status=status,
+            request_complete=complete,
+        )
         failure: TransportError | None = None
         try:
             async for piece in response.aiter_raw():
@@ -70,7 +76,7 @@ class AsyncLane:
         await response.aclose()
         if _holds_surplus(self._half):
             await self._half.aclose()
-        return _answer(response, reader, failure)
+        return _answer(response, reader, failure, complete=complete)
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -104,7 +110,13 @@ class BlockingLane:
         self.watch.begin(bounds.deadline)
         response = self._half.handle_request(request)
         status = self.watch.status = response.status_code
-        reader = BodyReader(response.headers.get("content-encoding"), bounds, status=status)
+        complete = self.watch.request_complete()
+        reader = BodyReader(
+            response.headers.get("content-encoding"),
+            bounds,
+            status=status,
+            request_complete=complete,
+        )
         failure: TransportError | None = None
         for piece in response.iter_raw():
             failure = _feed(reader, piece)
@@ -113,7 +125,7 @@ class BlockingLane:
         response.close()
         if _holds_surplus(self._half):
             self._half.close()
-        return _answer(response, reader, failure)
+        return _answer(response, reader, failure, complete=complete)
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -161,10 +173,17 @@ def _feed(reader: BodyReader, piece: bytes) -> TransportError | None:
     return None
 
 
-def _answer(response: Any, reader: BodyReader, failure: TransportError | None) -> WireResponse:
+def _answer(
+    response: Any, reader: BodyReader, failure: TransportError | None, *, complete: bool | None
+) -> WireResponse:
     if failure is not None:
         raise failure
     headers = Headers(
         (key.decode("latin-1"), value.decode("latin-1")) for key, value in response.headers.raw
     )
-    return WireResponse(status=response.status_code, headers=headers, body=reader.finish())
+    return WireResponse(
+        status=response.status_code,
+        headers=headers,
+        body=reader.finish(),
+        request_complete=complete,
+    )

@@ -25,13 +25,13 @@ from billingual.errors import (
 )
 from billingual.outcome import Evidence
 from billingual.protocol import Account
+from billingual.transports._address import Address, checked
 from billingual.transports._body import BodyReader
-from billingual.transports._writable import UNSENT, unwritable
+from billingual.transports._failures import NOTHING, UNSENT
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
 __all__ = ["OwnedAiohttp"]
 
-_NOTHING: Final = Evidence(connected=False, request_complete=False, answer_begun=False)
 _NO_CONNECTION: Final = (
     aiohttp.ClientConnectorError,
     aiohttp.ClientConnectorCertificateError,
@@ -75,7 +75,7 @@ class _Guard:
         """Say what is proved: the library does not tell how much it had written."""
         if self.connected:
             return Evidence(connected=True, answer_begun=True if self.answered else None)
-        return _NOTHING if self.unconnected else Evidence()
+        return NOTHING if self.unconnected else Evidence()
 
 
 class OwnedAiohttp:
@@ -101,12 +101,11 @@ class OwnedAiohttp:
                 "a session of aiohttp needs the event loop of asyncio, and trio runs here; give "
                 "an AsyncClient of httpx instead."
             )
-        if (refused := unwritable(request)) is not None:
-            raise refused
+        address = checked(request)
         if bounds.deadline.left() <= 0:
             # To aiohttp, no time at all is all the time there is.
-            raise TimedOutError("the deadline passed before it was sent.", evidence=_NOTHING)
-        answer = await self._exchange(request, bounds)
+            raise TimedOutError("the deadline passed before it was sent.", evidence=NOTHING)
+        answer = await self._exchange(request, address, bounds)
         if isinstance(answer, WireResponse):
             return answer
         # Raised out here, so that no frame of aiohttp, with its headers, hangs on the error.
@@ -123,7 +122,7 @@ class OwnedAiohttp:
         return f"owned({type(self._session).__name__} of {self._library})"
 
     async def _exchange(
-        self, request: WireRequest, bounds: Bounds
+        self, request: WireRequest, address: Address, bounds: Bounds
     ) -> WireResponse | BillingualError:
         guard = _Guard()
         try:
@@ -144,7 +143,7 @@ class OwnedAiohttp:
         except BillingualError as error:
             return error
         except Exception as error:  # noqa: BLE001 - middlewares and hooks are the user's
-            return _translated(error, request, guard)
+            return _translated(error, address, guard)
 
     @staticmethod
     def _options(request: WireRequest, bounds: Bounds) -> dict[str, Any]:
@@ -174,18 +173,17 @@ def _middlewares(session: aiohttp.ClientSession) -> tuple[Any, ...]:
     return tuple(getattr(session, "_middlewares", None) or ())
 
 
-def _translated(error: Exception, request: WireRequest, guard: _Guard) -> TransportError:
+def _translated(error: Exception, address: Address, guard: _Guard) -> TransportError:
     evidence = guard.evidence()
     name = str(error) if isinstance(error, _BrokenError) else type(error).__name__
     kind: type[TransportError] = ConnectionLostError
     what = "the connection broke"
     if isinstance(error, (aiohttp.InvalidURL, UnicodeError, ValueError)) and not guard.connected:
         kind, what, evidence = TransportError, "the request cannot be written as HTTP", UNSENT
-    elif isinstance(error, _NO_CONNECTION) and evidence == _NOTHING:
+    elif isinstance(error, _NO_CONNECTION) and evidence == NOTHING:
         kind, what = NotConnectedError, "no connection stood"
     elif isinstance(error, TimeoutError):
         kind, what = TimedOutError, "no whole answer came in time"
     elif isinstance(error, aiohttp.ClientPayloadError):
         what = "the answer broke off"
-    origin = "/".join(request.url.split("/")[:3])
-    return kind(f"{origin}: {what} ({name} of your aiohttp session).", evidence=evidence)
+    return kind(f"{address.origin}: {what} ({name} of your aiohttp session).", evidence=evidence)

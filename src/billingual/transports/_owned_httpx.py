@@ -24,13 +24,13 @@ from billingual.errors import (
 )
 from billingual.outcome import Evidence
 from billingual.protocol import Account
+from billingual.transports._address import checked
 from billingual.transports._body import BodyReader
-from billingual.transports._writable import UNSENT, unwritable
+from billingual.transports._failures import NOTHING, UNSENT, unwritable
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
 __all__ = ["OwnedAsyncHttpx", "OwnedBlockingHttpx"]
 
-_NOTHING: Final = Evidence(connected=False, request_complete=False, answer_begun=False)
 _PLAIN: Final = frozenset({"AsyncHTTPTransport", "HTTPTransport"})
 
 # Most specific first: the class of the library, ours if nothing was sent, ours otherwise, why.
@@ -112,8 +112,7 @@ class _OwnedHttpx:
         """Make the library's request, or return the error that says why it cannot be made."""
         if self._client.is_closed:
             return ClosedError(f"the {self!r} is closed; give an open one.")
-        if (refused := unwritable(request)) is not None:
-            return refused
+        checked(request)
         timeouts = bounds.timeouts
         headers = list(request.headers)
         if "Accept-Encoding" not in request.headers:
@@ -134,10 +133,7 @@ class _OwnedHttpx:
                 extensions={"trace": trace},
             )
         except (self._library.InvalidURL, UnicodeError, TypeError, ValueError) as error:
-            return TransportError(
-                f"the request cannot be written as HTTP ({type(error).__name__}).",
-                evidence=UNSENT,
-            )
+            return unwritable(type(error).__name__)
         return outgoing
 
     def _is_plain(self, outgoing: Any) -> bool:
@@ -154,7 +150,7 @@ class _OwnedHttpx:
             (ConnectionLostError, ConnectionLostError, "the client failed"),
         )
         if evidence == UNSENT and unsent in {NotConnectedError, PoolTimeoutError}:
-            evidence = _NOTHING
+            evidence = NOTHING
         kind = unsent if evidence.request_complete is False else otherwise
         return kind(
             f"{where}: {what} ({type(error).__name__} of your {self._library.__name__} client).",

@@ -169,12 +169,20 @@ class Urllib3Lane:
         self._check_not_ended("headers were")
         headers = Headers(response.headers.items())
         status = self.watch.status = response.status
-        reader = BodyReader(headers.get("content-encoding"), bounds, status=status)
+        complete = self.watch.request_complete()
+        reader = BodyReader(
+            headers.get("content-encoding"), bounds, status=status, request_complete=complete
+        )
         while piece := response.read1(_PIECE, decode_content=False):
             reader.feed(piece)
         if response.chunked:
             self._check_not_ended("last chunk was")
-        return WireResponse(status=response.status, headers=headers, body=reader.finish())
+        return WireResponse(
+            status=response.status,
+            headers=headers,
+            body=reader.finish(),
+            request_complete=complete,
+        )
 
     def _check_not_ended(self, part: str) -> None:
         if self.watch.ended:

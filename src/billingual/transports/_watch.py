@@ -65,6 +65,10 @@ class Watch:
             raise self.too_late("the deadline has passed")
         return left
 
+    def request_complete(self) -> bool | None:
+        """Tell whether the whole request was handed over, once an answer has begun."""
+        return None if self.write_failed else True
+
     def evidence(self) -> Evidence:
         """Say how far the exchange got.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import attrs
@@ -64,6 +64,9 @@ class AsgiTransport:
     Args:
         app: an ASGI application. Its lifespan events are not sent.
     """
+
+    library: ClassVar[str | None] = None
+    http2: Final = False
 
     def __init__(self, app: AsgiApp) -> None:
         self._app = app

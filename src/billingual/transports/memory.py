@@ -30,6 +30,8 @@ class MemoryTransport:
     """
 
     colours: Final = frozenset({"async", "blocking"})
+    library: Final = None
+    http2: Final = False
 
     def __init__(self, answers: Iterable[Answer] | Callable[[WireRequest], Answer] = ()) -> None:
         self.requests: list[WireRequest] = []

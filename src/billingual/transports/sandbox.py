@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from billingual.errors import MissingExtraError, TimedOutError
 from billingual.outcome import Evidence
@@ -35,6 +35,7 @@ class SandboxTransport(AsgiTransport):
     """
 
     colours: Final = frozenset({"async", "blocking"})
+    library: ClassVar[str | None] = "starlette"
 
     def __init__(self, options: TransportOptions) -> None:
         try:

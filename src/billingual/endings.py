@@ -1,0 +1,71 @@
+"""How the unclear end of an operation is put into words, with all that is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from billingual.capabilities import Feature
+from billingual.desk import Desk
+from billingual.errors import (
+    BillingualError,
+    InternalError,
+    OutcomeUnknown,
+    ProtocolError,
+    ProviderError,
+    TransportError,
+)
+from billingual.intent import Intent
+from billingual.outcome import Attempt
+from billingual.wire import WireRequest
+
+__all__ = ["fault_of", "said_yes", "unclear_end"]
+
+
+def unclear_end(
+    desk: Desk,
+    feature: Feature,
+    request: WireRequest,
+    error: BillingualError,
+    *,
+    likely: str,
+    intent: Intent | None,
+    attempts: Sequence[Attempt],
+) -> OutcomeUnknown:
+    """Make the error for a write that may or may not have happened."""
+    # The advice of the error beneath is for failures; here there is only one.
+    told = error.told if isinstance(error, ProviderError) else str(error)
+    unknown = OutcomeUnknown(
+        f"{desk.provider} may or may not have carried out {feature.value} "
+        f"({request.method} {request.route}): {told.rstrip('.')}. Do not simply send it "
+        "again: look at the provider first, as reconcile() does.",
+        provider=desk.provider,
+        operation=feature.value,
+        request=request,
+        likely=likely,
+        exchange=error.exchange if isinstance(error, ProviderError) else None,
+        intent=intent,
+        given_up_at=desk.driver.wall(),
+        account=desk.account,
+    )
+    unknown.attempts = tuple(attempts)
+    unknown.stopped = error.stopped
+    if desk.look is not None:
+        unknown.bind(partial(desk.look, desk))
+    return unknown
+
+
+def said_yes(error: BillingualError) -> bool:
+    """Tell whether the head of the answer was a success that could not be read."""
+    if isinstance(error, TransportError):
+        status = error.evidence.status
+    else:
+        status = error.status if isinstance(error, ProtocolError) else None
+    return status is not None and 200 <= status <= 299
+
+
+def fault_of(whose: str, fault: Exception) -> InternalError:
+    """Make the error for an exception that a foreign part must not raise."""
+    return InternalError(
+        f"{whose} raised {type(fault).__name__}, which it must not; please report it to its author."
+    )
