@@ -101,6 +101,11 @@ def open_wire(transport: str | Transport | TransportFactory, options: TransportO
     if isinstance(transport, str):
         transport = cast(TransportFactory, TRANSPORTS.load(transport))
     if is_http_client(transport):
+        if options.tls is not None or options.proxy is not None:
+            raise ConfigurationError(
+                "tls= and proxy= are for transports that are made here; the client you give has "
+                "its own: set them there."
+            )
         transport = owned_client(transport)
     made: Transport
     if owned := not hasattr(transport, "send") or isinstance(transport, type):

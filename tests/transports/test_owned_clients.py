@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -574,3 +575,14 @@ def test_a_clients_own_pool_serves_a_blocking_program(tmp_path: Any) -> None:
 
         assert first is not None
         assert not mine.is_closed
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"tls": ssl.create_default_context()}, {"proxy": "http://127.0.0.1:9"}],
+    ids=["tls", "proxy"],
+)
+def test_trust_and_proxies_are_the_owned_clients_own(option: dict[str, Any]) -> None:
+    """An option that would be passed over is refused."""
+    with httpx.Client() as client, pytest.raises(errors.ConfigurationError, match="set them there"):
+        Client("exante", token="t", transport=client, **option)

@@ -36,9 +36,8 @@ class BodyReader:
         request_complete: bool | None = True,
     ) -> None:
         self._bounds = bounds
-        self._evidence = attrs.evolve(
-            ANSWER_BEGUN, status=status, request_complete=request_complete
-        )
+        self._status = status
+        self._request_complete = request_complete
         self._coding = (coding or "identity").strip().lower()
         self._unpacker = self._make_unpacker()
         self._pieces: list[bytes] = []
@@ -55,7 +54,7 @@ class BodyReader:
         """
         if self._bounds.deadline.left() <= 0:
             raise TimedOutError(
-                "the answer was still coming in when the deadline passed.", evidence=self._evidence
+                "the answer was still coming in when the deadline passed.", evidence=self._seen()
             )
         self._wire_size += len(piece)
         if self._wire_size > self._bounds.wire_bytes:
@@ -65,7 +64,7 @@ class BodyReader:
             return
         if not self._unpacked(piece):
             raise ConnectionLostError(
-                "the answer's body is not packed as it says.", evidence=self._evidence
+                "the answer's body is not packed as it says.", evidence=self._seen()
             )
 
     def _unpacked(self, piece: bytes) -> bool:
@@ -88,9 +87,14 @@ class BodyReader:
         """
         if self._unpacker is not None and self._wire_size and not self._unpacker.eof:
             raise ConnectionLostError(
-                f"the answer's {self._coding} body ended early.", evidence=self._evidence
+                f"the answer's {self._coding} body ended early.", evidence=self._seen()
             )
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+
+    def _seen(self) -> Evidence:
+        return attrs.evolve(
+            ANSWER_BEGUN, status=self._status, request_complete=self._request_complete
+        )
 
     def _keep(self, piece: bytes) -> None:
         self._size += len(piece)
@@ -110,10 +114,10 @@ class BodyReader:
             return zlib.decompressobj()
         raise ConnectionLostError(
             "the answer is packed in a way that was not asked for.",
-            evidence=self._evidence,
+            evidence=self._seen(),
         )
 
     def _too_large(self, bound: str) -> AnswerTooLargeError:
         return AnswerTooLargeError(
-            f"the answer is larger than {bound}; ask for less at once.", evidence=self._evidence
+            f"the answer is larger than {bound}; ask for less at once.", evidence=self._seen()
         )

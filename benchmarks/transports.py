@@ -1,0 +1,328 @@
+"""What does our client cost over each transport, beside the same library used raw?
+
+``python benchmarks/transports.py``: reads one full invoice over loopback, keep-alive, one call
+after another and many at once (64 tasks, or 16 threads), all in one run against one server in a
+process of its own. Three sides take turns in an order drawn anew for each round:
+
+- raw: the library as it comes, with request, status check and ``json.loads``;
+- wire: our transport alone, with the same check and ``json.loads``, so the same work;
+- client: ``AsyncClient`` or ``Client``, whose calls end in a typed invoice.
+
+The main figure is CPU time of this process per call, which a busy machine disturbs least; ratios
+are taken within rounds, and the median of them is shown. ``--quick`` only shows that it runs, and
+saves nothing; otherwise the figures go to ``results/transports.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import platform
+import random
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from importlib.metadata import version
+from typing import Any, cast
+
+import aiohttp
+import attrs
+import httpx
+import httpx2
+import urllib3
+from _measuring import HERE, canned_server, sample_invoice
+from rich.console import Console
+from rich.table import Table
+
+from billingual import AsyncClient, Client, WireRequest
+from billingual.drivers.blocking import SteppingDriver, step
+from billingual.drivers.on_anyio import AnyioDriver
+from billingual.protocol import Transport, TransportFactory, TransportOptions
+from billingual.registry import TRANSPORTS
+from billingual.wire import Bounds, Deadline, Timeouts, WireResponse
+
+SIDES = ("raw", "wire", "client")
+REACH = 0.9
+TOKEN = "t"  # noqa: S105 - a canned server
+SIGNED = {"Authorization": f"Bearer {TOKEN}"}
+PACKAGES = (
+    "aiohttp", "anyio", "attrs", "billingual", "cattrs", "h11", "httpcore", "httpcore2", "httpx",
+    "httpx2", "urllib3",
+)  # fmt: skip
+WIDTHS = {"async": (1, 64), "blocking": (1, 16)}
+Call = Callable[[], Awaitable[object]]
+Batch = Callable[[int], None]
+
+
+@attrs.frozen(kw_only=True)
+class Case:
+    """One transport, waiting in one way, so many calls at once; a batch of calls for each side."""
+
+    name: str
+    waits: str
+    width: int
+    batches: dict[str, Batch]
+
+
+@attrs.define
+class Seen:
+    """CPU and wall microseconds per call, of each side in each round."""
+
+    cpu: dict[str, list[float]] = attrs.field(factory=lambda: {side: [] for side in SIDES})
+    wall: dict[str, list[float]] = attrs.field(factory=lambda: {side: [] for side in SIDES})
+
+    def ratio(self, side: str) -> float:
+        """Return the median of CPU beside raw."""
+        pairs = zip(self.cpu[side], self.cpu["raw"], strict=True)
+        return statistics.median(ours / raw for ours, raw in pairs)
+
+    def throughput(self, side: str) -> float:
+        """Return the median of calls per second beside raw."""
+        pairs = zip(self.wall[side], self.wall["raw"], strict=True)
+        return statistics.median(raw / ours for ours, raw in pairs)
+
+    def record(self) -> dict[str, dict[str, float]]:
+        """Return all figures, for JSON."""
+        return {
+            side: {
+                "cpu_us": round(statistics.median(self.cpu[side]), 1),
+                "calls_per_s": round(1e6 / statistics.median(self.wall[side]), 1),
+                "cpu_ratio": round(self.ratio(side), 3),
+                "throughput_ratio": round(self.throughput(side), 3),
+            }
+            for side in SIDES
+        }
+
+
+def prepared(base: str, uid: str) -> tuple[str, WireRequest]:
+    """Return the address and the request that all sides send."""
+    asked = AsyncClient("exante", token=TOKEN, base_url=base).preview.get(uid)
+    return asked.url, attrs.evolve(asked, headers=[*asked.headers, *SIGNED.items()])
+
+
+def made(name: str, driver: Any) -> Transport:
+    """Make our transport without a client."""
+    return cast(TransportFactory, TRANSPORTS.load(name))(TransportOptions(driver=driver))
+
+
+def read(answer: WireResponse) -> object:
+    """Do with an answer what the raw side does."""
+    if answer.status != 200:
+        raise ValueError(answer.status)
+    return json.loads(answer.body)
+
+
+def bounds(driver: Any) -> Bounds:
+    """Return bounds as each call of a client has its own."""
+    return Bounds(timeouts=Timeouts(), deadline=Deadline(at=driver.now() + 60, now=driver.now))
+
+
+def on_loop(runner: asyncio.Runner, call: Call, width: int) -> Batch:
+    """Return a batch that awaits *call*, *width* at once."""
+
+    async def some(count: int) -> None:
+        for _ in range(count):
+            await call()
+
+    async def all_of_them(count: int) -> None:
+        await asyncio.gather(*(some(count // width) for _ in range(width)))
+
+    return lambda count: runner.run(all_of_them(count))
+
+
+def in_threads(pool: ThreadPoolExecutor, call: Callable[[], object], width: int) -> Batch:
+    """Return a batch that blocks on *call*, in *width* threads where there are several."""
+
+    def some(count: int) -> None:
+        for _ in range(count):
+            call()
+
+    def all_of_them(count: int) -> None:
+        for done in wait([pool.submit(some, count // width) for _ in range(width)]).done:
+            done.result()
+
+    return some if width == 1 else all_of_them
+
+
+def awaited_sides(
+    name: str, runner: asyncio.Runner, base: str, uid: str, closing: ExitStack
+) -> dict[str, Call]:
+    """Open one transport's three sides on the event loop."""
+    url, request = prepared(base, uid)
+    driver = AnyioDriver()
+    raw = runner.run(opened(name))
+    wire = made(name, driver)
+    client = AsyncClient("exante", token=TOKEN, base_url=base, transport=name)
+    close_raw = raw.close if isinstance(raw, aiohttp.ClientSession) else raw.aclose
+    for close in (close_raw, wire.aclose, client.aclose):
+        closing.callback(lambda close=close: runner.run(close()))
+
+    async def by_httpx() -> object:
+        answer = await raw.get(url, headers=SIGNED)
+        answer.raise_for_status()
+        return json.loads(answer.content)
+
+    async def by_aiohttp() -> object:
+        async with raw.get(url, headers=SIGNED) as answer:
+            answer.raise_for_status()
+            return json.loads(await answer.read())
+
+    async def over_wire() -> object:
+        return read(await wire.send(request, bounds(driver)))
+
+    async def over_client() -> object:
+        return await client.get(uid)
+
+    by_library = by_aiohttp if name == "aiohttp" else by_httpx
+    return {"raw": by_library, "wire": over_wire, "client": over_client}
+
+
+async def opened(name: str) -> Any:
+    """Open a client of the library as it comes; a session of aiohttp needs a running loop."""
+    if name == "aiohttp":
+        return aiohttp.ClientSession()
+    return (httpx if name == "httpx" else httpx2).AsyncClient()
+
+
+def blocking_sides(
+    name: str, base: str, uid: str, closing: ExitStack
+) -> dict[str, Callable[[], object]]:
+    """Open one transport's three sides for threads."""
+    url, request = prepared(base, uid)
+    driver = SteppingDriver()
+    wire = made(name, driver)
+    closing.callback(lambda: step(wire.aclose()))
+    client = closing.enter_context(Client("exante", token=TOKEN, base_url=base, transport=name))
+    if name == "urllib3":
+        # As many kept connections as threads: by itself it keeps one for each host.
+        raw: Any = urllib3.PoolManager(maxsize=max(WIDTHS["blocking"]))
+        closing.callback(raw.clear)
+    else:
+        raw = closing.enter_context((httpx if name == "httpx" else httpx2).Client())
+
+    def by_httpx() -> object:
+        answer = raw.get(url, headers=SIGNED)
+        answer.raise_for_status()
+        return json.loads(answer.content)
+
+    def by_urllib3() -> object:
+        answer = raw.request("GET", url, headers=SIGNED)
+        if answer.status != 200:
+            raise ValueError(answer.status)
+        return json.loads(answer.data)
+
+    def over_wire() -> object:
+        return read(step(wire.send(request, bounds(driver))))
+
+    def over_client() -> object:
+        return client.get(uid)
+
+    by_library = by_urllib3 if name == "urllib3" else by_httpx
+    return {"raw": by_library, "wire": over_wire, "client": over_client}
+
+
+def cases(base: str, uid: str, closing: ExitStack) -> list[Case]:
+    """Open everything that is measured."""
+    runner = closing.enter_context(asyncio.Runner())
+    threads = closing.enter_context(ThreadPoolExecutor(max(WIDTHS["blocking"])))
+    found = []
+    for name in ("httpx", "httpx2", "aiohttp"):
+        awaited = awaited_sides(name, runner, base, uid, closing)
+        for width in WIDTHS["async"]:
+            batches = {side: on_loop(runner, call, width) for side, call in awaited.items()}
+            found.append(Case(name=name, waits="async", width=width, batches=batches))
+    for name in ("httpx", "httpx2", "urllib3"):
+        stepped = blocking_sides(name, base, uid, closing)
+        for width in WIDTHS["blocking"]:
+            batches = {side: in_threads(threads, call, width) for side, call in stepped.items()}
+            found.append(Case(name=name, waits="blocking", width=width, batches=batches))
+    return found
+
+
+def take_turns(case: Case, seen: Seen, calls: int) -> None:
+    """Run one batch of each side, in an order drawn anew."""
+    for side in random.sample(SIDES, len(SIDES)):
+        batch = case.batches[side]
+        batch(2 * case.width)  # connections that grew cold while others had their turn
+        cpu, wall = time.process_time(), time.perf_counter()
+        batch(calls)
+        seen.cpu[side].append((time.process_time() - cpu) / calls * 1e6)
+        seen.wall[side].append((time.perf_counter() - wall) / calls * 1e6)
+
+
+def show(figures: list[tuple[Case, Seen]]) -> None:
+    """Print one row for each transport, way of waiting and width."""
+    table = Table(title="CPU us of this process per call; green is 90 % of raw or better")
+    table.add_column("transport")
+    table.add_column("waits")
+    for heading in (
+        "at once", "raw", "wire", "client", "wire/raw", "client/raw",
+        "raw\ncalls/s", "client\ncalls/s", "client\nof raw",
+    ):  # fmt: skip
+        table.add_column(heading, justify="right")
+    for case, seen in figures:
+        cpu = {side: statistics.median(seen.cpu[side]) for side in SIDES}
+        per_s = {side: 1e6 / statistics.median(seen.wall[side]) for side in SIDES}
+        table.add_row(
+            case.name, case.waits, str(case.width),
+            *(f"{cpu[side]:.0f}" for side in SIDES),
+            shown(seen.ratio("wire")), shown(seen.ratio("client")),
+            f"{per_s['raw']:.0f}", f"{per_s['client']:.0f}", f"{seen.throughput('client'):.2f}",
+        )  # fmt: skip
+    Console().print(table)
+
+
+def shown(ratio: float) -> str:
+    """Colour a ratio by whether it reaches what we promise."""
+    return f"[{'green' if ratio <= 1 / REACH else 'red'}]{ratio:.2f}"
+
+
+def save(figures: list[tuple[Case, Seen]], *, rounds: int, calls: int, load: list[float]) -> None:
+    """Keep the figures, with what they depend on."""
+    facts = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "system": f"{platform.system()} {platform.release()}",
+        "cores": os.cpu_count(),
+        "load_before_and_after": load,
+        "rounds": rounds,
+        "calls": calls,
+        "versions": {each: version(each) for each in PACKAGES},
+        "rows": [
+            {"transport": case.name, "waits": case.waits, "at_once": case.width, **seen.record()}
+            for case, seen in figures
+        ],
+    }
+    (HERE / "results").mkdir(exist_ok=True)
+    (HERE / "results" / "transports.json").write_text(json.dumps(facts, indent=2) + "\n")
+
+
+def main() -> None:
+    """Measure, show and save."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="only show that it runs")
+    parser.add_argument("--rounds", type=int, default=31, help="turns of each side; 31")
+    options = parser.parse_args()
+    rounds, calls = (2, 64) if options.quick else (options.rounds, 128)
+    uid, body = sample_invoice()
+    load = [round(os.getloadavg()[0], 2)]
+    with canned_server(body) as base, ExitStack() as closing:
+        figures = [(case, Seen()) for case in cases(base, uid, closing)]
+        gc.collect()
+        gc.freeze()  # what was made so far is not charged to whoever comes next
+        for _ in range(rounds):
+            for case, seen in figures:
+                take_turns(case, seen, calls)
+    load.append(round(os.getloadavg()[0], 2))
+    show(figures)
+    if not options.quick:
+        save(figures, rounds=rounds, calls=calls, load=load)
+
+
+if __name__ == "__main__":
+    main()
