@@ -180,13 +180,13 @@ class AiohttpLane:
     async def aclose(self) -> None:
         """Close the connection; all that matters is done before the first wait."""
         for each in list(self.open):
-            if each.transport is not None:
-                each.transport.abort()
+            if each.below is not None:
+                each.below.abort()
         await self._session.close()
 
     def drop(self, place: Place) -> bool:
         """Close the connection without waiting; False if there was none."""
-        transports = [each.transport for each in self.open if each.transport is not None]
+        transports = [each.below for each in self.open if each.below is not None]
         self.open.clear()
         # Whoever closes in the regular way must wait, and on this loop nobody can.
         self._connector._conns.clear()  # noqa: SLF001

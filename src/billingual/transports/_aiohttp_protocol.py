@@ -26,10 +26,16 @@ SHORTEST_S: Final = 0.001
 
 
 class WatchedProtocol(ResponseHandler):
-    """aiohttp's end of one connection, watched; it is in *open_ones* while it stands."""
+    """aiohttp's end of one connection, watched; it is in *open_ones* while it stands.
+
+    Attributes:
+        below: the event loop's end, for as long as it is open. aiohttp forgets it when it asks it
+            to close, and one that has something left to write then waits for a reader for ever.
+    """
 
     def __init__(self, open_ones: list[WatchedProtocol], loop: Any) -> None:
         super().__init__(loop=loop)
+        self.below: Any = None
         self._open = open_ones
         self._bounds: Bounds | None = None
         self._idle = False
@@ -72,6 +78,7 @@ class WatchedProtocol(ResponseHandler):
     def connection_made(self, transport: Any) -> None:
         """Note the connection."""
         super().connection_made(transport)
+        self.below = transport
         self._open.append(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -81,6 +88,7 @@ class WatchedProtocol(ResponseHandler):
             self._timer = None
         if self in self._open:
             self._open.remove(self)
+        self.below = None
         super().connection_lost(exc)
 
     def resume_writing(self) -> None:
