@@ -156,7 +156,15 @@ def min_deps(session: nox.Session) -> None:
 def proofs(session: nox.Session) -> None:
     """Run the long proofs to their end; the gate runs a seeded sample of each."""
     session.install("-e", ".[all]", *_group("test"))
-    session.run(*PYTEST, "--full-proofs", "--timeout=1800", "tests/proofs", *session.posargs)
+    session.run(
+        *PYTEST,
+        "--full-proofs",
+        "--timeout=1800",
+        "tests/proofs",
+        "tests/parity",
+        "tests/conformance",
+        *session.posargs,
+    )
 
 
 @nox.session(python="3.11")

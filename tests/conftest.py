@@ -140,6 +140,9 @@ class StepDriver:
         self.sleeps.append(seconds)
         self.clock += seconds
 
+    def for_threads(self) -> StepDriver:
+        return self
+
     def place(self) -> StepPlace:
         return StepPlace()
 

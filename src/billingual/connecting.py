@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import cast
 
-import attrs
-
 from billingual.auth import BearerAuth, TokenSource, checked_base_url, origin_of
 from billingual.capabilities import Capabilities
 from billingual.desk import Desk, Look, Wire
@@ -114,19 +112,11 @@ def open_wire(transport: str | Transport | TransportFactory, options: TransportO
                 f"transport={transport!r} is neither a name, a transport nor a function that "
                 "makes one."
             )
-        made = cast(TransportFactory, transport)(_as_it_waits(transport, options))
+        made = cast(TransportFactory, transport)(options)
     else:
         made = cast(Transport, transport)
     awaited = not hasattr(options.driver, "run")
     return Wire(_fitting(made, options.driver), owned=owned, awaited=awaited)
-
-
-def _as_it_waits(factory: object, options: TransportOptions) -> TransportOptions:
-    """Give a transport that only blocks a driver that blocks: it runs in threads then."""
-    colours = getattr(factory, "colours", frozenset({"async"}))
-    if "async" in colours or options.driver.blocks:
-        return options
-    return attrs.evolve(options, driver=SteppingDriver())
 
 
 def _fitting(transport: Transport, driver: Driver) -> Transport:

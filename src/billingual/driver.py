@@ -99,6 +99,10 @@ class Driver(Protocol):
         """Run *jobs*, at most *limit* at once; results in the order of *jobs*."""
         ...
 
+    def for_threads(self) -> Driver:
+        """Return the driver for what runs in its worker threads; itself if it blocks."""
+        ...
+
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Call what blocks where it may block."""
         ...

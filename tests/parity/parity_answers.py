@@ -48,6 +48,7 @@ ROWS: Final = (
         "INV-2026-S00001 PAID 37219.95 GBP",
         "get: unknown 503 ServerError > committed 200 = committed",
         options=AGAIN,
+        taped=True,
     ),
     Row(
         "a read after a 500 in HTML",
@@ -87,6 +88,7 @@ ROWS: Final = (
         "ServerError 503 'Injected status 503'",
         "get: unknown 503 ServerError = unknown ServerError",
         options=ONCE,
+        taped=True,
     ),
     Row(
         "a create that meets a 503",
@@ -233,6 +235,7 @@ ROWS: Final = (
         "create: unknown 200 ProtocolError = unknown OutcomeUnknown",
         provider="kukkingu",
         script=(HTML,),
+        taped=True,
     ),
     Row(
         "an answer that unpacks to a bomb, on a read",
@@ -249,6 +252,7 @@ ROWS: Final = (
         "create: unknown AnswerTooLargeError = unknown OutcomeUnknown",
         script=(BOMB,),
         options=AGAIN,
+        taped=True,
     ),
     Row(
         "a packed answer that is none",
@@ -304,5 +308,6 @@ ROWS: Final = (
         ),
         options=AGAIN,
         provider="kukkingu",
+        taped=True,
     ),
 )

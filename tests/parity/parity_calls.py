@@ -109,6 +109,7 @@ ROWS: Final = (
         "P-1 DRAFT 0.00 EUR",
         "create: committed 200 = committed",
         portal=True,
+        taped=True,
     ),
     Row(
         "exante: get",
@@ -125,6 +126,7 @@ ROWS: Final = (
         ),
         "list: committed 200 = committed",
         portal=True,
+        taped=True,
     ),
     Row(
         "exante: update",
@@ -137,6 +139,7 @@ ROWS: Final = (
         update_many,
         "P-2 DRAFT 2256.98 USD, P-3 PAID 37219.95 GBP",
         "update_many: committed 200 = committed",
+        taped=True,
     ),
     Row("exante: delete_many", delete_many, "None, 2", "delete_many: committed 200 = committed"),
     Row(
@@ -198,6 +201,7 @@ ROWS: Final = (
         ),
         provider="kukkingu",
         portal=True,
+        taped=True,
     ),
     Row(
         "katsu: replace",
@@ -205,6 +209,7 @@ ROWS: Final = (
         "receipt 59.09275",
         "replace: committed 200 = committed",
         provider=KATSU,
+        taped=True,
     ),
     Row(
         "a sibling shares the wire and closes nothing",

@@ -14,11 +14,10 @@ from billingual.drivers.blocking import SteppingDriver, step
 from billingual.drivers.on_anyio import AnyioDriver
 from billingual.pagination import ScanReport
 
-__all__ = ["DRIVERS", "TRANSPORT_DRIVERS", "Awaited", "client_for", "run_by"]
+__all__ = ["TRANSPORT_DRIVERS", "Awaited", "client_at", "client_for", "run_by"]
 
 T = TypeVar("T")
 
-DRIVERS: Final = ("asyncio", "trio", "blocking")
 TRANSPORT_DRIVERS: Final[dict[str, Callable[[], Driver]]] = {
     "asyncio": AnyioDriver, "trio": AnyioDriver, "portal": AnyioDriver, "blocking": SteppingDriver,
 }  # fmt: skip
@@ -98,6 +97,15 @@ def client_for(waiting: str, provider: Any, **options: Any) -> AsyncClient | Awa
     if waiting == "portal":
         return Awaited(Client(provider, **{"driver": "portal", **options}))
     return AsyncClient(provider, **options)
+
+
+def client_at(waiting: str, url: str, **options: Any) -> AsyncClient | Awaited:
+    """Make the client of an address that waits as it is told."""
+    if waiting == "blocking":
+        return Awaited(Client.from_url(url, **options))
+    if waiting == "portal":
+        return Awaited(Client.from_url(url, **{"driver": "portal", **options}))
+    return AsyncClient.from_url(url, **options)
 
 
 def run_by(driver: str, work: Callable[..., Awaitable[T]], *arguments: Any) -> T:

@@ -160,6 +160,7 @@ ROWS: Final = (
             "committed 200 = committed"
         ),
         portal=True,
+        taped=True,
     ),
     Row(
         "pages can be walked",
@@ -184,6 +185,7 @@ ROWS: Final = (
             page(2, total_pages=3),
             page(3, "c", total_pages=3),
         ),
+        taped=True,
     ),
     Row(
         "a page that comes twice is an error",
@@ -272,6 +274,7 @@ ROWS: Final = (
         ),
         script=(page(1, "a", total_pages=2), BROKEN, page(2, "b", total_pages=2)),
         portal=True,
+        taped=True,
     ),
     Row(
         "an answer that failed can be asked for again",

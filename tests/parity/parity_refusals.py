@@ -211,6 +211,7 @@ ROWS: Final = (
             "get: rejected 401 AuthenticationError = rejected AuthenticationError; "
             "get: rejected 404 NotFoundError = rejected NotFoundError"
         ),
+        taped=True,
     ),
     Row(
         "a key that only reads",
@@ -246,6 +247,7 @@ ROWS: Final = (
         setting(lambda s: s.client.get(NOWHERE), exante_error_shape="envelope_in_200"),
         "NotFoundError 200 'Invoice ffffffff-ffff-4fff-8fff-ffffffffffff not found'",
         "get: rejected 200 NotFoundError = rejected NotFoundError",
+        taped=True,
     ),
     Row(
         "a no inside a 200, on a write",
@@ -299,6 +301,7 @@ ROWS: Final = (
             "rejected ConflictError"
         ),
         provider="kukkingu",
+        taped=True,
     ),
     Row(
         "a batch is all or nothing",
@@ -310,6 +313,7 @@ ROWS: Final = (
             "committed 200 = committed; get: committed 200 = committed"
         ),
         portal=True,
+        taped=True,
     ),
     Row(
         "a lock seen in the caller's copy",
@@ -338,6 +342,7 @@ ROWS: Final = (
             "committed 200 = committed"
         ),
         provider="kukkingu",
+        taped=True,
     ),
     Row(
         "the copy of another invoice",

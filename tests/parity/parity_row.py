@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 import attrs
-from parity_stands import TRANSPORTS, Control, Reply
+from parity_stands import Control, Reply
+from parity_ways import TRANSPORTS
 
 from billingual import Changes, Draft, Money, Replacement
 from billingual.events import Event
@@ -56,12 +57,16 @@ class Scene:
         control: what stands behind it.
         events: what was told so far.
         make: makes another client of the same kind, with other options.
+        again: makes another client on the same way to the same provider, with more options.
+        addressed: makes that client from an address with this query.
     """
 
     client: Any
     control: Control
     events: list[Event]
     make: Callable[..., Any]
+    again: Callable[..., Any]
+    addressed: Callable[[str], Any]
 
     def exante(self, status: str, nth: int = 0) -> str:
         """Return the id of an Exante invoice of ours with that status."""
@@ -101,7 +106,8 @@ class Row:
         script: answers that no sandbox gives, in order.
         nobody: whether the address leads nowhere.
         transports: where it can happen.
-        portal: whether it is run through the portal too.
+        portal: whether it is run through the portal too, and on every transport in each run.
+        taped: whether it is recorded and replayed; not for rows that look what was stored.
     """
 
     name: str
@@ -115,6 +121,7 @@ class Row:
     nobody: bool = attrs.field(default=False, kw_only=True)
     transports: tuple[str, ...] = attrs.field(default=TRANSPORTS, kw_only=True)
     portal: bool = attrs.field(default=False, kw_only=True)
+    taped: bool = attrs.field(default=False, kw_only=True)
 
     @account.default
     def _account(self) -> str:

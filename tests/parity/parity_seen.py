@@ -6,6 +6,7 @@ them. The text of a ``TransportError`` is too: each transport tells in its own w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from billingual.events import (
 from billingual.model import InvoiceSummary, Page, Receipt
 from billingual.outcome import Attempt
 from billingual.pagination import ScanReport
+from billingual.reconciliation import Reconciliation
 from billingual.wire import WireRequest
 
 __all__ = ["Seen", "brief", "seen_of", "told", "whole_error"]
@@ -96,6 +98,7 @@ WORDS: Final[dict[type, Callable[[Any], str]]] = {
     Receipt: lambda receipt: f"receipt {receipt.amount}",
     Page: lambda page: f"page {page.number} of {len(page.items)}",
     ScanReport: _report,
+    Reconciliation: lambda told: brief([told.finding.value, *told.invoices, *told.candidates]),
     WireRequest: lambda request: f"{request.method} {request.route}",
 }
 
@@ -125,6 +128,9 @@ def whole(value: Any) -> Any:
     """Leave out of a result what depends on the run's address."""
     if isinstance(value, errors.BillingualError):
         return whole_error(value)
+    if isinstance(value, Reconciliation):
+        again = value.ask_again_s is not None
+        return attrs.evolve(value, why=_timeless(value.why), ask_again_s=1.0 if again else None)
     if isinstance(value, WireRequest):
         path = "/" + value.url.split("/", 3)[3]
         for prefix in ("/exante", "/kukkingu", "/katsu"):
@@ -146,7 +152,8 @@ def whole_error(error: BaseException | None) -> Any:
     exchange = getattr(error, "exchange", None)
     return {
         "class": type(error),
-        "text": str(error) if told_alike else None,
+        "text": _timeless(str(error)) if told_alike else None,
+        "stopped": _timeless(error.stopped),
         "maybe_applied": error.maybe_applied,
         "attempts": tuple(_attempt(each) for each in error.attempts),
         "evidence": getattr(error, "evidence", None),
@@ -158,6 +165,11 @@ def whole_error(error: BaseException | None) -> Any:
         "answered": None if exchange is None else (exchange.status, exchange.body),
         "cause": whole_error(error.__cause__),
     }
+
+
+def _timeless(text: str) -> str:
+    """Leave out of a text the seconds that are left; those that somebody gave are kept."""
+    return re.sub(r"\b(in|for) -?[0-9.]+ s\b", r"\1 some s", text)
 
 
 def _attempt(attempt: Attempt) -> Attempt:

@@ -1,17 +1,21 @@
-"""Three ways to a provider: over a socket, in this process, and by a function."""
+"""What stands at the end of each way: a server, an application in process, and a function."""
 
 from __future__ import annotations
 
 import json
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import attrs
+from parity_borrowed import borrowed
 from parity_faces import TRANSPORT_DRIVERS
+from parity_ways import NAMED, OWNED, TRANSPORTS, Way
 
 from billingual import MemoryTransport, errors
 from billingual.drivers.blocking import step
@@ -20,12 +24,13 @@ from billingual.protocol import TransportOptions
 from billingual.sandbox import ACCOUNTS, Sandbox, create_app, running
 from billingual.sandbox.settings import Settings
 from billingual.transports.asgi import AsgiTransport
+from billingual.transports.record import record
+from billingual.transports.replay import replay
 from billingual.transports.sandbox import SandboxTransport
 from billingual.wire import Bounds, Deadline, Headers, Timeouts, WireRequest, WireResponse
 
-__all__ = ["TRANSPORTS", "Control", "Reply", "Stands", "stands_open"]
+__all__ = ["Control", "Reply", "Stands", "stands_open"]
 
-TRANSPORTS: Final = ("httpx", "sandbox", "memory")
 INVOICES: Final = 40
 NOBODY: Final = "http://127.0.0.1:9"
 """Port 9 is that of the discard protocol, which nobody serves here."""
@@ -161,47 +166,70 @@ class Stands:
 
     url: str
     scripted: ScriptServer
-    over_httpx: Control
+    over_sockets: Control
     in_process: dict[str, SandboxTransport]
     in_memory: _InMemory
+    tapes: Path
 
-    def control(self, transport: str, driver: str) -> Control:
-        """Return the control API of the sandbox behind a transport."""
-        if transport == "httpx":
-            return self.over_httpx
-        if transport == "memory":
+    def control(self, way: Way) -> Control:
+        """Return the control API of the sandbox at the end of a way."""
+        if way.transport == "memory":
             return Control(self.in_memory.app)
-        app: Any = self.in_process[driver]._app
+        if way.transport != "sandbox":
+            return self.over_sockets
+        app: Any = self.in_process[way.driver]._app
         return Control(app)
 
-    def prepare(self, transport: str, driver: str, row: Any) -> None:
+    def prepare(self, way: Way, row: Any) -> None:
         """Set the sandbox back, if the row meets it and the one before left traces."""
         if row.script or row.nobody:
             return
-        control = self.control(transport, driver)
+        control = self.control(way)
         if not control.is_untouched():
             control.ask("POST", "reset")
 
-    def options(self, transport: str, driver: str, row: Any) -> dict[str, Any]:
-        """Return the client's options that lead to a transport."""
+    @asynccontextmanager
+    async def leading(self, way: Way, row: Any) -> AsyncIterator[dict[str, Any]]:
+        """Give the client's options that lead along a way."""
         account = ACCOUNTS[row.account]
         options: dict[str, Any] = {"token": account.token, "tenant": account.tenant}
+        if way.transport == "replay":
+            # Whoever plays a tape needs no account.
+            yield {"transport": replay(self._tape(way))}
+        elif way.transport in TRANSPORTS[1:]:
+            yield {**options, **self._here(way, row)}
+        else:
+            options["base_url"] = self._address(row)
+            if way.transport in NAMED:
+                options["transport"] = way.transport
+            elif way.transport == "record":
+                options["transport"] = record(self._tape(way))
+            if way.transport not in OWNED:
+                yield options
+                return
+            async with borrowed(way.transport, way.driver) as client:
+                yield {**options, "transport": client}
+
+    def _tape(self, way: Way) -> Path:
+        return self.tapes / f"{way.driver}.json"
+
+    def _address(self, row: Any) -> str:
+        """Return where a socket is listened to, or is not."""
+        if not row.script:
+            return NOBODY if row.nobody else self.url + ACCOUNTS[row.account].prefix
+        self.scripted.script[:] = row.script
+        return self.scripted.url
+
+    def _here(self, way: Way, row: Any) -> dict[str, Any]:
         if row.script or row.nobody:
-            return {**options, **self._scripted(transport, row)}
-        if transport == "httpx":
-            return {**options, "base_url": self.url + account.prefix}
-        if transport == "sandbox":
-            return {**options, "transport": self.in_process[driver]}
+            return self._scripted(way.transport, row)
+        if way.transport == "sandbox":
+            return {"transport": self.in_process[way.driver]}
         self.in_memory.patience_s = row.patience_s()
-        base_url = f"http://memory.localhost{account.prefix}"
-        return {
-            **options, "base_url": base_url, "transport": MemoryTransport(self.in_memory.answer),
-        }  # fmt: skip
+        base_url = f"http://memory.localhost{ACCOUNTS[row.account].prefix}"
+        return {"base_url": base_url, "transport": MemoryTransport(self.in_memory.answer)}
 
     def _scripted(self, transport: str, row: Any) -> dict[str, Any]:
-        if transport == "httpx":
-            self.scripted.script[:] = row.script
-            return {"base_url": NOBODY if row.nobody else self.scripted.url}
         base_url = "http://scripted.localhost"
         if transport == "sandbox":
             return {"base_url": base_url, "transport": ScriptedAsgi(ScriptedApp(row.script))}
@@ -230,15 +258,20 @@ def stands_open() -> Iterator[Stands]:
         name: SandboxTransport(TransportOptions(driver=make()))
         for name, make in TRANSPORT_DRIVERS.items()
     }
-    with running(invoices=INVOICES) as server, ScriptServer() as scripted:
+    with (
+        running(invoices=INVOICES) as server,
+        ScriptServer() as scripted,
+        TemporaryDirectory() as tapes,
+    ):
         thread = threading.Thread(target=lambda: scripted.serve_forever(0.02), daemon=True)
         thread.start()
         stands = Stands(
             url=server.url,
             scripted=scripted,
-            over_httpx=Control(server.app),
+            over_sockets=Control(server.app),
             in_process=in_process,
             in_memory=_InMemory(),
+            tapes=Path(tapes),
         )
         for transport in in_process.values():
             app: Any = transport._app

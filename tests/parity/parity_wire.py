@@ -107,6 +107,7 @@ ROWS: Final = (
         "get: unknown ConnectionLostError > committed 200 = committed",
         options=AGAIN,
         portal=True,
+        taped=True,
     ),
     Row(
         "a read after a dropped answer",
@@ -139,6 +140,7 @@ ROWS: Final = (
             "ConnectionLostError"
         ),
         options=AGAIN,
+        taped=True,
     ),
     Row(
         "a read that is dropped, once",
@@ -175,6 +177,7 @@ ROWS: Final = (
         "OutcomeUnknown unclear (ConnectionLostError)",
         "update: unknown ConnectionLostError = unknown OutcomeUnknown",
         options=AGAIN,
+        taped=True,
     ),
     Row(
         "a finalize dropped",
@@ -186,6 +189,7 @@ ROWS: Final = (
         ),
         options=AGAIN,
         provider="kukkingu",
+        taped=True,
     ),
     Row(
         "a finalize that failed unclearly",
@@ -253,6 +257,7 @@ ROWS: Final = (
         "OutcomeUnknown unclear (TimedOutError)",
         "update_many: unknown TimedOutError = unknown OutcomeUnknown",
         options={**AGAIN, **IMPATIENT},
+        taped=True,
     ),
     Row(
         "a deadline that ends a read",
@@ -297,6 +302,7 @@ ROWS: Final = (
         nobody=True,
         transports=("httpx", "memory"),
         options=AGAIN,
+        taped=True,
     ),
     Row(
         "a create at a server that is not there",

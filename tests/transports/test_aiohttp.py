@@ -347,11 +347,12 @@ def test_each_exception_of_aiohttp_becomes_ours_with_what_was_seen(
     error: Exception, seen: Evidence, kind: type[Exception], evidence: Evidence
 ) -> None:
     """The most specific row wins; before a connection stood nothing was sent."""
-    found = _translated(error, seen)
+    found = _translated("http://x.example", error, seen)
 
-    assert (kind, evidence) == found[:2]
-    assert f"{type(error).__name__} of aiohttp" in found[2]
-    assert "canary" not in found[2]
+    assert found is not None
+    assert (kind, evidence) == (type(found), found.evidence)
+    assert f"{type(error).__name__} of aiohttp" in str(found)
+    assert "canary" not in str(found)
 
 
 def test_only_aiohttp_is_imported_for_it() -> None:

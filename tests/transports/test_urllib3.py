@@ -266,11 +266,12 @@ def test_each_exception_of_urllib3_becomes_ours_with_what_was_seen(
     error: Exception, seen: Evidence, kind: type[Exception]
 ) -> None:
     """The most specific row wins; before a connection stood nothing was sent."""
-    found = _translated(error, seen)
+    found = _translated("http://x.example", error, seen)
 
-    assert (kind, seen) == found[:2]
-    assert f"{type(error).__name__} of urllib3" in found[2]
-    assert "canary" not in found[2]
+    assert found is not None
+    assert (kind, seen) == (type(found), found.evidence)
+    assert f"{type(error).__name__} of urllib3" in str(found)
+    assert "canary" not in str(found)
 
 
 def test_only_urllib3_is_imported_for_it() -> None:

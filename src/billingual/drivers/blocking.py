@@ -113,6 +113,10 @@ class SteppingDriver(LoopWatch, SystemClock):
             finally:
                 threads.shutdown(cancel_futures=True)
 
+    def for_threads(self) -> SteppingDriver:
+        """Return itself: its threads block too."""
+        return self
+
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Call it here: this thread may block."""
         return call()

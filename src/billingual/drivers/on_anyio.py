@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 
+from billingual.drivers.blocking import SteppingDriver
 from billingual.drivers.clock import SystemClock
 from billingual.drivers.place import RunPlace
 
@@ -74,6 +75,10 @@ class AnyioDriver(SystemClock):
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         return results
+
+    def for_threads(self) -> SteppingDriver:
+        """Return a driver that blocks."""
+        return SteppingDriver()
 
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Call it in a worker thread."""

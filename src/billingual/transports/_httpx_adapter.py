@@ -3,112 +3,49 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
-from billingual.errors import BillingualError, ConfigurationError, PoolTimeoutError
-from billingual.protocol import Account, TransportOptions
-from billingual.transports._failures import NOTHING, unwritable
+from billingual.errors import BillingualError, ConfigurationError
+from billingual.transports._failures import unwritable
 from billingual.transports._httpx_family import Family
 from billingual.transports._httpx_lanes import AsyncLane, BlockingLane, HttpxLane
-from billingual.transports._lanes import Lanes, Stack
+from billingual.transports._lane_transport import LaneTransport
 from billingual.wire import Bounds, WireRequest, WireResponse
 
 __all__ = ["FamilyTransport"]
 
 
-class FamilyTransport:
+class FamilyTransport(LaneTransport[HttpxLane]):
     """Send through lanes of the library's transport layer; for tasks and threads to share."""
 
     colours: Final = frozenset({"async", "blocking"})
-    http2: Final = False
     family: ClassVar[Family]
-
-    def __init__(self, options: TransportOptions) -> None:
-        self._options = options
-        self._lanes: dict[bool, Lanes[HttpxLane]] = {}
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* once; see :class:`billingual.protocol.Transport`."""
         outgoing = self.family.outgoing(request, bounds)
-        lanes = self._lanes_for(secure=outgoing.url.scheme == "https")
-        taken = await lanes.take(bounds.phase(bounds.timeouts.pool))
-        if taken is None:
-            raise PoolTimeoutError(
-                f"all {self._options.connections} connections stayed busy.", evidence=NOTHING
-            )
-        failure = await self._exchange(lanes, *taken, outgoing, bounds)
-        if isinstance(failure, WireResponse):
-            return failure
-        # Raised out here, so that no frame of the library, with its headers, hangs on the error.
-        raise failure
+        return await self._carry(
+            lambda lane: lane.exchange(outgoing, bounds),
+            functools.partial(self._translated, outgoing.url),
+            secure=outgoing.url.scheme == "https",
+            bounds=bounds,
+        )
 
-    async def aclose(self) -> None:
-        """Give up all connections of this process and loop."""
-        for lanes in self._lanes.values():
-            await lanes.aclose()
-
-    def drop(self) -> int:
-        """Close all idle connections without waiting; return how many there were."""
-        return sum(lanes.drop() for lanes in self._lanes.values())
-
-    def account(self, provider: str) -> Account | None:  # noqa: ARG002 - the seam's signature
-        """Return None: providers are found on the network."""
-        return None
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
-
-    async def _exchange(
-        self,
-        lanes: Lanes[HttpxLane],
-        stack: Stack[HttpxLane],
-        lane: HttpxLane,
-        outgoing: Any,
-        bounds: Bounds,
-    ) -> WireResponse | BillingualError:
-        """Use the lane once; it goes back only if all went well."""
+    def _translated(self, url: object, error: Exception, lane: HttpxLane) -> BillingualError | None:
         http = self.family.http
-        try:
-            response = await lane.exchange(outgoing, bounds)
-        except http.HTTPError as error:
-            failure: BillingualError = self.family.translated(
-                error, outgoing.url, lane.watch.evidence()
-            )
-        except BillingualError as error:
-            failure = error
-        except (UnicodeError, OverflowError, http.InvalidURL) as error:
-            failure = unwritable(type(error).__name__)
-        except (OSError, ExceptionGroup):
+        if isinstance(error, http.HTTPError):
+            return self.family.translated(error, url, lane.watch.evidence())
+        if isinstance(error, (UnicodeError, OverflowError, http.InvalidURL)):
+            return unwritable(type(error).__name__)
+        if isinstance(error, (OSError, ExceptionGroup)):
             # Neither the core nor anyio translates everything: a refused client certificate, say.
             watch = lane.watch
             kind = http.NetworkError if watch.connected else http.ConnectError
-            failure = self.family.translated(kind("?"), outgoing.url, watch.evidence())
-        except BaseException:
-            # Cancelled or interrupted: whatever state the lane is in, nobody meets it again.
-            await lanes.scrap(stack, lane)
-            raise
-        else:
-            await lanes.give(stack, lane)
-            return response
-        await lanes.scrap(stack, lane)
-        return failure
+            return self.family.translated(kind("?"), url, watch.evidence())
+        return None
 
-    def _lanes_for(self, *, secure: bool) -> Lanes[HttpxLane]:
-        lanes = self._lanes.get(secure)
-        if lanes is None:
-            options = self._options
-            made = Lanes(
-                functools.partial(self._lane, options, secure=secure),
-                options.driver,
-                limit=options.connections,
-                keepalive_s=options.keepalive_s,
-            )
-            lanes = self._lanes.setdefault(secure, made)
-        return lanes
-
-    @classmethod
-    def _lane(cls, options: TransportOptions, *, secure: bool) -> HttpxLane:
-        family = cls.family
+    def _lane(self, *, secure: bool) -> HttpxLane:
+        family, options = self.family, self._options
         try:
             if options.driver.blocks:
                 return BlockingLane(family, options, secure=secure)

@@ -52,6 +52,7 @@ class _Guard:
     unconnected: int = 0
     connected: int = 0
     answered: bool = False
+    status: int | None = None
 
     async def __call__(self, request: Any, handler: Any) -> Any:
         try:
@@ -74,7 +75,9 @@ class _Guard:
     def evidence(self) -> Evidence:
         """Say what is proved: the library does not tell how much it had written."""
         if self.connected:
-            return Evidence(connected=True, answer_begun=True if self.answered else None)
+            return Evidence(
+                connected=True, answer_begun=True if self.answered else None, status=self.status
+            )
         return NOTHING if self.unconnected else Evidence()
 
 
@@ -130,6 +133,7 @@ class OwnedAiohttp:
                 request.method, URL(request.url, encoded=True), **self._options(request, bounds),
                 middlewares=(*_middlewares(self._session), guard),
             ) as response:  # fmt: skip
+                guard.status = response.status
                 reader = BodyReader(
                     response.headers.get("Content-Encoding"), bounds, status=response.status
                 )

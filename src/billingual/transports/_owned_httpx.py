@@ -63,6 +63,7 @@ class _Trace:
     sent: bool = False
     reading: bool = False
     answered: bool = False
+    status: int | None = None
 
     def note(self, event: str, info: dict[str, Any]) -> None:
         self.heard = True
@@ -86,8 +87,9 @@ class _Trace:
         if self.sending:
             begun = True if self.answered else (None if self.reading else False)
             return Evidence(
-                connected=True, request_complete=True if self.sent else None, answer_begun=begun
-            )
+                connected=True, request_complete=True if self.sent else None, answer_begun=begun,
+                status=self.status,
+            )  # fmt: skip
         return UNSENT if self.heard or plain else Evidence()
 
 
@@ -181,6 +183,7 @@ class OwnedAsyncHttpx(_OwnedHttpx):
         failure: BillingualError | None = None
         try:
             response = await self._client.send(outgoing, stream=True, follow_redirects=False)
+            trace.status = response.status_code
             try:
                 reader = BodyReader(
                     response.headers.get("content-encoding"), bounds, status=response.status_code
@@ -221,6 +224,7 @@ class OwnedBlockingHttpx(_OwnedHttpx):
     ) -> WireResponse | BillingualError:
         try:
             response = self._client.send(outgoing, stream=True, follow_redirects=False)
+            trace.status = response.status_code
             try:
                 reader = BodyReader(
                     response.headers.get("content-encoding"), bounds, status=response.status_code

@@ -8,32 +8,26 @@ exceptions included: they hold the request's headers, so only their class name i
 
 from __future__ import annotations
 
-import functools
 from typing import Final
 
 import aiohttp
 from yarl import URL
 
 from billingual.errors import (
-    BillingualError,
     ConfigurationError,
     ConnectionLostError,
     NotConnectedError,
-    PoolTimeoutError,
     TimedOutError,
     TransportError,
 )
 from billingual.outcome import Evidence
-from billingual.protocol import Account, TransportOptions
 from billingual.transports._address import checked
 from billingual.transports._aiohttp_lanes import AiohttpLane, NotSentAgain
 from billingual.transports._failures import NOTHING, reason
-from billingual.transports._lanes import Lanes, Stack
+from billingual.transports._lane_transport import LaneTransport
 from billingual.wire import Bounds, WireRequest, WireResponse
 
 __all__ = ["AiohttpTransport"]
-
-_Failure = tuple[type[TransportError], Evidence, str]
 
 # Where a connection stood, the evidence is what was seen on it.
 _TABLE: Final[dict[type[Exception], tuple[type[TransportError], str]]] = {
@@ -57,7 +51,7 @@ _TABLE: Final[dict[type[Exception], tuple[type[TransportError], str]]] = {
 }
 
 
-class AiohttpTransport:
+class AiohttpTransport(LaneTransport[AiohttpLane]):
     """Send through lanes of aiohttp; safe to share between tasks. It needs asyncio, or uvloop.
 
     Nothing is connected, and no TLS is set up, before the first request.
@@ -65,11 +59,6 @@ class AiohttpTransport:
 
     colours: Final = frozenset({"async"})
     library: Final = "aiohttp"
-    http2: Final = False
-
-    def __init__(self, options: TransportOptions) -> None:
-        self._options = options
-        self._lanes: dict[bool, Lanes[AiohttpLane]] = {}
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* once; see :class:`billingual.protocol.Transport`.
@@ -79,89 +68,24 @@ class AiohttpTransport:
                 cannot be used.
         """
         address = checked(request)
-        lanes = self._lanes_for(secure=address.scheme == "https")
-        taken = await lanes.take(bounds.phase(bounds.timeouts.pool))
-        if taken is None:
-            raise PoolTimeoutError(
-                f"all {self._options.connections} connections stayed busy.", evidence=NOTHING
-            )
-        failure = await self._exchange(lanes, *taken, request, bounds)
-        if isinstance(failure, WireResponse):
-            return failure
-        if isinstance(failure, BillingualError):
-            raise failure.with_traceback(None)
-        kind, evidence, what = failure
-        # Raised out here, so that no frame of aiohttp, with its headers, hangs on the error.
-        raise kind(f"{address.origin}: {what}.", evidence=evidence)
+        return await self._carry(
+            lambda lane: lane.exchange(request, bounds),
+            lambda error, lane: _translated(address.origin, error, lane.evidence()),
+            secure=address.scheme == "https",
+            bounds=bounds,
+        )
 
-    async def aclose(self) -> None:
-        """Give up all connections of this process and loop."""
-        for lanes in self._lanes.values():
-            await lanes.aclose()
-
-    def drop(self) -> int:
-        """Close all idle connections without waiting; return how many there were."""
-        return sum(lanes.drop() for lanes in self._lanes.values())
-
-    def account(self, provider: str) -> Account | None:  # noqa: ARG002 - the seam's signature
-        """Return None: providers are found on the network."""
-        return None
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
-
-    async def _exchange(
-        self,
-        lanes: Lanes[AiohttpLane],
-        stack: Stack[AiohttpLane],
-        lane: AiohttpLane,
-        request: WireRequest,
-        bounds: Bounds,
-    ) -> WireResponse | BillingualError | _Failure:
-        """Use the lane once; it goes back only if all went well."""
-        failure: BillingualError | _Failure
+    def _lane(self, *, secure: bool) -> AiohttpLane:
+        options = self._options
+        proxy = None if options.proxy is None else _proxy(options.proxy)
         try:
-            response = await lane.exchange(request, bounds)
-        except NotSentAgain as carrier:
-            failure = _translated(carrier.error, lane.evidence())
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            failure = _translated(error, lane.evidence())
-        except BillingualError as error:
-            failure = error
-        except BaseException:
-            # Cancelled or interrupted: whatever state the lane is in, nobody meets it again.
-            await lanes.scrap(stack, lane)
-            raise
-        else:
-            await lanes.give(stack, lane)
-            return response
-        await lanes.scrap(stack, lane)
-        return failure
-
-    def _lanes_for(self, *, secure: bool) -> Lanes[AiohttpLane]:
-        lanes = self._lanes.get(secure)
-        if lanes is None:
-            options = self._options
-            made = Lanes(
-                functools.partial(_lane, options, secure=secure),
-                options.driver,
-                limit=options.connections,
-                keepalive_s=options.keepalive_s,
-            )
-            lanes = self._lanes.setdefault(secure, made)
-        return lanes
-
-
-def _lane(options: TransportOptions, *, secure: bool) -> AiohttpLane:
-    proxy = None if options.proxy is None else _proxy(options.proxy)
-    try:
-        return AiohttpLane(options, proxy, secure=secure)
-    except RuntimeError:
-        pass  # no event loop of asyncio's
-    raise ConfigurationError(
-        "the transport aiohttp only works on asyncio, and another event loop runs here; "
-        'use transport="httpx", which works on trio too.'
-    )
+            return AiohttpLane(options, proxy, secure=secure)
+        except RuntimeError:
+            pass  # no event loop of asyncio's
+        raise ConfigurationError(
+            "the transport aiohttp only works on asyncio, and another event loop runs here; "
+            'use transport="httpx", which works on trio too.'
+        )
 
 
 def _proxy(text: str) -> URL:
@@ -178,11 +102,16 @@ def _proxy(text: str) -> URL:
     )
 
 
-def _translated(error: Exception, seen: Evidence) -> _Failure:
+def _translated(origin: str, error: Exception, seen: Evidence) -> TransportError | None:
     """Find the most specific row for an exception; what the wire saw is the evidence."""
+    if isinstance(error, NotSentAgain):
+        error = error.error
+    elif not isinstance(error, (aiohttp.ClientError, OSError, ValueError)):
+        return None
     kind, what = next(_TABLE[each] for each in type(error).__mro__ if each in _TABLE)
     if kind is NotConnectedError:
         seen = NOTHING
     elif seen == NOTHING:
         kind = NotConnectedError
-    return kind, seen, f"{reason(error) or what} ({type(error).__name__} of aiohttp)"
+    what = reason(error) or what
+    return kind(f"{origin}: {what} ({type(error).__name__} of aiohttp).", evidence=seen)

@@ -10,38 +10,28 @@ Why not requests: it sends through urllib3 too, and costs about twice as much fo
 
 from __future__ import annotations
 
-import functools
-import os
-import queue
-from contextlib import AbstractContextManager, nullcontext
 from http.client import HTTPException
-from typing import Final, cast
+from typing import Final
 
-import attrs
 from urllib3 import exceptions
 from urllib3.util import Url, parse_url
 
 from billingual.driver import Driver
 from billingual.errors import (
-    BillingualError,
     ConfigurationError,
     ConnectionLostError,
     NotConnectedError,
-    PoolTimeoutError,
     TimedOutError,
     TransportError,
 )
 from billingual.outcome import Evidence
-from billingual.protocol import Account, TransportOptions
 from billingual.transports._address import checked
-from billingual.transports._failures import NOTHING, reason
-from billingual.transports._lanes import Lanes
+from billingual.transports._failures import reason
+from billingual.transports._lane_transport import LaneTransport
 from billingual.transports._urllib3_lanes import Urllib3Lane
 from billingual.wire import Bounds, WireRequest, WireResponse
 
 __all__ = ["Urllib3Transport"]
-
-_Failure = tuple[type[TransportError], Evidence, str]
 
 # Where a connection stood, the evidence is what was seen on its socket.
 _TABLE: Final[dict[type[Exception], tuple[type[TransportError], str]]] = {
@@ -59,7 +49,7 @@ _TABLE: Final[dict[type[Exception], tuple[type[TransportError], str]]] = {
 }
 
 
-class Urllib3Transport:
+class Urllib3Transport(LaneTransport[Urllib3Lane]):
     """Send through lanes of urllib3's connections; safe to share between threads.
 
     An ``AsyncClient`` may use it too, each exchange then in a worker thread. Nothing is connected,
@@ -68,17 +58,6 @@ class Urllib3Transport:
 
     colours: Final = frozenset({"blocking"})
     library: Final = "urllib3"
-    http2: Final = False
-
-    def __init__(self, options: TransportOptions) -> None:
-        self._options = options
-        self._lanes = Lanes(
-            functools.partial(_lane, options),
-            # Whoever awaits this transport does so from worker threads, where no loop runs.
-            options.driver if options.driver.blocks else cast("Driver", _Threads(options.driver)),
-            limit=options.connections,
-            keepalive_s=options.keepalive_s,
-        )
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* once; see :class:`billingual.protocol.Transport`.
@@ -87,51 +66,20 @@ class Urllib3Transport:
             ConfigurationError: if the proxy's URL cannot be used.
         """
         address = checked(request)
-        taken = await self._lanes.take(bounds.phase(bounds.timeouts.pool))
-        if taken is None:
-            raise PoolTimeoutError(
-                f"all {self._options.connections} connections stayed busy.", evidence=NOTHING
-            )
-        stack, lane = taken
-        failure: BillingualError | _Failure
-        try:
-            response = await lane.exchange(request, address, bounds)
-        except BillingualError as error:
-            failure = error
-        except (exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
-            failure = _translated(error, lane.watch.evidence())
-        except BaseException:
-            # Interrupted: whatever state the lane is in, nobody meets it again.
-            await self._lanes.scrap(stack, lane)
-            raise
-        else:
-            await self._lanes.give(stack, lane)
-            return response
-        await self._lanes.scrap(stack, lane)
-        if isinstance(failure, BillingualError):
-            raise failure.with_traceback(None)
-        kind, evidence, what = failure
-        # Raised out here, so that no frame of urllib3, with its headers, hangs on the error.
-        raise kind(f"{address.origin}: {what}.", evidence=evidence)
+        return await self._carry(
+            lambda lane: lane.exchange(request, address, bounds),
+            lambda error, lane: _translated(address.origin, error, lane.watch.evidence()),
+            secure=address.scheme == "https",
+            bounds=bounds,
+        )
 
-    async def aclose(self) -> None:
-        """Give up all connections of this process."""
-        await self._lanes.aclose()
+    def _driver(self) -> Driver:
+        # Whoever awaits this transport does so from worker threads, where no loop runs.
+        return self._options.driver.for_threads()
 
-    def drop(self) -> int:
-        """Close all idle connections; return how many there were."""
-        return self._lanes.drop()
-
-    def account(self, provider: str) -> Account | None:  # noqa: ARG002 - the seam's signature
-        """Return None: providers are found on the network."""
-        return None
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
-
-
-def _lane(options: TransportOptions) -> Urllib3Lane:
-    return Urllib3Lane(options, None if options.proxy is None else _proxy(options.proxy))
+    def _lane(self, *, secure: bool) -> Urllib3Lane:  # noqa: ARG002 - a lane trusts when it must
+        options = self._options
+        return Urllib3Lane(options, None if options.proxy is None else _proxy(options.proxy))
 
 
 def _proxy(text: str) -> Url:
@@ -148,63 +96,12 @@ def _proxy(text: str) -> Url:
     )
 
 
-def _translated(error: Exception, seen: Evidence) -> _Failure:
+def _translated(origin: str, error: Exception, seen: Evidence) -> TransportError | None:
     """Find the most specific row for an exception; what the wire saw is the evidence."""
+    if not isinstance(error, (exceptions.HTTPError, HTTPException, OSError, ValueError)):
+        return None
     kind, what = next(_TABLE[each] for each in type(error).__mro__ if each in _TABLE)
     if not seen.connected:
         kind = NotConnectedError
-    return kind, seen, f"{reason(error) or what} ({type(error).__name__} of urllib3)"
-
-
-@attrs.frozen
-class _Process:
-    """Where a blocking connection belongs: a process."""
-
-    pid: int
-
-    def is_inherited(self) -> bool:
-        return self.pid != os.getpid()
-
-    def is_alive(self) -> bool:
-        return not self.is_inherited()
-
-    def soon(self, call: object) -> bool:  # noqa: ARG002 - the seam's signature
-        return False
-
-
-class _Places:
-    """Places that threads wait for in turn."""
-
-    def __init__(self, count: int) -> None:
-        self._free: queue.SimpleQueue[None] = queue.SimpleQueue()
-        for _ in range(count):
-            self._free.put(None)
-
-    async def acquire(self, seconds: float) -> bool:
-        try:
-            self._free.get(timeout=seconds)
-        except queue.Empty:
-            return False
-        return True
-
-    def release(self) -> None:
-        self._free.put(None)
-
-
-@attrs.frozen
-class _Threads:
-    """As much of a driver as lanes ask for, in the worker threads of one that does not block."""
-
-    driver: Driver
-
-    def now(self) -> float:
-        return self.driver.now()
-
-    def place(self) -> _Process:
-        return _Process(os.getpid())
-
-    def slots(self, count: int) -> _Places:
-        return _Places(count)
-
-    def unhurried(self) -> AbstractContextManager[object]:
-        return nullcontext()
+    what = reason(error) or what
+    return kind(f"{origin}: {what} ({type(error).__name__} of urllib3).", evidence=seen)
