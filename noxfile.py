@@ -30,10 +30,13 @@ DOORS = ",".join(
 
 
 PYTEST = ("pytest", "-q", "-n", "2", "--dist", "loadfile")
+# What these prove does not change with the interpreter.
+ONCE = ("--ignore=tests/proofs", "--ignore=tests/house", "--ignore=tests/tools")
 # What the test sessions prove about processes, signals and drivers does not change with the wheel.
 BRIEFLY = (
     "-m", "not slow", "--ignore=tests/process", "--ignore=tests/cancelling",
-    "--ignore=tests/parity", "--ignore=tests/tools",
+    "--ignore=tests/parity", "--ignore=tests/tools", "--ignore=tests/proofs",
+    "--ignore=tests/conformance/test_suites_catch.py",
 )  # fmt: skip
 
 
@@ -71,7 +74,7 @@ def tests(session: nox.Session) -> None:
     """Run the tests; on Python 3.11 with branch coverage of floors 0 to 2."""
     session.install("-e", ".[all]", *_group("test"), *_group("tools"))
     if session.name != "tests-3.11":
-        session.run(*PYTEST, *session.posargs)
+        session.run(*PYTEST, *(session.posargs or ONCE))
         return
     data = {"COVERAGE_FILE": str(Path(session.create_tmp()) / ".coverage")}
     session.run(*PYTEST, "--cov", "--cov-report=", *session.posargs, env=data)
