@@ -67,6 +67,7 @@ class Operations(Stepped[AsyncOperations]):
         *,
         sort: str | Sort | None = None,
         page_size: int | None = None,
+        prefetch: int = 1,
     ) -> SyncPager:
         """List invoices; nothing is requested before the first row is asked for.
 
@@ -74,13 +75,15 @@ class Operations(Stepped[AsyncOperations]):
             filter: which ones; all that is given must hold. Default: all the provider shows.
             sort: ``"due_at"`` or ``"-due_at"``; the names are in ``capabilities.sorts``.
             page_size: rows per request; default: the largest the provider allows.
+            prefetch: pages fetched at once, 1 to 64, where the provider says how many there are.
+                They are handed out in order, and at most so many are held. Default 1.
 
         Raises:
             UnsupportedError: if the provider has no lists.
-            InvalidInputError: if *sort* is not one key.
+            InvalidInputError: if *sort* is not one key, or *prefetch* is out of bounds.
         """
         return SyncPager._around(
-            self._core.list(filter, sort=sort, page_size=page_size), self._driver
+            self._core.list(filter, sort=sort, page_size=page_size, prefetch=prefetch), self._driver
         )
 
     @overload

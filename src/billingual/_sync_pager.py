@@ -19,8 +19,8 @@ class SyncPager(Stepped[Pager]):
     """A list to be walked; nothing is requested before the first row is asked for.
 
     ``for row in pager`` walks rows; :meth:`pages` walks answers. Each walk starts anew and
-    holds one page at a time. Order is the provider's. A walk is *not* a snapshot: see
-    :attr:`report` for whether it is provably complete.
+    holds one page at a time, or as many as it fetches at once. Order is the provider's. A walk is
+    *not* a snapshot: see :attr:`report` for whether it is provably complete.
 
     Not safe to share between threads while it is walked; make one pager for each.
     """

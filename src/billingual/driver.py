@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterat
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
-__all__ = ["BlockingDriver", "Driver", "Place", "Slots"]
+__all__ = ["BlockingDriver", "Clock", "Driver", "Place", "Slots"]
 
 T = TypeVar("T")
 
@@ -43,23 +43,8 @@ class Slots(Protocol):
         ...
 
 
-class Driver(Protocol):
-    """How waiting is done. The only place that sleeps, locks, fans out or reads a clock.
-
-    Attributes:
-        name: for errors.
-        blocks: whether waiting blocks the thread; then nothing may ever suspend.
-    """
-
-    @property
-    def name(self) -> str:
-        """The driver's name."""
-        ...
-
-    @property
-    def blocks(self) -> bool:
-        """Whether waiting blocks the thread."""
-        ...
+class Clock(Protocol):
+    """What time it is, and what chance says."""
 
     def now(self) -> float:
         """Return seconds on a clock that never goes back."""
@@ -75,6 +60,25 @@ class Driver(Protocol):
 
     def fresh_key(self) -> str:
         """Return a text that nobody has drawn before, for idempotency keys."""
+        ...
+
+
+class Driver(Clock, Protocol):
+    """How waiting is done. The only place that sleeps, locks, fans out or reads a clock.
+
+    Attributes:
+        name: for errors.
+        blocks: whether waiting blocks the thread; then nothing may ever suspend.
+    """
+
+    @property
+    def name(self) -> str:
+        """The driver's name."""
+        ...
+
+    @property
+    def blocks(self) -> bool:
+        """Whether waiting blocks the thread."""
         ...
 
     def place(self) -> Place:

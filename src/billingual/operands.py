@@ -12,8 +12,18 @@ from typing import Final, TypeVar
 from billingual.capabilities import Capabilities
 from billingual.errors import InvalidInputError, UnsupportedError
 from billingual.model import Changes, Filter, Query, Sort
+from billingual.pagination import MAX_AHEAD
 
-__all__ = ["expected", "ids_of", "pairs_of", "query_of", "refuse_base", "refuse_key", "seconds_of"]
+__all__ = [
+    "expected",
+    "ids_of",
+    "pages_ahead",
+    "pairs_of",
+    "query_of",
+    "refuse_base",
+    "refuse_key",
+    "seconds_of",
+]
 
 T = TypeVar("T")
 # Visible ASCII; 255 characters is what Stripe takes, and nobody is known to take fewer.
@@ -79,6 +89,19 @@ def query_of(filter: Filter | None, sort: str | Sort | None, page_size: int | No
         sort=None if sort is None else expected(sort, Sort, "sort"),
         page_size=page_size,
     )
+
+
+def pages_ahead(prefetch: object) -> int:
+    """Return how many pages to fetch at once.
+
+    Raises:
+        InvalidInputError: if it is no whole number from 1 to 64.
+    """
+    if type(prefetch) is not int or not 1 <= prefetch <= MAX_AHEAD:
+        raise InvalidInputError(
+            "prefetch", f"{prefetch!r} is no number of pages", f"give 1 to {MAX_AHEAD}"
+        )
+    return prefetch
 
 
 def refuse_base(base: object) -> None:

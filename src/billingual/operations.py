@@ -29,7 +29,15 @@ from billingual.model import (
     Replacement,
     Sort,
 )
-from billingual.operands import expected, ids_of, pairs_of, query_of, refuse_base, refuse_key
+from billingual.operands import (
+    expected,
+    ids_of,
+    pages_ahead,
+    pairs_of,
+    query_of,
+    refuse_base,
+    refuse_key,
+)
 from billingual.pagination import Pager
 from billingual.protocol import Dialect
 from billingual.reconciliation import Reconciliation
@@ -91,6 +99,7 @@ class AsyncOperations:
         *,
         sort: str | Sort | None = None,
         page_size: int | None = None,
+        prefetch: int = 1,
     ) -> Pager:
         """List invoices; nothing is requested before the first row is asked for.
 
@@ -98,10 +107,12 @@ class AsyncOperations:
             filter: which ones; all that is given must hold. Default: all the provider shows.
             sort: ``"due_at"`` or ``"-due_at"``; the names are in ``capabilities.sorts``.
             page_size: rows per request; default: the largest the provider allows.
+            prefetch: pages fetched at once, 1 to 64, where the provider says how many there are.
+                They are handed out in order, and at most so many are held. Default 1.
 
         Raises:
             UnsupportedError: if the provider has no lists.
-            InvalidInputError: if *sort* is not one key.
+            InvalidInputError: if *sort* is not one key, or *prefetch* is out of bounds.
         """
         dialect = self._desk.dialect(Feature.LIST)
         query = query_of(filter, sort, page_size)
@@ -109,7 +120,7 @@ class AsyncOperations:
         async def fetch(query: Query) -> Page:
             return await converse(self._desk, Feature.LIST, dialect, dialect.list_page(query))
 
-        return Pager(fetch, query)
+        return Pager(fetch, query, driver=self._desk.driver, prefetch=pages_ahead(prefetch))
 
     @overload
     async def update(

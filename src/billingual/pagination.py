@@ -7,18 +7,25 @@ end whether it provably saw everything.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 import attrs
 
-from billingual.errors import InvalidInputError, PaginationError
+from billingual.driver import Driver
+from billingual.errors import BillingualError, InvalidInputError, PaginationError
 from billingual.model import InvoiceSummary, Page, Query
 
-__all__ = ["Pager", "Scan", "ScanReport"]
+__all__ = ["MAX_AHEAD", "Pager", "Scan", "ScanReport"]
+
+Fetch: TypeAlias = Callable[[Query], Awaitable[Page]]
 
 MAX_PAGES: Final = 1_000_000
 """No list is followed for ever: this many pages of one row are still a million rows."""
+
+MAX_AHEAD: Final = 64
+"""No list fetches more pages than this at once."""
 
 MAX_BARREN: Final = 5
 """So many pages in a row without a new row are no gap, but a list that does not end."""
@@ -139,14 +146,21 @@ class Pager:
     """A list to be walked; nothing is requested before the first row is asked for.
 
     ``async for row in pager`` walks rows; :meth:`pages` walks answers. Each walk starts anew and
-    holds one page at a time. Order is the provider's. A walk is *not* a snapshot: see
-    :attr:`report` for whether it is provably complete.
+    holds one page at a time, or as many as it fetches at once. Order is the provider's. A walk is
+    *not* a snapshot: see :attr:`report` for whether it is provably complete.
 
     Not safe to share between tasks while it is walked; make one pager for each.
     """
 
-    def __init__(self, fetch: Callable[[Query], Awaitable[Page]], query: Query) -> None:
-        self._fetch = fetch
+    def __init__(
+        self,
+        fetch: Fetch,
+        query: Query,
+        *,
+        driver: Driver | None = None,
+        prefetch: int = 1,
+    ) -> None:
+        self._ahead = _Ahead(fetch, driver, prefetch)
         self._query = query
         self._scan = Scan()
 
@@ -194,18 +208,63 @@ class Pager:
 
     def _walk(self) -> _Pages:
         self._scan = Scan()
-        return _Pages(self._fetch, self._query, self._scan)
+        return _Pages(attrs.evolve(self._ahead), self._query, self._scan)
+
+
+@attrs.define
+class _Ahead:
+    """Fetch pages, several at once where their numbers are known beforehand.
+
+    A batch is fetched whole before its first page is handed out, and nothing is under way while the
+    reader is at work: who stops reading has nothing left to stop. Pages after one that failed are
+    thrown away; who asks on begins with that one again.
+    """
+
+    _fetch: Fetch
+    _driver: Driver | None
+    _width: int
+    _ready: list[tuple[int, Page | BillingualError]] = attrs.field(factory=list, init=False)
+
+    async def page(self, query: Query, last: int | None) -> Page:
+        """Return the page that *query* asks for.
+
+        Args:
+            query: for one page.
+            last: the number of the last page, or None where it is not known.
+        """
+        if not self._ready or self._ready[0][0] != query.page:
+            self._ready = []
+            ahead = min(self._width, 1 if last is None else last - query.page + 1)
+            if self._driver is None or ahead < 2:
+                return await self._fetch(query)
+            await self._fetch_batch(self._driver, query, ahead)
+        _, result = self._ready.pop(0)
+        if isinstance(result, BillingualError):
+            self._ready = []
+            raise result
+        return result
+
+    async def _fetch_batch(self, driver: Driver, query: Query, count: int) -> None:
+        async def kept(number: int) -> tuple[int, Page | BillingualError]:
+            try:
+                return number, await self._fetch(attrs.evolve(query, page=number))
+            except BillingualError as error:
+                return number, error
+
+        jobs = [functools.partial(kept, query.page + each) for each in range(count)]
+        self._ready = await driver.gather(jobs, limit=count)
 
 
 class _Pages:
     """Fetch page after page. No generator: who leaves early leaves nothing open behind."""
 
-    __slots__ = ("_fetch", "_query", "_scan")
+    __slots__ = ("_ahead", "_last", "_query", "_scan")
 
-    def __init__(self, fetch: Callable[[Query], Awaitable[Page]], query: Query, scan: Scan) -> None:
-        self._fetch = fetch
+    def __init__(self, ahead: _Ahead, query: Query, scan: Scan) -> None:
+        self._ahead = ahead
         self._query = query
         self._scan = scan
+        self._last: int | None = None
 
     def __aiter__(self) -> Self:
         return self
@@ -213,8 +272,9 @@ class _Pages:
     async def __anext__(self) -> Page:
         if self._scan.ended:
             raise StopAsyncIteration
-        page = await self._fetch(self._query)
+        page = await self._ahead.page(self._query, self._last)
         fresh = self._scan.take(page)
+        self._last = None if page.next_cursor is not None else page.total_pages
         self._query = attrs.evolve(self._query, page=self._query.page + 1, cursor=page.next_cursor)
         return attrs.evolve(page, items=fresh)
 

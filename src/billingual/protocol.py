@@ -239,6 +239,7 @@ class InvoiceProtocol(Protocol):
         *,
         sort: str | Sort | None = None,
         page_size: int | None = None,
+        prefetch: int = 1,
     ) -> AsyncIterable[InvoiceSummary]:
         """List invoices."""
         ...
