@@ -33,7 +33,7 @@ PYTEST = ("pytest", "-q", "-n", "2", "--dist", "loadfile")
 # What these prove does not change with the interpreter.
 ONCE = (
     "--ignore=tests/proofs", "--ignore=tests/house", "--ignore=tests/tools",
-    "--ignore=tests/conformance/test_suites_catch.py",
+    "--ignore=tests/conformance", "--ignore=tests/sandbox",
 )  # fmt: skip
 # What the test sessions prove about processes, signals and drivers does not change with the wheel.
 BRIEFLY = (

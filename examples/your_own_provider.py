@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from billingual import AsyncClient, Changes, MemoryTransport, Provider
+from billingual import AsyncClient, Changes, Provider
 
 ACME = Provider(name="acme", dialects=("tenant",), base_url="https://billing.acme.example")
 
@@ -13,8 +13,6 @@ def main() -> None:
         ACME,
         token="your-token",  # noqa: S106 - an example
         tenant="tnt_pfh0haxfpzowht3oi213cqos",
-        transport=MemoryTransport(),
-        base_url="https://billing.acme.example",
     )
     request = client.preview.update(
         "inv_mqxd1kc6bgtcc676xoqzax47", Changes(paid_at="2026-11-21T09:00:00Z")

@@ -133,7 +133,12 @@ def from_environment(getenv: Callable[[str], str | None], given: ClientOptions) 
     options: dict[str, Any] = {**found, **given}
     if url := (getenv("BILLINGUAL_URL") or "").strip():
         addressed = from_address(url, cast(ClientOptions, options))
-        return addressed if name is None else {**addressed, "provider": provider_of(name)}
+        if name is not None and provider_of(name) != addressed["provider"]:
+            raise ConfigurationError(
+                f"BILLINGUAL_URL names another provider than {name!r}; whose address and token "
+                "these are is not guessed: unset one of them."
+            )
+        return addressed
     if name is None:
         raise ConfigurationError(
             "the environment names no provider; set BILLINGUAL_URL (like exante+httpx://host) or "
@@ -158,14 +163,15 @@ def provider_of(name: str) -> str | Provider:
 
 
 def _split(url: str) -> SplitResult:
-    problem = "cannot be read; write provider+transport://host, like exante+httpx://dev.exante.app."
+    fix = "write provider+transport://host, like exante+httpx://dev.exante.app."
     try:
         parts = urlsplit(url)
         _ = parts.port
     except (ValueError, AttributeError, TypeError):
-        raise ConfigurationError(f"the address {problem}") from None
+        raise ConfigurationError(f"the address cannot be read; {fix}") from None
     if not parts.scheme or parts.scheme in {"http", "https"}:
-        raise ConfigurationError(f"the address names no provider: it {problem}")
+        said = f": {parts.scheme!r} is none" if parts.scheme else ""
+        raise ConfigurationError(f"the address names no provider{said}; {fix}")
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError(
             "the address holds a user name or a password, and addresses end in logs; give the "
@@ -178,6 +184,7 @@ def _split(url: str) -> SplitResult:
 
 def _options_in(parts: SplitResult) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    known = {*_NUMBERS, *_TEXTS, "secure"}
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         if name in found:
             raise ConfigurationError(f"the address gives {name} twice; give it once.")
@@ -189,7 +196,8 @@ def _options_in(parts: SplitResult) -> dict[str, Any]:
             found[name] = value
         else:
             raise ConfigurationError(
-                f"an address has no option {name!r} of that value; there are "
+                f"an address has no option {name!r}{' of that value' if name in known else ''}; "
+                "there are "
                 f"{', '.join(sorted({*_NUMBERS, *_TEXTS, 'secure=true', 'secure=false'}))}. What "
                 "is secret, or no text, is given as an argument."
             )

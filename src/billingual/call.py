@@ -27,6 +27,7 @@ from billingual.errors import (
     OutcomeUnknown,
     RateLimitedError,
     ServerError,
+    UsageError,
 )
 from billingual.events import (
     AttemptEnded,
@@ -326,7 +327,8 @@ class _Call:
         self.why = decision.why
         if decision.wait_s is None:
             error.stopped = decision.why
-            error.add_note(f"not tried again: {decision.why}")
+            if not isinstance(error, UsageError):
+                error.add_note(f"not tried again: {decision.why}")
             return decision
         self.wait_s = decision.wait_s
         self._tell(RetryPlanned, wait_s=decision.wait_s, why=decision.why)

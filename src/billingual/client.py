@@ -75,7 +75,8 @@ class AsyncClient(AsyncOperations):
             one.
         retry: ``"standard"`` (up to 4 attempts), ``"patient"`` (as many as 15 minutes take, for
             pipelines), ``"none"`` (for programs that retry themselves), ``"breaker"``, another
-            registered name or a policy. None sends a write again that may have happened.
+            registered name or a policy. No policy sends a write again that may have happened,
+            unless it carries an idempotency key.
         timeout: seconds for each phase of one attempt, or :class:`~billingual.Timeouts`.
             Default: connect 5, write 10, read 30, pool 5.
         deadline: seconds for one whole operation, over all its attempts and waits; for a list it
@@ -96,7 +97,8 @@ class AsyncClient(AsyncOperations):
     Raises:
         UnknownNameError: if a name is not registered; the error lists those that are.
         MissingExtraError: if a named part is not installed; the error says what to install.
-        ConfigurationError: if a token, tenant or address is missing or unusable.
+        ConfigurationError: if a token or address is missing, or one of them or a tenant is
+            unusable. A tenant that is missing is refused by the first operation that needs one.
     """
 
     def __init__(

@@ -38,9 +38,15 @@ def expected(value: object, kind: type[T], field: str) -> T:
     """
     if not isinstance(value, kind):
         raise InvalidInputError(
-            field, f"{type(value).__name__} is no {kind.__name__}", f"give a {kind.__name__}"
+            field,
+            f"{type(value).__name__} is no {kind.__name__}",
+            f"give {_article(kind.__name__)}",
         )
     return value
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'AEIOU' else 'a'} {noun}"
 
 
 def pairs_of(pairs: object) -> tuple[tuple[str, Changes], ...]:

@@ -37,7 +37,7 @@ class ScanReport:
 
     Attributes:
         pages: answers read.
-        rows: rows handed out.
+        rows: rows that the answers brought, without those that came before.
         repeated: rows dropped because their id had come before.
         total_items: what the provider last said the total is, or None.
         complete: whether every row was provably seen at one moment.
@@ -112,6 +112,8 @@ class Scan:
         complete = self.ended and self._whole and self.repeated == 0
         if complete:
             why = "one answer held the whole list"
+        elif self.pages == 0:
+            why = "nothing was read yet"
         elif not self.ended:
             why = "the scan was left before its end"
         elif self.pages > 1:

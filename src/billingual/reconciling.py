@@ -90,9 +90,14 @@ def _looker(
             "use a client of the same provider and account",
         )
     if unclear.account not in {(), desk.account}:
+        names = ("base URL", "tenant", "organization")
         raise InvalidInputError(
             "unclear",
-            "it was sent to another address, or for another tenant or organization",
+            "; ".join(
+                f"it was sent with {name} {sent!r}, and this client has {here!r}"
+                for name, sent, here in zip(names, unclear.account, desk.account, strict=True)
+                if sent != here
+            ),
             "use a client of the same account: there alone it can be found",
         )
     return Looker(
@@ -168,7 +173,7 @@ class Looker:
         return await self._seen(draft) or Reconciliation(
             finding=Finding.ABSENT,
             why=f"no invoice has the number {draft.number!r}, though the same look found one that "
-            "is known to be there, and no request can arrive any more",
+            "is known to be there, and the time for late requests (settle) is over",
         )
 
     async def _seen(self, draft: Draft) -> Reconciliation | None:

@@ -39,7 +39,7 @@ def _order(sandbox: Running, fault: dict[str, object]) -> None:
         (("list", "--provider", "katsu"), "katsu does not support list"),
         (("get", "42"), "no UUID"),
         (("create", "--total", "12.5"), "120.00 EUR"),
-        (("list", "--provider", "nobody"), "there is no provider named 'nobody'"),
+        (("list", "--provider", "nobody"), "there is no provider or dialect named 'nobody'"),
         (("list", "--base-url", "https://exante.example"), "BILLINGUAL_TOKEN"),
         (("sandbox", "--host", "0.0.0.0"), "not a loopback address"),  # noqa: S104 - refused
         (("demo", "--invoices", "-1"), "Must be >= 0"),

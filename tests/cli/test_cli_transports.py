@@ -87,7 +87,7 @@ def test_below_the_table_stands_the_default_and_what_else_works(billingual: Comm
     done = billingual("transports")
 
     assert done.returncode == 0
-    assert "Where none is named, it is httpx." in done.stderr
+    assert "In a program httpx is the default;" in done.stderr
     assert all(word in done.stderr for word in ("an object", "a function", "of your own"))
 
 

@@ -148,6 +148,14 @@ def test_a_variable_wins_over_the_url_and_an_argument_over_both() -> None:
     } == found  # fmt: skip
 
 
+def test_an_environment_of_two_providers_is_refused() -> None:
+    """One provider's token must not reach the other."""
+    two = {"BILLINGUAL_URL": "exante://h.example", "BILLINGUAL_PROVIDER": "kukkingu"}
+
+    with pytest.raises(errors.ConfigurationError, match="names another provider"):
+        from_environment(two.get, {})
+
+
 def test_an_environment_without_a_provider_is_refused() -> None:
     """A forgotten variable must not send invoices to a sandbox."""
     with pytest.raises(errors.ConfigurationError, match="names no provider"):

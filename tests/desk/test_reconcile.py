@@ -862,7 +862,7 @@ def test_another_account_is_not_looked_at(scene: Scene) -> None:
     unclear = scene.lost(draft(), committed=True)
     elsewhere = scene.client.with_options(organization="550e8400-e29b-41d4-a716-446655440099")
 
-    with pytest.raises(errors.InvalidInputError, match="another address, or for another tenant"):
+    with pytest.raises(errors.InvalidInputError, match="it was sent with organization"):
         scene.run(elsewhere.reconcile(unclear))
     assert scene.stand.requests == []
 

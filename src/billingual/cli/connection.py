@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Annotated, Final
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, cast
 
 import attrs
 from cyclopts import Group, Parameter
 
-from billingual.auth import sealed
+from billingual.addressing import ClientOptions, NamedOptions, from_environment
 from billingual.cli.talk import hint
 from billingual.client import AsyncClient
 from billingual.connecting import provider_named
 from billingual.errors import ConfigurationError
 from billingual.protocol import Provider
+from billingual.registry import TRANSPORTS
 
-__all__ = ["TOKEN_VARIABLE", "Connection", "open_client"]
+__all__ = ["TOKEN_VARIABLE", "Connection", "chosen", "open_client"]
 
 TOKEN_VARIABLE: Final = "BILLINGUAL_TOKEN"  # noqa: S105 - the name of a variable
 """The only way to give a token: options end in shell histories and lists of processes."""
@@ -30,23 +31,25 @@ class Connection:
     """Where the invoices are.
 
     Attributes:
-        provider: exante (the default), kukkingu, katsu or another registered name.
+        provider: exante (the default, unless BILLINGUAL_URL names another), kukkingu, katsu or
+            another registered name.
         transport: httpx, sandbox or another; sandbox unless a base URL or a token is given.
         base_url: Where the provider lives, instead of its documented address.
         tenant: Whose invoices (kukkingu).
         organization: Whose invoices (exante); the provider takes its default otherwise.
     """
 
-    provider: Annotated[str, Parameter(env_var="BILLINGUAL_PROVIDER")] = "exante"
+    provider: Annotated[str | None, Parameter(env_var="BILLINGUAL_PROVIDER")] = None
     transport: Annotated[str | None, Parameter(env_var="BILLINGUAL_TRANSPORT")] = None
     base_url: Annotated[str | None, Parameter(env_var="BILLINGUAL_BASE_URL")] = None
     tenant: Annotated[str | None, Parameter(env_var="BILLINGUAL_TENANT")] = None
     organization: Annotated[str | None, Parameter(env_var="BILLINGUAL_ORGANIZATION")] = None
 
-    def chosen_transport(self) -> str:
-        """Name the transport: the sandbox where nothing tells where else to go."""
-        is_bare = self.base_url is None and not os.environ.get(TOKEN_VARIABLE)
-        return self.transport or ("sandbox" if is_bare else "httpx")
+    def given(self) -> ClientOptions:
+        """List the options that were given, by option or by a variable of their own."""
+        names = ("transport", "base_url", "tenant", "organization")
+        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        return cast(ClientOptions, given)
 
 
 def open_client(
@@ -65,27 +68,39 @@ def open_client(
     Raises:
         ConfigurationError: if something is missing, or does not fit the provider.
     """
-    token = sealed(os.environ.get(TOKEN_VARIABLE) or None)
-    provider = _provider(connection.provider, currencies or {})
-    transport = connection.chosen_transport()
+    options: dict[str, Any] = {**chosen(connection)}
+    provider = _provider(options.pop("provider"), currencies or {})
+    token, transport = options.pop("token", None), options["transport"]
+    TRANSPORTS.load(transport)
     if transport == "sandbox":
-        _say_sandbox(spare=not (token is None and connection.base_url is None))
-        return AsyncClient(
-            provider,
-            tenant=connection.tenant,
-            organization=connection.organization,
-            transport=transport,
-        )
+        unused = [] if token is None else ["token"]
+        unused += ["base URL"] if options.pop("base_url", None) else []
+        _say_sandbox(unused)
+        return AsyncClient(provider, **options)
     if token is None and provider.needs_token:
         token = _stand_in(provider, dry_run=dry_run)
-    return AsyncClient(
-        provider,
-        token=token,
-        tenant=connection.tenant,
-        organization=connection.organization,
-        base_url=connection.base_url,
-        transport=transport,
-    )
+    return AsyncClient(provider, token=token, **options)
+
+
+def chosen(connection: Connection) -> NamedOptions:
+    """Take what the environment says, with what was given as options before it.
+
+    The transport is the sandbox where nothing tells where else to go.
+
+    Raises:
+        ConfigurationError: if the environment holds what cannot be used.
+    """
+
+    def getenv(name: str) -> str | None:
+        if name == "BILLINGUAL_PROVIDER":
+            is_addressed = bool(os.environ.get("BILLINGUAL_URL", "").strip())
+            return connection.provider or (None if is_addressed else "exante")
+        return os.environ.get(name)
+
+    options = from_environment(getenv, connection.given())
+    is_bare = options.get("token") is None and options.get("base_url") is None
+    options.setdefault("transport", "sandbox" if is_bare else "httpx")
+    return options
 
 
 def _stand_in(provider: Provider, *, dry_run: bool) -> str:
@@ -98,22 +113,22 @@ def _stand_in(provider: Provider, *, dry_run: bool) -> str:
     )
 
 
-def _provider(name: str, currencies: Mapping[str, int]) -> Provider:
+def _provider(name: str | Provider, currencies: Mapping[str, int]) -> Provider:
     if not currencies:
         return provider_named(name)
     if name != "katsu":
         raise ConfigurationError(
-            f"{name} takes ISO 4217 codes as they are; leave --currency-code out (only katsu "
-            "counts currencies by numbers)."
+            f"{name if isinstance(name, str) else name.name} takes ISO 4217 codes as they are; "
+            "leave --currency-code out (only katsu counts currencies by numbers)."
         )
     from billingual.providers import katsu  # noqa: PLC0415 - as the registry would load it
 
     return katsu(currencies=currencies)
 
 
-def _say_sandbox(*, spare: bool) -> None:
-    unused = " The base URL and token you gave are not used." if spare else ""
+def _say_sandbox(unused: Sequence[str]) -> None:
+    told = f" The {' and '.join(unused)} you gave: not used." if unused else ""
     hint(
         "In-process sandbox: no account, no network, and what you write is gone when the command "
-        f"ends ('billingual sandbox' keeps it).{unused}"
+        f"ends ('billingual sandbox' keeps it).{told}"
     )

@@ -63,10 +63,10 @@ def transports(*, output: FormatOption = "table") -> None:
             if entry.problem is not None:
                 hint(entry.problem)
         hint(
-            f"Where none is named, it is {_DEFAULT}. A name goes into --transport, transport=, "
-            "BILLINGUAL_TRANSPORT or an address (exante+aiohttp://host). In a program transport= "
-            "also takes an object, a function that makes one, or a client of httpx, httpx2 or "
-            "aiohttp of your own, which is never closed for you."
+            f"In a program {_DEFAULT} is the default; a name goes into transport=, "
+            "BILLINGUAL_TRANSPORT or an address (exante+aiohttp://host), and into --transport "
+            "here. In a program transport= also takes an object, a function that makes one, or a "
+            "client of httpx, httpx2 or aiohttp of your own, which is never closed for you."
         )
         return
     records = [record_of(entry) for entry in entries]

@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 from cyclopts import Parameter
 
-from billingual.cli.connection import Connection, open_client
+from billingual.cli.connection import Connection, chosen, open_client
 from billingual.cli.inputs import (
     ChangeOptions,
     DraftOptions,
@@ -106,7 +106,8 @@ async def update_invoice(  # noqa: D417 - groups of options say themselves what 
 
 def _say_example(connection: Connection) -> None:
     """Where the sandbox is used, give a command that works with the ids it has."""
-    if connection.chosen_transport() != "sandbox":
+    options = chosen(connection)
+    if options.get("transport") != "sandbox":
         return
     from billingual.sandbox import LANDMARKS  # noqa: PLC0415 - only this hint needs it
 
@@ -116,6 +117,6 @@ def _say_example(connection: Connection) -> None:
         "kukkingu": "--provider kukkingu --number INV-1 --document {kukkingu_contract} "
         "--total '120.00 EUR' --exchange-rate 1",
     }
-    example = examples.get(connection.provider)
+    example = examples.get(str(options["provider"]))
     if example is not None:
         hint(f"The sandbox takes, for example:\n  billingual create {example.format(**LANDMARKS)}")

@@ -221,7 +221,9 @@ class Answer:
         complaint = complaint_of(self.response)
         inside = "" if code is None else f" (and {code} inside)"
         said = f": {complaint}" if complaint else " and did not say why"
-        told = f"{self._told()}{inside}{said}"
+        asked_s = _retry_after(self.response)
+        late = f" (it asks to wait {asked_s:g} s)" if asked_s else ""
+        told = f"{self._told()}{inside}{said}{late}"
         status = self.response.status if code is None else code
         error = kind(
             f"{told}; {_ADVICE_ON.get(status, _ADVICE[kind])}.",
@@ -231,7 +233,7 @@ class Answer:
             told=told,
         )
         if isinstance(error, (RateLimitedError, ServerError)):
-            error.retry_after = _retry_after(self.response)
+            error.retry_after = asked_s
         return error
 
     def unreadable(self, path: str, problem: str) -> ProtocolError:

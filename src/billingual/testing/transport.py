@@ -22,8 +22,10 @@ need ``pip install "billingual[testing]"``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from typing import Final
 
+from billingual.errors import MissingExtraError
 from billingual.testing._answer_checks import ANSWER_CHECKS
 from billingual.testing._bench import Subject
 from billingual.testing._evidence_checks import EVIDENCE_CHECKS
@@ -66,8 +68,10 @@ def check_transport(
 
     Raises:
         ConfigurationError: if there is no such driver, check or transport.
-        MissingExtraError: if a named transport is not installed.
+        MissingExtraError: if a named transport, or the event loop, is not installed.
     """
+    if driver == "trio" and find_spec("trio") is None:
+        raise MissingExtraError("the driver 'trio'", "testing", "trio")
     name = factory if isinstance(factory, str) else getattr(factory, "__name__", repr(factory))
     return conclude(
         f"{name} on {driver}",
