@@ -7,7 +7,6 @@ the exception of an HTTP library.
 
 from __future__ import annotations
 
-import functools
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Hashable, Iterator
@@ -16,7 +15,7 @@ from typing import Final, NoReturn, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from billingual.errors import ConfigurationError
-from billingual.secret import Secret
+from billingual.secret import Secret, writings
 from billingual.wire import Headers, WireResponse
 
 __all__ = [
@@ -143,7 +142,7 @@ def struck_out(response: WireResponse, signature: Headers) -> WireResponse:
         # Whoever quotes a token in a success writes it plainly; a search for all other ways
         # would cost as much as reading the answer.
         return response
-    written = _writings(token)
+    written = writings(token)
     return WireResponse(
         status=response.status,
         headers=Headers(
@@ -162,23 +161,6 @@ def _texts(response: WireResponse) -> Iterator[str]:
 
 def _struck(text: str, written: re.Pattern[bytes]) -> str:
     return written.sub(b"***", text.encode("utf-8", "replace")).decode("utf-8", "replace")
-
-
-@functools.lru_cache(maxsize=8)
-def _writings(token: str) -> re.Pattern[bytes]:
-    """Make a pattern of the ways to write *token*: plain, and escaped for JSON, HTML or URLs.
-
-    Between characters there may be zeros, as in UTF-16.
-    """
-    named = {"&": "|&amp;", "<": "|&lt;", ">": "|&gt;", '"': "|&quot;", "'": "|&apos;"}
-    return re.compile(
-        r"\0*".join(
-            rf"(?:{re.escape(each)}|\\{re.escape(each)}|(?i:\\+u00{ord(each):02x}"
-            rf"|%(?:25)*{ord(each):02x}|&\#0*{ord(each)};|&\#x0*{ord(each):x};"
-            rf"{named.get(each, '')}))"
-            for each in token
-        ).encode()
-    )
 
 
 def checked_base_url(url: str, *, allow_insecure: bool = False) -> str:
@@ -209,7 +191,7 @@ def checked_base_url(url: str, *, allow_insecure: bool = False) -> str:
         raise ConfigurationError("the base URL names no host that all programs read alike.")
     if not {".", ".."}.isdisjoint(unquote(parts.path).split("/")):
         raise ConfigurationError("the base URL's path holds . or .. as a segment.")
-    if parts.scheme == "http" and not allow_insecure and not is_loopback(host):
+    if parts.scheme == "http" and allow_insecure is not True and not is_loopback(host):
         raise ConfigurationError(
             f"http://{host} would carry the token unencrypted; use https://, or say "
             "allow_insecure=True if you know the network."

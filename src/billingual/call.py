@@ -40,7 +40,7 @@ from billingual.events import (
 from billingual.intent import Intent
 from billingual.outcome import Attempt, Outcome
 from billingual.policy.backoff import asked_wait_s
-from billingual.policy.driving import attempt_until
+from billingual.policy.driving import attempt_until, held_to
 from billingual.policy.outcome import classify, refused_resend, seen, verdict
 from billingual.protocol import Decision, Dialect
 from billingual.wire import Bounds, Conversation, Deadline, Headers, WireRequest, WireResponse
@@ -127,8 +127,9 @@ class _Call:
             self._tell(CallEnded, outcome=outcome, error=type(error).__name__)
             raise
         except BaseException as error:
-            # Cancelled, say: of what was in flight nobody saw the end.
-            outcome = Outcome.UNKNOWN if self.in_flight else verdict(self.attempts)
+            # Cancelled, say: what was in flight, or half read, or a part of it, may have been done.
+            unclear = self.in_flight or self.acted
+            outcome = Outcome.UNKNOWN if unclear else verdict(self.attempts)
             self._tell(CallEnded, outcome=outcome, error=type(error).__name__)
             raise
         self._tell(CallEnded, outcome=Outcome.COMMITTED, error=None)
@@ -140,12 +141,13 @@ class _Call:
             if request.key_header is not None:
                 request = request.keyed(self._next_key())
             response = await self._deliver(request)
+            ended = False
             try:
                 following = conversation.send(response)
             except StopIteration as done:
-                self._understood(response)
+                # What is raised in here would carry the value along, and be logged with it.
                 value: T = done.value
-                return value
+                ended = True
             except BillingualError as error:
                 self._misread(error)
                 error.attempts = tuple(self.attempts)
@@ -160,6 +162,8 @@ class _Call:
                     raise self._unclear(request, ours, likely="applied") from fault
                 raise ours from fault
             self._understood(response)
+            if ended:
+                return value
             self.acted = self.acted or request.safety.writes
             request = following
 
@@ -202,6 +206,15 @@ class _Call:
                 likely = "applied" if self.acted or said_yes(error) else "unclear"
                 raise self._unclear(request, error, likely=likely) from error
             raise
+        except Exception as foreign:
+            # A token function's own. But what was sent before it may have been acted on.
+            if self.acted or (
+                request.safety.writes and verdict(self.attempts, request.safety) is Outcome.UNKNOWN
+            ):
+                likely = "applied" if self.acted else "unclear"
+                kept = BillingualError(f"{type(foreign).__name__} kept it from being sent again.")
+                raise self._unclear(request, kept, likely=likely) from foreign
+            raise
 
     async def _attempt(self, request: WireRequest) -> WireResponse:
         number = len(self.attempts) + 1
@@ -212,10 +225,8 @@ class _Call:
             response = await self._send(
                 request.addressed(self.desk.base_url, (*HEADERS, *signature)), signature
             )
-            self.in_flight = False
             self._check(request, response)
         except BillingualError as error:
-            self.in_flight = False
             self._learn_from(error)
             first = self.dialect.capabilities.limits_first
             self._note(number, classify(error, limits_first=first), error)
@@ -260,7 +271,11 @@ class _Call:
             now = desk.driver.now()
             desk.pace.turned_away(error.retry_after, sent_at=self.sent_at, now=now)
         if desk.note is not None:
-            desk.note(error, desk.driver.now())
+            try:
+                desk.note(error, desk.driver.now())
+            except Exception as fault:  # noqa: BLE001 - a foreign policy may raise anything
+                # As with an observer: it must not take the end of a write away.
+                _ignore("a retry policy's note()", fault)
 
     async def _sign(self) -> Headers:
         try:
@@ -316,6 +331,7 @@ class _Call:
             why=self.why,
         )
         self.attempts.append(attempt)
+        self.in_flight = False
         self._tell(AttemptEnded, attempt=attempt)
 
     def _decide(self, request: WireRequest, error: BillingualError) -> Decision:
@@ -339,14 +355,16 @@ class _Call:
         if refusal:
             # No policy, whoever wrote it, may have an unclear write sent again.
             return Decision(wait_s=None, why=refusal)
+        left_s = self.deadline.left()
         try:
-            return self.desk.policy.decide(
+            decision = self.desk.policy.decide(
                 self.attempts,
                 error=error,
                 safety=request.safety,
-                left_s=self.deadline.left(),
+                left_s=left_s,
                 random=self.desk.driver.random,
             )
+            return held_to(decision, left_s)
         except Exception as fault:  # noqa: BLE001 - a foreign policy may raise anything
             return Decision(wait_s=None, why=f"the retry policy raised {type(fault).__name__}")
 
@@ -366,8 +384,13 @@ class _Call:
         for observer in self.desk.observers:
             try:
                 observer(event)
-            except Exception:
+            except Exception as fault:  # noqa: BLE001 - a foreign observer may raise anything
                 # A listener's fault must not turn a write that succeeded into an error.
-                import logging  # noqa: PLC0415 - nothing else here logs
+                _ignore("an observer", fault)
 
-                logging.getLogger("billingual").exception("an observer raised; it was ignored")
+
+def _ignore(whose: str, fault: Exception) -> None:
+    """Log *fault*, which goes no further."""
+    import logging  # noqa: PLC0415 - nothing else here logs
+
+    logging.getLogger("billingual").error("%s raised; it was ignored", whose, exc_info=fault)

@@ -14,7 +14,12 @@ from typing import Final, Self, TypeAlias
 import attrs
 
 from billingual.driver import Driver
-from billingual.errors import BillingualError, InvalidInputError, PaginationError
+from billingual.errors import (
+    BillingualError,
+    DeadlineExceededError,
+    InvalidInputError,
+    PaginationError,
+)
 from billingual.model import InvoiceSummary, Page, Query
 
 __all__ = ["MAX_AHEAD", "Pager", "Scan", "ScanReport"]
@@ -254,7 +259,11 @@ class _Ahead:
                 return number, error
 
         jobs = [functools.partial(kept, query.page + each) for each in range(count)]
-        self._ready = await driver.gather(jobs, limit=count)
+        batch = await driver.gather(jobs, limit=count)
+        # Pages of one batch hold each other up at a limiter. One that was not let through in time
+        # because of those before it is asked for anew, with time of its own.
+        late = (at for at, (_, end) in enumerate(batch) if isinstance(end, DeadlineExceededError))
+        self._ready = batch[: next(late, None) or count]
 
 
 class _Pages:

@@ -135,9 +135,13 @@ def _token(
         return found
     if token is None:
         return None
+    if not isinstance(token, str):
+        raise ConfigurationError(
+            f"the token of the profile {name!r} in {file} is no text; write it in quotes."
+        )
     if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
         raise ConfigurationError(
             f"the file {file} holds a token and others can read it; run chmod 600 on it, or name "
             "the variable that holds the token with token_env."
         )
-    return str(token)
+    return token

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import ssl
 from os import PathLike
@@ -47,7 +48,7 @@ class Tls:
             # A password that is not asked for is no error; one that is missing must not be asked
             # for on a terminal that nobody watches.
             context.load_cert_chain(self.cert_file, self.key_file, password or _nothing)
-        except (OSError, ValueError) as problem:
+        except (OSError, ValueError, TypeError) as problem:
             failure = _unusable("the certificate or its key", self.cert_file, problem)
         else:
             return context
@@ -57,14 +58,17 @@ class Tls:
         file, directory = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
         if self.ca_file is None and not file and directory:
             return ssl.create_default_context(capath=directory)
-        named = self.ca_file or file
+        named = file or None if self.ca_file is None else self.ca_file
         if named is None:
             import certifi  # noqa: PLC0415 - plain http never needs it
 
             named = certifi.where()
         try:
+            if not named:
+                # To Python, no file is every authority that the system trusts.
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             return ssl.create_default_context(cafile=named)
-        except OSError as problem:
+        except (OSError, ValueError, TypeError) as problem:
             failure = _unusable("the authorities to trust", named, problem)
         raise failure
 
@@ -74,9 +78,9 @@ def _nothing() -> str:
 
 
 def _unusable(
-    what: str, file: str | PathLike[str], problem: OSError | ValueError
+    what: str, file: str | PathLike[str], problem: OSError | ValueError | TypeError
 ) -> ConfigurationError:
     why = getattr(problem, "strerror", None) or type(problem).__name__
     return ConfigurationError(
-        f"{what} cannot be read from {os.fspath(file)} ({why}); give a file in PEM format."
+        f"{what} cannot be read from {str(file)!r} ({why}); give a file in PEM format."
     )

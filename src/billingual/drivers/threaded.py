@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from billingual.driver import Driver
+from billingual.driver import Driver, Place, Slots
 from billingual.drivers.blocking import step
+from billingual.errors import PoolTimeoutError
+from billingual.outcome import Evidence
 from billingual.protocol import Account, Transport
 from billingual.wire import Bounds, WireRequest, WireResponse
 
 __all__ = ["ThreadedTransport"]
+
+# As many as anyio runs at once on one event loop; nobody waits there in vain, or without an end.
+_THREADS: Final = 40
 
 
 class ThreadedTransport:
@@ -25,10 +30,32 @@ class ThreadedTransport:
     def __init__(self, transport: Transport, driver: Driver) -> None:
         self._transport = transport
         self._driver = driver
+        self._turns: dict[Place, Slots] = {}
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* once, in a worker thread."""
-        return await self._driver.in_thread(lambda: step(self._transport.send(request, bounds)))
+        turn = self._turn()
+        if not await turn.acquire(bounds.phase(bounds.timeouts.pool)):
+            raise _busy()
+        try:
+            return await self._driver.in_thread(lambda: self._sent(request, bounds))
+        finally:
+            turn.release()
+
+    def _sent(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        if bounds.deadline.left() <= 0:
+            # Other parts of the program use the threads too. Sent now, it would end unclear.
+            raise _busy()
+        return step(self._transport.send(request, bounds))
+
+    def _turn(self) -> Slots:
+        place = self._driver.place()
+        turn = self._turns.get(place)
+        if turn is None:
+            for gone in [each for each in list(self._turns) if not each.is_alive()]:
+                self._turns.pop(gone, None)
+            turn = self._turns.setdefault(place, self._driver.slots(_THREADS))
+        return turn
 
     async def aclose(self) -> None:
         """Close the transport, in a worker thread."""
@@ -42,3 +69,10 @@ class ThreadedTransport:
     def account(self, provider: str) -> Account | None:
         """Pass the question on."""
         return self._transport.account(provider)
+
+
+def _busy() -> PoolTimeoutError:
+    return PoolTimeoutError(
+        f"all {_THREADS} worker threads stayed busy.",
+        evidence=Evidence(connected=False, request_complete=False, answer_begun=False),
+    )

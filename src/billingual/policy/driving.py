@@ -11,7 +11,7 @@ from billingual.protocol import Decision
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-__all__ = ["attempt_until"]
+__all__ = ["attempt_until", "held_to"]
 
 T = TypeVar("T")
 
@@ -58,3 +58,20 @@ async def attempt_until(
         sleep=sleep, retry=again, wait=lambda _: waits[-1], reraise=True, before_sleep=None
     )
     return await retrying(resumed)
+
+
+def held_to(decision: object, left_s: float) -> Decision:
+    """Return what a policy decided, if it can be done; whoever wrote it, no wait outlasts a call.
+
+    Args:
+        decision: what the policy returned.
+        left_s: seconds that the deadline leaves.
+    """
+    if not isinstance(decision, Decision):
+        return Decision(wait_s=None, why=f"the retry policy returned {type(decision).__name__}")
+    if decision.wait_s is None or 0 <= decision.wait_s < left_s:
+        return decision
+    return Decision(
+        wait_s=None,
+        why=f"the retry policy asks to wait {decision.wait_s} s, the deadline is in {left_s:.1f} s",
+    )

@@ -143,7 +143,8 @@ class Pace:
         place = driver.place()
         turn = self._turns.get(place)
         if turn is None:
-            for gone in [each for each in self._turns if not each.is_alive()]:
+            # Copied at once: another thread may add its own place meanwhile.
+            for gone in [each for each in list(self._turns) if not each.is_alive()]:
                 self._turns.pop(gone, None)
             turn = self._turns.setdefault(place, driver.slots(1))
         return turn

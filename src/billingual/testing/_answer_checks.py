@@ -67,15 +67,20 @@ async def breaks(
 
 @transport_check
 async def any_status_is_an_answer(bench: Bench) -> None:
-    """The transport judges no status."""
-    place = bench.answering(
-        lambda asked: WireResponse(status=int(asked.url.rpartition("/")[2]), body=b"said")
-    )
+    """The transport judges no status, and tries none again."""
+    asked_for: list[int] = []
 
+    def handler(asked: WireRequest) -> WireResponse:
+        asked_for.append(int(asked.url.rpartition("/")[2]))
+        return WireResponse(status=asked_for[-1], body=b"said")
+
+    place = bench.answering(handler)
     for status in _STATUSES:
         answer = await bench.answer(place.transport, request(place.url, f"/{status}"))
 
         expect(answer.status == status, expected=f"the status {status}", seen=described(answer))
+        times = asked_for.count(status)
+        expect(times == 1, expected=f"a request that is answered {status} sent once", seen=times)
 
 
 @transport_check

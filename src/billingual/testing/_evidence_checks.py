@@ -77,13 +77,13 @@ async def an_unknown_host_means_nothing_was_sent(bench: Bench) -> None:
 @transport_check
 async def silence_ends_with_the_read_timeout(bench: Bench) -> None:
     """A server that does not answer holds nobody beyond the read timeout."""
-    server = bench.server(_LATE)
-    bounds = bench.bounds(timeouts=Timeouts(read=0.05))
-    error = await bench.failure(
-        bench.transport(), request(server.url, method="POST"), bounds, kind=TimedOutError
-    )
+    for body in (None, b"{}"):
+        server = bench.server(_LATE)
+        bounds = bench.bounds(timeouts=Timeouts(read=0.05))
+        asked = request(server.url, method="POST", body=body)
+        error = await bench.failure(bench.transport(), asked, bounds, kind=TimedOutError)
 
-    _sent(error, "silence")
+        _sent(error, "silence")
 
 
 @transport_check
@@ -172,14 +172,16 @@ async def a_connection_lost_while_sending_is_reported_truly(bench: Bench) -> Non
 @transport_check
 async def a_request_is_sent_once(bench: Bench) -> None:
     """The transport never tries again by itself, not even a GET on a connection gone stale."""
-    for method in ("GET", "PUT", "POST"):
+    for method, body in (("GET", None), ("PUT", None), ("POST", None), ("POST", b"{}")):
         server = bench.server(
             Say(with_length(b"ok")), Say(then="close"), Say(with_length(b"again"))
         )
         transport = bench.transport()
         await bench.answer(transport, request(server.url, "/first"))
         error = await bench.failure(
-            transport, request(server.url, "/second", method=method), kind=ConnectionLostError
+            transport,
+            request(server.url, "/second", method=method, body=body),
+            kind=ConnectionLostError,
         )
 
         _sent(error, f"{method} on a connection that the server closed")

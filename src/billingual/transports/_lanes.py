@@ -116,8 +116,13 @@ class Lanes(Generic[L]):
             if place != here:
                 self._leave(place, stack)
                 continue
-            while stack.free:
-                await stack.free.pop()[0].aclose()
+            try:
+                with self._driver.unhurried():
+                    while stack.free:
+                        await stack.free.pop()[0].aclose()
+            finally:
+                # Cancelled all the same, or one would not close: nobody finds the others any more.
+                self._leave(place, stack)
 
     def drop(self) -> int:
         """Close all free lanes without waiting; return how many were connected."""
@@ -128,7 +133,8 @@ class Lanes(Generic[L]):
         place = self._driver.place()
         stack = self._stacks.get(place)
         if stack is None:
-            for other in [each for each in self._stacks if not each.is_alive()]:
+            # Copied at once: another thread may add its own place meanwhile.
+            for other in [each for each in list(self._stacks) if not each.is_alive()]:
                 self._leave(other, self._stacks.pop(other, None))
             stack = self._stacks.setdefault(place, Stack(self._driver.slots(self._limit)))
         return stack

@@ -13,9 +13,11 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
+from billingual.secret import writings
 from billingual.wire import Headers, WireRequest, WireResponse
 
 __all__ = ["STRUCK", "Redactor", "is_tenant"]
@@ -47,8 +49,10 @@ _NAMED_IN_BODY: Final = (
 _JSON_FIELD: Final = re.compile(
     rf'("{_NAMED_IN_BODY}"\s*:\s*)(?:"(?:[^"\\]|\\.)*"|-?\d[\d.eE+\-]*)', re.IGNORECASE
 )
+_JSON_HOLDER: Final = re.compile(rf'"{_NAMED_IN_BODY}s?"\s*:\s*(?=[\[{{])', re.IGNORECASE)
 _FORM_FIELD: Final = re.compile(rf"((?:^|&){_NAMED_IN_BODY}=)[^&]*", re.IGNORECASE)
 _TENANT_NAME: Final = re.compile(r"(?:^|-)tenant(?:-id)?$", re.IGNORECASE)
+_ESCAPED: Final = re.compile(r"\\|%[0-9A-Fa-f]{2}|&\w|&#|\0")
 _ORIGIN: Final = re.compile(r"https?://[^\s/:]+(?::\d+)?", re.IGNORECASE)
 
 # Shorter texts are no secrets, and striking them out would eat half of a body.
@@ -115,14 +119,20 @@ class Redactor:
             for old, new in self._replacements():
                 body = body.replace(old.encode(), new.encode())
             return body
-        text = _JSON_FIELD.sub(rf'\1"{STRUCK}"', self.text(text))
+        text = _without_holders(_JSON_FIELD.sub(rf'\1"{STRUCK}"', self.text(text)))
         return (text if text[:1] in {"{", "["} else _FORM_FIELD.sub(rf"\1{STRUCK}", text)).encode()
 
     def text(self, text: str) -> str:
         """Return *text* without secrets and tenants."""
         for old, new in self._replacements():
             text = text.replace(old, new)
-        return text
+        if not _ESCAPED.search(text):
+            return text
+        packed = text.encode("utf-8", "surrogatepass")
+        for secret in self._secrets.copy():
+            if secret.isascii():
+                packed = writings(secret).sub(STRUCK.encode(), packed)
+        return packed.decode("utf-8", "surrogatepass")
 
     def message(self, text: str) -> str:
         """Return an error's text without secrets, tenants and addresses."""
@@ -142,6 +152,17 @@ class Redactor:
         for tenant, stand_in in list(self._tenants.items()):
             if len(tenant) >= _SECRET_LENGTH:
                 yield tenant, stand_in
+
+
+def _without_holders(text: str) -> str:
+    """Strike out the lists and objects of a JSON text whose names say that they hold secrets."""
+    at = 0
+    while found := _JSON_HOLDER.search(text, at):
+        at = found.end()
+        with suppress(ValueError, RecursionError):
+            _, end = json.JSONDecoder().raw_decode(text, at)
+            text = f'{text[:at]}"{STRUCK}"{text[end:]}'
+    return text
 
 
 def _forms(secret: str) -> Iterable[str]:
