@@ -235,6 +235,7 @@ UNUSABLE = {
     "no such profile": (PROD, "stage", "there are: open, prod, test"),
     "a variable that is not set": (PROD, "prod", "THE_TOKEN, which is not set"),
     "an unknown option": ("[profiles.a]\nprovider='exante'\ncolour='red'", "a", "'colour'"),
+    "a token that is no text": ("[profiles.a]\nprovider='exante'\ntoken=12345678", "a", "token"),
     "no provider": ("[profiles.a]\nretry='none'", "a", "must name a provider"),
     "two providers": ("[profiles.a]\nprovider='exante'\nurl='exante:'", "a", "either url or"),
     "a token twice": (
@@ -254,6 +255,17 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, name: str) -> Non
     with pytest.raises(errors.ConfigurationError, match=told) as caught:
         from_file(profile, {}, path=written(tmp_path, text), getenv={}.get)
     assert CANARY not in str(caught.value)
+
+
+def test_a_yes_in_quotes_sends_no_token_unencrypted(tmp_path: Path) -> None:
+    """Text is true to a program even where it says false."""
+    file = written(
+        tmp_path,
+        "[profiles.a]\nprovider='exante'\nbase_url='http://h.example'\nallow_insecure='false'",
+    )
+
+    with pytest.raises(errors.ConfigurationError, match="unencrypted"):
+        Client.from_profile("a", path=file, token="t")
 
 
 def test_a_missing_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -180,3 +180,16 @@ def test_a_number_that_is_none_is_refused(prefetch: Any) -> None:
 
     with pytest.raises(errors.InvalidInputError, match="prefetch"):
         client.list(prefetch=prefetch)
+
+
+def test_pages_that_a_limiter_let_through_too_late_are_asked_for_anew() -> None:
+    """Pages of one batch hold each other up; that fails no walk that one page at a time passes."""
+    transport = Slow()
+    transport.blocks = True
+    with Client(
+        "exante", token="t", base_url="https://h.example", transport=transport, retry="none",
+        limiter=25, deadline=0.3,
+    ) as client:  # fmt: skip
+        rows = [row.id for row in client.list(prefetch=16)]
+
+    assert [uid(each) for each in range(PAGES * SIZE)] == rows

@@ -125,6 +125,15 @@ UNUSABLE = {
 }
 
 
+@pytest.mark.parametrize(
+    "tls", ["", Tls(ca_file=""), Tls(ca_file="a\0b"), Tls(cert_file="")], ids=repr
+)
+def test_an_empty_name_trusts_nobody_else(tls: Any) -> None:
+    """What names no file must not fall back to the roots of the system."""
+    with pytest.raises(errors.ConfigurationError):
+        AsyncClient("exante", transport="memory", tls=tls)
+
+
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_files_that_cannot_be_used_are_refused_when_the_client_is_made(
     authority: Authority, tmp_path: Path, name: str
