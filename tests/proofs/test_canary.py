@@ -146,6 +146,8 @@ def test_no_failing_call_shows_the_token(canary: Canary, proof: Any, fails: Any,
     """Statuses, bodies, headers, lost wires and foreign exceptions, through every operation."""
     calls = some_of(CALLS, proof.amount(3, len(CALLS)), list(FAILURES).index(name))
     for at, call in enumerate(calls):
+        if (name, str(call)) == ("status 204", "exante.delete_many"):
+            continue  # that is how a deletion may be answered
         # The token comes by turns as a text, wrapped, and from functions.
         ways = [canary.reveal(), Secret(canary.reveal()), canary.reveal, _later(canary)]
         error = fails(call, FAILURES[name], name, ways[at % len(ways)])
