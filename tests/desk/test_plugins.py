@@ -33,12 +33,19 @@ def watch(event):
     SEEN.append(type(event).__name__)
 
 policy = billingual.Retry(attempts=2)
+
+def __getattr__(name):
+    if name != "counted":
+        raise AttributeError(name)
+    LOADS.append(name)
+    return carrier
 not_callable = 7
 '''
 
 ENTRY_POINTS = """
 [billingual.transports]
 plugin_transport = acme_plugin:carrier
+plugin_counted = acme_plugin:counted
 plugin_missing = acme_plugin:nothing_there
 plugin_broken = acme_broken:carrier
 
@@ -90,6 +97,14 @@ def test_all_four_kinds_are_found_by_name_and_loaded_once(plugin: Path) -> None:
 
     assert [1] == module.LOADS
     assert ["CallStarted", "AttemptStarted", "AttemptEnded", "CallEnded"] * 2 == module.SEEN
+
+
+def test_an_entry_point_is_resolved_once(plugin: Path) -> None:
+    """The second client that names it asks the other package for nothing."""
+    for _ in range(2):
+        Client("exante", transport="plugin_counted").close()
+
+    assert [1, "counted"] == sys.modules["acme_plugin"].LOADS
 
 
 @pytest.mark.parametrize(

@@ -811,13 +811,23 @@ def test_a_blocking_client_answers_whatever_drives_it(make: Any) -> None:
 
 
 def test_a_sibling_looks_as_the_client_it_comes_from(scene: Scene) -> None:
-    """Its errors too; a control it was not told of it does not know."""
+    """Its errors too."""
     sibling = scene.client.with_options(deadline=5)
     scene.stand.lose(committed=True)
     unclear = scene.unclear(sibling.create(draft()))
 
     assert scene.run(unclear.reconcile()).finding is Finding.ADOPTED
     assert scene.look(unclear).finding is Finding.ADOPTED
+
+
+def test_a_sibling_of_the_same_account_knows_the_control(scene: Scene) -> None:
+    """What the first client created, the look of a client for one call must find too."""
+    sibling = scene.client.with_options(deadline=5)
+    scene.stand.lose(committed=False)
+    unclear = scene.unclear(sibling.create(draft()))
+    scene.driver.clock += 120
+
+    assert scene.run(sibling.reconcile(unclear)).finding is Finding.ABSENT
 
 
 def test_a_pickled_error_needs_a_client(scene: Scene) -> None:
