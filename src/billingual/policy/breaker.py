@@ -82,10 +82,10 @@ class CircuitBreaker:
 
     def note(self, error: BillingualError | None, now: float) -> None:
         """Learn how an attempt that was let through ended; None for well."""
+        if isinstance(error, (PoolTimeoutError, AnswerTooLargeError)):
+            return  # they say nothing about the provider's health
         if isinstance(error, (TransportError, ServerError)):
-            # A full pool and an answer beyond its bounds say nothing about the provider's health.
-            if not isinstance(error, (PoolTimeoutError, AnswerTooLargeError)):
-                self._row += 1
+            self._row += 1
             if self._row >= self.failures:
                 self._open_until = now + self.rest_s
         elif error is None or isinstance(error, ProviderError):
