@@ -158,16 +158,13 @@ class WireResponse:
     headers: Headers = attrs.field(factory=Headers)
     body: bytes = attrs.field(default=b"", repr=lambda b: f"{len(b)} B")
     request_complete: bool | None = attrs.field(default=True, repr=False, eq=False)
-    _once: list[object] = attrs.field(factory=list, init=False, repr=False, eq=False)
+    _read: dict[object, object] = attrs.field(factory=dict, init=False, repr=False, eq=False)
 
     def read(self, reader: Callable[[bytes], T]) -> T:
-        """Read the body with *reader*, once: who judges an answer and who decodes it share that.
-
-        All callers of one answer must use the same *reader*.
-        """
-        if not self._once:
-            self._once.append(reader(self.body))
-        return cast(T, self._once[0])
+        """Read the body with *reader*, once: who judges an answer and who decodes it share that."""
+        if reader not in self._read:
+            self._read[reader] = reader(self.body)
+        return cast(T, self._read[reader])
 
 
 @attrs.frozen(kw_only=True)

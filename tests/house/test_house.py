@@ -83,7 +83,7 @@ def run(program: str) -> str:
 
 HEAVY = {
     "anyio", "asyncio", "attr", "attrs", "cattrs", "cyclopts", "email", "h11", "httpcore", "httpx",
-    "importlib.metadata", "json", "logging", "rich", "sqlite3", "ssl", "starlette", "tenacity",
+    "importlib.metadata", "json", "logging", "msgspec", "rich", "sqlite3", "ssl", "starlette", "tenacity",
     "threading", "trio", "typing", "uvicorn",
 }  # fmt: skip
 
@@ -105,7 +105,17 @@ def test_a_client_imports_only_what_it_was_asked_for() -> None:
         "import sys\nfrom billingual import AsyncClient\nprint(*sorted(sys.modules))\n"
     ).split()
 
-    wanted = {"httpx", "httpcore", "starlette", "rich", "tenacity", "cattrs", "sqlite3", "asyncio"}
+    wanted = {
+        "msgspec",
+        "httpx",
+        "httpcore",
+        "starlette",
+        "rich",
+        "tenacity",
+        "cattrs",
+        "sqlite3",
+        "asyncio",
+    }
     assert set(seen) & wanted <= {"asyncio"}
     assert not [
         each for each in seen if {"sandbox", "cli", "dialects"} & set(each.split(".")[1:2])

@@ -245,8 +245,8 @@ def _end_of(call: Callable[[], Any]) -> Any:
 
 
 def test_numbers_stay_what_they_are(step: Any, make_driver: Any) -> None:
-    """An amount beyond all use is an error at once; no arithmetic is tried with it."""
-    body = b'{"data": {"id": "inv_%s", "amountMinor": 1e999999}}' % (b"a" * 24)
+    """A number beyond all use is an error at once; no arithmetic is tried with it."""
+    body = b'{"data": {"id": "inv_%s", "exchangeRate": 1e999999}}' % (b"a" * 24)
     client = client_for(
         "kukkingu",
         token="a-token",

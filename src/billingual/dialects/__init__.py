@@ -15,7 +15,6 @@ if TYPE_CHECKING:
         UnreadableError,
         decode_json,
         encode_json,
-        structure,
     )
     from billingual.dialects._fields import Field, one_of, refuse_nothing, text_of, write_fields
     from billingual.dialects._http import (
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
         read_request,
         write_request,
     )
+    from billingual.dialects._structure import structure
 
 __all__ = [
     "Answer",
@@ -57,7 +57,7 @@ _HOMES = {
     "encode_json": "_codec",
     "error_class": "_http",
     "read_request": "_http",
-    "structure": "_codec",
+    "structure": "_structure",
     "write_fields": "_fields",
     "write_request": "_http",
 }

@@ -10,14 +10,20 @@ Source: https://docs.exante.app/api-reference/invoices/create and ``/list``, rea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Container, Mapping
 from decimal import Decimal
 from typing import Final, TypedDict
 
-from billingual.dialects._http import Answer
-from billingual.dialects._records import ENVELOPE, moment_of, unknown
+from billingual.dialects._records import (
+    Reading,
+    collection_method_of,
+    moment,
+    status_of,
+    unclear_moments,
+    unknown,
+)
 from billingual.model import (
-    CollectionMethod,
     Contact,
     CustomField,
     Invoice,
@@ -25,9 +31,8 @@ from billingual.model import (
     Kind,
     LineItem,
     Party,
-    Status,
 )
-from billingual.model.money import trusted_money
+from billingual.model.money import Money, trusted_money
 
 KINDS: Final[Mapping[str, str]] = {
     "receivable": "ACCOUNTS_RECEIVABLE",
@@ -133,156 +138,106 @@ class InvoiceRecord(RowRecord, total=False):
     invoice_notes: dict[str, object] | None
 
 
-class MetaRecord(TypedDict, total=False):
-    """Where a page stands in its list."""
-
-    page: int | None
-    total_pages: int | None
-    total_items: int | None
-
-
-class _Listed(TypedDict):
-    items: list[RowRecord]
-
-
-class PageRecord(_Listed, total=False):
-    """One page of a list; its links are never followed, so they are not read."""
-
-    _meta: MetaRecord | None
-
-
 _ROW: Final = frozenset(RowRecord.__annotations__)
 _FULL: Final = frozenset(InvoiceRecord.__annotations__)
+_MOMENTS: Final = ("issue_date", "due_date", "paid_date")
+_NOBODY: Final = PartiesRecord()
 
 
-def read_invoice(
-    answer: Answer,
-    payload: object,
-    path: str,
-    *,
-    asked: str | None = None,
-    beside: Mapping[str, object] | None = None,
-) -> Invoice:
-    """Read a full invoice that stands at *path* of an answer.
-
-    Args:
-        answer: the answer.
-        payload: what stands there.
-        path: where that is.
-        asked: the id that was asked for; None where the provider chooses it.
-        beside: what the envelope says of its own, kept in ``extra``.
-
-    Raises:
-        ProtocolError: if it is not as documented, or is another invoice than the one asked for.
-    """
-    record = answer.record(payload, InvoiceRecord, path)
-    answer.refuse_other(record["uid"].lower(), asked and asked.lower(), f"{path}.uid")
-    return invoice_from(record, beside or {})
+def _row_scalars(record: RowRecord) -> dict[str, object]:
+    """Read a row; its amounts carry no currency, because the provider states none."""
+    return _scalars(record, None)
 
 
-def summary_from(record: RowRecord) -> InvoiceSummary:
-    """Translate a row; its amounts carry no currency, because the provider states none."""
-    extra = unknown(record, _ROW)
-    parties = _parties(record, ("client",), extra)
-    return InvoiceSummary(
-        id=record["uid"],
-        number=record.get("invoice_number"),
-        status=_status(record.get("status")),
-        issued_at=moment_of(record, "issue_date", extra),
-        due_at=moment_of(record, "due_date", extra),
-        paid_at=moment_of(record, "paid_date", extra),
-        total=trusted_money(record.get("total_cents"), None),
-        subtotal=trusted_money(record.get("subtotal_cents"), None),
-        discount=trusted_money(record.get("discount_cents"), None),
-        tax=trusted_money(record.get("tax_cents"), None),
-        amount_due=trusted_money(record.get("amount_due_cents"), None),
-        amount_paid=trusted_money(record.get("amount_paid_cents"), None),
-        amount_remaining=trusted_money(record.get("amount_remaining_cents"), None),
-        overdue_days=record.get("overdue_days"),
-        collection_method=_collection_method(record.get("collection_method")),
-        counterparty=_party(parties.get("client")),
-        document=record.get("document_uid"),
-        extra=extra,
-        raw=record,
-    )
-
-
-def invoice_from(record: InvoiceRecord, beside: Mapping[str, object]) -> Invoice:
-    """Translate a full invoice."""
-    extra = unknown(record, _FULL)
-    parties = _parties(record, ("client", "service_provider"), extra)
-    if beside:
-        extra[ENVELOPE] = beside
+def _full_scalars(record: InvoiceRecord) -> dict[str, object]:
     currency = record.get("currency")
-    return Invoice(
-        id=record["uid"],
-        number=record.get("invoice_number"),
-        status=_status(record.get("status")),
-        kind=_kind(record.get("invoice_type")),
-        issued_at=moment_of(record, "issue_date", extra),
-        due_at=moment_of(record, "due_date", extra),
-        paid_at=moment_of(record, "paid_date", extra),
-        currency=currency,
-        total=trusted_money(record.get("total_cents"), currency),
-        subtotal=trusted_money(record.get("subtotal_cents"), currency),
-        discount=trusted_money(record.get("discount_cents"), currency),
-        tax=trusted_money(record.get("tax_cents"), currency),
-        amount_due=trusted_money(record.get("amount_due_cents"), currency),
-        amount_paid=trusted_money(record.get("amount_paid_cents"), currency),
-        amount_remaining=trusted_money(record.get("amount_remaining_cents"), currency),
-        overdue_days=record.get("overdue_days"),
-        collection_method=_collection_method(record.get("collection_method")),
-        counterparty=_counterparty(record, parties, extra),
-        seller=_party(parties.get("service_provider")),
-        document=record.get("document_uid"),
-        blueprint=record.get("invoice_blueprint_uid"),
-        link=record.get("invoice_link"),
-        lines=tuple([_line(each) for each in record.get("line_items") or ()]),
-        fields=tuple([_field(each) for each in record.get("invoice_fields") or ()]),
-        notes=_notes(record.get("invoice_notes") or {}, extra),
-        extra=extra,
-        raw=record,
-    )
+    return {
+        **_scalars(record, currency),
+        "kind": _kind(record.get("invoice_type")),
+        "currency": currency,
+        "blueprint": record.get("invoice_blueprint_uid"),
+        "link": record.get("invoice_link"),
+    }
 
 
-def _parties(record: RowRecord, read: tuple[str, ...], extra: dict[str, object]) -> PartiesRecord:
-    parties = record.get("parties") or PartiesRecord()
-    _keep_left(parties, read, "parties", extra)
-    return parties
+def _scalars(record: RowRecord, currency: str | None) -> dict[str, object]:
+    amount = functools.partial(_amount, {}, currency)
+    return {
+        "number": record.get("invoice_number"),
+        "status": status_of(record.get("status")),
+        "issued_at": moment(record.get("issue_date")),
+        "due_at": moment(record.get("due_date")),
+        "paid_at": moment(record.get("paid_date")),
+        "total": amount(record.get("total_cents")),
+        "subtotal": amount(record.get("subtotal_cents")),
+        "discount": amount(record.get("discount_cents")),
+        "tax": amount(record.get("tax_cents")),
+        "amount_due": amount(record.get("amount_due_cents")),
+        "amount_paid": amount(record.get("amount_paid_cents")),
+        "amount_remaining": amount(record.get("amount_remaining_cents")),
+        "overdue_days": record.get("overdue_days"),
+        "collection_method": collection_method_of(record.get("collection_method")),
+        "document": record.get("document_uid"),
+    }
 
 
-def _notes(notes: Mapping[str, object], extra: dict[str, object]) -> dict[str, str]:
-    texts = {name: text for name, text in notes.items() if isinstance(text, str)}
-    _keep_left(notes, texts, "invoice_notes", extra)
-    return texts
+def _amount(
+    seen: dict[int | None, Money | None], currency: str | None, minor: int | None
+) -> Money | None:
+    """Read an amount; those of one invoice that are equal are one object."""
+    if minor not in seen:
+        seen[minor] = trusted_money(minor, currency)
+    return seen[minor]
 
 
-def _keep_left(
-    whole: Mapping[str, object], read: Iterable[str], name: str, extra: dict[str, object]
-) -> None:
-    """Keep what of a known field has no name of its own in the models."""
-    left = {key: value for key, value in whole.items() if key not in read and value is not None}
-    if left:
-        extra[name] = left
+def _row_parts(record: RowRecord) -> dict[str, object]:
+    return {"counterparty": _party((record.get("parties") or _NOBODY).get("client"))}
 
 
-def _counterparty(
-    record: InvoiceRecord, parties: PartiesRecord, extra: dict[str, object]
-) -> Party | None:
+def _full_parts(record: InvoiceRecord) -> dict[str, object]:
+    parties = record.get("parties") or _NOBODY
     client, target = _party(parties.get("client")), record.get("target_party_uid")
-    if client is None:
-        return None if target is None else Party(id=target)
-    if target is not None and target != client.id:
+    if client is None and target is not None:
+        client = Party(id=target)
+    return {
+        "counterparty": client,
+        "seller": _party(parties.get("service_provider")),
+        "lines": tuple([_line(each) for each in record.get("line_items") or ()]),
+        "fields": tuple([_field(each) for each in record.get("invoice_fields") or ()]),
+        "notes": _texts(record.get("invoice_notes") or {}),
+    }
+
+
+def _row_extra(record: RowRecord) -> dict[str, object]:
+    return {
+        **unknown(record, _ROW),
+        **unclear_moments(record, _MOMENTS),
+        **_left("parties", record.get("parties") or _NOBODY, ("client",)),
+    }
+
+
+def _full_extra(record: InvoiceRecord) -> dict[str, object]:
+    parties, notes = record.get("parties") or _NOBODY, record.get("invoice_notes") or {}
+    client, target = parties.get("client"), record.get("target_party_uid")
+    extra = {
+        **unknown(record, _FULL),
+        **unclear_moments(record, _MOMENTS),
+        **_left("parties", parties, ("client", "service_provider")),
+        **_left("invoice_notes", notes, _texts(notes)),
+    }
+    if client is not None and target is not None and target != client.get("uid"):
         extra["target_party_uid"] = target
-    return client
+    return extra
 
 
-def _status(word: str | None) -> Status | None:
-    return None if word is None else Status(word)
+def _texts(notes: Mapping[str, object]) -> dict[str, str]:
+    return {name: text for name, text in notes.items() if isinstance(text, str)}
 
 
-def _collection_method(word: str | None) -> CollectionMethod | None:
-    return None if word is None else CollectionMethod(word)
+def _left(name: str, whole: Mapping[str, object], read: Container[str]) -> dict[str, object]:
+    """Return what of a known field has no name of its own in the models, under the field's."""
+    left = {key: value for key, value in whole.items() if key not in read and value is not None}
+    return {name: left} if left else {}
 
 
 def _kind(word: str | None) -> Kind | None:
@@ -329,3 +284,27 @@ def _field(record: FieldRecord) -> CustomField:
     if kind is None:
         return CustomField(record["key"], value.get("value"), original_type=original)
     return CustomField(record["key"], value.get("value"), kind, original)
+
+
+ROW: Final = Reading(
+    InvoiceSummary,
+    RowRecord,
+    "uid",
+    scalars=_row_scalars,
+    parts=_row_parts,
+    part_names=frozenset({"counterparty"}),
+    part_fields=frozenset({"parties"}),
+    extra=_row_extra,
+)
+FULL: Final = Reading(
+    Invoice,
+    InvoiceRecord,
+    "uid",
+    scalars=_full_scalars,
+    parts=_full_parts,
+    part_names=frozenset({"counterparty", "seller", "lines", "fields", "notes"}),
+    part_fields=frozenset(
+        {"parties", "target_party_uid", "line_items", "invoice_fields", "invoice_notes"}
+    ),
+    extra=_full_extra,
+)

@@ -14,8 +14,9 @@ from urllib.parse import urlencode
 
 import attrs
 
-from billingual.dialects._codec import UnreadableError, decode_json, encode_json, structure
+from billingual.dialects._codec import UnreadableError, decode_json, encode_json
 from billingual.dialects._complaint import complaint_of
+from billingual.dialects._structure import structure
 from billingual.errors import (
     AuthenticationError,
     ConflictError,

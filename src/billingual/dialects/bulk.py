@@ -20,8 +20,8 @@ from typing import ClassVar, Final, Self
 import attrs
 
 from billingual.capabilities import Capabilities, Feature, Needs
-from billingual.dialects._exante_envelope import beside_data, open_envelope
-from billingual.dialects._exante_records import read_invoice
+from billingual.dialects._exante_answers import read_invoices
+from billingual.dialects._exante_envelope import open_envelope
 from billingual.dialects._fields import (
     Field,
     collection_method,
@@ -33,7 +33,7 @@ from billingual.dialects._fields import (
     write_fields,
 )
 from billingual.dialects._http import Answer, write_request
-from billingual.errors import InvalidInputError, UnsupportedError
+from billingual.errors import InvalidInputError, ProtocolError, UnsupportedError
 from billingual.model import Changes, Invoice
 from billingual.outcome import Safety
 from billingual.protocol import Dialect, Scope
@@ -187,21 +187,21 @@ def _distinct(invoice_ids: Sequence[str], name: str) -> tuple[str, ...]:
 
 def _matched(answer: Answer, ids: Sequence[str]) -> tuple[Invoice, ...]:
     """Bring the records into the order of *ids*; a record too few, too many or double is wrong."""
-    body = open_envelope(answer, needs_data=True)
-    data, beside = body["data"], beside_data(body)
-    if not isinstance(data, list):
-        raise answer.unreadable("$.data", "there is no array of invoices")
-    wanted = {invoice_id.lower() for invoice_id in ids}
-    found: dict[str, Invoice] = {}
-    for index, payload in enumerate(data):
-        path = f"$.data[{index}]"
-        invoice = read_invoice(answer, payload, path, beside=beside)
+    invoices = read_invoices(open_envelope(answer, needs_data=True))
+    wanted = [invoice_id.lower() for invoice_id in ids]
+    found = {invoice.id.lower(): invoice for invoice in invoices}
+    if len(found) != len(invoices) or found.keys() != set(wanted):
+        raise _mismatch(answer, invoices, wanted)
+    return tuple([found[key] for key in wanted])
+
+
+def _mismatch(answer: Answer, invoices: Sequence[Invoice], wanted: Sequence[str]) -> ProtocolError:
+    seen: set[str] = set()
+    for index, invoice in enumerate(invoices):
         key = invoice.id.lower()
-        if key not in wanted or key in found:
-            problem = "it comes twice" if key in found else "that invoice was not asked for"
-            raise answer.unreadable(f"{path}.uid", problem)
-        found[key] = invoice
-    missing = [invoice_id for invoice_id in ids if invoice_id.lower() not in found]
-    if missing:
-        raise answer.unreadable("$.data", f"invoice {missing[0]} is missing")
-    return tuple(found[invoice_id.lower()] for invoice_id in ids)
+        if key not in wanted or key in seen:
+            problem = "it comes twice" if key in seen else "that invoice was not asked for"
+            return answer.unreadable(f"$.data[{index}].uid", problem)
+        seen.add(key)
+    missing = next(key for key in wanted if key not in seen)
+    return answer.unreadable("$.data", f"invoice {missing} is missing")

@@ -29,15 +29,10 @@ from typing import ClassVar, Final, Self
 import attrs
 
 from billingual.capabilities import Capabilities, Feature, Needs
-from billingual.dialects._exante_envelope import beside_data, open_envelope
+from billingual.dialects._exante_answers import read_invoice, read_page
+from billingual.dialects._exante_envelope import open_envelope
 from billingual.dialects._exante_query import PAGE_LIMIT, SORTS, query_pairs
-from billingual.dialects._exante_records import (
-    KINDS,
-    MetaRecord,
-    PageRecord,
-    read_invoice,
-    summary_from,
-)
+from billingual.dialects._exante_records import KINDS
 from billingual.dialects._exante_search import look_for
 from billingual.dialects._fields import (
     Field,
@@ -251,7 +246,8 @@ class ExanteDialect(Dialect):
         )
         request = read_request(_COLLECTION, _COLLECTION, encode_query(pairs))
         response = yield request
-        return self._page(Answer(self.provider, request, response), query.page)
+        answer = Answer(self.provider, request, response)
+        return read_page(open_envelope(answer, needs_data=True), query.page)
 
     def find(self, draft: Draft) -> Conversation[Sightings]:
         """Look for a draft among the receivables of its counterparty, inactive ones included.
@@ -288,27 +284,7 @@ class ExanteDialect(Dialect):
         self, request: WireRequest, response: WireResponse, asked: str | None = None
     ) -> Invoice:
         answer = Answer(self.provider, request, response)
-        body = open_envelope(answer, needs_data=True)
-        return read_invoice(answer, body["data"], "$.data", asked=asked, beside=beside_data(body))
-
-    def _page(self, answer: Answer, number: int) -> Page:
-        body = open_envelope(answer, needs_data=True)
-        data = answer.record(body["data"], PageRecord, "$.data")
-        meta = data.get("_meta") or MetaRecord()
-        if meta.get("page") not in {None, number}:
-            raise answer.unreadable(
-                "$.data._meta.page",
-                f"it is page {meta.get('page')}, but page {number} was asked for",
-            )
-        for index, row in enumerate(data["items"]):
-            answer.refuse_other(row["uid"], None, f"$.data.items[{index}].uid")
-        return Page(
-            items=tuple([summary_from(row) for row in data["items"]]),
-            number=number,
-            total_pages=meta.get("total_pages"),
-            total_items=meta.get("total_items"),
-            raw=body,
-        )
+        return read_invoice(open_envelope(answer, needs_data=True), asked=asked)
 
 
 def _one(invoice_id: str) -> str:

@@ -37,9 +37,8 @@ from billingual.dialects._fields import (
     write_fields,
 )
 from billingual.dialects._http import Answer, read_request, write_request
-from billingual.dialects._records import unknown
 from billingual.dialects._tenant_query import query_pairs
-from billingual.dialects._tenant_records import read_invoice
+from billingual.dialects._tenant_records import open_answer, read_invoice, read_list
 from billingual.errors import ConfigurationError, InvalidInputError
 from billingual.model import (
     Changes,
@@ -199,7 +198,7 @@ class TenantDialect(Dialect):
         Raises:
             ProviderError: if the status or the lack of a payload says no.
         """
-        _open(Answer(self.provider, request, response))
+        open_answer(Answer(self.provider, request, response))
 
     def create(self, draft: Draft) -> Conversation[Invoice]:
         """Create a draft invoice.
@@ -243,18 +242,7 @@ class TenantDialect(Dialect):
         pairs = query_pairs(query, self.provider)
         request = read_request(_COLLECTION, _COLLECTION, encode_query(pairs), headers=headers)
         response = yield request
-        answer = Answer(self.provider, request, response)
-        body = _open(answer)
-        rows = body["data"]
-        if not isinstance(rows, list):
-            raise answer.unreadable("$.data", "there is no array of invoices")
-        return Page(
-            items=tuple(
-                read_invoice(answer, row, f"$.data[{index}]") for index, row in enumerate(rows)
-            ),
-            is_whole=True,
-            raw=body,
-        )
+        return read_list(Answer(self.provider, request, response))
 
     def find(self, draft: Draft) -> Conversation[Sightings]:
         """Look for a draft in the tenant's list, which is whole; in that of its contract, if any.
@@ -336,10 +324,7 @@ class TenantDialect(Dialect):
     def _invoice(
         self, request: WireRequest, response: WireResponse, asked: str | None = None
     ) -> Invoice:
-        answer = Answer(self.provider, request, response)
-        body = _open(answer)
-        beside = unknown(body, {"data"})
-        return read_invoice(answer, body["data"], "$.data", asked=asked, beside=beside)
+        return read_invoice(Answer(self.provider, request, response), asked=asked)
 
 
 def _one(invoice_id: str) -> str:
@@ -363,12 +348,3 @@ def _with_currency(given: Mapping[str, object]) -> dict[str, object]:
             "total", "it has no currency, so it is no amount", "give Money.of('12.34', 'EUR')"
         )
     return {**given, "currency": currency}
-
-
-def _open(answer: Answer) -> dict[str, object]:
-    """Judge an answer in its layers (its envelope has no flag) and return its body."""
-    answer.refuse_status()
-    body = answer.read()
-    if not isinstance(body.get("data"), (dict, list)):
-        raise answer.unreadable("$.data", "there is no payload")
-    return body

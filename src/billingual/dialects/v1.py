@@ -31,9 +31,9 @@ from billingual.capabilities import Capabilities, Feature
 from billingual.dialects._codec import Number
 from billingual.dialects._fields import moment_with_milliseconds, uuid
 from billingual.dialects._http import Answer, write_request
-from billingual.dialects._records import moment_of, unknown
+from billingual.dialects._records import moment, status_of, unclear_moments, unknown
 from billingual.errors import ConfigurationError, InvalidInputError, RejectedError
-from billingual.model import Receipt, Replacement, Status, checked_text
+from billingual.model import Receipt, Replacement, checked_text
 from billingual.outcome import Safety
 from billingual.protocol import Dialect, Scope
 from billingual.wire import (
@@ -262,14 +262,15 @@ def _receipt(answer: Answer, asked: str) -> Receipt:
         extra["currency"] = currency
     if small is not None and capital is not None:
         extra["counterPartyId"] = capital
+    extra |= unclear_moments(record, ("createdDate", "dueDate"))
     return Receipt(
         id=record["invoiceId"],
         amount=None if amount is None else Decimal(amount),
         currency=currency if isinstance(currency, str) else None,
-        status=None if status is None else Status(status),
+        status=status_of(status),
         counterparty=small or capital,
-        created_at=moment_of(record, "createdDate", extra),
-        due_at=moment_of(record, "dueDate", extra),
+        created_at=moment(record.get("createdDate")),
+        due_at=moment(record.get("dueDate")),
         extra=extra,
         raw=body,
     )

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import attrs
 
+from billingual.model.deferred import Deferred
 from billingual.model.lines import CustomField, LineItem
 from billingual.model.money import Money
 from billingual.model.openenum import CollectionMethod, Kind, Status
@@ -17,7 +18,7 @@ __all__ = ["Invoice", "InvoiceSummary", "Receipt"]
 
 
 @attrs.frozen(kw_only=True)
-class InvoiceSummary:
+class InvoiceSummary(Deferred):
     """An invoice as a row of a list shows it.
 
     What a provider does not state is None: it is never filled with a guess. Amounts of a row may

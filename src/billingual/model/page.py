@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 import attrs
 
+from billingual.model.deferred import Deferred
 from billingual.model.invoice import InvoiceSummary
 
 __all__ = ["Page"]
 
 
 @attrs.frozen(kw_only=True)
-class Page:
+class Page(Deferred):
     """A part of a list as one answer brought it.
 
     Attributes:
