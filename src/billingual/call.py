@@ -119,7 +119,8 @@ class _Call:
         except StopIteration as done:
             value: T = done.value
             return value
-        self._tell(CallStarted, provider=self.desk.provider, operation=self.feature.value)
+        if self.desk.observers:
+            self._tell(CallStarted, provider=self.desk.provider, operation=self.feature.value)
         try:
             result = await self._exchange_all(conversation, request)
         except BillingualError as error:
@@ -181,8 +182,10 @@ class _Call:
 
     def _understood(self, response: WireResponse) -> None:
         self._learn_from(None)
-        number = len(self.attempts) + 1
-        self._note(number, Outcome.COMMITTED, None, status=response.status)
+        self.in_flight = False
+        if self.desk.observers:
+            number = len(self.attempts) + 1
+            self._note(number, Outcome.COMMITTED, None, status=response.status)
 
     def _misread(self, error: BillingualError) -> None:
         self._learn_from(error)
@@ -218,7 +221,8 @@ class _Call:
 
     async def _attempt(self, request: WireRequest) -> WireResponse:
         number = len(self.attempts) + 1
-        self._tell(AttemptStarted, number=number, method=request.method, route=request.route)
+        if self.desk.observers:
+            self._tell(AttemptStarted, number=number, method=request.method, route=request.route)
         try:
             signature = await self._made_ready(number)
             self.in_flight = True
@@ -377,7 +381,7 @@ class _Call:
         )  # fmt: skip
 
     def _tell(self, kind: Callable[..., Event], **details: object) -> None:
-        """Make an event and hand it out, only where somebody listens."""
+        """Make an event and hand it out; where nobody listens, to nobody."""
         if not self.desk.observers:
             return
         event = kind(call=self.number, at_s=self.desk.driver.now(), **details)

@@ -122,6 +122,7 @@ class Desk:
     admit: Callable[[float], None] | None = None
     note: Callable[[BillingualError | None, float], None] | None = None
     look: Look | None = attrs.field(default=None, repr=False, eq=False)
+    _carriers: dict[Feature, Dialect] = attrs.field(factory=dict, init=False, repr=False, eq=False)
 
     def dialect(self, feature: Feature) -> Dialect:
         """Return the dialect that carries the operation out.
@@ -129,8 +130,12 @@ class Desk:
         Raises:
             UnsupportedError: if none does.
         """
-        self.capabilities.require(feature)
-        return next(each for each in self.dialects if each.capabilities.supports(feature))
+        carrier = self._carriers.get(feature)
+        if carrier is None:
+            self.capabilities.require(feature)
+            carrier = next(each for each in self.dialects if each.capabilities.supports(feature))
+            self._carriers[feature] = carrier
+        return carrier
 
     @property
     def account(self) -> tuple[str | None, ...]:

@@ -54,7 +54,10 @@ class Headers:
     def get(self, name: str) -> str | None:
         """Return the first value of *name*, or None."""
         wanted = name.lower()
-        return next((value for key, value in self._pairs if key.lower() == wanted), None)
+        for key, value in self._pairs:
+            if key.lower() == wanted:
+                return value
+        return None
 
     def get_all(self, name: str) -> tuple[str, ...]:
         """Return every value of *name* in order."""
@@ -65,7 +68,7 @@ class Headers:
         """Return headers with *pairs* added, each replacing fields of its name."""
         added = tuple(pairs)
         names = {key.lower() for key, _ in added}
-        return Headers((*(p for p in self._pairs if p[0].lower() not in names), *added))
+        return Headers([*[p for p in self._pairs if p[0].lower() not in names], *added])
 
     def without_credentials(self) -> Headers:
         """Return headers without cookies and authorization."""
@@ -139,7 +142,16 @@ class WireRequest:
 
     def addressed(self, base_url: str, headers: Iterable[tuple[str, str]]) -> WireRequest:
         """Return the copy that goes out: absolute, with *headers* (the signature) added."""
-        return attrs.evolve(self, url=f"{base_url}{self.url}", headers=self.headers.merged(headers))
+        return WireRequest(
+            method=self.method,
+            url=f"{base_url}{self.url}",
+            route=self.route,
+            safety=self.safety,
+            headers=self.headers.merged(headers),
+            body=self.body,
+            keys=self.keys,
+            key_header=self.key_header,
+        )
 
 
 @attrs.frozen(kw_only=True)

@@ -89,6 +89,8 @@ def is_plain(body: bytes) -> bool:
 def _is_shallow(body: bytes) -> bool:
     """Tell whether no nesting is too deep; False too where texts hold brackets of their own."""
     brackets = body.translate(None, _ALL_BUT_BRACKETS)
+    if len(brackets) <= 2 * _MAX_DEPTH:
+        return True  # Each level takes two, or there is no JSON.
     for _ in range(_MAX_DEPTH + 1):
         if not brackets:
             return True
