@@ -194,7 +194,22 @@ def strangers(session: nox.Session, name: str) -> None:
 
 @nox.session(python="3.11")
 def bench(session: nox.Session) -> None:
-    """Measure: every file of benchmarks/, each of which asks one question."""
-    session.install(".[all]", *_group("bench"))
-    for benchmark in sorted((ROOT / "benchmarks").glob("*.py")):
+    """Measure: every file of benchmarks/, each of which asks one question, beside pinned peers.
+
+    ``-- --quick`` only shows that they run. Else the figures are kept in benchmarks/results/ and
+    written into docs/performance.md.
+    """
+    session.install(".[all]", *_group("bench"), *_group("peers"))
+    for benchmark in sorted((ROOT / "benchmarks").glob("[!_]*.py")):
         session.run("python", str(benchmark.relative_to(ROOT)), *session.posargs)
+    if "--quick" not in session.posargs:
+        session.run("python", "benchmarks/_report.py")
+
+
+@nox.session(python="3.11")
+def instructions(session: nox.Session) -> None:
+    """Count the instructions of hot paths: no more than kept; ``-- --save`` keeps new counts."""
+    if shutil.which("valgrind") is None:
+        session.error("valgrind is missing: apt-get install valgrind, or your system's own way")
+    session.install(".[all]", *_group("bench"))
+    session.run("python", "benchmarks/_instructions.py", *session.posargs)

@@ -1,53 +1,118 @@
-"""A server that answers every request with the same bytes, for measuring clients.
+"""A server of canned answers, for measuring clients: a process of its own, on the last core.
 
-Run by the benchmarks as a process of its own: ``python benchmarks/_server.py BODY_FILE``. It
-prints its port and serves until its standard input closes.
+``python benchmarks/_server.py [--body FILE] [--rows N] [--delay SECONDS]`` prints its port and
+serves until its standard input closes. With ``--rows`` it has a list of so many invoices, in pages
+of 100: by number below ``/api/invoices?``, and behind an id below ``/v1/invoices``, as stripe
+pages. Everything else is answered with the bytes of ``--body``. It looks at as little of a request
+as it can, so that the client is what limits a run.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import functools
+import os
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+from _payloads import Pages
+
+_SPUN_S = 0.0015
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_NUMBER = re.compile(rb"[?&]page=(\d+)")
+_BEHIND = re.compile(rb"[?&]starting_after=([0-9a-f]{8})")
 
 
 class Canned(asyncio.Protocol):
-    """Count requests by their blank line and Content-Length; answer each at once."""
+    """Answer each request as soon as it is complete, or *delay_s* later."""
 
-    answer = b""
+    def __init__(self, answer: Callable[[bytes], bytes], delay_s: float) -> None:
+        self._answer = answer
+        self._delay_s = delay_s
+        self._rest = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
+        """Keep what is written to."""
         assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        self.buffer = b""
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
 
     def data_received(self, data: bytes) -> None:
         """Answer every request that is complete."""
-        self.buffer += data
-        while True:
-            head, found, rest = self.buffer.partition(b"\r\n\r\n")
-            if not found:
-                return
-            length = 0
-            for line in head.lower().split(b"\r\n"):
-                if line.startswith(b"content-length:"):
-                    length = int(line.split(b":")[1])
-            if len(rest) < length:
-                return
-            self.buffer = rest[length:]
-            self.transport.write(self.answer)
+        data = self._rest + data if self._rest else data
+        while (end := data.find(b"\r\n\r\n") + 4) > 3:
+            if not data.startswith(b"GET"):
+                length = _LENGTH.search(data, 0, end)
+                end += int(length[1]) if length else 0
+                if len(data) < end:
+                    break
+            self._reply(self._answer(data))
+            data = data[end:]
+        self._rest = data
+
+    def _reply(self, answer: bytes) -> None:
+        if self._delay_s:
+            due = self._loop.time() + self._delay_s
+            self._loop.call_at(due - _SPUN_S, self._write_at, due, answer)
+        else:
+            self._transport.write(answer)
+
+    def _write_at(self, due: float, answer: bytes) -> None:
+        # A loop's timers are late by up to a millisecond; that would count against the client.
+        if self._loop.time() < due:
+            self._loop.call_soon(self._write_at, due, answer)
+        else:
+            self._transport.write(answer)
+
+
+def framed(body: bytes) -> bytes:
+    """Return *body* as a whole answer."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    return head % len(body) + body
+
+
+def answering(body: bytes, rows: int) -> Callable[[bytes], bytes]:
+    """Return the function that answers a request."""
+    canned = framed(body)
+    if not rows:
+        return lambda _: canned
+    pages = Pages(rows)
+
+    # Who reads a short list many times is not held up by our making it.
+    @functools.lru_cache(maxsize=256)
+    def page(number: int) -> bytes:
+        return framed(pages.exante(number))
+
+    def answer(request: bytes) -> bytes:
+        line = request[: request.find(b"\r\n")]
+        if line.startswith(b"GET /api/invoices?"):
+            number = _NUMBER.search(line)
+            return page(int(number[1]) if number else 1)
+        if line.startswith((b"GET /v1/invoices?", b"GET /v1/invoices ")):
+            behind = _BEHIND.search(line)
+            return framed(pages.stripe(pages.number_of(behind[1].decode()) + 1 if behind else 1))
+        return canned
+
+    return answer
 
 
 async def main() -> None:
     """Serve until standard input closes."""
-    body = Path(sys.argv[1]).read_bytes()
-    Canned.answer = (
-        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-        b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--body", type=Path)
+    parser.add_argument("--rows", type=int, default=0)
+    parser.add_argument("--delay", type=float, default=0.0)
+    options = parser.parse_args()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    answer = answering(options.body.read_bytes() if options.body else b"{}", options.rows)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Canned, "127.0.0.1", 0)
+    server = await loop.create_server(
+        lambda: Canned(answer, options.delay), "127.0.0.1", 0, backlog=1024
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)
     server.close()

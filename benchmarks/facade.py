@@ -9,21 +9,25 @@ process per call, the server in a process of its own, rounds interleaved.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import httpx
-from _measuring import canned_server, cpu_us, sample_invoice, show
+from _answering import Answering
+from _blocking_peers import RAW_BLOCKING, in_turn
+from _measuring import Batch, Study, arguments, serving
+from _payloads import single
+from _peers import KEY, RAW, SIGNED, path_of
 
-from billingual import Client, MemoryTransport, WireResponse
+from billingual import Client
 from billingual.drivers.blocking import SteppingDriver
 
-ROUNDS = 7
+CORE = "the core, stepped by hand"
 
 
-def no_op(uid: str, body: bytes) -> None:
+def no_op(study: Study, uid: str, body: bytes, *, rounds: int, calls: int) -> None:
     """Show what stepping costs where nothing else happens."""
-    # An answer of its own for each call: one that is shared would be parsed only once.
-    transport = MemoryTransport(lambda _: WireResponse(status=200, body=body))
-    client = Client("exante", transport=transport)
+    client = Client("exante", transport=Answering(body))
     core = client._core  # noqa: SLF001 - the core is what the face is compared with
     driver = SteppingDriver()
 
@@ -37,54 +41,48 @@ def no_op(uid: str, body: bytes) -> None:
     async def nothing() -> None:
         pass
 
-    seen: dict[str, list[float]] = {
-        "the core, stepped by hand": [],
-        "Client": [],
-        "an empty run": [],
+    empty = in_turn(lambda: driver.run(nothing()))
+    sides: dict[str, Batch] = {
+        CORE: in_turn(bare),
+        "billingual.Client": in_turn(lambda: client.get(uid)),
+        "an empty run": empty,
     }
-    for _ in range(ROUNDS):
-        seen["the core, stepped by hand"].append(cpu_us(bare, 2000))
-        seen["Client"].append(cpu_us(lambda: client.get(uid), 2000))
-        seen["an empty run"].append(cpu_us(lambda: driver.run(nothing()), 20000))
-    rows = show(
-        "a get over a transport that does nothing",
-        "facade_no_op",
-        seen,
-        beside="the core, stepped by hand",
-    )
-    print(f"driver overhead: {rows['an empty run']['cpu_us']:.2f} us a call\n")
+    seen = study.take_turns(sides, rounds=rounds, calls=calls, warm=20, ours="")
+    study.compare("a get over a transport that does nothing", seen, beside=CORE, gives={})
 
 
-def loopback(uid: str, body: bytes) -> None:
+def loopback(study: Study, base: str, uid: str, *, rounds: int, calls: int) -> None:
     """Show what a whole call costs."""
-    headers = {"Authorization": "Bearer t"}
-    names = ("raw httpx.Client + json", "billingual.Client", "raw httpx.AsyncClient", "portal")
-    seen: dict[str, list[float]] = {name: [] for name in names}
-    with (
-        canned_server(body) as base,
-        httpx.Client() as raw,
-        Client("exante", token="t", base_url=base) as ours,  # noqa: S106 - a canned server
-        Client("exante", token="t", base_url=base, driver="portal") as portal,  # noqa: S106
-        asyncio.Runner() as runner,
-    ):
+    with ExitStack() as closing:
+        runner = closing.enter_context(asyncio.Runner())
+        raw = closing.enter_context(httpx.Client())
         awaited = httpx.AsyncClient()
-        url = f"{base}/api/invoices/{uid}"
-        for _ in range(ROUNDS):
-            seen[names[0]].append(cpu_us(lambda: raw.get(url, headers=headers).json(), 400))
-            seen[names[1]].append(cpu_us(lambda: ours.get(uid), 400))
-            seen[names[2]].append(
-                cpu_us(lambda: runner.run(awaited.get(url, headers=headers)).json(), 400)
-            )
-            seen[names[3]].append(cpu_us(lambda: portal.get(uid), 400))
-        runner.run(awaited.aclose())
-    show("a get over loopback", "facade_loopback", seen, beside=names[0])
+        closing.callback(lambda: runner.run(awaited.aclose()))
+        ours = closing.enter_context(Client("exante", token=KEY, base_url=base))
+        portal = closing.enter_context(Client("exante", token=KEY, base_url=base, driver="portal"))
+        url = base + path_of(uid)
+        callers: dict[str, Callable[[], object]] = {
+            RAW_BLOCKING: lambda: raw.get(url, headers=SIGNED).json(),
+            "billingual.Client": lambda: ours.get(uid),
+            RAW: lambda: runner.run(awaited.get(url, headers=SIGNED)).json(),
+            "billingual.Client, driver=portal": lambda: portal.get(uid),
+        }
+        sides = {name: in_turn(call) for name, call in callers.items()}
+        seen = study.take_turns(sides, rounds=rounds, calls=calls, warm=5, ours="billingual")
+    study.compare("a get over loopback", seen, beside=RAW_BLOCKING, gives={})
 
 
 def main() -> None:
-    """Measure and show."""
-    uid, body = sample_invoice()
-    no_op(uid, body)
-    loopback(uid, body)
+    """Measure, show and keep."""
+    options = arguments(__doc__, rounds=15)
+    study = Study("facade", "What does the blocking face cost on top of the async core?")
+    study.settings |= {"rounds": options.rounds}
+    calls = 20 if options.quick else 200
+    uid, body = single()
+    no_op(study, uid, body, rounds=options.rounds, calls=5 * calls)
+    with serving(body=body) as base:
+        loopback(study, base, uid, rounds=options.rounds, calls=calls)
+    study.close(quick=options.quick)
 
 
 if __name__ == "__main__":

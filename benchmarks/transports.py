@@ -15,19 +15,15 @@ saves nothing; otherwise the figures go to ``results/transports.json``.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import gc
 import json
-import os
-import platform
 import random
 import statistics
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from importlib.metadata import version
 from typing import Any, cast
 
 import aiohttp
@@ -35,9 +31,8 @@ import attrs
 import httpx
 import httpx2
 import urllib3
-from _measuring import HERE, canned_server, sample_invoice
-from rich.console import Console
-from rich.table import Table
+from _measuring import Cell, Seen, Study, arguments, serving
+from _payloads import single
 
 from billingual import AsyncClient, Client, WireRequest
 from billingual.drivers.blocking import SteppingDriver, step
@@ -47,13 +42,8 @@ from billingual.registry import TRANSPORTS
 from billingual.wire import Bounds, Deadline, Timeouts, WireResponse
 
 SIDES = ("raw", "wire", "client")
-REACH = 0.9
 TOKEN = "t"  # noqa: S105 - a canned server
 SIGNED = {"Authorization": f"Bearer {TOKEN}"}
-PACKAGES = (
-    "aiohttp", "anyio", "attrs", "billingual", "cattrs", "h11", "httpcore", "httpcore2", "httpx",
-    "httpx2", "urllib3",
-)  # fmt: skip
 WIDTHS = {"async": (1, 64), "blocking": (1, 16)}
 Call = Callable[[], Awaitable[object]]
 Batch = Callable[[int], None]
@@ -67,36 +57,6 @@ class Case:
     waits: str
     width: int
     batches: dict[str, Batch]
-
-
-@attrs.define
-class Seen:
-    """CPU and wall microseconds per call, of each side in each round."""
-
-    cpu: dict[str, list[float]] = attrs.field(factory=lambda: {side: [] for side in SIDES})
-    wall: dict[str, list[float]] = attrs.field(factory=lambda: {side: [] for side in SIDES})
-
-    def ratio(self, side: str) -> float:
-        """Return the median of CPU beside raw."""
-        pairs = zip(self.cpu[side], self.cpu["raw"], strict=True)
-        return statistics.median(ours / raw for ours, raw in pairs)
-
-    def throughput(self, side: str) -> float:
-        """Return the median of calls per second beside raw."""
-        pairs = zip(self.wall[side], self.wall["raw"], strict=True)
-        return statistics.median(raw / ours for ours, raw in pairs)
-
-    def record(self) -> dict[str, dict[str, float]]:
-        """Return all figures, for JSON."""
-        return {
-            side: {
-                "cpu_us": round(statistics.median(self.cpu[side]), 1),
-                "calls_per_s": round(1e6 / statistics.median(self.wall[side]), 1),
-                "cpu_ratio": round(self.ratio(side), 3),
-                "throughput_ratio": round(self.throughput(side), 3),
-            }
-            for side in SIDES
-        }
 
 
 def prepared(base: str, uid: str) -> tuple[str, WireRequest]:
@@ -251,77 +211,42 @@ def take_turns(case: Case, seen: Seen, calls: int) -> None:
         batch(2 * case.width)  # connections that grew cold while others had their turn
         cpu, wall = time.process_time(), time.perf_counter()
         batch(calls)
-        seen.cpu[side].append((time.process_time() - cpu) / calls * 1e6)
-        seen.wall[side].append((time.perf_counter() - wall) / calls * 1e6)
+        used, passed = time.process_time() - cpu, time.perf_counter() - wall
+        seen.add(side, used / calls * 1e6, passed / calls * 1e6)
 
 
-def show(figures: list[tuple[Case, Seen]]) -> None:
-    """Print one row for each transport, way of waiting and width."""
-    table = Table(title="CPU us of this process per call; green is 90 % of raw or better")
-    table.add_column("transport")
-    table.add_column("waits")
-    for heading in (
-        "at once", "raw", "wire", "client", "wire/raw", "client/raw",
-        "raw\ncalls/s", "client\ncalls/s", "client\nof raw",
-    ):  # fmt: skip
-        table.add_column(heading, justify="right")
-    for case, seen in figures:
-        cpu = {side: statistics.median(seen.cpu[side]) for side in SIDES}
-        per_s = {side: 1e6 / statistics.median(seen.wall[side]) for side in SIDES}
-        table.add_row(
-            case.name, case.waits, str(case.width),
-            *(f"{cpu[side]:.0f}" for side in SIDES),
-            shown(seen.ratio("wire")), shown(seen.ratio("client")),
-            f"{per_s['raw']:.0f}", f"{per_s['client']:.0f}", f"{seen.throughput('client'):.2f}",
-        )  # fmt: skip
-    Console().print(table)
-
-
-def shown(ratio: float) -> str:
-    """Colour a ratio by whether it reaches what we promise."""
-    return f"[{'green' if ratio <= 1 / REACH else 'red'}]{ratio:.2f}"
-
-
-def save(figures: list[tuple[Case, Seen]], *, rounds: int, calls: int, load: list[float]) -> None:
-    """Keep the figures, with what they depend on."""
-    facts = {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "system": f"{platform.system()} {platform.release()}",
-        "cores": os.cpu_count(),
-        "load_before_and_after": load,
-        "rounds": rounds,
-        "calls": calls,
-        "versions": {each: version(each) for each in PACKAGES},
-        "rows": [
-            {"transport": case.name, "waits": case.waits, "at_once": case.width, **seen.record()}
-            for case, seen in figures
-        ],
-    }
-    (HERE / "results").mkdir(exist_ok=True)
-    (HERE / "results" / "transports.json").write_text(json.dumps(facts, indent=2) + "\n")
+def row(case: Case, seen: Seen) -> list[Cell]:
+    """Return one row for each transport, way of waiting and width."""
+    cpu = {side: statistics.median(seen.cpu[side]) for side in SIDES}
+    per_s = {side: 1e6 / statistics.median(seen.wall[side]) for side in SIDES}
+    slower = seen.ratio("client", "raw", wall=True)
+    return [
+        case.name, case.waits, case.width, *cpu.values(), seen.ratio("wire", "raw"),
+        seen.ratio("client", "raw"), per_s["raw"], per_s["client"], 1 / slower if slower else None,
+    ]  # fmt: skip
 
 
 def main() -> None:
-    """Measure, show and save."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="only show that it runs")
-    parser.add_argument("--rounds", type=int, default=31, help="turns of each side; 31")
-    options = parser.parse_args()
-    rounds, calls = (2, 64) if options.quick else (options.rounds, 128)
-    uid, body = sample_invoice()
-    load = [round(os.getloadavg()[0], 2)]
-    with canned_server(body) as base, ExitStack() as closing:
+    """Measure, show and keep."""
+    options = arguments(__doc__, rounds=31)
+    rounds, calls = options.rounds, 64 if options.quick else 128
+    study = Study("transports", "What does our client cost over each transport, beside it raw?")
+    study.settings |= {"rounds": rounds, "calls": calls}
+    uid, body = single()
+    with serving(body=body) as base, ExitStack() as closing:
         figures = [(case, Seen()) for case in cases(base, uid, closing)]
         gc.collect()
         gc.freeze()  # what was made so far is not charged to whoever comes next
         for _ in range(rounds):
             for case, seen in figures:
                 take_turns(case, seen, calls)
-    load.append(round(os.getloadavg()[0], 2))
-    show(figures)
-    if not options.quick:
-        save(figures, rounds=rounds, calls=calls, load=load)
+        gc.unfreeze()
+    heads = [
+        "transport", "waits", "at once", "raw", "wire", "client", "wire/raw", "client/raw",
+        "raw calls/s", "client calls/s", "client of raw",
+    ]  # fmt: skip
+    study.table("CPU us of this process per call", heads, [row(*each) for each in figures])
+    study.close(quick=options.quick)
 
 
 if __name__ == "__main__":
