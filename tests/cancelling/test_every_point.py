@@ -133,7 +133,7 @@ def test_a_cancelled_call_leaves_nothing_behind(
     points = run_on(loop, lambda: cancel_everywhere(server, operation, how, warm=warm))
 
     if operation != "aclose":
-        assert points >= (2 if warm else 3)
+        assert points >= (1 if warm else 3)
     elif warm:
         assert points >= 1
 
@@ -151,7 +151,7 @@ def test_a_cancelled_call_over_tls_leaves_nothing_behind(way: str, *, warm: bool
     with InvoiceServer(theirs) as server:
         points = run_on(loop, lambda: cancel_everywhere(server, "get", how, warm=warm, tls=ours))
 
-    assert points >= (2 if warm else 5)
+    assert points >= (1 if warm else 4)
 
 
 @pytest.mark.parametrize("way", ["asyncio, cancel", "uvloop, cancel", "trio, scope"])
@@ -170,7 +170,7 @@ def test_twenty_workers_cancelled_at_random_cost_no_connection(
             nonlocal cancelled
             for _ in range(15):
                 call = client.get(uid(chance.randrange(1000)))
-                ended = await cancelled_at(call, chance.randint(1, 8), how)
+                ended = await cancelled_at(call, chance.randint(1, 4), how)
                 cancelled += ended
 
         async def probe(number: int) -> None:

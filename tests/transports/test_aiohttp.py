@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
+import hashlib
 import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any, Final
+from unittest import mock
 
 import aiohttp
 import anyio
@@ -17,17 +20,19 @@ import pytest
 import trio
 import trustme
 import uvloop
+from aiohttp.client_proto import ResponseHandler
 from on_a_wire import OnAWire
 from proxy_rules import ThroughASecureProxy
-from wire_link import Link, a_request, bounds, with_length
+from wire_link import Link, a_request, bounds, contexts, with_length
 
 from billingual import AsyncClient, Client, errors
 from billingual.drivers.on_anyio import AnyioDriver
 from billingual.outcome import Evidence
 from billingual.protocol import TransportOptions
 from billingual.sandbox import ACCOUNTS, running
+from billingual.transports._aiohttp_protocol import WatchedProtocol
 from billingual.transports.aiohttp import _TABLE, AiohttpTransport, _translated
-from billingual.wire import Timeouts
+from billingual.wire import Timeouts, WireResponse
 from cancelling.cancelling_at import cancelled_at, run_on
 from process.invoice_server import InvoiceServer, uid
 
@@ -192,6 +197,209 @@ async def test_what_comes_unasked_on_an_idle_connection_ends_it() -> None:
         await transport.aclose()
 
     assert [b"ok", b"ok"] == [first.body, second.body]
+
+
+def test_half_a_farewell_is_not_mixed_with_the_next_answer(serve: Any, say: Any) -> None:
+    """What came after an answer, and with it, is none of the next one's business."""
+    server = serve(say(OK + b"HTTP/1.1 408 La"), say(with_length(b"next")))
+    transport = a_transport(keepalive_s=60.0)
+
+    async def twice() -> list[tuple[int, bytes]]:
+        request = a_request(server.url, method="PUT", body=b"{}")
+        answers = [await transport.send(request, bounds()) for _ in range(2)]
+        await transport.aclose()
+        return [(each.status, each.body) for each in answers]
+
+    assert [(200, b"ok"), (200, b"next")] == asyncio.run(twice())
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_an_idle_connection_ends_when_its_time_is_over(loop: str) -> None:
+    """Nobody need ask for it: no server is kept waiting for a client that has done."""
+
+    async def main(server: InvoiceServer) -> None:
+        transport = a_transport(keepalive_s=0.05)
+        await transport.send(a_request(server.url, f"/invoices/{uid(1)}"), bounds())
+        await anyio.to_thread.run_sync(server.wait_for_open, 0)
+        answer = await transport.send(a_request(server.url, f"/invoices/{uid(2)}"), bounds())
+        await transport.aclose()
+
+        assert uid(2).encode() in answer.body
+        assert server.connections == 2
+
+    with InvoiceServer() as server, asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(main(server))
+
+
+@pytest.mark.asyncio
+async def test_a_lane_that_goes_elsewhere_leaves_where_it_was() -> None:
+    """It is one connection at most, and each host is called by its own name."""
+    transport = a_transport(connections=1)
+    with InvoiceServer() as there, InvoiceServer() as elsewhere:
+        for server, host in ((there, "127.0.0.1"), (elsewhere, "localhost"), (there, "localhost")):
+            url = f"http://{host}:{server.port}"
+            answer = await transport.send(a_request(url, f"/invoices/{uid(1)}"), bounds())
+
+            assert uid(1).encode() in answer.body
+        await anyio.to_thread.run_sync(elsewhere.wait_for_open, 0)
+        await anyio.to_thread.run_sync(there.wait_for_open, 1)
+        await transport.aclose()
+
+
+def test_an_answer_to_head_has_no_body(serve: Any, say: Any) -> None:
+    """Its length is that of the answer to a GET, which then comes over the same connection."""
+    head = with_length(b"ok")[:-2]
+    server = serve(say(head), say(OK), say(head))
+    transport = a_transport(keepalive_s=60.0)
+
+    async def each(*methods: str) -> list[bytes]:
+        requests = [a_request(server.url, method=method) for method in methods]
+        bodies = [(await transport.send(request, bounds())).body for request in requests]
+        await transport.aclose()
+        return bodies
+
+    assert [b"", b"ok", b""] == asyncio.run(each("HEAD", "GET", "HEAD"))
+    assert server.connections == 1
+
+
+def test_the_framing_of_a_request_is_not_the_callers(serve: Any, say: Any) -> None:
+    """A second word of where a request ends would hide another in it; the host may be theirs."""
+    server = serve(say(OK), say(OK))
+    headers = (
+        ("host", "ours.example"), ("Content-Length", "1"), ("Transfer-Encoding", "chunked"),
+        ("X-A", "1"),
+    )  # fmt: skip
+    request = a_request(server.url, method="PUT", body=b"{}", headers=headers)
+
+    async def twice() -> None:
+        transport = a_transport()
+        for _ in range(2):
+            await transport.send(request, bounds())
+        await transport.aclose()
+
+    asyncio.run(twice())
+
+    expected = b"PUT /x HTTP/1.1\r\nhost: ours.example\r\nX-A: 1\r\nContent-Length: 2\r\n\r\n{}"
+    assert [expected, expected] == server.requests
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_large_request_arrives_whole(loop: str, *, secure: bool) -> None:
+    """It goes out piece by piece, as the server takes it."""
+    body = b"".join(b"%07d " % number for number in range(1_000_000))
+    theirs, ours = contexts(trustme.CA(), "127.0.0.1")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        taken = await reader.readexactly(len(body))
+        writer.write(with_length(hashlib.sha256(taken).hexdigest().encode()))
+        await writer.drain()
+        writer.close()
+
+    async def main() -> bytes:
+        tls = theirs if secure else None
+        transport = a_transport(tls=ours)
+        async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls) as server:
+            port = server.sockets[0].getsockname()[1]
+            url = f"{'https' if secure else 'http'}://127.0.0.1:{port}"
+            answer = await transport.send(a_request(url, method="PUT", body=body), bounds())
+            await transport.aclose()
+        assert answer.request_complete is True
+        return answer.body
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        assert hashlib.sha256(body).hexdigest().encode() == runner.run(main())
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_an_answer_that_does_not_wait_for_the_request_ends_the_connection(loop: str) -> None:
+    """It is an answer, but nobody knows how much of the request the server has."""
+    heads: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(with_length(b"enough", status=b"413 Too Large"))
+        if len(heads) == 1:
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            await second.wait()
+        await writer.drain()
+        writer.close()
+
+    async def main() -> list[tuple[int, bool | None]]:
+        transport = a_transport(connections=1)
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            large = a_request(url, method="PUT", body=b"z" * 30_000_000)
+            first = await transport.send(large, bounds())
+            after = await transport.send(a_request(url), bounds())
+            second.set()
+            await transport.aclose()
+        return [(each.status, each.request_complete) for each in (first, after)]
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        second = asyncio.Event()
+
+        assert [(413, None), (413, True)] == runner.run(main())
+    assert [b"PUT", b"GET"] == [head.split()[0] for head in heads]
+
+
+@pytest.mark.asyncio
+async def test_a_connection_that_ended_before_the_request_had_nothing_of_it() -> None:
+    """Where no byte was handed over, that is known, and another attempt doubles nothing."""
+    ended = WatchedProtocol([], 5.0, asyncio.get_running_loop())
+
+    with pytest.raises(aiohttp.ClientConnectionResetError):
+        ended.begin(bounds(), b"PUT /x HTTP/1.1\r\n\r\n", b"{}", without_body=False)
+
+    expected = Evidence(connected=True, request_complete=False, answer_begun=False)
+    assert expected == ended.evidence()
+
+
+def test_an_aiohttp_that_works_otherwise_is_refused(
+    serve: Any, say: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without our end of the connection there are no bounds and no evidence: nothing is sent."""
+    server = serve(say(OK))
+
+    async def connected(self: Any, *_: Any) -> Any:
+        made = functools.partial(ResponseHandler, self._loop)
+        return (await self._loop.create_connection(made, "127.0.0.1", server.port))[1]
+
+    async def main() -> None:
+        transport = a_transport()
+        with pytest.raises(errors.ConfigurationError, match="does not know") as caught:
+            await transport.send(a_request(server.url), bounds())
+        await transport.aclose()
+
+        assert caught.value.__context__ is None
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", connected)
+    asyncio.run(main())
+
+    assert server.requests == []
+
+
+def test_a_mocked_session_sends_nothing_to_the_network(serve: Any, say: Any) -> None:
+    """Who mocks aiohttp's session for a test does not mean to reach the network past it."""
+    server = serve(say(OK))
+    transport = a_transport()
+
+    async def main() -> WireResponse:
+        try:
+            return await transport.send(a_request(server.url), bounds())
+        finally:
+            await transport.aclose()
+
+    asked = mock.create_autospec(aiohttp.ClientSession._request)
+    with (
+        mock.patch.object(aiohttp.ClientSession, "_request", asked),
+        pytest.raises(errors.ConfigurationError, match="is mocked"),
+    ):
+        asyncio.run(main())
+
+    assert 0 == asked.call_count == server.connections
+    assert asyncio.run(main()).body == b"ok"
 
 
 def test_a_transport_works_on_the_next_event_loop(serve: Any, say: Any) -> None:

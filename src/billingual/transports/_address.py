@@ -16,12 +16,29 @@ import attrs
 from billingual.transports._failures import unwritable
 from billingual.wire import WireRequest
 
-__all__ = ["Address", "checked"]
+__all__ = ["Address", "Origin", "check_headers", "checked", "parted"]
 
 # Source: RFC 9110, sections 5.1 and 5.5, read 2026-11; bytes beyond ASCII are opaque there.
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE: Final = re.compile(r"(?:[!-~](?:[ \t!-~]*[!-~])?)?")
 _ORIGIN: Final = re.compile(r"[A-Za-z]+://[^/?]+")
+
+
+@attrs.frozen
+class Origin:
+    """Where a connection leads.
+
+    Attributes:
+        scheme: ``http`` or ``https``.
+        host: the host, without brackets.
+        port: the port, or None for the scheme's own.
+        text: all of it, as errors name it.
+    """
+
+    scheme: str
+    host: str
+    port: int | None
+    text: str
 
 
 @attrs.frozen
@@ -50,21 +67,38 @@ def checked(request: WireRequest) -> Address:
         TransportError: if the address is none, or a header would end its line or is not ASCII;
             neither is quoted.
     """
+    check_headers(request)
+    origin, target = parted(request.url)
+    return Address(origin.scheme, origin.host, origin.port, origin.text, target)
+
+
+def check_headers(request: WireRequest) -> None:
+    """See whether method and headers can be written as HTTP.
+
+    Raises:
+        TransportError: if a header would end its line or is not ASCII; it is not quoted.
+    """
     for name, value in request.headers:
         if not (_is_name(name) and _is_value(value)):
             raise unwritable("a header's name or value")
     if not _is_name(request.method):
         raise unwritable("its method")
-    url = request.url.partition("#")[0]
+
+
+def parted(url: str) -> tuple[Origin, str]:
+    """Take an absolute URL apart: where it leads, and path and query as they go on the wire.
+
+    Raises:
+        TransportError: if it is none.
+    """
+    if "#" in url:
+        url = url.partition("#")[0]
     found = _ORIGIN.match(url) if url.isascii() and url.isprintable() and " " not in url else None
     origin = None if found is None else _origin(found.group())
     if origin is None:
         raise unwritable("its address")
-    scheme, host, port, text = origin
-    target = url[len(text) :]
-    if not target.startswith("/"):
-        target = f"/{target}"
-    return Address(scheme, host, port, text, target)
+    target = url[len(origin.text) :]
+    return origin, target if target.startswith("/") else f"/{target}"
 
 
 @functools.lru_cache(maxsize=256)
@@ -79,7 +113,7 @@ def _is_value(text: str) -> bool:
 
 
 @functools.lru_cache(maxsize=64)
-def _origin(text: str) -> tuple[str, str, int | None, str] | None:
+def _origin(text: str) -> Origin | None:
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
@@ -87,4 +121,4 @@ def _origin(text: str) -> tuple[str, str, int | None, str] | None:
         return None
     if not host or port == 0 or parts.scheme not in {"http", "https"} or "@" in parts.netloc:
         return None
-    return parts.scheme, host, port, text
+    return Origin(parts.scheme, host, port, text)

@@ -1,22 +1,25 @@
-"""Lanes of aiohttp: a session with one connection each, and what keeps it to one delivery."""
+"""Lanes of aiohttp: one connection each, which aiohttp makes and on which we speak ourselves.
+
+aiohttp's connector connects: names, TLS, proxies and their tunnels. On the connection that stands
+a request is written in one piece, and its parser reads the answer. Its session is left out: it
+costs more than both, and would send a request again that a stale connection swallowed.
+"""
 
 from __future__ import annotations
 
 import functools
-import io
 from typing import Any, Final
 
 import aiohttp
 import attrs
-from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
-from multidict import CIMultiDict
 from yarl import URL
 
 from billingual.driver import Place
-from billingual.errors import ConfigurationError, TransportError
+from billingual.errors import ConfigurationError
 from billingual.outcome import Evidence
 from billingual.protocol import TransportOptions
+from billingual.transports._address import Origin, check_headers, parted
 from billingual.transports._aiohttp_protocol import SHORTEST_S, WatchedProtocol
 from billingual.transports._body import BodyReader
 from billingual.transports._failures import NOTHING
@@ -24,89 +27,128 @@ from billingual.transports._parting import end_transport
 from billingual.transports._trust import default_context, no_trust
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
-__all__ = ["AiohttpLane", "NotSentAgain"]
+__all__ = ["AiohttpLane", "Outgoing", "Writer"]
 
-# aiohttp warns of larger bodies, which it writes at once; from a file it writes piece by piece.
-_AT_ONCE: Final = 1024 * 1024
 _NEVER_ROUND_UP: Final = 1e9
-_OF_ITS_OWN: Final = CIMultiDict[None](
-    dict.fromkeys(("Accept", "Accept-Encoding", "Content-Type", "User-Agent"))
-)
-
-
-class NotSentAgain(Exception):  # noqa: N818 - it carries an error and is none
-    """Carry an exception past aiohttp, which would send a request again for most of its own.
-
-    Attributes:
-        error: the exception.
-    """
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
+# A request without a body says so, but for these: there nobody expects one.
+_BODILESS: Final = aiohttp.ClientRequest.GET_METHODS | {"DELETE"}
+# How a request is framed is ours to say; another word of it would let two requests be seen in one.
+_FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
+# So many sets of headers are kept written; a client has a few.
+_KNOWN: Final = 16
+# Answers that come before the answer proper; after 101 there is none.
+_BEFOREHAND: Final = frozenset({100, *range(102, 200)})
 
 
 class _Connector(aiohttp.TCPConnector):
-    """aiohttp's pool of one connection, which is watched."""
+    """aiohttp's way to a server; the connections that it makes are watched, and not its own."""
 
-    def __init__(self, lane: AiohttpLane, **options: Any) -> None:
-        super().__init__(**options)
-        self._lane = lane
+    def __init__(self, lane: AiohttpLane, *, keepalive_s: float, tls: Any) -> None:
+        super().__init__(
+            ssl=tls,
+            # The lane is the limit; a cache of names would leave look-ups that were given up.
+            limit=0,
+            use_dns_cache=False,
+            resolver=aiohttp.ThreadedResolver(),
+            timeout_ceil_threshold=_NEVER_ROUND_UP,
+        )
         # Each makes one in the place of aiohttp's own.
-        self._factory: Any = functools.partial(WatchedProtocol, lane.open, self._loop)
+        self._factory: Any = functools.partial(WatchedProtocol, lane.open, keepalive_s, self._loop)
 
-    async def connect(self, req: Any, traces: Any, timeout: Any) -> Connection:  # noqa: ASYNC109
-        """Connect, or take the connection that is open; the watch begins when it stands."""
-        connection = await super().connect(req, traces=traces, timeout=timeout)
-        while (protocol := connection.protocol) is not None and _is_stale(protocol):
-            connection.close()
-            connection = await super().connect(req, traces=traces, timeout=timeout)
-        if not isinstance(protocol, WatchedProtocol):
-            connection.close()
-            raise ConfigurationError(
-                f"aiohttp {aiohttp.__version__} makes connections in a way that this transport "
-                "does not know, and nothing was sent; install an older one, or use "
-                'transport="httpx".'
-            )
-        self._lane.begin(protocol)
-        return connection
+    async def stand(self, request: aiohttp.ClientRequest, connect_s: float) -> WatchedProtocol:
+        """Connect as *request* asks for.
+
+        Raises:
+            ConfigurationError: if aiohttp makes connections in a way that is not known here.
+        """
+        try:
+            connection = await self.connect(request, [], _timeout(connect_s))
+        except TimeoutError:
+            connection = None
+        if connection is None:
+            raise aiohttp.ConnectionTimeoutError("no connection stood in time")
+        protocol = connection.protocol
+        if isinstance(protocol, WatchedProtocol) and self._lets_go(connection, protocol):
+            return protocol
+        connection.close()
+        raise _unknown()
+
+    def _lets_go(self, connection: Connection, protocol: WatchedProtocol) -> bool:
+        """Have aiohttp forget a connection: the lane alone knows when and where to close it."""
+        acquired = getattr(self, "_acquired", None)
+        if acquired is None:
+            return False
+        acquired.discard(protocol)
+        connection._protocol = None  # noqa: SLF001 - as aiohttp does where it takes one over
+        return connection.protocol is None
 
 
-def _is_stale(protocol: ResponseHandler) -> bool:
-    return isinstance(protocol, WatchedProtocol) and protocol.is_stale()
+def _unknown() -> ConfigurationError:
+    return ConfigurationError(
+        f"aiohttp {aiohttp.__version__} makes connections in a way that this transport does not "
+        'know, and nothing was sent; install an older one, or use transport="httpx".'
+    )
 
 
-class _Request(aiohttp.ClientRequest):
-    """A request to which nothing is added: no headers, no length of no body on a DELETE."""
+@attrs.frozen(eq=False)
+class Outgoing:
+    """A request that can be written as HTTP, in the parts that a lane writes it from.
 
-    GET_METHODS = aiohttp.ClientRequest.GET_METHODS | {"DELETE"}
+    Attributes:
+        request: the request.
+        origin: where it goes.
+        target: path and query.
+        headers: its headers, written.
+        names_host: whether the host is among them.
+    """
 
-    def update_auto_headers(self, skip_auto_headers: object) -> None:  # noqa: ARG002
-        """Add none; aiohttp would come to the same after a longer look."""
-        self._skip_auto_headers = _OF_ITS_OWN
+    request: WireRequest
+    origin: Origin
+    target: str = attrs.field(repr=False)
+    headers: str = attrs.field(repr=False)
+    names_host: bool
+
+
+class Writer:
+    """Make requests ready; a set of headers that came before is neither looked at nor written."""
+
+    def __init__(self) -> None:
+        self._known: dict[object, tuple[str, bool]] = {}
+
+    def write(self, request: WireRequest) -> Outgoing:
+        """Make *request* ready.
+
+        Raises:
+            TransportError: if it cannot be written as HTTP; nothing of it is quoted.
+        """
+        known = self._known.get((request.method, *request.headers))
+        origin, target = parted(request.url)
+        return Outgoing(request, origin, target, *(known or self._written(request)))
+
+    def _written(self, request: WireRequest) -> tuple[str, bool]:
+        check_headers(request)
+        lines = [
+            f"{name}: {value}\r\n"
+            for name, value in request.headers
+            if name.lower() not in _FRAMING
+        ]
+        known = "".join(lines), "host" in request.headers
+        if len(self._known) >= _KNOWN:
+            self._known.clear()
+        self._known[(request.method, *request.headers)] = known
+        return known
 
 
 @functools.lru_cache(maxsize=64)
 def _timeout(connect: float) -> aiohttp.ClientTimeout:
-    """Limit the phase before the watch begins."""
+    """Limit the phase before a connection stands."""
     return aiohttp.ClientTimeout(
         connect=connect, sock_connect=connect, ceil_threshold=_NEVER_ROUND_UP
     )
 
 
-async def _once(request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
-    """Send; whatever happens, aiohttp shall not send again by itself."""
-    try:
-        response: aiohttp.ClientResponse = await handler(request)
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        failure = error
-    else:
-        return response
-    raise NotSentAgain(failure)
-
-
 class AiohttpLane:
-    """One connection, or none yet, in a session of its own.
+    """One connection, or none yet.
 
     Attributes:
         open: the connections that are open: one, but for the moment of a change.
@@ -115,109 +157,131 @@ class AiohttpLane:
     def __init__(self, options: TransportOptions, proxy: URL | None, *, secure: bool) -> None:
         needs_roots = secure or (proxy is not None and proxy.scheme == "https")
         self.open: list[WatchedProtocol] = []
-        self._bounds: Bounds | None = None
-        self._watched: WatchedProtocol | None = None
-        self._status: int | None = None
         self._proxy = proxy
+        self._by_proxy = proxy is not None and not secure
         self._connector = _Connector(
             self,
-            ssl=options.tls or (default_context() if needs_roots else no_trust()),
-            # The lane is the limit; a cache of names would leave look-ups that were given up.
-            limit=0,
-            use_dns_cache=False,
-            resolver=aiohttp.ThreadedResolver(),
-            keepalive_timeout=options.keepalive_s,
-            timeout_ceil_threshold=_NEVER_ROUND_UP,
+            keepalive_s=options.keepalive_s,
+            tls=options.tls or (default_context() if needs_roots else no_trust()),
         )
-        self._session = aiohttp.ClientSession(
-            connector=self._connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=_OF_ITS_OWN,
-            auto_decompress=False,
-            trust_env=False,
-            request_class=_Request,
-            middlewares=(_once,),
-        )
-
-    def begin(self, protocol: WatchedProtocol) -> None:
-        """Begin to watch the exchange under way on *protocol*."""
-        self._watched = protocol
-        if self._bounds is not None:
-            protocol.begin(self._bounds)
+        self._protocol: WatchedProtocol | None = None
+        self._origin = self._prefix = ""
+        self._host = self._credentials = ""
+        self._status: int | None = None
 
     def evidence(self) -> Evidence:
         """Say how far the exchange got; before a connection stands nothing is written."""
-        if self._watched is None:
+        if self._protocol is None:
             return NOTHING
-        return attrs.evolve(self._watched.evidence(), status=self._status)
+        return attrs.evolve(self._protocol.evidence(), status=self._status)
 
-    async def exchange(self, request: WireRequest, bounds: Bounds) -> WireResponse:
-        """Send one request and read its whole answer."""
-        self._look_forward(bounds)
-        body = request.body
-        response = await self._session.request(
-            request.method,
-            URL(request.url, encoded=True),
-            headers=list(request.headers),
-            data=io.BytesIO(body) if body is not None and len(body) > _AT_ONCE else body,
-            allow_redirects=False,
-            proxy=self._proxy,
-            timeout=_timeout(max(bounds.phase(bounds.timeouts.connect), SHORTEST_S)),
-        )
-        self._status = response.status
-        try:
-            answer = await _answer(response, bounds, complete=self.evidence().request_complete)
-            if self._watched is not None:
-                self._watched.rest()
-            return answer
-        finally:
-            # Closes what was not read to its end; otherwise the connection is free already.
-            response.close()
+    async def exchange(self, outgoing: Outgoing, bounds: Bounds) -> WireResponse:
+        """Send one request and read its whole answer.
 
-    def _look_forward(self, bounds: Bounds) -> None:
-        self._bounds, self._watched, self._status = bounds, None, None
+        Raises:
+            ConfigurationError: if aiohttp makes connections in a way that is not known here.
+        """
+        self._status = None
+        request, origin = outgoing.request, outgoing.origin.text
+        protocol = self._protocol
+        if protocol is None or origin != self._origin or not protocol.is_fit():
+            protocol = await self._connect(origin, bounds)
+        without_body = request.method == "HEAD"
+        protocol.begin(bounds, self._head(outgoing), request.body, without_body=without_body)
+        while True:
+            message, payload = await protocol.read()
+            if message.code not in _BEFOREHAND:
+                break
+            protocol.wait_for_more()
+        self._status = message.code
+        complete = protocol.is_sent() or None
+        coding = message.headers.get("Content-Encoding")
+        body = payload.read_nowait() if payload.is_eof() else None
+        if body is None or not _is_plain(body, coding, bounds):
+            reader = BodyReader(coding, bounds, status=message.code, request_complete=complete)
+            body = await _read(body, payload, reader)
+        if not protocol.rest():
+            self._part()
+        return _answer(message, body, complete=complete)
 
     async def aclose(self) -> None:
         """Close the connection; all that matters is done before the first wait."""
+        self._part()
         for each in list(self.open):
             if each.below is not None:
                 each.below.abort()
-        await self._session.close()
+        await self._connector.close()
 
     def drop(self, place: Place) -> bool:
         """Close the connection without waiting; False if there was none."""
         transports = [each.below for each in self.open if each.below is not None]
         self.open.clear()
-        # Whoever closes in the regular way must wait, and on this loop nobody can.
-        self._connector._conns.clear()  # noqa: SLF001
-        self._session.detach()
+        self._protocol = None
         for each in transports:
             end_transport(each, place)
         return bool(transports)
 
+    async def _connect(self, origin: str, bounds: Bounds) -> WatchedProtocol:
+        """Make a connection in the place of the one there was."""
+        self._part()
+        asked = aiohttp.ClientRequest("GET", URL(f"{origin}/", encoded=True), proxy=self._proxy)
+        seconds = max(bounds.phase(bounds.timeouts.connect), SHORTEST_S)
+        protocol = await self._connector.stand(asked, seconds)
+        # One under it, which a tunnel was made through, is told nothing any more.
+        self.open[:] = [protocol]
+        self._protocol, self._origin = protocol, origin
+        # A proxy that makes no tunnel is told where to go on to.
+        self._prefix = origin if self._by_proxy else ""
+        self._host, self._credentials = (
+            f"{name}: {asked.headers[name]}\r\n" if name in asked.headers else ""
+            for name in ("Host", "Proxy-Authorization")
+        )
+        return protocol
 
-async def _answer(
-    response: aiohttp.ClientResponse, bounds: Bounds, *, complete: bool | None
-) -> WireResponse:
-    headers = Headers(
-        (key.decode("latin-1"), value.decode("latin-1")) for key, value in response.raw_headers
+    def _part(self) -> None:
+        """Close the connection there was."""
+        protocol, self._protocol = self._protocol, None
+        if protocol is not None and protocol.below is not None:
+            protocol.below.abort()
+
+    def _head(self, outgoing: Outgoing) -> bytes:
+        """Write the request's head; nothing is added to it but the host and the length."""
+        method, body = outgoing.request.method, outgoing.request.body
+        if body is not None:
+            length = f"Content-Length: {len(body)}\r\n"
+        else:
+            length = "" if method in _BODILESS else "Content-Length: 0\r\n"
+        host = "" if outgoing.names_host else self._host
+        head = (
+            f"{method} {self._prefix}{outgoing.target} HTTP/1.1\r\n"
+            f"{host}{self._credentials}{outgoing.headers}{length}\r\n"
+        )
+        return head.encode("ascii")
+
+
+def _is_plain(body: bytes, coding: str | None, bounds: Bounds) -> bool:
+    """Tell whether a body that came at once is within all bounds as it is, and in time."""
+    size = len(body)
+    return (
+        coding is None
+        and size <= bounds.wire_bytes
+        and size <= bounds.body_bytes
+        and bounds.deadline.left() > 0
     )
-    failure: TransportError | None = None
-    try:
-        reader = BodyReader(
-            headers.get("content-encoding"),
-            bounds,
-            status=response.status,
-            request_complete=complete,
-        )
-        while piece := await response.content.readany():
+
+
+async def _read(piece: bytes | None, payload: aiohttp.StreamReader, reader: BodyReader) -> bytes:
+    """Read a body to its end; *piece* is all of it, if it is there already."""
+    if piece is None:
+        while piece := await payload.readany():
             reader.feed(piece)
-        return WireResponse(
-            status=response.status,
-            headers=headers,
-            body=reader.finish(),
-            request_complete=complete,
-        )
-    except TransportError as error:
-        failure = error
-    raise failure
+    elif piece:
+        reader.feed(piece)
+    return reader.finish()
+
+
+def _answer(message: Any, body: bytes, *, complete: bool | None) -> WireResponse:
+    headers = [(str(name, "latin-1"), str(value, "latin-1")) for name, value in message.raw_headers]
+    return WireResponse(
+        status=message.code, headers=Headers(headers), body=body, request_complete=complete
+    )

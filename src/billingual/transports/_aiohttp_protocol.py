@@ -1,28 +1,31 @@
 """aiohttp's end of a connection, watched.
 
-It stands between the socket and aiohttp's parser: it holds every wait to what the deadline leaves,
-gives the request a time to be written in, and keeps the evidence.
+It stands between the socket and aiohttp's parser: it writes the request, holds every wait to what
+the deadline leaves, and keeps the evidence.
 
 One timer serves a connection for all its exchanges. It is set when none is set that goes off early
 enough, and when it goes off it looks whether the wait is over, so an exchange that goes well costs
-no timer at all.
+no timer at all. Each exchange has a parser of its own: one that had seen the beginning of a
+farewell would take the next answer for the rest of it.
 """
 
 from __future__ import annotations
 
-import select
 from typing import Any, Final
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
 from billingual.outcome import Evidence
+from billingual.transports._readable import Readable
 from billingual.wire import Bounds
 
 __all__ = ["SHORTEST_S", "WatchedProtocol"]
 
 # To aiohttp no time at all means all the time in the world.
 SHORTEST_S: Final = 0.001
+# A larger request goes out piece by piece, each with a time of its own.
+_PIECE: Final = 256 * 1024
 
 
 class WatchedProtocol(ResponseHandler):
@@ -33,52 +36,95 @@ class WatchedProtocol(ResponseHandler):
             to close, and one that has something left to write then waits for a reader for ever.
     """
 
-    def __init__(self, open_ones: list[WatchedProtocol], loop: Any) -> None:
+    def __init__(self, open_ones: list[WatchedProtocol], keepalive_s: float, loop: Any) -> None:
         super().__init__(loop=loop)
         self.below: Any = None
         self._open = open_ones
+        self._keepalive_s = keepalive_s
         self._bounds: Bounds | None = None
+        self._rest: memoryview | None = None
+        self._secure = False
         self._idle = False
         self._due = 0.0
         self._timer: Any = None
-        self._poll: Any = None
+        self._readable: Readable | None = None
+        self._begun = False
         self._handed_over = False
         self._flushed = False
         self._received = False
 
-    def begin(self, bounds: Bounds) -> None:
-        """Begin an exchange: the connection stands, and nothing is written yet."""
+    def begin(self, bounds: Bounds, head: bytes, body: bytes | None, *, without_body: bool) -> None:
+        """Begin an exchange: hand the request to the event loop, or as much as it takes.
+
+        Args:
+            bounds: of the attempt.
+            head: of the request, with the blank line.
+            body: of the request.
+            without_body: whether the answer has none, whatever its head says.
+
+        Raises:
+            ClientConnectionResetError: if the connection has ended.
+        """
         self._bounds = bounds
-        self._idle = self._handed_over = self._flushed = self._received = False
-        self._wait(bounds.timeouts.write)
-
-    def rest(self) -> None:
-        """End the exchange: whatever comes now was not asked for."""
-        self._idle = True
-
-    def is_stale(self) -> bool:
-        """Tell whether something came since the last exchange: a farewell, or worse."""
+        self._idle = self._begun = self._handed_over = self._flushed = self._received = False
+        self._payload = None
         transport = self.transport
-        if not self._idle or transport is None:
+        if transport is None or transport.is_closing():
+            raise aiohttp.ClientConnectionResetError("the connection has ended")
+        self.set_response_params(
+            skip_payload=without_body, read_until_eof=True, auto_decompress=False
+        )
+        if body and len(body) > _PIECE:
+            self._rest = memoryview(body)
+        elif body:
+            head += body
+        self._begun = True
+        transport.write(head)
+        self._go_on()
+
+    def wait_for_more(self) -> None:
+        """Give what comes next the time that a piece of an answer may take."""
+        if self._bounds is not None:
+            self._wait(self._bounds.timeouts.read)
+
+    def rest(self) -> bool:
+        """End the exchange: whatever comes now was not asked for.
+
+        Returns:
+            Whether another exchange may follow on this connection.
+        """
+        self._idle = True
+        if not self._flushed or self.should_close:
             return False
-        return transport.is_closing() or self._is_readable(transport)
+        self._until(self._loop.time() + self._keepalive_s)
+        return True
+
+    def is_fit(self) -> bool:
+        """Tell whether an exchange may begin: nothing came since the last one, and it is young."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return False
+        return self._loop.time() < self._due and not self._is_readable(transport)
+
+    def is_sent(self) -> bool:
+        """Tell whether the event loop has given the whole request to the kernel."""
+        if not self._flushed:
+            self._look()
+        return self._flushed
 
     def evidence(self) -> Evidence:
         """Say how far the exchange got.
 
         What the event loop still held when the connection broke may have gone out, or not.
         """
-        self._look()
-        return Evidence(
-            connected=True,
-            request_complete=True if self._flushed else None,
-            answer_begun=self._received,
-        )
+        complete = True if self.is_sent() else (None if self._begun else False)
+        return Evidence(connected=True, request_complete=complete, answer_begun=self._received)
 
     def connection_made(self, transport: Any) -> None:
         """Note the connection."""
         super().connection_made(transport)
         self.below = transport
+        self._secure = transport.get_extra_info("sslcontext") is not None
         self._open.append(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -94,16 +140,13 @@ class WatchedProtocol(ResponseHandler):
     def resume_writing(self) -> None:
         """Give the next piece of the request its time: the one before was taken."""
         super().resume_writing()
-        if self._bounds is not None:
-            self._wait(self._bounds.timeouts.write)
+        if self._bounds is not None and not self._idle:
+            self._go_on()
 
-    def start_timeout(self) -> None:
-        """Note that the whole request was handed to the event loop."""
-        super().start_timeout()
-        self._handed_over = True
-        self._look()
-        if self._bounds is not None:
-            self._wait(self._bounds.timeouts.read)
+    def resume_reading(self, *options: Any, **more: Any) -> None:
+        """Read on where reading was paused; aiohttp asks for it after each piece."""
+        if self._reading_paused:
+            super().resume_reading(*options, **more)
 
     def data_received(self, data: bytes) -> None:
         """Note that an answer has begun, and give what follows its time."""
@@ -112,38 +155,60 @@ class WatchedProtocol(ResponseHandler):
             if self.transport is not None:
                 self.transport.abort()
             return
-        if self._bounds is not None and data:
+        if data and self._bounds is not None:
             self._received = True
-            self._look()
-            self._wait(self._bounds.timeouts.read)
+            if not self._flushed:
+                self._look()
         super().data_received(data)
+        if data and (self._payload is None or not self._payload.is_eof()):
+            self.wait_for_more()
+
+    def _go_on(self) -> None:
+        """Write what the event loop takes of the request; then wait for it, or for the answer."""
+        transport, bounds = self.transport, self._bounds
+        if transport is None or bounds is None:
+            return
+        while self._rest and not self.writing_paused and not transport.is_closing():
+            piece, self._rest = self._rest[:_PIECE], self._rest[_PIECE:]
+            transport.write(piece)
+        # An empty view would keep the whole body.
+        self._rest = self._rest or None
+        self._handed_over = self._rest is None and not self.writing_paused
+        self._look()
+        self._wait(bounds.timeouts.read if self._handed_over else bounds.timeouts.write)
 
     def _look(self) -> None:
         """See whether the event loop has given all it was handed to the kernel."""
         transport = self.transport
-        if self._flushed or not self._handed_over or transport is None:
+        if not self._handed_over or transport is None:
             return
         # Under TLS a second buffer lies below this one, out of sight.
-        hidden = not self._received and transport.get_extra_info("sslcontext") is not None
+        hidden = self._secure and not self._received
         self._flushed = not hidden and transport.get_write_buffer_size() == 0
 
     def _wait(self, seconds: float) -> None:
         """Give what comes next so many seconds, or what the deadline leaves."""
-        if self._bounds is None:
-            return
-        self._due = self._loop.time() + self._bounds.phase(seconds)
+        if self._bounds is not None:
+            self._until(self._loop.time() + self._bounds.phase(seconds))
+
+    def _until(self, due: float) -> None:
+        """Have the timer go off by then; one that goes off earlier is set anew only then."""
+        self._due = due
         if self._timer is not None:
-            if self._timer.when() <= self._due:
+            if self._timer.when() <= due:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(self._due, self._ring)
+        self._timer = self._loop.call_at(due, self._ring)
 
     def _ring(self) -> None:
         self._timer = None
-        if self._idle or self.transport is None:
+        transport = self.transport
+        if transport is None:
             return
         if self._due > self._loop.time():
             self._timer = self._loop.call_at(self._due, self._ring)
+        elif self._idle:
+            transport.abort()
         else:
             self._give_up()
 
@@ -156,10 +221,6 @@ class WatchedProtocol(ResponseHandler):
 
     def _is_readable(self, transport: Any) -> bool:
         """Tell whether bytes, or an end, wait in the kernel where the loop has not looked yet."""
-        if self._poll is None:
-            number = transport.get_extra_info("socket").fileno()
-            if not hasattr(select, "poll"):  # pragma: no cover - Windows
-                return bool(select.select([number], [], [], 0)[0])
-            self._poll = select.poll()
-            self._poll.register(number, select.POLLIN)
-        return bool(self._poll.poll(0))
+        if self._readable is None:
+            self._readable = Readable(transport.get_extra_info("socket"))
+        return self._readable.now()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from typing import ClassVar, Final
 
 from billingual.errors import BillingualError, ConfigurationError
+from billingual.protocol import TransportOptions
 from billingual.transports._failures import unwritable
+from billingual.transports._httpx_dialogue import Writer
 from billingual.transports._httpx_family import Family
 from billingual.transports._httpx_lanes import AsyncLane, BlockingLane, HttpxLane
 from billingual.transports._lane_transport import LaneTransport
@@ -16,24 +17,46 @@ __all__ = ["FamilyTransport"]
 
 
 class FamilyTransport(LaneTransport[HttpxLane]):
-    """Send through lanes of the library's transport layer; for tasks and threads to share."""
+    """Send through lanes; for tasks and threads to share.
+
+    A lane connects by the library's network layer and speaks by its engine, h11. What the library
+    has between the two, pools within pools and an object for every part of a request, is passed
+    by, unless a proxy is asked for, or somebody has put a function of their own there.
+    """
 
     colours: Final = frozenset({"async", "blocking"})
     family: ClassVar[Family]
 
+    def __init__(self, options: TransportOptions) -> None:
+        super().__init__(options)
+        self._writer = Writer()
+
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* once; see :class:`billingual.protocol.Transport`."""
-        outgoing = self.family.outgoing(request, bounds)
+        options = self._options
+        if options.proxy is not None or not self.family.is_as_made(blocks=options.driver.blocks):
+            return await self._send_through(request, bounds)
+        outgoing = self._writer.write(request)
+        origin = outgoing.origin
         return await self._carry(
             lambda lane: lane.exchange(outgoing, bounds),
-            functools.partial(self._translated, outgoing.url),
+            lambda error, lane: self._translated(origin.text, error, lane),
+            secure=origin.scheme == "https",
+            bounds=bounds,
+        )
+
+    async def _send_through(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        outgoing = self.family.outgoing(request, bounds)
+        return await self._carry(
+            lambda lane: lane.exchange_through(outgoing, bounds),
+            lambda error, lane: self._translated(outgoing.url, error, lane),
             secure=outgoing.url.scheme == "https",
             bounds=bounds,
         )
 
     def _translated(self, url: object, error: Exception, lane: HttpxLane) -> BillingualError | None:
         http = self.family.http
-        if isinstance(error, http.HTTPError):
+        if self.family.knows(error):
             return self.family.translated(error, url, lane.watch.evidence())
         if isinstance(error, (UnicodeError, OverflowError, http.InvalidURL)):
             return unwritable(type(error).__name__)

@@ -1,15 +1,18 @@
 """The family of httpx: libraries of one shape, told apart by the modules they come in.
 
 Their classes are disjoint, so each exception and each type is looked up in the module that owns
-it. Their own text may quote a header, so it is dropped and only the class name is kept.
+it: the library, its core, or h11 below both. Their own text may quote a header, so it is dropped
+and only the class name is kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from types import FunctionType
 from typing import Any, Final, Self
 
 import attrs
+import h11
 
 from billingual.errors import (
     ConnectionLostError,
@@ -66,12 +69,57 @@ class Family:
     extra: str
     _table: dict[type[Exception], _Row] = attrs.field(init=False, repr=False)
     _body: type[Any] = attrs.field(init=False, repr=False)
+    _genuine: list[tuple[object, ...]] = attrs.field(init=False, repr=False, factory=list)
 
     def __attrs_post_init__(self) -> None:
-        table = {getattr(self.http, name): row for name, row in _TABLE.items()}
+        owners = (self.http, self.core, h11)
+        table = {
+            getattr(owner, name): row
+            for name, row in _TABLE.items()
+            for owner in owners
+            if hasattr(owner, name)
+        }
         object.__setattr__(self, "_table", table)
         bases = (_Body, self.http.AsyncByteStream, self.http.SyncByteStream)
         object.__setattr__(self, "_body", type("_Body", bases, {}))
+
+    def is_as_made(self, *, blocks: bool) -> bool:
+        """Tell whether nobody has put anything of their own where the library sends requests.
+
+        Mocks and instrumentations do, and expect to be asked.
+        """
+        http, core = self.http, self.core
+        found = (
+            (
+                http.HTTPTransport.handle_request,
+                core.ConnectionPool.handle_request,
+                core.HTTPConnection.handle_request,
+                core.HTTP11Connection.handle_request,
+            )
+            if blocks
+            else (
+                http.AsyncHTTPTransport.handle_async_request,
+                core.AsyncConnectionPool.handle_async_request,
+                core.AsyncHTTPConnection.handle_async_request,
+                core.AsyncHTTP11Connection.handle_async_request,
+            )
+        )
+        if found in self._genuine:
+            return True
+        # A wrapper may take over the names of what it wraps, but not where it was written.
+        names = {http.__name__, core.__name__}
+        genuine = all(
+            isinstance(each, FunctionType)
+            and each.__globals__.get("__name__", "").partition(".")[0] in names
+            for each in found
+        )
+        if genuine:
+            self._genuine.append(found)
+        return genuine
+
+    def knows(self, error: Exception) -> bool:
+        """Tell whether *error* is of the library, its core or h11."""
+        return isinstance(error, self.http.HTTPError) or type(error) in self._table
 
     def outgoing(self, request: WireRequest, bounds: Bounds) -> Any:
         """Make the library's request.
@@ -110,7 +158,7 @@ class Family:
         )
         if kind in {TimedOutError, ConnectionLostError} and seen.connected:
             evidence = seen
-        where = f"{url.scheme}://{url.netloc.decode('ascii')}"
+        where = url if isinstance(url, str) else f"{url.scheme}://{url.netloc.decode('ascii')}"
         what = reason(error) or what
         return kind(f"{where}: {what} ({type(error).__name__} of {self.name}).", evidence=evidence)
 

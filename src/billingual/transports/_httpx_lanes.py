@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any, Protocol
 
 from billingual.driver import Place
-from billingual.errors import TransportError
 from billingual.protocol import TransportOptions
-from billingual.transports._body import BodyReader
+from billingual.transports._address import Origin
+from billingual.transports._httpx_dialogue import Dialogue, Outgoing
 from billingual.transports._httpx_family import Family
+from billingual.transports._httpx_library import AsyncLibrary, Library
+from billingual.transports._httpx_loop import LoopLine, taken_over
+from billingual.transports._httpx_stream import AsyncStreamLine, StreamLine
 from billingual.transports._parting import part_with
-from billingual.transports._trust import default_context, no_trust
+from billingual.transports._trust import default_context
 from billingual.transports._watch import AsyncWatchedBackend, Watch, WatchedBackend
-from billingual.wire import Bounds, Headers, WireResponse
+from billingual.wire import Bounds, WireResponse
 
 __all__ = ["AsyncLane", "BlockingLane", "HttpxLane"]
+
+# To a handshake no time at all is a mistake of the caller.
+_SHORTEST_S = 0.001
 
 
 class HttpxLane(Protocol):
@@ -26,8 +33,12 @@ class HttpxLane(Protocol):
 
     watch: Watch
 
-    async def exchange(self, request: Any, bounds: Bounds) -> WireResponse:
+    async def exchange(self, outgoing: Outgoing, bounds: Bounds) -> WireResponse:
         """Send one request and read its whole answer."""
+        ...
+
+    async def exchange_through(self, request: Any, bounds: Bounds) -> WireResponse:
+        """Do the same through the library's own transport, with a request of the library's."""
         ...
 
     async def aclose(self) -> None:
@@ -39,93 +50,165 @@ class HttpxLane(Protocol):
         ...
 
 
-class AsyncLane:
-    """One connection that suspends the task while it waits."""
+class _Lane:
+    """What both halves keep of their connection."""
 
     def __init__(self, family: Family, options: TransportOptions, *, secure: bool) -> None:
         self.watch = Watch(too_late=family.core.ReadTimeout)
-        self._errors: type[Exception] = family.http.HTTPError
-        self._half = family.http.AsyncHTTPTransport(**_arguments(family, options, secure=secure))
-        # The core takes a backend, the library above has no word for it.
-        pool = self._half._pool  # noqa: SLF001
-        pool._network_backend = AsyncWatchedBackend(pool._network_backend, self.watch)  # noqa: SLF001
+        self._family = family
+        self._options = options
+        # Made before anything is sent: a file of authorities may be missing.
+        self._context = (options.tls or default_context()) if secure else None
+        self._secure = secure
+        self._origin: Origin | None = None
+        self._dialogue = Dialogue(self.watch)
+        self._cold_at = 0.0
 
-    async def exchange(self, request: Any, bounds: Bounds) -> WireResponse:
+    def _renew(self, origin: Origin) -> None:
+        self._origin = origin
+        self._dialogue = Dialogue(self.watch)
+
+    def _is_cold(self, origin: Origin) -> bool:
+        known = self._origin
+        if known is not origin and known != origin:
+            return True
+        return self._options.driver.now() > self._cold_at
+
+    def _ended_well(self) -> bool:
+        """Make ready for the next exchange; False if the connection is of no more use."""
+        self._cold_at = self._options.driver.now() + self._options.keepalive_s
+        return self.watch.request_complete() is True and self._dialogue.may_go_on()
+
+    def _port(self, origin: Origin) -> int:
+        return origin.port or (443 if self._secure else 80)
+
+    def _trust(self) -> ssl.SSLContext | None:
+        """Return the context for a connection with TLS, as the core would set it up."""
+        if self._context is not None:
+            self._context.set_alpn_protocols(["http/1.1"])
+        return self._context
+
+
+class AsyncLane(_Lane):
+    """One connection that suspends the task while it waits."""
+
+    def __init__(self, family: Family, options: TransportOptions, *, secure: bool) -> None:
+        super().__init__(family, options, secure=secure)
+        self._line: LoopLine | AsyncStreamLine | None = None
+        self._library: AsyncLibrary | None = None
+        if options.proxy is not None:
+            self._through()
+
+    async def exchange(self, outgoing: Outgoing, bounds: Bounds) -> WireResponse:
         """Send one request and read its whole answer."""
+        origin = outgoing.origin
         self.watch.begin(bounds.deadline)
-        response = await self._half.handle_async_request(request)
-        status = self.watch.status = response.status_code
-        complete = self.watch.request_complete()
-        reader = BodyReader(
-            response.headers.get("content-encoding"),
-            bounds,
-            status=status,
-            request_complete=complete,
-        )
-        failure: TransportError | None = None
-        try:
-            async for piece in response.aiter_raw():
-                failure = failure or _feed(reader, piece)
-                if failure is not None:
-                    # Generators of httpx that are left half-way make trio complain, so the loop
-                    # goes on until they find the connection closed.
-                    await response.aclose()
-        except self._errors:
-            if failure is None:
-                raise
-        await response.aclose()
-        if _holds_surplus(self._half):
-            await self._half.aclose()
-        return _answer(response, reader, failure, complete=complete)
+        line = self._line
+        if line is None or self._is_cold(origin) or line.is_stale():
+            await self.aclose()
+            self._renew(origin)
+            line = self._line = await self._connected(origin, bounds)
+        dialogue = self._dialogue
+        await line.exchange(dialogue, dialogue.begin(outgoing, bounds), bounds)
+        answer = dialogue.finish()
+        if not self._ended_well():
+            await self.aclose()
+        return answer
+
+    async def exchange_through(self, request: Any, bounds: Bounds) -> WireResponse:
+        """Do the same through the library's own transport, with a request of the library's."""
+        if self._line is not None:
+            await self.aclose()
+        self.watch.begin(bounds.deadline)
+        return await self._through().exchange(request, bounds)
 
     async def aclose(self) -> None:
         """Close the connection."""
+        line, self._line = self._line, None
+        library, self._library = self._library, None
         try:
-            await self._half.aclose()
+            if line is not None:
+                await line.aclose()
+            if library is not None:
+                await library.aclose()
         finally:
-            # The library forgets a connection whose TLS handshake was cancelled.
+            # What was connected and cancelled before it was of use is nobody else's.
             stream, self.watch.async_stream = self.watch.async_stream, None
-            if stream is not None:
+            self.watch.connected = False
+            if stream is not None and stream is not line:
                 await stream.aclose()
 
     def drop(self, place: Place) -> bool:
         """Close the connection without waiting; False if there was none."""
         stream, self.watch.async_stream = self.watch.async_stream, None
-        if stream is not None:
+        self._line = None
+        if isinstance(stream, LoopLine):
+            stream.part(place)
+        elif stream is not None:
             part_with(stream, place)
         return stream is not None
 
+    async def _connected(self, origin: Origin, bounds: Bounds) -> LoopLine | AsyncStreamLine:
+        core, watch = self._family.core, self.watch
+        loop = getattr(self._options.driver.place(), "loop", None)
+        on_asyncio = hasattr(loop, "create_future")
+        made = core.AnyIOBackend() if on_asyncio or loop is None else core.TrioBackend()
+        backend = AsyncWatchedBackend(made, watch)
+        within = bounds.phase(bounds.timeouts.connect)
+        stream = await backend.connect_tcp(origin.host, self._port(origin), within)
+        context = self._trust()
+        line = taken_over(watch.async_stream, loop, watch, core) if on_asyncio else None
+        if line is None:
+            if context is not None:
+                within = bounds.phase(bounds.timeouts.connect)
+                stream = await stream.start_tls(context, origin.host, within)
+            return AsyncStreamLine(stream, core)
+        watch.async_stream = line
+        if context is not None:
+            within = max(bounds.phase(bounds.timeouts.connect), _SHORTEST_S)
+            await line.start_tls(context, origin.host, within)
+        return line
 
-class BlockingLane:
+    def _through(self) -> AsyncLibrary:
+        if self._library is None:
+            self._library = AsyncLibrary(
+                self._family, self._options, self.watch, secure=self._secure
+            )
+        return self._library
+
+
+class BlockingLane(_Lane):
     """One connection that blocks its thread while it waits."""
 
     def __init__(self, family: Family, options: TransportOptions, *, secure: bool) -> None:
-        self.watch = Watch(too_late=family.core.ReadTimeout)
-        self._half = family.http.HTTPTransport(**_arguments(family, options, secure=secure))
-        pool = self._half._pool  # noqa: SLF001 - as above
-        pool._network_backend = WatchedBackend(pool._network_backend, self.watch)  # noqa: SLF001
+        super().__init__(family, options, secure=secure)
+        self._line: StreamLine | None = None
+        self._library: Library | None = None
+        if options.proxy is not None:
+            self._through()
 
-    async def exchange(self, request: Any, bounds: Bounds) -> WireResponse:
+    async def exchange(self, outgoing: Outgoing, bounds: Bounds) -> WireResponse:
         """Send one request and read its whole answer."""
+        origin = outgoing.origin
         self.watch.begin(bounds.deadline)
-        response = self._half.handle_request(request)
-        status = self.watch.status = response.status_code
-        complete = self.watch.request_complete()
-        reader = BodyReader(
-            response.headers.get("content-encoding"),
-            bounds,
-            status=status,
-            request_complete=complete,
-        )
-        failure: TransportError | None = None
-        for piece in response.iter_raw():
-            failure = _feed(reader, piece)
-            if failure is not None:
-                break
-        response.close()
-        if _holds_surplus(self._half):
-            self._half.close()
-        return _answer(response, reader, failure, complete=complete)
+        line = self._line
+        if line is None or self._is_cold(origin) or line.is_stale():
+            self.drop()
+            self._renew(origin)
+            line = self._line = self._connected(origin, bounds)
+        dialogue = self._dialogue
+        line.exchange(dialogue, dialogue.begin(outgoing, bounds), bounds)
+        answer = dialogue.finish()
+        if not self._ended_well():
+            self.drop()
+        return answer
+
+    async def exchange_through(self, request: Any, bounds: Bounds) -> WireResponse:
+        """Do the same through the library's own transport, with a request of the library's."""
+        if self._line is not None:
+            self.drop()
+        self.watch.begin(bounds.deadline)
+        return self._through().exchange(request, bounds)
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -134,56 +217,29 @@ class BlockingLane:
     def drop(self, place: Place | None = None) -> bool:  # noqa: ARG002 - a thread is no place
         """Close the connection without waiting; False if there was none."""
         stream, self.watch.stream = self.watch.stream, None
-        self._half.close()
+        line, self._line = self._line, None
+        library, self._library = self._library, None
+        self.watch.connected = False
+        if line is not None:
+            line.close()
+        if library is not None:
+            library.close()
         if stream is not None:
             stream.close()
         return stream is not None
 
+    def _connected(self, origin: Origin, bounds: Bounds) -> StreamLine:
+        core = self._family.core
+        backend = WatchedBackend(core.SyncBackend(), self.watch)
+        within = bounds.phase(bounds.timeouts.connect)
+        stream = backend.connect_tcp(origin.host, self._port(origin), within)
+        context = self._trust()
+        if context is not None:
+            within = bounds.phase(bounds.timeouts.connect)
+            stream = stream.start_tls(context, origin.host, within)
+        return StreamLine(stream, core)
 
-def _arguments(family: Family, options: TransportOptions, *, secure: bool) -> dict[str, Any]:
-    """List the arguments that both halves take."""
-    over_tls = (options.proxy or "").startswith("https")
-    context = options.tls or (default_context() if secure or over_tls else no_trust())
-    proxy = options.proxy
-    return {
-        "verify": context,
-        "trust_env": False,
-        "proxy": family.http.Proxy(proxy, ssl_context=context) if over_tls else proxy,
-        "limits": family.http.Limits(
-            max_connections=1,
-            max_keepalive_connections=1,
-            keepalive_expiry=options.keepalive_s,
-        ),
-    }
-
-
-def _holds_surplus(half: Any) -> bool:
-    """Tell whether bytes came after the answer: the core would take them for the next one."""
-    connection = next(iter(half._pool.connections), None)  # noqa: SLF001 - it has no word for it
-    while connection is not None and not hasattr(connection, "_h11_state"):
-        connection = getattr(connection, "_connection", None)
-    return connection is not None and bool(connection._h11_state.trailing_data[0])  # noqa: SLF001
-
-
-def _feed(reader: BodyReader, piece: bytes) -> TransportError | None:
-    try:
-        reader.feed(piece)
-    except TransportError as failure:
-        return failure
-    return None
-
-
-def _answer(
-    response: Any, reader: BodyReader, failure: TransportError | None, *, complete: bool | None
-) -> WireResponse:
-    if failure is not None:
-        raise failure
-    headers = Headers(
-        (key.decode("latin-1"), value.decode("latin-1")) for key, value in response.headers.raw
-    )
-    return WireResponse(
-        status=response.status_code,
-        headers=headers,
-        body=reader.finish(),
-        request_complete=complete,
-    )
+    def _through(self) -> Library:
+        if self._library is None:
+            self._library = Library(self._family, self._options, self.watch, secure=self._secure)
+        return self._library

@@ -8,6 +8,7 @@ is not found nothing is done: Python then closes the socket, and says so.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import Any
 
 from billingual.driver import Place
@@ -34,4 +35,5 @@ def end_transport(transport: Any, place: Place) -> None:
     # What a closed loop would do, had it not forgotten.
     end = getattr(transport, "_call_connection_lost", None)
     if end is not None:
-        end(None)
+        with suppress(RuntimeError):  # TLS above it tells its reader through the loop
+            end(None)

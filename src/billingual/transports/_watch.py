@@ -67,7 +67,7 @@ class Watch:
 
     def request_complete(self) -> bool | None:
         """Tell whether the whole request was handed over, once an answer has begun."""
-        return None if self.write_failed else True
+        return True if self.reading and not self.write_failed else None
 
     def evidence(self) -> Evidence:
         """Say how far the exchange got.

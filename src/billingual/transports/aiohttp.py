@@ -1,8 +1,8 @@
 """The transport aiohttp: the fastest under many calls at once; for asyncio alone.
 
-aiohttp's session is stripped of what it does by itself: it follows no redirect, keeps no cookie,
-reads no environment, adds no header, unpacks nothing, and sends nothing twice (it would send again
-what a stale connection swallowed, a PUT too). Nothing of aiohttp leaves this package, its
+aiohttp connects, writes and parses; its session is left out: it costs as much again, and it would
+follow redirects, keep cookies, read the environment, add headers, unpack without bounds and send
+again what a stale connection swallowed, a PUT too. Nothing of aiohttp leaves this package, its
 exceptions included: they hold the request's headers, so only their class name is kept.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from billingual.errors import (
@@ -21,8 +22,8 @@ from billingual.errors import (
     TransportError,
 )
 from billingual.outcome import Evidence
-from billingual.transports._address import checked
-from billingual.transports._aiohttp_lanes import AiohttpLane, NotSentAgain
+from billingual.protocol import TransportOptions
+from billingual.transports._aiohttp_lanes import AiohttpLane, Writer
 from billingual.transports._failures import NOTHING, reason
 from billingual.transports._lane_transport import LaneTransport
 from billingual.wire import Bounds, WireRequest, WireResponse
@@ -41,6 +42,7 @@ _TABLE: Final[dict[type[Exception], tuple[type[TransportError], str]]] = {
     aiohttp.SocketTimeoutError: (TimedOutError, "no answer came in time"),
     aiohttp.ServerTimeoutError: (TimedOutError, "no answer came in time"),
     aiohttp.ClientResponseError: (ConnectionLostError, "the answer is not of HTTP"),
+    HttpProcessingError: (ConnectionLostError, "the answer is not of HTTP"),
     aiohttp.ClientPayloadError: (ConnectionLostError, "the answer broke off"),
     aiohttp.ServerDisconnectedError: (ConnectionLostError, "the server closed the connection"),
     aiohttp.ClientOSError: (ConnectionLostError, "the connection broke"),
@@ -54,24 +56,33 @@ _TABLE: Final[dict[type[Exception], tuple[type[TransportError], str]]] = {
 class AiohttpTransport(LaneTransport[AiohttpLane]):
     """Send through lanes of aiohttp; safe to share between tasks. It needs asyncio, or uvloop.
 
+    What watches aiohttp's sessions sees nothing of it, for it has none; whoever wants that hands
+    over a session of their own in its place. Where they are mocked, nothing is sent.
+
     Nothing is connected, and no TLS is set up, before the first request.
     """
 
     colours: Final = frozenset({"async"})
     library: Final = "aiohttp"
 
+    def __init__(self, options: TransportOptions) -> None:
+        super().__init__(options)
+        self._writer = Writer()
+
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* once; see :class:`billingual.protocol.Transport`.
 
         Raises:
-            ConfigurationError: if another event loop than asyncio's runs, or the proxy's URL
-                cannot be used.
+            ConfigurationError: if another event loop than asyncio's runs, the proxy's URL cannot
+                be used, or aiohttp's session is mocked.
         """
-        address = checked(request)
+        _refuse_stand_ins()
+        outgoing = self._writer.write(request)
+        origin = outgoing.origin
         return await self._carry(
-            lambda lane: lane.exchange(request, bounds),
-            lambda error, lane: _translated(address.origin, error, lane.evidence()),
-            secure=address.scheme == "https",
+            lambda lane: lane.exchange(outgoing, bounds),
+            lambda error, lane: _translated(origin.text, error, lane.evidence()),
+            secure=origin.scheme == "https",
             bounds=bounds,
         )
 
@@ -86,6 +97,20 @@ class AiohttpTransport(LaneTransport[AiohttpLane]):
             "the transport aiohttp only works on asyncio, and another event loop runs here; "
             'use transport="httpx", which works on trio too.'
         )
+
+
+def _refuse_stand_ins() -> None:
+    request: object = aiohttp.ClientSession._request  # noqa: SLF001 - where mocks take its place
+    if request is _AS_MADE or not hasattr(request, "assert_called"):
+        return
+    raise ConfigurationError(
+        "aiohttp.ClientSession is mocked, and the transport aiohttp does not go through it, so the "
+        "request would have reached the network; nothing was sent. Give a ClientSession of your "
+        'own as transport=, or use transport="memory" or "replay".'
+    )
+
+
+_AS_MADE: Final[object] = aiohttp.ClientSession._request  # noqa: SLF001 - as above
 
 
 def _proxy(text: str) -> URL:
@@ -104,9 +129,7 @@ def _proxy(text: str) -> URL:
 
 def _translated(origin: str, error: Exception, seen: Evidence) -> TransportError | None:
     """Find the most specific row for an exception; what the wire saw is the evidence."""
-    if isinstance(error, NotSentAgain):
-        error = error.error
-    elif not isinstance(error, (aiohttp.ClientError, OSError, ValueError)):
+    if not isinstance(error, (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)):
         return None
     kind, what = next(_TABLE[each] for each in type(error).__mro__ if each in _TABLE)
     if kind is NotConnectedError:

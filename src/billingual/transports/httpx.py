@@ -1,8 +1,11 @@
 """The default transport: httpx.
 
-It uses the transport layer of httpx, not its client: no redirects, no cookies, no environment, no
-retries, and no log lines with full URLs. Nothing of httpx leaves this package, its exceptions
-included.
+It uses what httpx is built on, httpcore's network layer and h11, and for proxies its transport; its
+client never: no redirects, no cookies, no environment, no retries, and no log lines with full URLs.
+Nothing of httpx leaves this package, its exceptions included.
+
+Whoever puts something in the place of httpx's own sending, a mock in a test or an instrumentation,
+is asked all the same.
 """
 
 from __future__ import annotations
@@ -19,9 +22,9 @@ __all__ = ["HttpxTransport"]
 
 
 class HttpxTransport(FamilyTransport):
-    """Send through lanes of httpx's transport layer; safe to share between tasks and threads.
+    """Send through lanes of one connection each; safe to share between tasks and threads.
 
-    Under a driver that blocks, the blocking half of httpx is used behind the same seam. Nothing
+    Under a driver that blocks, blocking sockets are used behind the same seam. Nothing
     is connected, and no TLS is set up, before the first request.
     """
 

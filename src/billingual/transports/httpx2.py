@@ -18,9 +18,9 @@ __all__ = ["Httpx2Transport"]
 
 
 class Httpx2Transport(FamilyTransport):
-    """Send through lanes of httpx2's transport layer; safe to share between tasks and threads.
+    """Send through lanes of one connection each; safe to share between tasks and threads.
 
-    Under a driver that blocks, the blocking half of httpx2 is used behind the same seam. Nothing
+    Under a driver that blocks, blocking sockets are used behind the same seam. Nothing
     is connected, and no TLS is set up, before the first request.
     """
 

@@ -1,0 +1,340 @@
+"""The httpx transport is held to all rules of a wire, however its connection is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+import httpcore
+import pytest
+import trustme
+import uvloop
+from on_a_wire import OnAWire
+from wire_link import BODY, Link, a_request, bounds, chunked, contexts, turn, with_length
+
+from billingual import errors
+from billingual.drivers.blocking import SteppingDriver, step
+from billingual.drivers.on_anyio import AnyioDriver
+from billingual.transports._httpx_loop import LoopLine, taken_over
+from billingual.transports._watch import Watch
+from billingual.transports.httpx import HttpxTransport
+from billingual.wire import Timeouts
+from process.invoice_server import InvoiceServer, uid
+
+LOOPS: dict[str, Callable[[], Any] | None] = {"asyncio": None, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(params=LOOPS)
+def looped(request: pytest.FixtureRequest) -> Iterator[Link]:
+    """Return a link over an event loop of asyncio's kind."""
+    with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
+        link = Link(HttpxTransport, AnyioDriver(), runner.run)
+        yield link
+        link.close()
+
+
+class TestHttpxOnAWire(OnAWire):
+    """Each rule, awaited on both and blocking."""
+
+    @pytest.fixture(params=[*LOOPS, "blocking"])
+    def link(self, request: pytest.FixtureRequest) -> Iterator[Link]:
+        """Return a link over the driver."""
+        if request.param == "blocking":
+            link = Link(HttpxTransport, SteppingDriver(), step)
+            yield link
+            link.close()
+            return
+        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
+            link = Link(HttpxTransport, AnyioDriver(), runner.run)
+            yield link
+            link.close()
+
+
+def line_of(link: Link) -> Any:
+    """Return the connection of the one idle lane there is."""
+    transport: Any = link._made[0]
+    ((lane, _),) = [
+        each
+        for lanes in transport._lanes.values()
+        for stack in lanes._stacks.values()
+        for each in stack.free
+    ]
+    return lane._line
+
+
+def secured() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Make a server's context, and a client's that trusts it."""
+    return contexts(trustme.CA(), "127.0.0.1")
+
+
+def test_the_event_loop_hands_over_without_a_stream_in_between(
+    looped: Link, serve: Any, say: Any
+) -> None:
+    """A library that keeps its connection elsewhere would cost us the short way unseen."""
+    server = serve(say(with_length(b"ok")))
+
+    looped.send(a_request(server.url), bounds())
+
+    assert isinstance(line_of(looped), LoopLine)
+
+
+def test_tls_keeps_its_connection_too(looped: Link) -> None:
+    """Several requests, one handshake; and nothing is left when it is closed."""
+    theirs, ours = secured()
+    with InvoiceServer(theirs) as server:
+        for number in range(5):
+            path = f"/invoices/{uid(number)}"
+            answer = looped.send(a_request(server.url, path), bounds(), tls=ours)
+
+            assert uid(number).encode() in answer.body
+        secure = line_of(looped)
+        looped.close()
+        server.wait_for_open(0)
+
+    assert server.connections == 1
+    assert isinstance(secure, LoopLine)
+
+
+@contextlib.contextmanager
+def tls_server(
+    context: ssl.SSLContext, takes: int, answer: bytes = b"", *, ends: bool = False
+) -> Iterator[str]:
+    """Shake hands, take so many bytes, answer, and then wait or end; yield the URL."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with context.wrap_socket(connection, server_side=True) as secure:
+                left = takes
+                while left > 0:
+                    left -= len(secure.recv(65_536))
+                secure.sendall(answer)
+                if not ends:
+                    over.wait(10)
+
+        server = threading.Thread(target=serve, daemon=True)
+        server.start()
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+        over.set()
+        server.join(10)
+
+
+def test_a_large_request_goes_out_whole_under_tls(looped: Link) -> None:
+    """What no kernel takes at once is written piece by piece, and counted as handed over."""
+    theirs, ours = secured()
+    with tls_server(theirs, 8_000_000, with_length(b"ok")) as url:
+        request = a_request(url, method="PUT", body=b"z" * 8_000_000)
+
+        answer = looped.send(request, bounds(), tls=ours)
+        looped.close()
+
+    assert answer.body == b"ok"
+
+
+@pytest.mark.timeout(20)
+def test_a_server_that_does_not_take_all_under_tls_ends_with_the_write_timeout(
+    looped: Link,
+) -> None:
+    """The buffer below TLS is looked at too: not all of the request was handed over."""
+    theirs, ours = secured()
+    with tls_server(theirs, 0) as url:
+        request = a_request(url, method="PUT", body=b"z" * 30_000_000)
+
+        with pytest.raises(errors.TimedOutError, match="not taken in time") as caught:
+            looped.send(request, bounds(timeouts=Timeouts(write=0.1)), tls=ours)
+
+    assert caught.value.evidence.connected is True
+    assert caught.value.evidence.request_complete is None
+
+
+@pytest.mark.timeout(20)
+def test_what_comes_while_nobody_asks_ends_the_connection(
+    looped: Link, serve: Any, say: Any
+) -> None:
+    """Bytes after an answer that the loop reads meanwhile are not the next answer."""
+    late = with_length(b"late", status=b"408 Late")
+    server = serve(say(with_length(b"1"), then="drip"), say(late), say(with_length(b"2")))
+
+    first = looped.send(a_request(server.url), bounds())
+    while not line_of(looped)._below.is_closing():
+        looped.run(turn())
+    second = looped.send(a_request(server.url), bounds())
+
+    assert (first.body, second.status) == (b"1", 408)
+    assert server.connections == 2
+
+
+def test_an_answer_in_many_pieces_is_one_answer(looped: Link, serve: Any, say: Any) -> None:
+    """The waiting task is woken once, whatever the network makes of it."""
+    body = BODY * 2000
+    server = serve(say(with_length(body)), say(chunked(*[BODY] * 500)))
+
+    plain, in_chunks = (looped.send(a_request(server.url), bounds()) for _ in range(2))
+
+    assert (plain.body, in_chunks.body) == (body, BODY * 500)
+    assert server.connections == 1
+
+
+def test_an_end_without_a_farewell_of_tls_is_an_end(looped: Link) -> None:
+    """Servers that leave so are many; a body without a length is whole then, as in httpx."""
+    theirs, ours = secured()
+    answer = b"HTTP/1.1 200 OK\r\n\r\nall of it"
+    with tls_server(theirs, 10, answer, ends=True) as url:
+        response = looped.send(a_request(url), bounds(), tls=ours)
+
+    assert response.body == b"all of it"
+
+
+def test_a_connection_serves_one_origin(looped: Link, serve: Any, say: Any) -> None:
+    """A transport that is asked for another one connects anew."""
+    servers = [serve(*[say(with_length(b"%d" % each))] * 2) for each in range(2)]
+
+    bodies = [looped.send(a_request(each.url), bounds()).body for each in servers * 2]
+
+    assert [b"0", b"1", b"0", b"1"] == bodies
+    assert [each.connections for each in servers] == [2, 2]
+
+
+def test_headers_that_change_with_each_request_are_each_written(
+    looped: Link, serve: Any, say: Any
+) -> None:
+    """What was made ready for one request is not taken for another's."""
+    server = serve(*[say(with_length(b""))] * 40)
+    values = [f"key-{each // 2}" for each in range(40)]
+
+    for value in values:
+        looped.send(a_request(server.url, headers=(("X-Key", value),)), bounds())
+
+    sent = [request.decode().split("X-Key: ")[1].split("\r\n")[0] for request in server.requests]
+    assert values == sent
+
+
+def test_a_host_that_the_caller_names_stands(looped: Link, serve: Any, say: Any) -> None:
+    """There is one Host, and it is the caller's; the port is left out where it is the usual."""
+    server = serve(say(with_length(b"")))
+
+    looped.send(a_request(server.url, headers=(("host", "named.example"),)), bounds())
+
+    lines = server.requests[0].lower().split(b"\r\n")
+    assert [b"host: named.example"] == [each for each in lines if each.startswith(b"host")]
+
+
+def test_a_switch_to_another_protocol_is_no_answer(looped: Link, serve: Any, say: Any) -> None:
+    """Also where a header asks for it: nobody here could go on."""
+    answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: odd\r\nConnection: upgrade\r\n\r\n"
+    server = serve(say(answer))
+    headers = (("Upgrade", "odd"), ("Connection", "upgrade"))
+
+    with pytest.raises(errors.ConnectionLostError, match="RemoteProtocolError"):
+        looped.send(a_request(server.url, headers=headers), bounds())
+
+
+def test_a_host_that_cannot_be_written_is_refused(looped: Link) -> None:
+    """A label of a name has 63 letters at most; Python says so in an error of its own."""
+    with pytest.raises(errors.TransportError) as caught:
+        looped.send(a_request(f"http://{'a' * 64}.example"), bounds())
+
+    assert caught.value.evidence.request_complete is False
+
+
+def test_a_timer_of_an_earlier_exchange_ends_no_later_one(looped: Link) -> None:
+    """One timer serves a connection: when it goes off too early it is set again."""
+    with InvoiceServer() as server:
+        request = a_request(server.url, f"/invoices/{uid(1)}")
+        looped.send(request, bounds(timeouts=Timeouts(read=0.05)))
+        server.hold()
+        threading.Timer(0.2, server.release).start()
+
+        answer = looped.send(request, bounds())
+
+        assert server.connections == 1
+
+    assert answer.status == 200
+
+
+def test_a_timer_goes_off_in_peace_while_nobody_waits(looped: Link) -> None:
+    """The connection it was set for is idle, and stays."""
+    with InvoiceServer() as server:
+        request = a_request(server.url, f"/invoices/{uid(1)}")
+        looped.send(request, bounds(timeouts=Timeouts(read=0.02)))
+        looped.run(asyncio.sleep(0.05))
+        looped.send(request, bounds())
+
+        assert server.connections == 1
+
+
+@attrs.frozen
+class Somewhere:
+    """A place that does not say what its event loop is."""
+
+    def is_inherited(self) -> bool:
+        return False
+
+    def is_alive(self) -> bool:
+        return True
+
+    def soon(self, call: Callable[[], object]) -> bool:
+        return False
+
+
+class ForeignDriver(AnyioDriver):
+    """A driver of somebody else."""
+
+    def place(self) -> Any:
+        """Return no more than the seam asks for."""
+        return Somewhere()
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_a_driver_that_does_not_name_its_loop_is_served(*, secure: bool) -> None:
+    """Then the library's own stream is read from."""
+    theirs, ours = secured()
+    with InvoiceServer(theirs if secure else None) as server, asyncio.Runner() as runner:
+        link = Link(HttpxTransport, ForeignDriver(), runner.run)
+        answers = [
+            link.send(a_request(server.url, f"/invoices/{uid(each)}"), bounds(), tls=ours)
+            for each in range(3)
+        ]
+        link.close()
+
+        assert server.connections == 1
+
+    assert [uid(each).encode() in answers[each].body for each in range(3)] == [True] * 3
+
+
+@pytest.mark.parametrize("sign", ["data", "end"])
+def test_a_server_that_speaks_before_it_is_asked_is_not_asked(sign: str) -> None:
+    """What came before the connection was taken over is gone, so nothing is sent on it."""
+
+    async def take_over(url: tuple[str, int]) -> None:
+        stream = await httpcore.AnyIOBackend().connect_tcp(*url)
+        protocol: Any = stream._stream._transport.get_protocol()
+        if sign == "data":
+            protocol.data_received(b"HTTP/1.1 408 Late")
+        else:
+            protocol.eof_received()
+        watch = Watch(too_late=httpcore.ReadTimeout)
+        try:
+            taken_over(stream, asyncio.get_running_loop(), watch, httpcore)
+        finally:
+            await stream.aclose()
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        pytest.raises(httpcore.WriteError, match="before it was asked"),
+    ):
+        asyncio.run(take_over(listener.getsockname()[:2]))
+
+
+def test_a_stream_of_another_shape_is_left_to_the_library() -> None:
+    """A library that keeps its connection elsewhere goes the longer way."""
+    watch = Watch(too_late=httpcore.ReadTimeout)
+
+    assert taken_over(object(), object(), watch, httpcore) is None
