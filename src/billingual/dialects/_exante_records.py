@@ -10,7 +10,6 @@ Source: https://docs.exante.app/api-reference/invoices/create and ``/list``, rea
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Container, Mapping
 from decimal import Decimal
 from typing import Final, TypedDict
@@ -32,7 +31,7 @@ from billingual.model import (
     LineItem,
     Party,
 )
-from billingual.model.money import Money, trusted_money
+from billingual.model.money import trusted_money
 
 KINDS: Final[Mapping[str, str]] = {
     "receivable": "ACCOUNTS_RECEIVABLE",
@@ -161,33 +160,23 @@ def _full_scalars(record: InvoiceRecord) -> dict[str, object]:
 
 
 def _scalars(record: RowRecord, currency: str | None) -> dict[str, object]:
-    amount = functools.partial(_amount, {}, currency)
     return {
         "number": record.get("invoice_number"),
         "status": status_of(record.get("status")),
         "issued_at": moment(record.get("issue_date")),
         "due_at": moment(record.get("due_date")),
         "paid_at": moment(record.get("paid_date")),
-        "total": amount(record.get("total_cents")),
-        "subtotal": amount(record.get("subtotal_cents")),
-        "discount": amount(record.get("discount_cents")),
-        "tax": amount(record.get("tax_cents")),
-        "amount_due": amount(record.get("amount_due_cents")),
-        "amount_paid": amount(record.get("amount_paid_cents")),
-        "amount_remaining": amount(record.get("amount_remaining_cents")),
+        "total": trusted_money(record.get("total_cents"), currency),
+        "subtotal": trusted_money(record.get("subtotal_cents"), currency),
+        "discount": trusted_money(record.get("discount_cents"), currency),
+        "tax": trusted_money(record.get("tax_cents"), currency),
+        "amount_due": trusted_money(record.get("amount_due_cents"), currency),
+        "amount_paid": trusted_money(record.get("amount_paid_cents"), currency),
+        "amount_remaining": trusted_money(record.get("amount_remaining_cents"), currency),
         "overdue_days": record.get("overdue_days"),
         "collection_method": collection_method_of(record.get("collection_method")),
         "document": record.get("document_uid"),
     }
-
-
-def _amount(
-    seen: dict[int | None, Money | None], currency: str | None, minor: int | None
-) -> Money | None:
-    """Read an amount; those of one invoice that are equal are one object."""
-    if minor not in seen:
-        seen[minor] = trusted_money(minor, currency)
-    return seen[minor]
 
 
 def _row_parts(record: RowRecord) -> dict[str, object]:

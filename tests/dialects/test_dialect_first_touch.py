@@ -1,0 +1,130 @@
+"""An invoice that is read on first touch cannot be told from one that was read at once."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import json
+import pickle
+import threading
+import weakref
+from typing import Any
+
+import attrs
+import pytest
+from dialect_steps import SAMPLE_UID, converse, golden
+
+from billingual.dialects.exante import ExanteDialect
+from billingual.model import Invoice, Page, Query
+from billingual.wire import WireResponse
+
+EXANTE = ExanteDialect()
+BODY = json.dumps(golden("exante_create")["response"]).encode()
+LIST = json.dumps(golden("exante_list")["response"]).encode()
+NAMES = [field.name for field in attrs.fields(Invoice)]
+
+
+def read(*, at_once: bool = False) -> Invoice:
+    """Read the sample; a byte order mark, which means nothing, has it read at once."""
+    body = b"\xef\xbb\xbf" + BODY if at_once else BODY
+    invoice: Invoice = converse(EXANTE, EXANTE.get(SAMPLE_UID), WireResponse(status=200, body=body))
+    return invoice
+
+
+def read_page() -> Page:
+    """Read the sample of a list."""
+    page: Page = converse(
+        EXANTE, EXANTE.list_page(Query(page=123)), WireResponse(status=200, body=LIST)
+    )
+    return page
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_attribute_may_be_touched_first(name: str) -> None:
+    """Whichever is asked for first, it is what it would have been."""
+    assert getattr(read(at_once=True), name) == getattr(read(), name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_was_touched_stays(name: str) -> None:
+    """A second look finds the same object, so that nobody's copies drift apart."""
+    invoice = read()
+
+    assert getattr(invoice, name) is getattr(invoice, name)
+
+
+COPIES: dict[str, Any] = {
+    "pickle": lambda value: pickle.loads(pickle.dumps(value)),
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "evolve": attrs.evolve,
+}
+
+
+@pytest.mark.parametrize("how", COPIES)
+def test_a_copy_is_whole(how: str) -> None:
+    """A copy of what nobody looked at has all attributes, of invoices and of pages."""
+    invoice, page = COPIES[how](read()), COPIES[how](read_page())
+
+    assert read(at_once=True) == invoice
+    assert invoice.raw == read().raw
+    assert page == read_page()
+    assert page.raw == json.loads(LIST)
+
+
+def test_all_attributes_are_there_for_tools() -> None:
+    """What looks at a value by its fields sees all of it."""
+    assert attrs.asdict(read(at_once=True)) == attrs.asdict(read())
+    assert repr(read(at_once=True)) == repr(read())
+
+
+def test_nothing_else_is_there() -> None:
+    """A name that nobody declared is an AttributeError with that name, before and after a touch."""
+    invoice = read()
+    for value, name in ((invoice, "totl"), (read_page(), "rows"), (Invoice(id="a"), "x")):
+        for _ in range(2):
+            with pytest.raises(AttributeError, match=f"object has no attribute '{name}'") as caught:
+                getattr(value, name)
+
+            assert (name, value) == (caught.value.name, caught.value.obj)
+            assert not hasattr(value, "_repr_html_")
+            assert value.raw is not None
+
+
+def test_it_is_as_frozen_as_any() -> None:
+    """Nothing can be set or deleted, read or not."""
+    invoice = read()
+    for name in ("id", "status", "raw"):
+        with pytest.raises(attrs.exceptions.FrozenInstanceError):
+            setattr(invoice, name, None)
+        with pytest.raises(attrs.exceptions.FrozenInstanceError):
+            delattr(invoice, name)
+
+
+def test_threads_may_touch_it_at_once() -> None:
+    """Whoever comes first, all see the same values."""
+    invoices = [read() for _ in range(50)]
+    seen: list[list[object]] = []
+
+    def look() -> None:
+        seen.append([(each.status, each.lines, each.extra, each.raw) for each in invoices])
+
+    threads = [threading.Thread(target=look) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+    assert [seen[0]] * 8 == seen
+
+
+def test_a_row_does_not_hold_its_page() -> None:
+    """Who keeps one row of a list keeps the bytes of that row, not those of the whole answer."""
+    page = read_page()
+    row, gone = page.items[0], weakref.ref(page)
+    del page
+    gc.collect()
+    held = [each for each in gc.get_referents(row) if isinstance(each, bytes)]
+
+    assert gone() is None
+    assert [row.raw] == [json.loads(each) for each in held]
