@@ -54,7 +54,7 @@ def test_what_was_touched_stays(name: str) -> None:
 
 
 COPIES: dict[str, Any] = {
-    "pickle": lambda value: pickle.loads(pickle.dumps(value)),
+    "pickle": lambda value: pickle.loads(pickle.dumps(value)),  # noqa: S301 - our own
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
     "evolve": attrs.evolve,
