@@ -83,8 +83,8 @@ def run(program: str) -> str:
 
 HEAVY = {
     "anyio", "asyncio", "attr", "attrs", "cattrs", "cyclopts", "email", "h11", "httpcore", "httpx",
-    "importlib.metadata", "json", "logging", "msgspec", "rich", "sqlite3", "ssl", "starlette", "tenacity",
-    "threading", "trio", "typing", "uvicorn",
+    "importlib.metadata", "json", "logging", "msgspec", "rich", "sqlite3", "ssl", "starlette",
+    "tenacity", "threading", "trio", "typing", "uvicorn",
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ import msgspec
 from billingual.dialects._codec import decode_plain
 from billingual.dialects._structure import Readers
 from billingual.model import CollectionMethod, InvoiceSummary, Page, Status, read_instant
-from billingual.model.deferred import defer, each
+from billingual.model.deferred import Source, defer, each
 
 M = TypeVar("M", bound=InvoiceSummary)
 R = TypeVar("R", bound=Mapping[str, Any])
@@ -60,16 +60,9 @@ class Reading(Generic[M, R]):
         self._model: Any = model
         self._key = key
         self._scalars = scalars
-        self._scalar_names = frozenset(scalars(cast(R, {})))
         self._parts = parts
         self._part_names = part_names
         self._extra = extra
-        # Of these every model has the same: the provider has no field for them.
-        self._unstated = (
-            {field.name for field in attrs.fields(self._model) if field.default is None}
-            - self._scalar_names
-            - part_names
-        )
         self._readers = functools.cache(
             functools.partial(Readers.of, record, key, part_fields, accepts)
         )
@@ -100,26 +93,39 @@ class Reading(Generic[M, R]):
         ids = map(readers.key, list(map(readers.check, own)))
         models: list[M] = [_new(self._model) for _ in own]
         each(_set_id, models, ids)
-        return tuple(defer(models, own, self))
+        return tuple(defer(models, own, self._source))
 
-    def values(self, payload: bytes, name: str) -> Mapping[str, object]:
-        """Read the attribute *name* of a payload, with those that are read along with it."""
-        if name in self._scalar_names:
-            return self._scalars(self._readers().scalars(payload))
-        if name in self._part_names:
-            return self._parts(self._readers().parts(payload))
-        if name == "raw":
-            return {"raw": decode_plain(payload)}
-        if name == "extra":
+    @functools.cached_property
+    def _source(self) -> Source:
+        """What reads each attribute of a payload."""
+        readers = self._readers()
+
+        def scalars(payload: bytes) -> dict[str, object]:
+            return self._scalars(readers.scalars(payload))
+
+        def parts(payload: bytes) -> dict[str, object]:
+            return self._parts(readers.parts(payload))
+
+        def extra(payload: bytes) -> dict[str, object]:
             return {"extra": self._extra(cast(R, decode_plain(payload)))}
-        return {name: None} if name in self._unstated else {}
+
+        # Those that the provider has no field for are None in every model.
+        fields = (field for field in attrs.fields(self._model) if field.default is None)
+        return {
+            **{field.name: functools.partial(_nothing, field.name) for field in fields},
+            **dict.fromkeys(self._scalars(cast(R, {})), scalars),
+            **dict.fromkeys(self._part_names, parts),
+            "extra": extra,
+            "raw": _raw,
+        }
 
 
-class _Body:
-    """Reads the whole body of an answer that was a page."""
+def _nothing(name: str, _: bytes) -> dict[str, object]:
+    return {name: None}
 
-    def values(self, payload: bytes, name: str) -> Mapping[str, object]:
-        return {"raw": decode_plain(payload)} if name == "raw" else {}
+
+def _raw(payload: bytes) -> dict[str, object]:
+    return {"raw": decode_plain(payload)}
 
 
 def page_of(body: bytes, **attributes: Any) -> Page:
@@ -130,7 +136,7 @@ def page_of(body: bytes, **attributes: Any) -> Page:
     return page
 
 
-_BODY: Final = _Body()
+_BODY: Final[Source] = {"raw": _raw}
 _new: Final = object.__new__
 _set_id: Final[Any] = cast(Any, InvoiceSummary).id.__set__
 

@@ -8,22 +8,17 @@ with it was looked for before. A value that was made in the ordinary way has not
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 __all__: list[str] = []
 
 D = TypeVar("D", bound="Deferred")
 
 
-class Source(Protocol):
-    """What reads payloads of one kind."""
-
-    def values(self, payload: bytes, name: str) -> Mapping[str, object]:
-        """Return the attribute *name* with those that are read along with it; empty for none."""
-        ...
+Source: TypeAlias = Mapping[str, Callable[[bytes], Mapping[str, object]]]
+"""For each name what reads it from a payload, with those that are read along with it."""
 
 
 class Deferred:
@@ -36,15 +31,13 @@ class Deferred:
 
         def __getattr__(self, name: str) -> object:
             try:
-                source = _get_source(self)
-            except AttributeError:
-                values = {}
-            else:
-                values = source.values(_get_payload(self), name)
-            if name not in values:
+                read = _get_source(self)[name]
+            except (AttributeError, KeyError):
                 message = f"{type(self).__name__!r} object has no attribute {name!r}"
-                raise AttributeError(message, name=name, obj=self)
-            _set_all(repeat(self), values, values.values())
+                raise AttributeError(message, name=name, obj=self) from None
+            values = read(_get_payload(self))
+            # As below: the loop over twenty attributes is worth a thought.
+            any(map(_set, repeat(self), values, values.values()))
             return values[name]
 
 
@@ -56,12 +49,11 @@ def defer(values: Sequence[D], payloads: Iterable[bytes], source: Source) -> Seq
 
 
 def each(call: Callable[..., None], *arguments: Iterable[object]) -> None:
-    """Call *call*, which returns None, with each row of *arguments*."""
-    # Lists have a hundred rows, each of twenty attributes: the loop itself is worth a thought.
+    """Call *call*, which returns None, with each row of *arguments*; no loop is quicker."""
     any(map(call, *arguments))
 
 
-_set_all: Final = functools.partial(each, object.__setattr__)
+_set: Final = object.__setattr__
 _slots: Final[Any] = Deferred
 _get_source: Final[Any] = _slots._source.__get__  # noqa: SLF001 - its own
 _get_payload: Final[Any] = _slots._payload.__get__  # noqa: SLF001 - its own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime
 
 from billingual.errors import InvalidInputError
@@ -64,11 +65,12 @@ def instant_text(value: datetime, *, milliseconds: bool = False) -> str:
     return f"{moment.isoformat(timespec='seconds')}Z"
 
 
+@functools.lru_cache(maxsize=1024)
 def read_instant(text: str | None) -> datetime | None:
     """Read a provider's timestamp, or answer None where it names no point in time.
 
     A timestamp without an offset is *not* taken for UTC: that would be a guess. The caller keeps
-    the text in ``extra`` instead.
+    the text in ``extra`` instead. The invoices of a page share their dates, so the last are kept.
     """
     if text is None:
         return None
