@@ -100,8 +100,15 @@ class Reading(Generic[M, R]):
         """What reads each attribute of a payload."""
         readers = self._readers()
 
+        # Those that the provider has no field for are None in every model.
+        unstated: dict[str, object] = {
+            field.name: None
+            for field in attrs.fields(self._model)
+            if field.default is None and field.name not in self._part_names
+        }
+
         def scalars(payload: bytes) -> dict[str, object]:
-            return self._scalars(readers.scalars(payload))
+            return {**unstated, **self._scalars(readers.scalars(payload))}
 
         def parts(payload: bytes) -> dict[str, object]:
             return self._parts(readers.parts(payload))
@@ -109,19 +116,12 @@ class Reading(Generic[M, R]):
         def extra(payload: bytes) -> dict[str, object]:
             return {"extra": self._extra(cast(R, decode_plain(payload)))}
 
-        # Those that the provider has no field for are None in every model.
-        fields = (field for field in attrs.fields(self._model) if field.default is None)
         return {
-            **{field.name: functools.partial(_nothing, field.name) for field in fields},
-            **dict.fromkeys(self._scalars(cast(R, {})), scalars),
+            **dict.fromkeys({**unstated, **self._scalars(cast(R, {}))}, scalars),
             **dict.fromkeys(self._part_names, parts),
             "extra": extra,
             "raw": _raw,
         }
-
-
-def _nothing(name: str, _: bytes) -> dict[str, object]:
-    return {name: None}
 
 
 def _raw(payload: bytes) -> dict[str, object]:
