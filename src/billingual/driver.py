@@ -6,13 +6,56 @@ on an event loop or by blocking the thread.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Hashable,
+    Iterator,
+    Sequence,
+)
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
-__all__ = ["BlockingDriver", "Clock", "Driver", "Place", "Slots"]
+__all__ = [
+    "AsyncWalk",
+    "BlockingDriver",
+    "Clock",
+    "Crew",
+    "Driver",
+    "Job",
+    "Place",
+    "Slots",
+    "Walk",
+]
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class AsyncWalk(Protocol[T_co]):
+    """An async iterator that can be left early."""
+
+    def __aiter__(self) -> AsyncWalk[T_co]:
+        """Return itself."""
+        ...
+
+    def __anext__(self) -> Awaitable[T_co]:
+        """Bring the next item."""
+        ...
+
+    async def aclose(self) -> None:
+        """Stop whatever is under way for it; it is over then."""
+        ...
+
+
+class Walk(Iterator[T_co], Protocol[T_co]):
+    """An iterator that can be left early."""
+
+    def close(self) -> None:
+        """Stop whatever is under way for it; it is over then."""
+        ...
 
 
 class Place(Hashable, Protocol):
@@ -40,6 +83,50 @@ class Slots(Protocol):
 
     def release(self) -> None:
         """Give the place back."""
+        ...
+
+
+class Job(Protocol[T_co]):
+    """Work that was begun beside the caller's own."""
+
+    async def result(self) -> T_co:
+        """Wait for its end and return what it brought; who is cancelled here cancels only himself.
+
+        An error of the job goes up. May be asked again.
+        """
+        ...
+
+
+class Crew(Protocol):
+    """Jobs under way beside the caller's own work, in the place where the crew was made.
+
+    Each runs in a copy of the context in which the crew was made. For reads alone: a job may be
+    given up at any moment, unseen.
+    """
+
+    def is_here(self) -> bool:
+        """Tell whether its jobs can be waited for here: in the same process and event loop."""
+        ...
+
+    def held(self) -> AbstractContextManager[object]:
+        """Keep jobs from telling their ends meanwhile."""
+        ...
+
+    def begin(
+        self, work: Callable[[], Coroutine[Any, Any, T]], then: Callable[[], object]
+    ) -> Job[T]:
+        """Begin *work*; as it ends, *then* is called, held.
+
+        What *then* begins is gone on with at once by whoever ran *work*.
+        """
+        ...
+
+    def abandon(self) -> None:
+        """Give up all jobs without waiting, from any thread; nothing new begins."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give up all jobs; what can be cancelled has ended when this returns."""
         ...
 
 
@@ -103,6 +190,10 @@ class Driver(Clock, Protocol):
         """Run *jobs*, at most *limit* at once; results in the order of *jobs*."""
         ...
 
+    def crew(self, most: int) -> Crew:
+        """Make a crew for at most *most* jobs at once, in this place."""
+        ...
+
     def for_threads(self) -> Driver:
         """Return the driver for what runs in its worker threads; itself if it blocks."""
         ...
@@ -119,6 +210,6 @@ class BlockingDriver(Driver, Protocol):
         """Run a coroutine to its end."""
         ...
 
-    def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
+    def iterate(self, items: AsyncIterator[T]) -> Walk[T]:
         """Walk an async iterator, and close it."""
         ...

@@ -108,7 +108,8 @@ class AsyncOperations:
             sort: ``"due_at"`` or ``"-due_at"``; the names are in ``capabilities.sorts``.
             page_size: rows per request; default: the largest the provider allows.
             prefetch: pages fetched at once, 1 to 64, where the provider says how many there are.
-                They are handed out in order, and at most so many are held. Default 1.
+                They are handed out in order. At most so many are under way, and if you are slower
+                than the provider, so many wait. Default 1.
 
         Raises:
             UnsupportedError: if the provider has no lists.

@@ -18,7 +18,7 @@ PAIRS: Final = ((AsyncClient, Client), (AsyncOperations, Operations), (Pager, Sy
 NAMES: Final = {
     "aclose": "close", "__aenter__": "__enter__", "__aexit__": "__exit__", "__aiter__": "__iter__",
 }  # fmt: skip
-TYPES: Final = (("AsyncClient", "Client"), ("AsyncIterator", "Iterator"))
+TYPES: Final = (("AsyncClient", "Client"), ("AsyncIterator", "Iterator"), ("AsyncWalk", "Walk"))
 # A pager is made by its client, so how it is made is nobody else's business.
 UNPAIRED: Final = {(Pager, "__init__")}
 

@@ -13,13 +13,14 @@ import pytest
 ROOT: Final = Path(__file__).parents[2]
 TOOL: Final = ROOT / "tools" / "generate_sync.py"
 SOURCE: Final = ROOT / "src" / "billingual"
-MODULES: Final = ("client.py", "operations.py", "pagination.py")
+MODULES: Final = ("client.py", "operations.py", "pagination/pager.py")
 FACES: Final = ("_sync.py", "_sync_operations.py", "_sync_pager.py")
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Path:
     """Copy the sources and the face."""
+    (tmp_path / "pagination").mkdir()
     for name in (*MODULES, *FACES):
         shutil.copy(SOURCE / name, tmp_path / name)
     return tmp_path

@@ -19,16 +19,18 @@ from collections.abc import (
     AsyncIterator,
     Callable,
     Coroutine,
+    Generator,
     Iterator,
     Sequence,
 )
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import Context, copy_context
 from typing import Any, Final, TypeVar
 
+from billingual.driver import Walk
 from billingual.drivers.clock import SystemClock
 from billingual.drivers.place import RunPlace
+from billingual.drivers.thread_crew import ThreadCrew
 from billingual.errors import InternalError
 
 __all__ = ["SteppingDriver", "iterate", "lacks_a_loop", "step"]
@@ -106,12 +108,18 @@ class SteppingDriver(LoopWatch, SystemClock):
         """
         if limit == 1 or len(jobs) < 2:
             return [await job() for job in jobs]
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - seldom wanted, not cheap
+
         with ThreadPoolExecutor(max_workers=min(limit, len(jobs))) as threads:
             futures = [threads.submit(copy_context().run, lambda j=job: step(j())) for job in jobs]
             try:
                 return [each.result() for each in futures]
             finally:
                 threads.shutdown(cancel_futures=True)
+
+    def crew(self, most: int) -> ThreadCrew:
+        """Make a crew of at most *most* threads."""
+        return ThreadCrew(most, step)
 
     def for_threads(self) -> SteppingDriver:
         """Return itself: its threads block too."""
@@ -135,7 +143,7 @@ class SteppingDriver(LoopWatch, SystemClock):
         context: Context = copy_context()
         return context.run(step, work)
 
-    def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
+    def iterate(self, items: AsyncIterator[T]) -> Walk[T]:
         """Walk an async generator, which is closed at the end whatever happens."""
         return iterate(items, self.run)
 
@@ -181,40 +189,54 @@ def lacks_a_loop(error: BaseException) -> bool:
     )
 
 
-def iterate(items: AsyncIterator[T], run: Callable[[Coroutine[Any, Any, Any]], Any]) -> Iterator[T]:
-    """Walk *items* with *run*; an async generator is closed at the end whatever happens."""
-    return _generated(items, run) if hasattr(items, "aclose") else _Walk(items, run)
+def iterate(items: AsyncIterator[T], run: Callable[[Coroutine[Any, Any, Any]], Any]) -> Walk[T]:
+    """Walk *items* with *run*, a batch at a time where they come in batches.
+
+    What can be closed is closed when the walk is closed or dropped, or at the end.
+    """
+    return _Batches(items, run) if hasattr(items, "batch") else _generated(items, run)
 
 
-class _Walk(Iterator[T]):
-    """Step an iterator that holds nothing open.
+class _Batches(Iterator[T]):
+    """Step an iterator that has several items at hand at a time, and holds nothing open.
 
     No generator: one ends for good with the first error, and who asked on after a failed page
     would take the rows so far for all.
     """
 
-    __slots__ = ("_items", "_run")
+    __slots__ = ("_at_hand", "_items", "_run")
 
-    def __init__(self, items: AsyncIterator[T], run: Callable[[Coroutine[Any, Any, T]], T]) -> None:
+    def __init__(self, items: Any, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
         self._items = items
         self._run = run
+        self._at_hand: Iterator[T] = iter(())
 
     def __next__(self) -> T:
-        try:
-            return self._run(self._items.__anext__())  # type: ignore[arg-type]  # an async method's
-        except StopAsyncIteration:
-            raise StopIteration from None
+        while True:
+            for each in self._at_hand:
+                return each
+            try:
+                self._at_hand = iter(self._run(self._items.batch()))
+            except StopAsyncIteration:
+                raise StopIteration from None
+
+    def close(self) -> None:
+        """Stop whatever is under way; the walk is over."""
+        self._at_hand = iter(())
+        self._run(self._items.aclose())
 
 
 def _generated(
     items: AsyncIterator[T], run: Callable[[Coroutine[Any, Any, Any]], Any]
-) -> Iterator[T]:
+) -> Generator[T]:
     async def step_on() -> T:
         # What a generator's own __anext__ returns is no coroutine, and a portal takes none.
         return await items.__anext__()
 
     async def close() -> None:
-        await items.aclose()  # type: ignore[attr-defined]  # of a generator
+        aclose = getattr(items, "aclose", None)
+        if aclose is not None:
+            await aclose()
 
     try:
         while True:

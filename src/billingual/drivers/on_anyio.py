@@ -14,7 +14,9 @@ import anyio.to_thread
 
 from billingual.drivers.blocking import SteppingDriver
 from billingual.drivers.clock import SystemClock
+from billingual.drivers.loop_slots import LoopSlots
 from billingual.drivers.place import RunPlace
+from billingual.drivers.task_crew import TaskCrew
 
 __all__ = ["AnyioDriver"]
 
@@ -40,9 +42,12 @@ class AnyioDriver(SystemClock):
         """Suspend the task; cancellation passes through."""
         await anyio.sleep(seconds)
 
-    def slots(self, count: int) -> TaskSlots:
-        """Make *count* places that tasks wait for in turn."""
-        return TaskSlots(count)
+    def slots(self, count: int) -> TaskSlots | LoopSlots:
+        """Make *count* places that tasks of the running event loop wait for in turn."""
+        try:
+            return LoopSlots(count, asyncio.get_running_loop())
+        except RuntimeError:
+            return TaskSlots(count)
 
     def unhurried(self) -> AbstractContextManager[object]:
         """Hold cancellation back for a short clean-up."""
@@ -75,6 +80,10 @@ class AnyioDriver(SystemClock):
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         return results
+
+    def crew(self, most: int) -> TaskCrew:
+        """Make a crew of at most *most* tasks on the running event loop."""
+        return TaskCrew(most, self.place(), self.place)
 
     def for_threads(self) -> SteppingDriver:
         """Return a driver that blocks."""

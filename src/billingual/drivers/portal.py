@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
 import attrs
 
+from billingual.driver import Walk
 from billingual.drivers.blocking import LoopWatch, iterate
 from billingual.drivers.on_anyio import AnyioDriver
 from billingual.errors import ConfigurationError
@@ -93,6 +94,6 @@ class PortalDriver(AnyioDriver, LoopWatch):
             done.cancel()
             raise
 
-    def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
+    def iterate(self, items: AsyncIterator[T]) -> Walk[T]:
         """Walk an async generator, which is closed at the end whatever happens."""
         return iterate(items, self.run)

@@ -1,0 +1,9 @@
+"""Lists that are longer than one answer: walked in order, fetched ahead, told apart."""
+
+from __future__ import annotations
+
+from billingual.pagination.ahead import MAX_AHEAD
+from billingual.pagination.pager import Pager
+from billingual.pagination.scan import Scan, ScanReport
+
+__all__ = ["MAX_AHEAD", "Pager", "Scan", "ScanReport"]
