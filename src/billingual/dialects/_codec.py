@@ -29,8 +29,12 @@ _MAX_NUMBER: Final = 30
 _ESCAPED_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _BRACKETS: Final = b"[]{}"
 _ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(_BRACKETS))
-_IN_NUMBERS: Final = b"0123456789.+-eE"
-_NUMBERS: Final = bytes.maketrans(_IN_NUMBERS, b"0" * len(_IN_NUMBERS))
+# A number has two minus signs at most, so one that is too long holds at least half as long a run of
+# the other characters. Ids like 550e8400-e29b-41d4-a716-446655440000 hold none of that length.
+_IN_RUNS: Final = b"0123456789.+eE"
+_RUNS: Final = bytes.maketrans(_IN_RUNS, b"0" * len(_IN_RUNS))
+_LONG_RUN: Final = b"0" * (_MAX_NUMBER // 2)
+_NUMBERS: Final = bytes.maketrans(_IN_RUNS + b"-", b"0" * (len(_IN_RUNS) + 1))
 _LONG_NUMBER: Final = b"0" * (_MAX_NUMBER + 1)
 
 
@@ -78,7 +82,7 @@ def is_plain(body: bytes) -> bool:
             body.decode("utf-8")
         except UnicodeDecodeError:
             return False
-    if _LONG_NUMBER in body.translate(_NUMBERS):
+    if _LONG_RUN in body.translate(_RUNS) and _LONG_NUMBER in body.translate(_NUMBERS):
         return False
     # Two steps, because a search for one byte costs next to nothing.
     if b"\\" in body and _ESCAPED_SURROGATE.search(body):
