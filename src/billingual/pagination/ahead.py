@@ -174,13 +174,13 @@ class Ahead:
         finally:
             self._waited_for = False
         if first.behind and isinstance(end, _LATE):
-            # Asked for anew with time of its own, and with nobody before it: all others are done.
-            ends = [await each.job.result() for each in self._window]
+            # Asked for anew with time of its own, and with nobody beside it: all others are done,
+            # and those that came too late as well have their turn when they are first.
+            for each in list(self._window):
+                await each.job.result()
             with crew.held():
-                for each, its_end in zip(self._window, ends, strict=True):
-                    if isinstance(its_end, _LATE):
-                        each.behind = each is not first
-                        each.job = self._begun(crew, each.number)
+                first.behind = False
+                first.job = self._begun(crew, first.number)
             end = await first.job.result()
         return end
 
