@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from os import PathLike, getenv
-from ssl import SSLContext
 from types import TracebackType
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from billingual._sync_operations import Operations
-from billingual.addressing import ClientOptions, from_address, from_environment, hidden
 from billingual.auth import TokenSource, sealed
 from billingual.capabilities import Capabilities
 from billingual.client import AsyncClient
@@ -21,12 +19,16 @@ from billingual.driver import Driver
 from billingual.model import UNSET, UnsetType
 from billingual.policy.budget import RetryBudget
 from billingual.policy.limiter import Limiter
-from billingual.preview import Preview
-from billingual.profiles import from_file
 from billingual.protocol import Observer, Provider, RetryPolicy, Transport, TransportFactory
 from billingual.secret import Secret, secret_or_none
-from billingual.tls import Tls
 from billingual.wire import Timeouts
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from billingual.addressing import ClientOptions
+    from billingual.preview import Preview
+    from billingual.tls import Tls
 
 __all__ = ["Client"]
 
@@ -142,6 +144,8 @@ class Client(Operations):
             UnknownNameError: if there is no such provider, dialect or transport.
             ConfigurationError: if the address cannot be read, or an option cannot be used.
         """
+        from billingual.addressing import from_address, hidden  # noqa: PLC0415 - of the first use
+
         return cls(**from_address(url, hidden(options)))
 
     @classmethod
@@ -158,6 +162,8 @@ class Client(Operations):
         Raises:
             ConfigurationError: if nothing names a provider, or a value cannot be used.
         """
+        from billingual.addressing import from_environment, hidden  # noqa: PLC0415 - of the first use
+
         return cls(**from_environment(getenv, hidden(options)))
 
     @classmethod
@@ -180,6 +186,9 @@ class Client(Operations):
             UnknownNameError: if the file has no such profile.
             ConfigurationError: if there is no file, or something in it cannot be used.
         """
+        from billingual.addressing import hidden  # noqa: PLC0415 - of the first use
+        from billingual.profiles import from_file  # noqa: PLC0415 - of the first use
+
         return cls(**from_file(name, hidden(options), path=path, getenv=getenv))
 
     @property

@@ -7,23 +7,25 @@ thread. Each body steps the async core once (see ``drivers/blocking.py``).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
-from billingual._sync_pager import SyncPager
 from billingual.errors import OutcomeUnknown
-from billingual.model import (
-    Changes,
-    Draft,
-    Filter,
-    Invoice,
-    InvoiceSummary,
-    Receipt,
-    Replacement,
-    Sort,
-)
 from billingual.operations import AsyncOperations
-from billingual.reconciliation import Reconciliation
 from billingual.stepping import Stepped
+
+if TYPE_CHECKING:
+    from billingual._sync_pager import SyncPager
+    from billingual.model import (
+        Changes,
+        Draft,
+        Filter,
+        Invoice,
+        InvoiceSummary,
+        Receipt,
+        Replacement,
+        Sort,
+    )
+    from billingual.reconciliation import Reconciliation
 
 __all__ = ["Operations"]
 
@@ -83,6 +85,8 @@ class Operations(Stepped[AsyncOperations]):
             UnsupportedError: if the provider has no lists.
             InvalidInputError: if *sort* is not one key, or *prefetch* is out of bounds.
         """
+        from billingual._sync_pager import SyncPager  # noqa: PLC0415 - of the first use
+
         return SyncPager._around(
             self._core.list(filter, sort=sort, page_size=page_size, prefetch=prefetch), self._driver
         )

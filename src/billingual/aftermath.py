@@ -6,12 +6,16 @@ unclear finalize or void is settled by a read: the status tells, no guess is nee
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from billingual.call import converse
 from billingual.capabilities import Feature
 from billingual.desk import Desk
 from billingual.errors import LockedError, OutcomeUnknown, ProviderError
-from billingual.model import Changes, Invoice
 from billingual.wire import Deadline
+
+if TYPE_CHECKING:
+    from billingual.model import Changes, Invoice
 
 __all__ = ["explain_lock", "read", "settle_act"]
 

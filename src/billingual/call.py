@@ -7,17 +7,16 @@ attempts mean together is pronounced here, once: a definite answer, or ``Outcome
 
 from __future__ import annotations
 
-import hashlib
+import functools
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
 from billingual.auth import struck_out
 from billingual.capabilities import Feature
 from billingual.desk import HEADERS, Desk
-from billingual.drivers.blocking import lacks_a_loop
-from billingual.endings import fault_of, said_yes, unclear_end
+from billingual.endings import fault_of, ignored, said_yes, unclear_end
 from billingual.errors import (
     BillingualError,
     ClosedError,
@@ -29,21 +28,16 @@ from billingual.errors import (
     ServerError,
     UsageError,
 )
-from billingual.events import (
-    AttemptEnded,
-    AttemptStarted,
-    CallEnded,
-    CallStarted,
-    Event,
-    RetryPlanned,
-)
-from billingual.intent import Intent
 from billingual.outcome import Attempt, Outcome
 from billingual.policy.backoff import asked_wait_s
 from billingual.policy.driving import attempt_until, held_to
 from billingual.policy.outcome import classify, refused_resend, seen, verdict
 from billingual.protocol import Decision, Dialect
 from billingual.wire import Bounds, Conversation, Deadline, Headers, WireRequest, WireResponse
+
+if TYPE_CHECKING:
+    from billingual.events import Event
+    from billingual.intent import Intent
 
 __all__ = ["converse"]
 
@@ -94,7 +88,7 @@ async def converse(
         conversation.close()
 
 
-@attrs.define(kw_only=True)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class _Call:
     """One operation under way."""
 
@@ -120,20 +114,20 @@ class _Call:
             value: T = done.value
             return value
         if self.desk.observers:
-            self._tell(CallStarted, provider=self.desk.provider, operation=self.feature.value)
+            self._tell("CallStarted", provider=self.desk.provider, operation=self.feature.value)
         try:
             result = await self._exchange_all(conversation, request)
         except BillingualError as error:
             outcome = Outcome.UNKNOWN if error.maybe_applied else verdict(self.attempts)
-            self._tell(CallEnded, outcome=outcome, error=type(error).__name__)
+            self._tell("CallEnded", outcome=outcome, error=type(error).__name__)
             raise
         except BaseException as error:
             # Cancelled, say: what was in flight, or half read, or a part of it, may have been done.
             unclear = self.in_flight or self.acted
             outcome = Outcome.UNKNOWN if unclear else verdict(self.attempts)
-            self._tell(CallEnded, outcome=outcome, error=type(error).__name__)
+            self._tell("CallEnded", outcome=outcome, error=type(error).__name__)
             raise
-        self._tell(CallEnded, outcome=Outcome.COMMITTED, error=None)
+        self._tell("CallEnded", outcome=Outcome.COMMITTED, error=None)
         return result
 
     async def _exchange_all(self, conversation: Conversation[T], request: WireRequest) -> T:
@@ -173,6 +167,8 @@ class _Call:
 
         Whoever repeats an operation with its key repeats all of its requests with theirs.
         """
+        import hashlib  # noqa: PLC0415 - few providers take keys
+
         self.key = self.key or self.desk.driver.fresh_key()
         self.keyed += 1
         if self.keyed == 1:
@@ -222,7 +218,7 @@ class _Call:
     async def _attempt(self, request: WireRequest) -> WireResponse:
         number = len(self.attempts) + 1
         if self.desk.observers:
-            self._tell(AttemptStarted, number=number, method=request.method, route=request.route)
+            self._tell("AttemptStarted", number=number, method=request.method, route=request.route)
         try:
             signature = await self._made_ready(number)
             self.in_flight = True
@@ -279,15 +275,17 @@ class _Call:
                 desk.note(error, desk.driver.now())
             except Exception as fault:  # noqa: BLE001 - a foreign policy may raise anything
                 # As with an observer: it must not take the end of a write away.
-                _ignore("a retry policy's note()", fault)
+                ignored("a retry policy's note()", fault)
 
     async def _sign(self) -> Headers:
         try:
             return await self.desk.auth.sign()
         except (InternalError, RuntimeError) as fault:
-            if not self.desk.driver.blocks or not (
-                isinstance(fault, InternalError) or lacks_a_loop(fault)
-            ):
+            if not self.desk.driver.blocks:
+                raise
+            from billingual.drivers.blocking import lacks_a_loop  # noqa: PLC0415 - it is there
+
+            if not (isinstance(fault, InternalError) or lacks_a_loop(fault)):
                 raise
             raise ConfigurationError(
                 "the token function waits on an event loop, and Client blocks the thread; give a "
@@ -336,7 +334,7 @@ class _Call:
         )
         self.attempts.append(attempt)
         self.in_flight = False
-        self._tell(AttemptEnded, attempt=attempt)
+        self._tell("AttemptEnded", attempt=attempt)
 
     def _decide(self, request: WireRequest, error: BillingualError) -> Decision:
         decision = self._asked_policy(request, error)
@@ -351,7 +349,7 @@ class _Call:
                 error.add_note(f"not tried again: {decision.why}")
             return decision
         self.wait_s = decision.wait_s
-        self._tell(RetryPlanned, wait_s=decision.wait_s, why=decision.why)
+        self._tell("RetryPlanned", wait_s=decision.wait_s, why=decision.why)
         return decision
 
     def _asked_policy(self, request: WireRequest, error: BillingualError) -> Decision:
@@ -380,21 +378,22 @@ class _Call:
             likely=likely, intent=self.intent, attempts=self.attempts,
         )  # fmt: skip
 
-    def _tell(self, kind: Callable[..., Event], **details: object) -> None:
+    def _tell(self, kind: str, **details: object) -> None:
         """Make an event and hand it out; where nobody listens, to nobody."""
         if not self.desk.observers:
             return
-        event = kind(call=self.number, at_s=self.desk.driver.now(), **details)
+        event = _maker(kind)(call=self.number, at_s=self.desk.driver.now(), **details)
         for observer in self.desk.observers:
             try:
                 observer(event)
             except Exception as fault:  # noqa: BLE001 - a foreign observer may raise anything
                 # A listener's fault must not turn a write that succeeded into an error.
-                _ignore("an observer", fault)
+                ignored("an observer", fault)
 
 
-def _ignore(whose: str, fault: Exception) -> None:
-    """Log *fault*, which goes no further."""
-    import logging  # noqa: PLC0415 - nothing else here logs
+@functools.cache
+def _maker(kind: str) -> Callable[..., Event]:
+    from billingual import events  # noqa: PLC0415 - loaded when observers were given
 
-    logging.getLogger("billingual").error("%s raised; it was ignored", whose, exc_info=fault)
+    maker: Callable[..., Event] = getattr(events, kind)
+    return maker

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import attrs
 
 from billingual.errors import InvalidInputError, LockedError, UnsupportedError
-from billingual.model import InvoiceSummary
+
+if TYPE_CHECKING:
+    from billingual.model import InvoiceSummary
 
 __all__ = ["Capabilities", "Feature", "Needs"]
 

@@ -5,22 +5,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from os import PathLike, getenv
-from ssl import SSLContext
 from types import TracebackType
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 import attrs
 
-from billingual.addressing import ClientOptions, from_address, from_environment, hidden
 from billingual.auth import TokenSource, sealed
 from billingual.capabilities import Capabilities
 from billingual.connecting import async_driver, open_desk, open_wire, provider_named
 from billingual.desk import Desk, Wire
 from billingual.driver import Driver
-from billingual.model import (
-    UNSET,
-    UnsetType,
-)
+from billingual.model import UNSET, UnsetType
 from billingual.operations import AsyncOperations
 from billingual.options import (
     Settings,
@@ -32,8 +27,6 @@ from billingual.options import (
 )
 from billingual.policy.budget import RetryBudget
 from billingual.policy.limiter import Limiter
-from billingual.preview import Preview
-from billingual.profiles import from_file
 from billingual.protocol import (
     Observer,
     Provider,
@@ -42,10 +35,19 @@ from billingual.protocol import (
     TransportFactory,
     TransportOptions,
 )
-from billingual.reconciling import look
 from billingual.secret import Secret, secret_or_none
-from billingual.tls import Tls
 from billingual.wire import Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+    from ssl import SSLContext
+
+    from billingual.addressing import ClientOptions
+    from billingual.errors import OutcomeUnknown
+    from billingual.model import InvoiceSummary
+    from billingual.preview import Preview
+    from billingual.reconciliation import Reconciliation
+    from billingual.tls import Tls
 
 __all__ = ["AsyncClient"]
 
@@ -143,7 +145,7 @@ class AsyncClient(AsyncOperations):
     def _open(self, settings: Settings, wire: Wire, driver: Driver) -> None:
         self._settings = settings
         calls = itertools.count(1)
-        self._desk = open_desk(settings, wire=wire, driver=driver, calls=calls, look=look)
+        self._desk = open_desk(settings, wire=wire, driver=driver, calls=calls, look=_look)
         self._is_sibling = False
         wire.client = repr(self)
 
@@ -164,6 +166,8 @@ class AsyncClient(AsyncOperations):
             UnknownNameError: if there is no such provider, dialect or transport.
             ConfigurationError: if the address cannot be read, or an option cannot be used.
         """
+        from billingual.addressing import from_address, hidden  # noqa: PLC0415 - of the first use
+
         return cls(**from_address(url, hidden(options)))
 
     @classmethod
@@ -180,6 +184,8 @@ class AsyncClient(AsyncOperations):
         Raises:
             ConfigurationError: if nothing names a provider, or a value cannot be used.
         """
+        from billingual.addressing import from_environment, hidden  # noqa: PLC0415 - as above
+
         return cls(**from_environment(getenv, hidden(options)))
 
     @classmethod
@@ -202,6 +208,9 @@ class AsyncClient(AsyncOperations):
             UnknownNameError: if the file has no such profile.
             ConfigurationError: if there is no file, or something in it cannot be used.
         """
+        from billingual.addressing import hidden  # noqa: PLC0415 - as above
+        from billingual.profiles import from_file  # noqa: PLC0415 - as above
+
         return cls(**from_file(name, hidden(options), path=path, getenv=getenv))
 
     @property
@@ -212,6 +221,8 @@ class AsyncClient(AsyncOperations):
     @property
     def preview(self) -> Preview:
         """The same operations, returning the exact request without sending it."""
+        from billingual.preview import Preview  # noqa: PLC0415 - as above
+
         return Preview(self._desk)
 
     def with_options(
@@ -249,7 +260,7 @@ class AsyncClient(AsyncOperations):
         sibling._settings = settings
         desk = self._desk
         opened = open_desk(
-            settings, wire=desk.wire, driver=desk.driver, calls=desk.calls, look=look
+            settings, wire=desk.wire, driver=desk.driver, calls=desk.calls, look=_look
         )
         if (opened.account, opened.auth.identity) == (desk.account, desk.auth.identity):
             opened = attrs.evolve(opened, known=desk.known)
@@ -278,3 +289,17 @@ class AsyncClient(AsyncOperations):
         desk: Desk | None = getattr(self, "_desk", None)
         made = "" if desk is None else f"{desk.provider!r}, base_url={desk.base_url!r}"
         return f"{type(self).__name__}({made})"
+
+
+def _look(
+    desk: Desk,
+    unclear: OutcomeUnknown,
+    *,
+    control: InvoiceSummary | None,
+    settle: float,
+    wait: bool,
+) -> Awaitable[Reconciliation]:
+    """Find out whether an unclear write happened; what does is loaded when somebody asks."""
+    from billingual.reconciling import look  # noqa: PLC0415 - as said
+
+    return look(desk, unclear, control=control, settle=settle, wait=wait)

@@ -9,9 +9,6 @@ from billingual.auth import BearerAuth, TokenSource, checked_base_url, origin_of
 from billingual.capabilities import Capabilities
 from billingual.desk import Desk, Look, Wire
 from billingual.driver import BlockingDriver, Driver
-from billingual.drivers.blocking import SteppingDriver
-from billingual.drivers.on_anyio import AnyioDriver
-from billingual.drivers.threaded import ThreadedTransport
 from billingual.errors import ConfigurationError
 from billingual.options import Settings, deadline_of, timeouts_of
 from billingual.policy.budget import RetryBudget
@@ -60,6 +57,8 @@ def async_driver(driver: str | Driver | None) -> Driver:
         ConfigurationError: if the name is of a driver that blocks.
     """
     if driver is None or driver == "anyio":
+        from billingual.drivers.on_anyio import AnyioDriver  # noqa: PLC0415 - a Client needs none
+
         return AnyioDriver()
     if isinstance(driver, str):
         raise ConfigurationError(
@@ -75,6 +74,8 @@ def blocking_driver(driver: object) -> BlockingDriver:
         ConfigurationError: if there is none of that name, or the object cannot run a core.
     """
     if driver is None or driver == "blocking":
+        from billingual.drivers.blocking import SteppingDriver  # noqa: PLC0415 - as above
+
         return SteppingDriver()
     if driver == "portal":
         from billingual.drivers.portal import PortalDriver  # noqa: PLC0415 - seldom wanted
@@ -130,6 +131,8 @@ def _fitting(transport: Transport, driver: Driver) -> Transport:
             '{"async", "blocking"}.'
         )
     if not driver.blocks and "async" not in colours:
+        from billingual.drivers.threaded import ThreadedTransport  # noqa: PLC0415 - seldom wanted
+
         return ThreadedTransport(transport, driver)
     return transport
 

@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import suppress
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 
@@ -20,12 +20,14 @@ from billingual.auth import BearerAuth
 from billingual.capabilities import Capabilities, Feature
 from billingual.driver import Driver
 from billingual.errors import BillingualError
-from billingual.model import InvoiceSummary
 from billingual.policy.budget import RetryBudget
 from billingual.policy.limiter import Pace
 from billingual.protocol import Dialect, Observer, RetryPolicy, Scope, Transport
-from billingual.reconciliation import Reconciliation
 from billingual.wire import Deadline, Timeouts
+
+if TYPE_CHECKING:
+    from billingual.model import InvoiceSummary
+    from billingual.reconciliation import Reconciliation
 
 __all__ = ["HEADERS", "Desk", "Known", "Wire"]
 
@@ -34,12 +36,11 @@ HEADERS: Final = (
     ("Accept-Encoding", "gzip, deflate"),
 )
 
-
-Look: TypeAlias = Callable[..., Awaitable[Reconciliation]]
+Look: TypeAlias = "Callable[..., Awaitable[Reconciliation]]"
 """How an unclear write of a desk is looked up: called with the desk and what the caller says."""
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Wire:
     """A transport as the clients that share it see it: open or closed.
 
@@ -88,7 +89,7 @@ class Wire:
             )
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Known:
     """An invoice that is known to be where its client looks: the control of a search.
 
@@ -99,7 +100,7 @@ class Known:
     created: InvoiceSummary | None = attrs.field(default=None, repr=False)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class Desk:
     """All that a client's calls share; siblings of a client differ in a field or two."""
 
@@ -117,12 +118,12 @@ class Desk:
     observers: tuple[Observer, ...]
     pace: Pace
     budget: RetryBudget
-    calls: Iterator[int] = attrs.field(repr=False, eq=False)
+    calls: Iterator[int] = attrs.field(repr=False)
     known: Known = attrs.field(factory=Known)
     admit: Callable[[float], None] | None = None
     note: Callable[[BillingualError | None, float], None] | None = None
-    look: Look | None = attrs.field(default=None, repr=False, eq=False)
-    _carriers: dict[Feature, Dialect] = attrs.field(factory=dict, init=False, repr=False, eq=False)
+    look: Look | None = attrs.field(default=None, repr=False)
+    _carriers: dict[Feature, Dialect] = attrs.field(factory=dict, init=False, repr=False)
 
     def dialect(self, feature: Feature) -> Dialect:
         """Return the dialect that carries the operation out.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from billingual.capabilities import Feature
 from billingual.desk import Desk
@@ -15,11 +16,13 @@ from billingual.errors import (
     ProviderError,
     TransportError,
 )
-from billingual.intent import Intent
 from billingual.outcome import Attempt
 from billingual.wire import WireRequest
 
-__all__ = ["fault_of", "said_yes", "unclear_end"]
+if TYPE_CHECKING:
+    from billingual.intent import Intent
+
+__all__ = ["fault_of", "ignored", "said_yes", "unclear_end"]
 
 
 def unclear_end(
@@ -69,3 +72,10 @@ def fault_of(whose: str, fault: Exception) -> InternalError:
     return InternalError(
         f"{whose} raised {type(fault).__name__}, which it must not; please report it to its author."
     )
+
+
+def ignored(whose: str, fault: Exception) -> None:
+    """Log *fault*, which goes no further."""
+    import logging  # noqa: PLC0415 - nothing else here logs
+
+    logging.getLogger("billingual").error("%s raised; it was ignored", whose, exc_info=fault)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from billingual import model
 from billingual.capabilities import Feature
-from billingual.model import Changes, Draft, Replacement
 
 __all__ = ["Intent"]
 
@@ -23,7 +23,8 @@ class Intent:
     """
 
     operation: Feature
-    draft: Draft | None = None
-    pairs: tuple[tuple[str, Changes], ...] = ()
+    # By the package's name, so that they can be resolved without being loaded before.
+    draft: model.Draft | None = None
+    pairs: tuple[tuple[str, model.Changes], ...] = ()
     invoice_ids: tuple[str, ...] = ()
-    replacement: Replacement | None = None
+    replacement: model.Replacement | None = None

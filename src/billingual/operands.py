@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from billingual.capabilities import Capabilities
 from billingual.errors import InvalidInputError, UnsupportedError
-from billingual.model import Changes, Filter, Query, Sort
-from billingual.pagination import MAX_AHEAD
+
+if TYPE_CHECKING:
+    from billingual.model import Changes, Filter, Query, Sort
 
 __all__ = [
     "expected",
@@ -55,6 +56,8 @@ def pairs_of(pairs: object) -> tuple[tuple[str, Changes], ...]:
     Raises:
         InvalidInputError: if that is not what they are.
     """
+    from billingual.model import Changes  # noqa: PLC0415 - of the first use, like those below
+
     if isinstance(pairs, Mapping):
         return tuple(
             (key, expected(each, Changes, f"pairs[{key!r}]")) for key, each in pairs.items()
@@ -88,6 +91,8 @@ def query_of(filter: Filter | None, sort: str | Sort | None, page_size: int | No
     Raises:
         InvalidInputError: if an argument is of the wrong kind, or *sort* is not one key.
     """
+    from billingual.model import Filter, Query, Sort  # noqa: PLC0415 - as above
+
     if isinstance(sort, str):
         sort = Sort.parse(sort)
     return Query(
@@ -103,6 +108,8 @@ def pages_ahead(prefetch: object) -> int:
     Raises:
         InvalidInputError: if it is no whole number from 1 to 64.
     """
+    from billingual.pagination import MAX_AHEAD  # noqa: PLC0415 - as above
+
     if type(prefetch) is not int or not 1 <= prefetch <= MAX_AHEAD:
         raise InvalidInputError(
             "prefetch", f"{prefetch!r} is no number of pages", f"give 1 to {MAX_AHEAD}"

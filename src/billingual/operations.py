@@ -1,10 +1,14 @@
-"""The operations of the protocol, as a client carries them out on its desk."""
+"""The operations of the protocol, as a client carries them out on its desk.
+
+What only some of them need is named by its package, which loads it on first use.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
+from billingual import model
 from billingual.aftermath import explain_lock, settle_act
 from billingual.call import converse
 from billingual.capabilities import Feature
@@ -16,19 +20,6 @@ from billingual.errors import (
     PermissionDeniedError,
 )
 from billingual.intent import Intent
-from billingual.model import (
-    Changes,
-    Draft,
-    Filter,
-    Invoice,
-    InvoiceSummary,
-    Kind,
-    Page,
-    Query,
-    Receipt,
-    Replacement,
-    Sort,
-)
 from billingual.operands import (
     expected,
     ids_of,
@@ -38,11 +29,24 @@ from billingual.operands import (
     refuse_base,
     refuse_key,
 )
-from billingual.pagination import Pager
 from billingual.protocol import Dialect
-from billingual.reconciliation import Reconciliation
-from billingual.reconciling import find_out
 from billingual.wire import Conversation
+
+if TYPE_CHECKING:
+    from billingual.model import (
+        Changes,
+        Draft,
+        Filter,
+        Invoice,
+        InvoiceSummary,
+        Page,
+        Query,
+        Receipt,
+        Replacement,
+        Sort,
+    )
+    from billingual.pagination import Pager
+    from billingual.reconciliation import Reconciliation
 
 __all__ = ["AsyncOperations"]
 
@@ -75,12 +79,12 @@ class AsyncOperations:
         desk = self._desk
         dialect = desk.dialect(Feature.CREATE)
         refuse_key(key, desk.capabilities)
-        conversation = dialect.create(expected(draft, Draft, "draft"))
+        conversation = dialect.create(expected(draft, model.Draft, "draft"))
         intent = Intent(operation=Feature.CREATE, draft=draft)
         invoice = await converse(
             desk, Feature.CREATE, dialect, conversation, intent=intent, key=key
         )
-        if invoice.kind != Kind.PAYABLE:
+        if invoice.kind != model.Kind.PAYABLE:
             desk.known.created = invoice
         return invoice
 
@@ -115,6 +119,8 @@ class AsyncOperations:
             UnsupportedError: if the provider has no lists.
             InvalidInputError: if *sort* is not one key, or *prefetch* is out of bounds.
         """
+        from billingual.pagination import Pager  # noqa: PLC0415 - of the first use
+
         dialect = self._desk.dialect(Feature.LIST)
         query = query_of(filter, sort, page_size)
 
@@ -166,7 +172,7 @@ class AsyncOperations:
             OutcomeUnknown: if the change may or may not have been made.
         """
         desk = self._desk
-        if isinstance(changes, Replacement):
+        if isinstance(changes, model.Replacement):
             refuse_base(base)
             dialect = desk.dialect(Feature.REPLACE)
             replacing = dialect.replace(invoice_id, changes)
@@ -175,9 +181,9 @@ class AsyncOperations:
             )
             return await converse(desk, Feature.REPLACE, dialect, replacing, intent=intent)
         dialect = desk.dialect(Feature.UPDATE)
-        expected(changes, Changes, "changes")
+        expected(changes, model.Changes, "changes")
         if base is not None:
-            expected(base, InvoiceSummary, "base")
+            expected(base, model.InvoiceSummary, "base")
         updating = dialect.update(invoice_id, changes, base)
         intent = Intent(operation=Feature.UPDATE, pairs=((invoice_id, changes),))
         deadline = desk.deadline()
@@ -283,6 +289,8 @@ class AsyncOperations:
             InvalidInputError: if *unclear* is another error, or *settle* no time.
             UsageError: if this client is closed or lacks something.
         """
+        from billingual.reconciling import find_out  # noqa: PLC0415 - of the first use
+
         return await find_out(self._desk, unclear, control=control, settle=settle, wait=wait)
 
     async def _act(

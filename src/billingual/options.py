@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from inspect import iscoroutinefunction
 from os import PathLike
-from ssl import SSLContext
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import attrs
 
@@ -16,8 +15,10 @@ from billingual.policy.budget import RetryBudget
 from billingual.policy.limiter import Limiter
 from billingual.protocol import Observer, Provider, RetryPolicy
 from billingual.registry import OBSERVERS, POLICIES
-from billingual.tls import Tls
 from billingual.wire import Timeouts
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 __all__ = [
     "Settings",
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class Settings:
     """What a client was told; siblings differ from each other here and share the wire."""
 
@@ -107,6 +108,9 @@ def checked_observers(observers: object) -> tuple[Observer, ...]:
     """
     is_list = isinstance(observers, Iterable) and not isinstance(observers, str)
     given: tuple[object, ...] = tuple(cast(Iterable[object], observers)) if is_list else (None,)
+    if given:
+        # Now, because nothing may be missing in the middle of a write.
+        import billingual.events  # noqa: F401, PLC0415 - see above
     listed = tuple(OBSERVERS.load(each) if isinstance(each, str) else each for each in given)
     if not all(callable(each) and not iscoroutinefunction(each) for each in listed):
         raise ConfigurationError(
@@ -124,7 +128,13 @@ def context_of(tls: object) -> SSLContext | None:
         ConfigurationError: if it is anything else, since checks cannot be switched off by a
             keyword; or a file cannot be used.
     """
-    if tls is None or isinstance(tls, SSLContext):
+    if tls is None:
+        return tls
+    from ssl import SSLContext  # noqa: PLC0415 - whoever gives none waits for none
+
+    from billingual.tls import Tls  # noqa: PLC0415 - as above
+
+    if isinstance(tls, SSLContext):
         return tls
     if isinstance(tls, (str, PathLike)):
         tls = Tls(ca_file=tls)

@@ -13,29 +13,31 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from typing import ClassVar, Protocol, Self, overload, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self, overload, runtime_checkable
 
 import attrs
 
 from billingual.capabilities import Capabilities, Feature
 from billingual.errors import BillingualError, OutcomeUnknown, UnsupportedError
-from billingual.events import Event
-from billingual.model import (
-    Changes,
-    Draft,
-    Filter,
-    Invoice,
-    InvoiceSummary,
-    Page,
-    Query,
-    Receipt,
-    Replacement,
-    Sort,
-)
 from billingual.outcome import Attempt, Safety
-from billingual.reconciliation import Reconciliation, Sightings
 from billingual.transport import Account, Transport, TransportFactory, TransportOptions
 from billingual.wire import Conversation, WireRequest, WireResponse
+
+if TYPE_CHECKING:
+    from billingual.events import Event
+    from billingual.model import (
+        Changes,
+        Draft,
+        Filter,
+        Invoice,
+        InvoiceSummary,
+        Page,
+        Query,
+        Receipt,
+        Replacement,
+        Sort,
+    )
+    from billingual.reconciliation import Reconciliation, Sightings
 
 __all__ = [
     "Account",

@@ -18,7 +18,7 @@ from billingual.errors import ConfigurationError, MissingExtraError, UnknownName
 __all__ = ["DIALECTS", "OBSERVERS", "POLICIES", "PROVIDERS", "TRANSPORTS", "Registry"]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Registry:
     """One kind of thing, found by name.
 
@@ -33,7 +33,7 @@ class Registry:
     group: str
     builtin: Mapping[str, str]
     extras: Mapping[str, str] = attrs.field(factory=dict)
-    _loaded: dict[str, object] = attrs.field(factory=dict, init=False, repr=False, eq=False)
+    _loaded: dict[str, object] = attrs.field(factory=dict, init=False, repr=False)
 
     def names(self) -> tuple[str, ...]:
         """List all names, those of other packages included."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from ssl import SSLContext
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import attrs
 
 from billingual.driver import Driver
 from billingual.secret import Secret, secret_or_none
 from billingual.wire import Bounds, WireRequest, WireResponse
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 __all__ = ["Account", "Transport", "TransportFactory", "TransportOptions"]
 

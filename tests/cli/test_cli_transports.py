@@ -118,10 +118,10 @@ def test_a_missing_library_is_answered_with_what_to_install(
     billingual: Command, tmp_path: Path
 ) -> None:
     """Where an extra is not installed, its row holds the command that installs it."""
-    for name in ("aiohttp", "httpx2"):
-        (tmp_path / f"{name}.py").write_text(
-            f"raise ModuleNotFoundError('No module named {name}', name={name!r})\n"
-        )
+    # To Python, a module that stands for None cannot be found.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nsys.modules.update(dict.fromkeys(('aiohttp', 'httpx2')))\n"
+    )
     done = billingual("transports", env={"PYTHONPATH": str(tmp_path)})
     rows = {line.split()[0]: line for line in done.stdout.splitlines()}
 

@@ -168,8 +168,7 @@ class ShowsItsIds(ExanteDialect):
 class TakesAnyInvoice(TenantDialect):
     def get(self, invoice_id: str) -> Conversation[Invoice]:
         request = next(TenantDialect.get(self, invoice_id))
-        response = yield request
-        return self._invoice(request, response)
+        return (yield from self._invoice(request))
 
 
 class ForgetsItsLocks(TenantDialect):

@@ -26,10 +26,11 @@ from billingual.dialects import _exante_answers as exante
 from billingual.dialects import _tenant_records as tenant
 from billingual.dialects._codec import decode_json
 from billingual.dialects._structure import _check_of, _converter
+from billingual.dialects._v1_answers import ReceiptRecord
 from billingual.dialects.bulk import BulkDialect
 from billingual.dialects.exante import ExanteDialect
 from billingual.dialects.tenant import TenantDialect
-from billingual.dialects.v1 import ReceiptRecord, V1Dialect
+from billingual.dialects.v1 import V1Dialect
 from billingual.errors import BillingualError
 from billingual.model import Changes, InvoiceSummary, Page, Query
 from billingual.protocol import Dialect

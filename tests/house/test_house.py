@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import socket
 import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ SOURCE = ROOT / "src" / "billingual"
 MODULES = sorted(SOURCE.rglob("*.py"))
 GENERATED = {"_currencies.py"}
 DOORS = {"sandbox", "cli", "testing"}
+DOORS_OF_NAMES = ("billingual", "billingual.dialects", "billingual.model")
 
 
 def name_of(path: Path) -> str:
@@ -45,18 +48,22 @@ def test_the_public_names_are_sorted_and_there() -> None:
         billingual.no_such_name  # noqa: B018
 
 
-def test_every_public_name_is_known_to_type_checkers_and_at_run_time_alike() -> None:
+@pytest.mark.parametrize("name", DOORS_OF_NAMES)
+def test_every_public_name_is_known_to_type_checkers_and_at_run_time_alike(name: str) -> None:
     """The imports for type checkers, the table of homes and ``__all__`` are one list."""
-    tree = ast.parse((SOURCE / "__init__.py").read_text(encoding="utf-8"))
+    door = importlib.import_module(name)
+    tree = ast.parse(Path(door.__file__ or "").read_text(encoding="utf-8"))
     typed = {
-        alias.name: (node.module or "").removeprefix("billingual.")
+        alias.name: (node.module or "").removeprefix(f"{name}.")
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("billingual.")
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{name}.")
         for alias in node.names
     }
+    at_once = {each: home for each, home in typed.items() if each not in door._HOMES}
 
-    assert typed == billingual._HOMES
-    assert set(typed) == set(billingual.__all__)
+    assert typed == {**door._HOMES, **at_once}
+    assert set(at_once) <= set(vars(door))
+    assert set(typed) == set(door.__all__)
 
 
 @pytest.mark.parametrize(
@@ -72,13 +79,23 @@ def test_the_registries_are_what_the_package_declares(registry: Registry, group:
     assert set(registry.extras.values()) <= set(project["optional-dependencies"])
 
 
-def run(program: str) -> str:
+def run(program: str, *arguments: str) -> str:
     """Run a program in a process of its own and return what it printed."""
-    command = [sys.executable, "-W", "error", "-c", program]
+    command = [sys.executable, "-W", "error", "-c", program, *arguments]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def imported(program: str, *arguments: str) -> set[str]:
+    """List the modules that a program imports in a process of its own."""
+    text = (
+        "import sys; before = set(sys.modules)\n"
+        f"{program}\n"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    return set(run(text, *arguments).split())
 
 
 HEAVY = {
@@ -86,41 +103,120 @@ HEAVY = {
     "importlib.metadata", "json", "logging", "msgspec", "rich", "sqlite3", "ssl", "starlette",
     "tenacity", "threading", "trio", "typing", "uvicorn",
 }  # fmt: skip
+SELDOM = {
+    "billingual.cli", "billingual.events", "billingual.pagination",
+    "billingual.preview", "billingual.profiles", "billingual.reconciliation",
+    "billingual.reconciling", "billingual.sandbox", "billingual.testing",
+    "cattrs", "click", "concurrent.futures.thread", "cyclopts", "email", "hashlib", "html", "http",
+    "httpx", "importlib.metadata", "json", "mimetypes", "rich", "sqlite3", "starlette", "tenacity",
+    "trio", "urllib.request", "uuid", "uvicorn", "zipfile",
+}  # fmt: skip
+"""What neither making a client nor its first call has a use for."""
+
+LATER = SELDOM | {
+    "asyncio", "billingual.dialects._codec", "billingual.dialects._structure",
+    "billingual.dialects._writer", "billingual.dialects.tenant", "billingual.dialects.v1",
+    "billingual.model.draft", "billingual.model.filter", "billingual.model.invoice",
+    "billingual.tls", "billingual.transports._httpx_dialogue", "billingual.transports._httpx_lanes",
+    "billingual.transports.aiohttp", "certifi", "concurrent", "decimal", "h11", "httpcore",
+    "logging", "msgspec", "random", "selectors", "socket", "ssl", "tempfile",
+}  # fmt: skip
+"""What a client that was made has no use for before its first call."""
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
     """``import billingual`` costs next to nothing; only its own two files are read."""
-    seen = run(
-        "import sys; before = set(sys.modules); import billingual, sys; "
-        "print(*sorted(set(sys.modules) - before))"
-    ).split()
+    seen = imported("import billingual")
 
-    assert set(seen) & HEAVY == set()
-    assert [each for each in seen if each.startswith("billingual")] == ["billingual"]
+    assert seen & HEAVY == set()
+    assert [each for each in sorted(seen) if each.startswith("billingual")] == ["billingual"]
 
 
-def test_a_client_imports_only_what_it_was_asked_for() -> None:
-    """Another provider, transport or door stays unread; so does the retry library."""
-    seen = run(
-        "import sys\nfrom billingual import AsyncClient\nprint(*sorted(sys.modules))\n"
-    ).split()
+def test_naming_a_client_reads_no_other_part() -> None:
+    """A provider, a transport or a door stays unread until it is named; so does each library."""
+    seen = imported("from billingual import AsyncClient, Client")
 
-    wanted = {
-        "msgspec",
-        "httpx",
-        "httpcore",
-        "starlette",
-        "rich",
-        "tenacity",
-        "cattrs",
-        "sqlite3",
-        "asyncio",
-    }
-    assert set(seen) & wanted <= {"asyncio"}
-    assert not [
-        each for each in seen if {"sandbox", "cli", "dialects"} & set(each.split(".")[1:2])
-        and each.startswith("billingual.")
-    ]  # fmt: skip
+    assert seen & (LATER | {"anyio"}) == set()
+    parts = {"cli", "dialects", "drivers", "providers", "sandbox", "testing"}
+    assert not [each for each in seen if each.startswith("billingual.") and each[11:] in parts]
+
+
+def test_a_client_that_is_made_imports_no_library_that_it_waits_or_sends_with() -> None:
+    """All that is checked is the options; who blocks never needs an event loop's library."""
+    made = "import billingual; billingual.{}('exante', token='not-a-real-one')"
+
+    blocking = imported(made.format("Client"))
+    awaited = imported(made.format("AsyncClient"))
+
+    assert blocking & (LATER | {"anyio", "billingual.drivers.on_anyio"}) == set()
+    assert awaited & (LATER | {"billingual.drivers.blocking"}) == set()
+
+
+ANSWER = b'{"status":"success","data":{"uid":"3c90c3cc-0d44-4b50-8888-8dd25736052a"}}'
+FIRST_CALLS = {
+    "Client": (
+        "options = {'token': 'not-a-real-one', 'base_url': sys.argv[1]}\n"
+        "with billingual.Client('exante', **options) as client:\n"
+        "    assert client.get('3c90c3cc-0d44-4b50-8888-8dd25736052a').number is None"
+    ),
+    "AsyncClient": (
+        "import asyncio\n"
+        "async def main():\n"
+        "    options = {'token': 'not-a-real-one', 'base_url': sys.argv[1]}\n"
+        "    async with billingual.AsyncClient('exante', **options) as client:\n"
+        "        invoice = await client.get('3c90c3cc-0d44-4b50-8888-8dd25736052a')\n"
+        "        assert invoice.number is None\n"
+        "asyncio.run(main())"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FIRST_CALLS)
+def test_a_first_call_imports_only_what_it_sends_and_reads_with(name: str) -> None:
+    """Of httpx only the core is needed, of retries nothing, and neither of the command line."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        answering = threading.Thread(target=answer_once, args=(listening,))
+        answering.start()
+        port = listening.getsockname()[1]
+        # httpcore imports trio where it finds it, so here it finds none.
+        program = f"sys.modules['trio'] = None\nimport billingual\n{FIRST_CALLS[name]}"
+        seen = imported(program, f"http://127.0.0.1:{port}")
+        answering.join()
+
+    assert {"h11", "httpcore", "msgspec"} <= seen
+    assert seen & (SELDOM - {"trio", "uuid"}) == set()
+    assert ("asyncio" in seen) == (name == "AsyncClient")
+
+
+def answer_once(listening: socket.socket) -> None:
+    """Answer one request of one connection."""
+    listening.settimeout(60)
+    connection, _ = listening.accept()
+    with connection:
+        connection.settimeout(60)
+        asked = b""
+        while b"\r\n\r\n" not in asked:
+            asked += connection.recv(65536)
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(ANSWER)}\r\n\r\n"
+        connection.sendall(head.encode() + ANSWER)
+        connection.recv(1)
+
+
+@pytest.mark.parametrize("door", DOORS_OF_NAMES)
+def test_a_door_hands_out_the_same_whatever_was_imported_before(door: str) -> None:
+    """A module of a name's own name does not take its place."""
+    program = (
+        "import importlib, pkgutil, sys\n"
+        "door = importlib.import_module(sys.argv[1])\n"
+        "for each in pkgutil.iter_modules(door.__path__, door.__name__ + '.'):\n"
+        "    if not each.name.endswith('__main__'): importlib.import_module(each.name)\n"
+        "import types\n"
+        "found = [getattr(door, name) for name in door.__all__]\n"
+        "print(*[name for name, each in zip(door.__all__, found, strict=True)\n"
+        "        if isinstance(each, types.ModuleType)])"
+    )
+
+    assert run(program, door).split() == []
 
 
 def test_importing_everything_starts_nothing() -> None:
@@ -270,7 +366,5 @@ def test_the_generators_check_sees_a_change(tmp_path: Path) -> None:
 
 def test_a_real_connection_out_of_this_machine_fails_loudly() -> None:
     """The guard of these tests works: a documentation address is refused before a packet leaves."""
-    import socket  # noqa: PLC0415
-
     with socket.socket() as sock, pytest.raises(AssertionError, match=r"203\.0\.113\.1"):
         sock.connect(("203.0.113.1", 443))

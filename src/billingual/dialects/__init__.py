@@ -14,7 +14,6 @@ if TYPE_CHECKING:
         Number,
         UnreadableError,
         decode_json,
-        encode_json,
     )
     from billingual.dialects._fields import Field, one_of, refuse_nothing, text_of, write_fields
     from billingual.dialects._http import (
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
         write_request,
     )
     from billingual.dialects._structure import structure
+    from billingual.dialects._writer import encode_json
 
 __all__ = [
     "Answer",
@@ -54,7 +54,7 @@ _HOMES = {
     "Number": "_codec",
     "UnreadableError": "_codec",
     "decode_json": "_codec",
-    "encode_json": "_codec",
+    "encode_json": "_writer",
     "error_class": "_http",
     "read_request": "_http",
     "structure": "_structure",
@@ -70,4 +70,6 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415 - only a first use pays for it
 
-    return getattr(import_module(f"{__name__}.{home}"), name)
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value

@@ -1,4 +1,4 @@
-"""The one strict way from bytes to values of JSON and back.
+"""The one strict way from bytes to values of JSON; the way back is in ``_writer.py``.
 
 Nothing is coerced, no number passes through a binary float, and whatever cannot be read becomes
 one error that says where.
@@ -10,22 +10,21 @@ all, because it can say what is wrong with them.
 
 from __future__ import annotations
 
-import json
+import functools
 import re
-from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from json.encoder import encode_basestring as _quoted
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 import msgspec
 
-from billingual.errors import InvalidInputError
+if TYPE_CHECKING:
+    import json
 
 Number: TypeAlias = int | Decimal
 """A number of JSON, exactly: what has no fraction is an int."""
 
-_MAX_DEPTH: Final = 64
-_MAX_NUMBER: Final = 30
+MAX_DEPTH: Final = 64
+MAX_NUMBER: Final = 30
 _ESCAPED_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _BRACKETS: Final = b"[]{}"
 _ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(_BRACKETS))
@@ -33,9 +32,9 @@ _ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(_BRACKETS))
 # the other characters. Ids like 550e8400-e29b-41d4-a716-446655440000 hold none of that length.
 _IN_RUNS: Final = b"0123456789.+eE"
 _RUNS: Final = bytes.maketrans(_IN_RUNS, b"0" * len(_IN_RUNS))
-_LONG_RUN: Final = b"0" * (_MAX_NUMBER // 2)
+_LONG_RUN: Final = b"0" * (MAX_NUMBER // 2)
 _NUMBERS: Final = bytes.maketrans(_IN_RUNS + b"-", b"0" * (len(_IN_RUNS) + 1))
-_LONG_NUMBER: Final = b"0" * (_MAX_NUMBER + 1)
+_LONG_NUMBER: Final = b"0" * (MAX_NUMBER + 1)
 
 
 class UnreadableError(Exception):
@@ -93,9 +92,9 @@ def is_plain(body: bytes) -> bool:
 def _is_shallow(body: bytes) -> bool:
     """Tell whether no nesting is too deep; False too where texts hold brackets of their own."""
     brackets = body.translate(None, _ALL_BUT_BRACKETS)
-    if len(brackets) <= 2 * _MAX_DEPTH:
+    if len(brackets) <= 2 * MAX_DEPTH:
         return True  # Each level takes two, or there is no JSON.
-    for _ in range(_MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH + 1):
         if not brackets:
             return True
         innermost_off = brackets.replace(b"[]", b"").replace(b"{}", b"")
@@ -105,36 +104,20 @@ def _is_shallow(body: bytes) -> bool:
     return False
 
 
-def encode_json(value: object, field: str = "body") -> bytes:
-    """Write compact JSON in UTF-8; a Decimal becomes exactly the number it is.
-
-    Args:
-        value: dicts with text keys, lists, tuples, text, ints, Decimals, bools and None.
-        field: the name to give to the value in errors.
-
-    Raises:
-        InvalidInputError: if there is anything else in it, floats above all.
-    """
-    try:
-        return _write(value, field, 0).encode("utf-8")
-    except UnicodeEncodeError:
-        raise InvalidInputError(
-            field, "a text holds half of a surrogate pair", "give text that UTF-8 can hold"
-        ) from None
-
-
 def _decode_strictly(body: bytes) -> object:
+    import json  # noqa: PLC0415 - few answers get here
+
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         raise UnreadableError("$", f"byte {problem.start} is not UTF-8") from None
     try:
-        value: object = _STRICT.decode(text)
+        value: object = _strict().decode(text)
     except json.JSONDecodeError as problem:
         raise UnreadableError("$", f"no JSON from character {problem.pos} on") from None
     except RecursionError:
-        raise UnreadableError("$", f"nested deeper than {_MAX_DEPTH}") from None
-    if body.count(b"{") + body.count(b"[") > _MAX_DEPTH:
+        raise UnreadableError("$", f"nested deeper than {MAX_DEPTH}") from None
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         _refuse_depth(value)
     if b"\\u" in body and _ESCAPED_SURROGATE.search(body):
         _refuse_lone_surrogates(value)
@@ -142,14 +125,14 @@ def _decode_strictly(body: bytes) -> object:
 
 
 def _integer(text: str) -> int:
-    if len(text) > _MAX_NUMBER:
-        raise UnreadableError("$", f"a number has more than {_MAX_NUMBER} characters")
+    if len(text) > MAX_NUMBER:
+        raise UnreadableError("$", f"a number has more than {MAX_NUMBER} characters")
     return int(text)
 
 
 def _fraction(text: str) -> Decimal | str:
-    if len(text) > _MAX_NUMBER:
-        raise UnreadableError("$", f"a number has more than {_MAX_NUMBER} characters")
+    if len(text) > MAX_NUMBER:
+        raise UnreadableError("$", f"a number has more than {MAX_NUMBER} characters")
     return as_it_came(text)
 
 
@@ -165,10 +148,14 @@ def _constant(_: str) -> NoReturn:
     raise UnreadableError("$", "NaN and Infinity are not JSON")
 
 
-# Readers hold only their options, and are safe to share.
-_STRICT: Final = json.JSONDecoder(
-    parse_int=_integer, parse_float=_fraction, parse_constant=_constant
-)
+@functools.cache
+def _strict() -> json.JSONDecoder:
+    import json  # noqa: PLC0415 - as above
+
+    # Readers hold only their options, and are safe to share.
+    return json.JSONDecoder(parse_int=_integer, parse_float=_fraction, parse_constant=_constant)
+
+
 _PLAIN: Final = msgspec.json.Decoder(object, float_hook=as_it_came)
 decode_plain: Final = _PLAIN.decode
 """Read JSON that :func:`is_plain`, or a part of it, to what :func:`decode_json` gives."""
@@ -176,7 +163,7 @@ decode_plain: Final = _PLAIN.decode
 
 def _refuse_depth(value: object) -> None:
     level: list[Any] = [value] if isinstance(value, (dict, list)) else []
-    for _ in range(_MAX_DEPTH):
+    for _ in range(MAX_DEPTH):
         if not level:
             return
         level = [
@@ -186,54 +173,13 @@ def _refuse_depth(value: object) -> None:
             if isinstance(each, (dict, list))
         ]
     if level:
-        raise UnreadableError("$", f"nested deeper than {_MAX_DEPTH}")
+        raise UnreadableError("$", f"nested deeper than {MAX_DEPTH}")
 
 
 def _refuse_lone_surrogates(value: object) -> None:
+    import json  # noqa: PLC0415 - as above
+
     try:
         json.dumps(value, ensure_ascii=False, default=str).encode("utf-8")
     except UnicodeEncodeError:
         raise UnreadableError("$", "a text holds half of a surrogate pair") from None
-
-
-def _write(value: object, field: str, depth: int) -> str:
-    if isinstance(value, str):
-        return _quoted(str(value))
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, (int, Decimal)):
-        return _number_text(value, field)
-    if depth > _MAX_DEPTH:
-        raise InvalidInputError(field, f"nested deeper than {_MAX_DEPTH}", "give flatter data")
-    if isinstance(value, (dict, Mapping)):
-        return _write_object(value, field, depth)
-    if isinstance(value, (list, tuple)):
-        each = [_write(each, f"{field}[{at}]", depth + 1) for at, each in enumerate(value)]
-        return f"[{','.join(each)}]"
-    raise InvalidInputError(
-        field,
-        f"{type(value).__name__} cannot be sent exactly",
-        "give text, an int, a Decimal, a bool, None, or dicts and lists of these",
-    )
-
-
-def _write_object(value: Mapping[Any, object], field: str, depth: int) -> str:
-    members = []
-    for key, each in value.items():
-        if not isinstance(key, str):
-            raise InvalidInputError(field, "a name in it is not text", "use text for names")
-        members.append(f"{_quoted(str(key))}:{_write(each, f'{field}.{key}', depth + 1)}")
-    return f"{{{','.join(members)}}}"
-
-
-def _number_text(value: int | Decimal, field: str) -> str:
-    if isinstance(value, Decimal) and not value.is_finite():
-        raise InvalidInputError(field, f"{value} is not a finite number", "give a finite one")
-    magnitude = value.adjusted() if isinstance(value, Decimal) else value.bit_length() // 3
-    if abs(magnitude) <= _MAX_NUMBER + 3:
-        text = f"{value:f}" if isinstance(value, Decimal) else int.__repr__(value)
-        if len(text) <= _MAX_NUMBER:
-            return text
-    raise InvalidInputError(
-        field, f"the number has more than {_MAX_NUMBER} characters", "check where it comes from"
-    )

@@ -8,14 +8,24 @@ wrong.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import msgspec
 
-from billingual.dialects._exante_envelope import Envelope, Meta, PlainPage, beside_data
+from billingual import model
+from billingual.dialects._exante_envelope import (
+    Envelope,
+    Meta,
+    PlainPage,
+    beside_data,
+    open_envelope,
+)
 from billingual.dialects._exante_records import FULL, ROW, InvoiceRecord, RowRecord
+from billingual.dialects._http import Answer
 from billingual.dialects._records import MISFIT, page_of
-from billingual.model import Invoice, Page
+
+if TYPE_CHECKING:
+    from billingual.model import Invoice, Page
 
 
 class MetaRecord(TypedDict, total=False):
@@ -36,17 +46,17 @@ class PageRecord(_Listed, total=False):
     _meta: MetaRecord | None
 
 
-def read_invoice(envelope: Envelope, *, asked: str | None = None) -> Invoice:
+def read_invoice(answer: Answer, *, asked: str | None = None) -> Invoice:
     """Read a full invoice that is the data of an answer.
 
     Args:
-        envelope: of the answer.
+        answer: the answer.
         asked: the id that was asked for; None where the provider chooses it.
 
     Raises:
         ProtocolError: if it is not as documented, or is another invoice than the one asked for.
     """
-    answer, invoice = envelope.answer, None
+    envelope, invoice = open_envelope(answer, needs_data=True), None
     if isinstance(envelope.plain, PlainPage):
         with suppress(*MISFIT):
             (invoice,) = FULL.deferred([envelope.plain_data])
@@ -58,18 +68,19 @@ def read_invoice(envelope: Envelope, *, asked: str | None = None) -> Invoice:
     return invoice
 
 
-def read_invoices(envelope: Envelope) -> tuple[Invoice, ...]:
+def read_invoices(answer: Answer) -> tuple[Invoice, ...]:
     """Read full invoices that are the data of an answer.
 
     Raises:
         ProtocolError: if one is not as documented.
     """
+    envelope = open_envelope(answer, needs_data=True)
     if isinstance(envelope.plain, list):
         with suppress(*MISFIT):
             invoices = FULL.deferred(envelope.plain)
             if all(each.id for each in invoices):
                 return invoices
-    answer, body = envelope.answer, envelope.body
+    body = envelope.body
     data, beside = body["data"], beside_data(body)
     if not isinstance(data, list):
         raise answer.unreadable("$.data", "there is no array of invoices")
@@ -81,12 +92,13 @@ def read_invoices(envelope: Envelope) -> tuple[Invoice, ...]:
     return tuple(read)
 
 
-def read_page(envelope: Envelope, number: int) -> Page:
+def read_page(answer: Answer, number: int) -> Page:
     """Read one page of a list.
 
     Raises:
         ProtocolError: if it is not as documented, or is another page than *number*.
     """
+    envelope = open_envelope(answer, needs_data=True)
     plain = envelope.plain
     if isinstance(plain, PlainPage) and plain.items is not msgspec.UNSET:
         meta = plain.meta or Meta()
@@ -94,7 +106,7 @@ def read_page(envelope: Envelope, number: int) -> Page:
             rows = ROW.deferred(plain.items)
             if meta.page in {None, number} and all(row.id for row in rows):
                 return page_of(
-                    envelope.answer.response.body,
+                    answer.response.body,
                     items=rows,
                     number=number,
                     total_pages=meta.total_pages,
@@ -114,7 +126,7 @@ def _page_at_once(envelope: Envelope, number: int) -> Page:
         )
     for index, row in enumerate(data["items"]):
         answer.refuse_other(row["uid"], None, f"$.data.items[{index}].uid")
-    return Page(
+    return model.Page(
         items=tuple([ROW.at_once(row, {}) for row in data["items"]]),
         number=number,
         total_pages=meta.get("total_pages"),

@@ -6,14 +6,20 @@ Source: https://docs.exante.app/api-reference/invoices/list, read 2026-11.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from billingual.dialects._fields import collection_method, moment, uuid
 from billingual.dialects._http import extra_pairs
 from billingual.errors import InvalidInputError, UnsupportedError
-from billingual.model import Query, Range, Sort
+
+if TYPE_CHECKING:
+    from billingual.model import Query, Range, Sort
 
 PAGE_LIMIT: Final = 100
+KINDS: Final[Mapping[str, str]] = {
+    "receivable": "ACCOUNTS_RECEIVABLE",
+    "payable": "ACCOUNTS_PAYABLE",
+}
 SORTS: Final[Mapping[str, str]] = {
     "due_at": "due_date",
     "issued_at": "issue_date",
@@ -100,7 +106,7 @@ def _writers(search_param: str) -> dict[str, tuple[str, Callable[[object, str], 
 
 
 def _range(value: object, name: str) -> str:
-    return range_text(cast(Range, value), name)
+    return range_text(cast("Range", value), name)
 
 
 def _names(value: object, name: str) -> str:

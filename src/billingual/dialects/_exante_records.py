@@ -14,6 +14,7 @@ from collections.abc import Container, Mapping
 from decimal import Decimal
 from typing import Final, TypedDict
 
+from billingual.dialects._exante_query import KINDS
 from billingual.dialects._records import (
     Reading,
     collection_method_of,
@@ -33,10 +34,6 @@ from billingual.model import (
 )
 from billingual.model.money import trusted_money
 
-KINDS: Final[Mapping[str, str]] = {
-    "receivable": "ACCOUNTS_RECEIVABLE",
-    "payable": "ACCOUNTS_PAYABLE",
-}
 _KIND_WORDS: Final = {wire: Kind(word) for word, wire in KINDS.items()}
 
 

@@ -9,18 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 
-from billingual.dialects._codec import encode_json
+from billingual import dialects, model
 from billingual.errors import InvalidInputError
-from billingual.model import (
-    CollectionMethod,
-    CustomField,
-    checked_currency,
-    instant_text,
-)
+from billingual.model import CollectionMethod, instant_text
+
+if TYPE_CHECKING:
+    from billingual.model import CustomField
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -118,7 +116,7 @@ def currency_code(value: object, name: str) -> object:
     Raises:
         InvalidInputError: if ISO 4217 does not know it; lower case is not taken for upper.
     """
-    return checked_currency(value, name)
+    return model.checked_currency(value, name)
 
 
 def uuid(value: object, name: str) -> str:
@@ -166,7 +164,7 @@ def custom_field_map(value: object, name: str) -> dict[str, object]:
     Raises:
         InvalidInputError: if JSON cannot carry a value exactly; the error names the custom field.
     """
-    fields = cast(tuple[CustomField, ...], value)
+    fields = cast("tuple[CustomField, ...]", value)
     for each in fields:
-        encode_json(each.value, f"{name}.{each.key}")
+        dialects.encode_json(each.value, f"{name}.{each.key}")
     return {each.key: {"type": each.type, "value": each.value} for each in fields}

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlencode
 
 import attrs
 
-from billingual.dialects._codec import UnreadableError, decode_json, encode_json
-from billingual.dialects._complaint import complaint_of
-from billingual.dialects._structure import structure
+from billingual import dialects
 from billingual.errors import (
     AuthenticationError,
     ConflictError,
@@ -31,9 +29,11 @@ from billingual.errors import (
     RejectedError,
     ServerError,
 )
-from billingual.model import Filter
 from billingual.outcome import Safety
 from billingual.wire import Exchange, Headers, WireRequest, WireResponse
+
+if TYPE_CHECKING:
+    from billingual.model import Filter
 
 R = TypeVar("R")
 
@@ -117,7 +117,7 @@ def write_request(
         written, kind = urlencode(pairs).encode("ascii"), "application/x-www-form-urlencoded"
         body = dict(pairs)
     elif body is not None:
-        written = encode_json(body)
+        written = dialects.encode_json(body)
     typed = [] if written is None else [("Content-Type", kind)]
     return WireRequest(
         method=method,
@@ -177,6 +177,11 @@ class Answer:
         Raises:
             ProtocolError: if it is none.
         """
+        from billingual.dialects._codec import (  # noqa: PLC0415 - of the first answer
+            UnreadableError,
+            decode_json,
+        )
+
         try:
             value = self.response.read(decode_json)
         except UnreadableError as problem:
@@ -191,6 +196,9 @@ class Answer:
         Raises:
             ProtocolError: if it does not fit; its ``path`` leads to the first misfit.
         """
+        from billingual.dialects._codec import UnreadableError  # noqa: PLC0415 - as above
+        from billingual.dialects._structure import structure  # noqa: PLC0415 - as above
+
         try:
             return structure(payload, record, path)
         except UnreadableError as problem:
@@ -219,6 +227,8 @@ class Answer:
             kind: the class of the error.
             code: the status inside the envelope, where that is what says no.
         """
+        from billingual.dialects._complaint import complaint_of  # noqa: PLC0415 - of a refusal
+
         complaint = complaint_of(self.response)
         inside = "" if code is None else f" (and {code} inside)"
         said = f": {complaint}" if complaint else " and did not say why"

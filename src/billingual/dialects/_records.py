@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Container, Iterable, Mapping
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 import attrs
 import msgspec
 
+from billingual import model
 from billingual.dialects._codec import decode_plain
 from billingual.dialects._structure import Readers
-from billingual.model import CollectionMethod, InvoiceSummary, Page, Status, read_instant
+from billingual.model import CollectionMethod, InvoiceSummary, Status, read_instant
 from billingual.model.deferred import Source, defer, each
+
+if TYPE_CHECKING:
+    from billingual.model import Page
 
 M = TypeVar("M", bound=InvoiceSummary)
 R = TypeVar("R", bound=Mapping[str, Any])
@@ -130,7 +134,7 @@ def _raw(payload: bytes) -> dict[str, object]:
 
 def page_of(body: bytes, **attributes: Any) -> Page:
     """Make a page whose ``raw`` is read from *body*, which is plain JSON, on first touch."""
-    page = Page(**attributes)
+    page = model.Page(**attributes)
     object.__delattr__(page, "raw")
     defer([page], [body], _BODY)
     return page

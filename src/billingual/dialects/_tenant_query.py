@@ -5,12 +5,14 @@ Source: https://docs.kukkingu.software/api-reference/invoices/list-invoices, rea
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from billingual.dialects._fields import one_of, prefixed_id
 from billingual.dialects._http import extra_pairs
 from billingual.errors import InvalidInputError, UnsupportedError
-from billingual.model import Query
+
+if TYPE_CHECKING:
+    from billingual.model import Query
 
 EXPANSIONS: Final = ("contract", "contract.client")
 

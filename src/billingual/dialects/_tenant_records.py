@@ -8,10 +8,11 @@ from __future__ import annotations
 from contextlib import suppress
 from decimal import Decimal
 from types import NoneType
-from typing import Final, TypedDict, cast
+from typing import TYPE_CHECKING, Final, TypedDict, cast
 
 import msgspec
 
+from billingual import model
 from billingual.dialects._codec import Number, is_plain
 from billingual.dialects._http import Answer
 from billingual.dialects._records import (
@@ -23,8 +24,11 @@ from billingual.dialects._records import (
     unclear_moments,
     unknown,
 )
-from billingual.model import Invoice, Page, Party
+from billingual.model import Invoice, Party
 from billingual.model.money import trusted_money
+
+if TYPE_CHECKING:
+    from billingual.model import Page
 
 
 class _Identified(TypedDict):
@@ -129,7 +133,7 @@ def read_list(answer: Answer) -> Page:
         record = _record(answer, row, f"$.data[{index}]")
         answer.refuse_other(record["id"], None, f"$.data[{index}].id")
         read.append(_INVOICE.at_once(record, {}))
-    return Page(items=tuple(read), is_whole=True, raw=body)
+    return model.Page(items=tuple(read), is_whole=True, raw=body)
 
 
 def _record(answer: Answer, payload: object, path: str) -> InvoiceRecord:

@@ -15,13 +15,12 @@ Its conventions, read 2026-11:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import attrs
 
 from billingual.capabilities import Capabilities, Feature, Needs
-from billingual.dialects._exante_answers import read_invoices
-from billingual.dialects._exante_envelope import open_envelope
+from billingual.dialects import _readers as readers
 from billingual.dialects._fields import (
     Field,
     collection_method,
@@ -34,10 +33,12 @@ from billingual.dialects._fields import (
 )
 from billingual.dialects._http import Answer, write_request
 from billingual.errors import InvalidInputError, ProtocolError, UnsupportedError
-from billingual.model import Changes, Invoice
 from billingual.outcome import Safety
 from billingual.protocol import Dialect, Scope
 from billingual.wire import Conversation, WireRequest, WireResponse
+
+if TYPE_CHECKING:
+    from billingual.model import Changes, Invoice
 
 __all__ = ["BulkDialect"]
 
@@ -118,7 +119,7 @@ class BulkDialect(Dialect):
             ProviderError: if the status, the envelope or the lack of a payload says no.
         """
         answer = Answer(self.provider, request, response)
-        open_envelope(answer, needs_data=request.method != "DELETE")
+        readers.exante_envelope.open_envelope(answer, needs_data=request.method != "DELETE")
 
     def update_many(
         self, pairs: Sequence[tuple[str, Changes]]
@@ -133,8 +134,11 @@ class BulkDialect(Dialect):
         ids = _distinct([invoice_id for invoice_id, _ in pairs], "pairs")
         body = [self._element(index, *pair) for index, pair in enumerate(pairs)]
         request = write_request("PUT", _COLLECTION, _COLLECTION, Safety.IDEMPOTENT, body=body)
+        # Loaded with the first call; before that is sent, lest it fail afterwards.
+        answers = readers.exante_answers
         response = yield request
-        return _matched(Answer(self.provider, request, response), ids)
+        answer = Answer(self.provider, request, response)
+        return _matched(answer, answers.read_invoices(answer), ids)
 
     def delete_many(self, invoice_ids: Sequence[str]) -> Conversation[None]:
         """Delete 1 to 100 invoices; after an error, read which of them are left.
@@ -145,8 +149,9 @@ class BulkDialect(Dialect):
         """
         body = list(_distinct(invoice_ids, "invoice_ids"))
         request = write_request("DELETE", _COLLECTION, _COLLECTION, Safety.IDEMPOTENT, body=body)
+        envelope = readers.exante_envelope
         response = yield request
-        open_envelope(Answer(self.provider, request, response), needs_data=False)
+        envelope.open_envelope(Answer(self.provider, request, response), needs_data=False)
 
     def _element(self, index: int, invoice_id: str, changes: Changes) -> dict[str, object]:
         given = changes.given()
@@ -185,9 +190,10 @@ def _distinct(invoice_ids: Sequence[str], name: str) -> tuple[str, ...]:
     return tuple(invoice_ids)
 
 
-def _matched(answer: Answer, ids: Sequence[str]) -> tuple[Invoice, ...]:
+def _matched(
+    answer: Answer, invoices: Sequence[Invoice], ids: Sequence[str]
+) -> tuple[Invoice, ...]:
     """Bring the records into the order of *ids*; a record too few, too many or double is wrong."""
-    invoices = read_invoices(open_envelope(answer, needs_data=True))
     wanted = [invoice_id.lower() for invoice_id in ids]
     found = {invoice.id.lower(): invoice for invoice in invoices}
     if len(found) != len(invoices) or found.keys() != set(wanted):

@@ -24,16 +24,13 @@ Its conventions, read 2026-11:
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import attrs
 
 from billingual.capabilities import Capabilities, Feature, Needs
-from billingual.dialects._exante_answers import read_invoice, read_page
-from billingual.dialects._exante_envelope import open_envelope
-from billingual.dialects._exante_query import PAGE_LIMIT, SORTS, query_pairs
-from billingual.dialects._exante_records import KINDS
-from billingual.dialects._exante_search import look_for
+from billingual.dialects import _readers as readers
+from billingual.dialects._exante_query import KINDS, PAGE_LIMIT, SORTS, query_pairs
 from billingual.dialects._fields import (
     Field,
     collection_method,
@@ -47,19 +44,14 @@ from billingual.dialects._fields import (
 )
 from billingual.dialects._http import Answer, read_request, write_request
 from billingual.errors import InvalidInputError
-from billingual.model import (
-    Changes,
-    Draft,
-    Invoice,
-    InvoiceSummary,
-    Page,
-    Query,
-    checked_text,
-)
+from billingual.model import checked_text
 from billingual.outcome import Safety
 from billingual.protocol import Dialect, Scope
-from billingual.reconciliation import Sightings
 from billingual.wire import Conversation, WireRequest, WireResponse, encode_query, path_segment
+
+if TYPE_CHECKING:
+    from billingual.model import Changes, Draft, Invoice, InvoiceSummary, Page, Query
+    from billingual.reconciliation import Sightings
 
 __all__ = ["ExanteDialect"]
 
@@ -201,7 +193,9 @@ class ExanteDialect(Dialect):
         Raises:
             ProviderError: if the status, the envelope or the lack of a payload says no.
         """
-        open_envelope(Answer(self.provider, request, response), needs_data=True)
+        readers.exante_envelope.open_envelope(
+            Answer(self.provider, request, response), needs_data=True
+        )
 
     def create(self, draft: Draft) -> Conversation[Invoice]:
         """Create an invoice.
@@ -214,8 +208,7 @@ class ExanteDialect(Dialect):
         self.capabilities.accept(self.capabilities.draft, given, "in a draft")
         body = write_fields(_DRAFT, given)
         request = write_request("POST", _COLLECTION, _COLLECTION, Safety.CREATE, body=body)
-        response = yield request
-        return self._invoice(request, response)
+        return (yield from self._invoice(request))
 
     def get(self, invoice_id: str) -> Conversation[Invoice]:
         """Read one invoice in full.
@@ -223,9 +216,7 @@ class ExanteDialect(Dialect):
         Raises:
             InvalidInputError: if the id is no UUID.
         """
-        request = read_request(_one(invoice_id), _ONE)
-        response = yield request
-        return self._invoice(request, response, invoice_id)
+        return (yield from self._invoice(read_request(_one(invoice_id), _ONE), invoice_id))
 
     def list_page(self, query: Query) -> Conversation[Page]:
         """Read one page of the organization's receivables.
@@ -245,9 +236,9 @@ class ExanteDialect(Dialect):
             search_param=self.search_param,
         )
         request = read_request(_COLLECTION, _COLLECTION, encode_query(pairs))
+        answers = readers.exante_answers
         response = yield request
-        answer = Answer(self.provider, request, response)
-        return read_page(open_envelope(answer, needs_data=True), query.page)
+        return answers.read_page(Answer(self.provider, request, response), query.page)
 
     def find(self, draft: Draft) -> Conversation[Sightings]:
         """Look for a draft among the receivables of its counterparty, inactive ones included.
@@ -255,6 +246,8 @@ class ExanteDialect(Dialect):
         Where the draft says when it is issued, a day before and after is looked through. Absence
         can only be told by one whole page, in an organization that was named.
         """
+        from billingual.dialects._exante_search import look_for  # noqa: PLC0415 - seldom wanted
+
         return look_for(draft, self.list_page, organization=self.organization)
 
     def update(
@@ -277,14 +270,14 @@ class ExanteDialect(Dialect):
         refuse_nothing(given)
         body = write_fields(_CHANGES, given)
         request = write_request("PUT", path, _ONE, Safety.IDEMPOTENT, body=body)
-        response = yield request
-        return self._invoice(request, response, invoice_id)
+        return (yield from self._invoice(request, invoice_id))
 
-    def _invoice(
-        self, request: WireRequest, response: WireResponse, asked: str | None = None
-    ) -> Invoice:
-        answer = Answer(self.provider, request, response)
-        return read_invoice(open_envelope(answer, needs_data=True), asked=asked)
+    def _invoice(self, request: WireRequest, asked: str | None = None) -> Conversation[Invoice]:
+        # What reads answers comes with the first call, and before that is sent: should it fail to
+        # load, nothing has happened.
+        answers = readers.exante_answers
+        response = yield request
+        return answers.read_invoice(Answer(self.provider, request, response), asked=asked)
 
 
 def _one(invoice_id: str) -> str:

@@ -22,11 +22,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import ClassVar, Final, Self, cast
+from typing import TYPE_CHECKING, ClassVar, Final, Self, cast
 
 import attrs
 
+from billingual import model
 from billingual.capabilities import Capabilities, Feature, Needs
+from billingual.dialects import _readers as readers
 from billingual.dialects._fields import (
     Field,
     currency_code,
@@ -38,22 +40,14 @@ from billingual.dialects._fields import (
 )
 from billingual.dialects._http import Answer, read_request, write_request
 from billingual.dialects._tenant_query import query_pairs
-from billingual.dialects._tenant_records import open_answer, read_invoice, read_list
 from billingual.errors import ConfigurationError, InvalidInputError
-from billingual.model import (
-    Changes,
-    Draft,
-    Filter,
-    Invoice,
-    InvoiceSummary,
-    Money,
-    Page,
-    Query,
-)
 from billingual.outcome import Safety
 from billingual.protocol import Dialect, Scope
-from billingual.reconciliation import Sightings
 from billingual.wire import Conversation, WireRequest, WireResponse, encode_query, path_segment
+
+if TYPE_CHECKING:
+    from billingual.model import Changes, Draft, Invoice, InvoiceSummary, Money, Page, Query
+    from billingual.reconciliation import Sightings
 
 __all__ = ["TenantDialect"]
 
@@ -64,7 +58,7 @@ _invoice_id: Final = prefixed_id("inv")
 
 
 def _minor(value: object, name: str) -> int:
-    minor = cast(Money, value).minor
+    minor = cast("Money", value).minor
     if not 0 <= minor <= _LARGEST:
         raise InvalidInputError(
             name, f"{minor} minor units are out of bounds", f"give 0 to {_LARGEST}"
@@ -198,7 +192,7 @@ class TenantDialect(Dialect):
         Raises:
             ProviderError: if the status or the lack of a payload says no.
         """
-        open_answer(Answer(self.provider, request, response))
+        readers.tenant_records.open_answer(Answer(self.provider, request, response))
 
     def create(self, draft: Draft) -> Conversation[Invoice]:
         """Create a draft invoice.
@@ -215,8 +209,7 @@ class TenantDialect(Dialect):
         request = write_request(
             "POST", _COLLECTION, _COLLECTION, Safety.CREATE, body=body, headers=headers
         )
-        response = yield request
-        return self._invoice(request, response)
+        return (yield from self._invoice(request))
 
     def get(self, invoice_id: str) -> Conversation[Invoice]:
         """Read one invoice.
@@ -226,8 +219,7 @@ class TenantDialect(Dialect):
             InvalidInputError: if the id is not of the documented form.
         """
         request = read_request(_one(invoice_id), _ONE, headers=self._headers())
-        response = yield request
-        return self._invoice(request, response, invoice_id)
+        return (yield from self._invoice(request, invoice_id))
 
     def list_page(self, query: Query) -> Conversation[Page]:
         """Read the whole list, which is one page.
@@ -241,8 +233,9 @@ class TenantDialect(Dialect):
         self.capabilities.accept(self.capabilities.filters, query.filter.given(), "as a filter")
         pairs = query_pairs(query, self.provider)
         request = read_request(_COLLECTION, _COLLECTION, encode_query(pairs), headers=headers)
+        records = readers.tenant_records
         response = yield request
-        return read_list(Answer(self.provider, request, response))
+        return records.read_list(Answer(self.provider, request, response))
 
     def find(self, draft: Draft) -> Conversation[Sightings]:
         """Look for a draft in the tenant's list, which is whole; in that of its contract, if any.
@@ -250,8 +243,10 @@ class TenantDialect(Dialect):
         Raises:
             ConfigurationError: if there is no tenant.
         """
+        from billingual.reconciliation import Sightings  # noqa: PLC0415 - seldom wanted
+
         contract = draft.document if isinstance(draft.document, str) else None
-        page = yield from self.list_page(Query(filter=Filter(document=contract)))
+        page = yield from self.list_page(model.Query(filter=model.Filter(document=contract)))
         return Sightings(rows=page.items)
 
     def update(
@@ -273,8 +268,7 @@ class TenantDialect(Dialect):
         self.capabilities.refuse_locked(invoice_id, given, base)
         body = write_fields(_CHANGES, _with_currency(given))
         request = write_request("PATCH", path, _ONE, Safety.IDEMPOTENT, body=body, headers=headers)
-        response = yield request
-        return self._invoice(request, response, invoice_id)
+        return (yield from self._invoice(request, invoice_id))
 
     def finalize(self, invoice_id: str) -> Conversation[Invoice]:
         """Make a draft final, which cannot be undone.
@@ -305,10 +299,12 @@ class TenantDialect(Dialect):
             Safety.SIDE_EFFECTS,
             headers=self._headers(),
         )
+        records = readers.tenant_records
         response = yield request
-        invoice = self._invoice(request, response, invoice_id)
+        answer = Answer(self.provider, request, response)
+        invoice = records.read_invoice(answer, asked=invoice_id)
         if invoice.status not in ends:
-            raise Answer(self.provider, request, response).unreadable(
+            raise answer.unreadable(
                 "$.data.status", f"after this it must be {' or '.join(sorted(ends))}"
             )
         return invoice
@@ -321,10 +317,12 @@ class TenantDialect(Dialect):
             )
         return [("tenant-id", self.tenant)]
 
-    def _invoice(
-        self, request: WireRequest, response: WireResponse, asked: str | None = None
-    ) -> Invoice:
-        return read_invoice(Answer(self.provider, request, response), asked=asked)
+    def _invoice(self, request: WireRequest, asked: str | None = None) -> Conversation[Invoice]:
+        # What reads answers comes with the first call, and before that is sent: should it fail to
+        # load, nothing has happened.
+        records = readers.tenant_records
+        response = yield request
+        return records.read_invoice(Answer(self.provider, request, response), asked=asked)
 
 
 def _one(invoice_id: str) -> str:
@@ -334,7 +332,7 @@ def _one(invoice_id: str) -> str:
 def _with_currency(given: Mapping[str, object]) -> dict[str, object]:
     """Let the currency of the total stand for the invoice's, so that the two always agree."""
     total = given.get("total")
-    if not isinstance(total, Money):
+    if not isinstance(total, model.Money):
         return dict(given)
     currency = given.get("currency", total.currency)
     if total.currency is not None and currency != total.currency:

@@ -22,18 +22,16 @@ https://sabi-docs.netlify.app/api/Katsu%20Pay/Invoice/update_invoice:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
-from typing import ClassVar, Final, Self, TypedDict
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import attrs
 
 from billingual.capabilities import Capabilities, Feature
-from billingual.dialects._codec import Number
+from billingual.dialects import _readers as readers
 from billingual.dialects._fields import moment_with_milliseconds, uuid
 from billingual.dialects._http import Answer, write_request
-from billingual.dialects._records import moment, status_of, unclear_moments, unknown
-from billingual.errors import ConfigurationError, InvalidInputError, RejectedError
-from billingual.model import Receipt, Replacement, checked_text
+from billingual.errors import ConfigurationError, InvalidInputError
+from billingual.model import checked_text
 from billingual.outcome import Safety
 from billingual.protocol import Dialect, Scope
 from billingual.wire import (
@@ -43,6 +41,9 @@ from billingual.wire import (
     encode_query,
     path_segment,
 )
+
+if TYPE_CHECKING:
+    from billingual.model import Receipt, Replacement
 
 __all__ = ["V1Dialect"]
 
@@ -67,25 +68,6 @@ CAPABILITIES: Final = Capabilities(
         ),
     },
 )  # fmt: skip
-
-
-class _Identified(TypedDict):
-    invoiceId: str
-
-
-class ReceiptRecord(_Identified, total=False):
-    """Either shape of the answer: the schema's two fields, or the example's seven."""
-
-    amount: Number | None
-    currency: object
-    status: str | None
-    counterpartyId: str | None
-    counterPartyId: str | None
-    createdDate: str | None
-    dueDate: str | None
-
-
-_MAPPED: Final = frozenset(ReceiptRecord.__annotations__)
 
 
 def _for_provider(dialect: V1Dialect) -> Capabilities:
@@ -147,7 +129,7 @@ class V1Dialect(Dialect):
         Raises:
             ProviderError: if the status, ``succeeded`` or the lack of a payload says no.
         """
-        _open(Answer(self.provider, request, response))
+        readers.v1_answers.open_answer(Answer(self.provider, request, response))
 
     def replace(self, invoice_id: str, replacement: Replacement) -> Conversation[Receipt]:
         """Put a whole document in the place of one invoice.
@@ -160,8 +142,10 @@ class V1Dialect(Dialect):
         path = _ROUTE.replace("{version}", self.api_version)
         query = encode_query([("version", self.api_version)] if self.version_param else [])
         request = write_request("PUT", path + query, _ROUTE, _safety(replacement), body=body)
+        # Loaded with the first call; before that is sent, lest it fail afterwards.
+        answers = readers.v1_answers
         response = yield request
-        return _receipt(Answer(self.provider, request, response), invoice_id)
+        return answers.read_receipt(Answer(self.provider, request, response), invoice_id)
 
     def _body(self, invoice_id: str, given: Replacement) -> dict[str, object]:
         discount = given.discount
@@ -224,53 +208,3 @@ def _safety(given: Replacement) -> Safety:
         given.remind_on_due_date,
     )
     return Safety.SIDE_EFFECTS if any(mails) else Safety.IDEMPOTENT
-
-
-def _open(answer: Answer) -> tuple[dict[str, object], object, str]:
-    """Judge an answer in three layers; return its body, its payload and where that stands."""
-    answer.refuse_status()
-    body = answer.read()
-    succeeded = body.get("succeeded")
-    if succeeded is False:
-        raise answer.refusal(RejectedError)
-    if succeeded is not None and succeeded is not True:
-        raise answer.unreadable("$.succeeded", "it is neither true nor false")
-    if succeeded is None:
-        if not isinstance(body.get("invoiceId"), str):
-            raise answer.unreadable("$", "there is neither 'succeeded' nor a bare invoice")
-        return body, body, "$"
-    if not isinstance(body.get("data"), dict):
-        raise answer.unreadable("$.data", "there is no payload")
-    return body, body["data"], "$.data"
-
-
-def _receipt(answer: Answer, asked: str) -> Receipt:
-    body, payload, path = _open(answer)
-    record = answer.record(payload, ReceiptRecord, path)
-    # The id of the printed example is no UUID, so a bare invoice may go by another.
-    by_schema = payload is not body
-    answer.refuse_other(
-        record["invoiceId"].lower(), asked.lower() if by_schema else None, f"{path}.invoiceId"
-    )
-    extra = unknown(record, _MAPPED)
-    if by_schema:
-        outside = unknown(body, {"succeeded", "data"})
-        extra = {**{name: value for name, value in outside.items() if value}, **extra}
-    amount, currency, status = record.get("amount"), record.get("currency"), record.get("status")
-    small, capital = record.get("counterpartyId"), record.get("counterPartyId")
-    if currency is not None and not isinstance(currency, str):
-        extra["currency"] = currency
-    if small is not None and capital is not None:
-        extra["counterPartyId"] = capital
-    extra |= unclear_moments(record, ("createdDate", "dueDate"))
-    return Receipt(
-        id=record["invoiceId"],
-        amount=None if amount is None else Decimal(amount),
-        currency=currency if isinstance(currency, str) else None,
-        status=status_of(status),
-        counterparty=small or capital,
-        created_at=moment(record.get("createdDate")),
-        due_at=moment(record.get("dueDate")),
-        extra=extra,
-        raw=body,
-    )

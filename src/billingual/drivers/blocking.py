@@ -25,13 +25,15 @@ from collections.abc import (
 )
 from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import Context, copy_context
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from billingual.driver import Walk
 from billingual.drivers.clock import SystemClock
 from billingual.drivers.place import RunPlace
-from billingual.drivers.thread_crew import ThreadCrew
 from billingual.errors import InternalError
+
+if TYPE_CHECKING:
+    from billingual.drivers.thread_crew import ThreadCrew
 
 __all__ = ["SteppingDriver", "iterate", "lacks_a_loop", "step"]
 
@@ -64,12 +66,14 @@ class LoopWatch:
 
 
 def _on_a_loop() -> bool:
-    # Modules that were never imported run no loop, and are not imported to be asked.
+    # Modules that were never imported run no loop, and are not imported to be asked. Nor do those
+    # that another thread, or greenlet, is still importing.
     modules = sys.modules
-    asyncio, trio = modules.get("asyncio"), modules.get("trio")
-    if asyncio is not None and asyncio._get_running_loop() is not None:  # noqa: SLF001 - exported
+    running = getattr(modules.get("asyncio"), "_get_running_loop", None)
+    if running is not None and running() is not None:
         return True
-    return trio is not None and trio.lowlevel.in_trio_run()
+    in_trio = getattr(getattr(modules.get("trio"), "lowlevel", None), "in_trio_run", None)
+    return in_trio is not None and bool(in_trio())
 
 
 def _in_a_notebook() -> bool:
@@ -119,6 +123,8 @@ class SteppingDriver(LoopWatch, SystemClock):
 
     def crew(self, most: int) -> ThreadCrew:
         """Make a crew of at most *most* threads."""
+        from billingual.drivers.thread_crew import ThreadCrew  # noqa: PLC0415 - seldom wanted
+
         return ThreadCrew(most, step)
 
     def for_threads(self) -> SteppingDriver:

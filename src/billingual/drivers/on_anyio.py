@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
-import anyio.to_thread
 
-from billingual.drivers.blocking import SteppingDriver
 from billingual.drivers.clock import SystemClock
 from billingual.drivers.loop_slots import LoopSlots
 from billingual.drivers.place import RunPlace
-from billingual.drivers.task_crew import TaskCrew
+
+if TYPE_CHECKING:
+    from billingual.drivers.blocking import SteppingDriver
+    from billingual.drivers.task_crew import TaskCrew
 
 __all__ = ["AnyioDriver"]
 
@@ -31,9 +31,8 @@ class AnyioDriver(SystemClock):
 
     def place(self) -> RunPlace:
         """Return process and event loop: a connection works in both only."""
-        try:
-            loop: object = asyncio.get_running_loop()
-        except RuntimeError:
+        loop: object = _running_loop()
+        if loop is None:
             trio = sys.modules["trio"]
             loop = trio.lowlevel.current_trio_token()
         return RunPlace(os.getpid(), loop)
@@ -44,10 +43,8 @@ class AnyioDriver(SystemClock):
 
     def slots(self, count: int) -> TaskSlots | LoopSlots:
         """Make *count* places that tasks of the running event loop wait for in turn."""
-        try:
-            return LoopSlots(count, asyncio.get_running_loop())
-        except RuntimeError:
-            return TaskSlots(count)
+        loop = _running_loop()
+        return TaskSlots(count) if loop is None else LoopSlots(count, loop)
 
     def unhurried(self) -> AbstractContextManager[object]:
         """Hold cancellation back for a short clean-up."""
@@ -83,15 +80,28 @@ class AnyioDriver(SystemClock):
 
     def crew(self, most: int) -> TaskCrew:
         """Make a crew of at most *most* tasks on the running event loop."""
+        from billingual.drivers.task_crew import TaskCrew  # noqa: PLC0415 - seldom wanted
+
         return TaskCrew(most, self.place(), self.place)
 
     def for_threads(self) -> SteppingDriver:
         """Return a driver that blocks."""
+        from billingual.drivers.blocking import SteppingDriver  # noqa: PLC0415 - seldom wanted
+
         return SteppingDriver()
 
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Call it in a worker thread."""
+        import anyio.to_thread  # noqa: PLC0415 - seldom wanted
+
         return await anyio.to_thread.run_sync(call)
+
+
+def _running_loop() -> Any:
+    """Return the event loop of asyncio that runs in this thread; None where none does."""
+    # What was never imported runs nothing; under trio an import would be for nothing.
+    running = getattr(sys.modules.get("asyncio"), "_get_running_loop", None)
+    return None if running is None else running()
 
 
 class TaskSlots:

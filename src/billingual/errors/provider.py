@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from billingual.errors.root import BillingualError
@@ -60,6 +59,8 @@ class ProviderError(BillingualError):
 
     def json(self) -> Any:
         """Read the answer's body as JSON, leniently, or return None where it is none."""
+        import json  # noqa: PLC0415 - whoever asks for it pays for it
+
         try:
             return json.loads(self.exchange.body)
         except (ValueError, RecursionError):

@@ -14,7 +14,7 @@ from billingual.model.money import Money
 from billingual.model.openenum import CollectionMethod, Kind, Status
 from billingual.model.party import Party
 
-__all__ = ["Invoice", "InvoiceSummary", "Receipt"]
+__all__ = ["Invoice", "InvoiceSummary"]
 
 
 @attrs.frozen(kw_only=True)
@@ -97,31 +97,3 @@ class Invoice(InvoiceSummary):
     fields: tuple[CustomField, ...] = ()
     notes: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     exchange_rate: Decimal | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Receipt:
-    """All that a provider tells after it replaced an invoice: not an invoice.
-
-    Attributes:
-        id: the provider's id of the invoice.
-        amount: in *major* units, exactly as the provider wrote it; not Money, because its
-            currency and rounding are not documented.
-        currency: the provider's word, where it gives one.
-        status: the provider's word, where it gives one.
-        counterparty: the buyer's id, where it gives one.
-        created_at: where it gives one.
-        due_at: where it gives one.
-        extra: what no attribute here has a name for.
-        raw: the payload as it came, parsed.
-    """
-
-    id: str
-    amount: Decimal | None = None
-    currency: str | None = None
-    status: Status | None = None
-    counterparty: str | None = None
-    created_at: datetime | None = None
-    due_at: datetime | None = None
-    extra: Mapping[str, object] = attrs.field(factory=dict, repr=False)
-    raw: Mapping[str, object] = attrs.field(factory=dict, repr=False, eq=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 from billingual.wire import Headers
 
@@ -52,6 +51,8 @@ def retry_after_s(text: str | None, wall: float) -> float | None:
     seconds = _number(text)
     if seconds is not None:
         return seconds
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - few answers say a date
+
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError):

@@ -5,8 +5,6 @@ Evidence is named here once, so that the same failure weighs the same whichever 
 
 from __future__ import annotations
 
-import socket
-import ssl
 from typing import Final
 
 from billingual.errors import TransportError
@@ -28,6 +26,9 @@ def unwritable(what: str) -> TransportError:
 
 def reason(error: BaseException | None) -> str:
     """Say why no connection stood, and what to look at; empty where the system does not tell."""
+    import socket  # noqa: PLC0415 - of the first failure; a network has brought it anyway
+    import ssl  # noqa: PLC0415 - as above
+
     while error is not None:
         # A library's own subclass may lack what Python's class always has.
         refused = getattr(error, "verify_message", "")

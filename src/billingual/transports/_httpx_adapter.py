@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from billingual.errors import BillingualError, ConfigurationError
 from billingual.protocol import TransportOptions
 from billingual.transports._failures import unwritable
-from billingual.transports._httpx_dialogue import Writer
 from billingual.transports._httpx_family import Family
-from billingual.transports._httpx_lanes import AsyncLane, BlockingLane, HttpxLane
 from billingual.transports._lane_transport import LaneTransport
 from billingual.wire import Bounds, WireRequest, WireResponse
+
+if TYPE_CHECKING:
+    from billingual.transports._httpx_dialogue import Writer
+    from billingual.transports._httpx_lanes import HttpxLane
 
 __all__ = ["FamilyTransport"]
 
 
-class FamilyTransport(LaneTransport[HttpxLane]):
+class FamilyTransport(LaneTransport["HttpxLane"]):
     """Send through lanes; for tasks and threads to share.
 
     A lane connects by the library's network layer and speaks by its engine, h11. What the library
@@ -29,14 +31,15 @@ class FamilyTransport(LaneTransport[HttpxLane]):
 
     def __init__(self, options: TransportOptions) -> None:
         super().__init__(options)
-        self._writer = Writer()
+        self._writer: Writer | None = None
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* once; see :class:`billingual.protocol.Transport`."""
         options = self._options
         if options.proxy is not None or not self.family.is_as_made(blocks=options.driver.blocks):
             return await self._send_through(request, bounds)
-        outgoing = self._writer.write(request)
+        writer = self._writer or self._first_writer()
+        outgoing = writer.write(request)
         origin = outgoing.origin
         return await self._carry(
             lambda lane: lane.exchange(outgoing, bounds),
@@ -44,6 +47,13 @@ class FamilyTransport(LaneTransport[HttpxLane]):
             secure=origin.scheme == "https",
             bounds=bounds,
         )
+
+    def _first_writer(self) -> Writer:
+        # The engine is not imported before it is asked for anything.
+        from billingual.transports._httpx_dialogue import Writer  # noqa: PLC0415 - as said
+
+        self._writer = Writer()
+        return self._writer
 
     async def _send_through(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         outgoing = self.family.outgoing(request, bounds)
@@ -55,25 +65,33 @@ class FamilyTransport(LaneTransport[HttpxLane]):
         )
 
     def _translated(self, url: object, error: Exception, lane: HttpxLane) -> BillingualError | None:
-        http = self.family.http
         if self.family.knows(error):
             return self.family.translated(error, url, lane.watch.evidence())
-        if isinstance(error, (UnicodeError, OverflowError, http.InvalidURL)):
+        if isinstance(error, (UnicodeError, OverflowError)) or self.family.is_no_address(error):
             return unwritable(type(error).__name__)
         if isinstance(error, (OSError, ExceptionGroup)):
             # Neither the core nor anyio translates everything: a refused client certificate, say.
             watch = lane.watch
-            kind = http.NetworkError if watch.connected else http.ConnectError
+            core = self.family.core
+            kind = core.NetworkError if watch.connected else core.ConnectError
             return self.family.translated(kind("?"), url, watch.evidence())
         return None
 
     def _lane(self, *, secure: bool) -> HttpxLane:
+        from billingual.transports._httpx_lanes import (  # noqa: PLC0415 - of the first request
+            AsyncLane,
+            BlockingLane,
+        )
+
         family, options = self.family, self._options
         try:
             if options.driver.blocks:
                 return BlockingLane(family, options, secure=secure)
             return AsyncLane(family, options, secure=secure)
-        except (ValueError, ImportError, family.http.InvalidURL) as error:
+        except Exception as error:
+            refused = isinstance(error, (ValueError, ImportError)) or family.is_no_address(error)
+            if options.proxy is None or not refused:
+                raise
             problem = type(error).__name__
         raise ConfigurationError(
             f"the proxy's URL cannot be used ({problem} of {family.name}); give an http:// or "

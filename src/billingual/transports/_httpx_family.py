@@ -3,16 +3,21 @@
 Their classes are disjoint, so each exception and each type is looked up in the module that owns
 it: the library, its core, or h11 below both. Their own text may quote a header, so it is dropped
 and only the class name is kept.
+
+None of them is imported before it is needed, and the library itself seldom is: its core and h11
+carry a request, and what nobody has imported raises nothing, and has been put in nobody's place.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import functools
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from importlib import import_module
 from types import FunctionType
 from typing import Any, Final, Self
 
 import attrs
-import h11
 
 from billingual.errors import (
     ConnectionLostError,
@@ -57,61 +62,70 @@ class Family:
     """One library of the family.
 
     Attributes:
-        name: the library's name, for errors.
-        http: its module, like httpx.
-        core: the module it is built on, like httpcore.
+        name: the library's name, and that of its module.
+        core_name: the name of the module it is built on.
         extra: what to install for proxies of SOCKS.
     """
 
     name: str
-    http: Any = attrs.field(repr=False)
-    core: Any = attrs.field(repr=False)
+    core_name: str
     extra: str
-    _table: dict[type[Exception], _Row] = attrs.field(init=False, repr=False)
-    _body: type[Any] = attrs.field(init=False, repr=False)
+    _imported: dict[str, Any] = attrs.field(init=False, repr=False, factory=dict)
     _genuine: list[tuple[object, ...]] = attrs.field(init=False, repr=False, factory=list)
 
-    def __attrs_post_init__(self) -> None:
-        owners = (self.http, self.core, h11)
-        table = {
-            getattr(owner, name): row
-            for name, row in _TABLE.items()
-            for owner in owners
-            if hasattr(owner, name)
-        }
-        object.__setattr__(self, "_table", table)
-        bases = (_Body, self.http.AsyncByteStream, self.http.SyncByteStream)
-        object.__setattr__(self, "_body", type("_Body", bases, {}))
+    @property
+    def http(self) -> Any:
+        """The library's module, imported if need be."""
+        return self._imported.get(self.name) or self._import(self.name)
+
+    @property
+    def core(self) -> Any:
+        """The module it is built on, imported if need be."""
+        return self._imported.get(self.core_name) or self._import(self.core_name)
+
+    def _import(self, name: str) -> Any:
+        module = self._imported[name] = import_module(name)
+        return module
+
+    def _met(self, name: str) -> Any:
+        """Return a module if somebody has imported it, or None."""
+        if name in self._imported:
+            return self._imported[name]
+        # Another thread may be at it still: it is waited for.
+        return self._import(name) if name in sys.modules else None
 
     def is_as_made(self, *, blocks: bool) -> bool:
         """Tell whether nobody has put anything of their own where the library sends requests.
 
         Mocks and instrumentations do, and expect to be asked.
         """
-        http, core = self.http, self.core
-        found = (
+        http, core = self._met(self.name), self._met(self.core_name)
+        if core is None:
+            return True  # the library imports it
+        found: tuple[object, ...] = (
             (
-                http.HTTPTransport.handle_request,
                 core.ConnectionPool.handle_request,
                 core.HTTPConnection.handle_request,
                 core.HTTP11Connection.handle_request,
+                http and http.HTTPTransport.handle_request,
             )
             if blocks
             else (
-                http.AsyncHTTPTransport.handle_async_request,
                 core.AsyncConnectionPool.handle_async_request,
                 core.AsyncHTTPConnection.handle_async_request,
                 core.AsyncHTTP11Connection.handle_async_request,
+                http and http.AsyncHTTPTransport.handle_async_request,
             )
         )
         if found in self._genuine:
             return True
         # A wrapper may take over the names of what it wraps, but not where it was written.
-        names = {http.__name__, core.__name__}
+        names = {self.name, self.core_name}
         genuine = all(
             isinstance(each, FunctionType)
             and each.__globals__.get("__name__", "").partition(".")[0] in names
             for each in found
+            if each is not None
         )
         if genuine:
             self._genuine.append(found)
@@ -119,7 +133,19 @@ class Family:
 
     def knows(self, error: Exception) -> bool:
         """Tell whether *error* is of the library, its core or h11."""
-        return isinstance(error, self.http.HTTPError) or type(error) in self._table
+        http = self._met(self.name)
+        return (http is not None and isinstance(error, http.HTTPError)) or (
+            type(error) in self._table()
+        )
+
+    def is_no_address(self, error: Exception) -> bool:
+        """Tell whether the library says with *error* that it cannot read a URL."""
+        http = self._met(self.name)
+        return http is not None and isinstance(error, http.InvalidURL)
+
+    def _table(self) -> Mapping[type[Exception], _Row]:
+        owners = (self._met(name) for name in (self.name, self.core_name, "h11"))
+        return _rows(*(each for each in owners if each is not None))
 
     def outgoing(self, request: WireRequest, bounds: Bounds) -> Any:
         """Make the library's request.
@@ -146,14 +172,15 @@ class Family:
         except (self.http.InvalidURL, UnicodeError) as error:
             failure = unwritable(type(error).__name__)
         else:
-            outgoing.stream = self._body(request.body)
+            outgoing.stream = _body_class(self.http)(request.body)
             return outgoing
         raise failure
 
     def translated(self, error: Exception, url: Any, seen: Evidence) -> TransportError:
         """Find the most specific row for an exception; what the wire saw goes first."""
+        table = self._table()
         kind, evidence, what = next(
-            (self._table[each] for each in type(error).__mro__ if each in self._table),
+            (table[each] for each in type(error).__mro__ if each in table),
             _TABLE["TransportError"],
         )
         if kind in {TimedOutError, ConnectionLostError} and seen.connected:
@@ -161,6 +188,23 @@ class Family:
         where = url if isinstance(url, str) else f"{url.scheme}://{url.netloc.decode('ascii')}"
         what = reason(error) or what
         return kind(f"{where}: {what} ({type(error).__name__} of {self.name}).", evidence=evidence)
+
+
+@functools.cache
+def _rows(*owners: Any) -> Mapping[type[Exception], _Row]:
+    """Look the rows up in the modules that own the classes."""
+    return {
+        getattr(owner, name): row
+        for name, row in _TABLE.items()
+        for owner in owners
+        if hasattr(owner, name)
+    }
+
+
+@functools.cache
+def _body_class(http: Any) -> type[Any]:
+    """Make the class of bodies that one library takes."""
+    return type("_Body", (_Body, http.AsyncByteStream, http.SyncByteStream), {})
 
 
 class _Body:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import functools
 import ssl
 
-from billingual.tls import Tls
-
 __all__ = ["default_context", "no_trust"]
 
 
 @functools.cache
 def default_context() -> ssl.SSLContext:
     """Return the shared context: hosts and certificates checked."""
+    from billingual.tls import Tls  # noqa: PLC0415 - plain http never needs it
+
     return Tls().context()
 
 

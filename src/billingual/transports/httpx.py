@@ -2,18 +2,16 @@
 
 It uses what httpx is built on, httpcore's network layer and h11, and for proxies its transport; its
 client never: no redirects, no cookies, no environment, no retries, and no log lines with full URLs.
-Nothing of httpx leaves this package, its exceptions included.
+Nothing of httpx leaves this package, its exceptions included; what is not needed is not imported.
 
 Whoever puts something in the place of httpx's own sending, a mock in a test or an instrumentation,
-is asked all the same.
+is asked all the same. What waits for the import of httpx, to do so then, waits in vain in a program
+that does not import it: nothing here needs it.
 """
 
 from __future__ import annotations
 
 from typing import Final
-
-import httpcore
-import httpx
 
 from billingual.transports._httpx_adapter import FamilyTransport
 from billingual.transports._httpx_family import Family
@@ -29,7 +27,7 @@ class HttpxTransport(FamilyTransport):
     """
 
     library: Final = "httpx"
-    family = Family("httpx", httpx, httpcore, "httpx[socks]")
+    family = Family("httpx", "httpcore", "httpx[socks]")
 
 
 _translated = HttpxTransport.family.translated

@@ -6,15 +6,18 @@ the library's own choice, the operating system's roots, is not used.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Final
-
-import httpcore2
-import httpx2
 
 from billingual.transports._httpx_adapter import FamilyTransport
 from billingual.transports._httpx_family import Family
 
 __all__ = ["Httpx2Transport"]
+
+# It is imported with the first request; that it is missing is said when a client is made.
+for _name in ("httpx2", "httpcore2"):
+    if find_spec(_name) is None:
+        raise ModuleNotFoundError(f"No module named {_name!r}", name=_name)
 
 
 class Httpx2Transport(FamilyTransport):
@@ -25,4 +28,4 @@ class Httpx2Transport(FamilyTransport):
     """
 
     library: Final = "httpx2"
-    family = Family("httpx2", httpx2, httpcore2, "httpx2[socks]")
+    family = Family("httpx2", "httpcore2", "httpx2[socks]")

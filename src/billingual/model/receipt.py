@@ -1,0 +1,41 @@
+"""What is read where a provider replaces an invoice and does not show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+import attrs
+
+from billingual.model.openenum import Status
+
+__all__ = ["Receipt"]
+
+
+@attrs.frozen(kw_only=True)
+class Receipt:
+    """All that a provider tells after it replaced an invoice: not an invoice.
+
+    Attributes:
+        id: the provider's id of the invoice.
+        amount: in *major* units, exactly as the provider wrote it; not Money, because its
+            currency and rounding are not documented.
+        currency: the provider's word, where it gives one.
+        status: the provider's word, where it gives one.
+        counterparty: the buyer's id, where it gives one.
+        created_at: where it gives one.
+        due_at: where it gives one.
+        extra: what no attribute here has a name for.
+        raw: the payload as it came, parsed.
+    """
+
+    id: str
+    amount: Decimal | None = None
+    currency: str | None = None
+    status: Status | None = None
+    counterparty: str | None = None
+    created_at: datetime | None = None
+    due_at: datetime | None = None
+    extra: Mapping[str, object] = attrs.field(factory=dict, repr=False)
+    raw: Mapping[str, object] = attrs.field(factory=dict, repr=False, eq=False)
