@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from decimal import Decimal
 
 import pytest
 
@@ -127,3 +128,28 @@ async def test_no_place_is_lost_or_made_by_cancelling_at_random() -> None:
 
     assert most == 3
     assert [await slots.acquire(0) for _ in range(4)] == [True, True, True, False]
+
+
+async def test_one_who_is_closed_while_waiting_takes_nothing() -> None:
+    """A coroutine that nobody drives on leaves the line as a cancelled one does."""
+    slots = a_place()
+    await slots.acquire(LONG_S)
+    waits = slots.acquire(LONG_S)
+    waits.send(None)
+
+    waits.close()
+    slots.release()
+
+    assert await slots.acquire(0) is True
+
+
+async def test_one_who_cannot_wait_takes_nothing() -> None:
+    """Where the event loop refuses the timer, nobody stands in line."""
+    slots = a_place()
+    await slots.acquire(LONG_S)
+
+    with pytest.raises(TypeError):
+        await slots.acquire(Decimal(1))  # type: ignore[arg-type]  # no loop adds it to its time
+    slots.release()
+
+    assert await slots.acquire(0) is True

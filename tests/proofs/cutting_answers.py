@@ -172,12 +172,11 @@ def judge(case: AnswerCase, ended: Ended) -> str | None:
 def judge_tls(case: AnswerCase, ended: Ended) -> str | None:
     """Say what is wrong with the end of a call under TLS.
 
-    The ssl module of a blocking socket passes a reset off as an end, so there it may be either.
+    There an end without a farewell is nobody's word, so a body without a length is whole never.
     """
-    problem = judge(case, ended)
-    if problem is not None and case.then == "reset":
-        problem = judge(attrs.evolve(case, then="fin"), ended)
-    return problem
+    if case.then == "fin" and case.framing.startswith("close"):
+        case = attrs.evolve(case, then="reset")
+    return judge(case, ended)
 
 
 def is_a_race(case: AnswerCase) -> bool:

@@ -84,8 +84,8 @@ def test_a_read_that_is_cut_is_made_again_and_a_write_never(face: str, proof: An
 
 
 @pytest.mark.parametrize("face", FACES)
-def test_tls_changes_nothing(face: str, proof: Any) -> None:
-    """The same holds under TLS, where the end comes without the farewell that TLS asks for."""
+def test_under_tls_an_end_without_a_farewell_is_no_end(face: str, proof: Any) -> None:
+    """The same holds there, and what has no length of its own is never whole."""
     cases = drawn(proof.seed + 3, proof.amount(45, 1_500))
 
     found = complaints(face, cases, judge_tls, Setting(tls=tls_pair()))

@@ -102,10 +102,8 @@ def test_tls_keeps_its_connection_too(looped: Link) -> None:
 
 
 @contextlib.contextmanager
-def tls_server(
-    context: ssl.SSLContext, takes: int, answer: bytes = b"", *, ends: bool = False
-) -> Iterator[str]:
-    """Shake hands, take so many bytes, answer, and then wait or end; yield the URL."""
+def tls_server(context: ssl.SSLContext, takes: int, answer: bytes = b"") -> Iterator[str]:
+    """Shake hands, take so many bytes, answer, and then wait; yield the URL."""
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -116,8 +114,7 @@ def tls_server(
                 while left > 0:
                     left -= len(secure.recv(65_536))
                 secure.sendall(answer)
-                if not ends:
-                    over.wait(10)
+                over.wait(10)
 
         server = threading.Thread(target=serve, daemon=True)
         server.start()
@@ -180,16 +177,6 @@ def test_an_answer_in_many_pieces_is_one_answer(looped: Link, serve: Any, say: A
 
     assert (plain.body, in_chunks.body) == (body, BODY * 500)
     assert server.connections == 1
-
-
-def test_an_end_without_a_farewell_of_tls_is_an_end(looped: Link) -> None:
-    """Servers that leave so are many; a body without a length is whole then, as in httpx."""
-    theirs, ours = secured()
-    answer = b"HTTP/1.1 200 OK\r\n\r\nall of it"
-    with tls_server(theirs, 10, answer, ends=True) as url:
-        response = looped.send(a_request(url), bounds(), tls=ours)
-
-    assert response.body == b"all of it"
 
 
 def test_a_connection_serves_one_origin(looped: Link, serve: Any, say: Any) -> None:

@@ -35,12 +35,13 @@ class LoopSlots:
         if seconds <= 0:
             return False
         turn = self._loop.create_future()
-        self._waiting.append(turn)
+        # First what may fail: a place handed to nobody would be lost.
         timer = self._loop.call_later(seconds, self._give_up, turn)
+        self._waiting.append(turn)
         try:
             taken: bool = await turn
         except BaseException:
-            if turn.cancelled():
+            if turn.cancelled() or not turn.done():
                 self._leave(turn)
             elif turn.result():
                 # Handed over as the task was cancelled.

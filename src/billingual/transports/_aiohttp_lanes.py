@@ -13,16 +13,17 @@ from typing import Any, Final
 import aiohttp
 import attrs
 from aiohttp.connector import Connection
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from billingual.driver import Place
-from billingual.errors import ConfigurationError
+from billingual.errors import ConfigurationError, TransportError
 from billingual.outcome import Evidence
 from billingual.protocol import TransportOptions
 from billingual.transports._address import Origin, check_headers, parted
 from billingual.transports._aiohttp_protocol import SHORTEST_S, WatchedProtocol
 from billingual.transports._body import BodyReader
-from billingual.transports._failures import NOTHING
+from billingual.transports._failures import NOTHING, unwritable
 from billingual.transports._parting import end_transport
 from billingual.transports._trust import default_context, no_trust
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
@@ -38,6 +39,7 @@ _FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
 _KNOWN: Final = 16
 # Answers that come before the answer proper; after 101 there is none.
 _BEFOREHAND: Final = frozenset({100, *range(102, 200)})
+_FIRST_FINAL: Final = 200
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -121,18 +123,29 @@ class Writer:
         Raises:
             TransportError: if it cannot be written as HTTP; nothing of it is quoted.
         """
-        known = self._known.get((request.method, *request.headers))
-        origin, target = parted(request.url)
-        return Outgoing(request, origin, target, *(known or self._written(request)))
+        try:
+            known = self._known.get((request.method, *request.headers))
+            origin, target = parted(request.url)
+            return Outgoing(request, origin, target, *(known or self._written(request)))
+        except TransportError as error:
+            failure = error
+        try:
+            # Bare, so that no frame with the headers hangs on it.
+            raise failure.with_traceback(None)
+        finally:
+            del failure
 
     def _written(self, request: WireRequest) -> tuple[str, bool]:
         check_headers(request)
+        hosts = request.headers.get_all("host")
+        if len(hosts) > 1:
+            raise unwritable("its headers contradict each other")
         lines = [
             f"{name}: {value}\r\n"
             for name, value in request.headers
             if name.lower() not in _FRAMING
         ]
-        known = "".join(lines), "host" in request.headers
+        known = "".join(lines), bool(hosts)
         if len(self._known) >= _KNOWN:
             self._known.clear()
         self._known[(request.method, *request.headers)] = known
@@ -193,23 +206,27 @@ class AiohttpLane:
             if message.code not in _BEFOREHAND:
                 break
             protocol.wait_for_more()
-        self._status = message.code
+        if message.code < _FIRST_FINAL:
+            raise HttpProcessingError(code=message.code, message="this is no answer")
+        status = self._status = message.code
         complete = protocol.is_sent() or None
         coding = message.headers.get("Content-Encoding")
+        headers = _headers(message)
+        # Tracebacks may show variables, and this one shows its cookies.
+        del message
         body = payload.read_nowait() if payload.is_eof() else None
         if body is None or not _is_plain(body, coding, bounds):
-            reader = BodyReader(coding, bounds, status=message.code, request_complete=complete)
+            reader = BodyReader(coding, bounds, status=status, request_complete=complete)
             body = await _read(body, payload, reader)
         if not protocol.rest():
             self._part()
-        return _answer(message, body, complete=complete)
+        return WireResponse(status=status, headers=headers, body=body, request_complete=complete)
 
     async def aclose(self) -> None:
         """Close the connection; all that matters is done before the first wait."""
         self._part()
         for each in list(self.open):
-            if each.below is not None:
-                each.below.abort()
+            each.end()
         await self._connector.close()
 
     def drop(self, place: Place) -> bool:
@@ -241,8 +258,8 @@ class AiohttpLane:
     def _part(self) -> None:
         """Close the connection there was."""
         protocol, self._protocol = self._protocol, None
-        if protocol is not None and protocol.below is not None:
-            protocol.below.abort()
+        if protocol is not None:
+            protocol.end()
 
     def _head(self, outgoing: Outgoing) -> bytes:
         """Write the request's head; nothing is added to it but the host and the length."""
@@ -280,8 +297,7 @@ async def _read(piece: bytes | None, payload: aiohttp.StreamReader, reader: Body
     return reader.finish()
 
 
-def _answer(message: Any, body: bytes, *, complete: bool | None) -> WireResponse:
-    headers = [(str(name, "latin-1"), str(value, "latin-1")) for name, value in message.raw_headers]
-    return WireResponse(
-        status=message.code, headers=Headers(headers), body=body, request_complete=complete
+def _headers(message: Any) -> Headers:
+    return Headers(
+        [(str(name, "latin-1"), str(value, "latin-1")) for name, value in message.raw_headers]
     )

@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
 from billingual.outcome import Evidence
-from billingual.transports._readable import Readable
+from billingual.transports._readable import Readable, said_farewell
 from billingual.wire import Bounds
 
 __all__ = ["SHORTEST_S", "WatchedProtocol"]
@@ -43,7 +43,7 @@ class WatchedProtocol(ResponseHandler):
         self._keepalive_s = keepalive_s
         self._bounds: Bounds | None = None
         self._rest: memoryview | None = None
-        self._secure = False
+        self._secure: Any = None
         self._idle = False
         self._due = 0.0
         self._timer: Any = None
@@ -64,6 +64,7 @@ class WatchedProtocol(ResponseHandler):
 
         Raises:
             ClientConnectionResetError: if the connection has ended.
+            SocketTimeoutError: if no time is left for an answer: what is not sent stays clear.
         """
         self._bounds = bounds
         self._idle = self._begun = self._handed_over = self._flushed = self._received = False
@@ -71,6 +72,8 @@ class WatchedProtocol(ResponseHandler):
         transport = self.transport
         if transport is None or transport.is_closing():
             raise aiohttp.ClientConnectionResetError("the connection has ended")
+        if bounds.deadline.left() <= 0:
+            raise aiohttp.SocketTimeoutError("the deadline passed before the request")
         self.set_response_params(
             skip_payload=without_body, read_until_eof=True, auto_decompress=False
         )
@@ -99,6 +102,13 @@ class WatchedProtocol(ResponseHandler):
         self._until(self._loop.time() + self._keepalive_s)
         return True
 
+    def end(self) -> None:
+        """End the connection, without a farewell."""
+        # What was raised holds the frames that hold this: a circle would wait for the collector.
+        self._exception = None
+        if self.below is not None:
+            self.below.abort()
+
     def is_fit(self) -> bool:
         """Tell whether an exchange may begin: nothing came since the last one, and it is young."""
         transport = self.transport
@@ -124,7 +134,7 @@ class WatchedProtocol(ResponseHandler):
         """Note the connection."""
         super().connection_made(transport)
         self.below = transport
-        self._secure = transport.get_extra_info("sslcontext") is not None
+        self._secure = transport.get_extra_info("ssl_object")
         self._open.append(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -135,6 +145,12 @@ class WatchedProtocol(ResponseHandler):
         if self in self._open:
             self._open.remove(self)
         self.below = None
+        if exc is None and not said_farewell(self._secure):
+            exc = ConnectionResetError("the connection was cut")
+        payload = self._payload
+        if exc is not None and payload is not None and not payload.is_eof():
+            # To the parser a body without a length ends well however it ends.
+            payload.set_exception(aiohttp.ClientPayloadError("the answer broke off"))
         super().connection_lost(exc)
 
     def resume_writing(self) -> None:
@@ -180,10 +196,10 @@ class WatchedProtocol(ResponseHandler):
     def _look(self) -> None:
         """See whether the event loop has given all it was handed to the kernel."""
         transport = self.transport
-        if not self._handed_over or transport is None:
-            return
+        if not self._handed_over or transport is None or transport.is_closing():
+            return  # what closes has thrown its buffer away
         # Under TLS a second buffer lies below this one, out of sight.
-        hidden = self._secure and not self._received
+        hidden = self._secure is not None and not self._received
         self._flushed = not hidden and transport.get_write_buffer_size() == 0
 
     def _wait(self, seconds: float) -> None:

@@ -12,8 +12,10 @@ from typing import Any, Final
 import attrs
 import h11
 
+from billingual.errors import TimedOutError, TransportError
 from billingual.transports._address import Origin, check_headers, parted
 from billingual.transports._body import BodyReader
+from billingual.transports._failures import UNSENT, unwritable
 from billingual.transports._watch import Watch
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
@@ -26,6 +28,11 @@ _ONE_PIECE: Final = 64 * 1024
 _KNOWN: Final = 16
 _WITH_LENGTH: Final = frozenset({"PATCH", "POST", "PUT"})
 _END: Final = h11.EndOfMessage()
+_LOOKED_AT: Final = {
+    "content-encoding": "coding",
+    "content-length": "framing",
+    "transfer-encoding": "framing",
+}
 
 
 @attrs.define(eq=False)
@@ -55,6 +62,19 @@ class Writer:
         Raises:
             TransportError: if it cannot be written as HTTP; nothing of it is quoted.
         """
+        try:
+            return self._written(request)
+        except h11.LocalProtocolError:
+            failure = unwritable("its headers contradict each other")
+        except TransportError as error:
+            failure = error
+        try:
+            # Bare, so that no frame with the headers hangs on it.
+            raise failure.with_traceback(None)
+        finally:
+            del failure
+
+    def _written(self, request: WireRequest) -> Outgoing:
         origin, target = parted(request.url)
         body = request.body
         length = None if body is None else len(body)
@@ -91,13 +111,16 @@ def _fields(request: WireRequest, origin: Origin, length: int | None) -> list[tu
 class Dialogue:
     """The exchanges on one connection, one after another."""
 
-    __slots__ = ("_bounds", "_complete", "_headers", "_http", "_reader", "_status", "_watch")
+    __slots__ = (
+        "_bounds", "_complete", "_framings", "_headers", "_http", "_reader", "_status", "_watch",
+    )  # fmt: skip
 
     # Of the exchange under way; each is there once it is needed.
     _bounds: Bounds
     _status: int
     _headers: Headers
     _complete: bool | None
+    _framings: int
     _reader: BodyReader
 
     def __init__(self, watch: Watch) -> None:
@@ -105,7 +128,13 @@ class Dialogue:
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LARGEST_HEAD)
 
     def begin(self, outgoing: Outgoing, bounds: Bounds) -> list[bytes]:
-        """Begin with a request; return the pieces to send."""
+        """Begin with a request; return the pieces to send.
+
+        Raises:
+            TimedOutError: if no time is left for an answer: what is not sent stays clear.
+        """
+        if bounds.deadline.left() <= 0:
+            raise TimedOutError("the deadline passed before the request.", evidence=UNSENT)
         self._bounds = bounds
         http, body = self._http, outgoing.body
         pieces = [http.send(outgoing.head)]
@@ -113,7 +142,10 @@ class Dialogue:
             pieces += http.send_with_data_passthrough(h11.Data(data=body)) or ()
             if len(body) <= _ONE_PIECE:
                 pieces = [b"".join(pieces)]
-        http.send(_END)
+        # Of chunks that the caller asked for there is a last one.
+        last = http.send(_END)
+        if last:
+            pieces.append(last)
         return pieces
 
     def feed(self, data: bytes) -> bool:
@@ -155,8 +187,13 @@ class Dialogue:
     def may_go_on(self) -> bool:
         """Make ready for the next request; False if the connection is of no more use."""
         http = self._http
-        # Bytes after an answer would be taken for the next one.
-        if not (http.our_state is http.their_state is h11.DONE) or any(http.trailing_data):
+        # Bytes after an answer would be taken for the next one, and where an answer with two words
+        # of its length ends, not all may have seen alike.
+        if (
+            not (http.our_state is http.their_state is h11.DONE)
+            or any(http.trailing_data)
+            or self._framings > 1
+        ):
             return False
         http.start_next_cycle()
         del self._reader
@@ -165,14 +202,20 @@ class Dialogue:
     def _listen_to(self, response: h11.Response) -> None:
         self._status = self._watch.status = response.status_code
         self._complete = self._watch.request_complete()
-        self._headers = Headers(
-            [
-                (name.decode("latin-1"), value.decode("latin-1"))
-                for name, value in response.headers.raw_items()
-            ]
-        )
+        fields: list[tuple[str, str]] = []
+        codings: list[str] = []
+        self._framings = 0
+        for raw_name, raw_value in response.headers.raw_items():
+            name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+            fields.append((name, value))
+            kind = _LOOKED_AT.get(name.lower())
+            if kind == "coding":
+                codings.append(value)
+            elif kind is not None:
+                self._framings += 1
+        self._headers = Headers(fields)
         self._reader = BodyReader(
-            ", ".join(self._headers.get_all("content-encoding")),
+            ", ".join(codings),
             self._bounds,
             status=self._status,
             request_complete=self._complete,

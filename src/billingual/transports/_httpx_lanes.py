@@ -54,7 +54,7 @@ class _Lane:
     """What both halves keep of their connection."""
 
     def __init__(self, family: Family, options: TransportOptions, *, secure: bool) -> None:
-        self.watch = Watch(too_late=family.core.ReadTimeout)
+        self.watch = Watch(too_late=family.core.ReadTimeout, broken=family.core.ReadError)
         self._family = family
         self._options = options
         # Made before anything is sent: a file of authorities may be missing.
@@ -78,6 +78,10 @@ class _Lane:
         """Make ready for the next exchange; False if the connection is of no more use."""
         self._cold_at = self._options.driver.now() + self._options.keepalive_s
         return self.watch.request_complete() is True and self._dialogue.may_go_on()
+
+    def _left(self, by: float, bounds: Bounds) -> float:
+        """Say how long a handshake may take where the whole connection is to stand *by* then."""
+        return max(bounds.phase(by - self._options.driver.now()), _SHORTEST_S)
 
     def _port(self, origin: Origin) -> int:
         return origin.port or (443 if self._secure else 80)
@@ -154,19 +158,18 @@ class AsyncLane(_Lane):
         on_asyncio = hasattr(loop, "create_future")
         made = core.AnyIOBackend() if on_asyncio or loop is None else core.TrioBackend()
         backend = AsyncWatchedBackend(made, watch)
+        by = self._options.driver.now() + bounds.timeouts.connect
         within = bounds.phase(bounds.timeouts.connect)
         stream = await backend.connect_tcp(origin.host, self._port(origin), within)
         context = self._trust()
         line = taken_over(watch.async_stream, loop, watch, core) if on_asyncio else None
         if line is None:
             if context is not None:
-                within = bounds.phase(bounds.timeouts.connect)
-                stream = await stream.start_tls(context, origin.host, within)
+                stream = await stream.start_tls(context, origin.host, self._left(by, bounds))
             return AsyncStreamLine(stream, core)
         watch.async_stream = line
         if context is not None:
-            within = max(bounds.phase(bounds.timeouts.connect), _SHORTEST_S)
-            await line.start_tls(context, origin.host, within)
+            await line.start_tls(context, origin.host, self._left(by, bounds))
         return line
 
     def _through(self) -> AsyncLibrary:
@@ -231,12 +234,12 @@ class BlockingLane(_Lane):
     def _connected(self, origin: Origin, bounds: Bounds) -> StreamLine:
         core = self._family.core
         backend = WatchedBackend(core.SyncBackend(), self.watch)
+        by = self._options.driver.now() + bounds.timeouts.connect
         within = bounds.phase(bounds.timeouts.connect)
         stream = backend.connect_tcp(origin.host, self._port(origin), within)
         context = self._trust()
         if context is not None:
-            within = bounds.phase(bounds.timeouts.connect)
-            stream = stream.start_tls(context, origin.host, within)
+            stream = stream.start_tls(context, origin.host, self._left(by, bounds))
         return StreamLine(stream, core)
 
     def _through(self) -> Library:

@@ -14,7 +14,7 @@ from typing import Any
 from billingual.driver import Place
 from billingual.transports._httpx_dialogue import Dialogue
 from billingual.transports._parting import end_transport
-from billingual.transports._readable import Readable
+from billingual.transports._readable import Readable, said_farewell
 from billingual.transports._watch import Watch
 from billingual.wire import Bounds
 
@@ -30,10 +30,14 @@ def taken_over(stream: Any, loop: Any, watch: Watch, core: Any) -> LoopLine | No
     Raises:
         WriteError: of httpcore, if it has ended already.
     """
-    transport = getattr(getattr(stream, "_stream", None), "_transport", None)
-    if transport is None:
+    transport: Any = getattr(getattr(stream, "_stream", None), "_transport", None)
+    try:
+        before = transport.get_protocol()
+        usable = transport.get_extra_info("socket") and transport.get_write_buffer_size() == 0
+    except (AttributeError, NotImplementedError):
+        usable = False
+    if not usable:
         return None
-    before = transport.get_protocol()
     if (
         transport.is_closing()
         or getattr(before, "is_at_eof", False)
@@ -67,6 +71,7 @@ class LoopLine:
         self._dialogue: Dialogue | None = None
         self._failure: Exception | None = None
         self._flushed = False
+        self._left = 0
         self._waiter: Any = None
         self._due = 0.0
         self._timer: Any = None
@@ -97,14 +102,18 @@ class LoopLine:
         Raises:
             Exception: of httpcore, of h11 or of ours, whichever says what went wrong.
         """
+        if not self._open or self._below.is_closing():
+            # It may have ended with its handshake: nothing goes out, and no word of it would come.
+            raise self._core.WriteError("the connection ended before the request")
         self._dialogue, self._bounds, self._failure = dialogue, bounds, None
         self._flushed = False
         self._watch.wrote = True
         write = self._above.write
-        for piece in pieces:
-            write(piece)
+        while pieces:
+            write(pieces.pop(0))
         self._look()
         if not self._flushed:
+            self._left = self._held()
             self._wait(bounds.timeouts.write)
             # uvloop sends at the end of its turn.
             self._loop.call_soon(self._look)
@@ -113,8 +122,13 @@ class LoopLine:
             await self._waiter
         finally:
             self._waiter = None
-        if self._failure is not None:
-            raise self._failure
+        failure, self._failure = self._failure, None
+        try:
+            if failure is not None:
+                raise failure
+        finally:
+            # What it was raised through holds it no longer: a circle would wait for the collector.
+            del failure
 
     def is_stale(self) -> bool:
         """Tell whether it ended, or something came that nobody asked for."""
@@ -157,8 +171,12 @@ class LoopLine:
 
     def eof_received(self) -> None:
         """Take the end of the answer; the loop closes the connection."""
-        if self._dialogue is not None:
+        if self._dialogue is None:
+            return
+        if said_farewell(self._above.get_extra_info("ssl_object")):
             self._fed(self._dialogue, b"")
+        else:
+            self._end(self._core.ReadError("the connection was cut"))
 
     def connection_lost(self, error: Exception | None) -> None:
         """Take note that the connection is gone."""
@@ -170,7 +188,7 @@ class LoopLine:
             core = self._core
             self._end((core.ReadError if self._flushed else core.WriteError)())
         else:
-            # Under TLS an end without a farewell is told in no other way.
+            # Not every event loop tells of an end without a farewell of TLS in another way.
             self.eof_received()
 
     def pause_writing(self) -> None:
@@ -202,14 +220,17 @@ class LoopLine:
 
     def _look(self) -> None:
         """See whether the event loop has given all it was handed to the kernel."""
-        above, below = self._above, self._below
-        if self._flushed or self._dialogue is None or below.is_closing():
+        if self._flushed or self._dialogue is None or self._below.is_closing():
             return  # what closes has thrown its buffer away
-        if below.get_write_buffer_size() == 0 and (
-            above is below or above.get_write_buffer_size() == 0
-        ):
+        if self._held() == 0:
             self._flushed = self._watch.reading = True
             self._wait(self._bounds.timeouts.read)
+
+    def _held(self) -> int:
+        """Say how many bytes the event loop still has to send."""
+        above, below = self._above, self._below
+        held: int = below.get_write_buffer_size()
+        return held if above is below else held + int(above.get_write_buffer_size())
 
     def _wait(self, seconds: float) -> None:
         """Give what comes next so many seconds, or what the deadline leaves."""
@@ -239,7 +260,16 @@ class LoopLine:
         flushed = self._flushed
         if not flushed:
             self._look()
-            if self._flushed:
+            if self._flushed or self._goes_on():
                 return
         core = self._core
         self._end((core.ReadTimeout if flushed else core.WriteTimeout)("the time was over"))
+
+    def _goes_on(self) -> bool:
+        """Give the next piece of the request its time, if the one before was taken."""
+        left = self._held()
+        if left >= self._left or self._bounds.deadline.left() <= 0:
+            return False
+        self._left = left
+        self._wait(self._bounds.timeouts.write)
+        return True

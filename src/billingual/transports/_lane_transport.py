@@ -89,11 +89,16 @@ class LaneTransport(abc.ABC, Generic[L]):
             await lanes.scrap(stack, lane)
             if failure is None:
                 raise
+            _forget(error)
         else:
             await lanes.give(stack, lane)
             return response
-        # Raised out here and bare, so that no frame of a library, with its headers, hangs on it.
-        raise failure.with_traceback(None)
+        try:
+            # Raised out here and bare: no frame of a library, with its headers, hangs on it.
+            raise failure.with_traceback(None)
+        finally:
+            # This frame hangs on it: a circle would wait for the collector.
+            del failure
 
     def _lanes_for(self, *, secure: bool) -> Lanes[L]:
         lanes = self._lanes.get(secure)
@@ -106,3 +111,15 @@ class LaneTransport(abc.ABC, Generic[L]):
             )
             lanes = self._lanes.setdefault(secure, made)
         return lanes
+
+
+def _forget(error: BaseException | None) -> None:
+    """Drop the frames of an error that nobody will see, and of all behind it.
+
+    Libraries' frames hold the error that holds them, and what a circle holds stays in memory.
+    """
+    while error is not None and error.__traceback__ is not None:
+        error.__traceback__ = None
+        for each in getattr(error, "exceptions", ()):
+            _forget(each)
+        error = error.__cause__ or error.__context__

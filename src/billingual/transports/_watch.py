@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from billingual.outcome import Evidence
+from billingual.transports._readable import said_farewell
 from billingual.wire import Deadline
 
 __all__ = ["AsyncWatchedBackend", "Watch", "WatchedBackend"]
+
+# A socket refuses longer waits, and would refuse one when the request is out already.
+_LONGEST_S: Final = 1_000_000.0
 
 
 @attrs.define
@@ -26,9 +30,11 @@ class Watch:
 
     Attributes:
         too_late: what the library expects where a read takes too long.
+        broken: what it expects where a connection breaks.
     """
 
     too_late: type[Exception]
+    broken: type[Exception] = ConnectionResetError
     stream: Any = None
     async_stream: Any = None
     deadline: Deadline | None = None
@@ -47,10 +53,10 @@ class Watch:
         self.status = None
 
     def left(self, seconds: float | None) -> float | None:
-        """Cut a wait to what the deadline leaves."""
+        """Cut a wait to what the deadline leaves, and to what a socket takes for one."""
         if self.deadline is None:
             return seconds
-        left = self.deadline.left()
+        left = min(self.deadline.left(), _LONGEST_S)
         return left if seconds is None else min(seconds, left)
 
     def patience(self, seconds: float | None) -> float | None:
@@ -64,6 +70,15 @@ class Watch:
         if left is not None and left <= 0:
             raise self.too_late("the deadline has passed")
         return left
+
+    def met_end(self, stream: Any) -> None:
+        """Take an end for the server's word, if it is.
+
+        Raises:
+            Exception: of the library's class *broken*, if somebody cut the connection.
+        """
+        if not said_farewell(stream.get_extra_info("ssl_object")):
+            raise self.broken("the connection was cut")
 
     def request_complete(self) -> bool | None:
         """Tell whether the whole request was handed over, once an answer has begun."""
@@ -93,7 +108,10 @@ class WatchedStream:
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read some bytes."""
         data: bytes = self._stream.read(max_bytes, self._watch.patience(timeout))
-        self._watch.read = self._watch.read or bool(data)
+        if data:
+            self._watch.read = True
+        else:
+            self._watch.met_end(self._stream)
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -158,7 +176,10 @@ class AsyncWatchedStream:
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read some bytes."""
         data: bytes = await self._stream.read(max_bytes, self._watch.patience(timeout))
-        self._watch.read = self._watch.read or bool(data)
+        if data:
+            self._watch.read = True
+        else:
+            self._watch.met_end(self._stream)
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -187,8 +208,24 @@ class AsyncWatchedStream:
         return AsyncWatchedStream(stream, self._watch)
 
     def get_extra_info(self, info: str) -> Any:
-        """Pass the question on."""
-        return self._stream.get_extra_info(info)
+        """Pass the question on; what TLS holds can be read too, though the socket is empty."""
+        found = self._stream.get_extra_info(info)
+        if info == "is_readable" and not found:
+            return self._holds_more()
+        return found
+
+    def _holds_more(self) -> bool:
+        """Tell whether bytes were taken off the socket that TLS has not unpacked yet."""
+        secure = self._stream.get_extra_info("ssl_object")
+        if secure is None:
+            return False
+        try:
+            secure.read(1)
+        except ssl.SSLWantReadError:
+            return False
+        except OSError:
+            pass
+        return True
 
 
 class AsyncWatchedBackend:

@@ -1,0 +1,481 @@
+"""What transports that speak HTTP themselves must stand: cuts, leftovers, contradictions, haste."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import itertools
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import aiohttp
+import anyio
+import anyio.to_thread
+import attrs
+import httpcore
+import pytest
+import uvloop
+from rough_server import OURS, WAYS, RoughServer, cork, cut, lay_over, reset
+from wire_link import (
+    CANARY,
+    GZIP,
+    a_request,
+    bounds,
+    chunked,
+    everything_held_by,
+    with_length,
+)
+
+from billingual import errors
+from billingual.drivers.blocking import SteppingDriver
+from billingual.outcome import Evidence
+from billingual.transports._aiohttp_protocol import WatchedProtocol
+from billingual.transports._httpx_dialogue import Dialogue, Writer
+from billingual.transports._httpx_loop import taken_over
+from billingual.transports._watch import Watch
+from billingual.wire import Bounds, Deadline, Timeouts, WireRequest
+
+OK: Final = with_length(b"ok")
+HALF: Final = b'HTTP/1.1 200 OK\r\n\r\n{"half": '
+EVERY_WAY: Final = pytest.mark.parametrize("way", WAYS)
+OF_HTTPX: Final = pytest.mark.parametrize("way", [way for way in WAYS if "httpx" in way])
+AWAITED: Final = [way for way in WAYS if "blocking" not in way]
+LOOPS: Final = pytest.mark.parametrize("factory", [None, uvloop.new_event_loop])
+UNSENT: Final = Evidence(connected=True, request_complete=False, answer_begun=False)
+TOKEN: Final = (("Authorization", f"Bearer {CANARY}"), ("X-Odd", CANARY))
+
+
+def sent(*requests: WireRequest, within: Bounds | None = None) -> Callable[[Any], Awaitable[Any]]:
+    """Send *requests* one after another, and return what became of each: an answer or an error."""
+
+    async def send(transport: Any) -> list[Any]:
+        ended: list[Any] = []
+        for each in requests:
+            try:
+                ended.append(await transport.send(each, within or bounds()))
+            except errors.BillingualError as error:
+                ended.append(error)
+        return ended
+
+    return send
+
+
+def answering(first: bytes) -> Callable[[RoughServer, Any], None]:
+    """Answer the first request of all so, and each later one with OK."""
+
+    def talk(server: RoughServer, connection: Any) -> None:
+        while True:
+            server.request(connection)
+            with cork(connection):
+                connection.sendall(first if len(server.requests) == 1 else OK)
+
+    return talk
+
+
+@EVERY_WAY
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_two_answers_in_one_breath_are_never_two_answers(way: str, *, secure: bool) -> None:
+    """What TLS has taken off the socket, and not unpacked yet, is not the next answer."""
+
+    def talk(server: RoughServer, connection: Any) -> None:
+        while True:
+            server.request(connection)
+            with cork(connection):
+                connection.sendall(OK)
+                if len(server.requests) == 1:
+                    connection.sendall(with_length(b"of nobody"))
+
+    with RoughServer(talk, secure=secure) as server:
+        first, second = lay_over(way, sent(*[a_request(server.url)] * 2))
+
+        assert [b"ok", b"ok"] == [first.body, second.body]
+        assert server.connections == 2
+
+
+@EVERY_WAY
+def test_an_answer_with_two_words_of_its_length_ends_the_connection(way: str) -> None:
+    """Where it ends, not all on the way may have seen alike."""
+    answer = chunked(b"hello").replace(b"OK\r\n", b"OK\r\nContent-Length: 3\r\n")
+    with RoughServer(answering(answer)) as server:
+        _, second = lay_over(way, sent(*[a_request(server.url)] * 2))
+
+        assert second.body == b"ok"
+        assert server.connections == 2
+
+
+@EVERY_WAY
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_a_body_without_a_length_that_a_reset_ends_is_not_whole(way: str, *, secure: bool) -> None:
+    """Only an end is an end."""
+
+    def talk(server: RoughServer, connection: Any) -> None:
+        server.request(connection)
+        connection.sendall(HALF)
+        reset(connection)
+
+    with RoughServer(talk, secure=secure) as server:
+        (ended,) = lay_over(way, sent(a_request(server.url)))
+
+    assert type(ended) is errors.ConnectionLostError
+    assert ended.evidence.request_complete is not False
+
+
+@EVERY_WAY
+def test_a_body_without_a_length_that_is_cut_under_tls_is_not_whole(way: str) -> None:
+    """Anybody on the way can end a connection; only the server can say farewell."""
+
+    def talk(server: RoughServer, connection: Any) -> None:
+        server.request(connection)
+        connection.sendall(HALF)
+        cut(connection)
+
+    with RoughServer(talk, secure=True) as server:
+        (ended,) = lay_over(way, sent(a_request(server.url)))
+
+    assert type(ended) is errors.ConnectionLostError
+    expected = Evidence(connected=True, request_complete=True, answer_begun=True, status=200)
+    assert expected == ended.evidence
+
+
+@EVERY_WAY
+@pytest.mark.parametrize("answer", [OK, chunked(b"ok")], ids=["length", "chunks"])
+def test_an_answer_with_a_length_is_whole_however_tls_ends(way: str, answer: bytes) -> None:
+    """Servers that leave without a farewell are many."""
+
+    def talk(server: RoughServer, connection: Any) -> None:
+        server.request(connection)
+        connection.sendall(answer)
+        cut(connection)
+
+    with RoughServer(talk, secure=True) as server:
+        (ended,) = lay_over(way, sent(a_request(server.url)))
+
+    assert ended.body == b"ok"
+
+
+@EVERY_WAY
+def test_a_body_without_a_length_is_whole_after_a_farewell_of_tls(way: str) -> None:
+    """That is the server's word."""
+
+    def talk(server: RoughServer, connection: Any) -> None:
+        server.request(connection)
+        connection.sendall(HALF)
+        connection.unwrap()
+
+    with RoughServer(talk, secure=True) as server:
+        (ended,) = lay_over(way, sent(a_request(server.url)))
+
+    assert ended.body == b'{"half": '
+
+
+@EVERY_WAY
+@pytest.mark.parametrize(
+    "answer",
+    [b"HTTP/1.1 101 Switching\r\n\r\n", b"HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n"],
+    ids=["101", "099"],
+)
+def test_a_status_that_is_none_of_an_answer_is_no_answer(way: str, answer: bytes) -> None:
+    """Below 200 nothing is said about the request."""
+    with RoughServer(answering(answer)) as server:
+        first, second = lay_over(way, sent(*[a_request(server.url)] * 2))
+
+    assert type(first) is errors.ConnectionLostError
+    assert second.body == b"ok"
+
+
+@EVERY_WAY
+@pytest.mark.timeout(30)
+def test_an_answer_that_comes_while_nobody_takes_the_request_is_read(way: str) -> None:
+    """Also where it takes a write timeout to look; how much the server has is unknown."""
+
+    def talk(server: RoughServer, connection: Any) -> None:
+        connection.recv(1000)
+        connection.sendall(with_length(b"enough", status=b"413 Too Large"))
+        server.over.wait(30)
+
+    with RoughServer(talk) as server:
+        request = a_request(server.url, method="PUT", body=b"z" * 30_000_000)
+        within = bounds(timeouts=Timeouts(write=0.2))
+        (ended,) = lay_over(way, sent(request, within=within))
+
+    assert (413, None) == (ended.status, ended.request_complete)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("way", ["httpx, asyncio", "httpx, uvloop", "httpx, trio"])
+def test_each_piece_of_a_request_has_a_time_of_its_own(way: str) -> None:
+    """A server that reads slowly but steadily may take longer than the write timeout in all."""
+    body = b"z" * 12_000_000
+
+    def talk(server: RoughServer, connection: Any) -> None:
+        left = len(body)
+        while left > 0 and not server.over.wait(0.01):
+            left -= len(connection.recv(131_072))
+        connection.sendall(OK)
+        server.over.wait(30)
+
+    with RoughServer(talk) as server:
+        request = a_request(server.url, method="PUT", body=body)
+        (ended,) = lay_over(way, sent(request, within=bounds(timeouts=Timeouts(write=0.4))))
+
+    assert (b"ok", True) == (ended.body, ended.request_complete)
+
+
+@EVERY_WAY
+def test_nothing_goes_out_once_the_deadline_has_passed(way: str) -> None:
+    """A request without time for an answer would only become unclear."""
+    with RoughServer(answering(OK)) as server:
+
+        async def work(transport: Any) -> Any:
+            await transport.send(a_request(server.url), bounds())
+            late = bounds(deadline=Deadline(0.0, lambda: 0.0))
+            with pytest.raises(errors.TimedOutError) as caught:
+                await transport.send(a_request(server.url, method="PUT", body=b"{}"), late)
+            return caught.value.evidence.request_complete
+
+        assert lay_over(way, work) is False
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("way", ["httpx, blocking", "httpx2, blocking", "httpx, uvloop"])
+def test_a_wait_that_no_socket_takes_is_shortened(way: str) -> None:
+    """It would be refused when the request is out, and the request be called unsent."""
+    within = bounds(timeouts=Timeouts(read=1e15), deadline=Deadline(1e16, lambda: 0.0))
+    with RoughServer(answering(OK)) as server:
+        (ended,) = lay_over(
+            way, sent(a_request(server.url, method="PUT", body=b"{}"), within=within)
+        )
+
+    assert ended.body == b"ok"
+
+
+@pytest.mark.parametrize("way", ["httpx, blocking", "httpx2, blocking"])
+def test_a_handshake_has_what_the_connection_left_of_its_time(way: str) -> None:
+    """The connect timeout is for both."""
+
+    class Noting(ssl.SSLContext):
+        within: float | None = None
+
+        def wrap_socket(self, sock: Any, *options: Any, **more: Any) -> Any:
+            type(self).within = sock.gettimeout()
+            return super().wrap_socket(sock, *options, **more)
+
+    class Slow(SteppingDriver):
+        _clock = itertools.count()
+
+        def now(self) -> float:
+            return float(next(self._clock))
+
+    context = Noting(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=_authority())
+    with RoughServer(answering(OK), secure=True) as server:
+        within = bounds(timeouts=Timeouts(connect=5.0))
+        (ended,) = lay_over(
+            way, sent(a_request(server.url), within=within), driver=Slow(), tls=context
+        )
+
+    assert ended.body == b"ok"
+    assert Noting.within == 4.0
+
+
+def _authority() -> bytes:
+    return OURS.get_ca_certs(binary_form=True)[0]
+
+
+@OF_HTTPX
+@pytest.mark.parametrize(
+    ("body", "on_the_wire"), [(b"{}", b"2\r\n{}\r\n0\r\n\r\n"), (None, b"0\r\n\r\n")]
+)
+def test_chunks_that_the_caller_asks_for_have_an_end(
+    way: str, body: bytes | None, on_the_wire: bytes
+) -> None:
+    """Without the last one a server would wait for it for ever."""
+
+    def talk(server: RoughServer, connection: Any) -> None:
+        data = b""
+        while not data.endswith(b"\r\n0\r\n\r\n"):
+            data += connection.recv(65_536)
+        server.requests.append(data)
+        connection.sendall(OK)
+
+    with RoughServer(talk) as server:
+        headers = (("Transfer-Encoding", "chunked"),)
+        (ended,) = lay_over(
+            way, sent(a_request(server.url, method="PUT", body=body, headers=headers))
+        )
+
+        assert ended.body == b"ok"
+        assert server.requests[0].partition(b"\r\n\r\n")[2] == on_the_wire
+
+
+@EVERY_WAY
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (("Host", "a.example"), ("host", "b.example")),
+        (("Content-Length", "12x"),),
+        (("Content-Length", "1"), ("Content-Length", "2")),
+        (("Content-Length", "1"),),
+        (("Content-Length", "1000"),),
+        (("X-A", f"{CANARY}\n"),),
+    ],
+    ids=["two hosts", "no length", "two lengths", "too short", "too long", "newline"],
+)
+def test_headers_that_contradict_each_other_are_not_sent(
+    way: str, headers: tuple[tuple[str, str], ...]
+) -> None:
+    """The error is ours, says that nothing was sent, and no frame on it shows the token.
+
+    aiohttp's lanes frame a request themselves, whatever the headers say of a length.
+    """
+    framed = headers[0][0] == "Content-Length"
+    with RoughServer(answering(OK)) as server:
+        request = a_request(server.url, method="PUT", body=CANARY.encode(), headers=TOKEN + headers)
+        (ended,) = lay_over(way, sent(request))
+
+        if framed and "aiohttp" in way:
+            assert ended.body == b"ok"
+            return
+        assert type(ended) is errors.TransportError
+        assert ended.evidence.request_complete is False
+        assert ended.__cause__ is ended.__context__ is None
+        assert CANARY not in everything_held_by(ended)
+        assert server.requests == []
+
+
+@pytest.mark.parametrize("way", AWAITED)
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("begun", [False, True], ids=["silent", "begun"])
+def test_no_secret_hangs_on_a_cancellation(way: str, *, secure: bool, begun: bool) -> None:
+    """Whoever reports a task's end with the variables of its frames shows no token of ours."""
+    start = with_length(b"ok", b"Set-Cookie: s=" + CANARY.encode())[:-1]
+
+    def talk(server: RoughServer, connection: Any) -> None:
+        server.request(connection)
+        if begun:
+            connection.sendall(start)
+        server.over.wait(30)
+
+    with RoughServer(talk, secure=secure) as server:
+
+        async def work(transport: Any) -> str:
+            seen = "not cancelled"
+            request = a_request(server.url, method="PUT", body=CANARY.encode(), headers=TOKEN)
+            async with anyio.create_task_group() as tasks:
+
+                async def call() -> None:
+                    nonlocal seen
+                    try:
+                        await transport.send(request, bounds())
+                    except BaseException as error:
+                        seen = everything_held_by(error)
+                        raise
+
+                tasks.start_soon(call)
+                await anyio.to_thread.run_sync(server.read.wait)
+                for _ in range(20):
+                    await anyio.sleep(0.001)
+                tasks.cancel_scope.cancel()
+            return seen
+
+        seen = lay_over(way, work)
+
+    assert "exchange" in seen
+    assert CANARY not in seen
+
+
+FAULTS: Final[dict[str, Callable[[RoughServer, Any], object]]] = {
+    "reset": lambda server, connection: reset(connection),
+    "silence": lambda server, connection: server.over.wait(30),
+    "no http": lambda server, connection: connection.sendall(b"nonsense\r\n\r\n"),
+    "cut": lambda server, connection: connection.sendall(OK[:-1]),
+    "no gzip": lambda server, connection: connection.sendall(with_length(b"x", GZIP)),
+}
+
+
+@EVERY_WAY
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_failed_call_leaves_nothing_to_the_collector(way: str, fault: str) -> None:
+    """What was raised, and all that hangs on it, goes with the error."""
+
+    def talk(server: RoughServer, connection: Any) -> None:
+        server.request(connection)
+        FAULTS[fault](server, connection)
+
+    with RoughServer(talk) as server:
+
+        async def work(transport: Any) -> list[str]:
+            request = a_request(server.url, method="PUT", body=b"{}")
+            within = bounds(timeouts=Timeouts(read=0.02 if fault == "silence" else 10.0))
+
+            async def fail() -> None:
+                with pytest.raises(errors.TransportError):
+                    await transport.send(request, within)
+
+            await fail()
+            gc.collect()
+            gc.disable()
+            gc.set_debug(gc.DEBUG_SAVEALL)
+            try:
+                for _ in range(3):
+                    with contextlib.suppress(errors.TransportError):
+                        await transport.send(request, within)
+                gc.collect()
+                return sorted({type(each).__module__ for each in gc.garbage})
+            finally:
+                gc.set_debug(0)
+                gc.garbage.clear()
+                gc.enable()
+
+        left = lay_over(way, work)
+
+    assert [each for each in left if each.startswith(("billingual", "h11", "httpcore"))] == []
+
+
+@LOOPS
+def test_a_connection_that_ended_with_its_handshake_had_nothing(factory: Any) -> None:
+    """Nothing is written to it, and nobody waits for what it would say."""
+
+    async def work(server: RoughServer) -> Evidence:
+        watch = Watch(too_late=httpcore.ReadTimeout, connected=True)
+        port = int(server.url.rpartition(":")[2])
+        stream = await httpcore.AnyIOBackend().connect_tcp("127.0.0.1", port)
+        line = taken_over(stream, asyncio.get_running_loop(), watch, httpcore)
+        assert line is not None
+        line._below.abort()
+        dialogue = Dialogue(watch)
+        outgoing = Writer().write(a_request(server.url, method="PUT", body=b"{}"))
+        with anyio.fail_after(5), pytest.raises(httpcore.WriteError, match="before the request"):
+            await line.exchange(dialogue, dialogue.begin(outgoing, bounds()), bounds())
+        await line.aclose()
+        return watch.evidence()
+
+    with RoughServer(answering(OK)) as server, asyncio.Runner(loop_factory=factory) as runner:
+        assert runner.run(work(server)) == UNSENT
+
+
+@LOOPS
+def test_what_a_broken_connection_throws_away_was_not_handed_over(factory: Any) -> None:
+    """An empty buffer proves nothing once the connection closes."""
+
+    async def work(server: RoughServer) -> Evidence:
+        loop = asyncio.get_running_loop()
+        port = int(server.url.rpartition(":")[2])
+        made: Any = WatchedProtocol([], 5.0, loop)
+        await loop.create_connection(lambda: made, "127.0.0.1", port)
+        made.transport.set_write_buffer_limits(high=100_000_000)
+        head = b"PUT /x HTTP/1.1\r\n" + b"X-A: " + b"z" * 30_000_000 + b"\r\n\r\n"
+        made.begin(bounds(), head, None, without_body=False)
+        made.below.abort()
+        seen: Evidence = made.evidence()
+        with pytest.raises(aiohttp.ClientError):
+            await made.read()
+        return seen
+
+    def talk(server: RoughServer, connection: Any) -> None:
+        server.over.wait(30)
+
+    with RoughServer(talk) as server, asyncio.Runner(loop_factory=factory) as runner:
+        assert runner.run(work(server)) == attrs.evolve(UNSENT, request_complete=None)
