@@ -21,6 +21,7 @@ from wire_link import BODY, Link, a_request, bounds, chunked, contexts, turn, wi
 from billingual import errors
 from billingual.drivers.blocking import SteppingDriver, step
 from billingual.drivers.on_anyio import AnyioDriver
+from billingual.protocol import TransportOptions
 from billingual.transports._httpx_loop import LoopLine, taken_over
 from billingual.transports._watch import Watch
 from billingual.transports.httpx import HttpxTransport
@@ -325,3 +326,22 @@ def test_a_stream_of_another_shape_is_left_to_the_library() -> None:
     watch = Watch(too_late=httpcore.ReadTimeout)
 
     assert taken_over(object(), object(), watch, httpcore) is None
+
+
+@attrs.frozen
+class SeenLane:
+    """A lane of which only what was seen matters."""
+
+    watch: Watch
+
+
+@pytest.mark.parametrize("error", [OverflowError("?"), UnicodeError("?")], ids=repr)
+@pytest.mark.parametrize("wrote", [False, True])
+def test_what_was_on_its_way_is_not_called_unwritable(error: Exception, *, wrote: bool) -> None:
+    """A value that no library can take proves nothing once bytes went out."""
+    transport = HttpxTransport(TransportOptions(driver=SteppingDriver()))
+    lane: Any = SeenLane(Watch(too_late=TimeoutError, connected=True, wrote=wrote))
+    translated = transport._translated("https://h.example", error, lane)
+
+    assert isinstance(translated, errors.TransportError)
+    assert (None if wrote else False) is translated.evidence.request_complete

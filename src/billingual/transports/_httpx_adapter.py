@@ -67,9 +67,10 @@ class FamilyTransport(LaneTransport["HttpxLane"]):
     def _translated(self, url: object, error: Exception, lane: HttpxLane) -> BillingualError | None:
         if self.family.knows(error):
             return self.family.translated(error, url, lane.watch.evidence())
-        if isinstance(error, (UnicodeError, OverflowError)) or self.family.is_no_address(error):
+        odd = isinstance(error, (UnicodeError, OverflowError)) or self.family.is_no_address(error)
+        if odd and not lane.watch.wrote:
             return unwritable(type(error).__name__)
-        if isinstance(error, (OSError, ExceptionGroup)):
+        if odd or isinstance(error, (OSError, ExceptionGroup)):
             # Neither the core nor anyio translates everything: a refused client certificate, say.
             watch = lane.watch
             core = self.family.core
