@@ -109,6 +109,7 @@ def lint(session: nox.Session) -> None:
     session.run("python", "tools/generate_sync.py", "--check")
     session.run("python", "tools/generate_conformance_matrix.py", "--check")
     session.run("python", "tools/generate_capability_table.py", "--check")
+    session.run("python", "benchmarks/_report.py", "--check")
 
 
 @nox.session(python="3.11")

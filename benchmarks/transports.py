@@ -62,7 +62,7 @@ class Case:
 def prepared(base: str, uid: str) -> tuple[str, WireRequest]:
     """Return the address and the request that all sides send."""
     asked = AsyncClient("exante", token=TOKEN, base_url=base).preview.get(uid)
-    return asked.url, attrs.evolve(asked, headers=[*asked.headers, *SIGNED.items()])
+    return asked.url, asked.addressed("", SIGNED.items())
 
 
 def made(name: str, driver: Any) -> Transport:
