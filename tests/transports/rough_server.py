@@ -21,8 +21,9 @@ from billingual.protocol import Transport, TransportOptions
 from billingual.transports.aiohttp import AiohttpTransport
 from billingual.transports.httpx import HttpxTransport
 from billingual.transports.httpx2 import Httpx2Transport
+from billingual.transports.urllib3 import Urllib3Transport
 
-__all__ = ["WAYS", "RoughServer", "Talk", "cork", "cut", "lay_over", "reset"]
+__all__ = ["ALL_WAYS", "WAYS", "RoughServer", "Talk", "cork", "cut", "lay_over", "reset"]
 
 T = TypeVar("T")
 Talk = Callable[["RoughServer", Any], object]
@@ -42,11 +43,12 @@ WAYS: Final[dict[str, tuple[Callable[[TransportOptions], Transport], str]]] = {
     "aiohttp, asyncio": (AiohttpTransport, "asyncio"),
     "aiohttp, uvloop": (AiohttpTransport, "uvloop"),
 }
+ALL_WAYS: Final = {**WAYS, "urllib3, blocking": (Urllib3Transport, "blocking")}
 
 
 def lay_over(way: str, work: Callable[[Any], Awaitable[T]], **options: Any) -> T:
     """Run *work* with a transport of one kind, which is closed after it."""
-    make, loop = WAYS[way]
+    make, loop = ALL_WAYS[way]
     driver: Any = SteppingDriver() if loop == "blocking" else AnyioDriver()
     settings = {"driver": driver, "tls": OURS, "keepalive_s": 60.0, **options}
 

@@ -17,7 +17,7 @@ import attrs
 import httpcore
 import pytest
 import uvloop
-from rough_server import OURS, WAYS, RoughServer, cork, cut, lay_over, reset
+from rough_server import ALL_WAYS, OURS, WAYS, RoughServer, cork, cut, lay_over, reset
 from wire_link import (
     CANARY,
     GZIP,
@@ -39,6 +39,7 @@ from billingual.wire import Bounds, Deadline, Timeouts, WireRequest
 
 OK: Final = with_length(b"ok")
 HALF: Final = b'HTTP/1.1 200 OK\r\n\r\n{"half": '
+REALLY_EVERY_WAY: Final = pytest.mark.parametrize("way", ALL_WAYS)
 EVERY_WAY: Final = pytest.mark.parametrize("way", WAYS)
 OF_HTTPX: Final = pytest.mark.parametrize("way", [way for way in WAYS if "httpx" in way])
 AWAITED: Final = [way for way in WAYS if "blocking" not in way]
@@ -74,7 +75,7 @@ def answering(first: bytes) -> Callable[[RoughServer, Any], None]:
     return talk
 
 
-@EVERY_WAY
+@REALLY_EVERY_WAY
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 def test_two_answers_in_one_breath_are_never_two_answers(way: str, *, secure: bool) -> None:
     """What TLS has taken off the socket, and not unpacked yet, is not the next answer."""
@@ -94,7 +95,7 @@ def test_two_answers_in_one_breath_are_never_two_answers(way: str, *, secure: bo
         assert server.connections == 2
 
 
-@EVERY_WAY
+@REALLY_EVERY_WAY
 def test_an_answer_with_two_words_of_its_length_ends_the_connection(way: str) -> None:
     """Where it ends, not all on the way may have seen alike."""
     answer = chunked(b"hello").replace(b"OK\r\n", b"OK\r\nContent-Length: 3\r\n")
@@ -105,7 +106,7 @@ def test_an_answer_with_two_words_of_its_length_ends_the_connection(way: str) ->
         assert server.connections == 2
 
 
-@EVERY_WAY
+@REALLY_EVERY_WAY
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 def test_a_body_without_a_length_that_a_reset_ends_is_not_whole(way: str, *, secure: bool) -> None:
     """Only an end is an end."""
@@ -122,7 +123,7 @@ def test_a_body_without_a_length_that_a_reset_ends_is_not_whole(way: str, *, sec
     assert ended.evidence.request_complete is not False
 
 
-@EVERY_WAY
+@REALLY_EVERY_WAY
 def test_a_body_without_a_length_that_is_cut_under_tls_is_not_whole(way: str) -> None:
     """Anybody on the way can end a connection; only the server can say farewell."""
 
@@ -139,7 +140,7 @@ def test_a_body_without_a_length_that_is_cut_under_tls_is_not_whole(way: str) ->
     assert expected == ended.evidence
 
 
-@EVERY_WAY
+@REALLY_EVERY_WAY
 @pytest.mark.parametrize("answer", [OK, chunked(b"ok")], ids=["length", "chunks"])
 def test_an_answer_with_a_length_is_whole_however_tls_ends(way: str, answer: bytes) -> None:
     """Servers that leave without a farewell are many."""
@@ -155,7 +156,7 @@ def test_an_answer_with_a_length_is_whole_however_tls_ends(way: str, answer: byt
     assert ended.body == b"ok"
 
 
-@EVERY_WAY
+@REALLY_EVERY_WAY
 def test_a_body_without_a_length_is_whole_after_a_farewell_of_tls(way: str) -> None:
     """That is the server's word."""
 
@@ -223,7 +224,7 @@ def test_each_piece_of_a_request_has_a_time_of_its_own(way: str) -> None:
     assert (b"ok", True) == (ended.body, ended.request_complete)
 
 
-@EVERY_WAY
+@REALLY_EVERY_WAY
 def test_nothing_goes_out_once_the_deadline_has_passed(way: str) -> None:
     """A request without time for an answer would only become unclear."""
     with RoughServer(answering(OK)) as server:

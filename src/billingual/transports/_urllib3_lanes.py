@@ -18,10 +18,11 @@ from urllib3.response import HTTPResponse
 from urllib3.util import SKIP_HEADER, Url, make_headers
 
 from billingual.driver import Place
-from billingual.errors import ConnectionLostError
+from billingual.errors import ConnectionLostError, TimedOutError
 from billingual.protocol import TransportOptions
 from billingual.transports._address import Address
 from billingual.transports._body import ANSWER_BEGUN, BodyReader
+from billingual.transports._failures import UNSENT
 from billingual.transports._trust import default_context
 from billingual.transports._urllib3_socket import WatchedSocket
 from billingual.transports._watch import Watch
@@ -66,6 +67,8 @@ class Urllib3Lane:
         """Send one request and read its whole answer; this blocks the thread."""
         self.watch.begin(bounds.deadline)
         connection = self._connected(address, bounds)
+        if bounds.deadline.left() <= 0:
+            raise TimedOutError("the deadline passed before the request was sent.", evidence=UNSENT)
         connection.request(
             request.method,
             self._target(address),
@@ -79,8 +82,13 @@ class Urllib3Lane:
             answer = self._read(response, bounds)
         finally:
             response.close()
-        if answer.status == 101:
-            self._close()  # whatever the server speaks there now, we did not ask for it
+        watched = connection.sock
+        if (
+            answer.status == 101  # whatever the server speaks there now, we did not ask for it
+            or ("content-length" in response.headers and "transfer-encoding" in response.headers)
+            or (isinstance(watched, WatchedSocket) and watched.holds_surplus())
+        ):
+            self._close()
         self._idle_since = self.options.driver.now()
         return answer
 
