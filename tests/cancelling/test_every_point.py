@@ -203,7 +203,7 @@ def test_a_timeout_around_a_held_call_leaves_nothing_behind(
 
     async def main() -> int:
         client = client_of(server, "exante", 2)
-        server.hold(2)
+        server.hold(4)  # whoever comes when others have ended is held as well
         ended = 0
 
         async def hung() -> None:
