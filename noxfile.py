@@ -79,7 +79,7 @@ def tests(session: nox.Session) -> None:
     if session.name != "tests-3.11":
         # The newest one runs nearly all, those in between what a new interpreter breaks first.
         newest = session.name == TESTS[-1]
-        session.run(*PYTEST, *(session.posargs or (ONCE if newest else BRIEFLY)))
+        session.run(*PYTEST, *(session.posargs or (ONCE if newest else (*BRIEFLY, *ONCE))))
         return
     data = {"COVERAGE_FILE": str(Path(session.create_tmp()) / ".coverage")}
     session.run(*PYTEST, "--cov", "--cov-report=", *session.posargs, env=data)
