@@ -402,6 +402,36 @@ def test_a_mocked_session_sends_nothing_to_the_network(serve: Any, say: Any) -> 
     assert asyncio.run(main()).body == b"ok"
 
 
+MOCKED_FIRST: Final = """
+import asyncio
+from unittest import mock
+import aiohttp
+from billingual import AsyncClient, ConfigurationError
+
+async def main():
+    async with AsyncClient(
+        "exante", base_url="http://127.0.0.1:9", token="t", transport="aiohttp"
+    ) as client:
+        await client.get("00000000-0000-4000-8000-000000000001")
+
+with mock.patch.object(aiohttp.ClientSession, "_request", autospec=True):
+    try:
+        asyncio.run(main())
+    except ConfigurationError:
+        print("refused")
+"""
+
+
+def test_a_session_that_was_mocked_before_us_sends_nothing_either() -> None:
+    """A test that mocks first and names the transport then is the usual one."""
+    done = subprocess.run(
+        [sys.executable, "-c", MOCKED_FIRST],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert ("refused\n", "") == (done.stdout, done.stderr)
+
+
 def test_a_transport_works_on_the_next_event_loop(serve: Any, say: Any) -> None:
     """What the old loop left is dropped without a word, and a new connection is made."""
     server = serve(*[say(OK)] * 4)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, Final
 
 import httpcore
 import httpx
@@ -168,3 +170,50 @@ def test_a_class_in_the_librarys_place_is_asked(
 
     assert answer.status == 204
     assert server.requests == []
+
+
+MOCKED_FIRST: Final = """
+import asyncio, socket, sys
+import httpx
+
+def no_network(*_, **__):
+    raise SystemExit("it reached for the network")
+
+def answer(self, request):
+    return httpx.Response(404, stream=httpx.ByteStream(b"{}"))
+
+async def answer_later(self, request):
+    return answer(self, request)
+
+httpx.HTTPTransport.handle_request = answer
+httpx.AsyncHTTPTransport.handle_async_request = answer_later
+assert "httpcore" not in sys.modules
+socket.socket.connect = socket.socket.connect_ex = no_network
+
+from billingual import AsyncClient, Client, NotFoundError
+UID = "00000000-0000-4000-8000-000000000001"
+
+async def awaited():
+    async with AsyncClient("exante", base_url="http://127.0.0.1:9", token="t") as client:
+        await client.get(UID)
+
+def blocking():
+    with Client("exante", base_url="http://127.0.0.1:9", token="t") as client:
+        client.get(UID)
+
+try:
+    {call}
+except NotFoundError:
+    print("asked")
+"""
+
+
+@pytest.mark.parametrize("call", ["blocking()", "asyncio.run(awaited())"])
+def test_a_mock_that_was_there_before_us_is_asked(call: str) -> None:
+    """Also where nothing of ours, and nothing below httpx, was imported when it was put there."""
+    program = MOCKED_FIRST.replace("{call}", call)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert ("asked\n", "") == (done.stdout, done.stderr)
