@@ -17,6 +17,7 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
 from billingual.outcome import Evidence
+from billingual.transports._failures import too_late
 from billingual.transports._readable import Readable, said_farewell
 from billingual.wire import Bounds
 
@@ -73,7 +74,7 @@ class WatchedProtocol(ResponseHandler):
         if transport is None or transport.is_closing():
             raise aiohttp.ClientConnectionResetError("the connection has ended")
         if bounds.deadline.left() <= 0:
-            raise aiohttp.SocketTimeoutError("the deadline passed before the request")
+            raise too_late()
         self.set_response_params(
             skip_payload=without_body, read_until_eof=True, auto_decompress=False
         )

@@ -7,16 +7,25 @@ from __future__ import annotations
 
 from typing import Final
 
-from billingual.errors import TransportError
+from billingual.errors import TimedOutError, TransportError
 from billingual.outcome import Evidence
 
-__all__ = ["NOTHING", "PERHAPS_SENT", "SENT", "UNSENT", "reason", "unwritable"]
+__all__ = ["NOTHING", "PERHAPS_SENT", "SENT", "UNSENT", "reason", "too_late", "unwritable"]
 
 NOTHING: Final = Evidence(connected=False, request_complete=False, answer_begun=False)
 UNSENT: Final = Evidence(connected=None, request_complete=False, answer_begun=False)
 SENT: Final = Evidence(connected=True, request_complete=True)
 # The kernel may hold, and still deliver, what could not be written in time.
 PERHAPS_SENT: Final = Evidence(connected=True)
+
+
+def too_late() -> TimedOutError:
+    """Return the error for a connection that stood when the call's time was over; not sent."""
+    return TimedOutError(
+        "the deadline passed before the request was sent, so nothing was; give the call more time "
+        "with with_options(deadline=...).",
+        evidence=UNSENT,
+    )
 
 
 def unwritable(what: str) -> TransportError:

@@ -12,10 +12,10 @@ from typing import Any, Final
 import attrs
 import h11
 
-from billingual.errors import TimedOutError, TransportError
+from billingual.errors import TransportError
 from billingual.transports._address import Origin, check_headers, parted
 from billingual.transports._body import BodyReader
-from billingual.transports._failures import UNSENT, unwritable
+from billingual.transports._failures import too_late, unwritable
 from billingual.transports._watch import Watch
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
@@ -134,7 +134,7 @@ class Dialogue:
             TimedOutError: if no time is left for an answer: what is not sent stays clear.
         """
         if bounds.deadline.left() <= 0:
-            raise TimedOutError("the deadline passed before the request.", evidence=UNSENT)
+            raise too_late()
         self._bounds = bounds
         http, body = self._http, outgoing.body
         pieces = [http.send(outgoing.head)]

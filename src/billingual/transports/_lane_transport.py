@@ -76,7 +76,9 @@ class LaneTransport(abc.ABC, Generic[L]):
         taken = await lanes.take(bounds.phase(bounds.timeouts.pool))
         if taken is None:
             raise PoolTimeoutError(
-                f"all {self._options.connections} connections stayed busy.", evidence=NOTHING
+                f"all {self._options.connections} connections stayed busy, so nothing was sent; "
+                "make fewer calls at once, or wait longer with timeout=Timeouts(pool=...).",
+                evidence=NOTHING,
             )
         stack, lane = taken
         try:

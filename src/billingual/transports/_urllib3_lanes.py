@@ -18,11 +18,11 @@ from urllib3.response import HTTPResponse
 from urllib3.util import SKIP_HEADER, Url, make_headers
 
 from billingual.driver import Place
-from billingual.errors import ConnectionLostError, TimedOutError
+from billingual.errors import ConnectionLostError
 from billingual.protocol import TransportOptions
 from billingual.transports._address import Address
 from billingual.transports._body import ANSWER_BEGUN, BodyReader
-from billingual.transports._failures import UNSENT
+from billingual.transports._failures import too_late
 from billingual.transports._trust import default_context
 from billingual.transports._urllib3_socket import WatchedSocket
 from billingual.transports._watch import Watch
@@ -68,7 +68,7 @@ class Urllib3Lane:
         self.watch.begin(bounds.deadline)
         connection = self._connected(address, bounds)
         if bounds.deadline.left() <= 0:
-            raise TimedOutError("the deadline passed before the request was sent.", evidence=UNSENT)
+            raise too_late()
         connection.request(
             request.method,
             self._target(address),
