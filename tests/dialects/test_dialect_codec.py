@@ -114,6 +114,7 @@ BROKEN: list[tuple[Any, ...]] = [
     (b"[" * 65 + b"]" * 65, "nested deeper"),
     (b'{"a":' * 65 + b"1" + b"}" * 65, "nested deeper"),
     (b"[" * 200_000, "nested deeper"),
+    (b"[" * 70 + b'"}"' + b"]" * 70, "nested deeper"),
 ]
 
 

@@ -270,3 +270,14 @@ def is_set(slot: Any, value: object) -> bool:
     except AttributeError:
         return False
     return True
+
+
+@pytest.mark.parametrize("name", ["get", "list", "bulk", "tenant", "tenant list"])
+def test_an_empty_id_is_told_alike(name: str) -> None:
+    """Whichever reader meets it, it is the id that is wrong, and not what comes of it."""
+    sample = CASES[name][2]
+    for path in paths(sample):
+        if path[-1:] in {("uid",), ("id",)} and len(path) <= 4:
+            body = json.dumps(replaced(sample, path, "")).encode()
+
+            assert told(name, b"\xef\xbb\xbf" + body) == told(name, body)

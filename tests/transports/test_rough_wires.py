@@ -96,6 +96,24 @@ def test_two_answers_in_one_breath_are_never_two_answers(way: str, *, secure: bo
 
 
 @REALLY_EVERY_WAY
+def test_what_a_full_buffer_left_in_tls_is_never_an_answer(way: str) -> None:
+    """An answer that fills a reader to the brim leaves the next one where no reader looks."""
+    head = len(with_length(b"x" * 8000)) - 8000
+    brim = with_length(b"x" * (8192 - head))
+
+    def talk(server: RoughServer, connection: Any) -> None:
+        while True:
+            server.request(connection)
+            first = len(server.requests) == 1
+            connection.sendall(brim + with_length(b"of nobody") if first else OK)
+
+    with RoughServer(talk, secure=True) as server:
+        first, second = lay_over(way, sent(*[a_request(server.url)] * 2))
+
+    assert (8192 - head, b"ok") == (len(first.body), second.body)
+
+
+@REALLY_EVERY_WAY
 def test_an_answer_with_two_words_of_its_length_ends_the_connection(way: str) -> None:
     """Where it ends, not all on the way may have seen alike."""
     answer = chunked(b"hello").replace(b"OK\r\n", b"OK\r\nContent-Length: 3\r\n")

@@ -73,7 +73,7 @@ def decode_json(body: bytes) -> object:
 def is_plain(body: bytes) -> bool:
     """Tell whether msgspec's reader may have *body*, because it breaks no rule it does not know.
 
-    It reads strict JSON, but passes over what nobody asked for without a look at its text, the
+    It reads strict JSON, but passes over what nobody asked for without a look at its encoding, the
     length of its numbers or its depth. False only means that another look is needed.
     """
     if not body.isascii():
@@ -82,9 +82,6 @@ def is_plain(body: bytes) -> bool:
         except UnicodeDecodeError:
             return False
     if _LONG_RUN in body.translate(_RUNS) and _LONG_NUMBER in body.translate(_NUMBERS):
-        return False
-    # Two steps, because a search for one byte costs next to nothing.
-    if b"\\" in body and _ESCAPED_SURROGATE.search(body):
         return False
     return _is_shallow(body)
 
