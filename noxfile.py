@@ -23,7 +23,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 DOORS = ",".join(
     f"src/billingual/{place}"
     for place in (
-        "__main__.py", "_sync*.py", "cli/*", "providers.py", "sandbox/*", "stepping.py",
+        "__main__.py", "_sync/*", "cli/*", "providers.py", "sandbox/*",
         "testing/*",
     )
 )  # fmt: skip
@@ -32,13 +32,13 @@ DOORS = ",".join(
 PYTEST = ("pytest", "-q", "-n", "2", "--dist", "loadfile")
 # What these prove does not change with the interpreter.
 ONCE = (
-    "--ignore=tests/proofs", "--ignore=tests/house", "--ignore=tests/tools",
+    "--ignore=tests/exhaustive", "--ignore=tests/architecture", "--ignore=tests/tools",
     "--ignore=tests/conformance", "--ignore=tests/sandbox",
 )  # fmt: skip
-# What the test sessions prove about processes, signals and drivers does not change with the wheel.
+# What the test sessions prove about processes, signals and backends does not change with the wheel.
 BRIEFLY = (
-    "-m", "not slow", "--ignore=tests/process", "--ignore=tests/cancelling",
-    "--ignore=tests/parity", "--ignore=tests/tools", "--ignore=tests/proofs",
+    "-m", "not slow", "--ignore=tests/process", "--ignore=tests/cancellation",
+    "--ignore=tests/equivalence", "--ignore=tests/tools", "--ignore=tests/exhaustive",
     "--ignore=tests/conformance/test_suites_catch.py",
 )  # fmt: skip
 
@@ -140,8 +140,8 @@ def package(session: nox.Session) -> None:
     session.run("check-wheel-contents", str(wheel))
     session.run("twine", "check", "--strict", *map(str, (place / "dist").iterdir()))
     session.install(f"billingual[all] @ {wheel.as_uri()}", *_group("test"))
-    # tests/house reads the checkout itself; everything else must pass without it.
-    shutil.copytree(ROOT / "tests", place / "tests", ignore=shutil.ignore_patterns("house"))
+    # tests/architecture reads the checkout itself; everything else must pass without it.
+    shutil.copytree(ROOT / "tests", place / "tests", ignore=shutil.ignore_patterns("architecture"))
     shutil.copy(ROOT / "pyproject.toml", place)
     session.chdir(place)
     session.run(*PYTEST, *BRIEFLY, "--ignore=tests/transports", "--ignore=tests/conformance")
@@ -158,7 +158,7 @@ def min_deps(session: nox.Session) -> None:
     ]
     oldest = [re.sub(r">=([\w.]+).*", r"==\1", need) for need in needs]
     session.install("-e", ".", *oldest, *_group("test"))
-    away = ("--ignore=tests/house", "--ignore=tests/sandbox", "--ignore=tests/cli")
+    away = ("--ignore=tests/architecture", "--ignore=tests/sandbox", "--ignore=tests/cli")
     session.run(*PYTEST, *BRIEFLY, *away)
 
 
@@ -170,8 +170,8 @@ def proofs(session: nox.Session) -> None:
         *PYTEST,
         "--full-proofs",
         "--timeout=1800",
-        "tests/proofs",
-        "tests/parity",
+        "tests/exhaustive",
+        "tests/equivalence",
         "tests/conformance",
         *session.posargs,
     )

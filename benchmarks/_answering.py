@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from billingual.protocol import Account
+from billingual.abc import Account
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
 
 class Answering:
     """A transport that answers at once and keeps nothing."""
 
-    colours = frozenset({"async", "blocking"})
+    supports = frozenset({"async", "blocking"})
     library = None
     http2 = False
     headers = Headers([("Content-Type", "application/json")])

@@ -18,8 +18,8 @@ from _records import attrs_classes, pydantic_classes
 from _touching import touch
 
 from billingual import Changes
-from billingual.dialects.bulk import BulkDialect
-from billingual.dialects.exante import ExanteDialect
+from billingual.dialects.exante.bulk import BulkDialect
+from billingual.dialects.exante.dialect import ExanteDialect
 from billingual.model import Query
 from billingual.wire import Headers, WireResponse
 

@@ -2,7 +2,7 @@
 
 ``python benchmarks/facade.py``: first over a transport that does nothing, where stepping can be
 seen by itself; then over loopback beside raw httpx.Client, raw httpx.AsyncClient in one loop, and
-the same client behind an event loop in another thread (``driver="portal"``). CPU time of this
+the same client behind an event loop in another thread (``backend="portal"``). CPU time of this
 process per call, the server in a process of its own, rounds interleaved.
 """
 
@@ -20,7 +20,7 @@ from _payloads import single
 from _peers import KEY, RAW, SIGNED, path_of
 
 from billingual import Client
-from billingual.drivers.blocking import SteppingDriver
+from billingual.backends.sync import SteppingBackend
 
 CORE = "the core, stepped by hand"
 
@@ -29,7 +29,7 @@ def no_op(study: Study, uid: str, body: bytes, *, rounds: int, calls: int) -> No
     """Show what stepping costs where nothing else happens."""
     client = Client("exante", transport=Answering(body))
     core = client._core  # noqa: SLF001 - the core is what the face is compared with
-    driver = SteppingDriver()
+    backend = SteppingBackend()
 
     def bare() -> object:
         try:
@@ -41,7 +41,7 @@ def no_op(study: Study, uid: str, body: bytes, *, rounds: int, calls: int) -> No
     async def nothing() -> None:
         pass
 
-    empty = in_turn(lambda: driver.run(nothing()))
+    empty = in_turn(lambda: backend.run(nothing()))
     sides: dict[str, Batch] = {
         CORE: in_turn(bare),
         "billingual.Client": in_turn(lambda: client.get(uid)),
@@ -59,13 +59,13 @@ def loopback(study: Study, base: str, uid: str, *, rounds: int, calls: int) -> N
         awaited = httpx.AsyncClient()
         closing.callback(lambda: runner.run(awaited.aclose()))
         ours = closing.enter_context(Client("exante", token=KEY, base_url=base))
-        portal = closing.enter_context(Client("exante", token=KEY, base_url=base, driver="portal"))
+        portal = closing.enter_context(Client("exante", token=KEY, base_url=base, backend="portal"))
         url = base + path_of(uid)
         callers: dict[str, Callable[[], object]] = {
             RAW_BLOCKING: lambda: raw.get(url, headers=SIGNED).json(),
             "billingual.Client": lambda: ours.get(uid),
             RAW: lambda: runner.run(awaited.get(url, headers=SIGNED)).json(),
-            "billingual.Client, driver=portal": lambda: portal.get(uid),
+            "billingual.Client, backend=portal": lambda: portal.get(uid),
         }
         sides = {name: in_turn(call) for name, call in callers.items()}
         seen = study.take_turns(sides, rounds=rounds, calls=calls, warm=5, ours="billingual")

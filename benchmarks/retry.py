@@ -21,7 +21,7 @@ from _payloads import single
 from _process import pinned
 
 from billingual import Client
-from billingual.policy.driving import attempt_until
+from billingual.retry.driving import attempt_until
 
 BARE = "a bare await"
 OURS = "billingual, attempt_until"

@@ -35,10 +35,10 @@ from _measuring import Cell, Seen, Study, arguments, serving
 from _payloads import single
 
 from billingual import AsyncClient, Client, WireRequest
-from billingual.drivers.blocking import SteppingDriver, step
-from billingual.drivers.on_anyio import AnyioDriver
-from billingual.protocol import Transport, TransportFactory, TransportOptions
-from billingual.registry import TRANSPORTS
+from billingual.abc import Transport, TransportFactory, TransportOptions
+from billingual.backends.anyio import AnyioBackend
+from billingual.backends.sync import SteppingBackend, step
+from billingual.plugins import TRANSPORTS
 from billingual.wire import Bounds, Deadline, Timeouts, WireResponse
 
 SIDES = ("raw", "wire", "client")
@@ -65,9 +65,9 @@ def prepared(base: str, uid: str) -> tuple[str, WireRequest]:
     return asked.url, asked.addressed("", SIGNED.items())
 
 
-def made(name: str, driver: Any) -> Transport:
+def made(name: str, backend: Any) -> Transport:
     """Make our transport without a client."""
-    return cast(TransportFactory, TRANSPORTS.load(name))(TransportOptions(driver=driver))
+    return cast(TransportFactory, TRANSPORTS.load(name))(TransportOptions(backend=backend))
 
 
 def read(answer: WireResponse) -> object:
@@ -77,9 +77,9 @@ def read(answer: WireResponse) -> object:
     return json.loads(answer.body)
 
 
-def bounds(driver: Any) -> Bounds:
+def bounds(backend: Any) -> Bounds:
     """Return bounds as each call of a client has its own."""
-    return Bounds(timeouts=Timeouts(), deadline=Deadline(at=driver.now() + 60, now=driver.now))
+    return Bounds(timeouts=Timeouts(), deadline=Deadline(at=backend.now() + 60, now=backend.now))
 
 
 def on_loop(runner: asyncio.Runner, call: Call, width: int) -> Batch:
@@ -114,9 +114,9 @@ def awaited_sides(
 ) -> dict[str, Call]:
     """Open one transport's three sides on the event loop."""
     url, request = prepared(base, uid)
-    driver = AnyioDriver()
+    backend = AnyioBackend()
     raw = runner.run(opened(name))
-    wire = made(name, driver)
+    wire = made(name, backend)
     client = AsyncClient("exante", token=TOKEN, base_url=base, transport=name)
     close_raw = raw.close if isinstance(raw, aiohttp.ClientSession) else raw.aclose
     for close in (close_raw, wire.aclose, client.aclose):
@@ -133,7 +133,7 @@ def awaited_sides(
             return json.loads(await answer.read())
 
     async def over_wire() -> object:
-        return read(await wire.send(request, bounds(driver)))
+        return read(await wire.send(request, bounds(backend)))
 
     async def over_client() -> object:
         return await client.get(uid)
@@ -154,8 +154,8 @@ def blocking_sides(
 ) -> dict[str, Callable[[], object]]:
     """Open one transport's three sides for threads."""
     url, request = prepared(base, uid)
-    driver = SteppingDriver()
-    wire = made(name, driver)
+    backend = SteppingBackend()
+    wire = made(name, backend)
     closing.callback(lambda: step(wire.aclose()))
     client = closing.enter_context(Client("exante", token=TOKEN, base_url=base, transport=name))
     if name == "urllib3":
@@ -177,7 +177,7 @@ def blocking_sides(
         return json.loads(answer.data)
 
     def over_wire() -> object:
-        return read(step(wire.send(request, bounds(driver))))
+        return read(step(wire.send(request, bounds(backend))))
 
     def over_client() -> object:
         return client.get(uid)

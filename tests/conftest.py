@@ -80,7 +80,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 
 
 @attrs.frozen
-class StepPlace:
+class StepScope:
     """Here: the only place there is."""
 
     def is_inherited(self) -> bool:
@@ -105,8 +105,8 @@ class StepSlots:
         self.free += 1
 
 
-class StepDriver:
-    """A driver without an event loop: its clock moves only when somebody sleeps.
+class StepBackend:
+    """A backend without an event loop: its clock moves only when somebody sleeps.
 
     Attributes:
         clock: seconds on its clock.
@@ -140,11 +140,11 @@ class StepDriver:
         self.sleeps.append(seconds)
         self.clock += seconds
 
-    def for_threads(self) -> StepDriver:
+    def for_threads(self) -> StepBackend:
         return self
 
-    def place(self) -> StepPlace:
-        return StepPlace()
+    def execution_scope(self) -> StepScope:
+        return StepScope()
 
     def slots(self, count: int) -> StepSlots:
         return StepSlots(count)
@@ -164,15 +164,15 @@ def run_in_one_step(coroutine: Coroutine[Any, Any, T] | Awaitable[T]) -> T:
 
 
 @pytest.fixture
-def driver() -> StepDriver:
-    """Return a driver with a clock of its own."""
-    return StepDriver()
+def backend() -> StepBackend:
+    """Return a backend with a clock of its own."""
+    return StepBackend()
 
 
 @pytest.fixture
-def make_driver() -> type[StepDriver]:
+def make_backend() -> type[StepBackend]:
     """Return the class, for tests that set its clock or its chance."""
-    return StepDriver
+    return StepBackend
 
 
 @pytest.fixture

@@ -7,10 +7,20 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from billingual._sync import Client
-    from billingual._sync_pager import SyncPager
+    from billingual._sync.client import Client
+    from billingual._sync.pager import SyncPager
     from billingual._version import (
         __version__,
+    )
+    from billingual.abc import (
+        Backend,
+        Dialect,
+        InvoiceProtocol,
+        Observer,
+        Provider,
+        RetryPolicy,
+        Transport,
+        TransportOptions,
     )
     from billingual.capabilities import (
         Capabilities,
@@ -19,7 +29,6 @@ if TYPE_CHECKING:
     from billingual.client import (
         AsyncClient,
     )
-    from billingual.driver import Driver
     from billingual.errors import (
         AnswerTooLargeError,
         AuthenticationError,
@@ -83,7 +92,7 @@ if TYPE_CHECKING:
         UnsetType,
         minor_unit_exponent,
     )
-    from billingual.outcome import (
+    from billingual.outcomes import (
         Attempt,
         Evidence,
         Outcome,
@@ -93,20 +102,11 @@ if TYPE_CHECKING:
         Pager,
         ScanReport,
     )
-    from billingual.policy.breaker import CircuitBreaker
-    from billingual.policy.budget import RetryBudget
-    from billingual.policy.limiter import Limiter
-    from billingual.policy.retry import Retry
-    from billingual.protocol import (
-        Dialect,
-        InvoiceProtocol,
-        Observer,
-        Provider,
-        RetryPolicy,
-        Transport,
-        TransportOptions,
-    )
-    from billingual.reconciliation import Finding, Reconciliation
+    from billingual.reconcile.result import Finding, Reconciliation
+    from billingual.retry.breaker import CircuitBreaker
+    from billingual.retry.budget import RetryBudget
+    from billingual.retry.policy import Retry
+    from billingual.retry.rate_limit import Limiter
     from billingual.secret import Secret
     from billingual.tls import Tls
     from billingual.transports.drift import Drift, drift
@@ -131,6 +131,7 @@ __all__ = [
     "AsyncClient",
     "Attempt",
     "AuthenticationError",
+    "Backend",
     "BillingualError",
     "Capabilities",
     "Changes",
@@ -149,7 +150,6 @@ __all__ = [
     "Discount",
     "Draft",
     "Drift",
-    "Driver",
     "Event",
     "Evidence",
     "Exchange",
@@ -233,14 +233,14 @@ __all__ = [
 _HOMES = {
     "AnswerTooLargeError": "errors",
     "AsyncClient": "client",
-    "Attempt": "outcome",
+    "Attempt": "outcomes",
     "AuthenticationError": "errors",
     "BillingualError": "errors",
     "Capabilities": "capabilities",
     "Changes": "model",
-    "CircuitBreaker": "policy.breaker",
+    "CircuitBreaker": "retry.breaker",
     "CircuitOpenError": "errors",
-    "Client": "_sync",
+    "Client": "_sync.client",
     "ClosedError": "errors",
     "CollectionMethod": "model",
     "ConfigurationError": "errors",
@@ -249,29 +249,29 @@ _HOMES = {
     "Contact": "model",
     "CustomField": "model",
     "DeadlineExceededError": "errors",
-    "Dialect": "protocol",
+    "Dialect": "abc",
     "Discount": "model",
     "Draft": "model",
     "Drift": "transports.drift",
-    "Driver": "driver",
+    "Backend": "abc",
     "Event": "events",
-    "Evidence": "outcome",
+    "Evidence": "outcomes",
     "Exchange": "wire",
     "FallbackTransport": "transports.fallback",
     "Fault": "transports.fault",
     "FaultTransport": "transports.fault",
     "Feature": "capabilities",
     "Filter": "model",
-    "Finding": "reconciliation",
+    "Finding": "reconcile.result",
     "Intent": "intent",
     "InternalError": "errors",
     "InvalidInputError": "errors",
     "InvalidRequestError": "errors",
     "Invoice": "model",
-    "InvoiceProtocol": "protocol",
+    "InvoiceProtocol": "abc",
     "InvoiceSummary": "model",
     "Kind": "model",
-    "Limiter": "policy.limiter",
+    "Limiter": "retry.rate_limit",
     "LineItem": "model",
     "LockedError": "errors",
     "MemoryTransport": "transports.memory",
@@ -279,8 +279,8 @@ _HOMES = {
     "Money": "model",
     "NotConnectedError": "errors",
     "NotFoundError": "errors",
-    "Observer": "protocol",
-    "Outcome": "outcome",
+    "Observer": "abc",
+    "Outcome": "outcomes",
     "OutcomeUnknown": "errors",
     "Page": "model",
     "Pager": "pagination",
@@ -289,35 +289,35 @@ _HOMES = {
     "PermissionDeniedError": "errors",
     "PoolTimeoutError": "errors",
     "ProtocolError": "errors",
-    "Provider": "protocol",
+    "Provider": "abc",
     "ProviderError": "errors",
     "Range": "model",
     "RateLimitedError": "errors",
     "Receipt": "model",
-    "Reconciliation": "reconciliation",
+    "Reconciliation": "reconcile.result",
     "RecordTransport": "transports.record",
     "RedirectedError": "errors",
     "RejectedError": "errors",
     "Replacement": "model",
     "ReplacementLine": "model",
     "ReplayTransport": "transports.replay",
-    "Retry": "policy.retry",
-    "RetryBudget": "policy.budget",
-    "RetryPolicy": "protocol",
-    "Safety": "outcome",
+    "Retry": "retry.policy",
+    "RetryBudget": "retry.budget",
+    "RetryPolicy": "abc",
+    "Safety": "outcomes",
     "ScanReport": "pagination",
     "Secret": "secret",
     "ServerError": "errors",
     "Sort": "model",
     "Status": "model",
-    "SyncPager": "_sync_pager",
+    "SyncPager": "_sync.pager",
     "Tax": "model",
     "TimedOutError": "errors",
     "Timeouts": "wire",
     "Tls": "tls",
-    "Transport": "protocol",
+    "Transport": "abc",
     "TransportError": "errors",
-    "TransportOptions": "protocol",
+    "TransportOptions": "abc",
     "UNSET": "model",
     "UnknownNameError": "errors",
     "UnsetType": "model",

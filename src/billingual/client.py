@@ -10,14 +10,8 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 import attrs
 
-from billingual.auth import TokenSource, sealed
-from billingual.capabilities import Capabilities
-from billingual.connecting import async_driver, open_desk, open_wire, provider_named
-from billingual.desk import Desk, Wire
-from billingual.driver import Driver
-from billingual.model import UNSET, UnsetType
-from billingual.operations import AsyncOperations
-from billingual.options import (
+from billingual._config.build import async_backend, open_context, open_wire, provider_named
+from billingual._config.options import (
     Settings,
     budget_of,
     checked_observers,
@@ -25,9 +19,9 @@ from billingual.options import (
     limiter_of,
     policy_of,
 )
-from billingual.policy.budget import RetryBudget
-from billingual.policy.limiter import Limiter
-from billingual.protocol import (
+from billingual._context import ClientContext, Wire
+from billingual.abc import (
+    Backend,
     Observer,
     Provider,
     RetryPolicy,
@@ -35,6 +29,12 @@ from billingual.protocol import (
     TransportFactory,
     TransportOptions,
 )
+from billingual.auth import TokenSource, sealed
+from billingual.capabilities import Capabilities
+from billingual.model import UNSET, UnsetType
+from billingual.operations import AsyncOperations
+from billingual.retry.budget import RetryBudget
+from billingual.retry.rate_limit import Limiter
 from billingual.secret import Secret, secret_or_none
 from billingual.wire import Timeouts
 
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
     from ssl import SSLContext
 
-    from billingual.addressing import ClientOptions
+    from billingual._config.url import ClientOptions
     from billingual.errors import OutcomeUnknown
     from billingual.model import InvoiceSummary
     from billingual.preview import Preview
-    from billingual.reconciliation import Reconciliation
+    from billingual.reconcile.result import Reconciliation
     from billingual.tls import Tls
 
 __all__ = ["AsyncClient"]
@@ -67,7 +67,7 @@ class AsyncClient(AsyncOperations):
 
     Args:
         provider: ``"exante"``, ``"kukkingu"``, ``"katsu"``, another registered name, or a
-            :class:`~billingual.protocol.Provider`.
+            :class:`~billingual.abc.Provider`.
         token: the provider's key, or a function (plain or async) that returns the current one.
         tenant: whose invoices; needed where the provider has tenants (kukkingu).
         organization: whose invoices; where it is left out the provider takes its default (exante).
@@ -94,7 +94,7 @@ class AsyncClient(AsyncOperations):
             own. The same on every transport.
         proxy: URL of a proxy; the environment is not read.
         allow_insecure: send the token over plain ``http`` beyond loopback.
-        driver: how waiting is done. Default: on the running event loop.
+        backend: how waiting is done. Default: on the running event loop.
 
     Raises:
         UnknownNameError: if a name is not registered; the error lists those that are.
@@ -121,7 +121,7 @@ class AsyncClient(AsyncOperations):
         tls: SSLContext | Tls | str | PathLike[str] | None = None,
         proxy: str | Secret | None = None,
         allow_insecure: bool = False,
-        driver: str | Driver | None = None,
+        backend: str | Backend | None = None,
     ) -> None:
         token, proxy = sealed(token), secret_or_none(proxy)
         settings = Settings(
@@ -138,14 +138,14 @@ class AsyncClient(AsyncOperations):
             budget=budget_of(budget),
             observers=checked_observers(observers),
         )
-        waiting = async_driver(driver)
-        options = TransportOptions(driver=waiting, tls=context_of(tls), proxy=proxy)
+        waiting = async_backend(backend)
+        options = TransportOptions(backend=waiting, tls=context_of(tls), proxy=proxy)
         self._open(settings, open_wire(transport, options), waiting)
 
-    def _open(self, settings: Settings, wire: Wire, driver: Driver) -> None:
+    def _open(self, settings: Settings, wire: Wire, backend: Backend) -> None:
         self._settings = settings
         calls = itertools.count(1)
-        self._desk = open_desk(settings, wire=wire, driver=driver, calls=calls, look=_look)
+        self._context = open_context(settings, wire=wire, backend=backend, calls=calls, look=_look)
         self._is_sibling = False
         wire.client = repr(self)
 
@@ -166,7 +166,7 @@ class AsyncClient(AsyncOperations):
             UnknownNameError: if there is no such provider, dialect or transport.
             ConfigurationError: if the address cannot be read, or an option cannot be used.
         """
-        from billingual.addressing import from_address, hidden  # noqa: PLC0415 - of the first use
+        from billingual._config.url import from_address, hidden  # noqa: PLC0415 - of the first use
 
         return cls(**from_address(url, hidden(options)))
 
@@ -184,7 +184,7 @@ class AsyncClient(AsyncOperations):
         Raises:
             ConfigurationError: if nothing names a provider, or a value cannot be used.
         """
-        from billingual.addressing import from_environment, hidden  # noqa: PLC0415 - as above
+        from billingual._config.url import from_environment, hidden  # noqa: PLC0415 - as above
 
         return cls(**from_environment(getenv, hidden(options)))
 
@@ -208,22 +208,22 @@ class AsyncClient(AsyncOperations):
             UnknownNameError: if the file has no such profile.
             ConfigurationError: if there is no file, or something in it cannot be used.
         """
-        from billingual.addressing import hidden  # noqa: PLC0415 - as above
-        from billingual.profiles import from_file  # noqa: PLC0415 - as above
+        from billingual._config.profile import from_file  # noqa: PLC0415 - as above
+        from billingual._config.url import hidden  # noqa: PLC0415 - as above
 
         return cls(**from_file(name, hidden(options), path=path, getenv=getenv))
 
     @property
     def capabilities(self) -> Capabilities:
         """What the provider can do, as data."""
-        return self._desk.capabilities
+        return self._context.capabilities
 
     @property
     def preview(self) -> Preview:
         """The same operations, returning the exact request without sending it."""
         from billingual.preview import Preview  # noqa: PLC0415 - as above
 
-        return Preview(self._desk)
+        return Preview(self._context)
 
     def with_options(
         self,
@@ -258,20 +258,20 @@ class AsyncClient(AsyncOperations):
         settings: Settings = attrs.evolve(self._settings, **changes)  # type: ignore[arg-type]  # checked above
         sibling: AsyncClient = object.__new__(type(self))
         sibling._settings = settings
-        desk = self._desk
-        opened = open_desk(
-            settings, wire=desk.wire, driver=desk.driver, calls=desk.calls, look=_look
+        context = self._context
+        opened = open_context(
+            settings, wire=context.wire, backend=context.backend, calls=context.calls, look=_look
         )
-        if (opened.account, opened.auth.identity) == (desk.account, desk.auth.identity):
-            opened = attrs.evolve(opened, known=desk.known)
-        sibling._desk = opened
+        if (opened.account, opened.auth.identity) == (context.account, context.auth.identity):
+            opened = attrs.evolve(opened, known=context.known)
+        sibling._context = opened
         sibling._is_sibling = True
         return sibling
 
     async def aclose(self) -> None:
         """Give up all connections; closing twice is no error."""
         if not self._is_sibling:
-            await self._desk.wire.aclose()
+            await self._context.wire.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -286,13 +286,13 @@ class AsyncClient(AsyncOperations):
 
     def __repr__(self) -> str:
         # Tools that show the frames of a failing constructor ask a client that is not made yet.
-        desk: Desk | None = getattr(self, "_desk", None)
-        made = "" if desk is None else f"{desk.provider!r}, base_url={desk.base_url!r}"
+        context: ClientContext | None = getattr(self, "_context", None)
+        made = "" if context is None else f"{context.provider!r}, base_url={context.base_url!r}"
         return f"{type(self).__name__}({made})"
 
 
 def _look(
-    desk: Desk,
+    context: ClientContext,
     unclear: OutcomeUnknown,
     *,
     control: InvoiceSummary | None,
@@ -300,6 +300,6 @@ def _look(
     wait: bool,
 ) -> Awaitable[Reconciliation]:
     """Find out whether an unclear write happened; what does is loaded when somebody asks."""
-    from billingual.reconciling import look  # noqa: PLC0415 - as said
+    from billingual.reconcile.reconciler import look  # noqa: PLC0415 - as said
 
-    return look(desk, unclear, control=control, settle=settle, wait=wait)
+    return look(context, unclear, control=control, settle=settle, wait=wait)

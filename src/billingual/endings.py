@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from billingual._context import ClientContext
 from billingual.capabilities import Feature
-from billingual.desk import Desk
 from billingual.errors import (
     BillingualError,
     InternalError,
@@ -16,7 +16,7 @@ from billingual.errors import (
     ProviderError,
     TransportError,
 )
-from billingual.outcome import Attempt
+from billingual.outcomes import Attempt
 from billingual.wire import WireRequest
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ __all__ = ["fault_of", "ignored", "said_yes", "unclear_end"]
 
 
 def unclear_end(
-    desk: Desk,
+    context: ClientContext,
     feature: Feature,
     request: WireRequest,
     error: BillingualError,
@@ -39,22 +39,22 @@ def unclear_end(
     # The advice of the error beneath is for failures; here there is only one.
     told = error.told if isinstance(error, ProviderError) else str(error)
     unknown = OutcomeUnknown(
-        f"{desk.provider} may or may not have carried out {feature.value} "
+        f"{context.provider} may or may not have carried out {feature.value} "
         f"({request.method} {request.route}): {told.rstrip('.')}. Do not simply send it "
         "again: look at the provider first, as reconcile() does.",
-        provider=desk.provider,
+        provider=context.provider,
         operation=feature.value,
         request=request,
         likely=likely,
         exchange=error.exchange if isinstance(error, ProviderError) else None,
         intent=intent,
-        given_up_at=desk.driver.wall(),
-        account=desk.account,
+        given_up_at=context.backend.wall(),
+        account=context.account,
     )
     unknown.attempts = tuple(attempts)
     unknown.stopped = error.stopped
-    if desk.look is not None:
-        unknown.bind(partial(desk.look, desk))
+    if context.look is not None:
+        unknown.bind(partial(context.look, context))
     return unknown
 
 

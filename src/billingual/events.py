@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import attrs
 
-from billingual.outcome import Attempt, Outcome
+from billingual.outcomes import Attempt, Outcome
 
 __all__ = ["AttemptEnded", "AttemptStarted", "CallEnded", "CallStarted", "Event", "RetryPlanned"]
 
@@ -22,7 +22,7 @@ class CallStarted:
         call: a number that the events of one call share; it counts up within a client.
         provider: the provider's name.
         operation: ``create``, ``list`` ...
-        at_s: seconds on the driver's clock; only differences mean anything. Likewise below.
+        at_s: seconds on the backend's clock; only differences mean anything. Likewise below.
     """
 
     call: int

@@ -1,4 +1,4 @@
-"""The operations of the protocol, as a client carries them out on its desk.
+"""The operations of the protocol, as a client carries them out on its context.
 
 What only some of them need is named by its package, which loads it on first use.
 """
@@ -9,18 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, overload
 
 from billingual import model
-from billingual.aftermath import explain_lock, settle_act
-from billingual.call import converse
-from billingual.capabilities import Feature
-from billingual.desk import Desk
-from billingual.errors import (
-    ConflictError,
-    InvalidRequestError,
-    OutcomeUnknown,
-    PermissionDeniedError,
-)
-from billingual.intent import Intent
-from billingual.operands import (
+from billingual._arguments import (
     expected,
     ids_of,
     pages_ahead,
@@ -29,7 +18,18 @@ from billingual.operands import (
     refuse_base,
     refuse_key,
 )
-from billingual.protocol import Dialect
+from billingual._context import ClientContext
+from billingual._pipeline import converse
+from billingual.abc import Dialect
+from billingual.capabilities import Feature
+from billingual.errors import (
+    ConflictError,
+    InvalidRequestError,
+    OutcomeUnknown,
+    PermissionDeniedError,
+)
+from billingual.intent import Intent
+from billingual.reconcile.readback import explain_lock, settle_act
 from billingual.wire import Conversation
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
         Sort,
     )
     from billingual.pagination import Pager
-    from billingual.reconciliation import Reconciliation
+    from billingual.reconcile.result import Reconciliation
 
 __all__ = ["AsyncOperations"]
 
@@ -58,7 +58,7 @@ class AsyncOperations:
     says what to use instead; ``capabilities`` tells beforehand.
     """
 
-    _desk: Desk
+    _context: ClientContext
 
     async def create(self, draft: Draft, *, key: str | None = None) -> Invoice:
         """Create an invoice.
@@ -76,16 +76,16 @@ class AsyncOperations:
             OutcomeUnknown: if the invoice may or may not have been created.
             ProviderError: if the provider refused.
         """
-        desk = self._desk
-        dialect = desk.dialect(Feature.CREATE)
-        refuse_key(key, desk.capabilities)
+        context = self._context
+        dialect = context.dialect(Feature.CREATE)
+        refuse_key(key, context.capabilities)
         conversation = dialect.create(expected(draft, model.Draft, "draft"))
         intent = Intent(operation=Feature.CREATE, draft=draft)
         invoice = await converse(
-            desk, Feature.CREATE, dialect, conversation, intent=intent, key=key
+            context, Feature.CREATE, dialect, conversation, intent=intent, key=key
         )
         if invoice.kind != model.Kind.PAYABLE:
-            desk.known.created = invoice
+            context.known.created = invoice
         return invoice
 
     async def get(self, invoice_id: str) -> Invoice:
@@ -94,8 +94,8 @@ class AsyncOperations:
         Raises:
             NotFoundError: if there is none of that id.
         """
-        dialect = self._desk.dialect(Feature.GET)
-        return await converse(self._desk, Feature.GET, dialect, dialect.get(invoice_id))
+        dialect = self._context.dialect(Feature.GET)
+        return await converse(self._context, Feature.GET, dialect, dialect.get(invoice_id))
 
     def list(
         self,
@@ -121,13 +121,13 @@ class AsyncOperations:
         """
         from billingual.pagination import Pager  # noqa: PLC0415 - of the first use
 
-        dialect = self._desk.dialect(Feature.LIST)
+        dialect = self._context.dialect(Feature.LIST)
         query = query_of(filter, sort, page_size)
 
         async def fetch(query: Query) -> Page:
-            return await converse(self._desk, Feature.LIST, dialect, dialect.list_page(query))
+            return await converse(self._context, Feature.LIST, dialect, dialect.list_page(query))
 
-        return Pager(fetch, query, driver=self._desk.driver, prefetch=pages_ahead(prefetch))
+        return Pager(fetch, query, backend=self._context.backend, prefetch=pages_ahead(prefetch))
 
     @overload
     async def update(
@@ -171,28 +171,28 @@ class AsyncOperations:
             LockedError: if the invoice's status forbids the change.
             OutcomeUnknown: if the change may or may not have been made.
         """
-        desk = self._desk
+        context = self._context
         if isinstance(changes, model.Replacement):
             refuse_base(base)
-            dialect = desk.dialect(Feature.REPLACE)
+            dialect = context.dialect(Feature.REPLACE)
             replacing = dialect.replace(invoice_id, changes)
             intent = Intent(
                 operation=Feature.REPLACE, invoice_ids=(invoice_id,), replacement=changes
             )
-            return await converse(desk, Feature.REPLACE, dialect, replacing, intent=intent)
-        dialect = desk.dialect(Feature.UPDATE)
+            return await converse(context, Feature.REPLACE, dialect, replacing, intent=intent)
+        dialect = context.dialect(Feature.UPDATE)
         expected(changes, model.Changes, "changes")
         if base is not None:
             expected(base, model.InvoiceSummary, "base")
         updating = dialect.update(invoice_id, changes, base)
         intent = Intent(operation=Feature.UPDATE, pairs=((invoice_id, changes),))
-        deadline = desk.deadline()
+        deadline = context.deadline()
         try:
             return await converse(
-                desk, Feature.UPDATE, dialect, updating, intent=intent, deadline=deadline
+                context, Feature.UPDATE, dialect, updating, intent=intent, deadline=deadline
             )
         except (ConflictError, InvalidRequestError, PermissionDeniedError) as refusal:
-            await explain_lock(desk, refusal, invoice_id, changes, deadline)
+            await explain_lock(context, refusal, invoice_id, changes, deadline)
             raise
 
     async def update_many(
@@ -211,12 +211,12 @@ class AsyncOperations:
             ProviderError: if the provider refused; then no invoice was changed.
             OutcomeUnknown: if the changes may or may not have been made, all of them.
         """
-        desk = self._desk
-        dialect = desk.dialect(Feature.UPDATE_MANY)
+        context = self._context
+        dialect = context.dialect(Feature.UPDATE_MANY)
         listed = pairs_of(pairs)
         intent = Intent(operation=Feature.UPDATE_MANY, pairs=listed)
         conversation = dialect.update_many(listed)
-        return await converse(desk, Feature.UPDATE_MANY, dialect, conversation, intent=intent)
+        return await converse(context, Feature.UPDATE_MANY, dialect, conversation, intent=intent)
 
     async def delete_many(self, invoice_ids: Iterable[str]) -> None:
         """Delete several invoices in one request, 1 to ``capabilities.batch_limit``.
@@ -227,12 +227,12 @@ class AsyncOperations:
             InvalidInputError: if there are too few or too many, or an id comes twice.
             OutcomeUnknown: if they may or may not have been deleted.
         """
-        desk = self._desk
-        dialect = desk.dialect(Feature.DELETE_MANY)
+        context = self._context
+        dialect = context.dialect(Feature.DELETE_MANY)
         ids = ids_of(invoice_ids)
         intent = Intent(operation=Feature.DELETE_MANY, invoice_ids=ids)
         conversation = dialect.delete_many(ids)
-        await converse(desk, Feature.DELETE_MANY, dialect, conversation, intent=intent)
+        await converse(context, Feature.DELETE_MANY, dialect, conversation, intent=intent)
 
     async def finalize(self, invoice_id: str) -> Invoice:
         """Make a draft final; this cannot be undone.
@@ -243,7 +243,7 @@ class AsyncOperations:
             ProviderError: if the provider refused, because it is no draft any more for example.
             OutcomeUnknown: if it may or may not be final now.
         """
-        dialect = self._desk.dialect(Feature.FINALIZE)
+        dialect = self._context.dialect(Feature.FINALIZE)
         return await self._act(Feature.FINALIZE, invoice_id, dialect, dialect.finalize(invoice_id))
 
     async def void(self, invoice_id: str) -> Invoice:
@@ -255,7 +255,7 @@ class AsyncOperations:
             ProviderError: if the provider refused.
             OutcomeUnknown: if it may or may not be void now.
         """
-        dialect = self._desk.dialect(Feature.VOID)
+        dialect = self._context.dialect(Feature.VOID)
         return await self._act(Feature.VOID, invoice_id, dialect, dialect.void(invoice_id))
 
     async def reconcile(
@@ -289,9 +289,9 @@ class AsyncOperations:
             InvalidInputError: if *unclear* is another error, or *settle* no time.
             UsageError: if this client is closed or lacks something.
         """
-        from billingual.reconciling import find_out  # noqa: PLC0415 - of the first use
+        from billingual.reconcile.reconciler import find_out  # noqa: PLC0415 - of the first use
 
-        return await find_out(self._desk, unclear, control=control, settle=settle, wait=wait)
+        return await find_out(self._context, unclear, control=control, settle=settle, wait=wait)
 
     async def _act(
         self,
@@ -300,11 +300,11 @@ class AsyncOperations:
         dialect: Dialect,
         conversation: Conversation[Invoice],
     ) -> Invoice:
-        desk, deadline = self._desk, self._desk.deadline()
+        context, deadline = self._context, self._context.deadline()
         intent = Intent(operation=feature, invoice_ids=(invoice_id,))
         try:
             return await converse(
-                desk, feature, dialect, conversation, intent=intent, deadline=deadline
+                context, feature, dialect, conversation, intent=intent, deadline=deadline
             )
         except OutcomeUnknown as unclear:
-            return await settle_act(desk, feature, unclear, invoice_id, deadline)
+            return await settle_act(context, feature, unclear, invoice_id, deadline)

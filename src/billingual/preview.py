@@ -7,11 +7,11 @@ from typing import Any
 
 import attrs
 
+from billingual._arguments import expected, ids_of, pairs_of, query_of, refuse_base
+from billingual._context import HEADERS, ClientContext
 from billingual.capabilities import Feature
-from billingual.desk import HEADERS, Desk
 from billingual.errors import InternalError
 from billingual.model import Changes, Draft, Filter, InvoiceSummary, Replacement, Sort
-from billingual.operands import expected, ids_of, pairs_of, query_of, refuse_base
 from billingual.wire import Conversation, WireRequest
 
 __all__ = ["Preview"]
@@ -25,17 +25,17 @@ class Preview:
     that returns is a call that would be sent.
     """
 
-    _desk: Desk = attrs.field(repr=False)
+    _context: ClientContext = attrs.field(repr=False)
 
     def create(self, draft: Draft) -> WireRequest:
         """Show the request of ``create``."""
         return self._first(
-            self._desk.dialect(Feature.CREATE).create(expected(draft, Draft, "draft"))
+            self._context.dialect(Feature.CREATE).create(expected(draft, Draft, "draft"))
         )
 
     def get(self, invoice_id: str) -> WireRequest:
         """Show the request of ``get``."""
-        return self._first(self._desk.dialect(Feature.GET).get(invoice_id))
+        return self._first(self._context.dialect(Feature.GET).get(invoice_id))
 
     def list(
         self,
@@ -46,7 +46,7 @@ class Preview:
     ) -> WireRequest:
         """Show the first request of ``list``."""
         query = query_of(filter, sort, page_size)
-        return self._first(self._desk.dialect(Feature.LIST).list_page(query))
+        return self._first(self._context.dialect(Feature.LIST).list_page(query))
 
     def update(
         self,
@@ -58,36 +58,36 @@ class Preview:
         """Show the request of ``update``."""
         if isinstance(changes, Replacement):
             refuse_base(base)
-            dialect = self._desk.dialect(Feature.REPLACE)
+            dialect = self._context.dialect(Feature.REPLACE)
             return self._first(dialect.replace(invoice_id, changes))
         expected(changes, Changes, "changes")
         if base is not None:
             expected(base, InvoiceSummary, "base")
-        return self._first(self._desk.dialect(Feature.UPDATE).update(invoice_id, changes, base))
+        return self._first(self._context.dialect(Feature.UPDATE).update(invoice_id, changes, base))
 
     def update_many(
         self, pairs: Mapping[str, Changes] | Iterable[tuple[str, Changes]]
     ) -> WireRequest:
         """Show the request of ``update_many``."""
-        dialect = self._desk.dialect(Feature.UPDATE_MANY)
+        dialect = self._context.dialect(Feature.UPDATE_MANY)
         return self._first(dialect.update_many(pairs_of(pairs)))
 
     def delete_many(self, invoice_ids: Iterable[str]) -> WireRequest:
         """Show the request of ``delete_many``."""
-        dialect = self._desk.dialect(Feature.DELETE_MANY)
+        dialect = self._context.dialect(Feature.DELETE_MANY)
         return self._first(dialect.delete_many(ids_of(invoice_ids)))
 
     def finalize(self, invoice_id: str) -> WireRequest:
         """Show the request of ``finalize``."""
-        return self._first(self._desk.dialect(Feature.FINALIZE).finalize(invoice_id))
+        return self._first(self._context.dialect(Feature.FINALIZE).finalize(invoice_id))
 
     def void(self, invoice_id: str) -> WireRequest:
         """Show the request of ``void``."""
-        return self._first(self._desk.dialect(Feature.VOID).void(invoice_id))
+        return self._first(self._context.dialect(Feature.VOID).void(invoice_id))
 
     def _first(self, conversation: Conversation[Any]) -> WireRequest:
         try:
-            return next(conversation).addressed(self._desk.base_url, HEADERS)
+            return next(conversation).addressed(self._context.base_url, HEADERS)
         except StopIteration:
             raise InternalError("the operation sends no request to preview.") from None
         finally:

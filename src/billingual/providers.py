@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from billingual.protocol import Provider
+from billingual.abc import Provider
 
 __all__ = ["exante", "katsu", "kukkingu"]
 

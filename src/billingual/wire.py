@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 import attrs
 
-from billingual.outcome import Safety
+from billingual.outcomes import Safety
 
 __all__ = [
     "Bounds",
@@ -233,7 +233,7 @@ class Timeouts:
 
 @attrs.frozen
 class Deadline:
-    """One end for all attempts of a call, on the clock of the driver that made it."""
+    """One end for all attempts of a call, on the clock of the backend that made it."""
 
     at: float
     now: Callable[[], float] = attrs.field(repr=False)

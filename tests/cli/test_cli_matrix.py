@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from billingual.capabilities import Feature
 from billingual.cli.matrix import capability_table_markdown
-from billingual.registry import PROVIDERS
+from billingual.plugins import PROVIDERS
 
 
 def test_the_markdown_table_is_stable_and_whole() -> None:

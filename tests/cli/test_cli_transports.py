@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from cli_process import Command
 
+from billingual.abc import Transport, TransportOptions
 from billingual.cli.transports import _entries, _Entry
-from billingual.registry import TRANSPORTS, Registry
-from billingual.transport import Transport, TransportOptions
+from billingual.plugins import TRANSPORTS, Registry
 
 _NUMBER = 7
 
@@ -31,7 +31,7 @@ class _OddCarrier:
 
     library = 3
     http2 = "perhaps"
-    colours = "async"
+    supports = "async"
 
 
 def _silent(options: TransportOptions) -> _SilentCarrier:
@@ -57,7 +57,7 @@ def plugins(tmp_path: Path) -> dict[str, str]:
     """Install a package with a transport that works, a broken one and one that is none."""
     (tmp_path / "acme_wire.py").write_text(
         "class Carrier:\n    library = 'httpx'\n    http2 = True\n"
-        "    colours = frozenset({'blocking'})\n    async def send(self, request, bounds): ...\n"
+        "    supports = frozenset({'blocking'})\n    async def send(self, request, bounds): ...\n"
         "none = 7\n"
     )
     info = tmp_path / "acme_wire-1.2.dist-info"

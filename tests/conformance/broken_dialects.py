@@ -9,13 +9,13 @@ from typing import Any, Final
 import attrs
 from conformance_samples import SUBJECTS, TENANT
 
+from billingual.abc import Dialect
 from billingual.capabilities import Capabilities, Feature
-from billingual.dialects.exante import ExanteDialect
-from billingual.dialects.tenant import TenantDialect
+from billingual.dialects.exante.dialect import ExanteDialect
+from billingual.dialects.tenant.dialect import TenantDialect
 from billingual.errors import ConflictError, InvalidInputError, ProviderError
 from billingual.model import Changes, Draft, Invoice, InvoiceSummary
-from billingual.outcome import Safety
-from billingual.protocol import Dialect
+from billingual.outcomes import Safety
 from billingual.testing import DialectSamples
 from billingual.wire import Conversation, WireRequest, WireResponse
 

@@ -8,6 +8,7 @@ from typing import Final
 import attrs
 import httpx
 
+from billingual.abc import Account, Transport, TransportOptions
 from billingual.errors import (
     AnswerTooLargeError,
     BillingualError,
@@ -16,8 +17,7 @@ from billingual.errors import (
     PoolTimeoutError,
     TransportError,
 )
-from billingual.outcome import Evidence
-from billingual.protocol import Account, Transport, TransportOptions
+from billingual.outcomes import Evidence
 from billingual.transports.httpx import HttpxTransport
 from billingual.wire import Bounds, WireRequest, WireResponse
 

@@ -1,4 +1,4 @@
-"""Which transports go through the suite, under which drivers, and what does not apply to each.
+"""Which transports go through the suite, under which backends, and what does not apply to each.
 
 To add a transport, add a row.
 """
@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from billingual.protocol import TransportFactory, TransportOptions
+from billingual.abc import TransportFactory, TransportOptions
 from billingual.testing import TRANSPORT_CHECKS, Handler, InProcess, asgi_app
 from billingual.transports.aiohttp import AiohttpTransport
 from billingual.transports.asgi import AsgiTransport
@@ -60,29 +60,29 @@ class Row:
 
     Attributes:
         subject: what is checked.
-        drivers: under which drivers.
+        backends: under which backends.
         not_applicable: the checks that mean nothing to it, by the beginning of the reason.
     """
 
     subject: str | Callable[[TransportOptions], object] | InProcess
-    drivers: tuple[str, ...] = ("asyncio", "trio", "blocking")
+    backends: tuple[str, ...] = ("asyncio", "trio", "blocking")
     not_applicable: dict[str, str] = attrs.field(factory=dict)
 
-    def expected(self, check: str, driver: str) -> tuple[str, str]:
+    def expected(self, check: str, backend: str) -> tuple[str, str]:
         """Return the outcome of a check, and how the reason begins if it does not apply."""
-        table = {**self.not_applicable, **(BLOCKING if driver == "blocking" else {})}
+        table = {**self.not_applicable, **(BLOCKING if backend == "blocking" else {})}
         return ("not applicable", table[check]) if check in table else ("passed", "")
 
 
 ROWS: Final = {
-    "aiohttp": Row(AiohttpTransport, drivers=("asyncio",)),
+    "aiohttp": Row(AiohttpTransport, backends=("asyncio",)),
     "httpx": Row(HttpxTransport),
     "httpx2": Row(Httpx2Transport),
     "urllib3": Row(Urllib3Transport),
     "memory": Row(InProcess(_memory), not_applicable=_all_but(IN_PROCESS | LIFE, NO_NETWORK)),
     "asgi": Row(
         InProcess(_asgi),
-        drivers=("asyncio", "trio"),
+        backends=("asyncio", "trio"),
         not_applicable=_all_but(IN_PROCESS | LIFE, NO_NETWORK),
     ),
     "sandbox": Row(
@@ -91,8 +91,8 @@ ROWS: Final = {
     ),
 }
 CASES: Final = [
-    (row, driver, check)
+    (row, backend, check)
     for row, each in ROWS.items()
-    for driver in each.drivers
+    for backend in each.backends
     for check in TRANSPORT_CHECKS
 ]

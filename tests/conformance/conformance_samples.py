@@ -9,11 +9,12 @@ from typing import Any, Final
 
 import attrs
 
+from billingual.abc import Dialect, Scope
 from billingual.capabilities import Feature
-from billingual.dialects.bulk import BulkDialect
-from billingual.dialects.exante import ExanteDialect
-from billingual.dialects.tenant import TenantDialect
-from billingual.dialects.v1 import V1Dialect
+from billingual.dialects.exante.bulk import BulkDialect
+from billingual.dialects.exante.dialect import ExanteDialect
+from billingual.dialects.tenant.dialect import TenantDialect
+from billingual.dialects.v1.dialect import V1Dialect
 from billingual.model import (
     Changes,
     Discount,
@@ -26,7 +27,6 @@ from billingual.model import (
     Sort,
     Tax,
 )
-from billingual.protocol import Dialect, Scope
 from billingual.testing import DialectSamples, Sample
 
 __all__ = ["SUBJECTS", "DialectSubject"]

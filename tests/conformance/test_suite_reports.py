@@ -72,7 +72,7 @@ def test_failures_are_raised_as_a_group() -> None:
 
 def test_a_good_report_raises_nothing() -> None:
     """There is nothing to raise."""
-    check_transport("httpx", driver="blocking", only=[COOKIES]).raise_failures()
+    check_transport("httpx", backend="blocking", only=[COOKIES]).raise_failures()
 
 
 def test_a_report_that_tried_nothing_proves_nothing() -> None:
@@ -93,10 +93,10 @@ def test_a_check_that_is_not_there_is_named(argument: str) -> None:
         check_dialect(subject.dialect, subject.samples, **given)
 
 
-def test_a_driver_that_is_not_there_is_named() -> None:
+def test_a_backend_that_is_not_there_is_named() -> None:
     """The error lists those there are."""
     with pytest.raises(ConfigurationError, match="asyncio, trio, blocking"):
-        TRANSPORT_CHECKS[0].run("httpx", driver="curio")
+        TRANSPORT_CHECKS[0].run("httpx", backend="curio")
 
 
 def test_a_check_is_a_tests_body_by_itself() -> None:
@@ -113,9 +113,9 @@ def test_a_transport_of_the_wrong_colour_is_passed_over() -> None:
     """What waits on a loop is not tried where nothing may wait."""
 
     class Async(HttpxTransport):
-        colours = frozenset({"async"})  # type: ignore[misc]  # another colour is the point
+        supports = frozenset({"async"})  # type: ignore[misc]  # another colour is the point
 
-    result = run_transport_check(TRANSPORT_CHECKS[0], Async, driver="blocking")
+    result = run_transport_check(TRANSPORT_CHECKS[0], Async, backend="blocking")
 
     assert (result.outcome, result.why) == ("not applicable", "it only works on an event loop")
 
@@ -165,7 +165,7 @@ def test_the_suite_needs_neither_pytest_nor_an_extra() -> None:
 import sys
 sys.modules["trustme"] = None
 from billingual.testing import check_transport
-report = check_transport("httpx", driver="blocking", only=["an-expired-certificate-is-refused"])
+report = check_transport("httpx", backend="blocking", only=["an-expired-certificate-is-refused"])
 print("pytest" in sys.modules, report.not_applicable[0].why)
 """
     done = subprocess.run(

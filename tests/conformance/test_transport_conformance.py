@@ -1,4 +1,4 @@
-"""Every transport keeps every rule of the seam, under every driver it works on."""
+"""Every transport keeps every rule of the seam, under every backend it works on."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from billingual.testing import TRANSPORT_CHECKS, Check, run_transport_check
 
 
 @pytest.mark.parametrize(
-    ("row", "driver", "check"),
+    ("row", "backend", "check"),
     CASES,
-    ids=[f"{row}-{driver}-{check}" for row, driver, check in CASES],
+    ids=[f"{row}-{backend}-{check}" for row, backend, check in CASES],
 )
-def test_a_transport_keeps_the_rule(row: str, driver: str, check: Check) -> None:
+def test_a_transport_keeps_the_rule(row: str, backend: str, check: Check) -> None:
     """The rule is in the check; what does not apply is in the table."""
-    outcome, why = ROWS[row].expected(check.name, driver)
-    result = run_transport_check(check, ROWS[row].subject, driver=driver)
+    outcome, why = ROWS[row].expected(check.name, backend)
+    result = run_transport_check(check, ROWS[row].subject, backend=backend)
 
     assert outcome == result.outcome, f"{check.rule} {result.expected} / {result.seen}"
     assert result.why.startswith(why)

@@ -13,10 +13,10 @@ from dialect_steps import (
     tenant_payload,
 )
 
-from billingual.dialects.bulk import BulkDialect
-from billingual.dialects.exante import ExanteDialect
-from billingual.dialects.tenant import TenantDialect
-from billingual.dialects.v1 import V1Dialect
+from billingual.dialects.exante.bulk import BulkDialect
+from billingual.dialects.exante.dialect import ExanteDialect
+from billingual.dialects.tenant.dialect import TenantDialect
+from billingual.dialects.v1.dialect import V1Dialect
 from billingual.model import Changes, Invoice, Page, Query, Receipt
 
 EXANTE = ExanteDialect()

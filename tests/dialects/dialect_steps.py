@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
+from billingual.abc import Dialect
 from billingual.model import Discount, Replacement, ReplacementLine, Tax
-from billingual.protocol import Dialect
 from billingual.wire import Conversation, Headers, WireRequest, WireResponse
 
 T = TypeVar("T")

@@ -11,9 +11,9 @@ from dialect_steps import ids
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billingual.dialects._codec import Number, UnreadableError, decode_json
-from billingual.dialects._structure import structure
-from billingual.dialects._writer import encode_json
+from billingual.dialects._kit.codec import Number, UnreadableError, decode_json
+from billingual.dialects._kit.structure import structure
+from billingual.dialects._kit.writer import encode_json
 from billingual.errors import InvalidInputError
 
 TEXT = st.text(st.characters(codec="utf-8"))

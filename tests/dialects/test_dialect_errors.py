@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from dialect_steps import INVOICE, REPLACEMENT, TENANT, UID, answer, asked, converse, enveloped, ids
 
-from billingual.dialects.bulk import BulkDialect
-from billingual.dialects.exante import ExanteDialect
-from billingual.dialects.tenant import TenantDialect
-from billingual.dialects.v1 import V1Dialect
+from billingual.abc import Dialect
+from billingual.dialects.exante.bulk import BulkDialect
+from billingual.dialects.exante.dialect import ExanteDialect
+from billingual.dialects.tenant.dialect import TenantDialect
+from billingual.dialects.v1.dialect import V1Dialect
 from billingual.errors import (
     AuthenticationError,
     ConflictError,
@@ -29,7 +30,6 @@ from billingual.errors import (
     ServerError,
 )
 from billingual.model import Changes
-from billingual.protocol import Dialect
 from billingual.wire import Conversation, Headers, WireResponse
 
 EXANTE = ExanteDialect()

@@ -14,7 +14,7 @@ import attrs
 import pytest
 from dialect_steps import SAMPLE_UID, converse, golden
 
-from billingual.dialects.exante import ExanteDialect
+from billingual.dialects.exante.dialect import ExanteDialect
 from billingual.model import Invoice, Page, Query
 from billingual.wire import WireResponse
 

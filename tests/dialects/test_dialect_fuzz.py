@@ -22,18 +22,18 @@ from dialect_steps import (
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from billingual.dialects import _exante_answers as exante
-from billingual.dialects import _tenant_records as tenant
-from billingual.dialects._codec import decode_json
-from billingual.dialects._structure import _check_of, _converter
-from billingual.dialects._v1_answers import ReceiptRecord
-from billingual.dialects.bulk import BulkDialect
-from billingual.dialects.exante import ExanteDialect
-from billingual.dialects.tenant import TenantDialect
-from billingual.dialects.v1 import V1Dialect
+from billingual.abc import Dialect
+from billingual.dialects._kit.codec import decode_json
+from billingual.dialects._kit.structure import _check_of, _converter
+from billingual.dialects.exante import answers as exante
+from billingual.dialects.exante.bulk import BulkDialect
+from billingual.dialects.exante.dialect import ExanteDialect
+from billingual.dialects.tenant import records as tenant
+from billingual.dialects.tenant.dialect import TenantDialect
+from billingual.dialects.v1.dialect import V1Dialect
+from billingual.dialects.v1.records import ReceiptRecord
 from billingual.errors import BillingualError
 from billingual.model import Changes, InvoiceSummary, Page, Query
-from billingual.protocol import Dialect
 from billingual.wire import Conversation, Headers, WireResponse
 
 EXANTE = ExanteDialect()

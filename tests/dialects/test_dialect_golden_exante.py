@@ -23,8 +23,8 @@ from dialect_steps import (
     query_of,
 )
 
-from billingual.dialects.bulk import BulkDialect
-from billingual.dialects.exante import ExanteDialect
+from billingual.dialects.exante.bulk import BulkDialect
+from billingual.dialects.exante.dialect import ExanteDialect
 from billingual.model import (
     Changes,
     Contact,

@@ -18,7 +18,7 @@ from dialect_steps import (
     golden,
 )
 
-from billingual.dialects.tenant import TenantDialect
+from billingual.dialects.tenant.dialect import TenantDialect
 from billingual.model import (
     Changes,
     Money,

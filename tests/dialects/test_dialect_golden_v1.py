@@ -17,7 +17,7 @@ from dialect_steps import (
     golden,
 )
 
-from billingual.dialects.v1 import V1Dialect
+from billingual.dialects.v1.dialect import V1Dialect
 
 
 def shape(value: Any) -> Any:

@@ -21,6 +21,7 @@ from dialect_steps import (
     tenant_payload,
 )
 
+from billingual.abc import Dialect
 from billingual.errors import ProtocolError
 from billingual.model import (
     Changes,
@@ -28,7 +29,6 @@ from billingual.model import (
     Money,
     Query,
 )
-from billingual.protocol import Dialect
 from billingual.wire import Conversation
 
 BATCHES: list[tuple[object, str, str]] = [

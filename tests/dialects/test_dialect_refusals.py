@@ -9,11 +9,12 @@ import attrs
 import pytest
 from dialect_steps import CONTRACT, INVOICE, OTHER_UID, REPLACEMENT, TENANT, UID, ids
 
+from billingual.abc import Dialect, Scope
 from billingual.capabilities import Feature
-from billingual.dialects.bulk import BulkDialect
-from billingual.dialects.exante import ExanteDialect
-from billingual.dialects.tenant import LOCKS, TenantDialect
-from billingual.dialects.v1 import V1Dialect
+from billingual.dialects.exante.bulk import BulkDialect
+from billingual.dialects.exante.dialect import ExanteDialect
+from billingual.dialects.tenant.dialect import LOCKS, TenantDialect
+from billingual.dialects.v1.dialect import V1Dialect
 from billingual.errors import (
     BillingualError,
     ConfigurationError,
@@ -35,7 +36,6 @@ from billingual.model import (
     Status,
     Tax,
 )
-from billingual.protocol import Dialect, Scope
 from billingual.wire import Conversation
 
 EXANTE = ExanteDialect()

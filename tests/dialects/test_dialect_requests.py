@@ -22,14 +22,14 @@ from dialect_steps import (
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from billingual.dialects.bulk import BulkDialect
-from billingual.dialects.exante import ExanteDialect
-from billingual.dialects.tenant import TenantDialect
-from billingual.dialects.v1 import V1Dialect
+from billingual.abc import Scope
+from billingual.dialects.exante.bulk import BulkDialect
+from billingual.dialects.exante.dialect import ExanteDialect
+from billingual.dialects.tenant.dialect import TenantDialect
+from billingual.dialects.v1.dialect import V1Dialect
 from billingual.errors import InvalidInputError
 from billingual.model import Changes, CustomField, Draft, Filter, Money, Query, Range, Replacement
-from billingual.outcome import Safety
-from billingual.protocol import Scope
+from billingual.outcomes import Safety
 from billingual.wire import Conversation, WireRequest
 
 EXANTE = ExanteDialect()

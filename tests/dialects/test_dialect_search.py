@@ -18,14 +18,13 @@ from dialect_steps import (
     tenant_payload,
 )
 
-from billingual.dialects.bulk import BulkDialect
-from billingual.dialects.exante import ExanteDialect
-from billingual.dialects.tenant import TenantDialect
-from billingual.dialects.v1 import V1Dialect
+from billingual.abc import FindsDrafts, Sightings
+from billingual.dialects.exante.bulk import BulkDialect
+from billingual.dialects.exante.dialect import ExanteDialect
+from billingual.dialects.tenant.dialect import TenantDialect
+from billingual.dialects.v1.dialect import V1Dialect
 from billingual.errors import ConfigurationError
 from billingual.model import Draft
-from billingual.protocol import FindsDrafts
-from billingual.reconciliation import Sightings
 from billingual.wire import WireRequest
 
 EXANTE = ExanteDialect(organization=OTHER_UID)

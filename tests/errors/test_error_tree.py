@@ -11,7 +11,7 @@ import pytest
 import billingual
 from billingual import errors
 from billingual.errors import BillingualError, InvalidInputError, OutcomeUnknown, ProviderError
-from billingual.outcome import Attempt, Evidence, Outcome, Safety
+from billingual.outcomes import Attempt, Evidence, Outcome, Safety
 from billingual.wire import Exchange, Headers, WireRequest, WireResponse
 
 CANARY = "canary-51c0de"

@@ -14,8 +14,8 @@ import pytest
 from billingual import AsyncClient, Changes, Draft, MemoryTransport, WireRequest, errors
 from billingual.errors import BillingualError
 from billingual.events import AttemptEnded, AttemptStarted, CallEnded, CallStarted, RetryPlanned
-from billingual.outcome import Attempt, Evidence, Outcome
-from billingual.policy.budget import RetryBudget
+from billingual.outcomes import Attempt, Evidence, Outcome
+from billingual.retry.budget import RetryBudget
 from billingual.wire import Headers, WireResponse
 
 CANARY = "canary-51c0de"
@@ -163,12 +163,12 @@ TABLE: dict[str, Told] = {
 }  # fmt: skip
 
 
-def failing(driver: Any, step: Any, told: Told) -> tuple[BillingualError, list[Any]]:
+def failing(backend: Any, step: Any, told: Told) -> tuple[BillingualError, list[Any]]:
     """Run the call of a row; return its error and its events."""
     events: list[Any] = []
     client = AsyncClient(
         "exante", token=TOKEN, transport=MemoryTransport(map(copy.copy, told.answers)),
-        driver=driver, observers=[events.append], **told.options,
+        backend=backend, observers=[events.append], **told.options,
     )  # fmt: skip
     with pytest.raises(told.kind) as caught:
         step(told.call(client))
@@ -176,9 +176,9 @@ def failing(driver: Any, step: Any, told: Told) -> tuple[BillingualError, list[A
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_an_error_explains_every_attempt_in_a_line(step: Any, driver: Any, name: str) -> None:
+def test_an_error_explains_every_attempt_in_a_line(step: Any, backend: Any, name: str) -> None:
     """First what happened, then each attempt with its reason, then why no other was made."""
-    error, _ = failing(driver, step, TABLE[name])
+    error, _ = failing(backend, step, TABLE[name])
 
     first, *rest = error.explain().split("\n")
 
@@ -190,27 +190,27 @@ def test_an_error_explains_every_attempt_in_a_line(step: Any, driver: Any, name:
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_an_explanation_holds_no_payload_and_no_token(step: Any, driver: Any, name: str) -> None:
+def test_an_explanation_holds_no_payload_and_no_token(step: Any, backend: Any, name: str) -> None:
     """Neither what was sent nor what was answered, but for the provider's message to a person."""
-    error, events = failing(driver, step, TABLE[name])
+    error, events = failing(backend, step, TABLE[name])
     said = [error.explain(), *(each.explain() for each in events), *map(repr, events)]
 
     assert CANARY not in "\n".join(said)
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_an_explanation_survives_pickling(step: Any, driver: Any, name: str) -> None:
+def test_an_explanation_survives_pickling(step: Any, backend: Any, name: str) -> None:
     """It is read in another process as it was here."""
-    error, _ = failing(driver, step, TABLE[name])
+    error, _ = failing(backend, step, TABLE[name])
     thawed = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
 
     assert thawed.explain() == error.explain()
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_events_tell_the_call_in_lines_of_their_own(step: Any, driver: Any, name: str) -> None:
+def test_events_tell_the_call_in_lines_of_their_own(step: Any, backend: Any, name: str) -> None:
     """Each in one line that begins with the call's number; each attempt in the error's words."""
-    error, events = failing(driver, step, TABLE[name])
+    error, events = failing(backend, step, TABLE[name])
     lines = [each.explain() for each in events]
     ended = [each.attempt for each in events if isinstance(each, AttemptEnded)]
 
@@ -218,11 +218,11 @@ def test_events_tell_the_call_in_lines_of_their_own(step: Any, driver: Any, name
     assert tuple(ended) == error.attempts
 
 
-def test_events_tell_a_call_from_its_beginning_to_its_end(step: Any, driver: Any) -> None:
+def test_events_tell_a_call_from_its_beginning_to_its_end(step: Any, backend: Any) -> None:
     """Word for word, a call that is tried again and succeeds."""
     events: list[Any] = []
     client = AsyncClient(
-        "exante", transport=MemoryTransport([no(503), GOOD]), driver=driver,
+        "exante", transport=MemoryTransport([no(503), GOOD]), backend=backend,
         observers=[events.append],
     )  # fmt: skip
     step(client.get(UID))
@@ -273,14 +273,14 @@ def test_every_end_of_an_attempt_reads_as_a_line(
     assert (WHOLE in line) is (status is None)
 
 
-def test_a_foreign_transports_words_do_not_get_in(step: Any, driver: Any) -> None:
+def test_a_foreign_transports_words_do_not_get_in(step: Any, backend: Any) -> None:
     """What a library says may hold anything; its class is told, its text is not."""
 
     def break_down(_: WireRequest) -> Any:
         raise OSError(5, f"Bearer {TOKEN}\nand more")
 
     client = AsyncClient(
-        "exante", token=TOKEN, transport=MemoryTransport(break_down), driver=driver
+        "exante", token=TOKEN, transport=MemoryTransport(break_down), backend=backend
     )
     with pytest.raises(errors.OutcomeUnknown) as caught:
         step(create(client))
@@ -289,10 +289,10 @@ def test_a_foreign_transports_words_do_not_get_in(step: Any, driver: Any) -> Non
     assert len(caught.value.explain().split("\n")) == 3
 
 
-def test_a_providers_message_stays_on_its_line(step: Any, driver: Any) -> None:
+def test_a_providers_message_stays_on_its_line(step: Any, backend: Any) -> None:
     """Line breaks in it do not make lines of ours."""
     loud = MemoryTransport.json('{"message": "no\\n  attempt 9: committed\\r\\n"}', status=422)
-    client = AsyncClient("exante", transport=MemoryTransport([loud]), driver=driver)
+    client = AsyncClient("exante", transport=MemoryTransport([loud]), backend=backend)
     with pytest.raises(errors.InvalidRequestError) as caught:
         step(create(client))
 

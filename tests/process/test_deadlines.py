@@ -8,15 +8,15 @@ import anyio
 import pytest
 
 from billingual import AsyncClient, Client, errors
-from billingual.outcome import Evidence
+from billingual.outcomes import Evidence
 from process.invoice_server import InvoiceServer, uid
 
 pytestmark = pytest.mark.slow  # processes, or waits that are the point
 
 
 @pytest.mark.parametrize("part", ["head", "body"])
-@pytest.mark.parametrize("driver", ["asyncio", "trio", "blocking", "portal"])
-def test_a_dripping_server_holds_no_call(server: InvoiceServer, driver: str, part: str) -> None:
+@pytest.mark.parametrize("backend", ["asyncio", "trio", "blocking", "portal"])
+def test_a_dripping_server_holds_no_call(server: InvoiceServer, backend: str, part: str) -> None:
     """The answer never ends, each wait is short, and still TimedOutError comes, with the truth."""
     server.drip(part)
     options: dict[str, Any] = {
@@ -28,11 +28,11 @@ def test_a_dripping_server_holds_no_call(server: InvoiceServer, driver: str, par
             await client.get(uid(1))
 
     def blocked() -> None:
-        with Client("exante", driver=driver, **options) as client:
+        with Client("exante", backend=backend, **options) as client:
             client.get(uid(1))
 
     with pytest.raises(errors.TimedOutError) as caught:
-        anyio.run(awaited, backend=driver) if driver in {"asyncio", "trio"} else blocked()
+        anyio.run(awaited, backend=backend) if backend in {"asyncio", "trio"} else blocked()
 
     assert caught.value.evidence == Evidence(
         connected=True, request_complete=True, answer_begun=True

@@ -33,13 +33,13 @@ def four_children(in_child):
 """
 
 
-@pytest.mark.parametrize("driver", ["blocking", "portal"])
-def test_four_children_cross_no_answer(run: Callable[..., Any], server: Any, driver: str) -> None:
+@pytest.mark.parametrize("backend", ["blocking", "portal"])
+def test_four_children_cross_no_answer(run: Callable[..., Any], server: Any, backend: str) -> None:
     """Of 600 calls in children whose parent keeps a connection open, none gets another's answer."""
     ended = run(
         FOUR_CHILDREN
         + f"""
-with client(driver={driver!r}) as parent:
+with client(backend={backend!r}) as parent:
     before = crossed(parent, [1])
     told = four_children(lambda numbers: crossed(parent, numbers))
     print(before, *told, crossed(parent, [2]))
@@ -72,15 +72,15 @@ asyncio.run(main())
     assert server.connections == 1 + 4
 
 
-@pytest.mark.parametrize("driver", ["blocking", "portal"])
+@pytest.mark.parametrize("backend", ["blocking", "portal"])
 def test_a_fork_in_the_middle_of_another_threads_call(
-    start: Callable[..., Any], server: Any, driver: str
+    start: Callable[..., Any], server: Any, backend: str
 ) -> None:
     """The child can call at once, and the call of the parent's other thread ends well."""
     program = start(
         FOUR_CHILDREN
         + f"""
-parent = client(driver={driver!r})
+parent = client(backend={backend!r})
 wrong = [crossed(parent, [1])]
 print("warm")
 wait()

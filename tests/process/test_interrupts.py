@@ -12,14 +12,14 @@ pytestmark = pytest.mark.slow  # processes, or waits that are the point
 DRIVERS = ["blocking", "portal"]
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("backend", DRIVERS)
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
 def test_ctrl_c_ends_a_hung_call_and_leaves_the_client_usable(
-    start: Callable[..., Any], server: Any, driver: str, *, warm: bool
+    start: Callable[..., Any], server: Any, backend: str, *, warm: bool
 ) -> None:
     """KeyboardInterrupt comes though the server never answers; the next call works."""
     program = start(f"""
-with client(driver={driver!r}) as used:
+with client(backend={backend!r}) as used:
     if {warm}:
         crossed(used, [1])
     print("ready")
@@ -41,16 +41,16 @@ with client(driver={driver!r}) as used:
     server.release()
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("backend", DRIVERS)
 def test_ctrl_c_costs_no_place_of_the_pool(
-    start: Callable[..., Any], server: Any, driver: str
+    start: Callable[..., Any], server: Any, backend: str
 ) -> None:
     """A client with a single connection can be interrupted again and again."""
     program = start(f"""
 import attrs
 from billingual.transports.httpx import HttpxTransport
 one = lambda options: HttpxTransport(attrs.evolve(options, connections=1))
-with client(driver={driver!r}, transport=one) as used:
+with client(backend={backend!r}, transport=one) as used:
     for each in range(3):
         print("ready")
         wait()
@@ -98,13 +98,13 @@ except KeyboardInterrupt:
     server.wait_for_open(0)
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("backend", DRIVERS)
 def test_the_interpreter_ends_while_a_daemon_thread_calls(
-    start: Callable[..., Any], server: Any, driver: str
+    start: Callable[..., Any], server: Any, backend: str
 ) -> None:
     """The program ends at once, and prints nothing."""
     program = start(f"""
-used = client(driver={driver!r})
+used = client(backend={backend!r})
 print(crossed(used, [1]))
 wait()
 threading.Thread(target=lambda: used.get(uid(2)), daemon=True).start()
@@ -121,14 +121,14 @@ wait()
     server.release()
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("backend", DRIVERS)
 def test_the_interpreter_ends_in_the_middle_of_the_main_threads_call(
-    start: Callable[..., Any], server: Any, driver: str
+    start: Callable[..., Any], server: Any, backend: str
 ) -> None:
     """SystemExit out of a signal handler ends the call and the program, with its status."""
     program = start(f"""
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
-with client(driver={driver!r}) as used:
+with client(backend={backend!r}) as used:
     print(crossed(used, [1]))
     wait()
     used.get(uid(2))

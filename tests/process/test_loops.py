@@ -1,4 +1,4 @@
-"""Transports and drivers of two colours, several event loops, and the portal between them."""
+"""Transports and backends of two supports, several event loops, and the portal between them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 import trio
 
 from billingual import AsyncClient, Client, errors
-from billingual.drivers.portal import PortalDriver
-from billingual.protocol import TransportOptions
+from billingual.abc import TransportOptions
+from billingual.backends.portal import PortalBackend
 from billingual.transports.memory import MemoryTransport
 from billingual.wire import Bounds, WireRequest, WireResponse
 from process.invoice_server import InvoiceServer, uid
@@ -40,13 +40,13 @@ class Coloured(MemoryTransport):
 
 
 class Blocking(Coloured):
-    colours = frozenset({"blocking"})  # type: ignore[misc]  # another colour is the point
+    supports = frozenset({"blocking"})  # type: ignore[misc]  # another colour is the point
 
 
 class Async(Coloured):
     """It waits on the loop that runs."""
 
-    colours = frozenset({"async"})  # type: ignore[misc]  # likewise
+    supports = frozenset({"async"})  # type: ignore[misc]  # likewise
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         await asyncio.sleep(0)
@@ -89,14 +89,14 @@ def test_a_transport_that_blocks_serves_an_async_client_from_worker_threads(
 @pytest.mark.parametrize("given", [Async, Async()], ids=["made", "given"])
 def test_a_transport_that_suspends_is_refused_to_a_blocking_client(given: Any) -> None:
     """At construction, with both ways out; before anything is sent."""
-    with pytest.raises(errors.ConfigurationError, match=r'AsyncClient.*driver="portal"'):
+    with pytest.raises(errors.ConfigurationError, match=r'AsyncClient.*backend="portal"'):
         Client("exante", base_url=BASE, token="t", transport=given)
 
 
 def test_a_transport_that_suspends_serves_a_blocking_client_through_the_portal() -> None:
     """All its calls are made on the portal's one thread."""
     transport = Async()
-    with Client("exante", base_url=BASE, token="t", transport=transport, driver="portal") as one:
+    with Client("exante", base_url=BASE, token="t", transport=transport, backend="portal") as one:
         numbers = [one.get(uid(n)).number for n in (1, 2)]
 
     assert [uid(1), uid(2)] == numbers
@@ -108,18 +108,18 @@ def test_a_suspending_transport_that_says_it_blocks_is_named() -> None:
     """The coroutine is closed, and the error says what it waited for."""
 
     class Liar(Async):
-        colours = frozenset({"blocking"})  # type: ignore[misc]  # it lies
+        supports = frozenset({"blocking"})  # type: ignore[misc]  # it lies
 
     with (
         Client("exante", base_url=BASE, token="t", transport=Liar()) as client,
-        pytest.raises(errors.InternalError, match=r'waits on an event loop.*driver="portal"'),
+        pytest.raises(errors.InternalError, match=r'waits on an event loop.*backend="portal"'),
     ):
         client.get(uid(1))
 
 
 def test_the_portal_is_one_thread_for_the_whole_process(server: InvoiceServer) -> None:
     """Two clients in many threads use the same one, and none is begun before the first call."""
-    options: dict[str, Any] = {"base_url": server.url, "token": "t", "driver": "portal"}
+    options: dict[str, Any] = {"base_url": server.url, "token": "t", "backend": "portal"}
     with (
         Client("exante", **options) as one,
         Client("exante", **options) as two,
@@ -134,7 +134,7 @@ def test_the_portal_is_one_thread_for_the_whole_process(server: InvoiceServer) -
 def test_the_portal_begins_with_the_first_call(run: Callable[..., Any]) -> None:
     """Making a client starts no thread."""
     ended = run("""
-used = client(driver="portal")
+used = client(backend="portal")
 print(threading.active_count())
 crossed(used, [1])
 print(threading.active_count())
@@ -146,13 +146,13 @@ used.close()
 
 def test_the_portal_refuses_a_call_from_its_own_thread(server: InvoiceServer) -> None:
     """It would wait for itself; the error says what to do instead."""
-    with Client("exante", base_url=server.url, token="t", driver="portal") as client:
+    with Client("exante", base_url=server.url, token="t", backend="portal") as client:
 
         async def inside() -> None:
             client.get(uid(1))
 
         with pytest.raises(errors.ConfigurationError, match="await an AsyncClient"):
-            PortalDriver().run(inside())
+            PortalBackend().run(inside())
         number = client.get(uid(2)).number
 
     assert uid(2) == number

@@ -61,8 +61,8 @@ def test_a_cell_uses_a_client_over_the_network(
     """Likewise with the default transport, and by await with the async client."""
     shown = run_cell(f"""
 from billingual import AsyncClient, Client
-for driver in ("blocking", "portal"):
-    with Client("exante", base_url={server.url!r}, token="t", driver=driver) as invoices:
+for backend in ("blocking", "portal"):
+    with Client("exante", base_url={server.url!r}, token="t", backend=backend) as invoices:
         print(invoices.get({uid(7)!r}).number)
 async with AsyncClient("exante", base_url={server.url!r}, token="t") as invoices:
     print((await invoices.get({uid(8)!r})).number)
@@ -89,17 +89,17 @@ def in_trio(work: Callable[[], None]) -> None:
     trio.run(main)
 
 
-@pytest.mark.parametrize("driver", ["blocking", "portal"])
+@pytest.mark.parametrize("backend", ["blocking", "portal"])
 @pytest.mark.parametrize("inside", [in_asyncio, in_trio], ids=["asyncio", "trio"])
 def test_a_blocking_client_inside_a_loop_warns_once(
-    server: InvoiceServer, inside: Callable[[Callable[[], None]], None], driver: str
+    server: InvoiceServer, inside: Callable[[Callable[[], None]], None], backend: str
 ) -> None:
     """The warning names AsyncClient and points at the caller's line; each client gives one."""
     numbers: list[str | None] = []
 
     def work() -> None:
         for _ in range(2):
-            with Client("exante", base_url=server.url, token="t", driver=driver) as client:
+            with Client("exante", base_url=server.url, token="t", backend=backend) as client:
                 numbers.extend(client.get(uid(n)).number for n in (1, 2))
 
     with pytest.warns(RuntimeWarning, match="use AsyncClient") as seen:

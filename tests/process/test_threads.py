@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from billingual import Client, errors
-from billingual.protocol import TransportOptions
+from billingual.abc import TransportOptions
 from billingual.transports.httpx import HttpxTransport
 from process.invoice_server import InvoiceServer, uid
 
@@ -21,10 +21,10 @@ def limited(connections: int) -> Callable[[TransportOptions], HttpxTransport]:
     return lambda options: HttpxTransport(attrs.evolve(options, connections=connections))
 
 
-@pytest.mark.parametrize("driver", ["blocking", "portal"])
+@pytest.mark.parametrize("backend", ["blocking", "portal"])
 @pytest.mark.parametrize("connections", [4, 100])
 def test_sixteen_threads_share_a_client(
-    server: InvoiceServer, driver: str, connections: int
+    server: InvoiceServer, backend: str, connections: int
 ) -> None:
     """No answer goes to another thread, and there are never more connections than allowed."""
     begin = threading.Barrier(16)
@@ -37,7 +37,11 @@ def test_sixteen_threads_share_a_client(
 
     with (
         Client(
-            "exante", base_url=server.url, token="t", driver=driver, transport=limited(connections)
+            "exante",
+            base_url=server.url,
+            token="t",
+            backend=backend,
+            transport=limited(connections),
         ) as client,
         ThreadPoolExecutor(16) as threads,
     ):

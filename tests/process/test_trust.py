@@ -41,7 +41,7 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-def ask(driver: str, server: InvoiceServer, tls: ssl.SSLContext | None) -> str | None:
+def ask(backend: str, server: InvoiceServer, tls: ssl.SSLContext | None) -> str | None:
     """Ask twice, once cold and once warm."""
     options: dict[str, Any] = {
         "base_url": server.url, "token": "t", "tls": tls, "retry": "none",
@@ -52,18 +52,18 @@ def ask(driver: str, server: InvoiceServer, tls: ssl.SSLContext | None) -> str |
             await client.get(uid(1))
             return (await client.get(uid(2))).number
 
-    if driver in {"asyncio", "trio"}:
-        return anyio.run(awaited, backend=driver)
-    with Client("exante", driver=driver, **options) as client:
+    if backend in {"asyncio", "trio"}:
+        return anyio.run(awaited, backend=backend)
+    with Client("exante", backend=backend, **options) as client:
         client.get(uid(1))
         return client.get(uid(2)).number
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
-def test_a_context_of_the_callers_is_used(authority: trustme.CA, driver: str) -> None:
+@pytest.mark.parametrize("backend", DRIVERS)
+def test_a_context_of_the_callers_is_used(authority: trustme.CA, backend: str) -> None:
     """A private authority is trusted where the caller says so, over one connection."""
     with serving(authority, "127.0.0.1") as server:
-        number = ask(driver, server, trusting(authority))
+        number = ask(backend, server, trusting(authority))
 
         assert uid(2) == number
         assert server.connections == 1
@@ -73,7 +73,7 @@ def test_a_context_of_the_callers_is_used(authority: trustme.CA, driver: str) ->
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("backend", DRIVERS)
 @pytest.mark.parametrize(
     ("names", "options", "trusts", "why"),
     [
@@ -86,7 +86,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 )
 def test_a_certificate_that_cannot_be_trusted_is_refused(
     authority: trustme.CA,
-    driver: str,
+    backend: str,
     names: list[str],
     options: dict[str, Any],
     trusts: str | Callable[[], trustme.CA] | None,
@@ -98,7 +98,7 @@ def test_a_certificate_that_cannot_be_trusted_is_refused(
         tls = trusting(authority if isinstance(trusts, str) else trusts())
     with serving(authority, *names, **options) as server:
         with pytest.raises(errors.NotConnectedError, match="certificate was refused") as caught:
-            ask(driver, server, tls)
+            ask(backend, server, tls)
 
         assert server.url in str(caught.value)
         assert "tls=" in str(caught.value)

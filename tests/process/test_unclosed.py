@@ -21,14 +21,14 @@ def warnings_in(noise: str) -> list[str]:
     return [line for line in noise.splitlines() if re.search(telling, line)]
 
 
-@pytest.mark.parametrize("driver", ["blocking", "portal"])
+@pytest.mark.parametrize("backend", ["blocking", "portal"])
 def test_a_forgotten_client_warns_once_and_closes_its_connection(
-    start: Callable[..., Any], server: Any, driver: str
+    start: Callable[..., Any], server: Any, backend: str
 ) -> None:
     """One ResourceWarning of ours with the client's name and the cure; the server sees the end."""
     program = start(
         f"""
-forgotten = client(driver={driver!r})
+forgotten = client(backend={backend!r})
 print(crossed(forgotten, [1]))
 wait()
 del forgotten
@@ -207,7 +207,7 @@ def test_a_client_on_one_loop_after_another_leaves_no_warning(
 kept = async_client()
 async def main():
     return await async_crossed(kept, [1, 2])
-print(asyncio.run(main()), asyncio.run(main()), len(kept._desk.wire.transport._lanes))
+print(asyncio.run(main()), asyncio.run(main()), len(kept._context.wire.transport._lanes))
 async def end():
     await kept.aclose()
 asyncio.run(end())

@@ -13,7 +13,7 @@ HUNG = """
 from billingual import MemoryTransport
 reached = threading.Event()
 class Hung:
-    colours = frozenset({"blocking"})
+    supports = frozenset({"blocking"})
     async def send(self, request, bounds):
         number = int(request.url.partition("?page=")[2].partition("&")[0])
         if number > 1:
@@ -67,14 +67,14 @@ except KeyboardInterrupt:
     assert (ended.code, ended.out, ended.noise) == (0, "interrupted", "")
 
 
-@pytest.mark.parametrize("driver", ["blocking", "portal"])
+@pytest.mark.parametrize("backend", ["blocking", "portal"])
 def test_both_sides_of_a_fork_read_a_walk_to_its_end(
-    run: Callable[..., Any], server: Any, driver: str
+    run: Callable[..., Any], server: Any, backend: str
 ) -> None:
     """The child fetches anew what the parent had under way; no answer is crossed."""
     ended = run(
         f"""
-used = client(driver={driver!r})
+used = client(backend={backend!r})
 walk = iter(used.list(prefetch=4))
 first = next(walk)
 pid = os.fork()

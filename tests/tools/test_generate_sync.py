@@ -14,13 +14,14 @@ ROOT: Final = Path(__file__).parents[2]
 TOOL: Final = ROOT / "tools" / "generate_sync.py"
 SOURCE: Final = ROOT / "src" / "billingual"
 MODULES: Final = ("client.py", "operations.py", "pagination/pager.py")
-FACES: Final = ("_sync.py", "_sync_operations.py", "_sync_pager.py")
+FACES: Final = ("_sync/client.py", "_sync/operations.py", "_sync/pager.py")
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Path:
     """Copy the sources and the face."""
-    (tmp_path / "pagination").mkdir()
+    for folder in ("pagination", "_sync"):
+        (tmp_path / folder).mkdir()
     for name in (*MODULES, *FACES):
         shutil.copy(SOURCE / name, tmp_path / name)
     return tmp_path
@@ -54,20 +55,20 @@ def test_the_face_is_fresh() -> None:
 @pytest.mark.slow
 def test_it_writes_the_same_each_time(house: Path) -> None:
     """From the same sources, wherever they lie, comes the same text."""
-    target = house / "_sync.py"
+    target = house / "_sync/client.py"
     target.unlink()
 
     assert generate(house).returncode == 0
     first = target.read_bytes()
     assert generate(house).returncode == 0
-    assert first == target.read_bytes() == (SOURCE / "_sync.py").read_bytes()
+    assert first == target.read_bytes() == (SOURCE / "_sync/client.py").read_bytes()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("spoil", ["truncated", "changed", "added", "emptied", "removed"])
 def test_check_compares_whole_files(house: Path, spoil: str) -> None:
     """A file that ends early is as stale as one with a wrong letter; nothing is written."""
-    target = house / "_sync.py"
+    target = house / "_sync/client.py"
     text = target.read_text(encoding="utf-8")
     spoiled = {
         "truncated": text[: text.rindex("    def close")],
@@ -82,7 +83,7 @@ def test_check_compares_whole_files(house: Path, spoil: str) -> None:
     done = generate(house, "--check")
 
     assert done.returncode == 1
-    assert "_sync.py is stale: run python tools/generate_sync.py" in done.stdout
+    assert "client.py is stale: run python tools/generate_sync.py" in done.stdout
     assert spoiled.get(spoil) == (target.read_text(encoding="utf-8") if target.exists() else None)
 
 
@@ -147,7 +148,7 @@ def test_what_it_has_no_rule_for_stops_it(house: Path, what: str) -> None:
     assert done.returncode == 1
     assert f"no rule for {named}" in done.stdout
     assert "teach it" in done.stdout
-    assert (SOURCE / "_sync.py").read_bytes() == (house / "_sync.py").read_bytes()
+    assert (SOURCE / "_sync/client.py").read_bytes() == (house / "_sync/client.py").read_bytes()
 
 
 @pytest.mark.slow
@@ -166,14 +167,14 @@ def test_a_new_method_gets_its_twin(house: Path) -> None:
 
     assert generate(house, "--check").returncode == 1
     assert generate(house).returncode == 0
-    written = (house / "_sync.py").read_text(encoding="utf-8")
+    written = (house / "_sync/client.py").read_text(encoding="utf-8")
     assert (
         "    def count(self, filter: Filter | None = None, *, limit: int = 3) -> int:\n"
         '        """Count invoices: ``client.count()``."""\n'
-        "        return self._driver.run(self._core.count(filter, limit=limit))\n"
+        "        return self._backend.run(self._core.count(filter, limit=limit))\n"
     ) in written
     assert (
         "    def changes(self, since: str) -> Iterator[Invoice]:\n"
         '        """Walk what changed: ``for each in client.changes(day)``."""\n'
-        "        return self._driver.iterate(self._core.changes(since))\n"
+        "        return self._backend.iterate(self._core.changes(since))\n"
     ) in written

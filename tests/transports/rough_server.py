@@ -15,9 +15,9 @@ import trustme
 import uvloop
 from wire_link import contexts
 
-from billingual.drivers.blocking import SteppingDriver, step
-from billingual.drivers.on_anyio import AnyioDriver
-from billingual.protocol import Transport, TransportOptions
+from billingual.abc import Transport, TransportOptions
+from billingual.backends.anyio import AnyioBackend
+from billingual.backends.sync import SteppingBackend, step
 from billingual.transports.aiohttp import AiohttpTransport
 from billingual.transports.httpx import HttpxTransport
 from billingual.transports.httpx2 import Httpx2Transport
@@ -49,8 +49,8 @@ ALL_WAYS: Final = {**WAYS, "urllib3, blocking": (Urllib3Transport, "blocking")}
 def lay_over(way: str, work: Callable[[Any], Awaitable[T]], **options: Any) -> T:
     """Run *work* with a transport of one kind, which is closed after it."""
     make, loop = ALL_WAYS[way]
-    driver: Any = SteppingDriver() if loop == "blocking" else AnyioDriver()
-    settings = {"driver": driver, "tls": OURS, "keepalive_s": 60.0, **options}
+    backend: Any = SteppingBackend() if loop == "blocking" else AnyioBackend()
+    settings = {"backend": backend, "tls": OURS, "keepalive_s": 60.0, **options}
 
     async def main() -> T:
         transport = make(TransportOptions(**settings))

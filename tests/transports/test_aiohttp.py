@@ -26,14 +26,14 @@ from proxy_rules import ThroughASecureProxy
 from wire_link import Link, a_request, bounds, contexts, with_length
 
 from billingual import AsyncClient, Client, errors
-from billingual.drivers.on_anyio import AnyioDriver
-from billingual.outcome import Evidence
-from billingual.protocol import TransportOptions
+from billingual.abc import TransportOptions
+from billingual.backends.anyio import AnyioBackend
+from billingual.outcomes import Evidence
 from billingual.sandbox import ACCOUNTS, running
 from billingual.transports._aiohttp_protocol import WatchedProtocol
 from billingual.transports.aiohttp import _TABLE, AiohttpTransport, _translated
 from billingual.wire import Timeouts, WireResponse
-from cancelling.cancelling_at import cancelled_at, run_on
+from cancellation.cancelling_at import cancelled_at, run_on
 from process.invoice_server import InvoiceServer, uid
 
 LOOPS: Final = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -42,7 +42,7 @@ OK: Final = with_length(b"ok")
 
 def a_transport(**options: Any) -> AiohttpTransport:
     """Make a transport."""
-    return AiohttpTransport(TransportOptions(driver=AnyioDriver(), **options))
+    return AiohttpTransport(TransportOptions(backend=AnyioBackend(), **options))
 
 
 class TestAiohttpOnAWire(OnAWire, ThroughASecureProxy):
@@ -52,7 +52,7 @@ class TestAiohttpOnAWire(OnAWire, ThroughASecureProxy):
     def link(self, request: pytest.FixtureRequest) -> Iterator[Link]:
         """Return a link over the loop."""
         with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
-            link = Link(AiohttpTransport, AnyioDriver(), runner.run)
+            link = Link(AiohttpTransport, AnyioBackend(), runner.run)
             yield link
             link.close()
 
@@ -97,7 +97,7 @@ def test_clients_speak_to_a_server_through_it() -> None:
         numbers = [asyncio.run(awaited(url))]
         with Client(
             "exante", base_url=url, token=account.token, transport=AiohttpTransport,
-            driver="portal",
+            backend="portal",
         ) as client:  # fmt: skip
             row = client.list().first()
             assert row is not None
@@ -609,4 +609,4 @@ def test_it_says_what_it_is() -> None:
     """For lists of transports."""
     made = a_transport()
 
-    assert (made.library, made.http2, made.colours) == ("aiohttp", False, {"async"})
+    assert (made.library, made.http2, made.supports) == ("aiohttp", False, {"async"})

@@ -10,10 +10,10 @@ import anyio
 import pytest
 
 from billingual import AsyncClient, Client, MemoryTransport, errors
-from billingual.drivers.blocking import SteppingDriver
-from billingual.drivers.on_anyio import AnyioDriver
-from billingual.outcome import Evidence, Safety
-from billingual.protocol import Account, TransportOptions
+from billingual.abc import Account, TransportOptions
+from billingual.backends.anyio import AnyioBackend
+from billingual.backends.sync import SteppingBackend
+from billingual.outcomes import Evidence, Safety
 from billingual.transports.fallback import FallbackTransport, fallback
 from billingual.transports.httpx import HttpxTransport
 from billingual.wire import Bounds, Deadline, Timeouts, WireRequest, WireResponse
@@ -38,7 +38,7 @@ def closed_port() -> Iterator[int]:
 class Elsewhere:
     """Send to another port than asked: a way of its own to the provider."""
 
-    colours = frozenset({"async", "blocking"})
+    supports = frozenset({"async", "blocking"})
 
     def __init__(self, inner: Any, port: int) -> None:
         self._inner = inner
@@ -60,7 +60,7 @@ async def test_the_next_way_is_taken_where_no_connection_stands(
 ) -> None:
     """The server gets the write once, by the way that stands."""
     server = serve(say(YES))
-    inner = HttpxTransport(TransportOptions(driver=AnyioDriver()))
+    inner = HttpxTransport(TransportOptions(backend=AnyioBackend()))
     transport = FallbackTransport(Elsewhere(inner, closed_port), inner)
 
     response = await transport.send(a_write(f"{server.url}/x"), BOUNDS)
@@ -77,7 +77,7 @@ async def test_a_write_that_went_out_is_never_sent_by_another_way(
 ) -> None:
     """However the answer was lost: the second way is not asked."""
     server = serve(say(b"", then=then))
-    inner = HttpxTransport(TransportOptions(driver=AnyioDriver()))
+    inner = HttpxTransport(TransportOptions(backend=AnyioBackend()))
     second = MemoryTransport([MemoryTransport.json("{}")])
     bounds = Bounds(timeouts=Timeouts(read=0.1), deadline=BOUNDS.deadline)
 
@@ -165,9 +165,9 @@ def test_no_other_way_is_tried_after_the_deadline(step: Any) -> None:
 class Sole(MemoryTransport):
     """A transport of one colour that counts how often it is closed and dropped."""
 
-    def __init__(self, *colours: str) -> None:
+    def __init__(self, *supports: str) -> None:
         super().__init__()
-        self.colours = frozenset(colours)  # type: ignore[misc]
+        self.supports = frozenset(supports)  # type: ignore[misc]
         self.closed = 0
 
     async def aclose(self) -> None:
@@ -182,7 +182,7 @@ class Sole(MemoryTransport):
 
 
 @pytest.mark.parametrize(
-    ("colours", "together"),
+    ("supports", "together"),
     [
         ([{"async"}, {"async", "blocking"}], {"async"}),
         ([{"blocking"}, {"async", "blocking"}], {"blocking"}),
@@ -190,15 +190,15 @@ class Sole(MemoryTransport):
         ([{"async"}, {"blocking"}], None),
     ],
 )
-def test_ways_must_wait_alike(colours: list[set[str]], together: set[str] | None) -> None:
-    """The colours of a fallback are those that all its ways have."""
-    ways = [Sole(*each) for each in colours]
+def test_ways_must_wait_alike(supports: list[set[str]], together: set[str] | None) -> None:
+    """The supports of a fallback are those that all its ways have."""
+    ways = [Sole(*each) for each in supports]
 
     if together is None:
         with pytest.raises(errors.ConfigurationError, match="do not wait alike"):
             FallbackTransport(*ways)
         return
-    assert together == set(FallbackTransport(*ways).colours)
+    assert together == set(FallbackTransport(*ways).supports)
 
 
 def test_a_fallback_needs_a_way() -> None:
@@ -210,7 +210,7 @@ def test_a_fallback_needs_a_way() -> None:
 def test_what_was_made_is_closed_and_what_was_given_is_not() -> None:
     """All of it, even if closing one fails."""
     made, lent, also = Sole("async"), Sole("async"), Sole("async")
-    options = TransportOptions(driver=AnyioDriver())
+    options = TransportOptions(backend=AnyioBackend())
     transport: Any = fallback(lambda _: made, lent, lambda _: also)(options)
 
     with pytest.raises(OSError, match="cannot close 1"):
@@ -223,13 +223,13 @@ def test_what_was_made_is_closed_and_what_was_given_is_not() -> None:
 
 def test_a_way_made_for_a_loop_is_not_mixed_with_one_that_blocks() -> None:
     """It would suspend in the thread of the other."""
-    options = TransportOptions(driver=AnyioDriver())
+    options = TransportOptions(backend=AnyioBackend())
 
     with pytest.raises(errors.ConfigurationError, match="under this client"):
         fallback("httpx", Sole("blocking"))(options)
-    blocking = fallback("httpx", Sole("blocking"))(TransportOptions(driver=SteppingDriver()))
+    blocking = fallback("httpx", Sole("blocking"))(TransportOptions(backend=SteppingBackend()))
 
-    assert set(blocking.colours) == {"blocking"}  # type: ignore[attr-defined]
+    assert set(blocking.supports) == {"blocking"}  # type: ignore[attr-defined]
 
 
 def test_clients_of_both_kinds_take_a_fallback() -> None:

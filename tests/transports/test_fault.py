@@ -8,10 +8,10 @@ import anyio
 import pytest
 
 from billingual import AsyncClient, Client, Draft, MemoryTransport, OutcomeUnknown, errors
-from billingual.drivers.on_anyio import AnyioDriver
-from billingual.outcome import Evidence, Outcome, Safety
-from billingual.policy.outcome import classify
-from billingual.protocol import TransportOptions
+from billingual.abc import TransportOptions
+from billingual.backends.anyio import AnyioBackend
+from billingual.outcomes import Evidence, Outcome, Safety
+from billingual.retry.classify import classify
 from billingual.sandbox import LANDMARKS
 from billingual.transports.fault import CATALOGUE, Fault, FaultTransport, fault
 from billingual.wire import Bounds, Deadline, Timeouts, WireRequest, WireResponse
@@ -20,9 +20,9 @@ BODY = b'{"data": {"id": "x"}}'
 REQUEST = WireRequest(method="POST", url="http://h/x", route="/x", safety=Safety.CREATE, body=b"{}")
 
 
-def bounds(driver: Any, read: float = 10.0) -> Bounds:
-    """Make bounds on the clock of *driver*."""
-    return Bounds(timeouts=Timeouts(read=read), deadline=Deadline(driver.now() + 1e6, driver.now))
+def bounds(backend: Any, read: float = 10.0) -> Bounds:
+    """Make bounds on the clock of *backend*."""
+    return Bounds(timeouts=Timeouts(read=read), deadline=Deadline(backend.now() + 1e6, backend.now))
 
 
 def a_server() -> MemoryTransport:
@@ -44,15 +44,15 @@ def test_the_catalogue_is_large_enough_for_a_matrix() -> None:
 
 @pytest.mark.parametrize("name", list(CATALOGUE))
 def test_a_fault_does_what_it_says_and_its_evidence_is_true(
-    name: str, step: Any, driver: Any
+    name: str, step: Any, backend: Any
 ) -> None:
     """No evidence denies what the server got, and none claims more than it can have seen."""
     server = a_server()
-    transport = FaultTransport(server, [name], driver=driver)
+    transport = FaultTransport(server, [name], backend=backend)
     planned = CATALOGUE[name]
 
     try:
-        answer, failure = step(transport.send(REQUEST, bounds(driver))), None
+        answer, failure = step(transport.send(REQUEST, bounds(backend))), None
     except errors.TransportError as error:
         answer, failure = None, error
 
@@ -70,7 +70,7 @@ def test_a_fault_does_what_it_says_and_its_evidence_is_true(
         assert answer != own or planned.delay_s or planned.deliveries == 2
 
 
-def test_each_kind_of_end_is_in_the_catalogue(step: Any, driver: Any) -> None:
+def test_each_kind_of_end_is_in_the_catalogue(step: Any, backend: Any) -> None:
     """What a client may learn of a lost write is complete: every class and every evidence."""
     ends = {
         (each.error.__name__, classify(each.error("x", evidence=each.evidence)).value)
@@ -87,20 +87,20 @@ def test_each_kind_of_end_is_in_the_catalogue(step: Any, driver: Any) -> None:
     assert {200, 307, 401, 403, 408, 409, 425, 429, 500, 502, 503, 504} <= statuses
 
 
-def test_a_plan_in_order_strikes_in_order(step: Any, driver: Any) -> None:
+def test_a_plan_in_order_strikes_in_order(step: Any, backend: Any) -> None:
     """None lets a request pass, and so does the end of the plan."""
     server = a_server()
     own = Fault(name="teapot", what="tea", deliveries=0, status=418)
-    transport = FaultTransport(server, [None, own, "rate_limited"], driver=driver)
+    transport = FaultTransport(server, [None, own, "rate_limited"], backend=backend)
 
-    statuses = [step(transport.send(REQUEST, bounds(driver))).status for _ in range(5)]
+    statuses = [step(transport.send(REQUEST, bounds(backend))).status for _ in range(5)]
 
     assert statuses == [201, 418, 429, 201, 201]
     assert transport.injected == [(2, "teapot"), (3, "rate_limited")]
     assert len(server.requests) == 3
 
 
-def test_a_plan_may_be_a_function(step: Any, driver: Any) -> None:
+def test_a_plan_may_be_a_function(step: Any, backend: Any) -> None:
     """It sees the number of the request and the request."""
     asked = []
 
@@ -108,39 +108,39 @@ def test_a_plan_may_be_a_function(step: Any, driver: Any) -> None:
         asked.append((number, request.method))
         return "unavailable" if number % 2 else None
 
-    transport = FaultTransport(a_server(), plan, driver=driver)
+    transport = FaultTransport(a_server(), plan, backend=backend)
 
-    statuses = [step(transport.send(REQUEST, bounds(driver))).status for _ in range(3)]
+    statuses = [step(transport.send(REQUEST, bounds(backend))).status for _ in range(3)]
 
     assert statuses == [503, 201, 503]
     assert asked == [(1, "POST"), (2, "POST"), (3, "POST")]
 
 
-def test_a_slow_answer_comes_within_patience(step: Any, driver: Any) -> None:
-    """The driver waits, and nobody else."""
+def test_a_slow_answer_comes_within_patience(step: Any, backend: Any) -> None:
+    """The backend waits, and nobody else."""
     server = a_server()
 
-    answer = step(FaultTransport(server, ["slow"], driver=driver).send(REQUEST, bounds(driver)))
+    answer = step(FaultTransport(server, ["slow"], backend=backend).send(REQUEST, bounds(backend)))
 
-    assert (answer.status, driver.sleeps) == (201, [2.0])
+    assert (answer.status, backend.sleeps) == (201, [2.0])
 
 
 @pytest.mark.parametrize(("read", "left"), [(1.5, 1e6), (10.0, 1.5)])
 def test_an_answer_slower_than_patience_does_not_come(
-    read: float, left: float, step: Any, driver: Any
+    read: float, left: float, step: Any, backend: Any
 ) -> None:
     """The read timeout and the deadline end it, and the server has acted."""
     server = a_server()
-    until = Deadline(driver.now() + left, driver.now)
+    until = Deadline(backend.now() + left, backend.now)
     limits = Bounds(timeouts=Timeouts(read=read), deadline=until)
 
     with pytest.raises(errors.TimedOutError) as caught:
-        step(FaultTransport(server, ["slow"], driver=driver).send(REQUEST, limits))
+        step(FaultTransport(server, ["slow"], backend=backend).send(REQUEST, limits))
 
     assert caught.value.evidence == Evidence(
         connected=True, request_complete=True, answer_begun=False
     )
-    assert (driver.sleeps, len(server.requests)) == ([1.5], 1)
+    assert (backend.sleeps, len(server.requests)) == ([1.5], 1)
 
 
 @pytest.mark.parametrize(
@@ -153,43 +153,43 @@ def test_an_answer_slower_than_patience_does_not_come(
     ],
 )
 def test_an_answer_may_be_another_ones_or_a_part(
-    name: str, body: bytes, step: Any, driver: Any
+    name: str, body: bytes, step: Any, backend: Any
 ) -> None:
     """Which delivery answers, and how much of it comes, is the fault's to say."""
-    transport = FaultTransport(a_server(), [name], driver=driver)
+    transport = FaultTransport(a_server(), [name], backend=backend)
 
-    assert body == step(transport.send(REQUEST, bounds(driver))).body
+    assert body == step(transport.send(REQUEST, bounds(backend))).body
 
 
 @pytest.mark.parametrize("length", [1, 2, 3])
-def test_a_cut_takes_at_least_a_byte(length: int, step: Any, driver: Any) -> None:
+def test_a_cut_takes_at_least_a_byte(length: int, step: Any, backend: Any) -> None:
     """A cut that cuts nothing is no fault."""
     most = Fault(name="most", what="most of it", kept=0.999999)
     server = MemoryTransport([WireResponse(status=200, body=b"x" * length)])
 
-    answer = step(FaultTransport(server, [most]).send(REQUEST, bounds(driver)))
+    answer = step(FaultTransport(server, [most]).send(REQUEST, bounds(backend)))
 
     assert len(answer.body) == length - 1
 
 
-def test_a_real_failure_takes_the_place_of_a_planned_one(step: Any, driver: Any) -> None:
+def test_a_real_failure_takes_the_place_of_a_planned_one(step: Any, backend: Any) -> None:
     """An answer cannot be lost where none could come: that evidence would be a lie."""
     real = errors.NotConnectedError("really")
-    transport = FaultTransport(MemoryTransport([real]), ["answer_lost"], driver=driver)
+    transport = FaultTransport(MemoryTransport([real]), ["answer_lost"], backend=backend)
 
     with pytest.raises(errors.NotConnectedError) as caught:
-        step(transport.send(REQUEST, bounds(driver)))
+        step(transport.send(REQUEST, bounds(backend)))
 
     assert caught.value is real
     assert transport.injected == []
 
 
-def test_a_second_delivery_that_fails_is_not_told(step: Any, driver: Any) -> None:
+def test_a_second_delivery_that_fails_is_not_told(step: Any, backend: Any) -> None:
     """The client sent once, and was answered."""
     server = MemoryTransport([WireResponse(status=201), errors.NotConnectedError("gone")])
-    transport = FaultTransport(server, ["delivered_twice_and_answered_last"], driver=driver)
+    transport = FaultTransport(server, ["delivered_twice_and_answered_last"], backend=backend)
 
-    assert step(transport.send(REQUEST, bounds(driver))).status == 201
+    assert step(transport.send(REQUEST, bounds(backend))).status == 201
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ class Closing(MemoryTransport):
 def test_what_was_made_is_closed_and_what_was_lent_is_not(lent: bool, step: Any) -> None:  # noqa: FBT001
     """A transport given as an object stays its owner's."""
     inner = Closing()
-    options = TransportOptions(driver=AnyioDriver())
+    options = TransportOptions(backend=AnyioBackend())
     transport: Any = fault([], inner if lent else lambda _: inner)(options)
 
     dropped = transport.drop()
@@ -281,4 +281,4 @@ def test_what_was_made_is_closed_and_what_was_lent_is_not(lent: bool, step: Any)
 
     assert (dropped, inner.closed) == ((0, 0) if lent else (3, 1))
     assert transport.account("exante") == inner.account("exante")
-    assert transport.colours == inner.colours
+    assert transport.supports == inner.supports

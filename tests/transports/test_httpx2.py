@@ -15,10 +15,10 @@ from on_a_wire import OnAWire
 from wire_link import Link, a_request, bounds, with_length
 
 from billingual import AsyncClient, Client, errors
-from billingual.drivers.blocking import SteppingDriver, step
-from billingual.drivers.on_anyio import AnyioDriver
-from billingual.outcome import Evidence
-from billingual.protocol import TransportOptions
+from billingual.abc import TransportOptions
+from billingual.backends.anyio import AnyioBackend
+from billingual.backends.sync import SteppingBackend, step
+from billingual.outcomes import Evidence
 from billingual.sandbox import ACCOUNTS, running
 from billingual.transports.httpx2 import Httpx2Transport
 
@@ -28,14 +28,14 @@ class TestHttpx2OnAWire(OnAWire):
 
     @pytest.fixture(params=["asyncio", "blocking"])
     def link(self, request: pytest.FixtureRequest) -> Iterator[Link]:
-        """Return a link over the driver."""
+        """Return a link over the backend."""
         if request.param == "blocking":
-            link = Link(Httpx2Transport, SteppingDriver(), step)
+            link = Link(Httpx2Transport, SteppingBackend(), step)
             yield link
             link.close()
             return
         with asyncio.Runner() as runner:
-            link = Link(Httpx2Transport, AnyioDriver(), runner.run)
+            link = Link(Httpx2Transport, AnyioBackend(), runner.run)
             yield link
             link.close()
 
@@ -44,7 +44,7 @@ class TestHttpx2OnAWire(OnAWire):
 async def test_it_works_on_every_event_loop(serve: Any, say: Any) -> None:
     """On trio as on asyncio, a hundred calls at once included."""
     server = serve(*[say(with_length(b"ok"))] * 100)
-    transport = Httpx2Transport(TransportOptions(driver=AnyioDriver(), connections=5))
+    transport = Httpx2Transport(TransportOptions(backend=AnyioBackend(), connections=5))
     bodies: list[bytes] = []
 
     async def ask() -> None:

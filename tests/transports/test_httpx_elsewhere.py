@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import trio
 
-from billingual.drivers.on_anyio import AnyioDriver
-from billingual.outcome import Safety
-from billingual.protocol import TransportOptions
+from billingual.abc import TransportOptions
+from billingual.backends.anyio import AnyioBackend
+from billingual.outcomes import Safety
 from billingual.transports.httpx import HttpxTransport
 from billingual.wire import Bounds, Deadline, Timeouts, WireRequest
 
@@ -23,7 +23,7 @@ BOUNDS = Bounds(timeouts=Timeouts.each(10), deadline=Deadline(100.0, lambda: 0.0
 
 def a_transport() -> HttpxTransport:
     """Make a transport that keeps connections for long."""
-    return HttpxTransport(TransportOptions(driver=AnyioDriver(), keepalive_s=60.0))
+    return HttpxTransport(TransportOptions(backend=AnyioBackend(), keepalive_s=60.0))
 
 
 async def ask(transport: HttpxTransport, url: str) -> bytes:

@@ -15,9 +15,9 @@ from pytest_httpx import HTTPXMock
 from wire_link import a_request, bounds, with_length
 
 from billingual import AsyncClient, Client, NotConnectedError
-from billingual.drivers.blocking import SteppingDriver, step
-from billingual.drivers.on_anyio import AnyioDriver
-from billingual.protocol import TransportOptions
+from billingual.abc import TransportOptions
+from billingual.backends.anyio import AnyioBackend
+from billingual.backends.sync import SteppingBackend, step
 from billingual.transports.httpx import HttpxTransport
 
 ID = "550e8400-e29b-41d4-a716-446655440000"
@@ -91,7 +91,7 @@ def test_an_error_of_the_system_from_within_is_translated(httpx_mock: HTTPXMock)
 @pytest.fixture
 async def awaited() -> AsyncIterator[HttpxTransport]:
     """Make a transport that suspends."""
-    made = HttpxTransport(TransportOptions(driver=AnyioDriver()))
+    made = HttpxTransport(TransportOptions(backend=AnyioBackend()))
     yield made
     await made.aclose()
 
@@ -136,7 +136,7 @@ def test_an_instrumentation_hears_each_blocking_request(
 ) -> None:
     """Likewise where it blocks."""
     server = serve(*[say(with_length(b"ok"))] * 4)
-    transport = HttpxTransport(TransportOptions(driver=SteppingDriver()))
+    transport = HttpxTransport(TransportOptions(backend=SteppingBackend()))
     heard: list[str] = []
     owner, name = BLOCKING_PLACES[place]
     step(transport.send(a_request(server.url), bounds()))
@@ -163,7 +163,7 @@ def test_a_class_in_the_librarys_place_is_asked(
 
     server = serve(say(with_length(b"ok")))
     monkeypatch.setattr(httpx, "HTTPTransport", Other)
-    transport = HttpxTransport(TransportOptions(driver=SteppingDriver()))
+    transport = HttpxTransport(TransportOptions(backend=SteppingBackend()))
 
     answer = step(transport.send(a_request(server.url), bounds()))
     step(transport.aclose())

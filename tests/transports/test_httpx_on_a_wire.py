@@ -13,9 +13,9 @@ import anyio
 import pytest
 
 from billingual import errors
-from billingual.drivers.on_anyio import AnyioDriver
-from billingual.outcome import Evidence, Safety
-from billingual.protocol import TransportOptions
+from billingual.abc import TransportOptions
+from billingual.backends.anyio import AnyioBackend
+from billingual.outcomes import Evidence, Safety
 from billingual.transports.httpx import HttpxTransport
 from billingual.wire import Bounds, Deadline, Headers, Timeouts, WireRequest, WireResponse
 
@@ -59,7 +59,7 @@ def chunked(*pieces: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
 @pytest.fixture
 async def transport() -> AsyncIterator[HttpxTransport]:
     """Make a transport and close it at the end."""
-    made = HttpxTransport(TransportOptions(driver=AnyioDriver()))
+    made = HttpxTransport(TransportOptions(backend=AnyioBackend()))
     yield made
     await made.aclose()
 
@@ -268,7 +268,7 @@ async def test_a_refused_connection_means_that_nothing_was_sent(
 async def test_a_full_pool_means_that_nothing_was_sent(serve: Any, say: Any) -> None:
     """Waiting for a connection has its own error."""
     server = serve(say(then="hang"))
-    transport = HttpxTransport(TransportOptions(driver=AnyioDriver(), connections=1))
+    transport = HttpxTransport(TransportOptions(backend=AnyioBackend(), connections=1))
     caught: list[BaseException] = []
 
     async def first() -> None:
@@ -436,7 +436,7 @@ async def test_a_proxy_that_cannot_be_used_is_a_matter_of_configuration(
     proxy: str, serve: Any
 ) -> None:
     """Its URL may hold a password, so it is not shown."""
-    transport = HttpxTransport(TransportOptions(driver=AnyioDriver(), proxy=proxy))
+    transport = HttpxTransport(TransportOptions(backend=AnyioBackend(), proxy=proxy))
 
     with pytest.raises(errors.ConfigurationError, match="proxy") as caught:
         await transport.send(get(serve()), bounds())
@@ -462,7 +462,7 @@ async def test_the_environment_names_no_proxy(
 async def test_a_proxy_that_was_given_is_used(serve: Any, say: Any) -> None:
     """The request goes to the proxy with the full address."""
     server = serve(say(with_length(b"proxied")))
-    transport = HttpxTransport(TransportOptions(driver=AnyioDriver(), proxy=server.url))
+    transport = HttpxTransport(TransportOptions(backend=AnyioBackend(), proxy=server.url))
     request = WireRequest(
         method="GET", url="http://provider.invalid/x", route="/x", safety=Safety.READ
     )
@@ -477,7 +477,7 @@ async def test_a_proxy_that_was_given_is_used(serve: Any, say: Any) -> None:
 async def test_closing_twice_is_no_error(serve: Any, say: Any) -> None:
     """Also before the first request, when there is nothing to close."""
     server = serve(say(with_length(b"")))
-    transport = HttpxTransport(TransportOptions(driver=AnyioDriver()))
+    transport = HttpxTransport(TransportOptions(backend=AnyioBackend()))
     await transport.aclose()
     await transport.send(get(server), bounds())
 
@@ -525,7 +525,7 @@ async def test_a_failed_answer_gives_its_place_in_the_pool_back(
 ) -> None:
     """With one connection in all, the next request still gets one."""
     server = serve(say(data), say(with_length(b"fine")))
-    transport = HttpxTransport(TransportOptions(driver=AnyioDriver(), connections=1))
+    transport = HttpxTransport(TransportOptions(backend=AnyioBackend(), connections=1))
     with pytest.raises(errors.TransportError):
         await transport.send(get(server), bounds(wire_bytes=1000))
 

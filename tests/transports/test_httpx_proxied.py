@@ -10,8 +10,8 @@ import pytest
 from wire_link import BODY, GZIP, Link, a_request, bounds, chunked, turn, with_length
 
 from billingual import errors
-from billingual.drivers.blocking import SteppingDriver, step
-from billingual.drivers.on_anyio import AnyioDriver
+from billingual.backends.anyio import AnyioBackend
+from billingual.backends.sync import SteppingBackend, step
 from billingual.transports.httpx import HttpxTransport
 from billingual.wire import Timeouts
 
@@ -20,14 +20,14 @@ TARGET = "http://provider.invalid"
 
 @pytest.fixture(params=["asyncio", "blocking"])
 def link(request: pytest.FixtureRequest) -> Iterator[Link]:
-    """Return a link over the driver."""
+    """Return a link over the backend."""
     if request.param == "blocking":
-        link = Link(HttpxTransport, SteppingDriver(), step)
+        link = Link(HttpxTransport, SteppingBackend(), step)
         yield link
         link.close()
         return
     with asyncio.Runner() as runner:
-        link = Link(HttpxTransport, AnyioDriver(), runner.run)
+        link = Link(HttpxTransport, AnyioBackend(), runner.run)
         yield link
         link.close()
 

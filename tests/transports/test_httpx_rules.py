@@ -19,9 +19,9 @@ from on_a_wire import OnAWire
 from wire_link import BODY, Link, a_request, bounds, chunked, contexts, turn, with_length
 
 from billingual import errors
-from billingual.drivers.blocking import SteppingDriver, step
-from billingual.drivers.on_anyio import AnyioDriver
-from billingual.protocol import TransportOptions
+from billingual.abc import TransportOptions
+from billingual.backends.anyio import AnyioBackend
+from billingual.backends.sync import SteppingBackend, step
 from billingual.transports._httpx_loop import LoopLine, taken_over
 from billingual.transports._watch import Watch
 from billingual.transports.httpx import HttpxTransport
@@ -35,7 +35,7 @@ LOOPS: dict[str, Callable[[], Any] | None] = {"asyncio": None, "uvloop": uvloop.
 def looped(request: pytest.FixtureRequest) -> Iterator[Link]:
     """Return a link over an event loop of asyncio's kind."""
     with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
-        link = Link(HttpxTransport, AnyioDriver(), runner.run)
+        link = Link(HttpxTransport, AnyioBackend(), runner.run)
         yield link
         link.close()
 
@@ -45,14 +45,14 @@ class TestHttpxOnAWire(OnAWire):
 
     @pytest.fixture(params=[*LOOPS, "blocking"])
     def link(self, request: pytest.FixtureRequest) -> Iterator[Link]:
-        """Return a link over the driver."""
+        """Return a link over the backend."""
         if request.param == "blocking":
-            link = Link(HttpxTransport, SteppingDriver(), step)
+            link = Link(HttpxTransport, SteppingBackend(), step)
             yield link
             link.close()
             return
         with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
-            link = Link(HttpxTransport, AnyioDriver(), runner.run)
+            link = Link(HttpxTransport, AnyioBackend(), runner.run)
             yield link
             link.close()
 
@@ -272,20 +272,20 @@ class Somewhere:
         return False
 
 
-class ForeignDriver(AnyioDriver):
-    """A driver of somebody else."""
+class ForeignBackend(AnyioBackend):
+    """A backend of somebody else."""
 
-    def place(self) -> Any:
+    def execution_scope(self) -> Any:
         """Return no more than the seam asks for."""
         return Somewhere()
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
-def test_a_driver_that_does_not_name_its_loop_is_served(*, secure: bool) -> None:
+def test_a_backend_that_does_not_name_its_loop_is_served(*, secure: bool) -> None:
     """Then the library's own stream is read from."""
     theirs, ours = secured()
     with InvoiceServer(theirs if secure else None) as server, asyncio.Runner() as runner:
-        link = Link(HttpxTransport, ForeignDriver(), runner.run)
+        link = Link(HttpxTransport, ForeignBackend(), runner.run)
         answers = [
             link.send(a_request(server.url, f"/invoices/{uid(each)}"), bounds(), tls=ours)
             for each in range(3)
@@ -339,7 +339,7 @@ class SeenLane:
 @pytest.mark.parametrize("wrote", [False, True])
 def test_what_was_on_its_way_is_not_called_unwritable(error: Exception, *, wrote: bool) -> None:
     """A value that no library can take proves nothing once bytes went out."""
-    transport = HttpxTransport(TransportOptions(driver=SteppingDriver()))
+    transport = HttpxTransport(TransportOptions(backend=SteppingBackend()))
     lane: Any = SeenLane(Watch(too_late=TimeoutError, connected=True, wrote=wrote))
     translated = transport._translated("https://h.example", error, lane)
 

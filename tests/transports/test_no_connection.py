@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from billingual import Client, NotConnectedError
-from billingual.outcome import Evidence
+from billingual.outcomes import Evidence
 from billingual.transports.httpx import _translated
 
 ID = "550e8400-e29b-41d4-a716-446655440000"

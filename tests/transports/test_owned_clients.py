@@ -18,8 +18,8 @@ import httpx2
 import pytest
 
 from billingual import Client, errors
-from billingual.outcome import Evidence, Outcome, Safety
-from billingual.policy.outcome import classify
+from billingual.outcomes import Evidence, Outcome, Safety
+from billingual.retry.classify import classify
 from billingual.transports._part import Part
 from billingual.transports.memory import MemoryTransport
 from billingual.transports.owned import is_http_client, owned
@@ -554,7 +554,7 @@ async def test_a_client_may_stand_inside_another_transport(client: httpx.AsyncCl
     part = Part.of(client)  # type: ignore[arg-type]
     await part.aclose()
 
-    assert set(part.colours) == {"async"}
+    assert set(part.supports) == {"async"}
     assert part.drop() == 0
     assert part.account("exante") is None
     assert not client.is_closed

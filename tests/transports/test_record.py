@@ -14,9 +14,9 @@ import anyio
 import pytest
 
 from billingual import AsyncClient, Client, Filter, MemoryTransport, errors
-from billingual.drivers.on_anyio import AnyioDriver
-from billingual.outcome import Evidence, Safety
-from billingual.protocol import TransportOptions
+from billingual.abc import TransportOptions
+from billingual.backends.anyio import AnyioBackend
+from billingual.outcomes import Evidence, Safety
 from billingual.transports.cassette import Cassette
 from billingual.transports.record import RecordTransport, record
 from billingual.transports.replay import ReplayTransport, replay
@@ -322,7 +322,7 @@ def test_only_what_was_made_is_closed(lent: bool, tmp_path: Path) -> None:  # no
     inner = Closing([MemoryTransport.json('{"data": []}')] * 2)
     factory = record(tmp_path / "tape.json", inner if lent else lambda _: inner)
 
-    transport: Any = factory(TransportOptions(driver=AnyioDriver()))
+    transport: Any = factory(TransportOptions(backend=AnyioBackend()))
     dropped = transport.drop()
     anyio.run(transport.aclose)
 
@@ -332,7 +332,7 @@ def test_only_what_was_made_is_closed(lent: bool, tmp_path: Path) -> None:  # no
 
 def test_an_unknown_inner_transport_is_named(tmp_path: Path) -> None:
     """The names of the registry work inside as well, and so do its errors."""
-    options = TransportOptions(driver=AnyioDriver())
+    options = TransportOptions(backend=AnyioBackend())
 
     with pytest.raises(errors.UnknownNameError, match="no transport named 'nope'"):
         record(tmp_path / "t.json", "nope")(options)
@@ -349,7 +349,7 @@ async def test_a_recording_over_a_socket_keeps_the_unpacked_answer(
         say(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\nX-Request-Id: r1\r\nDate: now\r\n\r\n"
             b'{"a": 1}')
     )  # fmt: skip
-    options = TransportOptions(driver=AnyioDriver())
+    options = TransportOptions(backend=AnyioBackend())
     transport = record(tmp_path / "tape.json")(options)
 
     await transport.send(asking(f"{server.url}/api/x?a=1"), BOUNDS)

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from billingual import AsyncClient, Client, MemoryTransport, errors
-from billingual.drivers.on_anyio import AnyioDriver
-from billingual.outcome import Safety
-from billingual.policy.outcome import classify
-from billingual.protocol import TransportOptions
+from billingual.abc import TransportOptions
+from billingual.backends.anyio import AnyioBackend
+from billingual.outcomes import Safety
+from billingual.retry.classify import classify
 from billingual.transports.drift import drift
 from billingual.transports.record import RecordTransport, record
 from billingual.transports.replay import ReplayTransport, replay
@@ -347,7 +347,7 @@ async def test_drift_against_a_sandbox_finds_none(provider: str, tmp_path: Path)
         first = await client.list().first()
         assert first is not None
         await client.get(first.id)
-    sandbox = SandboxTransport(TransportOptions(driver=AnyioDriver()))
+    sandbox = SandboxTransport(TransportOptions(backend=AnyioBackend()))
 
     report = await drift(tmp_path / "t.json", sandbox, provider=provider)
     await sandbox.aclose()

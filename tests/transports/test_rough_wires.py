@@ -29,8 +29,8 @@ from wire_link import (
 )
 
 from billingual import errors
-from billingual.drivers.blocking import SteppingDriver
-from billingual.outcome import Evidence
+from billingual.backends.sync import SteppingBackend
+from billingual.outcomes import Evidence
 from billingual.transports._aiohttp_protocol import WatchedProtocol
 from billingual.transports._httpx_dialogue import Dialogue, Writer
 from billingual.transports._httpx_loop import taken_over
@@ -281,7 +281,7 @@ def test_a_handshake_has_what_the_connection_left_of_its_time(way: str) -> None:
             type(self).within = sock.gettimeout()
             return super().wrap_socket(sock, *options, **more)
 
-    class Slow(SteppingDriver):
+    class Slow(SteppingBackend):
         _clock = itertools.count()
 
         def now(self) -> float:
@@ -292,7 +292,7 @@ def test_a_handshake_has_what_the_connection_left_of_its_time(way: str) -> None:
     with RoughServer(answering(OK), secure=True) as server:
         within = bounds(timeouts=Timeouts(connect=5.0))
         (ended,) = lay_over(
-            way, sent(a_request(server.url), within=within), driver=Slow(), tls=context
+            way, sent(a_request(server.url), within=within), backend=Slow(), tls=context
         )
 
     assert ended.body == b"ok"

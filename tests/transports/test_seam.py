@@ -10,10 +10,10 @@ import pytest
 from pytest_httpx import HTTPXMock
 
 from billingual import MemoryTransport, errors
-from billingual.drivers.on_anyio import AnyioDriver
-from billingual.outcome import Evidence, Safety
-from billingual.policy.outcome import classify
-from billingual.protocol import Transport, TransportOptions
+from billingual.abc import Transport, TransportOptions
+from billingual.backends.anyio import AnyioBackend
+from billingual.outcomes import Evidence, Safety
+from billingual.retry.classify import classify
 from billingual.transports._body import BodyReader
 from billingual.transports.asgi import AsgiTransport
 from billingual.transports.httpx import HttpxTransport
@@ -92,7 +92,7 @@ async def start_httpx(status: int, serve: Any, say: Any) -> tuple[Transport, str
         say(b"HTTP/1.1 %d X\r\nX-Echo: yes\r\nContent-Length: %d\r\n\r\n%b"
             % (status, len(body), body))
     )  # fmt: skip
-    return HttpxTransport(TransportOptions(driver=AnyioDriver())), server.url
+    return HttpxTransport(TransportOptions(backend=AnyioBackend())), server.url
 
 
 @pytest.mark.anyio
@@ -225,7 +225,7 @@ def test_the_memory_transport_keeps_what_was_sent(step: Any) -> None:
 
 def test_the_registered_memory_transport_has_no_answers(step: Any) -> None:
     """It is good for previews."""
-    transport = memory(TransportOptions(driver=AnyioDriver()))
+    transport = memory(TransportOptions(backend=AnyioBackend()))
 
     assert transport.account("exante").base_url == "http://exante.memory.localhost"
     with pytest.raises(errors.ConfigurationError):
@@ -269,7 +269,7 @@ async def test_each_exception_of_httpx_becomes_ours_with_its_evidence(
 ) -> None:
     """The most specific row wins, and no text of the library comes along."""
     httpx_mock.add_exception(foreign(f"Illegal header value b'Bearer {CANARY}'"))
-    transport = HttpxTransport(TransportOptions(driver=AnyioDriver()))
+    transport = HttpxTransport(TransportOptions(backend=AnyioBackend()))
 
     with pytest.raises(errors.TransportError) as caught:
         await transport.send(a_request("https://provider.invalid"), bounds())

@@ -23,11 +23,11 @@ from urllib3 import exceptions
 from wire_link import Link, a_request, bounds, with_length
 
 from billingual import AsyncClient, Client, errors
-from billingual.drivers.blocking import SteppingDriver, step
-from billingual.drivers.on_anyio import AnyioDriver
-from billingual.drivers.threaded import ThreadedTransport
-from billingual.outcome import Evidence
-from billingual.protocol import TransportOptions
+from billingual.abc import TransportOptions
+from billingual.backends.anyio import AnyioBackend
+from billingual.backends.sync import SteppingBackend, step
+from billingual.backends.threaded import ThreadedTransport
+from billingual.outcomes import Evidence
 from billingual.sandbox import ACCOUNTS, running
 from billingual.transports.urllib3 import Urllib3Transport, _translated
 from billingual.wire import Timeouts
@@ -42,7 +42,7 @@ async def _awaiting(work: Any) -> Any:
 
 def a_transport(**options: Any) -> Urllib3Transport:
     """Make a transport."""
-    return Urllib3Transport(TransportOptions(driver=SteppingDriver(), **options))
+    return Urllib3Transport(TransportOptions(backend=SteppingBackend(), **options))
 
 
 class TestUrllib3OnAWire(OnAWire, ThroughASecureProxy):
@@ -51,7 +51,7 @@ class TestUrllib3OnAWire(OnAWire, ThroughASecureProxy):
     @pytest.fixture
     def link(self) -> Iterator[Link]:
         """Return a link that blocks."""
-        link = Link(Urllib3Transport, SteppingDriver(), step)
+        link = Link(Urllib3Transport, SteppingBackend(), step)
         yield link
         link.close()
 
@@ -100,10 +100,10 @@ def test_a_client_that_awaits_has_it_in_worker_threads(loop: str) -> None:
 
 @pytest.mark.asyncio
 async def test_in_worker_threads_a_full_pool_has_its_own_error_too() -> None:
-    """The places are those of threads, whatever driver waits for them."""
-    driver = AnyioDriver()
+    """The places are those of threads, whatever backend waits for them."""
+    backend = AnyioBackend()
     transport = ThreadedTransport(
-        Urllib3Transport(TransportOptions(driver=driver, connections=1)), driver
+        Urllib3Transport(TransportOptions(backend=backend, connections=1)), backend
     )
     with InvoiceServer() as server:
         server.hold()
@@ -290,4 +290,4 @@ def test_it_says_what_it_is() -> None:
     """For lists of transports."""
     made = a_transport()
 
-    assert (made.library, made.http2, made.colours) == ("urllib3", False, {"blocking"})
+    assert (made.library, made.http2, made.supports) == ("urllib3", False, {"blocking"})

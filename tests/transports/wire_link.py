@@ -13,8 +13,8 @@ from typing import Any
 import attrs
 import trustme
 
-from billingual.outcome import Evidence, Safety
-from billingual.protocol import Transport, TransportOptions
+from billingual.abc import Transport, TransportOptions
+from billingual.outcomes import Evidence, Safety
 from billingual.wire import Bounds, Deadline, Headers, Timeouts, WireRequest, WireResponse
 
 __all__ = [
@@ -49,18 +49,18 @@ class Link:
 
     Attributes:
         make: makes a transport.
-        driver: what its options name.
+        backend: what its options name.
         run: waits for a coroutine; always on the same event loop, if there is one.
     """
 
     make: Callable[[TransportOptions], Transport]
-    driver: Any
+    backend: Any
     run: Callable[[Coroutine[Any, Any, Any]], Any]
     _made: list[Transport] = attrs.field(factory=list)
 
     def transport(self, **options: Any) -> Transport:
         """Make a transport, which is closed at the end of the test."""
-        self._made.append(self.make(TransportOptions(driver=self.driver, **options)))
+        self._made.append(self.make(TransportOptions(backend=self.backend, **options)))
         return self._made[-1]
 
     def send(self, request: WireRequest, within: Bounds, **options: Any) -> WireResponse:

@@ -1,4 +1,4 @@
-"""The transport keeps every rule of the seam that billingual publishes, under every driver."""
+"""The transport keeps every rule of the seam that billingual publishes, under every backend."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PROXIES: Final = frozenset(
 """Rules about what it says it has not: a proxy is refused when the transport is made."""
 
 
-@pytest.mark.parametrize("driver", ["asyncio", "trio", "blocking"])
+@pytest.mark.parametrize("backend", ["asyncio", "trio", "blocking"])
 @pytest.mark.parametrize(
     "check", [each for each in TRANSPORT_CHECKS if each.name not in PROXIES], ids=str
 )
-def test_the_transport_keeps_the_rule(check: Check, driver: str) -> None:
+def test_the_transport_keeps_the_rule(check: Check, backend: str) -> None:
     """The rule is in the check."""
-    result = run_transport_check(check, StdlibTransport, driver=driver)
+    result = run_transport_check(check, StdlibTransport, backend=backend)
 
     assert "failed" != result.outcome, f"{check.rule} {result.expected} / {result.seen}"
 

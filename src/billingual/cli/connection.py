@@ -9,13 +9,13 @@ from typing import Annotated, Any, Final, cast
 import attrs
 from cyclopts import Group, Parameter
 
-from billingual.addressing import ClientOptions, NamedOptions, from_environment
+from billingual._config.build import provider_named
+from billingual._config.url import ClientOptions, NamedOptions, from_environment
+from billingual.abc import Provider
 from billingual.cli.talk import hint
 from billingual.client import AsyncClient
-from billingual.connecting import provider_named
 from billingual.errors import ConfigurationError
-from billingual.protocol import Provider
-from billingual.registry import TRANSPORTS
+from billingual.plugins import TRANSPORTS
 
 __all__ = ["TOKEN_VARIABLE", "Connection", "chosen", "open_client"]
 

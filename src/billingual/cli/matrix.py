@@ -7,13 +7,13 @@ from typing import Final
 
 import attrs
 
+from billingual._config.build import provider_named
+from billingual.abc import Account, Provider
 from billingual.capabilities import Capabilities, Feature
 from billingual.cli.output import Column, FormatOption, record_of, show_rows, write_json
 from billingual.client import AsyncClient
-from billingual.connecting import provider_named
 from billingual.errors import InternalError
-from billingual.protocol import Account, Provider
-from billingual.registry import PROVIDERS
+from billingual.plugins import PROVIDERS
 from billingual.wire import Bounds, WireRequest, WireResponse
 
 __all__ = ["capability_table_markdown", "providers"]

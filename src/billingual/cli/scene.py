@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import attrs
 
+from billingual.abc import Provider
 from billingual.cli.show import Stage
 from billingual.cli.witness import Witness
 from billingual.client import AsyncClient
-from billingual.protocol import Provider
 from billingual.sandbox import ACCOUNTS
 
 __all__ = ["Scene"]

@@ -111,7 +111,7 @@ class Stage:
         self._rich_marks = console.encoding.lower().startswith("utf")
 
     def __call__(self, event: Event) -> None:
-        """Take one event of a client; see :class:`billingual.protocol.Observer`."""
+        """Take one event of a client; see :class:`billingual.abc.Observer`."""
         if isinstance(event, AttemptStarted):
             self._route = f"{event.method} {event.route}"
         elif isinstance(event, AttemptEnded):

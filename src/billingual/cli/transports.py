@@ -8,12 +8,12 @@ from typing import Final, get_type_hints
 
 import attrs
 
+from billingual.abc import Transport
 from billingual.cli.output import Column, FormatOption, record_of, show_rows, write_json
 from billingual.cli.talk import hint
 from billingual.client import AsyncClient
 from billingual.errors import ConfigurationError, MissingExtraError
-from billingual.registry import TRANSPORTS, Registry
-from billingual.transport import Transport
+from billingual.plugins import TRANSPORTS, Registry
 
 __all__ = ["transports"]
 
@@ -131,7 +131,7 @@ def _kind(target: object, entry: _Entry) -> object:
 def _with_facts(entry: _Entry, kind: object) -> _Entry:
     library, http2 = getattr(kind, "library", None), getattr(kind, "http2", None)
     # Where a class is silent, it is async by rule; where there is no class, nothing is known.
-    waits = getattr(kind, "colours", {"async"} if isinstance(kind, type) else None)
+    waits = getattr(kind, "supports", {"async"} if isinstance(kind, type) else None)
     return attrs.evolve(
         entry,
         library=library if isinstance(library, str) else None,

@@ -10,21 +10,21 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from billingual.dialects._codec import (
+    from billingual.dialects._kit.codec import (
         Number,
         UnreadableError,
         decode_json,
     )
-    from billingual.dialects._fields import Field, one_of, refuse_nothing, text_of, write_fields
-    from billingual.dialects._http import (
+    from billingual.dialects._kit.fields import Field, one_of, refuse_nothing, text_of, write_fields
+    from billingual.dialects._kit.http import (
         Answer,
         error_class,
         extra_pairs,
         read_request,
         write_request,
     )
-    from billingual.dialects._structure import structure
-    from billingual.dialects._writer import encode_json
+    from billingual.dialects._kit.structure import structure
+    from billingual.dialects._kit.writer import encode_json
 
 __all__ = [
     "Answer",
@@ -45,21 +45,21 @@ __all__ = [
 ]
 
 _HOMES = {
-    "text_of": "_fields",
-    "refuse_nothing": "_fields",
-    "one_of": "_fields",
-    "extra_pairs": "_http",
-    "Answer": "_http",
-    "Field": "_fields",
-    "Number": "_codec",
-    "UnreadableError": "_codec",
-    "decode_json": "_codec",
-    "encode_json": "_writer",
-    "error_class": "_http",
-    "read_request": "_http",
-    "structure": "_structure",
-    "write_fields": "_fields",
-    "write_request": "_http",
+    "text_of": "_kit.fields",
+    "refuse_nothing": "_kit.fields",
+    "one_of": "_kit.fields",
+    "extra_pairs": "_kit.http",
+    "Answer": "_kit.http",
+    "Field": "_kit.fields",
+    "Number": "_kit.codec",
+    "UnreadableError": "_kit.codec",
+    "decode_json": "_kit.codec",
+    "encode_json": "_kit.writer",
+    "error_class": "_kit.http",
+    "read_request": "_kit.http",
+    "structure": "_kit.structure",
+    "write_fields": "_kit.fields",
+    "write_request": "_kit.http",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from billingual.outcome import Attempt
+from billingual.outcomes import Attempt
 
 __all__ = ["BillingualError", "InternalError", "PaginationError"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from billingual.errors.root import BillingualError
-from billingual.outcome import Evidence
+from billingual.outcomes import Evidence
 
 __all__ = [
     "AnswerTooLargeError",

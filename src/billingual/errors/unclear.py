@@ -12,7 +12,7 @@ from billingual.wire import Exchange, WireRequest
 if TYPE_CHECKING:
     from billingual.intent import Intent
     from billingual.model import InvoiceSummary
-    from billingual.reconciliation import Reconciliation
+    from billingual.reconcile.result import Reconciliation
 
 __all__ = ["OutcomeUnknown"]
 

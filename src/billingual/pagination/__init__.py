@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from billingual.pagination.ahead import MAX_AHEAD
 from billingual.pagination.pager import Pager
+from billingual.pagination.prefetch import MAX_AHEAD
 from billingual.pagination.scan import Scan, ScanReport
 
 __all__ = ["MAX_AHEAD", "Pager", "Scan", "ScanReport"]

@@ -13,10 +13,10 @@ from typing import Generic, Self, TypeVar
 
 import attrs
 
-from billingual.driver import AsyncWalk, Driver
+from billingual.abc import AsyncWalk, Backend
 from billingual.errors import InvalidInputError
 from billingual.model import InvoiceSummary, Page, Query
-from billingual.pagination.ahead import Ahead, Fetch
+from billingual.pagination.prefetch import Ahead, Fetch
 from billingual.pagination.scan import Scan, ScanReport
 
 __all__ = ["Pager"]
@@ -44,10 +44,10 @@ class Pager:
         fetch: Fetch,
         query: Query,
         *,
-        driver: Driver | None = None,
+        backend: Backend | None = None,
         prefetch: int = 1,
     ) -> None:
-        self._ahead = Ahead(fetch, driver, prefetch)
+        self._ahead = Ahead(fetch, backend, prefetch)
         self._query = query
         self._scan = Scan()
 

@@ -8,7 +8,7 @@ import attrs
 
 from billingual.errors import PaginationError
 from billingual.model import InvoiceSummary, Page
-from billingual.pagination.seen import Seen
+from billingual.pagination.dedupe import Seen
 
 __all__ = ["Scan", "ScanReport"]
 

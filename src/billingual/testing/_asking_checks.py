@@ -9,11 +9,11 @@ from urllib.parse import unquote
 
 import attrs
 
+from billingual.abc import Dialect, Scope
 from billingual.capabilities import Feature, Needs
 from billingual.errors import BillingualError, LockedError, UnsupportedError, UsageError
 from billingual.model import Changes, Draft, Filter, InvoiceSummary, Money, Query, Sort, Status
-from billingual.outcome import Safety
-from billingual.protocol import Dialect, Scope
+from billingual.outcomes import Safety
 from billingual.testing._trial import METHODS, WITH_ID, Trial, dialect_check, label
 from billingual.testing.report import NotApplicableError, expect, fail
 from billingual.testing.samples import Sample

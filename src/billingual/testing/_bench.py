@@ -1,4 +1,4 @@
-"""The bench on which a transport is tried: servers, transports, and a way to run under a driver.
+"""The bench on which a transport is tried: servers, transports, and a way to run under a backend.
 
 Each check has a bench of its own and runs in a thread that is watched: a check that does not come
 back in time has found a transport that hangs, which is reported and not waited for.
@@ -18,21 +18,20 @@ from urllib.parse import urlsplit
 import anyio
 import attrs
 
-from billingual.driver import Driver
-from billingual.drivers.blocking import SteppingDriver
-from billingual.drivers.on_anyio import AnyioDriver
-from billingual.drivers.threaded import ThreadedTransport
+from billingual.abc import Backend, Transport, TransportFactory, TransportOptions
+from billingual.backends.anyio import AnyioBackend
+from billingual.backends.sync import SteppingBackend
+from billingual.backends.threaded import ThreadedTransport
 from billingual.errors import BillingualError, ConfigurationError, TransportError
-from billingual.outcome import Safety
-from billingual.protocol import Transport, TransportFactory, TransportOptions
-from billingual.registry import TRANSPORTS
+from billingual.outcomes import Safety
+from billingual.plugins import TRANSPORTS
 from billingual.testing._answers import written
 from billingual.testing._server import Heard, LoopbackServer, Say, Script
 from billingual.testing.inprocess import Handler, InProcess
 from billingual.testing.report import Check, NotApplicableError, fail, named_check
 from billingual.wire import Bounds, Deadline, Headers, Timeouts, WireRequest, WireResponse
 
-__all__ = ["DRIVERS", "Bench", "Place", "Subject", "watched"]
+__all__ = ["DRIVERS", "Bench", "ExecutionScope", "Subject", "watched"]
 
 T = TypeVar("T")
 E = TypeVar("E", bound=BillingualError)
@@ -46,7 +45,7 @@ ALWAYS: Final = WireResponse(status=200, body=b"ok")
 
 
 @attrs.frozen
-class Place:
+class ExecutionScope:
     """Where a check's answers come from.
 
     Attributes:
@@ -66,25 +65,25 @@ class Workshop:
 
     Attributes:
         subject: what is checked.
-        driver_name: ``asyncio``, ``trio`` or ``blocking``.
-        driver: that driver.
+        backend_name: ``asyncio``, ``trio`` or ``blocking``.
+        backend: that backend.
     """
 
     subject: Subject
-    driver_name: str
-    driver: Driver = attrs.field(init=False)
+    backend_name: str
+    backend: Backend = attrs.field(init=False)
     _made: list[Transport] = attrs.field(factory=list)
     _cleanup: contextlib.ExitStack = attrs.field(factory=contextlib.ExitStack)
 
     def __attrs_post_init__(self) -> None:
-        if self.driver_name not in DRIVERS:
+        if self.backend_name not in DRIVERS:
             raise ConfigurationError(
-                f"there is no driver {self.driver_name!r}; give one of {', '.join(DRIVERS)}."
+                f"there is no backend {self.backend_name!r}; give one of {', '.join(DRIVERS)}."
             )
-        self.driver = SteppingDriver() if self.driver_name == "blocking" else AnyioDriver()
+        self.backend = SteppingBackend() if self.backend_name == "blocking" else AnyioBackend()
 
     def run(self, work: Callable[[], Coroutine[Any, Any, T]], *, closing: bool = True) -> T:
-        """Run *work* under the driver and, if *closing*, close the transports it made."""
+        """Run *work* under the backend and, if *closing*, close the transports it made."""
 
         async def all_of_it() -> T:
             try:
@@ -95,9 +94,9 @@ class Workshop:
                     with contextlib.suppress(Exception):
                         await self._made.pop().aclose()
 
-        if isinstance(self.driver, SteppingDriver):
-            return self.driver.run(all_of_it())
-        return anyio.run(all_of_it, backend=self.driver_name)
+        if isinstance(self.backend, SteppingBackend):
+            return self.backend.run(all_of_it())
+        return anyio.run(all_of_it, backend=self.backend_name)
 
     def close(self) -> None:
         """Close all servers."""
@@ -124,33 +123,33 @@ class Workshop:
             raise NotApplicableError(self.subject.reason)
 
     def transport(self, factory: TransportFactory | None = None, **options: Any) -> Transport:
-        """Make a transport, closed at the end of the run, that waits as the driver does."""
-        made = (factory or self._factory())(TransportOptions(driver=self.driver, **options))
-        colours = getattr(made, "colours", frozenset({"async"}))
-        if self.driver.blocks and "blocking" not in colours:
+        """Make a transport, closed at the end of the run, that waits as the backend does."""
+        made = (factory or self._factory())(TransportOptions(backend=self.backend, **options))
+        supports = getattr(made, "supports", frozenset({"async"}))
+        if self.backend.blocks and "blocking" not in supports:
             raise NotApplicableError("it only works on an event loop")
-        if not self.driver.blocks and "async" not in colours:
-            made = ThreadedTransport(made, self.driver)
+        if not self.backend.blocks and "async" not in supports:
+            made = ThreadedTransport(made, self.backend)
         self._made.append(made)
         return made
 
     def bounds(self, *, deadline_s: float = 10.0, **changes: Any) -> Bounds:
         """Make bounds that matter only where *changes* say so."""
         timeouts = changes.pop("timeouts", None) or Timeouts.each(5.0)
-        now = self.driver.now
+        now = self.backend.now
         return Bounds(timeouts=timeouts, deadline=Deadline(now() + deadline_s, now), **changes)
 
     async def together(self, jobs: Sequence[Callable[[], Coroutine[Any, Any, T]]]) -> list[T]:
         """Run *jobs* at once: as tasks, or in threads."""
-        return await self.driver.gather(jobs, limit=len(jobs))
+        return await self.backend.gather(jobs, limit=len(jobs))
 
     async def until(self, holds: Callable[[], object], *, what: str) -> None:
         """Wait until *holds*, which another thread brings about."""
-        end = self.driver.now() + PATIENCE_S / 2
+        end = self.backend.now() + PATIENCE_S / 2
         while not holds():
-            if self.driver.now() > end:
+            if self.backend.now() > end:
                 fail(expected=what, seen="it did not happen")
-            await self.driver.sleep(0.002)
+            await self.backend.sleep(0.002)
 
     def _factory(self) -> TransportFactory:
         if isinstance(self.subject, InProcess):
@@ -163,12 +162,14 @@ class Workshop:
 class Bench(Workshop):
     """What one check works with: ways to send, each of which fails the check if it must."""
 
-    def answering(self, handler: Handler, **options: Any) -> Place:
+    def answering(self, handler: Handler, **options: Any) -> ExecutionScope:
         """Make a transport and something that answers it with *handler*."""
         if not isinstance(self.subject, InProcess):
             server = self.server(script=lambda heard: Say(written(handler(_request_of(heard)))))
             made = self.transport(**options)
-            return Place(server.url, made, lambda: [each.target for each in server.requests])
+            return ExecutionScope(
+                server.url, made, lambda: [each.target for each in server.requests]
+            )
         if not self.subject.scripted:
             raise NotApplicableError(f"{self.subject.reason}, and answers as it likes")
         paths: list[str] = []
@@ -179,14 +180,14 @@ class Bench(Workshop):
             return handler(request)
 
         made = self.transport(self.subject.answering(noted), **options)
-        return Place("http://127.0.0.1", made, lambda: list(paths))
+        return ExecutionScope("http://127.0.0.1", made, lambda: list(paths))
 
-    def anywhere(self, **options: Any) -> Place:
+    def anywhere(self, **options: Any) -> ExecutionScope:
         """Make a transport and something that answers it somehow."""
         if isinstance(self.subject, InProcess) and not self.subject.scripted:
             made = self.transport(**options)
             known = next(filter(None, map(made.account, ("exante", "kukkingu", "katsu"))), None)
-            return Place(known.base_url if known else "http://127.0.0.1", made, list)
+            return ExecutionScope(known.base_url if known else "http://127.0.0.1", made, list)
         return self.answering(lambda request: ALWAYS, **options)  # noqa: ARG005 - a handler's
 
     async def answer(
@@ -232,7 +233,7 @@ class Bench(Workshop):
         return met
 
     async def probe(self) -> None:
-        """Pass over a transport that refuses to work under the driver at all.
+        """Pass over a transport that refuses to work under the backend at all.
 
         Raises:
             NotApplicableError: if it does.
@@ -334,8 +335,8 @@ def transport_check(work: Callable[[Bench], Coroutine[Any, Any, None] | None]) -
     """Make a check of *work*, which is given a bench: its name and docstring are the check's."""
 
     @functools.wraps(work)
-    def run(subject: Subject, *, driver: str = "asyncio") -> None:
-        bench = Bench(subject, driver)
+    def run(subject: Subject, *, backend: str = "asyncio") -> None:
+        bench = Bench(subject, backend)
         if not isinstance(subject, InProcess):
             watched(bench, lambda: bench.run(bench.probe))
         if inspect.iscoroutinefunction(work):

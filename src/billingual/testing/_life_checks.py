@@ -17,12 +17,12 @@ from typing import Any, Final, cast
 import anyio
 import attrs
 
+from billingual.abc import Account
 from billingual.errors import BillingualError
-from billingual.protocol import Account
 from billingual.testing._answers import with_length
 from billingual.testing._bench import (
     Bench,
-    Place,
+    ExecutionScope,
     described,
     echoed,
     request,
@@ -89,18 +89,18 @@ async def _by_task(work: Coroutine[Any, Any, object], point: int) -> bool:
 @transport_check
 async def a_cancelled_request_leaves_nothing_behind(bench: Bench) -> None:
     """Cancelled wherever it suspends, cold or warm, it holds no place: 20 of 20 then succeed."""
-    if bench.driver.blocks:
+    if bench.backend.blocks:
         raise NotApplicableError("a blocking call is not cancelled from outside")
     server = bench.server(script=echoed)
     ways = {"a scope": _by_scope}
-    if bench.driver_name == "asyncio":
+    if bench.backend_name == "asyncio":
         ways["its task"] = _by_task
 
     for (how, cancel), warm in itertools.product(ways.items(), (False, True)):
-        place = Place(server.url, bench.transport(connections=1, keepalive_s=60.0), list)
+        place = ExecutionScope(server.url, bench.transport(connections=1, keepalive_s=60.0), list)
         for point in range(1, _MOST_POINTS):
             if not warm:
-                place = Place(server.url, bench.transport(connections=1), list)
+                place = ExecutionScope(server.url, bench.transport(connections=1), list)
             cancelled = place.transport.send(
                 request(server.url, f"/cancelled/{point}"), bench.bounds()
             )
@@ -137,10 +137,10 @@ def the_next_event_loop_is_served_too(bench: Bench) -> None:
     expect(told == [[]], expected="answers on the second loop", seen=told)
 
 
-def _kept(bench: Bench) -> Place:
+def _kept(bench: Bench) -> ExecutionScope:
     """Make a transport outside any loop, as a program that is about to start one does."""
     server = bench.server(script=echoed)
-    return Place(server.url, bench.transport(keepalive_s=60.0), list)
+    return ExecutionScope(server.url, bench.transport(keepalive_s=60.0), list)
 
 
 @transport_check
@@ -158,17 +158,17 @@ def a_forked_child_crosses_no_answers(bench: Bench) -> None:
     expect(not wrong, expected="20 of 20 own answers in the parent", seen=wrong)
 
 
-async def _forked(bench: Bench, place: Place) -> tuple[int, list[str]]:
+async def _forked(bench: Bench, place: ExecutionScope) -> tuple[int, list[str]]:
     await crossed(bench, place, range(2), "warm/")
     child = os.fork()
     if child == 0:
         _in_child(bench, place)
     wrong = await crossed(bench, place, _CALLS, "parent/")
-    end = bench.driver.now() + 10
+    end = bench.backend.now() + 10
     while (code := _ended(child)) is None:
-        if bench.driver.now() > end:
+        if bench.backend.now() > end:
             os.kill(child, signal.SIGKILL)
-        await bench.driver.sleep(0.01)
+        await bench.backend.sleep(0.01)
     return code, wrong
 
 
@@ -177,7 +177,7 @@ def _ended(child: int) -> int | None:
     return None if found == 0 else os.waitstatus_to_exitcode(status)
 
 
-def _in_child(bench: Bench, place: Place) -> None:
+def _in_child(bench: Bench, place: ExecutionScope) -> None:
     """Ask in the child, and end it without a word: it is a copy of somebody's whole program."""
     codes = [3]
 
@@ -243,9 +243,9 @@ async def sending_after_closing_never_hangs(bench: Bench) -> None:
 async def the_seam_is_complete(bench: Bench) -> None:
     """What the core asks a transport beside sending has an answer of the right kind."""
     place = bench.anywhere()
-    colours = getattr(place.transport, "colours", frozenset({"async"}))
-    known = colours and set(colours) <= {"async", "blocking"}
-    expect(known, expected="colours of 'async' and 'blocking'", seen=colours)
+    supports = getattr(place.transport, "supports", frozenset({"async"}))
+    known = supports and set(supports) <= {"async", "blocking"}
+    expect(known, expected="supports of 'async' and 'blocking'", seen=supports)
     account = place.transport.account("exante")
     expect(
         account is None or isinstance(account, Account), expected="an Account or None", seen=account

@@ -10,7 +10,7 @@ from billingual.errors import PoolTimeoutError
 from billingual.testing._answers import with_length
 from billingual.testing._bench import (
     Bench,
-    Place,
+    ExecutionScope,
     described,
     echo,
     echoed,
@@ -26,7 +26,9 @@ __all__ = ["POOL_CHECKS", "crossed"]
 _MANY: Final = 100
 
 
-async def crossed(bench: Bench, place: Place, numbers: range, prefix: str = "") -> list[str]:
+async def crossed(
+    bench: Bench, place: ExecutionScope, numbers: range, prefix: str = ""
+) -> list[str]:
     """Send one request after another; list what was met instead of the answer to each."""
     wrong = []
     for number in numbers:
@@ -37,7 +39,7 @@ async def crossed(bench: Bench, place: Place, numbers: range, prefix: str = "") 
     return wrong
 
 
-async def _at_once(bench: Bench, place: Place, count: int, **bounds: Any) -> list[str]:
+async def _at_once(bench: Bench, place: ExecutionScope, count: int, **bounds: Any) -> list[str]:
     """Send *count* requests at once; list what was met instead of the answer to each."""
 
     def job(number: int) -> Callable[[], Coroutine[Any, Any, str]]:
@@ -87,7 +89,7 @@ async def an_idle_connection_is_not_kept_for_long(bench: Bench) -> None:
     server = bench.server(script=echoed)
     transport = bench.transport(keepalive_s=0.05)
     await bench.answer(transport, request(server.url))
-    await bench.driver.sleep(0.15)
+    await bench.backend.sleep(0.15)
     await bench.answer(transport, request(server.url))
 
     expect(server.connections == 2, expected="two connections", seen=f"{server.connections}")
@@ -114,7 +116,7 @@ async def no_more_connections_than_allowed(bench: Bench) -> None:
         return echoed(heard)
 
     server = bench.server(script=script)
-    place = Place(server.url, bench.transport(connections=3), list)
+    place = ExecutionScope(server.url, bench.transport(connections=3), list)
     wrong = await _at_once(bench, place, 24)
 
     expect(not wrong, expected="24 answers, each its own", seen=wrong)

@@ -10,9 +10,9 @@ from typing import Any, Final, NamedTuple
 
 import attrs
 
+from billingual.abc import Dialect
 from billingual.capabilities import Feature
 from billingual.errors import BillingualError, UsageError
-from billingual.protocol import Dialect
 from billingual.testing.report import Check, NotApplicableError, fail, named_check
 from billingual.testing.samples import DialectSamples, Sample
 from billingual.wire import Conversation, Headers, WireRequest, WireResponse

@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from billingual.protocol import Dialect
+from billingual.abc import Dialect
 from billingual.testing._asking_checks import ASKING_CHECKS
 from billingual.testing._reading_checks import READING_CHECKS
 from billingual.testing.report import Check, Report, Result, conclude, judge

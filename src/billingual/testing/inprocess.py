@@ -7,8 +7,8 @@ from typing import TypeAlias, cast
 
 import attrs
 
-from billingual.outcome import Safety
-from billingual.protocol import TransportFactory
+from billingual.abc import TransportFactory
+from billingual.outcomes import Safety
 from billingual.transports.asgi import AsgiApp
 from billingual.wire import Headers, WireRequest, WireResponse
 

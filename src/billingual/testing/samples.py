@@ -7,8 +7,8 @@ from typing import Any
 
 import attrs
 
+from billingual.abc import Scope
 from billingual.capabilities import Feature
-from billingual.protocol import Scope
 
 __all__ = ["DialectSamples", "Sample"]
 

@@ -4,16 +4,16 @@ In a program, or at a prompt::
 
     from billingual.testing import check_transport
 
-    report = check_transport(MyTransport, driver="asyncio")
+    report = check_transport(MyTransport, backend="asyncio")
     print(report)
     report.raise_failures()
 
 With pytest, which is not imported here, each rule is a test of its own::
 
-    @pytest.mark.parametrize("driver", ["asyncio", "trio", "blocking"])
+    @pytest.mark.parametrize("backend", ["asyncio", "trio", "blocking"])
     @pytest.mark.parametrize("check", TRANSPORT_CHECKS, ids=str)
-    def test_my_transport(check, driver):
-        check.run(MyTransport, driver=driver)
+    def test_my_transport(check, backend):
+        check.run(MyTransport, backend=backend)
 
 All servers are on loopback. A check that hangs is given up after 20 seconds. The rules of TLS
 need ``pip install "billingual[testing]"``.
@@ -53,7 +53,7 @@ TRANSPORT_CHECKS: Final[tuple[Check, ...]] = (
 def check_transport(
     factory: Subject,
     *,
-    driver: str = "asyncio",
+    backend: str = "asyncio",
     only: Iterable[str] | None = None,
     skip: Mapping[str, str] | None = None,
 ) -> Report:
@@ -62,26 +62,26 @@ def check_transport(
     Args:
         factory: a class or function that takes ``TransportOptions``, a registered name, or an
             :class:`InProcess` for a transport that opens no connection.
-        driver: ``"asyncio"``, ``"trio"`` or ``"blocking"``.
+        backend: ``"asyncio"``, ``"trio"`` or ``"blocking"``.
         only: names of the checks to run; None for all.
         skip: names of checks not to run, each with the reason why, which the report tells.
 
     Raises:
-        ConfigurationError: if there is no such driver, check or transport.
+        ConfigurationError: if there is no such backend, check or transport.
         MissingExtraError: if a named transport, or the event loop, is not installed.
     """
-    if driver == "trio" and find_spec("trio") is None:
-        raise MissingExtraError("the driver 'trio'", "testing", "trio")
+    if backend == "trio" and find_spec("trio") is None:
+        raise MissingExtraError("the backend 'trio'", "testing", "trio")
     name = factory if isinstance(factory, str) else getattr(factory, "__name__", repr(factory))
     return conclude(
-        f"{name} on {driver}",
+        f"{name} on {backend}",
         TRANSPORT_CHECKS,
-        lambda check: check.run(factory, driver=driver),
+        lambda check: check.run(factory, backend=backend),
         only=only,
         skip=skip,
     )
 
 
-def run_transport_check(check: Check, factory: Subject, *, driver: str = "asyncio") -> Result:
+def run_transport_check(check: Check, factory: Subject, *, backend: str = "asyncio") -> Result:
     """Run one check and say what came of it, without raising for a rule that is broken."""
-    return judge(check, lambda: check.run(factory, driver=driver))
+    return judge(check, lambda: check.run(factory, backend=backend))

@@ -16,10 +16,9 @@ from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from billingual.driver import Place
+from billingual.abc import ExecutionScope, TransportOptions
 from billingual.errors import ConfigurationError, TransportError
-from billingual.outcome import Evidence
-from billingual.protocol import TransportOptions
+from billingual.outcomes import Evidence
 from billingual.transports._address import Origin, check_headers, parted
 from billingual.transports._aiohttp_protocol import SHORTEST_S, WatchedProtocol
 from billingual.transports._body import BodyReader
@@ -229,7 +228,7 @@ class AiohttpLane:
             each.end()
         await self._connector.close()
 
-    def drop(self, place: Place) -> bool:
+    def drop(self, place: ExecutionScope) -> bool:
         """Close the connection without waiting; False if there was none."""
         transports = [each.below for each in self.open if each.below is not None]
         self.open.clear()

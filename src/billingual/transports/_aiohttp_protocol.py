@@ -16,7 +16,7 @@ from typing import Any, Final
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
-from billingual.outcome import Evidence
+from billingual.outcomes import Evidence
 from billingual.transports._failures import too_late
 from billingual.transports._readable import Readable, said_farewell
 from billingual.wire import Bounds

@@ -7,7 +7,7 @@ import zlib
 import attrs
 
 from billingual.errors import AnswerTooLargeError, ConnectionLostError, TimedOutError
-from billingual.outcome import Evidence
+from billingual.outcomes import Evidence
 from billingual.wire import Bounds
 
 __all__ = ["ANSWER_BEGUN", "BodyReader"]

@@ -16,7 +16,7 @@ from billingual.errors import (
     TimedOutError,
     TransportError,
 )
-from billingual.outcome import Evidence
+from billingual.outcomes import Evidence
 
 __all__ = ["CATALOGUE", "Fault"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from billingual.errors import TimedOutError, TransportError
-from billingual.outcome import Evidence
+from billingual.outcomes import Evidence
 
 __all__ = ["NOTHING", "PERHAPS_SENT", "SENT", "UNSENT", "reason", "too_late", "unwritable"]
 

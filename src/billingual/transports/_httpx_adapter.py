@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from billingual.abc import TransportOptions
 from billingual.errors import BillingualError, ConfigurationError
-from billingual.protocol import TransportOptions
 from billingual.transports._failures import unwritable
 from billingual.transports._httpx_family import Family
 from billingual.transports._lane_transport import LaneTransport
@@ -26,7 +26,7 @@ class FamilyTransport(LaneTransport["HttpxLane"]):
     by, unless a proxy is asked for, or somebody has put a function of their own there.
     """
 
-    colours: Final = frozenset({"async", "blocking"})
+    supports: Final = frozenset({"async", "blocking"})
     family: ClassVar[Family]
 
     def __init__(self, options: TransportOptions) -> None:
@@ -34,9 +34,9 @@ class FamilyTransport(LaneTransport["HttpxLane"]):
         self._writer: Writer | None = None
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
-        """Deliver *request* once; see :class:`billingual.protocol.Transport`."""
+        """Deliver *request* once; see :class:`billingual.abc.Transport`."""
         options = self._options
-        if options.proxy is not None or not self.family.is_as_made(blocks=options.driver.blocks):
+        if options.proxy is not None or not self.family.is_as_made(blocks=options.backend.blocks):
             return await self._send_through(request, bounds)
         writer = self._writer or self._first_writer()
         outgoing = writer.write(request)
@@ -86,7 +86,7 @@ class FamilyTransport(LaneTransport["HttpxLane"]):
 
         family, options = self.family, self._options
         try:
-            if options.driver.blocks:
+            if options.backend.blocks:
                 return BlockingLane(family, options, secure=secure)
             return AsyncLane(family, options, secure=secure)
         except Exception as error:

@@ -26,7 +26,7 @@ from billingual.errors import (
     TimedOutError,
     TransportError,
 )
-from billingual.outcome import Evidence
+from billingual.outcomes import Evidence
 from billingual.transports._failures import (
     NOTHING,
     PERHAPS_SENT,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import Any, Protocol
 
-from billingual.driver import Place
-from billingual.protocol import TransportOptions
+from billingual.abc import ExecutionScope, TransportOptions
 from billingual.transports._address import Origin
 from billingual.transports._httpx_dialogue import Dialogue, Outgoing
 from billingual.transports._httpx_family import Family
@@ -45,7 +44,7 @@ class HttpxLane(Protocol):
         """Close the connection."""
         ...
 
-    def drop(self, place: Place) -> bool:
+    def drop(self, place: ExecutionScope) -> bool:
         """Close the connection without waiting; False if there was none."""
         ...
 
@@ -72,16 +71,16 @@ class _Lane:
         known = self._origin
         if known is not origin and known != origin:
             return True
-        return self._options.driver.now() > self._cold_at
+        return self._options.backend.now() > self._cold_at
 
     def _ended_well(self) -> bool:
         """Make ready for the next exchange; False if the connection is of no more use."""
-        self._cold_at = self._options.driver.now() + self._options.keepalive_s
+        self._cold_at = self._options.backend.now() + self._options.keepalive_s
         return self.watch.request_complete() is True and self._dialogue.may_go_on()
 
     def _left(self, by: float, bounds: Bounds) -> float:
         """Say how long a handshake may take where the whole connection is to stand *by* then."""
-        return max(bounds.phase(by - self._options.driver.now()), _SHORTEST_S)
+        return max(bounds.phase(by - self._options.backend.now()), _SHORTEST_S)
 
     def _port(self, origin: Origin) -> int:
         return origin.port or (443 if self._secure else 80)
@@ -142,7 +141,7 @@ class AsyncLane(_Lane):
             if stream is not None and stream is not line:
                 await stream.aclose()
 
-    def drop(self, place: Place) -> bool:
+    def drop(self, place: ExecutionScope) -> bool:
         """Close the connection without waiting; False if there was none."""
         stream, self.watch.async_stream = self.watch.async_stream, None
         self._line = None
@@ -154,11 +153,11 @@ class AsyncLane(_Lane):
 
     async def _connected(self, origin: Origin, bounds: Bounds) -> LoopLine | AsyncStreamLine:
         core, watch = self._family.core, self.watch
-        loop = getattr(self._options.driver.place(), "loop", None)
+        loop = getattr(self._options.backend.execution_scope(), "loop", None)
         on_asyncio = hasattr(loop, "create_future")
         made = core.AnyIOBackend() if on_asyncio or loop is None else core.TrioBackend()
         backend = AsyncWatchedBackend(made, watch)
-        by = self._options.driver.now() + bounds.timeouts.connect
+        by = self._options.backend.now() + bounds.timeouts.connect
         within = bounds.phase(bounds.timeouts.connect)
         stream = await backend.connect_tcp(origin.host, self._port(origin), within)
         context = self._trust()
@@ -217,7 +216,7 @@ class BlockingLane(_Lane):
         """Close the connection."""
         self.drop()
 
-    def drop(self, place: Place | None = None) -> bool:  # noqa: ARG002 - a thread is no place
+    def drop(self, place: ExecutionScope | None = None) -> bool:  # noqa: ARG002 - a thread is no place
         """Close the connection without waiting; False if there was none."""
         stream, self.watch.stream = self.watch.stream, None
         line, self._line = self._line, None
@@ -234,7 +233,7 @@ class BlockingLane(_Lane):
     def _connected(self, origin: Origin, bounds: Bounds) -> StreamLine:
         core = self._family.core
         backend = WatchedBackend(core.SyncBackend(), self.watch)
-        by = self._options.driver.now() + bounds.timeouts.connect
+        by = self._options.backend.now() + bounds.timeouts.connect
         within = bounds.phase(bounds.timeouts.connect)
         stream = backend.connect_tcp(origin.host, self._port(origin), within)
         context = self._trust()

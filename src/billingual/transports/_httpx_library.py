@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from billingual.abc import TransportOptions
 from billingual.errors import TransportError
-from billingual.protocol import TransportOptions
 from billingual.transports._body import BodyReader
 from billingual.transports._httpx_family import Family
 from billingual.transports._trust import default_context, no_trust

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-from billingual.driver import Place
+from billingual.abc import ExecutionScope
 from billingual.transports._httpx_dialogue import Dialogue
 from billingual.transports._parting import end_transport
 from billingual.transports._readable import Readable, said_farewell
@@ -149,7 +149,7 @@ class LoopLine:
             self._loop.call_soon(self._wake)
             await self._waiter
 
-    def part(self, place: Place) -> None:
+    def part(self, place: ExecutionScope) -> None:
         """End it from outside the place it was made in."""
         self._dialogue = None
         end_transport(self._below, place)

@@ -7,9 +7,8 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
-from billingual.driver import Driver
+from billingual.abc import Account, Backend, TransportOptions
 from billingual.errors import BillingualError, PoolTimeoutError
-from billingual.protocol import Account, TransportOptions
 from billingual.transports._failures import NOTHING
 from billingual.transports._lanes import Lane, Lanes
 from billingual.wire import Bounds, WireResponse
@@ -52,9 +51,9 @@ class LaneTransport(abc.ABC, Generic[L]):
     def _lane(self, *, secure: bool) -> L:
         """Make a lane; it connects on its first request."""
 
-    def _driver(self) -> Driver:
-        """Return the driver that lanes wait by."""
-        return self._options.driver
+    def _backend(self) -> Backend:
+        """Return the backend that lanes wait by."""
+        return self._options.backend
 
     async def _carry(
         self,
@@ -107,7 +106,7 @@ class LaneTransport(abc.ABC, Generic[L]):
         if lanes is None:
             made = Lanes(
                 functools.partial(self._lane, secure=secure),
-                self._driver(),
+                self._backend(),
                 limit=self._options.connections,
                 keepalive_s=self._options.keepalive_s,
             )

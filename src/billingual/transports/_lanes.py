@@ -19,7 +19,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import attrs
 
-from billingual.driver import Driver, Place, Slots
+from billingual.abc import Backend, ExecutionScope, Slots
 
 __all__ = ["Lane", "Lanes", "Stack"]
 
@@ -31,7 +31,7 @@ class Lane(Protocol):
         """Close it."""
         ...
 
-    def drop(self, place: Place) -> bool:
+    def drop(self, place: ExecutionScope) -> bool:
         """Close it without waiting, from outside its *place*; False if it was not connected."""
         ...
 
@@ -56,19 +56,19 @@ class Lanes(Generic[L]):
 
     Args:
         make: makes a lane; it connects on its first request.
-        driver: for places, waits and the clock.
+        backend: for places, waits and the clock.
         limit: most lanes in use at once.
         keepalive_s: seconds after which a lane nobody took is closed.
     """
 
     def __init__(
-        self, make: Callable[[], L], driver: Driver, *, limit: int, keepalive_s: float
+        self, make: Callable[[], L], backend: Backend, *, limit: int, keepalive_s: float
     ) -> None:
         self._make = make
-        self._driver = driver
+        self._backend = backend
         self._limit = limit
         self._keepalive_s = keepalive_s
-        self._stacks: dict[Place, Stack[L]] = {}
+        self._stacks: dict[ExecutionScope, Stack[L]] = {}
 
     async def take(self, seconds: float) -> tuple[Stack[L], L] | None:
         """Wait for a place and take the warmest lane; None if none became free in time."""
@@ -88,7 +88,7 @@ class Lanes(Generic[L]):
 
     async def give(self, stack: Stack[L], lane: L) -> None:
         """Put back a lane whose exchange ended well."""
-        now = self._driver.now()
+        now = self._backend.now()
         cold: L | None = lane
         if not stack.closed:
             stack.free.append((lane, now))
@@ -102,14 +102,14 @@ class Lanes(Generic[L]):
     async def scrap(self, stack: Stack[L], lane: L) -> None:
         """Close a lane whose exchange did not end well, cancelled or broken."""
         try:
-            with self._driver.unhurried():
+            with self._backend.unhurried():
                 await lane.aclose()
         finally:
             stack.slots.release()
 
     async def aclose(self) -> None:
         """Close the free lanes of this place; those in use close as they come back."""
-        here = self._driver.place()
+        here = self._backend.execution_scope()
         for place, stack in list(self._stacks.items()):
             stack.closed = True
             del self._stacks[place]
@@ -117,7 +117,7 @@ class Lanes(Generic[L]):
                 self._leave(place, stack)
                 continue
             try:
-                with self._driver.unhurried():
+                with self._backend.unhurried():
                     while stack.free:
                         await stack.free.pop()[0].aclose()
             finally:
@@ -130,17 +130,17 @@ class Lanes(Generic[L]):
         return sum(self._leave(place, stack) for place, stack in stacks.items())
 
     def _here(self) -> Stack[L]:
-        place = self._driver.place()
+        place = self._backend.execution_scope()
         stack = self._stacks.get(place)
         if stack is None:
             # Copied at once: another thread may add its own place meanwhile.
             for other in [each for each in list(self._stacks) if not each.is_alive()]:
                 self._leave(other, self._stacks.pop(other, None))
-            stack = self._stacks.setdefault(place, Stack(self._driver.slots(self._limit)))
+            stack = self._stacks.setdefault(place, Stack(self._backend.slots(self._limit)))
         return stack
 
     @staticmethod
-    def _leave(place: Place, stack: Stack[L] | None) -> int:
+    def _leave(place: ExecutionScope, stack: Stack[L] | None) -> int:
         if stack is None:
             return 0
         stack.closed = True

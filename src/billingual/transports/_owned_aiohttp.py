@@ -14,6 +14,7 @@ import aiohttp
 import attrs
 from yarl import URL
 
+from billingual.abc import Account
 from billingual.errors import (
     BillingualError,
     ClosedError,
@@ -23,8 +24,7 @@ from billingual.errors import (
     TimedOutError,
     TransportError,
 )
-from billingual.outcome import Evidence
-from billingual.protocol import Account
+from billingual.outcomes import Evidence
 from billingual.transports._address import Address, checked
 from billingual.transports._body import BodyReader
 from billingual.transports._failures import NOTHING, UNSENT
@@ -84,14 +84,14 @@ class _Guard:
 class OwnedAiohttp:
     """A ``ClientSession``; as safe to share as that."""
 
-    colours: Final = frozenset({"async"})
+    supports: Final = frozenset({"async"})
 
     def __init__(self, session: aiohttp.ClientSession, library: str = "aiohttp") -> None:
         self._session = session
         self._library = library
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
-        """Deliver *request* once; see :class:`billingual.protocol.Transport`.
+        """Deliver *request* once; see :class:`billingual.abc.Transport`.
 
         Raises:
             ConfigurationError: if it is awaited under trio.

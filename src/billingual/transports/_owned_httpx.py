@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import attrs
 
+from billingual.abc import Account
 from billingual.errors import (
     BillingualError,
     ClosedError,
@@ -22,8 +23,7 @@ from billingual.errors import (
     TimedOutError,
     TransportError,
 )
-from billingual.outcome import Evidence
-from billingual.protocol import Account
+from billingual.outcomes import Evidence
 from billingual.transports._address import checked
 from billingual.transports._body import BodyReader
 from billingual.transports._failures import NOTHING, UNSENT, unwritable
@@ -163,10 +163,10 @@ class _OwnedHttpx:
 class OwnedAsyncHttpx(_OwnedHttpx):
     """An ``AsyncClient``; as safe to share as that."""
 
-    colours: Final = frozenset({"async"})
+    supports: Final = frozenset({"async"})
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
-        """Deliver *request* once; see :class:`billingual.protocol.Transport`."""
+        """Deliver *request* once; see :class:`billingual.abc.Transport`."""
         trace = _Trace()
         outgoing = self._outgoing(request, bounds, trace.anote)
         if isinstance(outgoing, BillingualError):
@@ -206,10 +206,10 @@ class OwnedAsyncHttpx(_OwnedHttpx):
 class OwnedBlockingHttpx(_OwnedHttpx):
     """A ``Client``, which blocks the thread; as safe to share as that."""
 
-    colours: Final = frozenset({"blocking"})
+    supports: Final = frozenset({"blocking"})
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
-        """Deliver *request* once; see :class:`billingual.protocol.Transport`."""
+        """Deliver *request* once; see :class:`billingual.abc.Transport`."""
         trace = _Trace()
         outgoing = self._outgoing(request, bounds, trace.note)
         if isinstance(outgoing, BillingualError):

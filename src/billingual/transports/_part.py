@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Final, TypeAlias, cast
 
+from billingual.abc import Account, Transport, TransportFactory, TransportOptions
 from billingual.errors import ConfigurationError
-from billingual.protocol import Account, Transport, TransportFactory, TransportOptions
 from billingual.transports.owned import is_http_client, owned
 from billingual.wire import Bounds, WireRequest, WireResponse
 
@@ -15,21 +15,21 @@ __all__ = ["Part", "TransportLike", "make_part"]
 TransportLike: TypeAlias = "str | Transport | TransportFactory"
 """A transport by name, as an object, or as a function that makes one."""
 
-_REGISTRY: Final = "billingual.registry"
+_REGISTRY: Final = "billingual.plugins"
 
 
 class Part:
     """Pass everything on, but close only what was made for the whole.
 
     Attributes:
-        colours: how it waits.
+        supports: how it waits.
         made: whether it was made for the whole, which then closes it.
     """
 
     def __init__(self, transport: Transport, *, made: bool = False) -> None:
         self._transport = transport
         self.made = made
-        self.colours: frozenset[str] = frozenset(getattr(transport, "colours", {"async"}))
+        self.supports: frozenset[str] = frozenset(getattr(transport, "supports", {"async"}))
 
     @classmethod
     def of(cls, transport: Transport) -> Part:

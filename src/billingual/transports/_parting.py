@@ -11,12 +11,12 @@ import os
 from contextlib import suppress
 from typing import Any
 
-from billingual.driver import Place
+from billingual.abc import ExecutionScope
 
 __all__ = ["end_transport", "part_with"]
 
 
-def part_with(stream: Any, place: Place) -> None:
+def part_with(stream: Any, place: ExecutionScope) -> None:
     """Close *stream*, of httpcore's shape and connected in *place*, without waiting."""
     transport = getattr(getattr(stream, "_stream", None), "_transport", None)
     if transport is not None:
@@ -28,7 +28,7 @@ def part_with(stream: Any, place: Place) -> None:
         os.close(number)
 
 
-def end_transport(transport: Any, place: Place) -> None:
+def end_transport(transport: Any, place: ExecutionScope) -> None:
     """Close a transport of asyncio's, connected in *place*, without waiting."""
     if place.soon(transport.close):
         return

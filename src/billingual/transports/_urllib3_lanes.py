@@ -17,9 +17,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
 from urllib3.response import HTTPResponse
 from urllib3.util import SKIP_HEADER, Url, make_headers
 
-from billingual.driver import Place
+from billingual.abc import ExecutionScope, TransportOptions
 from billingual.errors import ConnectionLostError
-from billingual.protocol import TransportOptions
 from billingual.transports._address import Address
 from billingual.transports._body import ANSWER_BEGUN, BodyReader
 from billingual.transports._failures import too_late
@@ -89,14 +88,14 @@ class Urllib3Lane:
             or (isinstance(watched, WatchedSocket) and watched.holds_surplus())
         ):
             self._close()
-        self._idle_since = self.options.driver.now()
+        self._idle_since = self.options.backend.now()
         return answer
 
     async def aclose(self) -> None:
         """Close the connection."""
         self._close()
 
-    def drop(self, place: Place) -> bool:  # noqa: ARG002 - a thread is no place
+    def drop(self, place: ExecutionScope) -> bool:  # noqa: ARG002 - a thread is no place
         """Close the connection; False if there was none."""
         return self._close()
 
@@ -113,7 +112,7 @@ class Urllib3Lane:
         origin = (address.scheme, address.host, address.port)
         connection = self._connection
         if connection is not None:
-            age = self.options.driver.now() - self._idle_since
+            age = self.options.backend.now() - self._idle_since
             fresh = age <= self.options.keepalive_s and connection.is_connected
             if fresh and origin == self._origin:
                 self._rule(connection, bounds)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import attrs
 
-from billingual.outcome import Evidence
+from billingual.outcomes import Evidence
 from billingual.transports._readable import said_farewell
 from billingual.wire import Deadline
 

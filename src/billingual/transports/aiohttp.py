@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
+from billingual.abc import TransportOptions
 from billingual.errors import (
     ConfigurationError,
     ConnectionLostError,
@@ -21,8 +22,7 @@ from billingual.errors import (
     TimedOutError,
     TransportError,
 )
-from billingual.outcome import Evidence
-from billingual.protocol import TransportOptions
+from billingual.outcomes import Evidence
 from billingual.transports._aiohttp_lanes import AiohttpLane, Writer
 from billingual.transports._failures import NOTHING, reason
 from billingual.transports._lane_transport import LaneTransport
@@ -62,7 +62,7 @@ class AiohttpTransport(LaneTransport[AiohttpLane]):
     Nothing is connected, and no TLS is set up, before the first request.
     """
 
-    colours: Final = frozenset({"async"})
+    supports: Final = frozenset({"async"})
     library: Final = "aiohttp"
 
     def __init__(self, options: TransportOptions) -> None:
@@ -70,7 +70,7 @@ class AiohttpTransport(LaneTransport[AiohttpLane]):
         self._writer = Writer()
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
-        """Deliver *request* once; see :class:`billingual.protocol.Transport`.
+        """Deliver *request* once; see :class:`billingual.abc.Transport`.
 
         Raises:
             ConfigurationError: if another event loop than asyncio's runs, the proxy's URL cannot

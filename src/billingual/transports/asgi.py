@@ -8,9 +8,9 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 
+from billingual.abc import Account
 from billingual.errors import ConnectionLostError
-from billingual.outcome import Evidence
-from billingual.protocol import Account
+from billingual.outcomes import Evidence
 from billingual.transports._body import BodyReader
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
@@ -72,7 +72,7 @@ class AsgiTransport:
         self._app = app
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
-        """Deliver *request* once; see :class:`billingual.protocol.Transport`."""
+        """Deliver *request* once; see :class:`billingual.abc.Transport`."""
         exchange = _Exchange(request.body or b"")
         fault: Exception | None = None
         try:

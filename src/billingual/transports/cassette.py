@@ -28,7 +28,7 @@ from billingual.errors import (
     TimedOutError,
     TransportError,
 )
-from billingual.outcome import Evidence, Safety
+from billingual.outcomes import Evidence, Safety
 from billingual.transports._redaction import Redactor
 from billingual.wire import Headers, WireRequest, WireResponse
 

@@ -16,9 +16,9 @@ from urllib.parse import unquote
 
 import attrs
 
+from billingual.abc import Transport
 from billingual.errors import ConfigurationError, TransportError
-from billingual.outcome import Safety
-from billingual.protocol import Transport
+from billingual.outcomes import Safety
 from billingual.transports._matching import likeness
 from billingual.transports._redaction import STRUCK, is_tenant
 from billingual.transports.cassette import Cassette, TapedExchange, TapedRequest
@@ -34,7 +34,7 @@ _TYPES: Final = {
     str: "text",
 }  # fmt: skip
 _PATIENCE_S: Final = 60.0
-_CLOCK: Final = "billingual.drivers.clock"
+_CLOCK: Final = "billingual.backends.clock"
 
 
 @attrs.frozen
@@ -182,7 +182,7 @@ def _asker(
 
 
 def _usual_bounds() -> Bounds:
-    # Clocks belong to the drivers, which stand beside the transports.
+    # Clocks belong to the backends, which stand beside the transports.
     now = import_module(_CLOCK).SystemClock().now
     return Bounds(timeouts=Timeouts(), deadline=Deadline(now() + _PATIENCE_S, now))
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from billingual.abc import Account, Transport, TransportFactory, TransportOptions
 from billingual.errors import (
     ConfigurationError,
     NotConnectedError,
     PoolTimeoutError,
     TransportError,
 )
-from billingual.protocol import Account, Transport, TransportFactory, TransportOptions
 from billingual.transports._part import Part, TransportLike, make_part
 from billingual.wire import Bounds, WireRequest, WireResponse
 
@@ -40,8 +40,8 @@ class FallbackTransport:
         self._parts = tuple(Part.of(each) for each in transports)
         if not self._parts:
             raise ConfigurationError("a fallback needs transports to choose from; give two.")
-        self.colours = _EITHER.intersection(*(each.colours for each in self._parts))
-        if not self.colours:
+        self.supports = _EITHER.intersection(*(each.supports for each in self._parts))
+        if not self.supports:
             raise ConfigurationError(
                 f"{', '.join(each.name for each in self._parts)} do not wait alike: some need an "
                 "event loop, others block the thread; choose transports of one kind."
@@ -99,9 +99,11 @@ def fallback(*transports: TransportLike) -> TransportFactory:
     def make(options: TransportOptions) -> FallbackTransport:
         parts = [make_part(each, options) for each in transports]
         made = FallbackTransport(*parts)
-        waits = "blocking" if options.driver.blocks else "async"
+        waits = "blocking" if options.backend.blocks else "async"
         # A part that was made for an event loop would suspend in the thread of one that blocks.
-        if waits not in made.colours and any(each.made and waits in each.colours for each in parts):
+        if waits not in made.supports and any(
+            each.made and waits in each.supports for each in parts
+        ):
             raise ConfigurationError(
                 f"{', '.join(each.name for each in parts)} do not wait alike under this client; "
                 f"choose transports that are all {waits}."

@@ -14,10 +14,9 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from billingual.driver import Driver
+from billingual.abc import Account, Backend, Transport, TransportFactory, TransportOptions
 from billingual.errors import ConfigurationError, TimedOutError, TransportError
-from billingual.outcome import Evidence
-from billingual.protocol import Account, Transport, TransportFactory, TransportOptions
+from billingual.outcomes import Evidence
 from billingual.transports._catalogue import CATALOGUE, Fault
 from billingual.transports._part import Part, TransportLike, make_part
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
@@ -39,23 +38,23 @@ class FaultTransport:
         inner: the transport that sends; it stays the caller's to close.
         plan: faults or their names in the order of the requests, None for none; what comes after
             its end passes. Or a function of the request's number, counted from 1, and the request.
-        driver: what waits, for faults that take time.
+        backend: what waits, for faults that take time.
 
     Attributes:
         injected: number and name of each fault that struck, in order.
 
     Raises:
         ConfigurationError: if the plan names a fault that is not in the catalogue, or one that
-            takes time and there is no driver.
+            takes time and there is no backend.
     """
 
-    def __init__(self, inner: Transport, plan: Plan, *, driver: Driver | None = None) -> None:
+    def __init__(self, inner: Transport, plan: Plan, *, backend: Backend | None = None) -> None:
         self._inner = Part.of(inner)
-        self._driver = driver
+        self._backend = backend
         self._numbers = itertools.count(1)
         self._plan = plan if callable(plan) else _in_order([self._named(each) for each in plan])
         self.injected: list[tuple[int, str]] = []
-        self.colours = self._inner.colours
+        self.supports = self._inner.supports
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* as often as its fault says, and end as it says.
@@ -107,18 +106,18 @@ class FaultTransport:
                     f"there is no fault named {fault!r}; there are: {', '.join(CATALOGUE)}."
                 )
             fault = CATALOGUE[fault]
-        if fault is not None and fault.delay_s and self._driver is None:
+        if fault is not None and fault.delay_s and self._backend is None:
             raise ConfigurationError(
                 f"the fault {fault.name!r} takes time, and nothing here can wait; give "
-                "FaultTransport(..., driver=...), or pass the client transport=fault(...)."
+                "FaultTransport(..., backend=...), or pass the client transport=fault(...)."
             )
         return fault
 
     async def _wait(self, fault: Fault, bounds: Bounds) -> None:
         """Wait as long as the fault says, or until the caller's patience ends."""
-        assert self._driver is not None  # noqa: S101 - checked when the fault was named
+        assert self._backend is not None  # noqa: S101 - checked when the fault was named
         patience_s = bounds.phase(bounds.timeouts.read)
-        await self._driver.sleep(min(fault.delay_s, patience_s))
+        await self._backend.sleep(min(fault.delay_s, patience_s))
         if fault.delay_s > patience_s:
             raise TimedOutError(f"a planned fault: {fault.what}.", evidence=_LATE)
 
@@ -133,7 +132,7 @@ def fault(plan: Plan, transport: TransportLike = "httpx") -> TransportFactory:
     """
 
     def make(options: TransportOptions) -> FaultTransport:
-        return FaultTransport(make_part(transport, options), plan, driver=options.driver)
+        return FaultTransport(make_part(transport, options), plan, backend=options.backend)
 
     return make
 

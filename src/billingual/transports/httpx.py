@@ -22,7 +22,7 @@ __all__ = ["HttpxTransport"]
 class HttpxTransport(FamilyTransport):
     """Send through lanes of one connection each; safe to share between tasks and threads.
 
-    Under a driver that blocks, blocking sockets are used behind the same seam. Nothing
+    Under a backend that blocks, blocking sockets are used behind the same seam. Nothing
     is connected, and no TLS is set up, before the first request.
     """
 

@@ -1,6 +1,6 @@
 """A transport without a wire: answers come from a script or a function, requests are kept.
 
-For tests of programs that use a client, and for our own. It runs under any driver, because it
+For tests of programs that use a client, and for our own. It runs under any backend, because it
 never waits.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeAlias
 
+from billingual.abc import Account, TransportOptions
 from billingual.errors import BillingualError, ConfigurationError
-from billingual.protocol import Account, TransportOptions
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
 __all__ = ["Answer", "MemoryTransport", "memory"]
@@ -29,7 +29,7 @@ class MemoryTransport:
         requests: what was sent, absolute and signed, in order.
     """
 
-    colours: Final = frozenset({"async", "blocking"})
+    supports: Final = frozenset({"async", "blocking"})
     library: Final = None
     http2: Final = False
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Final, cast
 
+from billingual.abc import Transport
 from billingual.errors import ConfigurationError
-from billingual.protocol import Transport
 
 __all__ = ["is_http_client", "owned"]
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import os
 
+from billingual.abc import Account, Transport, TransportFactory, TransportOptions
 from billingual.errors import ConfigurationError, TransportError
-from billingual.protocol import Account, Transport, TransportFactory, TransportOptions
 from billingual.transports._part import Part, TransportLike, make_part
 from billingual.transports._redaction import Redactor
 from billingual.transports.cassette import (
@@ -46,7 +46,7 @@ class RecordTransport:
         self._cassette = Cassette(path)
         self._redactor = Redactor()
         self._fault: Exception | None = None
-        self.colours = self._inner.colours
+        self.supports = self._inner.supports
         if not self._cassette.path.parent.is_dir():
             raise ConfigurationError(
                 f"there is no folder {str(self._cassette.path.parent)!r} to write a tape to; "

@@ -13,8 +13,8 @@ import warnings
 from collections import deque
 from typing import Final
 
+from billingual.abc import Account, TransportFactory, TransportOptions
 from billingual.errors import ConfigurationError
-from billingual.protocol import Account, TransportFactory, TransportOptions
 from billingual.transports._body import BodyReader
 from billingual.transports._matching import Likeness, differences, likeness, nearest
 from billingual.transports._redaction import Redactor, is_tenant
@@ -38,7 +38,7 @@ class ReplayTransport:
         ConfigurationError: if there is no such tape, or it cannot be read.
     """
 
-    colours: Final = frozenset({"async", "blocking"})
+    supports: Final = frozenset({"async", "blocking"})
 
     def __init__(self, path: str | os.PathLike[str], *, partly: bool = False) -> None:
         self._cassette = Cassette.load(path)

@@ -11,9 +11,9 @@ from contextvars import ContextVar
 from importlib import import_module
 from typing import Any, ClassVar, Final
 
+from billingual.abc import Account, TransportOptions
 from billingual.errors import MissingExtraError, TimedOutError
-from billingual.outcome import Evidence
-from billingual.protocol import Account, TransportOptions
+from billingual.outcomes import Evidence
 from billingual.transports.asgi import AsgiTransport
 from billingual.wire import Bounds, WireRequest, WireResponse
 
@@ -34,7 +34,7 @@ class SandboxTransport(AsgiTransport):
     timeout ends as it would over a socket.
     """
 
-    colours: Final = frozenset({"async", "blocking"})
+    supports: Final = frozenset({"async", "blocking"})
     library: ClassVar[str | None] = "starlette"
 
     def __init__(self, options: TransportOptions) -> None:
@@ -47,11 +47,11 @@ class SandboxTransport(AsgiTransport):
                 "the transport 'sandbox'", "sandbox", str(missing.name)
             ) from missing
         self._accounts = sandbox.ACCOUNTS
-        self._sandbox = sandbox.create_app(sleep=_patiently(options.driver.sleep))
+        self._sandbox = sandbox.create_app(sleep=_patiently(options.backend.sleep))
         super().__init__(self._sandbox)
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
-        """Deliver *request* once; see :class:`billingual.protocol.Transport`."""
+        """Deliver *request* once; see :class:`billingual.abc.Transport`."""
         ticket = _PATIENCE.set(bounds.phase(bounds.timeouts.read))
         try:
             return await super().send(request, bounds)

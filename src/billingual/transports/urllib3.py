@@ -16,7 +16,7 @@ from typing import Final
 from urllib3 import exceptions
 from urllib3.util import Url, parse_url
 
-from billingual.driver import Driver
+from billingual.abc import Backend
 from billingual.errors import (
     ConfigurationError,
     ConnectionLostError,
@@ -24,7 +24,7 @@ from billingual.errors import (
     TimedOutError,
     TransportError,
 )
-from billingual.outcome import Evidence
+from billingual.outcomes import Evidence
 from billingual.transports._address import checked
 from billingual.transports._failures import reason
 from billingual.transports._lane_transport import LaneTransport
@@ -56,11 +56,11 @@ class Urllib3Transport(LaneTransport[Urllib3Lane]):
     and no TLS is set up, before the first request.
     """
 
-    colours: Final = frozenset({"blocking"})
+    supports: Final = frozenset({"blocking"})
     library: Final = "urllib3"
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
-        """Deliver *request* once; see :class:`billingual.protocol.Transport`.
+        """Deliver *request* once; see :class:`billingual.abc.Transport`.
 
         Raises:
             ConfigurationError: if the proxy's URL cannot be used.
@@ -73,9 +73,9 @@ class Urllib3Transport(LaneTransport[Urllib3Lane]):
             bounds=bounds,
         )
 
-    def _driver(self) -> Driver:
+    def _backend(self) -> Backend:
         # Whoever awaits this transport does so from worker threads, where no loop runs.
-        return self._options.driver.for_threads()
+        return self._options.backend.for_threads()
 
     def _lane(self, *, secure: bool) -> Urllib3Lane:  # noqa: ARG002 - a lane trusts when it must
         options = self._options

@@ -24,7 +24,7 @@ from billingual import (
     WireRequest,
     WireResponse,
 )
-from billingual.driver import Place
+from billingual.abc import ExecutionScope
 from billingual.transports import Address, BodyReader, default_context
 from billingual.wire import Bounds, Headers
 
@@ -132,7 +132,7 @@ class Line:
         """Hang up."""
         self._hang_up()
 
-    def drop(self, place: Place) -> bool:  # noqa: ARG002 - threads share their connections
+    def drop(self, place: ExecutionScope) -> bool:  # noqa: ARG002 - threads share their connections
         """Hang up; False if there was no connection."""
         return self._hang_up()
 
@@ -168,7 +168,7 @@ class Line:
 
     def _is_good(self, http: HTTPConnection) -> bool:
         """Tell whether the server keeps the connection and has nothing more to say on it."""
-        idle_s = self._options.driver.now() - self._idle_since
+        idle_s = self._options.backend.now() - self._idle_since
         if http.sock is None or self._watched.ended or idle_s > self._options.keepalive_s:
             return False
         with selectors.DefaultSelector() as waiting:
@@ -196,7 +196,7 @@ class Line:
                 self._refuse_end("body")
         if status == 101:
             self._hang_up()  # whatever is spoken there now, nobody asked for it
-        self._idle_since = self._options.driver.now()
+        self._idle_since = self._options.backend.now()
         return WireResponse(status=status, headers=headers, body=reader.finish())
 
     def _refuse_end(self, part: str) -> None:

@@ -17,8 +17,8 @@ from billingual import (
     WireRequest,
     WireResponse,
 )
-from billingual.drivers.blocking import SteppingDriver
-from billingual.protocol import Account
+from billingual.abc import Account
+from billingual.backends.sync import SteppingBackend
 from billingual.transports import Lanes, checked
 from billingual.wire import Bounds
 
@@ -36,20 +36,20 @@ class StdlibTransport:
         ConfigurationError: if a proxy is asked for; it has none.
     """
 
-    colours: Final = frozenset({"blocking"})
+    supports: Final = frozenset({"blocking"})
 
     def __init__(self, options: TransportOptions) -> None:
         if options.proxy is not None:
             raise ConfigurationError("the transport 'stdlib' knows no proxy; use 'httpx'.")
         # For an async client too it is threads that wait here, and those may block.
-        driver = options.driver if options.driver.blocks else SteppingDriver()
+        backend = options.backend if options.backend.blocks else SteppingBackend()
         self._limit = options.connections
         self._lanes = Lanes(
-            lambda: Line(options), driver, limit=self._limit, keepalive_s=options.keepalive_s
+            lambda: Line(options), backend, limit=self._limit, keepalive_s=options.keepalive_s
         )
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
-        """Deliver *request* once; see :class:`billingual.protocol.Transport`."""
+        """Deliver *request* once; see :class:`billingual.abc.Transport`."""
         address = checked(request)
         taken = await self._lanes.take(bounds.phase(bounds.timeouts.pool))
         if taken is None:

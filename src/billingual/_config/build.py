@@ -1,0 +1,241 @@
+"""From what a caller names to what a call needs: provider, dialects, wire, credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+from billingual._config.options import Settings, deadline_of, timeouts_of
+from billingual._context import ClientContext, Look, Wire
+from billingual.abc import (
+    Account,
+    Backend,
+    BlockingBackend,
+    Dialect,
+    Provider,
+    Scope,
+    Transport,
+    TransportFactory,
+    TransportOptions,
+)
+from billingual.auth import BearerAuth, TokenSource, checked_base_url, origin_of
+from billingual.capabilities import Capabilities
+from billingual.errors import ConfigurationError
+from billingual.plugins import DIALECTS, PROVIDERS, TRANSPORTS
+from billingual.retry.budget import RetryBudget
+from billingual.transports.owned import is_http_client
+from billingual.transports.owned import owned as owned_client
+
+__all__ = [
+    "async_backend",
+    "blocking_backend",
+    "open_context",
+    "open_wire",
+    "provider_named",
+]
+
+
+def provider_named(provider: str | Provider) -> Provider:
+    """Return the preset of that name, or the preset itself.
+
+    Raises:
+        UnknownNameError: if there is no such name.
+        ConfigurationError: if the name does not stand for a preset.
+    """
+    if isinstance(provider, Provider):
+        return provider
+    preset = PROVIDERS.load(provider)
+    made = preset() if callable(preset) else preset
+    if not isinstance(made, Provider):
+        raise ConfigurationError(f"{provider!r} is registered but is no provider preset.")
+    return made
+
+
+def async_backend(backend: str | Backend | None) -> Backend:
+    """Return the backend for a client that is awaited.
+
+    Raises:
+        ConfigurationError: if the name is of a backend that blocks.
+    """
+    if backend is None or backend == "anyio":
+        from billingual.backends.anyio import AnyioBackend  # noqa: PLC0415 - a Client needs none
+
+        return AnyioBackend()
+    if isinstance(backend, str):
+        raise ConfigurationError(
+            f"AsyncClient has no backend {backend!r}; leave backend= out, or use Client to block."
+        )
+    return backend
+
+
+def blocking_backend(backend: object) -> BlockingBackend:
+    """Return the backend for a client that blocks.
+
+    Raises:
+        ConfigurationError: if there is none of that name, or the object cannot run a core.
+    """
+    if backend is None or backend == "blocking":
+        from billingual.backends.sync import SteppingBackend  # noqa: PLC0415 - as above
+
+        return SteppingBackend()
+    if backend == "portal":
+        from billingual.backends.portal import PortalBackend  # noqa: PLC0415 - seldom wanted
+
+        return PortalBackend()
+    if not hasattr(backend, "run"):
+        raise ConfigurationError(
+            f"Client has no backend {backend!r}; leave backend= out to block the thread, or pass "
+            '"portal" to keep an event loop in a thread of its own.'
+        )
+    return cast(BlockingBackend, backend)
+
+
+def open_wire(transport: str | Transport | TransportFactory, options: TransportOptions) -> Wire:
+    """Make the transport, or take the caller's own, which is then never closed by us.
+
+    Raises:
+        UnknownNameError: if there is no transport of that name.
+        MissingExtraError: if it needs a package that is not installed.
+        ConfigurationError: if it only works on an event loop and the backend blocks.
+    """
+    if isinstance(transport, str):
+        transport = cast(TransportFactory, TRANSPORTS.load(transport))
+    if is_http_client(transport):
+        if options.tls is not None or options.proxy is not None:
+            raise ConfigurationError(
+                "tls= and proxy= are for transports that are made here; the client you give has "
+                "its own: set them there."
+            )
+        transport = owned_client(transport)
+    made: Transport
+    if owned := not hasattr(transport, "send") or isinstance(transport, type):
+        if not callable(transport):
+            raise ConfigurationError(
+                f"transport={transport!r} is neither a name, a transport nor a function that "
+                "makes one."
+            )
+        made = cast(TransportFactory, transport)(options)
+    else:
+        made = cast(Transport, transport)
+    awaited = not hasattr(options.backend, "run")
+    return Wire(_fitting(made, options.backend), owned=owned, awaited=awaited)
+
+
+def _fitting(transport: Transport, backend: Backend) -> Transport:
+    """Make the transport wait as the backend does, or refuse it."""
+    supports = getattr(transport, "supports", frozenset({"async"}))
+    if backend.blocks and "blocking" not in supports:
+        raise ConfigurationError(
+            f"the transport {type(transport).__name__} only works on an event loop, and Client "
+            'blocks the thread; use AsyncClient, or backend="portal" to keep a loop in a thread of '
+            "its own. A transport that never suspends may say so: supports = "
+            '{"async", "blocking"}.'
+        )
+    if not backend.blocks and "async" not in supports:
+        from billingual.backends.threaded import ThreadedTransport  # noqa: PLC0415 - seldom wanted
+
+        return ThreadedTransport(transport, backend)
+    return transport
+
+
+def open_context(
+    settings: Settings,
+    *,
+    wire: Wire,
+    backend: Backend,
+    calls: Iterator[int],
+    look: Look | None = None,
+) -> ClientContext:
+    """Bind settings to a wire; everything that can be known to be wrong is refused here.
+
+    Raises:
+        ConfigurationError: if a token or base URL is missing or unusable, or a tenant or
+            organization is given to a provider that has none.
+        InvalidInputError: if an id, timeout or deadline cannot be right.
+    """
+    provider = settings.provider
+    account = wire.transport.account(provider.name)
+    dialects = tuple(_dialect(each, provider) for each in provider.dialects)
+    capabilities = _united(dialects)
+    scope = _scope(settings, account, capabilities)
+    base_url = checked_base_url(_address(settings, account), allow_insecure=settings.allow_insecure)
+    auth, policy = BearerAuth(_token(settings, account)), settings.retry
+    key = (origin_of(base_url), auth.identity)
+    return ClientContext(
+        provider=provider.name,
+        base_url=base_url,
+        dialects=tuple(each.scoped(scope) for each in dialects),
+        capabilities=capabilities,
+        wire=wire,
+        backend=backend,
+        auth=auth,
+        policy=policy,
+        timeouts=timeouts_of(settings.timeout),
+        deadline_s=deadline_of(settings.deadline, policy),
+        scope=scope,
+        observers=settings.observers,
+        pace=settings.limiter.pace((*key, scope.tenant)),
+        budget=settings.budget or wire.budgets.setdefault(key, RetryBudget()),
+        calls=calls,
+        admit=getattr(policy, "admit", None),
+        note=getattr(policy, "note", None),
+        look=look,
+    )
+
+
+def _address(settings: Settings, account: Account | None) -> str:
+    if settings.base_url is not None:
+        return settings.base_url
+    documented = account.base_url if account else settings.provider.base_url
+    if documented is None:
+        raise ConfigurationError(
+            f"{settings.provider.name} documents no address; give base_url='https://...', or try "
+            "it without one by transport='sandbox'."
+        )
+    return documented
+
+
+def _token(settings: Settings, account: Account | None) -> TokenSource | None:
+    if settings.token is not None:
+        return settings.token
+    if account is not None:
+        return account.token
+    if settings.provider.needs_token:
+        raise ConfigurationError(
+            f"{settings.provider.name} needs a token; give token=..., or try it without an account "
+            "by transport='sandbox'."
+        )
+    return None
+
+
+def _scope(settings: Settings, account: Account | None, capabilities: Capabilities) -> Scope:
+    tenant = settings.tenant
+    if tenant is None and account is not None and "tenant" in capabilities.scope:
+        tenant = account.tenant
+    scope = Scope(tenant=tenant, organization=settings.organization)
+    for name in ("tenant", "organization"):
+        if getattr(scope, name) is not None and name not in capabilities.scope:
+            has = " or ".join(sorted(capabilities.scope)) or "neither"
+            raise ConfigurationError(
+                f"{capabilities.provider} has no {name}s; leave {name}= out (it has {has})."
+            )
+    return scope
+
+
+def _dialect(dialect: str | Dialect, provider: Provider) -> Dialect:
+    if not isinstance(dialect, str):
+        return dialect
+    make = DIALECTS.load(dialect)
+    if not callable(make):
+        raise ConfigurationError(f"{dialect!r} is registered but makes no dialect.")
+    options = provider.options.get(dialect, {})
+    return cast(Dialect, make(provider=provider.name, **options))
+
+
+def _united(dialects: Sequence[Dialect]) -> Capabilities:
+    if not dialects:
+        raise ConfigurationError("a provider speaks at least one dialect; name one.")
+    united = dialects[0].capabilities
+    for each in dialects[1:]:
+        united = united.united(each.capabilities)
+    return united

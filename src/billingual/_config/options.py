@@ -1,0 +1,179 @@
+"""What a client is told, checked as it is told: each option has one place that refuses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from inspect import iscoroutinefunction
+from os import PathLike
+from typing import TYPE_CHECKING, cast
+
+import attrs
+
+from billingual.abc import Observer, Provider, RetryPolicy
+from billingual.auth import TokenSource, sealed
+from billingual.errors import ConfigurationError
+from billingual.plugins import OBSERVERS, POLICIES
+from billingual.retry.budget import RetryBudget
+from billingual.retry.rate_limit import Limiter
+from billingual.wire import Timeouts
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+__all__ = [
+    "Settings",
+    "budget_of",
+    "checked_observers",
+    "context_of",
+    "deadline_of",
+    "limiter_of",
+    "policy_of",
+    "timeouts_of",
+]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Settings:
+    """What a client was told; siblings differ from each other here and share the wire."""
+
+    provider: Provider
+    token: TokenSource | None = attrs.field(repr=False, converter=sealed)
+    tenant: str | None
+    organization: str | None
+    base_url: str | None
+    allow_insecure: bool
+    retry: RetryPolicy
+    timeout: float | Timeouts
+    deadline: float | None
+    limiter: Limiter
+    budget: RetryBudget | None
+    observers: tuple[Observer, ...]
+
+
+def policy_of(retry: str | RetryPolicy) -> RetryPolicy:
+    """Return the policy of that name, or the policy itself.
+
+    Raises:
+        UnknownNameError: if there is no such name.
+        ConfigurationError: if it is no policy.
+    """
+    policy = POLICIES.load(retry) if isinstance(retry, str) else retry
+    if isinstance(retry, str) and not hasattr(policy, "decide") and callable(policy):
+        policy = policy()
+    if isinstance(policy, type) or not hasattr(policy, "decide"):
+        raise ConfigurationError(
+            f"retry={retry!r} is no policy; give 'standard', 'patient', 'none', 'breaker' or a "
+            "Retry with the numbers you want."
+        )
+    return cast(RetryPolicy, policy)
+
+
+def limiter_of(limiter: object) -> Limiter:
+    """Return the limiter, or make one of a rate.
+
+    Raises:
+        ConfigurationError: if it is neither, or the rate is not above zero.
+    """
+    if limiter is None:
+        return Limiter()
+    if isinstance(limiter, Limiter):
+        return limiter
+    if isinstance(limiter, (int, float)):
+        return Limiter(limiter)
+    raise ConfigurationError(
+        f"limiter={limiter!r} is no limiter; give a Limiter, or attempts per second as a number."
+    )
+
+
+def budget_of(budget: object) -> RetryBudget | None:
+    """Return the budget as it was given; None for the wire's own.
+
+    Raises:
+        ConfigurationError: if it is none.
+    """
+    if budget is None or isinstance(budget, RetryBudget):
+        return budget
+    raise ConfigurationError(
+        f"budget={budget!r} is no budget; give a RetryBudget, or leave it out. "
+        'retry="none" switches retries off.'
+    )
+
+
+def checked_observers(observers: object) -> tuple[Observer, ...]:
+    """Return observers as a tuple.
+
+    Raises:
+        ConfigurationError: if they are no list, or one of them cannot be called or is async:
+            nobody would await it.
+    """
+    is_list = isinstance(observers, Iterable) and not isinstance(observers, str)
+    given: tuple[object, ...] = tuple(cast(Iterable[object], observers)) if is_list else (None,)
+    if given:
+        # Now, because nothing may be missing in the middle of a write.
+        import billingual.events  # noqa: F401, PLC0415 - see above
+    listed = tuple(OBSERVERS.load(each) if isinstance(each, str) else each for each in given)
+    if not all(callable(each) and not iscoroutinefunction(each) for each in listed):
+        raise ConfigurationError(
+            "observers= takes a list of plain functions, each called with one event, or of their "
+            "registered names; give [print], "
+            "say. An async function would never be awaited: let a plain one hand the event on."
+        )
+    return cast(tuple[Observer, ...], listed)
+
+
+def context_of(tls: object) -> SSLContext | None:
+    """Return the TLS context that *tls* stands for; None for the default one.
+
+    Raises:
+        ConfigurationError: if it is anything else, since checks cannot be switched off by a
+            keyword; or a file cannot be used.
+    """
+    if tls is None:
+        return tls
+    from ssl import SSLContext  # noqa: PLC0415 - whoever gives none waits for none
+
+    from billingual.tls import Tls  # noqa: PLC0415 - as above
+
+    if isinstance(tls, SSLContext):
+        return tls
+    if isinstance(tls, (str, PathLike)):
+        tls = Tls(ca_file=tls)
+    if not isinstance(tls, Tls):
+        raise ConfigurationError(
+            "tls= takes an ssl.SSLContext, the path of a file with authorities to trust, or "
+            "Tls(cert_file=..., key_file=...). Leave it out for the default one."
+        )
+    return tls.context()
+
+
+def timeouts_of(timeout: float | Timeouts) -> Timeouts:
+    """Return the timeouts, or make them of one number for each phase.
+
+    Raises:
+        ConfigurationError: if one is not above zero, or endless.
+    """
+    if isinstance(timeout, Timeouts):
+        for phase in ("connect", "write", "read", "pool"):
+            _positive(getattr(timeout, phase), f"timeout.{phase}")
+        return timeout
+    return Timeouts.each(_positive(timeout, "timeout"))
+
+
+def deadline_of(deadline: float | None, policy: RetryPolicy) -> float:
+    """Return the seconds for one operation: the client's, or else its policy's.
+
+    Raises:
+        ConfigurationError: if they are not above zero, or endless.
+    """
+    seconds = getattr(policy, "deadline_s", 60.0) if deadline is None else deadline
+    return _positive(seconds, "deadline")
+
+
+def _positive(seconds: float, field: str) -> float:
+    usable = not isinstance(seconds, bool) and isinstance(seconds, (int, float))
+    if not usable or not 0 < seconds < float("inf"):
+        raise ConfigurationError(
+            f"{field}={seconds!r} is no waiting time; give a number of seconds above zero "
+            "(no wait is endless)."
+        )
+    return float(seconds)

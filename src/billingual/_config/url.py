@@ -1,0 +1,214 @@
+"""Naming a client by an address, by the environment or by a profile in a file.
+
+All three come to the same: a provider's name and options, as ``AsyncClient`` takes them. What the
+caller gives besides wins over what was found. A token never stands in an address, because
+addresses end in logs; it comes from its own variable, from a function, or from a file that only its
+owner can read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from os import PathLike
+from ssl import SSLContext
+from typing import Any, Final, Required, TypedDict, cast
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+from billingual.abc import Backend, Observer, Provider, RetryPolicy, Transport, TransportFactory
+from billingual.auth import TokenSource, is_loopback, sealed
+from billingual.errors import ConfigurationError, UnknownNameError
+from billingual.plugins import DIALECTS, PROVIDERS
+from billingual.retry.budget import RetryBudget
+from billingual.retry.rate_limit import Limiter
+from billingual.secret import Secret, secret_or_none
+from billingual.tls import Tls
+from billingual.wire import Timeouts
+
+__all__ = [
+    "ClientOptions",
+    "NamedOptions",
+    "from_address",
+    "from_environment",
+    "hidden",
+    "named",
+    "provider_of",
+]
+
+_NUMBERS: Final = frozenset({"deadline", "limiter", "timeout"})
+_TEXTS: Final = frozenset({"organization", "retry", "tenant"})
+_VARIABLES: Final = (
+    "BASE_URL", "DEADLINE", "LIMITER", "ORGANIZATION", "PROVIDER", "PROXY", "RETRY", "TENANT",
+    "TIMEOUT", "TOKEN", "TRANSPORT",
+)  # fmt: skip
+
+
+class ClientOptions(TypedDict, total=False):
+    """The options of a client besides its provider; see :class:`billingual.AsyncClient`."""
+
+    token: TokenSource | None
+    tenant: str | None
+    organization: str | None
+    base_url: str | None
+    transport: str | Transport | TransportFactory
+    retry: str | RetryPolicy
+    timeout: float | Timeouts
+    deadline: float | None
+    limiter: Limiter | float | None
+    budget: RetryBudget | None
+    observers: Iterable[Observer | str]
+    tls: SSLContext | Tls | str | PathLike[str] | None
+    proxy: str | Secret | None
+    allow_insecure: bool
+    backend: str | Backend | None
+
+
+class NamedOptions(ClientOptions):
+    """All that a client is made from."""
+
+    provider: Required[str | Provider]
+
+
+def hidden(options: ClientOptions) -> ClientOptions:
+    """Wrap what no traceback may show, in the caller's own dictionary."""
+    if "token" in options:
+        options["token"] = sealed(options["token"])
+    if "proxy" in options:
+        options["proxy"] = secret_or_none(options["proxy"])
+    return options
+
+
+def named(provider: str | Provider, options: Mapping[str, object]) -> NamedOptions:
+    """Put a provider and its options together."""
+    return cast(NamedOptions, {"provider": provider, **options})
+
+
+def from_address(url: str, given: ClientOptions) -> NamedOptions:
+    """Read ``provider+transport://host/path?option=value``.
+
+    Without a transport it is the default one. Without a host (``exante+sandbox:``) the transport
+    brings a server along, or the provider's documented address is taken. A host is spoken to over
+    https, loopback over http; ``secure=true`` or ``secure=false`` says otherwise. Options are
+    ``tenant organization retry timeout deadline limiter``.
+
+    Raises:
+        UnknownNameError: if there is no such provider or dialect.
+        ConfigurationError: if the address cannot be read, holds a user name or a password, or an
+            option is unknown, comes twice or is no number where one is needed.
+    """
+    parts = _split(url)
+    name, _, transport = parts.scheme.partition("+")
+    found: dict[str, Any] = _options_in(parts)
+    secure = found.pop("secure", None)
+    if transport:
+        found["transport"] = transport
+    if parts.netloc:
+        plain = secure is False or (secure is None and is_loopback(parts.hostname or ""))
+        found["base_url"] = f"{'http' if plain else 'https'}://{parts.netloc}{parts.path}"
+    elif parts.path.strip("/"):
+        raise ConfigurationError(
+            f"the address {_shown(parts)} has a path but no host; write {parts.scheme}://host/path."
+        )
+    return named(provider_of(name), {**found, **given})
+
+
+def from_environment(getenv: Callable[[str], str | None], given: ClientOptions) -> NamedOptions:
+    """Read ``BILLINGUAL_URL``, or ``BILLINGUAL_PROVIDER`` with the variables of its options.
+
+    ``BILLINGUAL_TOKEN TENANT ORGANIZATION TRANSPORT BASE_URL RETRY TIMEOUT DEADLINE LIMITER PROXY``
+    add to either; where both speak of one option, the variable of its own wins.
+
+    Raises:
+        ConfigurationError: if nothing names a provider, or a value cannot be used.
+    """
+    found: dict[str, Any] = {
+        name.lower(): value
+        for name in _VARIABLES
+        if (value := (getenv(f"BILLINGUAL_{name}") or "").strip())
+    }
+    found.update(hidden(cast(ClientOptions, found)))
+    for name in _NUMBERS & found.keys():
+        found[name] = _number(found[name], f"BILLINGUAL_{name.upper()}")
+    name = found.pop("provider", None)
+    options: dict[str, Any] = {**found, **given}
+    if url := (getenv("BILLINGUAL_URL") or "").strip():
+        addressed = from_address(url, cast(ClientOptions, options))
+        if name is not None and provider_of(name) != addressed["provider"]:
+            raise ConfigurationError(
+                f"BILLINGUAL_URL names another provider than {name!r}; whose address and token "
+                "these are is not guessed: unset one of them."
+            )
+        return addressed
+    if name is None:
+        raise ConfigurationError(
+            "the environment names no provider; set BILLINGUAL_URL (like exante+httpx://host) or "
+            "BILLINGUAL_PROVIDER. To try it without an account: BILLINGUAL_URL=exante+sandbox:"
+        )
+    return named(provider_of(name), options)
+
+
+def provider_of(name: str) -> str | Provider:
+    """Return the name of a preset, or a provider that speaks one dialect of that name.
+
+    Raises:
+        UnknownNameError: if it is neither; the error lists both.
+    """
+    if name in PROVIDERS.builtin or name in PROVIDERS.names():
+        return name
+    if name in DIALECTS.builtin or name in DIALECTS.names():
+        return Provider(name=name, dialects=(name,))
+    raise UnknownNameError(
+        "provider or dialect", name, sorted({*PROVIDERS.names(), *DIALECTS.names()})
+    )
+
+
+def _split(url: str) -> SplitResult:
+    fix = "write provider+transport://host, like exante+httpx://dev.exante.app."
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except (ValueError, AttributeError, TypeError):
+        raise ConfigurationError(f"the address cannot be read; {fix}") from None
+    if not parts.scheme or parts.scheme in {"http", "https"}:
+        said = f": {parts.scheme!r} is none" if parts.scheme else ""
+        raise ConfigurationError(f"the address names no provider{said}; {fix}")
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError(
+            "the address holds a user name or a password, and addresses end in logs; give the "
+            "token as token= or in BILLINGUAL_TOKEN. It is not shown here."
+        )
+    if parts.fragment:
+        raise ConfigurationError(f"the address {_shown(parts)} ends in a fragment; leave it out.")
+    return parts
+
+
+def _options_in(parts: SplitResult) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    known = {*_NUMBERS, *_TEXTS, "secure"}
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if name in found:
+            raise ConfigurationError(f"the address gives {name} twice; give it once.")
+        if name == "secure" and value in {"true", "false"}:
+            found[name] = value == "true"
+        elif name in _NUMBERS:
+            found[name] = _number(value, name)
+        elif name in _TEXTS and value:
+            found[name] = value
+        else:
+            raise ConfigurationError(
+                f"an address has no option {name!r}{' of that value' if name in known else ''}; "
+                "there are "
+                f"{', '.join(sorted({*_NUMBERS, *_TEXTS, 'secure=true', 'secure=false'}))}. What "
+                "is secret, or no text, is given as an argument."
+            )
+    return found
+
+
+def _number(text: str, name: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigurationError(f"{name}={text!r} is no number.") from None
+
+
+def _shown(parts: SplitResult) -> str:
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"

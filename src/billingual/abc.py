@@ -1,0 +1,628 @@
+"""The seams: what a dialect, a transport, a backend, a retry policy and an observer must offer.
+
+A third party can write each of them and name it in an entry-point group. None of them needs to know
+another, and the core never sleeps, locks, fans out or reads a clock by itself: it asks its backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Hashable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import AbstractContextManager
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Protocol,
+    Self,
+    TypeAlias,
+    TypeVar,
+    overload,
+    runtime_checkable,
+)
+
+import attrs
+
+from billingual.capabilities import Capabilities, Feature
+from billingual.errors import BillingualError, OutcomeUnknown, UnsupportedError
+from billingual.outcomes import Attempt, Safety
+from billingual.secret import Secret, secret_or_none
+from billingual.wire import Bounds, Conversation, WireRequest, WireResponse
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from billingual.events import Event
+    from billingual.model import (
+        Changes,
+        Draft,
+        Filter,
+        Invoice,
+        InvoiceSummary,
+        Page,
+        Query,
+        Receipt,
+        Replacement,
+        Sort,
+    )
+    from billingual.reconcile.result import Reconciliation
+
+__all__ = [
+    "Account",
+    "AsyncWalk",
+    "Backend",
+    "BlockingBackend",
+    "Clock",
+    "Crew",
+    "Decision",
+    "Dialect",
+    "ExecutionScope",
+    "FindsDrafts",
+    "InvoiceProtocol",
+    "Job",
+    "Observer",
+    "Provider",
+    "RetryPolicy",
+    "Scope",
+    "Sightings",
+    "Slots",
+    "Transport",
+    "TransportFactory",
+    "TransportOptions",
+    "Walk",
+]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class AsyncWalk(Protocol[T_co]):
+    """An async iterator that can be left early."""
+
+    def __aiter__(self) -> AsyncWalk[T_co]:
+        """Return itself."""
+        ...
+
+    def __anext__(self) -> Awaitable[T_co]:
+        """Bring the next item."""
+        ...
+
+    async def aclose(self) -> None:
+        """Stop whatever is under way for it; it is over then."""
+        ...
+
+
+class Walk(Iterator[T_co], Protocol[T_co]):
+    """An iterator that can be left early."""
+
+    def close(self) -> None:
+        """Stop whatever is under way for it; it is over then."""
+        ...
+
+
+class ExecutionScope(Hashable, Protocol):
+    """Where a connection belongs; one place equals another only if connections work in both."""
+
+    def is_inherited(self) -> bool:
+        """Tell whether it is of the process that this one was forked from."""
+        ...
+
+    def is_alive(self) -> bool:
+        """Tell whether connections made there can still be used and closed."""
+        ...
+
+    def soon(self, call: Callable[[], object]) -> bool:
+        """Have *call* made on its event loop, from any thread; False where none runs."""
+        ...
+
+
+class Slots(Protocol):
+    """A fixed number of places, waited for in turn."""
+
+    async def acquire(self, seconds: float) -> bool:
+        """Wait for a place; False if none became free in time."""
+        ...
+
+    def release(self) -> None:
+        """Give the place back."""
+        ...
+
+
+class Job(Protocol[T_co]):
+    """Work that was begun beside the caller's own."""
+
+    async def result(self) -> T_co:
+        """Wait for its end and return what it brought; who is cancelled here cancels only himself.
+
+        An error of the job goes up. May be asked again.
+        """
+        ...
+
+
+class Crew(Protocol):
+    """Jobs under way beside the caller's own work, in the place where the crew was made.
+
+    Each runs in a copy of the context in which the crew was made. For reads alone: a job may be
+    given up at any moment, unseen.
+    """
+
+    def is_here(self) -> bool:
+        """Tell whether its jobs can be waited for here: in the same process and event loop."""
+        ...
+
+    def held(self) -> AbstractContextManager[object]:
+        """Keep jobs from telling their ends meanwhile."""
+        ...
+
+    def begin(
+        self, work: Callable[[], Coroutine[Any, Any, T]], then: Callable[[], object]
+    ) -> Job[T]:
+        """Begin *work*; as it ends, *then* is called, held.
+
+        What *then* begins is gone on with at once by whoever ran *work*.
+        """
+        ...
+
+    def abandon(self) -> None:
+        """Give up all jobs without waiting, from any thread; nothing new begins."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give up all jobs; what can be cancelled has ended when this returns."""
+        ...
+
+
+class Clock(Protocol):
+    """What time it is, and what chance says."""
+
+    def now(self) -> float:
+        """Return seconds on a clock that never goes back."""
+        ...
+
+    def wall(self) -> float:
+        """Return seconds since 1970-01-01 UTC, for dates in headers."""
+        ...
+
+    def random(self) -> float:
+        """Return a number from 0 up to 1, for the jitter of waits."""
+        ...
+
+    def fresh_key(self) -> str:
+        """Return a text that nobody has drawn before, for idempotency keys."""
+        ...
+
+
+class Backend(Clock, Protocol):
+    """How waiting is done. The only place that sleeps, locks, fans out or reads a clock.
+
+    Attributes:
+        name: for errors.
+        blocks: whether waiting blocks the thread; then nothing may ever suspend.
+    """
+
+    @property
+    def name(self) -> str:
+        """The backend's name."""
+        ...
+
+    @property
+    def blocks(self) -> bool:
+        """Whether waiting blocks the thread."""
+        ...
+
+    def execution_scope(self) -> ExecutionScope:
+        """Return where a connection made now belongs: a process, and an event loop if any."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; cancellation passes through."""
+        ...
+
+    def slots(self, count: int) -> Slots:
+        """Make *count* places to wait for."""
+        ...
+
+    def unhurried(self) -> AbstractContextManager[object]:
+        """Hold cancellation back for a short clean-up."""
+        ...
+
+    async def gather(
+        self, jobs: Sequence[Callable[[], Coroutine[Any, Any, T]]], *, limit: int
+    ) -> list[T]:
+        """Run *jobs*, at most *limit* at once; results in the order of *jobs*."""
+        ...
+
+    def crew(self, most: int) -> Crew:
+        """Make a crew for at most *most* jobs at once, in this place."""
+        ...
+
+    def for_threads(self) -> Backend:
+        """Return the backend for what runs in its worker threads; itself if it blocks."""
+        ...
+
+    async def in_thread(self, call: Callable[[], T]) -> T:
+        """Call what blocks where it may block."""
+        ...
+
+
+class BlockingBackend(Backend, Protocol):
+    """A backend that can run the core for a caller who does not await."""
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end."""
+        ...
+
+    def iterate(self, items: AsyncIterator[T]) -> Walk[T]:
+        """Walk an async iterator, and close it."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Account:
+    """Where and as whom to call a server that a transport brings along (the sandbox)."""
+
+    base_url: str
+    _token: Secret | None = attrs.field(default=None, converter=secret_or_none)
+    tenant: str | None = None
+
+    @property
+    def token(self) -> str | None:
+        """The token itself."""
+        return None if self._token is None else self._token.reveal()
+
+
+@attrs.frozen(kw_only=True)
+class TransportOptions:
+    """What a transport is made with; the same words mean the same on each.
+
+    Attributes:
+        backend: for waits and clocks.
+        tls: an ``ssl.SSLContext`` to use instead of the default one.
+        proxy: URL of a proxy; None for none (the environment is not read).
+        connections: most connections at once. Default 100.
+        keepalive_s: seconds an idle connection is kept; shorter than servers keep theirs, so that
+            a request seldom meets a closed one. Default 5.
+    """
+
+    backend: Backend
+    tls: SSLContext | None = None
+    _proxy: Secret | None = attrs.field(default=None, converter=secret_or_none)
+    connections: int = 100
+    keepalive_s: float = 5.0
+
+    @property
+    def proxy(self) -> str | None:
+        """The proxy's URL, password included."""
+        return None if self._proxy is None else self._proxy.reveal()
+
+
+class Transport(Protocol):
+    """Move one request to the provider and bring one answer, within bounds.
+
+    A transport never retries, never follows a redirect and never reads environment variables. An
+    answer of any status is an answer; what prevents one is a ``TransportError`` that carries the
+    evidence. No type or exception of its library leaves it.
+
+    A transport may say in an attribute ``supports`` how it waits: a set of ``"async"`` (it
+    suspends the task), ``"blocking"`` (it blocks the thread), or both, where it does as the
+    backend of its options does. Without the attribute it is taken to be async.
+
+    It may also have a method ``drop()``, which closes what it can without waiting and returns how
+    many connections there were: it is called when a client is forgotten unclosed.
+    """
+
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        """Deliver *request* (absolute and signed) once.
+
+        Raises:
+            TransportError: if no whole answer within *bounds* came back.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Give up all connections; closing twice is no error."""
+        ...
+
+    def account(self, provider: str) -> Account | None:
+        """Return the account of a server the transport brings along; None for the network."""
+        ...
+
+
+TransportFactory: TypeAlias = Callable[[TransportOptions], Transport]
+
+
+@attrs.frozen(kw_only=True)
+class Scope:
+    """What a client is bound to at the provider.
+
+    Attributes:
+        tenant: whose data every request is about, where a provider has tenants.
+        organization: likewise for organizations; None leaves it to the provider's default.
+    """
+
+    tenant: str | None = None
+    organization: str | None = None
+
+
+@runtime_checkable
+class Dialect(Protocol):
+    """How one API family writes the protocol's operations as HTTP; pure: no I/O, no clock.
+
+    Each operation is a generator: it yields requests, is sent their answers, and returns a model.
+    All that can be known to be wrong is refused before the first yield. Only good answers are
+    sent in: :meth:`check` turns a bad one into an error first. Subclass this and override what
+    the family has; what is left raises ``UnsupportedError``.
+
+    Attributes:
+        name: the dialect's name in the registry.
+        capabilities: what it can do.
+    """
+
+    name: ClassVar[str]
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the dialect can do."""
+        ...
+
+    def scoped(self, scope: Scope) -> Self:
+        """Return the dialect bound to a tenant or organization.
+
+        Raises:
+            InvalidInputError: if an id does not have the documented form.
+        """
+        ...
+
+    def check(self, request: WireRequest, response: WireResponse) -> None:
+        """Accept a good answer, or raise the one error that fits a bad one.
+
+        Three layers, in this order: the HTTP status decides the class before any body is read;
+        then the envelope; then whether there is a payload.
+
+        Raises:
+            ProviderError: if the answer is no, or cannot be understood.
+        """
+        ...
+
+    def create(self, draft: Draft) -> Conversation[Invoice]:
+        """Create an invoice."""
+        raise self._lacking(Feature.CREATE)
+
+    def get(self, invoice_id: str) -> Conversation[Invoice]:
+        """Read one invoice in full."""
+        raise self._lacking(Feature.GET)
+
+    def list_page(self, query: Query) -> Conversation[Page]:
+        """Read one page of a list."""
+        raise self._lacking(Feature.LIST)
+
+    def update(
+        self, invoice_id: str, changes: Changes, base: InvoiceSummary | None
+    ) -> Conversation[Invoice]:
+        """Change some fields of one invoice; *base* is the caller's copy for the lock check."""
+        raise self._lacking(Feature.UPDATE)
+
+    def replace(self, invoice_id: str, replacement: Replacement) -> Conversation[Receipt]:
+        """Put a whole document in the place of one invoice."""
+        raise self._lacking(Feature.REPLACE)
+
+    def update_many(
+        self, pairs: Sequence[tuple[str, Changes]]
+    ) -> Conversation[tuple[Invoice, ...]]:
+        """Change several invoices in one request; answers in the order of *pairs*."""
+        raise self._lacking(Feature.UPDATE_MANY)
+
+    def delete_many(self, invoice_ids: Sequence[str]) -> Conversation[None]:
+        """Delete several invoices in one request."""
+        raise self._lacking(Feature.DELETE_MANY)
+
+    def finalize(self, invoice_id: str) -> Conversation[Invoice]:
+        """Make a draft final, which cannot be undone."""
+        raise self._lacking(Feature.FINALIZE)
+
+    def void(self, invoice_id: str) -> Conversation[Invoice]:
+        """Make an invoice void, which cannot be undone."""
+        raise self._lacking(Feature.VOID)
+
+    def _lacking(self, feature: Feature) -> UnsupportedError:
+        return UnsupportedError(
+            self.capabilities.provider,
+            feature.value,
+            self.capabilities.instead.get(feature, "see its capabilities"),
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Sightings:
+    """What a dialect saw when it looked for a draft at the provider.
+
+    Attributes:
+        rows: all invoices that the look brought; they need not resemble the draft.
+        gap: why an invoice that exists might not be among them; empty where it would be.
+    """
+
+    rows: tuple[InvoiceSummary, ...] = ()
+    gap: str = ""
+
+
+@runtime_checkable
+class FindsDrafts(Protocol):
+    """A dialect that can look for what a create may have made; most of reconciling rests on it."""
+
+    def find(self, draft: Draft) -> Conversation[Sightings]:
+        """Look where *draft* would stand; more may be seen than resembles it.
+
+        The answer's ``gap`` says why an invoice that exists might not be among the rows: then its
+        absence proves nothing.
+        """
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Decision:
+    """What to do after an attempt that did not succeed.
+
+    Attributes:
+        wait_s: seconds to wait before the next attempt, or None to stop.
+        why: the reason, in words.
+    """
+
+    wait_s: float | None
+    why: str
+
+
+class RetryPolicy(Protocol):
+    """Decide about another attempt; frozen, without state of a call, without clock or sleep.
+
+    A policy may also have an attribute ``deadline_s``: the seconds for one operation where the
+    client does not say (60 without it). One that stops first attempts too, as a circuit breaker
+    does, has two methods: ``admit(now)``, called before each attempt, which raises a
+    ``BillingualError`` to refuse it; and ``note(error, now)``, called after each with its error or
+    None. Such a policy has state, so it belongs to the clients it is given to.
+    """
+
+    def decide(
+        self,
+        attempts: Sequence[Attempt],
+        *,
+        error: BillingualError,
+        safety: Safety,
+        left_s: float,
+        random: Callable[[], float],
+    ) -> Decision:
+        """Decide from all attempts so far.
+
+        Args:
+            attempts: what was sent, in order; the last one has just failed.
+            error: how the last one failed.
+            safety: what a second delivery would do.
+            left_s: seconds the deadline leaves.
+            random: a source of numbers from 0 up to 1, for the jitter.
+        """
+        ...
+
+
+class Observer(Protocol):
+    """Listen to what happens in calls. It must be quick and must not raise."""
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        ...
+
+
+class InvoiceProtocol(Protocol):
+    """The one set of operations that every program uses; :class:`billingual.AsyncClient` has it.
+
+    Type your own code against this where a client may be replaced by something else.
+    """
+
+    async def create(self, draft: Draft, *, key: str | None = None) -> Invoice:
+        """Create an invoice."""
+        ...
+
+    async def get(self, invoice_id: str) -> Invoice:
+        """Read one invoice in full."""
+        ...
+
+    def list(
+        self,
+        filter: Filter | None = None,
+        *,
+        sort: str | Sort | None = None,
+        page_size: int | None = None,
+        prefetch: int = 1,
+    ) -> AsyncIterable[InvoiceSummary]:
+        """List invoices."""
+        ...
+
+    @overload
+    async def update(
+        self, invoice_id: str, changes: Changes, *, base: InvoiceSummary | None = None
+    ) -> Invoice: ...
+
+    @overload
+    async def update(
+        self, invoice_id: str, changes: Replacement, *, base: None = None
+    ) -> Receipt: ...
+
+    @overload
+    async def update(
+        self,
+        invoice_id: str,
+        changes: Changes | Replacement,
+        *,
+        base: InvoiceSummary | None = None,
+    ) -> Invoice | Receipt: ...
+
+    async def update(
+        self,
+        invoice_id: str,
+        changes: Changes | Replacement,
+        *,
+        base: InvoiceSummary | None = None,
+    ) -> Invoice | Receipt:
+        """Change some fields of an invoice, or the whole of it."""
+        ...
+
+    async def update_many(
+        self, pairs: Mapping[str, Changes] | Iterable[tuple[str, Changes]]
+    ) -> tuple[Invoice, ...]:
+        """Change several invoices: all of them, or none."""
+        ...
+
+    async def delete_many(self, invoice_ids: Iterable[str]) -> None:
+        """Delete several invoices in one request."""
+        ...
+
+    async def finalize(self, invoice_id: str) -> Invoice:
+        """Make a draft final."""
+        ...
+
+    async def void(self, invoice_id: str) -> Invoice:
+        """Make an invoice void."""
+        ...
+
+    async def reconcile(
+        self,
+        unclear: OutcomeUnknown,
+        *,
+        control: InvoiceSummary | None = None,
+        settle: float = 120.0,
+        wait: bool = False,
+    ) -> Reconciliation:
+        """Find out whether a write with an unclear end happened."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Provider:
+    """A preset: which dialects a service speaks, and where.
+
+    Attributes:
+        name: used in errors, events and the sandbox.
+        dialects: names of the registry, or dialect objects; the first that has an operation
+            carries it out.
+        base_url: where it lives; None where that is not documented and must be given.
+        needs_token: whether a call without a token is refused at construction.
+        options: keyword arguments for the dialects that are named, by dialect.
+    """
+
+    name: str
+    dialects: tuple[str | Dialect, ...]
+    base_url: str | None = None
+    needs_token: bool = True
+    options: Mapping[str, Mapping[str, object]] = attrs.field(factory=dict)
+
+    def named(self) -> Iterable[str]:
+        """List the names of its dialects."""
+        return tuple(each if isinstance(each, str) else each.name for each in self.dialects)

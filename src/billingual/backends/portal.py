@@ -1,0 +1,99 @@
+"""Waiting in another thread: one event loop for all blocking clients that ask for it.
+
+For transports that only work on an event loop. It costs about a hundred times what stepping costs,
+so it is never chosen for you. The loop's thread begins with the first call, there is one for the
+process, and after a fork the child begins its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import Future
+from typing import Any, Final, TypeVar
+
+import attrs
+
+from billingual.abc import Walk
+from billingual.backends.anyio import AnyioBackend
+from billingual.backends.sync import LoopWatch, iterate
+from billingual.errors import ConfigurationError
+
+__all__ = ["PortalBackend"]
+
+T = TypeVar("T")
+
+
+@attrs.define
+class _Portal:
+    """An event loop in a daemon thread; a daemon, so that it never keeps a program from ending."""
+
+    loop: asyncio.AbstractEventLoop
+    thread: threading.Thread
+
+
+_PORTALS: Final[dict[int, _Portal]] = {}
+
+
+def _portal() -> _Portal:
+    pid = os.getpid()
+    portal = _PORTALS.get(pid)
+    if portal is None:
+        # No lock: one that another thread held at the moment of a fork would stay shut for ever.
+        made = _made()
+        portal = _PORTALS.setdefault(pid, made)
+        if portal is not made:
+            made.loop.call_soon_threadsafe(made.loop.stop)
+    return portal
+
+
+def _made() -> _Portal:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=_serve, args=(loop,), name="billingual-portal", daemon=True)
+    thread.start()
+    return _Portal(loop, thread)
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
+
+
+class PortalBackend(AnyioBackend, LoopWatch):
+    """Run each call on the portal's loop while the calling thread waits."""
+
+    name = "portal"
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run *work* on the portal's loop; Ctrl-C cancels it.
+
+        Raises:
+            ConfigurationError: if it is called on the portal's own thread, where it would wait
+                for itself.
+        """
+        portal = _portal()
+        if threading.current_thread() is portal.thread:
+            work.close()
+            raise ConfigurationError(
+                "a blocking call was made on the portal's own thread, where it would wait for "
+                "itself; await an AsyncClient there instead."
+            )
+        try:
+            self.look()
+        except BaseException:
+            work.close()
+            raise
+        done: Future[T] = asyncio.run_coroutine_threadsafe(work, portal.loop)
+        try:
+            return done.result()
+        except BaseException:
+            done.cancel()
+            raise
+
+    def iterate(self, items: AsyncIterator[T]) -> Walk[T]:
+        """Walk an async generator, which is closed at the end whatever happens."""
+        return iterate(items, self.run)

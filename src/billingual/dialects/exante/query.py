@@ -1,0 +1,155 @@
+"""Exante's list query: filters, the mini-language of ranges, and the order of rows.
+
+Source: https://docs.exante.app/api-reference/invoices/list, read 2026-11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, cast
+
+from billingual.dialects._kit.fields import collection_method, moment, uuid
+from billingual.dialects._kit.http import extra_pairs
+from billingual.errors import InvalidInputError, UnsupportedError
+
+if TYPE_CHECKING:
+    from billingual.model import Query, Range, Sort
+
+PAGE_LIMIT: Final = 100
+KINDS: Final[Mapping[str, str]] = {
+    "receivable": "ACCOUNTS_RECEIVABLE",
+    "payable": "ACCOUNTS_PAYABLE",
+}
+SORTS: Final[Mapping[str, str]] = {
+    "due_at": "due_date",
+    "issued_at": "issue_date",
+    "paid_at": "paid_date",
+    "total": "total",
+    "status": "status",
+    "collection_method": "collection_method",
+    "number": "invoice_number",
+    "counterparty": "party_name",
+    "overdue_days": "overdue_days",
+}
+
+
+def query_pairs(
+    query: Query, *, provider: str, organization: str | None, search_param: str
+) -> list[tuple[str, str]]:
+    """Write a query as the pairs of a query string, in the order of the documentation.
+
+    Raises:
+        InvalidInputError: if a value cannot be asked for.
+        UnsupportedError: if the list cannot be sorted so.
+    """
+    table = _writers(search_param)
+    given = query.filter.given()
+    if "counterparty" in given and "counterparty_ids" in given:
+        raise InvalidInputError(
+            "counterparty",
+            f"{provider} would pass over the names, because ids are given too",
+            "give either names or ids",
+        )
+    pairs: list[tuple[str, str]] = (
+        [] if organization is None else [("organization_uid", organization)]
+    )
+    pairs += [
+        (wire, write(given[name], name)) for name, (wire, write) in table.items() if name in given
+    ]
+    if query.sort is not None:
+        pairs.append(("sort", _sort(query.sort, provider)))
+    pairs += [("page", str(query.page)), ("per_page", _page_size(query.page_size))]
+    taken = {wire for wire, _ in table.values()} | {"organization_uid", "sort", "page", "per_page"}
+    return pairs + extra_pairs(query.filter, taken)
+
+
+def range_text(value: Range, name: str) -> str:
+    """Write a range in the provider's mini-language: ``15``, ``1-30``, ``>90``, ``<0``.
+
+    There is no ``>=`` and no ``<=``; between whole numbers, ``>= 31`` is ``>30``.
+
+    Raises:
+        InvalidInputError: if an exact number or an end of a closed range is negative: its sign
+            could not be told from the dash of a range.
+    """
+    low, high = value.low, value.high
+    if low is None:
+        return f"<{cast(int, high) + 1}"
+    if high is None:
+        return f">{low - 1}"
+    if low < 0:
+        raise InvalidInputError(
+            name,
+            f"the sign of {low} would be taken for the dash of a range",
+            "use only one end, like '< 0' or '> -10'",
+        )
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def _writers(search_param: str) -> dict[str, tuple[str, Callable[[object, str], str]]]:
+    moments = {
+        f"{ours}_{end}": (f"{theirs}_date_{end}", moment)
+        for ours, theirs in (("issued", "issue"), ("due", "due"), ("paid", "paid"))
+        for end in ("from", "to")
+    }
+    return {
+        "search": (search_param, lambda value, _: cast(str, value)),
+        "counterparty": ("party_name", _names),
+        "counterparty_ids": ("party_uids", _ids),
+        "status": ("status", _listed),
+        "collection_method": ("collection_method", _methods),
+        **moments,
+        "overdue_days": ("overdue_days", _range),
+        "total": ("total", _range),
+        "include_inactive": ("include_inactive", lambda _, __: "true"),
+    }
+
+
+def _range(value: object, name: str) -> str:
+    return range_text(cast("Range", value), name)
+
+
+def _names(value: object, name: str) -> str:
+    names = cast(tuple[str, ...], value)
+    if any("|" in each for each in names):
+        raise InvalidInputError(
+            name, "a name holds '|', which separates names there", "use counterparty_ids instead"
+        )
+    return "|".join(names)
+
+
+def _ids(value: object, name: str) -> str:
+    return ",".join(uuid(each, name) for each in cast(tuple[str, ...], value))
+
+
+def _listed(value: object, name: str) -> str:
+    words = cast(tuple[str, ...], value)
+    if any("," in each for each in words):
+        raise InvalidInputError(
+            name, "a value holds ',', which separates values there", "give a list of values"
+        )
+    return ",".join(words)
+
+
+def _methods(value: object, name: str) -> str:
+    methods = cast(tuple[str, ...], value)
+    return ",".join(str(collection_method(each, name)) for each in methods)
+
+
+def _sort(sort: Sort, provider: str) -> str:
+    wire = SORTS.get(sort.field)
+    if wire is None:
+        raise UnsupportedError(
+            provider, f"a list sorted by {sort.field!r}", f"sort by {', '.join(sorted(SORTS))}"
+        )
+    return f"{'-' if sort.descending else '+'}{wire}"
+
+
+def _page_size(size: int | None) -> str:
+    if size is None:
+        return str(PAGE_LIMIT)
+    if size > PAGE_LIMIT:
+        raise InvalidInputError(
+            "page_size", f"{size!r} rows do not fit a page", f"give 1 to {PAGE_LIMIT}"
+        )
+    return str(size)

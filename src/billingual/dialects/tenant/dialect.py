@@ -1,0 +1,348 @@
+"""Kukkingu: invoices of one tenant, whose status locks their fields.
+
+Its conventions, read 2026-11:
+
+- Every request carries ``tenant-id``. Success is ``{data: ...}``.
+  https://docs.kukkingu.software/api-reference/invoices/partially-update-invoice
+- ``PATCH`` changes the fields it is given. A ``DRAFT`` takes all of them, a ``FINALIZED`` invoice
+  only ``paidAt``, a ``VOID`` one none; the server has the last word. Same page.
+- There is no status to write: finalizing and voiding are requests of their own, and finalizing
+  cannot be undone. The path ``finalize`` is inferred from ``void``.
+  https://docs.kukkingu.software/api-reference/invoices/finalize-an-invoice-draft
+- A list has no pages and no order: one answer is all of it.
+  https://docs.kukkingu.software/api-reference/invoices/list-invoices
+- ``contractId`` goes in; ``contract``, an id or an object, comes out. Same page.
+- Timestamps are UTC with a literal ``Z``; amounts are whole minor units up to 2**53 - 1.
+  https://docs.kukkingu.software/api-reference/invoices/create-invoice
+- ``PUT`` exists and repeats every field, locked ones too, so it is not used.
+  https://docs.kukkingu.software/api-reference/invoices/update-invoice
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, ClassVar, Final, Self, cast
+
+import attrs
+
+from billingual import model
+from billingual.abc import Dialect, Scope
+from billingual.capabilities import Capabilities, Feature, Needs
+from billingual.dialects._kit import readers
+from billingual.dialects._kit.fields import (
+    Field,
+    currency_code,
+    moment_with_milliseconds,
+    prefixed_id,
+    refuse_nothing,
+    text_of,
+    write_fields,
+)
+from billingual.dialects._kit.http import Answer, read_request, write_request
+from billingual.dialects.tenant.requests import query_pairs
+from billingual.errors import ConfigurationError, InvalidInputError
+from billingual.outcomes import Safety
+from billingual.wire import Conversation, WireRequest, WireResponse, encode_query, path_segment
+
+if TYPE_CHECKING:
+    from billingual.abc import Sightings
+    from billingual.model import Changes, Draft, Invoice, InvoiceSummary, Money, Page, Query
+
+__all__ = ["TenantDialect"]
+
+_COLLECTION: Final = "/api/v1/invoices"
+_ONE: Final = "/api/v1/invoices/{invoiceId}"
+_LARGEST: Final = 2**53 - 1
+_invoice_id: Final = prefixed_id("inv")
+
+
+def _minor(value: object, name: str) -> int:
+    minor = cast("Money", value).minor
+    if not 0 <= minor <= _LARGEST:
+        raise InvalidInputError(
+            name, f"{minor} minor units are out of bounds", f"give 0 to {_LARGEST}"
+        )
+    return minor
+
+
+def _rate(value: object, name: str) -> Decimal:
+    rate = cast(Decimal, value)
+    if rate < 0:
+        raise InvalidInputError(name, f"{rate} is negative", "give 0 or more")
+    return rate
+
+
+_CHANGES: Final = {
+    "number": Field("invoiceNumber", text_of(1, 255)),
+    "exchange_rate": Field("exchangeRate", _rate),
+    "currency": Field("currencyCode", currency_code),
+    "total": Field("amountMinor", _minor),
+    "issued_at": Field("issuedAt", moment_with_milliseconds),
+    "due_at": Field("dueAt", moment_with_milliseconds),
+    "paid_at": Field("paidAt", moment_with_milliseconds),
+}
+_DRAFT: Final = {
+    "document": Field("contractId", prefixed_id("ctr"), nullable=False),
+    **{name: attrs.evolve(field, nullable=False) for name, field in _CHANGES.items()},
+}
+LOCKS: Final[Mapping[str, frozenset[str]]] = {
+    "DRAFT": frozenset(_CHANGES),
+    "FINALIZED": frozenset({"paid_at"}),
+    "VOID": frozenset(),
+}
+"""The fields that each status leaves open."""
+
+_BY_CONTRACT: Final = "leave it out: the contract names the client"
+_NO_STATUS: Final = "use finalize or void: there is no status to write"
+_NO_FIELDS: Final = "leave it out: the provider has no such field"
+_HINTS: Final = {
+    "blueprint": _NO_FIELDS,
+    "collection_method": _NO_FIELDS,
+    "counterparty": _BY_CONTRACT,
+    "fields": _NO_FIELDS,
+    "kind": _NO_FIELDS,
+    "owner": _BY_CONTRACT,
+    "status": _NO_STATUS,
+}
+
+CAPABILITIES: Final = Capabilities(
+    provider="kukkingu",
+    features=frozenset(
+        {
+            Feature.CREATE, Feature.GET, Feature.LIST, Feature.UPDATE,
+            Feature.FINALIZE, Feature.VOID,
+        }
+    ),
+    instead={
+        Feature.REPLACE: "update it with Changes: only the fields given are changed",
+        Feature.UPDATE_MANY: "update invoices one by one; they then succeed or fail alone",
+        Feature.DELETE_MANY: "void them one by one: an invoice cannot be deleted",
+    },
+    draft=Needs(
+        accepts=frozenset(_DRAFT),
+        requires=frozenset({"document", "exchange_rate", "number", "total"}),
+        instead=_HINTS,
+    ),
+    changes=Needs(
+        accepts=frozenset(_CHANGES),
+        instead={**_HINTS, "document": "leave it out: an invoice cannot move to another contract"},
+    ),
+    filters=Needs(
+        accepts=frozenset({"document", "expand", "extra_params", "status"}),
+        instead=dict.fromkeys(
+            (
+                "counterparty", "counterparty_ids", "due_from", "due_to", "issued_from",
+                "issued_to", "paid_from", "paid_to", "search", "total",
+            ),
+            "list without it and compare the rows: a list comes whole, and rows are invoices",
+        ),
+    ),
+    locks=LOCKS,
+    row_is_whole=True,
+    scope=frozenset({"tenant"}),
+    ends={Feature.FINALIZE: frozenset({"FINALIZED"}), Feature.VOID: frozenset({"VOID"})},
+)  # fmt: skip
+
+
+def _for_provider(dialect: TenantDialect) -> Capabilities:
+    return attrs.evolve(CAPABILITIES, provider=dialect.provider)
+
+
+@attrs.frozen(kw_only=True)
+class TenantDialect(Dialect):
+    """Speak to Kukkingu about the invoices of one tenant.
+
+    Attributes:
+        provider: the name used in errors.
+        tenant: whose invoices; every operation needs one.
+
+    Raises:
+        InvalidInputError: if *tenant* is not ``tnt_`` and 24 small letters and digits.
+    """
+
+    name: ClassVar[str] = "tenant"
+
+    provider: str = "kukkingu"
+    tenant: str | None = None
+    _capabilities: Capabilities = attrs.field(
+        init=False, repr=False, eq=False, default=attrs.Factory(_for_provider, takes_self=True)
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if self.tenant is not None:
+            prefixed_id("tnt")(self.tenant, "tenant")
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the dialect can do."""
+        return self._capabilities
+
+    def scoped(self, scope: Scope) -> Self:
+        """Return the dialect bound to a tenant; an organization means nothing here.
+
+        Raises:
+            InvalidInputError: if the tenant is not of the documented form.
+        """
+        return self if scope.tenant is None else attrs.evolve(self, tenant=scope.tenant)
+
+    def check(self, request: WireRequest, response: WireResponse) -> None:
+        """Accept a good answer, or raise the one error that fits a bad one.
+
+        Raises:
+            ProviderError: if the status or the lack of a payload says no.
+        """
+        readers.tenant_records.open_answer(Answer(self.provider, request, response))
+
+    def create(self, draft: Draft) -> Conversation[Invoice]:
+        """Create a draft invoice.
+
+        Raises:
+            ConfigurationError: if there is no tenant.
+            UnsupportedError: if the draft has a field the provider does not take.
+            InvalidInputError: if a required field is missing, or a value cannot be right.
+        """
+        headers = self._headers()
+        given = draft.given()
+        self.capabilities.accept(self.capabilities.draft, given, "in a draft")
+        body = write_fields(_DRAFT, _with_currency(given))
+        request = write_request(
+            "POST", _COLLECTION, _COLLECTION, Safety.CREATE, body=body, headers=headers
+        )
+        return (yield from self._invoice(request))
+
+    def get(self, invoice_id: str) -> Conversation[Invoice]:
+        """Read one invoice.
+
+        Raises:
+            ConfigurationError: if there is no tenant.
+            InvalidInputError: if the id is not of the documented form.
+        """
+        request = read_request(_one(invoice_id), _ONE, headers=self._headers())
+        return (yield from self._invoice(request, invoice_id))
+
+    def list_page(self, query: Query) -> Conversation[Page]:
+        """Read the whole list, which is one page.
+
+        Raises:
+            ConfigurationError: if there is no tenant.
+            UnsupportedError: if there is no such filter, or a sort or page size is given.
+            InvalidInputError: if a value cannot be asked for.
+        """
+        headers = self._headers()
+        self.capabilities.accept(self.capabilities.filters, query.filter.given(), "as a filter")
+        pairs = query_pairs(query, self.provider)
+        request = read_request(_COLLECTION, _COLLECTION, encode_query(pairs), headers=headers)
+        records = readers.tenant_records
+        response = yield request
+        return records.read_list(Answer(self.provider, request, response))
+
+    def find(self, draft: Draft) -> Conversation[Sightings]:
+        """Look for a draft in the tenant's list, which is whole; in that of its contract, if any.
+
+        Raises:
+            ConfigurationError: if there is no tenant.
+        """
+        from billingual.abc import Sightings  # noqa: PLC0415 - seldom wanted
+
+        contract = draft.document if isinstance(draft.document, str) else None
+        page = yield from self.list_page(model.Query(filter=model.Filter(document=contract)))
+        return Sightings(rows=page.items)
+
+    def update(
+        self, invoice_id: str, changes: Changes, base: InvoiceSummary | None
+    ) -> Conversation[Invoice]:
+        """Change some fields of one invoice.
+
+        Raises:
+            ConfigurationError: if there is no tenant.
+            UnsupportedError: if there is a field the provider does not take.
+            InvalidInputError: if nothing is to be changed, or a value cannot be right.
+            LockedError: if the status of *base* locks a field that is to be changed.
+        """
+        headers = self._headers()
+        path = _one(invoice_id)
+        given = changes.given()
+        self.capabilities.accept(self.capabilities.changes, given, "in an update")
+        refuse_nothing(given)
+        self.capabilities.refuse_locked(invoice_id, given, base)
+        body = write_fields(_CHANGES, _with_currency(given))
+        request = write_request("PATCH", path, _ONE, Safety.IDEMPOTENT, body=body, headers=headers)
+        return (yield from self._invoice(request, invoice_id))
+
+    def finalize(self, invoice_id: str) -> Conversation[Invoice]:
+        """Make a draft final, which cannot be undone.
+
+        Raises:
+            ConfigurationError: if there is no tenant.
+            InvalidInputError: if the id is not of the documented form.
+        """
+        return self._act(invoice_id, Feature.FINALIZE)
+
+    def void(self, invoice_id: str) -> Conversation[Invoice]:
+        """Make an invoice void, which cannot be undone.
+
+        Raises:
+            ConfigurationError: if there is no tenant.
+            InvalidInputError: if the id is not of the documented form.
+        """
+        return self._act(invoice_id, Feature.VOID)
+
+    def _act(self, invoice_id: str, feature: Feature) -> Conversation[Invoice]:
+        act, ends = feature.value, self.capabilities.ends[feature]
+        # A second delivery meets the status that the first one made and is refused, which would
+        # hide that the first one worked: an unclear end is settled by reading the invoice.
+        request = write_request(
+            "POST",
+            f"{_one(invoice_id)}/{act}",
+            f"{_ONE}/{act}",
+            Safety.SIDE_EFFECTS,
+            headers=self._headers(),
+        )
+        records = readers.tenant_records
+        response = yield request
+        answer = Answer(self.provider, request, response)
+        invoice = records.read_invoice(answer, asked=invoice_id)
+        if invoice.status not in ends:
+            raise answer.unreadable(
+                "$.data.status", f"after this it must be {' or '.join(sorted(ends))}"
+            )
+        return invoice
+
+    def _headers(self) -> list[tuple[str, str]]:
+        if self.tenant is None:
+            raise ConfigurationError(
+                f"{self.provider} needs a tenant for every operation: give the client "
+                "tenant='tnt_' followed by 24 small letters and digits."
+            )
+        return [("tenant-id", self.tenant)]
+
+    def _invoice(self, request: WireRequest, asked: str | None = None) -> Conversation[Invoice]:
+        # What reads answers comes with the first call, and before that is sent: should it fail to
+        # load, nothing has happened.
+        records = readers.tenant_records
+        response = yield request
+        return records.read_invoice(Answer(self.provider, request, response), asked=asked)
+
+
+def _one(invoice_id: str) -> str:
+    return f"{_COLLECTION}/{path_segment(_invoice_id(invoice_id, 'invoice_id'))}"
+
+
+def _with_currency(given: Mapping[str, object]) -> dict[str, object]:
+    """Let the currency of the total stand for the invoice's, so that the two always agree."""
+    total = given.get("total")
+    if not isinstance(total, model.Money):
+        return dict(given)
+    currency = given.get("currency", total.currency)
+    if total.currency is not None and currency != total.currency:
+        raise InvalidInputError(
+            "currency",
+            f"it is {currency}, but the total is in {total.currency}",
+            "leave it out: the total carries it",
+        )
+    if currency is None:
+        raise InvalidInputError(
+            "total", "it has no currency, so it is no amount", "give Money.of('12.34', 'EUR')"
+        )
+    return {**given, "currency": currency}

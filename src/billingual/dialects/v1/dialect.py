@@ -1,0 +1,210 @@
+"""Katsu Pay: a whole invoice is put in the place of another.
+
+Its conventions, read 2026-11 at
+https://sabi-docs.netlify.app/api/Katsu%20Pay/Invoice/update_invoice:
+
+- ``PUT /api/v1/Invoice/Update`` carries the id in its body. What is left out may be cleared, so
+  the body is always complete.
+- Names go out exactly as documented: ``recuringInvoice`` is misspelt, ``counterPartyId`` has a
+  capital P; both spellings of the latter are read.
+- ``currency`` is a whole number there, and no table says which; the caller's table is needed.
+  The other codes (``billingCycle``, ``paymentMethods``, ``notification``, ``discountType``) are
+  numbers without documented meanings too.
+- The answer is ``{succeeded, message, errors, data: {invoiceId, amount}}`` by its schema, and a
+  bare invoice by its example; both are read. Neither is an invoice: there is a receipt only.
+- ``succeeded: false`` comes with status 200. An answer may be labelled as text.
+- Amounts are in major units; how they are rounded is not documented.
+- An update may send mail (``notification``, the reminders), so it is not always safe to deliver
+  twice.
+- ``version`` is called a path parameter here and a query parameter on sibling pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Final, Self
+
+import attrs
+
+from billingual.abc import Dialect, Scope
+from billingual.capabilities import Capabilities, Feature
+from billingual.dialects._kit import readers
+from billingual.dialects._kit.fields import moment_with_milliseconds, uuid
+from billingual.dialects._kit.http import Answer, write_request
+from billingual.errors import ConfigurationError, InvalidInputError
+from billingual.model import checked_text
+from billingual.outcomes import Safety
+from billingual.wire import (
+    Conversation,
+    WireRequest,
+    WireResponse,
+    encode_query,
+    path_segment,
+)
+
+if TYPE_CHECKING:
+    from billingual.model import Receipt, Replacement
+
+__all__ = ["V1Dialect"]
+
+_ROUTE: Final = "/api/{version}/Invoice/Update"
+_NOT_DOCUMENTED: Final = "use the provider's own application: no such operation is documented"
+
+CAPABILITIES: Final = Capabilities(
+    provider="katsu",
+    features=frozenset({Feature.REPLACE}),
+    instead={
+        Feature.UPDATE: (
+            "pass a Replacement to update: the provider replaces the whole document, and what is "
+            "left out may be cleared"
+        ),
+        Feature.UPDATE_MANY: "update invoices one by one, each with a Replacement",
+        **dict.fromkeys(
+            (
+                Feature.CREATE, Feature.GET, Feature.LIST, Feature.DELETE_MANY,
+                Feature.FINALIZE, Feature.VOID,
+            ),
+            _NOT_DOCUMENTED,
+        ),
+    },
+)  # fmt: skip
+
+
+def _for_provider(dialect: V1Dialect) -> Capabilities:
+    return attrs.evolve(CAPABILITIES, provider=dialect.provider)
+
+
+def _copied(table: Mapping[str, int]) -> dict[str, int]:
+    return dict(table)
+
+
+@attrs.frozen(kw_only=True)
+class V1Dialect(Dialect):
+    """Speak to Katsu Pay.
+
+    Attributes:
+        provider: the name used in errors.
+        currencies: the provider's number for each ISO 4217 code you use; it documents none.
+        api_version: the version in the path.
+        version_param: also send ``version`` as a query parameter, with the same text.
+
+    Raises:
+        InvalidInputError: if a currency's number is no int, or *api_version* is empty.
+    """
+
+    name: ClassVar[str] = "v1"
+
+    provider: str = "katsu"
+    currencies: Mapping[str, int] = attrs.field(factory=dict, converter=_copied, hash=False)
+    api_version: str = "v1"
+    version_param: bool = False
+    _capabilities: Capabilities = attrs.field(
+        init=False, repr=False, eq=False, default=attrs.Factory(_for_provider, takes_self=True)
+    )
+
+    def __attrs_post_init__(self) -> None:
+        for code, number in self.currencies.items():
+            if type(number) is not int:
+                raise InvalidInputError(
+                    "currencies", f"the number for {code} is no int", "give one like {'USD': 1}"
+                )
+        version = checked_text(self.api_version, "api_version")
+        if version in {"", ".", ".."} or path_segment(version) != version:
+            raise InvalidInputError(
+                "api_version", f"{self.api_version!r} is no segment of a path", "give one like 'v1'"
+            )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the dialect can do."""
+        return self._capabilities
+
+    def scoped(self, scope: Scope) -> Self:  # noqa: ARG002 - the provider knows no scopes
+        """Return the dialect itself: the provider knows neither tenants nor organizations."""
+        return self
+
+    def check(self, request: WireRequest, response: WireResponse) -> None:
+        """Accept a good answer, or raise the one error that fits a bad one.
+
+        Raises:
+            ProviderError: if the status, ``succeeded`` or the lack of a payload says no.
+        """
+        readers.v1_records.open_answer(Answer(self.provider, request, response))
+
+    def replace(self, invoice_id: str, replacement: Replacement) -> Conversation[Receipt]:
+        """Put a whole document in the place of one invoice.
+
+        Raises:
+            InvalidInputError: if an id is no UUID.
+            ConfigurationError: if the provider's number for the currency was not given.
+        """
+        body = self._body(uuid(invoice_id, "invoice_id"), replacement)
+        path = _ROUTE.replace("{version}", self.api_version)
+        query = encode_query([("version", self.api_version)] if self.version_param else [])
+        request = write_request("PUT", path + query, _ROUTE, _safety(replacement), body=body)
+        # Loaded with the first call; before that is sent, lest it fail afterwards.
+        answers = readers.v1_records
+        response = yield request
+        return answers.read_receipt(Answer(self.provider, request, response), invoice_id)
+
+    def _body(self, invoice_id: str, given: Replacement) -> dict[str, object]:
+        discount = given.discount
+        return {
+            "id": invoice_id,
+            "counterPartyId": uuid(given.counterparty, "counterparty"),
+            "receivingAccountId": uuid(given.receiving_account, "receiving_account"),
+            "counterPartyName": given.counterparty_name,
+            "accountName": given.account_name,
+            "dueDate": moment_with_milliseconds(given.due_at, "due_at"),
+            "currency": self._currency(given.currency),
+            "products": [
+                {
+                    "productId": uuid(line.product_id, f"lines[{index}].product_id"),
+                    "quantity": line.quantity,
+                    "unitPrice": line.unit_price,
+                }
+                for index, line in enumerate(given.lines)
+            ],
+            "taxes": [
+                {
+                    "taxId": uuid(tax.tax_id, f"taxes[{index}].tax_id"),
+                    "taxPercentageValue": tax.percentage,
+                }
+                for index, tax in enumerate(given.taxes)
+            ],
+            **(
+                {"discount": {"discountType": discount.type, "discountValue": discount.value}}
+                if discount is not None
+                else {}
+            ),
+            "description": given.description,
+            "billingCycle": given.billing_cycle,
+            "recuringInvoice": given.recurring,
+            "paymentMethods": given.payment_methods,
+            "notification": given.notifications,
+            "beforeDueDates": given.remind_days_before,
+            "afterDueDates": given.remind_days_after,
+            "onDueDate": given.remind_on_due_date,
+        }
+
+    def _currency(self, code: str) -> int:
+        number = self.currencies.get(code)
+        if number is None:
+            raise ConfigurationError(
+                f"{self.provider} writes currencies as numbers and does not document them, so the "
+                f"number for {code!r} must come from you: "
+                f'providers.katsu(currencies={{"{code}": 1}}), with the number your '
+                "account uses in the place of 1."
+            )
+        return number
+
+
+def _safety(given: Replacement) -> Safety:
+    """Say whether a second delivery could send a second mail."""
+    mails = (
+        given.notifications,
+        given.remind_days_before,
+        given.remind_days_after,
+        given.remind_on_due_date,
+    )
+    return Safety.SIDE_EFFECTS if any(mails) else Safety.IDEMPOTENT

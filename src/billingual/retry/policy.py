@@ -1,0 +1,145 @@
+"""When to try again. One layer retries: this one; a transport never does.
+
+Reads are tried again after anything that may pass. A write is tried again only where the provider
+provably did not act: the request never left, or a rate limit turned it away at the door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import attrs
+
+from billingual.abc import Decision
+from billingual.errors import (
+    AnswerTooLargeError,
+    BillingualError,
+    ConfigurationError,
+    ConflictError,
+    ProviderError,
+    RateLimitedError,
+    ServerError,
+    TransportError,
+)
+from billingual.outcomes import Attempt, Safety
+from billingual.retry.backoff import full_jitter
+from billingual.retry.classify import refused_resend
+
+__all__ = ["NONE", "PATIENT", "STANDARD", "Retry"]
+
+
+@attrs.frozen(kw_only=True)
+class Retry:
+    """Try again with growing, jittered waits; frozen, so that clients can share one.
+
+    Attributes:
+        attempts: most deliveries of one request, the first included; None for no bound but time.
+        base_s: bound of the first wait, in seconds; it doubles with each retry.
+        throttled_s: the same after a rate limit that names no time.
+        cap_s: largest bound.
+        obey_s: longest ``Retry-After`` that is waited for; a longer one is the caller's to handle.
+        deadline_s: seconds for one operation, unless the client says otherwise.
+
+    Raises:
+        ConfigurationError: if a number cannot be right, or nothing bounds the attempts.
+    """
+
+    attempts: int | None = 4
+    base_s: float = 0.1
+    throttled_s: float = 1.0
+    cap_s: float = 20.0
+    obey_s: float = 60.0
+    deadline_s: float = 60.0
+
+    def __attrs_post_init__(self) -> None:
+        if self.attempts is not None and (type(self.attempts) is not int or self.attempts < 1):
+            raise ConfigurationError(
+                f"Retry(attempts={self.attempts!r}): give a whole number from 1 on, which counts "
+                "the first attempt too, or None to be bound by time alone."
+            )
+        for name in ("base_s", "throttled_s", "cap_s", "obey_s", "deadline_s"):
+            seconds = getattr(self, name)
+            usable = not isinstance(seconds, bool) and isinstance(seconds, (int, float))
+            if not usable or not 0 <= seconds < float("inf"):
+                raise ConfigurationError(
+                    f"Retry({name}={seconds!r}): give a number of seconds from 0 on; no wait is "
+                    "endless."
+                )
+
+    def decide(
+        self,
+        attempts: Sequence[Attempt],
+        *,
+        error: BillingualError,
+        safety: Safety,
+        left_s: float,
+        random: Callable[[], float],
+    ) -> Decision:
+        """Decide whether and when to try again; see :class:`billingual.abc.RetryPolicy`."""
+        refusal = self._refusal(attempts, error, safety)
+        if refusal is not None:
+            return Decision(wait_s=None, why=refusal)
+        wait_s, why = self._wait(attempts, error, random)
+        if wait_s >= left_s:
+            return Decision(
+                wait_s=None,
+                why=f"the next attempt would be in {wait_s:.1f} s, the deadline in {left_s:.1f} s",
+            )
+        return Decision(wait_s=wait_s, why=why)
+
+    def _refusal(
+        self, attempts: Sequence[Attempt], error: BillingualError, safety: Safety
+    ) -> str | None:
+        never = refused_resend(attempts, safety)
+        if never:
+            return never
+        if not _may_pass(error, safety):
+            return f"{type(error).__name__} would come again"
+        if self.attempts is not None and len(attempts) >= self.attempts:
+            return f"{len(attempts)} of {self.attempts} attempts are used"
+        if (_asked_s(error) or 0.0) > self.obey_s:
+            return f"the provider asks to wait longer than {self.obey_s:.0f} s"
+        return None
+
+    def _wait(
+        self, attempts: Sequence[Attempt], error: BillingualError, random: Callable[[], float]
+    ) -> tuple[float, str]:
+        retries = len(attempts) - 1
+        throttled = isinstance(error, RateLimitedError)
+        base_s = self.throttled_s if throttled else self.base_s
+        jitter = full_jitter(retries, base_s=base_s, cap_s=self.cap_s, random=random)
+        asked_s = _asked_s(error)
+        if asked_s is not None:
+            # A floor with jitter on top: Retry-After: 0 must not become a hot loop, and callers
+            # that were turned away together must not come back together.
+            return asked_s + jitter, "the provider said when to come back"
+        return jitter, f"{attempts[-1].outcome.value} may pass"
+
+
+def _may_pass(error: BillingualError, safety: Safety) -> bool:
+    """Tell whether the same request may meet a better answer later."""
+    if isinstance(error, ConflictError) and safety is Safety.KEYED:
+        # An earlier delivery with the same key is still under way.
+        return True
+    if isinstance(error, AnswerTooLargeError):
+        return False
+    if isinstance(error, (TransportError, RateLimitedError, ServerError)):
+        return True
+    # 408 and 425 are of the 4xx by number only: the server says that it was the moment.
+    return isinstance(error, ProviderError) and error.status in {408, 425}
+
+
+def _asked_s(error: BillingualError) -> float | None:
+    """Return the seconds the provider asked to wait, if it asked."""
+    return error.retry_after if isinstance(error, (RateLimitedError, ServerError)) else None
+
+
+NONE: Final = Retry(attempts=1)
+"""Never try again: for programs that retry themselves, so that retries do not multiply."""
+
+STANDARD: Final = Retry()
+"""Up to four attempts: for calls that somebody waits for."""
+
+PATIENT: Final = Retry(attempts=None, base_s=0.5, throttled_s=2.0, cap_s=60.0, deadline_s=900.0)
+"""As many attempts as a quarter of an hour takes: for pipelines, which nobody waits for."""

@@ -1,0 +1,289 @@
+"""Clients made from an address, the environment or a profile: the same client in other words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from billingual import AsyncClient, Client, MemoryTransport, errors
+from billingual._config.profile import from_file
+from billingual._config.url import from_address, from_environment
+from billingual.secret import Secret
+
+TENANT = "tnt_" + "a" * 24
+CANARY = "canary-51c0de-51c0de"
+
+ADDRESSES: dict[str, tuple[str, dict[str, Any]]] = {
+    "provider and host": ("exante://dev.exante.app", {"base_url": "https://dev.exante.app"}),
+    "transport": (
+        "exante+aiohttp://dev.exante.app",
+        {"base_url": "https://dev.exante.app", "transport": "aiohttp"},
+    ),
+    "port and path": (
+        "katsu+urllib3://h.example:8443/base",
+        {"base_url": "https://h.example:8443/base", "transport": "urllib3"},
+    ),
+    "loopback": ("exante://127.0.0.1:8000", {"base_url": "http://127.0.0.1:8000"}),
+    "loopback by name": ("exante://localhost:8000/x", {"base_url": "http://localhost:8000/x"}),
+    "loopback of version 6": ("exante://[::1]:8000", {"base_url": "http://[::1]:8000"}),
+    "loopback with TLS": ("exante://localhost?secure=true", {"base_url": "https://localhost"}),
+    "without TLS": ("exante://h.example?secure=false", {"base_url": "http://h.example"}),
+    "no host": ("exante+sandbox:", {"transport": "sandbox"}),
+    "no host, with slashes": ("exante+sandbox://", {"transport": "sandbox"}),
+    "options": (
+        f"kukkingu://h.example?tenant={TENANT}&retry=patient&timeout=5&deadline=2.5&limiter=10",
+        {
+            "base_url": "https://h.example", "tenant": TENANT, "retry": "patient",
+            "timeout": 5.0, "deadline": 2.5, "limiter": 10.0,
+        },
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_an_address_says_where_and_how(name: str) -> None:
+    """The scheme is provider and transport, the rest is what it is in any URL."""
+    url, expected = ADDRESSES[name]
+    provider = url.partition(":")[0].partition("+")[0]
+
+    assert {"provider": provider, **expected} == from_address(url, {})
+
+
+def test_what_is_given_wins_over_the_address() -> None:
+    """The nearer word counts."""
+    found = from_address("exante+aiohttp://a.example?retry=none", {"retry": "patient"})
+
+    assert "patient" == found["retry"]
+
+
+def test_a_dialect_can_be_addressed_like_a_provider() -> None:
+    """Another service of a known family needs no preset."""
+    client = AsyncClient.from_url("tenant+memory://billing.acme.example", token="t", tenant=TENANT)
+
+    assert "AsyncClient('tenant', base_url='https://billing.acme.example')" == repr(client)
+
+
+WRONG = {
+    "no provider": ("https://dev.exante.app", "names no provider"),
+    "no scheme": ("dev.exante.app", "names no provider"),
+    "an unknown provider": ("stripe://h.example", "there is no provider or dialect"),
+    "a password": (f"exante://user:{CANARY}@h.example", "user name or a password"),
+    "a user": (f"exante://{CANARY}@h.example", "user name or a password"),
+    "a token": (f"exante://h.example?token={CANARY}", "no option 'token'"),
+    "an unknown option": ("exante://h.example?colour=red", "no option 'colour'"),
+    "an empty option": ("exante://h.example?retry=", "no option 'retry'"),
+    "an option twice": ("exante://h.example?retry=none&retry=none", "twice"),
+    "no number": ("exante://h.example?timeout=soon", "is no number"),
+    "a fragment": ("exante://h.example#x", "fragment"),
+    "a path alone": ("exante:/path", "no host"),
+    "a port that is none": ("exante://h.example:many", "cannot be read"),
+    "no text": (7, "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_an_address_that_cannot_be_right_is_refused(name: str) -> None:
+    """With what is wrong, and never with a secret in it."""
+    url, told = WRONG[name]
+
+    with pytest.raises(errors.ConfigurationError, match=told) as caught:
+        AsyncClient.from_url(url)  # type: ignore[arg-type]
+    assert CANARY not in str(caught.value)
+
+
+def test_plain_http_still_needs_a_word_beside_the_address() -> None:
+    """An address in a file must not be enough to send a token unencrypted."""
+    with pytest.raises(errors.ConfigurationError, match="allow_insecure"):
+        AsyncClient.from_url("exante://h.example?secure=false", token="t")
+
+
+@pytest.mark.parametrize("kind", [AsyncClient, Client])
+def test_both_clients_are_made_so(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By address and by environment, subclasses included."""
+
+    class Ours(kind):  # type: ignore[misc]
+        pass
+
+    monkeypatch.setenv("BILLINGUAL_URL", "exante+memory://h.example")
+    monkeypatch.setenv("BILLINGUAL_TOKEN", "t")
+
+    for client in (Ours.from_env(), Ours.from_url("exante+memory://h.example", token="t")):
+        assert isinstance(client, Ours)
+        assert "https://h.example" in repr(client)
+
+
+def test_the_environment_names_all_options() -> None:
+    """Each variable is one option; numbers are numbers."""
+    found = from_environment(
+        {
+            "BILLINGUAL_PROVIDER": "kukkingu", "BILLINGUAL_TOKEN": "t",
+            "BILLINGUAL_TENANT": TENANT, "BILLINGUAL_BASE_URL": "https://h.example",
+            "BILLINGUAL_TIMEOUT": "2", "BILLINGUAL_RETRY": "none", "OTHER": "x",
+        }.get,
+        {},
+    )  # fmt: skip
+
+    assert {
+        "provider": "kukkingu", "token": Secret("t"), "tenant": TENANT, "timeout": 2.0,
+        "retry": "none",
+        "base_url": "https://h.example",
+    } == found  # fmt: skip
+
+
+def test_a_variable_wins_over_the_url_and_an_argument_over_both() -> None:
+    """From the general to the particular."""
+    found = from_environment(
+        {
+            "BILLINGUAL_URL": "exante+httpx://a.example?retry=none",
+            "BILLINGUAL_RETRY": "patient", "BILLINGUAL_TRANSPORT": "aiohttp",
+        }.get,
+        {"transport": "memory"},
+    )  # fmt: skip
+
+    assert {
+        "provider": "exante", "base_url": "https://a.example", "retry": "patient",
+        "transport": "memory",
+    } == found  # fmt: skip
+
+
+def test_an_environment_of_two_providers_is_refused() -> None:
+    """One provider's token must not reach the other."""
+    two = {"BILLINGUAL_URL": "exante://h.example", "BILLINGUAL_PROVIDER": "kukkingu"}
+
+    with pytest.raises(errors.ConfigurationError, match="names another provider"):
+        from_environment(two.get, {})
+
+
+def test_an_environment_without_a_provider_is_refused() -> None:
+    """A forgotten variable must not send invoices to a sandbox."""
+    with pytest.raises(errors.ConfigurationError, match="names no provider"):
+        from_environment({"BILLINGUAL_TOKEN": "t"}.get, {})
+
+
+def written(folder: Path, text: str, mode: int = 0o600) -> Path:
+    """Write a file with profiles."""
+    file = folder / "billingual.toml"
+    file.write_text(text, encoding="utf-8")
+    file.chmod(mode)
+    return file
+
+
+PROD = f"""
+[profiles.prod]
+url = "kukkingu+memory://h.example"
+tenant = "{TENANT}"
+token_env = "THE_TOKEN"
+retry = "patient"
+timeout = 5
+[profiles.test]
+provider = "exante"
+transport = "sandbox"
+[profiles.open]
+provider = "exante"
+token = "{CANARY}"
+"""
+
+
+def test_a_profile_holds_options_and_names_the_tokens_variable(tmp_path: Path) -> None:
+    """What is given wins over the file."""
+    file = written(tmp_path, PROD, 0o644)
+
+    found = from_file("prod", {"retry": "none"}, path=file, getenv={"THE_TOKEN": "t"}.get)
+
+    assert {
+        "provider": "kukkingu", "base_url": "https://h.example", "transport": "memory",
+        "tenant": TENANT, "token": Secret("t"), "retry": "none", "timeout": 5,
+    } == found  # fmt: skip
+
+
+@pytest.mark.parametrize("place", ["BILLINGUAL_CONFIG", "here", "settings"])
+def test_the_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """By variable, in the current folder, or in the user's folder for settings."""
+    monkeypatch.chdir(tmp_path)
+    environment = {}
+    if place == "settings":
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+        folder = tmp_path / "config" / "billingual"
+        folder.mkdir(parents=True)
+        written(folder, PROD).rename(folder / "profiles.toml")
+    elif place == "here":
+        written(tmp_path, PROD)
+    else:
+        (tmp_path / "elsewhere").mkdir()
+        environment["BILLINGUAL_CONFIG"] = str(written(tmp_path / "elsewhere", PROD))
+
+    found = from_file("test", {}, getenv=environment.get)
+
+    assert {"provider": "exante", "transport": "sandbox"} == found
+
+
+def test_a_token_in_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    """It says how to mend it, and does not show the token."""
+    assert (
+        Secret(CANARY)
+        == from_file("open", {}, path=written(tmp_path, PROD), getenv={}.get)["token"]
+    )
+
+    with pytest.raises(errors.ConfigurationError, match="chmod 600") as caught:
+        from_file("open", {}, path=written(tmp_path, PROD, 0o640), getenv={}.get)
+    assert CANARY not in str(caught.value)
+
+
+UNUSABLE = {
+    "no such profile": (PROD, "stage", "there are: open, prod, test"),
+    "a variable that is not set": (PROD, "prod", "THE_TOKEN, which is not set"),
+    "an unknown option": ("[profiles.a]\nprovider='exante'\ncolour='red'", "a", "'colour'"),
+    "a token that is no text": ("[profiles.a]\nprovider='exante'\ntoken=12345678", "a", "token"),
+    "no provider": ("[profiles.a]\nretry='none'", "a", "must name a provider"),
+    "two providers": ("[profiles.a]\nprovider='exante'\nurl='exante:'", "a", "either url or"),
+    "a token twice": (
+        "[profiles.a]\nprovider='exante'\ntoken='x'\ntoken_env='PATH'", "a", "keep one",
+    ),
+    "no tables": ("profiles = 3", "a", "no tables like"),
+    "a profile that is none": ("[profiles]\na = 3", "a", "no tables like"),
+    "no TOML": (f"token = {CANARY}", "a", "is no TOML"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, name: str) -> None:
+    """With the file's name, what is wrong and what there is."""
+    text, profile, told = UNUSABLE[name]
+
+    with pytest.raises(errors.ConfigurationError, match=told) as caught:
+        from_file(profile, {}, path=written(tmp_path, text), getenv={}.get)
+    assert CANARY not in str(caught.value)
+
+
+def test_a_yes_in_quotes_sends_no_token_unencrypted(tmp_path: Path) -> None:
+    """Text is true to a program even where it says false."""
+    file = written(
+        tmp_path,
+        "[profiles.a]\nprovider='exante'\nbase_url='http://h.example'\nallow_insecure='false'",
+    )
+
+    with pytest.raises(errors.ConfigurationError, match="unencrypted"):
+        Client.from_profile("a", path=file, token="t")
+
+
+def test_a_missing_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was named, and the places that were looked in."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+    with pytest.raises(errors.ConfigurationError, match="cannot be read"):
+        from_file("prod", {}, path=tmp_path / "none.toml", getenv={}.get)
+    with pytest.raises(errors.ConfigurationError, match=r"billingual\.toml or .*profiles\.toml"):
+        from_file("prod", {}, getenv={}.get)
+
+
+def test_a_profile_makes_a_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the file to a call."""
+    monkeypatch.setenv("THE_TOKEN", "t")
+    script = MemoryTransport([MemoryTransport.json('{"data": []}')])
+
+    with Client.from_profile("prod", path=written(tmp_path, PROD), transport=script) as client:
+        assert [] == client.list().collect(limit=1)
+    assert "https://h.example/api/v1/invoices" == script.requests[0].url

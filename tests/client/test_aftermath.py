@@ -1,0 +1,183 @@
+"""Reading after an answer that does not speak for itself: unclear acts, and refusals by a lock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import pytest
+from pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
+from reconciling_stand import SENT, Stand, bill, client_on
+
+from billingual import Changes, Feature, Invoice, Money, OutcomeUnknown, Provider, errors
+from billingual.events import CallStarted
+
+GET = "GET /api/v1/invoices/{invoiceId}"
+ACTS = [("finalize", "FINALIZED"), ("void", "VOID")]
+ENDS = {Feature.FINALIZE: frozenset({"FINALIZED"}), Feature.VOID: frozenset({"VOID"})}
+KNOWING = Provider(
+    name="pocket",
+    dialects=(PocketDialect(attrs.evolve(CAPABILITIES, ends=ENDS)),),
+    base_url="https://pocket.example/base",
+    needs_token=False,
+)
+
+
+@pytest.fixture
+def drafted(backend: Any, step: Any) -> Any:
+    """Return a stand, a client of it and a draft at Kukkingu."""
+    stand = Stand(backend.now)
+    client = client_on(stand, backend, "kukkingu", retry="none")
+    invoice: Invoice = step(client.create(bill()))
+    stand.requests.clear()
+    return stand, client, invoice.id
+
+
+@pytest.mark.parametrize(("act", "status"), ACTS)
+def test_an_unclear_act_that_happened_is_returned(
+    step: Any, drafted: Any, act: str, status: str
+) -> None:
+    """One read settles it; the caller never hears that the answer was lost."""
+    stand, client, invoice_id = drafted
+    stand.lose(committed=True)
+
+    invoice = step(getattr(client, act)(invoice_id))
+
+    assert (invoice.id, invoice.status) == (invoice_id, status)
+    assert stand.requests == [f"POST /api/v1/invoices/{{invoiceId}}/{act}", GET]
+
+
+@pytest.mark.parametrize(("act", "status"), ACTS)
+def test_an_act_that_is_not_there_yet_stays_unclear(
+    step: Any, drafted: Any, act: str, status: str
+) -> None:
+    """The request may still arrive, so this is no failure; the note says what was seen."""
+    stand, client, invoice_id = drafted
+    stand.lose(committed=False)
+
+    with pytest.raises(OutcomeUnknown) as caught:
+        step(getattr(client, act)(invoice_id))
+
+    assert caught.value.__notes__ == ["a read right after it shows the invoice as DRAFT"]
+    assert isinstance(caught.value.__cause__, errors.ConnectionLostError)
+    assert caught.value.intent is not None
+    assert caught.value.intent.invoice_ids == (invoice_id,)
+    assert stand.requests == [f"POST /api/v1/invoices/{{invoiceId}}/{act}", GET]
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_an_act_whose_read_fails_stays_unclear(step: Any, drafted: Any, *, committed: bool) -> None:
+    """The error is that of the act, and the note names that of the read."""
+    stand, client, invoice_id = drafted
+    stand.lose(committed=committed)
+    stand.fault("status", method="GET", status=503)
+
+    with pytest.raises(OutcomeUnknown) as caught:
+        step(client.finalize(invoice_id))
+
+    assert caught.value.__notes__ == ["a read right after it failed too (ServerError)"]
+    assert caught.value.operation == "finalize"
+    assert isinstance(caught.value.__cause__, errors.ConnectionLostError)
+
+
+def test_an_act_is_not_repeated_while_it_is_read(step: Any, backend: Any) -> None:
+    """The read is tried again, within the act's deadline; the act is sent once."""
+    lost = errors.TimedOutError("x", evidence=SENT)
+    final = say(200, '{"id": "i1", "status": "FINALIZED"}')
+    client, transport = client_of(backend, [lost, say(503), final], provider=KNOWING)
+
+    assert step(client.finalize("i1")).status == "FINALIZED"
+    assert [each.method for each in transport.requests] == ["POST", "GET", "GET"]
+
+
+def test_a_used_up_deadline_leaves_no_time_for_the_read(step: Any, backend: Any) -> None:
+    """Then nothing is sent for it, and the note says so."""
+    told: list[object] = []
+
+    def time_out(_: object) -> Any:
+        backend.clock += 60
+        return errors.TimedOutError("x", evidence=SENT)
+
+    client, transport = client_of(
+        backend, time_out, provider=KNOWING, deadline=60, observers=[told.append]
+    )
+
+    with pytest.raises(OutcomeUnknown) as caught:
+        step(client.finalize("i1"))
+
+    assert caught.value.__notes__ == ["no time was left to read the invoice"]
+    assert [each.method for each in transport.requests] == ["POST"]
+    assert [each.operation for each in told if isinstance(each, CallStarted)] == ["finalize"]
+
+
+def test_without_a_status_to_go_by_an_act_is_not_read(step: Any, backend: Any) -> None:
+    """A foreign dialect that does not say what an act ends in gets no guess."""
+    client, transport = client_of(backend, [errors.TimedOutError("x", evidence=SENT)])
+
+    with pytest.raises(OutcomeUnknown):
+        step(client.finalize("i1"))
+
+    assert [each.method for each in transport.requests] == ["POST"]
+
+
+@pytest.mark.parametrize("status", [409, 400, 403, 422])
+def test_a_lock_is_explained_whatever_the_status_that_refused(
+    step: Any, drafted: Any, status: int
+) -> None:
+    """The invoice is read, and the error says what is locked and what is still open."""
+    stand, client, invoice_id = drafted
+    step(client.finalize(invoice_id))
+    stand.ask("POST", "settings", {"kukkingu_lock_status": status})
+    stand.requests.clear()
+
+    with pytest.raises(errors.LockedError) as caught:
+        step(client.update(invoice_id, Changes(total=Money.of("1.00", "EUR"))))
+
+    lock = caught.value
+    assert (lock.status, lock.locked, lock.still_open) == (
+        "FINALIZED",
+        ("total",),
+        ("paid_at",),
+    )
+    assert lock.exchange is not None
+    assert lock.exchange.status == status
+    assert isinstance(lock.__cause__, errors.ProviderError)
+    assert stand.requests == ["PATCH /api/v1/invoices/{invoiceId}", GET]
+
+
+def test_a_refusal_that_is_no_lock_stays_what_it_is(step: Any, drafted: Any) -> None:
+    """A number that is taken is a conflict, and the read finds a draft."""
+    stand, client, invoice_id = drafted
+    step(client.create(bill("N-2")))
+    stand.requests.clear()
+
+    with pytest.raises(errors.ConflictError):
+        step(client.update(invoice_id, Changes(number="N-2")))
+
+    assert stand.requests == ["PATCH /api/v1/invoices/{invoiceId}", GET]
+
+
+def test_a_refusal_whose_read_fails_stays_what_it_is(step: Any, drafted: Any) -> None:
+    """An explanation that cannot be had hides no error."""
+    stand, client, invoice_id = drafted
+    step(client.finalize(invoice_id))
+    stand.fault("status", method="GET", status=503)
+
+    with pytest.raises(errors.ConflictError):
+        step(client.update(invoice_id, Changes(number="N-2")))
+
+
+def test_a_provider_without_locks_is_not_read_after_a_refusal(step: Any, backend: Any) -> None:
+    """Nothing could be explained."""
+    unlocked = Provider(
+        name="pocket",
+        dialects=(PocketDialect(attrs.evolve(CAPABILITIES, locks={})),),
+        base_url=POCKET.base_url,
+        needs_token=False,
+    )
+    client, transport = client_of(backend, [say(409)], provider=unlocked)
+
+    with pytest.raises(errors.ConflictError):
+        step(client.update("i1", Changes(number="2")))
+
+    assert len(transport.requests) == 1

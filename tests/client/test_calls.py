@@ -1,0 +1,623 @@
+"""One call from end to end: what is sent, what is sent again, and what its end is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import attrs
+import httpx  # noqa: F401 - imported before blocking is watched for
+import pytest
+import tenacity  # noqa: F401 - likewise: the first failure would import it inside the loop
+from pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
+
+from billingual import (
+    AsyncClient,
+    Changes,
+    Draft,
+    Invoice,
+    InvoiceSummary,
+    Provider,
+    Receipt,
+    Replacement,
+    Status,
+    errors,
+)
+from billingual.events import AttemptEnded, AttemptStarted, CallEnded, CallStarted, RetryPlanned
+from billingual.outcomes import Evidence, Outcome
+from billingual.retry.budget import RetryBudget
+from billingual.retry.policy import Retry
+from billingual.wire import Exchange
+
+SENT = Evidence(connected=True, request_complete=True)
+UNSENT = Evidence(connected=False, request_complete=False, answer_begun=False)
+REPLACEMENT = Replacement(
+    counterparty="c", counterparty_name="n", receiving_account="r", account_name="a",
+    due_at="2026-12-31T00:00:00Z", currency="EUR", lines=[], taxes=[], discount=None,
+    description="whole", billing_cycle=1, recurring=False, payment_methods=[], notifications=[],
+    remind_days_before=[], remind_days_after=[], remind_on_due_date=False,
+)  # fmt: skip
+
+# Each operation: how it is called, method and path of its (last) request, what it returns.
+OPERATIONS: dict[str, tuple[Callable[[AsyncClient], Any], str, str, Any]] = {
+    "create": (lambda c: c.create(Draft(number="1")), "POST", "/invoices", Invoice(id="i1")),
+    "get": (lambda c: c.get("i1"), "GET", "/invoices/i1", Invoice(id="i1")),
+    "update": (
+        lambda c: c.update("i1", Changes(number="2")), "PATCH", "/invoices/i1", Invoice(id="i1"),
+    ),
+    "replace": (
+        lambda c: c.update("i1", REPLACEMENT), "PUT", "/invoices/i1", Receipt(id="i1"),
+    ),
+    "update_many": (
+        lambda c: c.update_many({"i1": Changes(number="2")}), "PUT", "/bulk", (Invoice(id="i1"),),
+    ),
+    "delete_many": (lambda c: c.delete_many(["i1"]), "DELETE", "/bulk", None),
+    "finalize": (lambda c: c.finalize("i1"), "POST", "/invoices/i1/finalize", Invoice(id="i1")),
+    "void": (lambda c: c.void("i1"), "POST", "/invoices/i1/void", Invoice(id="i1")),
+}  # fmt: skip
+WRITES = [name for name in OPERATIONS if name not in {"get", "void"}]
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_runs_without_an_event_loop(step: Any, backend: Any, name: str) -> None:
+    """The core never suspends by itself: transport and backend do, or nobody."""
+    call, method, path, result = OPERATIONS[name]
+    client, transport = client_of(backend, lambda _: say(), token="tok-1")
+
+    assert step(call(client)) == result
+    last = transport.requests[-1]
+    assert (last.method, last.url) == (method, f"https://pocket.example/base{path}")
+    assert last.headers.get("authorization") == "Bearer tok-1"
+    assert (last.headers.get("user-agent") or "").startswith("billingual/")
+    assert last.headers.get("accept-encoding") == "gzip, deflate"
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_preview_is_what_would_be_sent(step: Any, backend: Any, name: str) -> None:
+    """It is the same request without its signature, and nothing is sent for it."""
+    call, *_ = OPERATIONS[name]
+    client, transport = client_of(backend, lambda _: say(), token="tok-1")
+    preview = call(client.preview)
+    assert transport.requests == []
+
+    step(call(client))
+
+    sent = transport.requests[0]
+    unsigned = [pair for pair in sent.headers if pair[0] != "Authorization"]
+    assert list(preview.headers) == unsigned
+    assert attrs.evolve(preview, headers=sent.headers) == sent
+
+
+def test_a_preview_of_a_list_is_its_first_page(backend: Any) -> None:
+    """All local checks run for it."""
+    client, transport = client_of(backend)
+
+    assert client.preview.list(sort="-due_at").url.endswith("/invoices?page=1")
+    with pytest.raises(errors.InvalidInputError):
+        client.preview.list(sort="a,b")
+    with pytest.raises(errors.UnsupportedError, match="'owner' in a draft"):
+        client.preview.create(Draft(number="1", owner="o"))
+    assert transport.requests == []
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        say(503), say(500), say(429), errors.TimedOutError("x", evidence=SENT),
+        errors.ConnectionLostError("x"), errors.NotConnectedError("x", evidence=UNSENT),
+    ],
+    ids=["503", "500", "429", "timeout", "lost", "refused"],
+)  # fmt: skip
+def test_a_read_is_tried_again(step: Any, backend: Any, failure: Any) -> None:
+    """Three failures and an answer are four deliveries of the same bytes and three waits."""
+    client, transport = client_of(backend, [failure, failure, failure, say()])
+
+    assert step(client.get("i1")) == Invoice(id="i1")
+    assert len(transport.requests) == 4
+    assert len(set(transport.requests)) == 1
+    assert len(backend.sleeps) == 3
+
+
+UNCLEAR = {
+    "500": say(500),
+    "503": say(503),
+    "302": say(302),
+    "408": say(408),
+    "read timeout": errors.TimedOutError("x", evidence=SENT),
+    "lost": errors.ConnectionLostError("x"),
+    "cut answer": errors.ConnectionLostError(
+        "x", evidence=Evidence(connected=True, request_complete=True, answer_begun=True)
+    ),
+    "too large": errors.AnswerTooLargeError("x", evidence=SENT),
+    "2xx without JSON": say(200, "<html>"),
+    "foreign exception": OSError(5, "a foreign transport broke"),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+@pytest.mark.parametrize("seen", UNCLEAR)
+def test_a_write_that_ends_unclearly_is_sent_once(
+    step: Any, backend: Any, name: str, seen: str
+) -> None:
+    """It is not resent, and its end is OutcomeUnknown with all that is known."""
+
+    def answer(_: object) -> Any:
+        if isinstance(UNCLEAR[seen], OSError):
+            raise UNCLEAR[seen]
+        return UNCLEAR[seen]
+
+    client, transport = client_of(backend, answer, token="tok-1")
+
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        step(OPERATIONS[name][0](client))
+
+    unknown = caught.value
+    assert len(transport.requests) == 1
+    assert backend.sleeps == []
+    assert unknown.maybe_applied is True
+    assert (unknown.provider, unknown.operation) == ("pocket", name)
+    assert unknown.likely == ("applied" if seen == "2xx without JSON" else "unclear")
+    assert [each.outcome for each in unknown.attempts] == [Outcome.UNKNOWN]
+    assert isinstance(unknown.__cause__, errors.BillingualError)
+    assert unknown.__cause__.attempts == unknown.attempts
+    assert unknown.request.body == transport.requests[0].body
+    assert "authorization" not in unknown.request.headers
+    assert "Do not simply send it again" in str(unknown)
+
+
+@pytest.mark.parametrize("name", ["create", "update", "finalize"])
+@pytest.mark.parametrize("text", ['{"number": "1"}', '{"crash": true}'], ids=["no-id", "bug"])
+def test_a_yes_that_cannot_be_read_means_probably_applied(
+    step: Any, backend: Any, name: str, text: str
+) -> None:
+    """A write whose good answer has no id, or trips the dialect, is never called a failure."""
+    client, transport = client_of(backend, [say(200, text)])
+
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        step(OPERATIONS[name][0](client))
+
+    assert caught.value.likely == "applied"
+    assert [each.outcome for each in caught.value.attempts] == [Outcome.UNKNOWN]
+    assert len(transport.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (say(200, "<html>"), errors.ProtocolError),
+        (say(200, '{"number": "1"}'), errors.ProtocolError),
+        (say(200, '{"crash": true}'), errors.InternalError),
+        (say(302), errors.RedirectedError),
+        (say(404), errors.NotFoundError),
+        (say(200, '{"no": true}'), errors.RejectedError),
+    ],
+    ids=["not-json", "no-id", "bug", "302", "404", "envelope"],
+)
+def test_a_read_that_cannot_be_helped_is_not_tried_again(
+    step: Any, backend: Any, answer: Any, kind: type[errors.BillingualError]
+) -> None:
+    """Its error stays what it is, with the one attempt on it."""
+    client, transport = client_of(backend, [answer])
+
+    with pytest.raises(kind) as caught:
+        step(client.get("i1"))
+
+    assert type(caught.value) is kind
+    assert len(caught.value.attempts) == len(transport.requests) == 1
+
+
+@pytest.mark.parametrize("name", WRITES)
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
+def test_a_refused_write_is_simply_refused(step: Any, backend: Any, name: str, status: int) -> None:
+    """The provider looked and said no: nothing is unclear."""
+    capabilities = attrs.evolve(CAPABILITIES, locks={})
+    provider = attrs.evolve(POCKET, dialects=(PocketDialect(capabilities),))
+    client, transport = client_of(backend, [say(status)], provider=provider)
+
+    with pytest.raises(errors.ProviderError) as caught:
+        step(OPERATIONS[name][0](client))
+
+    assert caught.value.maybe_applied is False
+    assert caught.value.status == status
+    assert [each.outcome for each in caught.value.attempts] == [Outcome.REJECTED]
+    assert any("not tried again" in note for note in caught.value.__notes__)
+    assert len(transport.requests) == 1
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_a_write_that_provably_did_nothing_is_sent_again(
+    step: Any, backend: Any, name: str
+) -> None:
+    """Refused connections and rate limits come before the provider acts."""
+    refused = errors.NotConnectedError("x", evidence=UNSENT)
+    client, transport = client_of(backend, [refused, say(429, retry_after="3"), say()])
+
+    step(OPERATIONS[name][0](client))
+
+    assert len({request.body for request in transport.requests}) == 1
+    assert len(transport.requests) == 3
+    assert backend.sleeps == [0.05, 3.0 + 1.0]
+
+
+@pytest.mark.parametrize("then", [409, 422, 429, 404])
+def test_nothing_follows_an_unclear_attempt(step: Any, backend: Any, then: int) -> None:
+    """The refusal that a blind resend would have earned is never asked for."""
+    client, transport = client_of(backend, [say(429), say(503), say(then)])
+
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        step(client.create(Draft(number="1")))
+
+    assert [each.outcome.value for each in caught.value.attempts] == ["not_applied", "unknown"]
+    assert len(transport.requests) == 2
+
+
+def test_no_policy_can_have_an_unclear_write_sent_again(step: Any, backend: Any) -> None:
+    """Even where somebody's policy says so, an unclear write goes out once."""
+
+    class Stubborn(Retry):
+        def _refusal(self, *_: object) -> str | None:
+            return None
+
+    client, transport = client_of(backend, [say(503), say(409)], retry=Stubborn())
+
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        step(client.create(Draft(number="1")))
+
+    assert len(transport.requests) == 1
+    assert caught.value.stopped == "a write that ended unknown is never sent again on its own"
+
+
+def test_a_policy_that_raises_stops_the_call(step: Any, backend: Any) -> None:
+    """A foreign policy's fault must not hide how the attempt ended."""
+
+    class Faulty(Retry):
+        def decide(self, *_: object, **__: object) -> Any:
+            raise KeyError("oops")
+
+    client, transport = client_of(backend, [say(503)], retry=Faulty())
+
+    with pytest.raises(errors.ServerError) as caught:
+        step(client.get("i1"))
+
+    assert len(transport.requests) == 1
+    assert caught.value.stopped == "the retry policy raised KeyError"
+
+
+def test_a_rate_limit_behind_the_handler_makes_a_write_unclear(step: Any, backend: Any) -> None:
+    """Where a dialect says that its limit may stand behind the handler, 429 proves nothing."""
+    late = PocketDialect(attrs.evolve(CAPABILITIES, limits_first=False))
+    provider = attrs.evolve(POCKET, dialects=(late,))
+    client, transport = client_of(backend, lambda _: say(429), provider=provider)
+
+    with pytest.raises(errors.OutcomeUnknown):
+        step(client.create(Draft(number="1")))
+    assert 1 == len(transport.requests)
+
+    with pytest.raises(errors.RateLimitedError):
+        step(client.get("i1"))
+    assert 5 == len(transport.requests)
+
+
+def test_a_rate_limit_names_its_time_on_the_error(step: Any, backend: Any) -> None:
+    """What is too long to wait for is the caller's to know."""
+    client, transport = client_of(backend, [say(429, retry_after="86400")])
+
+    with pytest.raises(errors.RateLimitedError) as caught:
+        step(client.get("i1"))
+
+    assert caught.value.retry_after == 86_400.0
+    assert backend.sleeps == []
+    assert len(transport.requests) == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_as_a_date_is_read_on_the_backends_clock(
+    step: Any, backend: Any, status: int
+) -> None:
+    """1,800,000,000 seconds after the epoch it is 15 January 2027, 08:00."""
+    date = "Fri, 15 Jan 2027 08:00:09 GMT"
+    client, _ = client_of(backend, [say(status, retry_after=date), say()])
+
+    step(client.get("i1"))
+
+    assert backend.sleeps == [pytest.approx(9.0 + (0.5 if status == 429 else 0.05))]
+
+
+def test_one_deadline_covers_all_attempts(step: Any, backend: Any) -> None:
+    """A wait that would reach it is not begun, and the real failure goes up."""
+    client, transport = client_of(backend, lambda _: say(429, retry_after="2"), deadline=4.0)
+
+    with pytest.raises(errors.RateLimitedError) as caught:
+        step(client.get("i1"))
+
+    assert backend.sleeps == [2.5]
+    assert len(transport.requests) == 2
+    assert any("the deadline in 1.5 s" in note for note in caught.value.__notes__)
+
+
+def test_a_deadline_that_passed_while_signing_sends_nothing(step: Any, backend: Any) -> None:
+    """A slow token function eats the call's time; the error says that nothing is unclear."""
+
+    async def slow() -> str:
+        await backend.sleep(10.0)
+        return "tok"
+
+    client, transport = client_of(backend, [], deadline=4.0, token=slow)
+
+    with pytest.raises(errors.DeadlineExceededError) as caught:
+        step(client.create(Draft(number="1")))
+
+    assert transport.requests == []
+    assert caught.value.maybe_applied is False
+    assert [each.outcome for each in caught.value.attempts] == [Outcome.NOT_SENT]
+
+
+def test_what_cannot_be_is_refused_before_anything_is_sent(step: Any, backend: Any) -> None:
+    """Missing and unknown fields, and missing operations."""
+    provider = Provider(
+        name="pocket",
+        dialects=(PocketDialect(attrs.evolve(CAPABILITIES, features=frozenset())),),
+    )
+    client, transport = client_of(backend)
+    bare, _ = client_of(backend, provider=provider)
+
+    with pytest.raises(errors.InvalidInputError, match="number: pocket needs it in a draft"):
+        step(client.create(Draft()))
+    for name, (call, *_rest) in OPERATIONS.items():
+        with pytest.raises(errors.UnsupportedError) as caught:
+            step(call(bare))
+        assert caught.value.feature == name
+    with pytest.raises(errors.UnsupportedError):
+        bare.list()
+    assert transport.requests == []
+
+
+def test_a_lock_is_checked_against_the_callers_copy(step: Any, backend: Any) -> None:
+    """With ``base`` a locked field is refused before anything is sent."""
+    client, transport = client_of(backend)
+    base = InvoiceSummary(id="i1", status=Status("FINALIZED"))
+
+    with pytest.raises(errors.LockedError) as caught:
+        step(client.update("i1", Changes(number="2"), base=base))
+
+    assert (caught.value.locked, caught.value.still_open) == (("number",), ("paid_at",))
+    assert transport.requests == []
+
+
+@pytest.mark.parametrize("status", [400, 403, 409])
+def test_a_refused_change_is_explained_by_the_lock(step: Any, backend: Any, status: int) -> None:
+    """After a refusal the invoice is read, and its status says why."""
+    seen = say(200, '{"id": "i1", "status": "FINALIZED"}')
+    client, transport = client_of(backend, [say(status), seen])
+
+    with pytest.raises(errors.LockedError) as caught:
+        step(client.update("i1", Changes(number="2")))
+
+    assert caught.value.exchange is not None
+    assert caught.value.exchange.status == status
+    assert isinstance(caught.value.__cause__, errors.ProviderError)
+    assert [request.method for request in transport.requests] == ["PATCH", "GET"]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [say(200, '{"id": "i1", "status": "DRAFT"}'), say(200, '{"id": "i1"}'), say(404)],
+    ids=["open", "no-status", "unreadable"],
+)
+def test_a_refusal_without_a_lock_stays_what_it_is(step: Any, backend: Any, seen: Any) -> None:
+    """The look at the invoice never replaces the provider's own words."""
+    client, _ = client_of(backend, [say(409), seen])
+
+    with pytest.raises(errors.ConflictError):
+        step(client.update("i1", Changes(number="2")))
+
+
+def test_a_lock_named_by_the_provider_is_a_refusal(step: Any, backend: Any) -> None:
+    """A dialect that reads a lock from the answer does not make the write unclear."""
+
+    class Locking(PocketDialect):
+        def check(self, request: Any, response: Any) -> None:
+            raise errors.LockedError(
+                provider="pocket", invoice_id="i1", status="VOID", locked=["number"],
+                still_open=[], exchange=Exchange.of(request, response),
+            )  # fmt: skip
+
+    provider = attrs.evolve(POCKET, dialects=(Locking(),))
+    client, _ = client_of(backend, [say(409)], provider=provider)
+
+    with pytest.raises(errors.LockedError) as caught:
+        step(client.finalize("i1"))
+
+    attempt = caught.value.attempts[0]
+    assert (attempt.outcome, attempt.status) == (Outcome.REJECTED, 409)
+
+
+def test_the_events_of_a_call_tell_its_story(step: Any, backend: Any) -> None:
+    """Every attempt, wait and end, in order, with the backend's times."""
+    seen: list[Any] = []
+    client, _ = client_of(backend, [say(503), say()], observers=[seen.append])
+
+    step(client.get("i1"))
+
+    assert [type(event) for event in seen] == [
+        CallStarted, AttemptStarted, AttemptEnded, RetryPlanned, AttemptStarted, AttemptEnded,
+        CallEnded,
+    ]  # fmt: skip
+    assert {event.call for event in seen} == {1}
+    assert [event.at_s for event in seen] == [1000.0] * 4 + [1000.05] * 3
+    assert seen[0].operation == "get"
+    assert seen[1].route == "/invoices/i1"
+    first, second = seen[2].attempt, seen[5].attempt
+    assert (first.number, first.outcome, first.status, first.error, first.waited_s) == (
+        1, Outcome.UNKNOWN, 503, "ServerError", 0.0,
+    )  # fmt: skip
+    assert (second.number, second.outcome, second.status, second.error, second.waited_s) == (
+        2, Outcome.COMMITTED, 200, None, 0.05,
+    )  # fmt: skip
+    assert (first.why, second.why) == ("the first attempt", "unknown may pass")
+    assert seen[3].wait_s == 0.05
+    assert (seen[6].outcome, seen[6].error) == (Outcome.COMMITTED, None)
+
+
+def test_each_request_of_a_conversation_counts_anew(step: Any, backend: Any) -> None:
+    """The wait before the first request is not charged to the second."""
+    seen: list[Any] = []
+    client, _ = client_of(backend, [say(503), say(), say()], observers=[seen.append])
+
+    step(client.void("i1"))
+
+    ends = [event.attempt for event in seen if isinstance(event, AttemptEnded)]
+    assert [(end.number, end.waited_s, end.why) for end in ends] == [
+        (1, 0.0, "the first attempt"), (2, 0.05, "unknown may pass"), (1, 0.0, "the first attempt"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answers", "outcome", "error"),
+    [
+        ([say(503)], Outcome.UNKNOWN, "OutcomeUnknown"),
+        ([say(422)], Outcome.REJECTED, "InvalidRequestError"),
+        ([say(200, "{}")], Outcome.UNKNOWN, "OutcomeUnknown"),
+        (
+            [errors.NotConnectedError("x", evidence=UNSENT)] * 4,
+            Outcome.NOT_SENT,
+            "NotConnectedError",
+        ),
+        ([say(429)] * 4, Outcome.NOT_APPLIED, "RateLimitedError"),
+        ([], Outcome.NOT_SENT, "ConfigurationError"),
+        ([KeyboardInterrupt()], Outcome.UNKNOWN, "KeyboardInterrupt"),
+    ],
+    ids=["unclear", "refused", "no-id", "unsent", "limited", "script-over", "interrupted"],
+)
+def test_every_call_that_began_ends(
+    step: Any, backend: Any, answers: list[Any], outcome: Outcome, error: str
+) -> None:
+    """An observer that opens something for a call can rely on closing it."""
+    seen: list[Any] = []
+    script = iter(answers)
+
+    def answer(_: object) -> Any:
+        given = next(script, None)
+        if given is None:
+            raise errors.ConfigurationError("the script is over")
+        if isinstance(given, KeyboardInterrupt):
+            raise given
+        return given
+
+    client, _ = client_of(backend, answer, observers=[seen.append])
+
+    with pytest.raises(BaseException):  # noqa: B017 - which one is asked below
+        step(client.create(Draft(number="1")))
+
+    assert (type(seen[-1]), seen[-1].outcome, seen[-1].error) == (CallEnded, outcome, error)
+
+
+def test_a_call_refused_locally_has_no_story(step: Any, backend: Any) -> None:
+    """Nothing began, so nothing is told."""
+    seen: list[Any] = []
+    client, _ = client_of(backend, observers=[seen.append])
+
+    with pytest.raises(errors.InvalidInputError):
+        step(client.create(Draft()))
+
+    assert seen == []
+
+
+def test_a_faulty_observer_disturbs_nobody(
+    step: Any, backend: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A write that succeeded stays a success; the listener's fault is logged."""
+    seen: list[Any] = []
+
+    def faulty(event: object) -> None:
+        raise RuntimeError("the observer broke")
+
+    client, _ = client_of(backend, [say()], observers=[faulty, seen.append])
+
+    assert step(client.create(Draft(number="1"))) == Invoice(id="i1")
+    assert len(seen) == 4
+    assert {record.name for record in caplog.records} == {"billingual"}
+    assert len(caplog.records) == 4
+
+
+def test_a_conversation_is_always_closed(step: Any, backend: Any) -> None:
+    """Whether it ends well or not, the dialect's generator is not left hanging."""
+    closed: list[str] = []
+
+    class Watched(PocketDialect):
+        def get(self, invoice_id: str) -> Any:
+            try:
+                return (yield from super().get(invoice_id))
+            finally:
+                closed.append(invoice_id)
+
+    provider = attrs.evolve(POCKET, dialects=(Watched(),))
+    client, _ = client_of(backend, [say(), say(404), say(200, "x")], provider=provider)
+
+    step(client.get("good"))
+    for each in ("missing", "garbled"):
+        with pytest.raises(errors.ProviderError):
+            step(client.get(each))
+    client.preview.get("preview")
+
+    assert closed == ["good", "missing", "garbled", "preview"]
+
+
+@pytest.fixture
+async def on_a_loop(never_blocking: None) -> None:
+    """Watch for blocking calls on asyncio."""
+
+
+@pytest.mark.anyio
+async def test_calls_of_many_tasks_do_not_mix(on_a_loop: None) -> None:
+    """Fifty tasks share one client; each gets its own invoice although all are tried again."""
+    asked: dict[str, int] = {}
+
+    def answer(request: Any) -> Any:
+        asked[request.url] = asked.get(request.url, 0) + 1
+        name = request.url.rpartition("/")[2]
+        return say(503) if asked[request.url] < 3 else say(200, f'{{"id": "{name}"}}')
+
+    client, transport = client_of(
+        None, answer, retry=Retry(base_s=0.0), budget=RetryBudget(capacity=2000)
+    )
+    got: dict[str, str] = {}
+
+    async def fetch(name: str) -> None:
+        got[name] = (await client.get(name)).id
+
+    async with client, anyio.create_task_group() as group:
+        for number in range(50):
+            group.start_soon(fetch, f"i{number}")
+
+    assert got == {f"i{n}": f"i{n}" for n in range(50)}
+    assert len(transport.requests) == 150
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_call_ends_as_cancelled() -> None:
+    """Cancellation passes through, no retry swallows it, and the client works afterwards."""
+    seen: list[Any] = []
+
+    class Slow:
+        calls = 0
+
+        async def send(self, request: Any, bounds: Any) -> Any:
+            self.calls += 1
+            if self.calls == 1:
+                scope.cancel()
+                await anyio.sleep_forever()
+            return say()
+
+        async def aclose(self) -> None: ...
+
+        def account(self, provider: str) -> None: ...
+
+    client = AsyncClient(POCKET, transport=Slow(), observers=[seen.append])
+    with anyio.CancelScope() as scope:
+        await client.create(Draft(number="1"))
+
+    assert scope.cancelled_caught
+    assert (type(seen[-1]), seen[-1].outcome) == (CallEnded, Outcome.UNKNOWN)
+    assert await client.get("i1") == Invoice(id="i1")

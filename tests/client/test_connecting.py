@@ -1,0 +1,441 @@
+"""From what a caller names to a client: names, tokens, addresses, scopes, siblings, closing."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from typing import Any
+
+import attrs
+import pytest
+from pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
+
+from billingual import (
+    AsyncClient,
+    Draft,
+    Invoice,
+    MemoryTransport,
+    Provider,
+    Timeouts,
+    errors,
+)
+from billingual._config.build import provider_named
+from billingual.auth import BearerAuth, Secret, checked_base_url
+from billingual.plugins import DIALECTS, POLICIES, PROVIDERS, TRANSPORTS, Registry
+from billingual.retry.policy import Retry
+
+CANARY = "canary-ab12cd"
+
+
+class Owned(MemoryTransport):
+    """Remember whether it was closed."""
+
+    closed = 0
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+def test_a_token_function_is_asked_for_each_attempt(step: Any, backend: Any) -> None:
+    """A token that was refreshed between two attempts is the one that is sent."""
+    tokens = iter(["t1", "t2"])
+    client, transport = client_of(backend, [say(503), say()], token=lambda: next(tokens))
+
+    step(client.get("i1"))
+
+    sent = [request.headers.get("authorization") for request in transport.requests]
+    assert sent == ["Bearer t1", "Bearer t2"]
+
+
+def test_a_token_function_may_be_async(step: Any, backend: Any) -> None:
+    """It may await what it likes."""
+
+    async def token() -> str:
+        await backend.sleep(0.0)
+        return "t1"
+
+    client, transport = client_of(backend, [say()], token=token)
+
+    step(client.get("i1"))
+
+    assert transport.requests[0].headers.get("authorization") == "Bearer t1"
+
+
+def test_without_a_token_nothing_is_signed(step: Any, backend: Any) -> None:
+    """No empty header goes out."""
+    client, transport = client_of(backend, [say()])
+
+    step(client.get("i1"))
+
+    assert "authorization" not in transport.requests[0].headers
+
+
+BAD_TOKENS = [
+    "", " ", f"{CANARY}\n", f"{CANARY}\r\nX-Evil: 1", f" {CANARY}", f"{CANARY} x", f"{CANARY}ü",
+    f"{CANARY}\x00", f"{CANARY}\x7f", f"{CANARY}\u200b", CANARY.encode(), 5, ["x"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("token", BAD_TOKENS, ids=ascii)
+def test_a_bad_token_is_refused_at_once_and_not_shown(backend: Any, token: Any) -> None:
+    """An HTTP library would print it whole in its exception."""
+    with pytest.raises(errors.ConfigurationError, match="token") as caught:
+        client_of(backend, token=token)
+
+    assert CANARY not in f"{caught.value!r} {vars(caught.value)}"
+
+
+@pytest.mark.parametrize("token", [*BAD_TOKENS, None], ids=ascii)
+def test_a_bad_token_from_a_function_sends_nothing(step: Any, backend: Any, token: Any) -> None:
+    """It is refused when it comes, and the call is not tried again."""
+    client, transport = client_of(backend, [say()], token=lambda: token)
+
+    with pytest.raises(errors.ConfigurationError, match="token") as caught:
+        step(client.create(Draft(number="1")))
+
+    assert CANARY not in f"{caught.value!r} {vars(caught.value)}"
+    assert transport.requests == []
+
+
+def test_credentials_hide_themselves() -> None:
+    """Not in text, not in a pickle, not in a dump of the settings."""
+    for hidden in (Secret(CANARY), BearerAuth(CANARY)):
+        assert CANARY not in f"{hidden} {hidden!r}"
+        with pytest.raises(TypeError):
+            pickle.dumps(hidden)
+    client = AsyncClient(POCKET, token=CANARY, transport=MemoryTransport())
+    settings = client._settings
+    assert CANARY not in repr(attrs.asdict(settings))
+    assert CANARY not in f"{client!r} {settings!r} {client._context!r} {client.preview!r}"
+    with pytest.raises(TypeError):
+        pickle.dumps(settings)
+    with pytest.raises((TypeError, AttributeError)):
+        pickle.dumps(client)
+
+
+@pytest.mark.parametrize(
+    ("url", "base"),
+    [
+        ("https://host", "https://host"),
+        ("https://host/", "https://host"),
+        ("https://host/base/", "https://host/base"),
+        ("https://host:8443/base", "https://host:8443/base"),
+        ("https://[2001:db8::1]", "https://[2001:db8::1]"),
+        ("HTTPS://Host", "HTTPS://Host"),
+        ("http://localhost:8000", "http://localhost:8000"),
+        ("http://exante.localhost", "http://exante.localhost"),
+        ("http://127.0.0.1", "http://127.0.0.1"),
+        ("http://127.9.9.9", "http://127.9.9.9"),
+        ("http://[::1]:80", "http://[::1]:80"),
+    ],
+)
+def test_a_good_base_url_is_taken(url: str, base: str) -> None:
+    """Plain ``https``, or ``http`` that stays on this machine; the last slash goes."""
+    assert checked_base_url(url) == base
+
+
+@pytest.mark.parametrize(
+    ("url", "word"),
+    [
+        ("", "https://"),
+        ("host", "https://"),
+        ("//host", "https://"),
+        ("ftp://host", "https://"),
+        ("file:///etc/passwd", "https://"),
+        ("https://", "https://"),
+        ("https:///path", "https://"),
+        ("javascript:alert(1)", "https://"),
+        (None, "is no text"),
+        (b"https://host", "is no text"),
+        (5, "is no text"),
+        ("https://user:canary-ab12cd@host", "user name"),
+        ("https://@host", "user name"),
+        ("https://host?token=canary-ab12cd", "query"),
+        ("https://host?", "query"),
+        ("https://host#f", "fragment"),
+        ("https://host#", "fragment"),
+        ("https://good.example\\@evil.example", "user name"),
+        ("https://host:99999", "cannot be read"),
+        ("https://host:port", "cannot be read"),
+        ("https://[::1", "cannot be read"),
+        ("https://ho st", "space"),
+        ("https://host/a\nb", "space"),
+        ("https://höst", "ASCII"),
+        ("http://host", "unencrypted"),
+        ("http://127.0.0.1.evil.example", "unencrypted"),
+        ("http://localhost.evil.example", "unencrypted"),
+        ("http://10.0.0.1", "unencrypted"),
+        ("http://0.0.0.0", "unencrypted"),
+    ],
+    ids=ascii,
+)
+def test_a_bad_base_url_is_refused(url: Any, word: str) -> None:
+    """A token is not sent in the clear, nor to an address that can be read in two ways."""
+    with pytest.raises(errors.ConfigurationError, match=word) as caught:
+        checked_base_url(url)
+
+    assert CANARY not in str(caught.value)
+
+
+def test_plain_http_needs_a_word_of_the_caller(backend: Any) -> None:
+    """With it, any host is taken."""
+    assert checked_base_url("http://host", allow_insecure=True) == "http://host"
+    with pytest.raises(errors.ConfigurationError, match="unencrypted"):
+        client_of(backend, base_url="http://host")
+    client_of(backend, base_url="http://host", allow_insecure=True)
+
+
+@pytest.mark.parametrize("base_url", ["", " "])
+def test_an_empty_base_url_is_no_base_url(backend: Any, base_url: str) -> None:
+    """A variable that was not set does not quietly lead to somebody else's address."""
+    with pytest.raises(errors.ConfigurationError, match="base URL"):
+        client_of(backend, base_url=base_url)
+
+
+class Nowhere(MemoryTransport):
+    """A transport that brings no account along, as one on a network does."""
+
+    def account(self, provider: str) -> None:  # type: ignore[override]
+        return None
+
+
+def test_a_provider_without_an_address_needs_one() -> None:
+    """The error says both ways out."""
+    provider = Provider(name="pocket", dialects=(PocketDialect(),), needs_token=False)
+
+    with pytest.raises(errors.ConfigurationError, match=r"base_url=.*transport='sandbox'"):
+        AsyncClient(provider, transport=Nowhere())
+    AsyncClient(provider, transport=Nowhere(), base_url="https://here.example")
+
+
+def test_a_provider_that_needs_a_token_needs_one() -> None:
+    """It is asked for at construction, not at the first 401."""
+    provider = attrs.evolve(POCKET, needs_token=True)
+
+    with pytest.raises(errors.ConfigurationError, match="token="):
+        AsyncClient(provider, transport=Nowhere())
+    AsyncClient(provider, transport=Nowhere(), token="t")
+
+
+@pytest.mark.parametrize("scope", ["tenant", "organization"])
+def test_a_scope_the_provider_does_not_have_is_refused(backend: Any, scope: str) -> None:
+    """It would be ignored, and everybody's invoices listed."""
+    other = attrs.evolve(CAPABILITIES, scope=frozenset({scope}))
+    provider = attrs.evolve(POCKET, dialects=(PocketDialect(other),))
+
+    with pytest.raises(errors.ConfigurationError, match=f"no {scope}s"):
+        client_of(backend, **{scope: "x"})
+    client, _ = client_of(backend, provider=provider, **{scope: "x"})
+    assert getattr(client._context.dialects[0].scope, scope) == "x"
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "word"),
+    [
+        ({"provider": "exnate"}, errors.UnknownNameError, "exante, katsu, kukkingu"),
+        ({"provider": 5}, errors.UnknownNameError, "provider"),
+        ({"retry": "standrad"}, errors.UnknownNameError, "breaker, none, patient, standard"),
+        ({"retry": 3}, errors.ConfigurationError, "no policy"),
+        ({"retry": None}, errors.ConfigurationError, "no policy"),
+        ({"timeout": 0}, errors.ConfigurationError, "timeout=0"),
+        ({"timeout": -1}, errors.ConfigurationError, "timeout=-1"),
+        ({"timeout": None}, errors.ConfigurationError, "no wait is endless"),
+        ({"timeout": float("inf")}, errors.ConfigurationError, "no wait is endless"),
+        ({"timeout": float("nan")}, errors.ConfigurationError, "timeout"),
+        ({"timeout": "5"}, errors.ConfigurationError, "timeout"),
+        ({"timeout": True}, errors.ConfigurationError, "timeout"),
+        ({"timeout": Timeouts(read=0)}, errors.ConfigurationError, "timeout.read"),
+        ({"deadline": 0}, errors.ConfigurationError, "deadline"),
+        ({"deadline": "5"}, errors.ConfigurationError, "deadline"),
+        ({"limiter": 0}, errors.ConfigurationError, "Limiter"),
+        ({"limiter": "slow"}, errors.ConfigurationError, "limiter"),
+        ({"limiter": float("nan")}, errors.ConfigurationError, "Limiter"),
+        ({"limiter": True}, errors.ConfigurationError, "Limiter"),
+        ({"budget": 500}, errors.ConfigurationError, "RetryBudget"),
+        ({"deadline": float("inf")}, errors.ConfigurationError, "deadline"),
+        ({"provider": Provider(name="p", dialects=())}, errors.ConfigurationError, "one dialect"),
+        ({"provider": Provider(name="p", dialects=("x",))}, errors.UnknownNameError, "dialect"),
+    ],
+    ids=repr,
+)
+def test_an_option_that_cannot_be_used_is_refused(
+    backend: Any, options: dict[str, Any], kind: type[Exception], word: str
+) -> None:
+    """At construction, by name, with what there is instead."""
+    with pytest.raises(kind, match=word):
+        client_of(backend, **options)
+
+
+@pytest.mark.parametrize("transport", ["htpx", None, 5])
+def test_a_transport_that_is_none_is_refused(transport: Any) -> None:
+    """A misspelt name lists the names there are."""
+    with pytest.raises(
+        errors.ConfigurationError, match=r"aiohttp, httpx, .*sandbox, urllib3|neither"
+    ):
+        AsyncClient(POCKET, transport=transport)
+
+
+def test_a_transport_is_a_name_an_object_or_what_makes_one(backend: Any) -> None:
+    """A class counts as a function that makes one."""
+
+    class Made(Owned):
+        def __init__(self, options: Any) -> None:
+            super().__init__()
+            self.options = options
+
+    by_class = AsyncClient(POCKET, transport=Made, backend=backend)
+    by_function = AsyncClient(POCKET, transport=lambda o: Made(o), backend=backend)  # noqa: PLW0108
+    by_name = AsyncClient(POCKET, transport="memory", backend=backend)
+    by_object = AsyncClient(POCKET, transport=Owned(), backend=backend)
+
+    owned = [each._context.wire.owned for each in (by_class, by_function, by_name, by_object)]
+    assert owned == [True, True, True, False]
+    assert by_class._context.wire.transport.options.backend is backend
+
+
+def test_closing_closes_what_the_client_made_and_nothing_else(step: Any, backend: Any) -> None:
+    """A transport that the caller gave stays the caller's to close."""
+    made, given = Owned(), Owned()
+    owner = AsyncClient(POCKET, transport=lambda _: made, backend=backend)
+    borrower = AsyncClient(POCKET, transport=given, backend=backend)
+
+    async def use() -> None:
+        async with owner, borrower:
+            pass
+        await owner.aclose()
+
+    step(use())
+
+    assert (made.closed, given.closed) == (2, 0)
+
+
+@pytest.mark.parametrize("name", ["get", "create"])
+def test_a_closed_client_sends_nothing(step: Any, backend: Any, name: str) -> None:
+    """A write on it is refused, not unclear."""
+    client, transport = client_of(backend, [say()])
+    step(client.aclose())
+
+    with pytest.raises(errors.ClosedError):
+        step(client.get("i") if name == "get" else client.create(Draft(number="1")))
+
+    assert transport.requests == []
+
+
+def test_siblings_share_the_wire(step: Any, backend: Any) -> None:
+    """Closing a sibling closes nothing; closing the first client closes all."""
+    made = Owned(lambda _: say())
+    first = AsyncClient(POCKET, transport=lambda _: made, backend=backend, token="t1")
+    sibling = first.with_options(token="t2", deadline=5.0, retry="none")
+    cousin = sibling.with_options(token=None)
+
+    async def use() -> None:
+        for client in (first, sibling, cousin):
+            assert await client.get("i1") == Invoice(id="i1")
+        async with sibling:
+            pass
+        await first.get("i1")
+        await first.aclose()
+
+    step(use())
+
+    signed = [request.headers.get("authorization") for request in made.requests]
+    assert signed == ["Bearer t1", "Bearer t2", None, "Bearer t1"]
+    assert made.closed == 1
+    with pytest.raises(errors.ClosedError):
+        step(cousin.get("i1"))
+
+
+def test_a_sibling_changes_only_what_it_was_told(backend: Any) -> None:
+    """Everything else stays as it was, also through several generations."""
+    observer = print
+    client, _ = client_of(backend, token="t", observers=[observer], deadline=9.0, timeout=3.0)
+
+    sibling = client.with_options(retry=Retry(attempts=2)).with_options(deadline=1.0)
+
+    same = {"provider", "base_url", "wire", "backend", "timeouts", "observers", "calls"}
+    for name in same:
+        assert getattr(sibling._context, name) == getattr(client._context, name)
+    assert (sibling._context.deadline_s, client._context.deadline_s) == (1.0, 9.0)
+    assert sibling._context.policy == Retry(attempts=2)
+    assert sibling._context.auth is not client._context.auth
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"token": f"{CANARY}\n"}, {"deadline": 0}, {"retry": "x"}, {"timeout": 0}, {"tenant": "t"}],
+    ids=repr,
+)
+def test_a_sibling_is_checked_like_a_client(backend: Any, options: dict[str, Any]) -> None:
+    """What a client would refuse, its sibling refuses."""
+    client, _ = client_of(backend)
+
+    with pytest.raises(errors.ConfigurationError) as caught:
+        client.with_options(**options)
+
+    assert CANARY not in str(caught.value)
+
+
+def test_a_third_party_can_register_what_it_has(step: Any, backend: Any) -> None:
+    """A provider of one's own is a value: dialect objects, address, token or not."""
+    client, transport = client_of(backend, [say()], provider=POCKET)
+
+    assert step(client.get("i1")).id == "i1"
+    assert provider_named(POCKET) is POCKET
+    assert tuple(POCKET.named()) == ("pocket",)
+    assert repr(client) == "AsyncClient('pocket', base_url='https://pocket.example/base')"
+    assert transport.requests[0].url.startswith("https://pocket.example/base/")
+
+
+def test_the_first_dialect_that_has_an_operation_carries_it_out(step: Any, backend: Any) -> None:
+    """Two halves of a provider make one client."""
+    from billingual import Feature  # noqa: PLC0415
+
+    class Half(PocketDialect):
+        def get(self, invoice_id: str) -> Any:
+            invoice = yield from super().get(invoice_id)
+            return attrs.evolve(invoice, number="by the half")
+
+    reader = attrs.evolve(CAPABILITIES, features=frozenset({Feature.GET}), draft=attrs.NOTHING)
+    reader = attrs.evolve(reader, draft=type(CAPABILITIES.draft)())
+    provider = attrs.evolve(POCKET, dialects=(Half(reader), PocketDialect()))
+    client, _ = client_of(backend, lambda _: say(), provider=provider)
+
+    assert step(client.get("i1")).number == "by the half"
+    assert step(client.create(Draft(number="1"))).number is None
+    assert client.capabilities.draft == CAPABILITIES.draft
+    assert client.capabilities.features == CAPABILITIES.features
+
+
+@pytest.mark.parametrize("registry", [DIALECTS, POLICIES, PROVIDERS, TRANSPORTS])
+def test_every_registered_name_loads(registry: Registry) -> None:
+    """And one that is not registered says which are."""
+    names = registry.names()
+
+    assert set(registry.builtin) <= set(names)
+    assert all(registry.load(name) is not None for name in registry.builtin)
+    with pytest.raises(errors.UnknownNameError) as caught:
+        registry.load("no such name")
+    assert caught.value.known == names
+
+
+def test_a_missing_extra_says_what_to_install() -> None:
+    """A part that is known but not installed is another matter than an unknown one."""
+    registry = Registry("gadget", "billingual.gadgets", {"x": "nowhere_at_all:X"}, {"x": "gadgets"})
+    broken = Registry("gadget", "billingual.gadgets", {"x": "billingual.nowhere:X"}, {"x": "g"})
+
+    with pytest.raises(errors.MissingExtraError) as caught:
+        registry.load("x")
+    with pytest.raises(ModuleNotFoundError):
+        broken.load("x")
+
+    assert caught.value.install == 'pip install "billingual[gadgets]"'
+    assert "gadget 'x' needs nowhere_at_all" in str(caught.value)
+
+
+def test_a_client_works_on_one_loop_after_another() -> None:
+    """A client that holds no connection does not mind which loop runs it."""
+    client, _ = client_of(None, lambda _: say())
+
+    got = [asyncio.run(client.get("i1")) for _ in range(2)]
+
+    assert got == [Invoice(id="i1")] * 2

@@ -1,0 +1,149 @@
+"""Lists whose pages lead to one another by cursor: the answer says what to ask for next."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import attrs
+import pytest
+from pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
+
+from billingual import Client, InvoiceSummary, MemoryTransport, Page, Safety, errors
+from billingual.model import Query
+from billingual.wire import Conversation, WireRequest, encode_query
+
+
+class CursorDialect(PocketDialect):
+    """A dialect of a provider that pages by cursor and says whether there is more."""
+
+    def __init__(self, _: Any = None, scope: Any = None) -> None:
+        super().__init__(attrs.evolve(CAPABILITIES, page_limit=2), scope)
+
+    def list_page(self, query: Query) -> Conversation[Page]:
+        asked = [] if query.cursor is None else [("after", query.cursor)]
+        response = yield WireRequest(
+            method="GET",
+            url=f"/invoices{encode_query(asked)}",
+            route="/invoices",
+            safety=Safety.READ,
+        )
+        payload = json.loads(response.body)
+        rows = tuple(InvoiceSummary(id=each) for each in payload["rows"])
+        after = payload.get("after")
+        return Page(items=rows, number=query.page, has_next=payload["more"], next_cursor=after)
+
+
+CURSORS = attrs.evolve(POCKET, dialects=(CursorDialect(),))
+
+
+def page(ids: str, after: str | None = None, *, more: bool | None = None) -> Any:
+    """Make an answer with a row for each letter; *after* leads on."""
+    said = {"rows": list(ids), "after": after, "more": after is not None if more is None else more}
+    return say(200, json.dumps(said))
+
+
+def asked_for(transport: MemoryTransport) -> list[str]:
+    """List what each request asked for."""
+    return [each.url.partition("?")[2] for each in transport.requests]
+
+
+async def ids_of(rows: Any) -> str:
+    """Walk to the end."""
+    return "".join([row.id async for row in rows])
+
+
+@pytest.mark.parametrize(
+    ("pages", "ids", "asked"),
+    [
+        ([page("ab", "b"), page("cd", "d"), page("e")], "abcde", ["", "after=b", "after=d"]),
+        ([page("ab")], "ab", [""]),
+        ([page("")], "", [""]),
+        ([page("ab", "b"), page("")], "ab", ["", "after=b"]),
+        ([page("ab", "b"), page("", "x"), page("c")], "abc", ["", "after=b", "after=x"]),
+        ([page("", "x"), page("", "y"), page("a")], "a", ["", "after=x", "after=y"]),
+        ([page("ab", "b"), page("bc", "c"), page("d")], "abcd", ["", "after=b", "after=c"]),
+        ([page("ab", "b", more=False)], "ab", [""]),
+        ([page("a", "?&=+ é"), page("b")], "ab", ["", "after=%3F%26%3D%2B%20%C3%A9"]),
+    ],
+    ids=[
+        "three-pages", "one-page", "empty", "empty-at-the-end", "empty-in-the-middle",
+        "empty-at-the-start", "row-repeated", "a-cursor-past-the-end", "an-odd-cursor",
+    ],
+)  # fmt: skip
+def test_each_page_is_asked_for_by_the_cursor_of_the_one_before(
+    step: Any, backend: Any, pages: list[Any], ids: str, asked: list[str]
+) -> None:
+    """Order is kept, an empty page is no end, and what says there is no more is the last page."""
+    client, transport = client_of(backend, pages, provider=CURSORS)
+
+    assert ids == step(ids_of(client.list()))
+    assert asked == asked_for(transport)
+
+
+@pytest.mark.parametrize(
+    ("pages", "match"),
+    [
+        ([page("ab", "b"), page("cd", "b")], "back to a page that came before"),
+        ([page("a", "x"), page("b", "y"), page("c", "x")], "back to a page that came before"),
+        ([page("", "x"), page("", "x")], "back to a page that came before"),
+        ([page("ab", "b"), page("ab", "c")], "page 2 repeats the rows"),
+        ([page("a", "x"), page("b", more=True), page("a", "x")], "back to a page that came before"),
+        ([page("", str(n)) for n in range(5)], "the last 5 pages, up to page 5"),
+    ],
+    ids=["at-once", "later", "without-rows", "the-same-rows", "a-cursor-forgotten", "barren"],
+)
+def test_cursors_that_lead_in_a_circle_are_an_error(
+    step: Any, backend: Any, pages: list[Any], match: str
+) -> None:
+    """A list that does not move on is stopped, and nothing more is asked."""
+    client, transport = client_of(backend, pages, provider=CURSORS)
+
+    with pytest.raises(errors.PaginationError, match=match):
+        step(ids_of(client.list()))
+    assert len(pages) == len(transport.requests)
+
+
+def test_a_walk_begins_at_the_first_page(step: Any, backend: Any) -> None:
+    """The cursor belongs to the walk, not to the pager: the next walk has none."""
+    pages = [page("ab", "b"), page("c")]
+    client, transport = client_of(backend, [*pages, *pages], provider=CURSORS)
+    pager = client.list()
+
+    assert ("abc", "abc") == (step(ids_of(pager)), step(ids_of(pager)))
+    assert ["", "after=b", "", "after=b"] == asked_for(transport)
+
+
+def test_a_walk_that_is_left_asks_for_no_more(step: Any, backend: Any) -> None:
+    """Whoever has enough rows leaves the other pages alone."""
+    client, transport = client_of(backend, [page("ab", "b"), page("cd", "d")], provider=CURSORS)
+    pager = client.list()
+    rows = step(pager.collect(limit=3))
+
+    assert ["a", "b", "c"] == [row.id for row in rows]
+    assert (2, False) == (len(transport.requests), pager.report.complete)
+    assert "left before its end" in pager.report.why
+
+
+def test_a_repeated_row_is_counted(step: Any, backend: Any) -> None:
+    """A row that came before is dropped and told, so the scan is not called complete."""
+    client, _ = client_of(backend, [page("ab", "b"), page("bc")], provider=CURSORS)
+    pager = client.list()
+    step(ids_of(pager))
+
+    report = pager.report
+    assert (2, 3, 1, False) == (report.pages, report.rows, report.repeated, report.complete)
+
+
+def test_the_blocking_twin_walks_the_same_way() -> None:
+    """``Client`` asks for the same pages in the same order, and stops at the same circle."""
+    answers = [page("ab", "b"), page("", "x"), page("c"), page("a", "x"), page("b", "x")]
+    transport = MemoryTransport(answers)
+    with Client(CURSORS, transport=transport, base_url="https://pocket.example/base") as client:
+        pager = client.list()
+
+        assert ["a", "b", "c"] == [row.id for row in pager]
+        assert ["", "after=b", "after=x"] == asked_for(transport)
+        with pytest.raises(errors.PaginationError, match="back to a page"):
+            list(pager)
+        assert ["", "after=x"] == asked_for(transport)[3:]

@@ -1,0 +1,219 @@
+"""Parts that others wrote may fail as they like: they never take the end of a write away."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import anyio
+import attrs
+import pytest
+from pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
+
+from billingual import AsyncClient, Draft, Feature, Outcome, Retry, errors
+from billingual.abc import Decision
+from billingual.events import CallEnded
+from billingual.outcomes import Evidence, Safety
+from billingual.wire import Conversation
+
+DRAFT = Draft(number="1")
+LOST = errors.ConnectionLostError("lost.", evidence=Evidence(connected=True, request_complete=True))
+ENDS = {Feature.FINALIZE: frozenset({"FINALIZED"})}
+
+
+class Noting(Retry):
+    """A policy whose note() fails."""
+
+    def note(self, error: Any, now: float) -> None:
+        raise ValueError("a policy's own fault")
+
+
+class Saying:
+    """A policy that says what it was told to say."""
+
+    def __init__(self, decision: Any) -> None:
+        self.decision = decision
+
+    def decide(self, *_: Any, **__: Any) -> Any:
+        return self.decision
+
+
+class FailingToken:
+    """A token function that fails from the n-th time on."""
+
+    def __init__(self, good: int) -> None:
+        self.good = good
+
+    def __call__(self) -> str:
+        self.good -= 1
+        if self.good < 0:
+            raise LookupError("the vault is shut")
+        return "a-token-of-some-length"
+
+
+class KeyedDialect(PocketDialect):
+    """A provider that takes keys, so that an unclear create is sent again."""
+
+    def __init__(self, _: Any = None, scope: Any = None) -> None:
+        super().__init__(attrs.evolve(CAPABILITIES, takes_keys=True), scope)
+
+    def create(self, draft: Draft) -> Conversation[Any]:
+        plain = super().create(draft)
+        response = yield attrs.evolve(next(plain), safety=Safety.KEYED, key_header="Key")
+        try:
+            plain.send(response)
+        except StopIteration as done:
+            return done.value
+
+
+KEYED = attrs.evolve(POCKET, dialects=(KeyedDialect(),))
+KNOWING = attrs.evolve(POCKET, dialects=(PocketDialect(attrs.evolve(CAPABILITIES, ends=ENDS)),))
+
+
+@pytest.mark.parametrize("answer", [say(), LOST], ids=["done", "unclear"])
+def test_a_note_that_fails_changes_no_end(step: Any, backend: Any, answer: Any) -> None:
+    """What was done is done, and what is unclear stays so."""
+    client, _ = client_of(backend, [answer], retry=Noting())
+
+    if answer is LOST:
+        with pytest.raises(errors.OutcomeUnknown):
+            step(client.create(DRAFT))
+    else:
+        assert "i1" == step(client.create(DRAFT)).id
+
+
+def test_a_token_function_that_fails_while_settling_leaves_the_end_unclear(
+    step: Any, backend: Any
+) -> None:
+    """The read that would settle a finalize is a help, and its failure no answer."""
+    client, _ = client_of(backend, [LOST], provider=KNOWING, token=FailingToken(1))
+
+    with pytest.raises(errors.OutcomeUnknown):
+        step(client.finalize("i1"))
+
+
+def test_a_token_function_that_fails_between_attempts_leaves_a_keyed_write_unclear(
+    step: Any, backend: Any
+) -> None:
+    """The first attempt may have been acted on, whatever keeps the second from going out."""
+    client, transport = client_of(backend, [LOST], provider=KEYED, token=FailingToken(1))
+
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        step(client.create(DRAFT))
+    assert LookupError is type(caught.value.__cause__)
+    assert 1 == len(transport.requests)
+
+
+def test_a_token_function_that_fails_at_once_is_the_callers_own(step: Any, backend: Any) -> None:
+    """Nothing was sent, so its error goes up as it is."""
+    client, transport = client_of(backend, [], token=FailingToken(0))
+
+    with pytest.raises(LookupError, match="the vault is shut"):
+        step(client.create(DRAFT))
+    assert [] == transport.requests
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        None, 3, "again", Decision(wait_s=-1.0, why="back"), Decision(wait_s=float("nan"), why=""),
+        Decision(wait_s=float("inf"), why="never"), Decision(wait_s=1.0, why="at the deadline"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_decision_that_cannot_be_carried_out_stops_the_call(
+    step: Any, backend: Any, decision: Any
+) -> None:
+    """No policy, whoever wrote it, sleeps past the deadline or crashes the call."""
+    client, transport = client_of(backend, lambda _: say(503), retry=Saying(decision), deadline=1.0)
+
+    with pytest.raises(errors.ServerError) as caught:
+        step(client.get("i1"))
+
+    assert 1 == len(transport.requests)
+    assert [] == backend.sleeps
+    assert caught.value.stopped.startswith("the retry policy")
+
+
+def test_an_observers_fault_is_logged_without_the_payload(
+    step: Any, backend: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A log is no place for invoices."""
+
+    def faulty(event: Any) -> None:
+        raise KeyError("oops")
+
+    canary = "canary-51c0de"
+    client, _ = client_of(backend, [say(200, f'{{"id": "{canary}"}}')], observers=[faulty])
+    with caplog.at_level(logging.DEBUG):
+        assert canary == step(client.get(canary)).id
+
+    assert "an observer raised; it was ignored" in caplog.text
+    assert canary not in "".join(
+        each.getMessage() + str(each.exc_info and each.exc_info[1].__context__)
+        for each in caplog.records
+        if each.name == "billingual"
+    )
+
+
+def test_an_interrupt_while_an_answer_is_read_is_no_proof_that_nothing_was_sent(
+    step: Any, backend: Any
+) -> None:
+    """The answer had come, so the provider had acted or not; nobody has read which."""
+
+    class Interrupted(PocketDialect):
+        def create(self, draft: Draft) -> Conversation[Any]:
+            yield next(super().create(draft))
+            raise KeyboardInterrupt
+
+    seen: list[Any] = []
+    provider = attrs.evolve(POCKET, dialects=(Interrupted(),))
+    client, _ = client_of(backend, [say()], provider=provider, observers=[seen.append])
+
+    with pytest.raises(KeyboardInterrupt):
+        step(client.create(DRAFT))
+    assert [Outcome.UNKNOWN] == [each.outcome for each in seen if isinstance(each, CallEnded)]
+
+
+@pytest.mark.anyio
+async def test_a_client_left_under_cancellation_is_closed(anyio_backend: str) -> None:
+    """Whoever gives up waiting leaves no connection open."""
+    begun = ended = 0
+    all_ended = anyio.Event()
+
+    async def serve(stream: anyio.abc.SocketStream) -> None:
+        nonlocal begun, ended
+        begun += 1
+        async with stream:
+            try:
+                while True:
+                    await stream.receive()
+                    await anyio.sleep(0.02)
+                    await stream.send(b"HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\n{}")
+            except (anyio.EndOfStream, anyio.BrokenResourceError):
+                ended += 1
+                if ended == 6:
+                    all_ended.set()
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610 - no database here
+    async with listener, anyio.create_task_group() as server:
+        server.start_soon(listener.serve, serve)
+        with anyio.move_on_after(0.3):
+            async with AsyncClient(
+                "exante", base_url=f"http://127.0.0.1:{port}", token="t", retry="none"
+            ) as client:
+
+                async def ask() -> None:
+                    with pytest.raises(errors.NotFoundError):
+                        await client.get("550e8400-e29b-41d4-a716-446655440000")
+
+                async with anyio.create_task_group() as tasks:
+                    for _ in range(6):
+                        tasks.start_soon(ask)
+                await anyio.sleep_forever()
+        with anyio.fail_after(5):
+            await all_ended.wait()
+        server.cancel_scope.cancel()
+
+    assert 6 == begun == ended

@@ -1,0 +1,285 @@
+"""Lists that are longer than one answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pocket import client_of, say
+
+from billingual import AsyncClient, Filter, Sort, errors
+from billingual.events import CallStarted
+
+
+def page(*ids: str, **about: Any) -> Any:
+    """Make an answer with rows."""
+    return say(200, json.dumps({"rows": list(ids), **about}))
+
+
+def listing(backend: Any, *pages: Any, **options: Any) -> tuple[AsyncClient, Any]:
+    """Make a client whose list has *pages*."""
+    return client_of(backend, list(pages), **options)
+
+
+async def ids_of(rows: Any) -> list[str]:
+    """Walk to the end."""
+    return [row.id async for row in rows]
+
+
+def test_nothing_is_requested_before_the_first_row(step: Any, backend: Any) -> None:
+    """Making a pager costs nothing."""
+    client, transport = listing(backend, page("a"))
+
+    pager = client.list(Filter(status="PAID"), sort="-due_at", page_size=2)
+    iterator = aiter(pager)
+    pager.pages()
+
+    assert transport.requests == []
+    assert step(anext(iterator)).id == "a"
+    assert len(transport.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("pages", "ids", "requests"),
+    [
+        ([page("a", "b", total_pages=2), page("c", total_pages=2)], "abc", 2),
+        ([page("a", "b"), page("c"), page()], "abc", 3),
+        ([page()], "", 1),
+        ([page(is_whole=True)], "", 1),
+        ([page("a", is_whole=True)], "a", 1),
+        ([page("a", total_items=1)], "a", 1),
+        ([page("a", total_pages=3), page(total_pages=3), page("b", total_pages=3)], "ab", 3),
+        ([page("a", "b", total_pages=2), page("b", "c", total_pages=2)], "abc", 2),
+        ([page("a", "a", total_pages=1)], "a", 1),
+        ([page(total_pages=0)], "", 1),
+        ([page("a", total_pages=3), page("b", total_pages=2)], "ab", 2),
+    ],
+    ids=[
+        "counted", "uncounted", "empty", "whole-and-empty", "whole", "counted-rows",
+        "empty-page-between", "row-repeated", "row-twice", "no-pages", "shrinking",
+    ],
+)  # fmt: skip
+def test_a_list_is_walked_to_its_end(
+    step: Any, backend: Any, pages: list[Any], ids: str, requests: int
+) -> None:
+    """An empty page is not the end while there are more; a row is handed out once."""
+    client, transport = listing(backend, *pages)
+
+    assert step(ids_of(client.list())) == list(ids)
+    assert len(transport.requests) == requests
+    assert [request.url[-1] for request in transport.requests] == [
+        str(n + 1) for n in range(requests)
+    ]
+
+
+def test_a_page_that_comes_twice_is_an_error(step: Any, backend: Any) -> None:
+    """A provider that does not move on would be followed for ever."""
+    client, transport = client_of(backend, lambda _: page("a", "b", total_pages=9))
+
+    with pytest.raises(errors.PaginationError, match="page 2 repeats"):
+        step(ids_of(client.list()))
+
+    assert len(transport.requests) == 2
+
+
+def test_pages_that_bring_nothing_new_are_not_followed_for_ever(step: Any, backend: Any) -> None:
+    """Repeats that alternate, and empty pages without end, are stopped after five in a row."""
+    repeats, _ = client_of(
+        backend,
+        lambda request: page("ab"[int(request.url.rpartition("=")[2]) % 2], total_pages=10**6),
+    )
+    empties, transport = client_of(
+        backend,
+        lambda request: page(total_pages=int(request.url.rpartition("=")[2]) + 1),
+    )
+
+    with pytest.raises(errors.PaginationError, match="the last 5 pages, up to page 7"):
+        step(ids_of(repeats.list()))
+    with pytest.raises(errors.PaginationError, match="brought no new row"):
+        step(empties.list().first())
+
+    assert len(transport.requests) == 5
+
+
+def test_a_gap_of_empty_pages_is_passed_over(step: Any, backend: Any) -> None:
+    """A few pages without a new row are no end, and neither is a gap that reaches the last page."""
+    gap = [page(total_pages=11)] * 4
+    client, _ = listing(
+        backend,
+        page("a", total_pages=11),
+        *gap,
+        page("b", total_pages=11),
+        *gap,
+        page(total_pages=11),
+    )
+
+    assert step(ids_of(client.list())) == ["a", "b"]
+
+
+def test_the_report_says_what_was_seen(step: Any, backend: Any) -> None:
+    """Drift shows up as repeated rows, and several pages are never proof of all."""
+    client, _ = listing(
+        backend, page("a", "b", total_pages=2, total_items=3), page("b", "c", total_pages=2)
+    )
+    pager = client.list()
+    before = pager.report
+
+    step(ids_of(pager))
+
+    report = pager.report
+    assert (before.pages, before.complete, before.why) == (
+        0, False, "nothing was read yet",
+    )  # fmt: skip
+    assert (report.pages, report.rows, report.repeated, report.total_items, report.complete) == (
+        2, 3, 1, None, False,
+    )  # fmt: skip
+    assert "several pages" in report.why
+
+
+@pytest.mark.parametrize(
+    ("answer", "complete"),
+    [
+        (page("a", "b", is_whole=True), True),
+        (page("a", "b", total_items=2, total_pages=1), True),
+        (page("a", "b", total_items=3, total_pages=1), False),
+        (page("a", "b", total_pages=1), False),
+        (page("a", "a", is_whole=True), False),
+        (page(total_items=0), True),
+    ],
+    ids=["whole", "all-items", "one-missing", "no-count", "row-twice", "none-of-none"],
+)
+def test_only_one_whole_answer_is_provably_complete(
+    step: Any,
+    backend: Any,
+    answer: Any,
+    complete: bool,  # noqa: FBT001
+) -> None:
+    """The provider's own count must agree."""
+    client, _ = listing(backend, answer)
+    pager = client.list()
+
+    step(ids_of(pager))
+
+    assert pager.report.complete is complete
+    assert pager.report.why
+
+
+def test_the_first_row_needs_no_more_pages_than_it_takes(step: Any, backend: Any) -> None:
+    """Empty pages are passed over; an empty list has no first row."""
+    client, transport = listing(
+        backend, page(total_pages=3), page("a", total_pages=3), page(total_pages=1)
+    )
+
+    assert step(client.list().first()).id == "a"
+    assert len(transport.requests) == 2
+    assert step(client.list().first()) is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "ids", "requests"), [(1, "a", 1), (2, "ab", 1), (3, "abc", 2), (99, "abcd", 2)]
+)
+def test_collecting_stops_at_its_limit(
+    step: Any, backend: Any, limit: int, ids: str, requests: int
+) -> None:
+    """No page is read that is not needed."""
+    client, transport = listing(
+        backend, page("a", "b", total_pages=2), page("c", "d", total_pages=2)
+    )
+
+    rows = step(client.list().collect(limit=limit))
+
+    assert [row.id for row in rows] == list(ids)
+    assert len(transport.requests) == requests
+
+
+@pytest.mark.parametrize("limit", [0, -1, "5", True, 2.0, None])
+def test_collecting_nothing_is_refused(step: Any, backend: Any, limit: Any) -> None:
+    """It is a mistake, not a wish."""
+    client, transport = listing(backend)
+
+    with pytest.raises(errors.InvalidInputError, match="limit"):
+        step(client.list().collect(limit=limit))
+
+    assert transport.requests == []
+
+
+def test_pages_can_be_walked_too(step: Any, backend: Any) -> None:
+    """Rows that came before are left out of them."""
+    client, _ = listing(backend, page("a", "b", total_pages=2), page("b", "c", total_pages=2))
+
+    async def walk() -> list[tuple[int, list[str]]]:
+        return [(each.number, [r.id for r in each.items]) async for each in client.list().pages()]
+
+    assert step(walk()) == [(1, ["a", "b"]), (2, ["c"])]
+
+
+def test_each_walk_starts_anew(step: Any, backend: Any) -> None:
+    """A pager is a list, not a position in it."""
+    client, transport = client_of(backend, lambda _: page("a", is_whole=True))
+    pager = client.list()
+
+    assert step(ids_of(pager)) == step(ids_of(pager)) == ["a"]
+    assert len(transport.requests) == 2
+
+
+def test_a_failed_page_can_be_asked_for_again(step: Any, backend: Any) -> None:
+    """The walk goes on where it stood, as often as the caller likes."""
+    client, _ = listing(
+        backend, page("a", total_pages=2), say(404), page("b", total_pages=2), retry="none"
+    )
+    rows = aiter(client.list())
+
+    assert step(anext(rows)).id == "a"
+    with pytest.raises(errors.NotFoundError):
+        step(anext(rows))
+    assert step(anext(rows)).id == "b"
+    with pytest.raises(StopAsyncIteration):
+        step(anext(rows))
+
+
+def test_each_page_is_a_call_with_its_own_deadline(step: Any, backend: Any) -> None:
+    """A long list is not cut off by the time of one operation."""
+    seen: list[Any] = []
+
+    def answer(request: Any) -> Any:
+        backend.clock += 40.0
+        number = int(request.url.rpartition("=")[2])
+        return page(f"r{number}", total_pages=5)
+
+    client, _ = client_of(backend, answer, observers=[seen.append], deadline=60.0)
+
+    assert len(step(ids_of(client.list()))) == 5
+    calls = [event for event in seen if isinstance(event, CallStarted)]
+    assert [(event.call, event.operation) for event in calls] == [(n, "list") for n in range(1, 6)]
+
+
+@pytest.mark.parametrize("sort", ["due_at", Sort("due_at"), None])
+def test_a_sort_key_is_a_text_or_a_key(step: Any, backend: Any, sort: Any) -> None:
+    """Both forms ask the same."""
+    client, transport = listing(backend, page())
+
+    step(ids_of(client.list(sort=sort)))
+
+    assert len(transport.requests) == 1
+
+
+LEAVING: dict[str, Callable[[Any], Any]] = {
+    "rows": aiter,
+    "pages": lambda pager: pager.pages(),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("how", LEAVING)
+async def test_leaving_a_list_early_leaves_nothing_behind(how: str) -> None:
+    """No half-run generator is left for an event loop to complain about (warnings are errors)."""
+    client, transport = client_of(None, lambda _: page("a", "b", total_pages=9))
+
+    async for _ in LEAVING[how](client.list()):
+        break
+    async for _ in client.list():
+        break
+
+    assert len(transport.requests) == 2

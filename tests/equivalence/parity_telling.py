@@ -1,0 +1,111 @@
+"""What a library cannot tell: the only difference between ways that is allowed, line by line.
+
+A fact of the evidence that httpx tells may be None on another way if a line says so, and nothing
+else may differ: neither another fact, nor the outcome that was concluded. Each line names the
+words by which the transport says it of itself, and a row where it happens; a line that is not met
+there any more is an error too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Final, TypeVar
+
+import attrs
+
+from billingual.outcomes import Attempt, Evidence
+
+__all__ = ["LINES", "Line", "lent", "lines_of"]
+
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class Line:
+    """One fact that one way cannot tell.
+
+    Attributes:
+        transport: of the way.
+        fact: of the evidence.
+        told: what httpx tells of it.
+        because: why the library does not.
+        place: whose docstring says so.
+        words: what it says.
+        met: a row where it happens.
+    """
+
+    transport: str
+    fact: str
+    told: bool
+    because: str
+    place: str
+    words: str
+    met: str
+
+    def __str__(self) -> str:
+        return f"{self.transport}, {self.fact}"
+
+    def covers(self, mine: Evidence, other: Evidence) -> bool:
+        """Tell whether the fact is one that is told there and not here, on a connection."""
+        return (
+            mine.connected is True
+            and other.connected is True
+            and getattr(mine, self.fact) is None
+            and getattr(other, self.fact) is self.told
+        )
+
+
+LINES: Final = (
+    Line(
+        transport="my aiohttp",
+        fact="request_complete",
+        told=True,
+        because="a middleware sees neither what was written nor when",
+        place="billingual.transports._owned_aiohttp:_Guard.evidence",
+        words="the library does not tell how much it had written",
+        met="a create with a cut answer",
+    ),
+    Line(
+        transport="my aiohttp",
+        fact="answer_begun",
+        told=False,
+        because="a middleware sees an answer when its head is whole, and no part of it before",
+        place="billingual.transports._owned_aiohttp:_Guard.evidence",
+        words="Say what is proved",
+        met="a create dropped after it took effect",
+    ),
+    *(
+        Line(
+            transport=transport,
+            fact="answer_begun",
+            told=False,
+            because="the trace tells when the wait for a head begins and when the head is whole",
+            place="billingual.transports._owned_httpx",
+            words="How far a request got is told by the trace of httpcore",
+            met="a create dropped after it took effect",
+        )
+        for transport in ("my httpx", "my httpx2")
+    ),
+)
+
+
+def lines_of(transport: str) -> tuple[Line, ...]:
+    """List what cannot be told on a way."""
+    return tuple(each for each in LINES if each.transport == transport)
+
+
+def lent(mine: T, other: Any, lines: Collection[Line]) -> T:
+    """Fill in from *other* what *mine* lacks and a line allows, all the way down."""
+    if not lines or type(mine) is not type(other):
+        return mine
+    value: Any = mine
+    if isinstance(value, Evidence):
+        facts = {each.fact: each.told for each in lines if each.covers(value, other)}
+        value = attrs.evolve(value, **facts)
+    elif isinstance(value, Attempt):
+        value = attrs.evolve(value, evidence=lent(value.evidence, other.evidence, lines))
+    elif isinstance(value, dict):
+        value = {key: lent(each, other.get(key), lines) for key, each in value.items()}
+    elif isinstance(value, (tuple, list)) and len(value) == len(other):
+        value = type(value)(lent(*pair, lines) for pair in zip(value, other, strict=True))
+    return value  # type: ignore[no-any-return]  # of the type that came in

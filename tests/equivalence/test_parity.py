@@ -1,0 +1,181 @@
+"""One table of scenarios, over every way to wait and every way to the provider.
+
+The table is the specification: each row says what a call gives and what observers are told. It is
+run over asyncio, trio and blocking (some rows over the portal too), over a socket, in process and
+by a function; rows that concern the wire, and in a full run all, over every other transport and
+over HTTP clients of the user's own too; and some are recorded and played back. All must agree with
+the row and, in every detail, with each other; what a library cannot tell is listed in
+``parity_telling``.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any, Final
+
+import attrs
+import parity_answers
+import parity_calls
+import parity_limits
+import parity_lists
+import parity_looks
+import parity_refusals
+import parity_wire
+import pytest
+from parity_faces import client_at, client_for, run_by
+from parity_row import Row, Scene
+from parity_seen import Seen, seen_of
+from parity_stands import Stands, stands_open
+from parity_telling import LINES, Line, lent, lines_of
+from parity_ways import NAMED, OWNED, TRANSPORTS, Way, ways_of
+
+from billingual import errors
+from billingual.events import Event
+from billingual.outcomes import Attempt, Evidence, Outcome
+from billingual.plugins import TRANSPORTS as REGISTRY
+
+ROWS: Final[tuple[Row, ...]] = (
+    *parity_calls.ROWS,
+    *parity_lists.ROWS,
+    *parity_wire.ROWS,
+    *parity_answers.ROWS,
+    *parity_refusals.ROWS,
+    *parity_looks.ROWS,
+    *parity_limits.ROWS,
+)
+
+SLOW: Final = {"a rate limit that stays", "a deadline that passes between attempts"}
+"""Rows that wait on purpose, most of a second each time."""
+WIDELY: Final = {
+    row.name for row in ROWS if row.portal or row in (*parity_wire.ROWS, *parity_answers.ROWS)
+} - SLOW
+"""Rows whose matter is the wire, and some of each other: transports can differ most in these."""
+
+
+@pytest.fixture(scope="module")
+def stands() -> Iterator[Stands]:
+    """Start a sandbox for each transport."""
+    with stands_open() as opened:
+        yield opened
+
+
+def addressed(row: Row, way: Way, options: Mapping[str, Any], query: str) -> dict[str, Any]:
+    """Put into an address what of a row's options can stand there."""
+    given = dict(options)
+    where = given.pop("base_url", "").partition(":")[2]
+    carrier = given.get("transport", "httpx")
+    if isinstance(carrier, str):
+        given.pop("transport", None)
+    else:
+        # An object wins over the name.
+        carrier = "sandbox" if way.transport == "sandbox" else "httpx"
+    given.pop("tenant")
+    return {**given, "url": f"{row.provider}+{carrier}:{where}{query}"}
+
+
+async def play(row: Row, way: Way, stands: Stands) -> Seen:
+    """Run a row once."""
+    events: list[Event] = []
+    result, failure = None, None
+    async with stands.leading(way, row) as leading, AsyncExitStack() as clients:
+
+        def opened(make: Callable[..., Any], *what: Any, **options: Any) -> Any:
+            client = make(way.backend, *what, observers=[events.append], **options)
+            clients.push_async_callback(client.aclose)
+            return client
+
+        options = {**leading, **row.options}
+        scene = Scene(
+            client=opened(client_for, row.provider, **options),
+            control=stands.control(way),
+            events=events,
+            make=partial(client_for, way.backend),
+            again=lambda **more: opened(client_for, row.provider, **{**options, **more}),
+            addressed=lambda query: opened(client_at, **addressed(row, way, options, query)),
+        )
+        try:
+            result = await row.run(scene)
+        except errors.BillingualError as error:
+            failure = error
+    return seen_of(result, failure, events)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_both_clients_are_one(stands: Stands, row: Row, proof: Any) -> None:
+    """Whoever waits and whatever carries: same result, same error, same events."""
+    runs: dict[str, Seen] = {}
+    wholes: dict[str, Any] = {}
+    for way in ways_of(row, widely=row.name in WIDELY, full=proof.full):
+        stands.prepare(way, row)
+        seen = runs[str(way)] = run_by(way.backend, play, row, way, stands)
+        whole: Any = (seen.whole, seen.events)
+        first = next(iter(wholes.values()), whole)
+        wholes[str(way)] = lent(whole, first, lines_of(way.transport))
+
+    assert dict.fromkeys(runs, (row.gives, row.trace)) == {
+        name: (seen.gives, seen.trace) for name, seen in runs.items()
+    }
+    assert dict.fromkeys(wholes, first) == wholes
+
+
+@pytest.mark.parametrize("line", LINES, ids=str)
+def test_what_cannot_be_told_is_said_and_still_so(stands: Stands, line: Line) -> None:
+    """A line of the table rests on the transport's own words, and on a row that meets it."""
+    row = next(each for each in ROWS if each.name == line.met)
+    backend = OWNED[line.transport][0]
+    attempts: list[Attempt] = []
+    for way in (Way(backend, "httpx"), Way(backend, line.transport)):
+        stands.prepare(way, row)
+        seen = run_by(backend, play, row, way, stands)
+        attempts += [each[1] for each in seen.events if each[0] == "attempted"]
+    told, untold = (each.evidence for each in attempts)
+
+    assert line.words in " ".join((pkgutil.resolve_name(line.place).__doc__ or "").split())
+    assert line.covers(untold, told)
+
+
+def test_nothing_but_what_a_line_allows_is_passed_over() -> None:
+    """Another fact, a contradiction, another end or another shape stays a difference."""
+    told = Evidence(connected=True, request_complete=True, answer_begun=False)
+    lines = lines_of("my httpx")
+    other = [("attempted", Attempt(number=1, outcome=Outcome.UNKNOWN, evidence=told))]
+
+    def as_seen(end: Outcome = Outcome.UNKNOWN, **facts: Any) -> list[Any]:
+        evidence = attrs.evolve(told, **facts)
+        return [("attempted", Attempt(number=1, outcome=end, evidence=evidence))]
+
+    assert other == lent(as_seen(answer_begun=None), other, lines)
+    for mine in (
+        as_seen(answer_begun=True), as_seen(request_complete=None), as_seen(connected=None),
+        as_seen(Outcome.NOT_SENT, answer_begun=None), [*other, *other], [], {"attempted": other},
+    ):  # fmt: skip
+        assert other != lent(mine, other, lines)
+    assert other != lent(as_seen(answer_begun=None), other, lines_of("aiohttp"))
+
+
+def test_every_transport_has_a_way() -> None:
+    """Whatever can be chosen by name is held to the table."""
+    assert {*TRANSPORTS, *NAMED} == set(REGISTRY.builtin)
+
+
+# Each needs a broken installation, and is met when a client is made.
+NOT_MET: Final = {"MissingExtraError"}
+# Roots, which nobody raises.
+ROOTS: Final = {"BillingualError", "UsageError", "TransportError", "ProviderError"}
+
+
+def test_the_table_meets_every_error() -> None:
+    """An error class that no row meets would not be known to be the same everywhere."""
+    met: set[Any] = {name for name in errors.__all__ if any(name in row.gives for row in ROWS)}
+
+    assert set(errors.__all__) - NOT_MET - ROOTS == met - ROOTS
+
+
+def test_the_table_is_large_enough_and_has_no_row_twice() -> None:
+    """Rows are found by their names."""
+    assert len(ROWS) == len({row.name for row in ROWS})
+    assert len(ROWS) >= 60

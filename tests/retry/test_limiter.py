@@ -1,0 +1,584 @@
+"""The limiter: who waits for whom, how long, and that nobody waits for nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import selectors
+import threading
+from collections.abc import Callable, Iterator
+from email.utils import formatdate
+from itertools import pairwise
+from typing import Any
+
+import anyio
+import pytest
+import trio.testing
+
+from billingual import AsyncClient, Client, Limiter, MemoryTransport, errors
+from billingual.backends.anyio import AnyioBackend
+from billingual.backends.sync import SteppingBackend, step
+from billingual.retry.rate_limit import Pace
+from billingual.wire import Deadline
+
+INVOICE = "inv_mqxd1kc6bgtcc676xoqzax47"
+GOOD = MemoryTransport.json(f'{{"data": {{"id": "{INVOICE}", "status": "DRAFT"}}}}')
+TENANTS = ("tnt_" + "1" * 24, "tnt_" + "2" * 24)
+KEY = ("https://one.example", "credential", None)
+
+
+def busy(**headers: str) -> Any:
+    """Make a 429; ``retry_after="7"`` becomes a header."""
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    return MemoryTransport.json("{}", status=429, headers=fields)
+
+
+def client_of(backend: Any, transport: Any = None, face: Any = AsyncClient, **options: Any) -> Any:
+    """Make a client of kukkingu that never retries by itself."""
+    options.setdefault("retry", "none")
+    options.setdefault("token", "token_" + "a" * 16)
+    options.setdefault("tenant", TENANTS[0])
+    options.setdefault("base_url", "https://one.example")
+    transport = transport or MemoryTransport(lambda _: GOOD)
+    return face("kukkingu", backend=backend, transport=transport, **options)
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock jumps to the next timer."""
+
+    def __init__(self) -> None:
+        loop = self
+        self.seconds = 0.0
+
+        class Jump(selectors.DefaultSelector):
+            def select(self, timeout: float | None = None) -> list[Any]:
+                assert timeout is not None, "everybody waits for somebody else"
+                loop.seconds += max(0.0, timeout)
+                return []
+
+        super().__init__(Jump())
+
+    def time(self) -> float:
+        return self.seconds
+
+
+class JumpingBackend(AnyioBackend):
+    """The backend of an awaited client, on the clock of its loop."""
+
+    def now(self) -> float:
+        return anyio.current_time()
+
+    def wall(self) -> float:
+        return 1_800_000_000.0 + self.now()
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def jumping(request: pytest.FixtureRequest) -> Callable[[Callable[[], Any]], Any]:
+    """Return a function that runs an async function on a loop whose clock jumps."""
+    options: dict[str, Any] = {"loop_factory": JumpingLoop}
+    if request.param == "trio":
+        options = {"clock": trio.testing.MockClock(autojump_threshold=0)}
+    return lambda main: anyio.run(main, backend=request.param, backend_options=options)
+
+
+class ThreadBackend(SteppingBackend):
+    """The backend of a blocking client, on a clock that moves when the one at the front sleeps."""
+
+    def __init__(self) -> None:
+        self.clock = 1000.0
+        self.open = threading.Event()
+
+    def now(self) -> float:
+        return self.clock
+
+    async def sleep(self, seconds: float) -> None:
+        self.open.wait()
+        self.clock += seconds
+
+
+def deadline_in(backend: Any, seconds: float) -> Deadline:
+    """Make a deadline on the clock of *backend*."""
+    return Deadline(backend.now() + seconds, backend.now)
+
+
+# A fixed rate.
+
+
+def test_a_fixed_rate_is_exact_and_fair_between_tasks(jumping: Any) -> None:
+    """Twenty tasks at four a second go a quarter of a second apart, in the order they came."""
+    went: list[tuple[int, float]] = []
+
+    async def main() -> None:
+        backend, pace = JumpingBackend(), Limiter(rate=4).pace(KEY)
+        begin = backend.now()
+
+        async def go(number: int) -> None:
+            await anyio.sleep(number / 1000)
+            await pace.enter(backend, deadline_in(backend, 60))
+            went.append((number, backend.now() - begin))
+
+        async with anyio.create_task_group() as tasks:
+            for number in reversed(range(20)):
+                tasks.start_soon(go, number)
+
+    jumping(main)
+
+    assert list(range(20)) == [number for number, _ in went]
+    assert [pytest.approx(number / 4) for number in range(20)] == [at for _, at in went]
+
+
+def test_a_fixed_rate_is_exact_and_fair_between_threads() -> None:
+    """Twenty threads that block go a quarter of a second apart, in the order they came."""
+    backend, pace = ThreadBackend(), Limiter(rate=4).pace(KEY)
+    went: list[tuple[int, float]] = []
+
+    def go(number: int) -> None:
+        step(pace.enter(backend, deadline_in(backend, 60)))
+        went.append((number, backend.now() - 1000))
+
+    go(0)  # whoever comes first finds nobody; the next one sleeps at the front
+    threads = []
+    for number in range(1, 20):
+        threads.append(threading.Thread(target=go, args=(number,), daemon=True))
+        threads[-1].start()
+        wait_for_standing(pace, number)
+    backend.open.set()
+    for each in threads:
+        each.join()
+
+    assert [(number, pytest.approx(number / 4)) for number in range(20)] == went
+
+
+def wait_for_standing(pace: Pace, count: int) -> None:
+    """Wait until so many threads stand in line, the one at the front included."""
+    beat = threading.Event()
+    for _ in range(5_000):
+        queues: list[Any] = [waiting_at(each) for each in pace._turns.values()]
+        if len(pace._line) == count and [count - 1] == [len(each) for each in queues]:
+            return
+        beat.wait(0.001)
+    raise AssertionError(f"{len(pace._line)} stand in line, not {count}")
+
+
+def waiting_at(turn: Any) -> Any:
+    """Return the queue of a turnstile for threads."""
+    return turn._waiting if hasattr(turn, "_waiting") else turn._places._cond._waiters
+
+
+def test_a_client_never_goes_faster_than_its_rate(make_backend: Any, step: Any) -> None:
+    """Retries are attempts too."""
+    backend = make_backend(chance=0.0)
+    sent: list[float] = []
+
+    def answer(_: object) -> Any:
+        sent.append(backend.clock)
+        return MemoryTransport.json("{}", status=503) if len(sent) % 2 else GOOD
+
+    client = client_of(backend, MemoryTransport(answer), retry="standard", limiter=2)
+    for _ in range(4):
+        step(client.get(INVOICE))
+
+    assert [1000 + number / 2 for number in range(8)] == sent
+
+
+@pytest.mark.parametrize("rate", [0, -1, float("inf"), float("nan"), True], ids=repr)
+def test_a_rate_that_is_none_is_refused(backend: Any, rate: Any) -> None:
+    """Zero lets nothing through, infinity everything."""
+    with pytest.raises(errors.ConfigurationError, match="above zero"):
+        client_of(backend, limiter=rate)
+
+
+@pytest.mark.parametrize("wrong", ["2", [], Limiter], ids=repr)
+def test_only_a_limiter_limits(backend: Any, wrong: Any) -> None:
+    """Anything but a Limiter or a number is refused when the client is made."""
+    with pytest.raises(errors.ConfigurationError, match="is no limiter"):
+        client_of(backend, limiter=wrong)
+
+
+# What is learnt from 429.
+
+FORMS: dict[str, Callable[[Any], Any]] = {
+    "seconds": lambda _: busy(Retry_After="40"),
+    "date": lambda backend: busy(Retry_After=formatdate(backend.wall() + 40, usegmt=True)),
+    "milliseconds": lambda _: busy(retry_after_ms="40000", Retry_After="1"),
+}
+
+
+def turned_away(step: Any, backend: Any, answer: Any = None, **options: Any) -> Any:
+    """Make a client whose first call was turned away for 40 s, unless *answer* says otherwise."""
+    script: Iterator[Any] = iter([answer or busy(Retry_After="40")])
+    client = client_of(backend, MemoryTransport(lambda _: next(script, GOOD)), **options)
+    with pytest.raises(errors.RateLimitedError):
+        step(client.get(INVOICE))
+    return client
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_429_pauses_all_calls_of_its_credential(step: Any, backend: Any, form: str) -> None:
+    """The next call, of the client or a sibling, goes when the provider said and not before."""
+    for sibling in ({}, {"deadline": 50.0}, {"retry": "standard"}):
+        client = turned_away(step, backend, FORMS[form](backend))
+        begin = backend.clock
+        step(client.with_options(**sibling).get(INVOICE))
+
+        assert begin + 40 == pytest.approx(backend.clock)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"tenant": TENANTS[1]}, {"token": "token_" + "b" * 16}, {"base_url": "https://two.example"}],
+    ids=["tenant", "credential", "host"],
+)
+def test_a_429_pauses_nobody_else(step: Any, backend: Any, other: dict[str, str]) -> None:
+    """Another tenant, credential or host goes at once, though it shares the limiter."""
+    limiter = Limiter()
+    turned_away(step, backend, limiter=limiter)
+
+    step(client_of(backend, limiter=limiter, **other).get(INVOICE))
+
+    assert [] == backend.sleeps
+
+
+def test_clients_that_share_a_limiter_share_what_is_learnt(step: Any, backend: Any) -> None:
+    """And those that do not, do not."""
+    limiter = Limiter()
+    turned_away(step, backend, limiter=limiter)
+    step(client_of(backend).get(INVOICE))
+    assert [] == backend.sleeps
+
+    step(client_of(backend, limiter=limiter).get(INVOICE))
+
+    assert [40.0] == backend.sleeps
+
+
+def test_one_limiter_serves_both_faces(step: Any, make_backend: Any) -> None:
+    """What an awaited client learns, a blocking one of the credential keeps to."""
+
+    class Both(make_backend):  # type: ignore[misc]
+        name, run = "both", staticmethod(step)
+
+    backend, limiter = Both(), Limiter()
+    turned_away(step, backend, limiter=limiter)
+
+    with client_of(backend, face=Client, limiter=limiter) as blocking:
+        assert INVOICE == blocking.get(INVOICE).id
+
+    assert [40.0] == backend.sleeps
+
+
+def test_a_limiter_can_be_told_not_to_learn(step: Any, backend: Any) -> None:
+    """Then a 429 is its own call's affair."""
+    client = turned_away(step, backend, limiter=Limiter(learns=False))
+    step(client.get(INVOICE))
+
+    assert [] == backend.sleeps
+
+
+def test_no_pause_is_longer_than_an_hour(step: Any, backend: Any) -> None:
+    """A provider that says a year is asked again after an hour."""
+    client = turned_away(step, backend, busy(Retry_After="31536000"), deadline=7200)
+    step(client.get(INVOICE))
+
+    assert [3600.0] == backend.sleeps
+
+
+def test_a_shorter_word_does_not_shorten_a_longer_one() -> None:
+    """The latest moment that was named counts."""
+    pace = Limiter().pace(KEY)
+    pace.turned_away(40.0, sent_at=0.0, now=1.0)
+    pace.turned_away(1.0, sent_at=0.5, now=2.0)
+
+    assert 39.0 == pace.due_s(2.0)
+
+
+def test_a_burst_of_429_is_one_event() -> None:
+    """Attempts that were under way together say one thing; one that went later says another."""
+    pace = Limiter().pace(KEY)
+    for number in range(20):
+        pace.turned_away(None, sent_at=1.0 + number / 100, now=2.0 + number / 100)
+    assert pytest.approx(0.1) == pace._gap_s
+
+    pace.turned_away(None, sent_at=3.0, now=3.1)
+
+    assert pytest.approx(0.2) == pace._gap_s
+
+
+def test_gaps_grow_to_five_seconds_and_no_more() -> None:
+    """However often a credential is turned away."""
+    pace = Limiter().pace(KEY)
+    for number in range(50):
+        pace.turned_away(0.0, sent_at=number + 0.5, now=float(number + 1))
+
+    assert 5.0 == pace._gap_s
+
+
+@pytest.mark.parametrize("before", [0, 1, 20, 21, 99])
+def test_what_was_under_way_before_a_429_opens_nothing(
+    step: Any, backend: Any, before: int
+) -> None:
+    """Successes of attempts that went out earlier say nothing about the time after it."""
+    pace = Limiter().pace(KEY)
+    pace.turned_away(40.0, sent_at=backend.now() - 1, now=backend.now())
+    for _ in range(before):
+        pace.let_in()
+    assert pace.engaged
+
+    step(pace.enter(backend, deadline_in(backend, 60)))
+    step(pace.enter(backend, deadline_in(backend, 60)))
+
+    assert [40.0, pytest.approx(0.1)] == backend.sleeps
+
+
+def test_after_a_pause_calls_come_one_by_one_and_then_freely(jumping: Any) -> None:
+    """Sixty that wait come apart, closer with each success, in order, until nothing holds them."""
+    went: list[tuple[int, float]] = []
+
+    async def main() -> None:
+        backend, pace = JumpingBackend(), Limiter().pace(KEY)
+        begin = backend.now()
+        pace.turned_away(10.0, sent_at=begin - 1, now=begin)
+
+        async def go(number: int) -> None:
+            await anyio.sleep(number / 1000)
+            await pace.enter(backend, deadline_in(backend, 60))
+            went.append((number, backend.now() - begin))
+            pace.let_in()
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(60):
+                tasks.start_soon(go, number)
+        assert not pace.engaged
+
+    jumping(main)
+
+    gaps = [other[1] - one[1] for one, other in pairwise(went)]
+    assert list(range(60)) == [number for number, _ in went]
+    assert pytest.approx(10.0) == went[0][1]
+    assert pytest.approx(0.08) == gaps[0]
+    assert gaps[:20] == sorted(gaps[:20], reverse=True)
+    assert gaps[19] > 0.001
+    assert pytest.approx(0.0) == gaps[-1]
+
+
+# Too late.
+
+
+def test_who_would_be_too_late_is_told_at_once(step: Any, backend: Any) -> None:
+    """Nothing is sent, nothing is waited for, and the error says how long the limit holds."""
+    client = turned_away(step, backend)
+    sent = len(client._context.wire.transport.requests)
+
+    with pytest.raises(errors.DeadlineExceededError, match="rate limit holds") as caught:
+        step(client.with_options(deadline=30).get(INVOICE))
+
+    assert 40.0 == caught.value.retry_after
+    assert sent == len(client._context.wire.transport.requests)
+    assert [] == backend.sleeps
+    assert not caught.value.maybe_applied
+
+
+@pytest.mark.parametrize(("seconds", "waits"), [(41.1, True), (40.9, False)])
+def test_a_second_is_left_for_the_attempt_itself(
+    step: Any,
+    backend: Any,
+    seconds: float,
+    waits: bool,  # noqa: FBT001
+) -> None:
+    """One sent with a moment left would be cut short, and a write would end unclear."""
+    pace = Limiter().pace(KEY)
+    pace.turned_away(40.0, sent_at=backend.now() - 1, now=backend.now())
+    if waits:
+        step(pace.enter(backend, deadline_in(backend, seconds)))
+    else:
+        with pytest.raises(errors.DeadlineExceededError):
+            step(pace.enter(backend, deadline_in(backend, seconds)))
+
+    assert ([40.0] if waits else []) == backend.sleeps
+
+
+def test_who_stands_too_far_back_is_told_at_once(jumping: Any) -> None:
+    """At one a second, of 20 with 10.5 s each, ten go and ten are refused as they come."""
+    ends: dict[int, float | None] = {}
+
+    async def main() -> None:
+        backend, pace = JumpingBackend(), Limiter(rate=1).pace(KEY)
+
+        async def go(number: int) -> None:
+            begin = backend.now()
+            try:
+                await pace.enter(backend, deadline_in(backend, 10.5))
+            except errors.DeadlineExceededError as late:
+                assert begin == backend.now()
+                ends[number] = late.retry_after
+            else:
+                ends[number] = None
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(20):
+                tasks.start_soon(go, number)
+
+    jumping(main)
+
+    assert 10 == sum(each is None for each in ends.values())
+    assert {10.0} == {each for each in ends.values() if each is not None}
+
+
+def test_a_pause_that_grows_while_one_waits_is_kept(jumping: Any) -> None:
+    """Who sleeps at the front when another 429 comes sleeps on; who has no time for it leaves."""
+    ends: list[str] = []
+
+    async def main() -> None:
+        backend, pace = JumpingBackend(), Limiter().pace(KEY)
+        begin = backend.now()
+        pace.turned_away(10.0, sent_at=begin - 1, now=begin)
+
+        async def go(seconds: float) -> None:
+            try:
+                await pace.enter(backend, deadline_in(backend, seconds))
+            except errors.DeadlineExceededError:
+                ends.append(f"left at {backend.now() - begin:.1f}")
+            else:
+                ends.append(f"went at {backend.now() - begin:.1f}")
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(go, 15.0)
+            await anyio.sleep(5)
+            pace.turned_away(20.0, sent_at=begin - 1, now=backend.now())
+            tasks.start_soon(go, 60.0)
+
+    jumping(main)
+
+    assert ["left at 10.0", "went at 25.0"] == ends
+
+
+# Whose turn it is.
+
+
+@pytest.mark.parametrize("place", ["front", "line"])
+def test_a_cancelled_wait_frees_the_turnstile(jumping: Any, place: str) -> None:
+    """Those behind move up, whether the cancelled one was at the front or in the line."""
+    went: list[int] = []
+
+    async def main() -> None:
+        backend, pace = JumpingBackend(), Limiter(rate=1).pace(KEY)
+        scopes = {number: anyio.CancelScope() for number in range(4)}
+
+        async def go(number: int) -> None:
+            with scopes[number]:
+                await pace.enter(backend, deadline_in(backend, 60))
+                went.append(number)
+
+        async with anyio.create_task_group() as tasks:
+            for number in scopes:
+                tasks.start_soon(go, number)
+                await anyio.sleep(0.01)
+            scopes[1 if place == "front" else 2].cancel()
+        assert pytest.approx(2.0, abs=0.1) == backend.now() % 1000
+        assert not pace._line
+
+    jumping(main)
+
+    assert [0, 2, 3] == went if place == "front" else [0, 1, 3] == went
+
+
+def test_a_limiter_works_on_a_second_event_loop(jumping: Any) -> None:
+    """A turnstile belongs to its loop; one whose loop is gone is forgotten."""
+    limiter = Limiter(rate=1)
+
+    async def main() -> None:
+        backend = JumpingBackend()
+        pace = limiter.pace(KEY)
+        pace._last = backend.now()
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(pace.enter, backend, deadline_in(backend, 60))
+
+    for _ in range(3):
+        jumping(main)
+
+    assert [] == [each for each in limiter.pace(KEY)._turns if each.is_inherited()]
+
+
+def test_turnstiles_of_closed_loops_are_forgotten() -> None:
+    """A program that starts a loop for each job does not collect them."""
+    pace = Limiter(rate=1000).pace(KEY)
+
+    async def main() -> None:
+        backend = JumpingBackend()
+        pace._last = backend.now() - 1
+        await pace.enter(backend, deadline_in(backend, 60))
+
+    for _ in range(5):
+        with asyncio.Runner(loop_factory=JumpingLoop) as runner:
+            runner.run(main())
+
+    assert 1 == len(pace._turns)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_does_not_wait_for_a_turn_of_its_parent() -> None:
+    """A process that forks while one of its threads stands at the front has a free child."""
+    backend, pace = ThreadBackend(), Limiter(rate=4).pace(KEY)
+    step(pace.enter(backend, deadline_in(backend, 60)))
+    sleeper = threading.Thread(
+        target=lambda: step(pace.enter(backend, deadline_in(backend, 60))), daemon=True
+    )
+    sleeper.start()
+    wait_for_standing(pace, 1)
+
+    pid = os.fork()
+    if pid == 0:
+        child = ThreadBackend()
+        child.open.set()
+        code = 1
+        try:
+            step(pace.enter(child, deadline_in(child, 60)))
+            code = 0 if list(pace._turns) == [child.execution_scope()] else 2
+        finally:
+            os._exit(code)
+    backend.open.set()
+    sleeper.join()
+
+    assert 0 == os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+# What it costs.
+
+
+def test_it_costs_nothing_while_nothing_slows_down(step: Any, make_backend: Any) -> None:
+    """No turnstile is made, no line is stood in, until a 429 comes."""
+
+    class Lockless(make_backend):  # type: ignore[misc]
+        def slots(self, count: int) -> Any:
+            raise AssertionError("a turnstile was made")
+
+    client = client_of(Lockless())
+    for _ in range(100):
+        step(client.get(INVOICE))
+
+    assert not client._context.pace.engaged
+    assert {} == client._context.pace._turns
+
+
+def test_after_a_storm_it_costs_nothing_again(step: Any, backend: Any) -> None:
+    """With the gaps gone, calls are as before the first 429."""
+    client = turned_away(step, backend)
+    for _ in range(40):
+        step(client.get(INVOICE))
+    slept = len(backend.sleeps)
+    assert not client._context.pace.engaged
+
+    for _ in range(40):
+        step(client.get(INVOICE))
+
+    assert slept == len(backend.sleeps)
+
+
+def test_a_fixed_rate_stays_engaged(step: Any, backend: Any) -> None:
+    """Successes close what was learnt, not what was given."""
+    client = turned_away(step, backend, limiter=10)
+    for _ in range(60):
+        step(client.get(INVOICE))
+
+    assert client._context.pace.engaged
+    assert pytest.approx(0.1) == backend.sleeps[-1]

@@ -1,0 +1,273 @@
+"""Patience and its opposite: policies chosen by name, object and entry point."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from billingual import (
+    AsyncClient,
+    Changes,
+    Client,
+    Draft,
+    MemoryTransport,
+    Money,
+    Provider,
+    errors,
+    providers,
+)
+from billingual.model import Replacement
+from billingual.outcomes import Evidence
+from billingual.retry.budget import RetryBudget
+from billingual.retry.policy import NONE, PATIENT, STANDARD, Retry
+
+INVOICE = "inv_mqxd1kc6bgtcc676xoqzax47"
+UID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
+GOOD = MemoryTransport.json(f'{{"data": {{"id": "{INVOICE}", "status": "DRAFT"}}}}')
+DOWN = MemoryTransport.json("{}", status=503)
+BOTTOMLESS = 10**9
+DRAFT = Draft(number="1", document="ctr_" + "1" * 24, total=Money.of("1", "EUR"), exchange_rate="1")
+
+
+def client_of(backend: Any, transport: Any, **options: Any) -> AsyncClient:
+    """Make a client of kukkingu."""
+    return AsyncClient(
+        "kukkingu", token="t" * 20, tenant="tnt_" + "1" * 24, backend=backend, transport=transport,
+        base_url="https://one.example", **options,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.5, 0.999])
+def test_patience_is_bound_by_time_alone(step: Any, make_backend: Any, chance: float) -> None:
+    """A quarter of an hour, and not one wait beyond it."""
+    backend = make_backend(chance=max(chance, 0.05))
+    begin = backend.now()
+    client = client_of(
+        backend, MemoryTransport(lambda _: DOWN), retry="patient",
+        budget=RetryBudget(capacity=BOTTOMLESS),
+    )  # fmt: skip
+
+    with pytest.raises(errors.ServerError) as caught:
+        step(client.get(INVOICE))
+
+    took_s = backend.now() - begin
+    assert 900 - 60 <= took_s < 900
+    assert len(caught.value.attempts) > 20
+    assert "deadline" in caught.value.stopped
+
+
+def test_a_patient_call_outlasts_an_outage(step: Any, backend: Any) -> None:
+    """It succeeds within a minute of the recovery, after ten minutes of nothing."""
+    recovers_at = backend.now() + 600
+    transport = MemoryTransport(lambda _: GOOD if backend.now() >= recovers_at else DOWN)
+    client = client_of(backend, transport, retry="patient")
+
+    assert INVOICE == step(client.get(INVOICE)).id
+    assert recovers_at <= backend.now() <= recovers_at + 60
+
+
+def test_a_given_deadline_bounds_patience(step: Any, backend: Any) -> None:
+    """The client's word counts before the policy's."""
+    begin = backend.now()
+    client = client_of(backend, MemoryTransport(lambda _: DOWN), retry="patient", deadline=100)
+
+    with pytest.raises(errors.ServerError):
+        step(client.get(INVOICE))
+
+    assert backend.now() - begin < 100
+
+
+def test_patience_never_sends_an_unclear_create_again(step: Any, backend: Any) -> None:
+    """There is no time after which a second invoice would be right."""
+    transport = MemoryTransport(lambda _: DOWN)
+    client = client_of(backend, transport, retry="patient")
+
+    with pytest.raises(errors.OutcomeUnknown):
+        step(client.create(DRAFT))
+
+    assert 1 == len(transport.requests)
+
+
+KATSU = providers.katsu(currencies={"USD": 1})
+WHOLE = Replacement(
+    counterparty=UID, counterparty_name="n", receiving_account=UID, account_name="a",
+    due_at="2026-12-31T00:00:00Z", currency="USD", lines=[], taxes=[], discount=None,
+    description="whole", billing_cycle=1, recurring=False, payment_methods=[], notifications=[],
+    remind_days_before=[], remind_days_after=[], remind_on_due_date=False,
+)  # fmt: skip
+LATER = Changes(due_at="2027-01-31T00:00:00Z")
+OPERATIONS: dict[str, tuple[str | Provider, Callable[[Any], Any]]] = {
+    "create": (
+        "kukkingu",
+        lambda c: c.create(DRAFT),
+    ),
+    "get": ("kukkingu", lambda c: c.get(INVOICE)),
+    "list": ("kukkingu", lambda c: c.list().collect(limit=1)),
+    "update": ("kukkingu", lambda c: c.update(INVOICE, LATER)),
+    "replace": (KATSU, lambda c: c.update(UID, WHOLE)),
+    "update_many": ("exante", lambda c: c.update_many({UID: LATER})),
+    "delete_many": ("exante", lambda c: c.delete_many([UID])),
+    "finalize": ("kukkingu", lambda c: c.finalize(INVOICE)),
+    "void": ("kukkingu", lambda c: c.void(INVOICE)),
+}  # fmt: skip
+UNSENT = Evidence(connected=False, request_complete=False, answer_begun=False)
+SENT = Evidence(connected=True, request_complete=True, answer_begun=False)
+FAILURES: dict[str, Any] = {
+    "refused": errors.NotConnectedError("x", evidence=UNSENT),
+    "full pool": errors.PoolTimeoutError("x", evidence=UNSENT),
+    "half sent": errors.ConnectionLostError(
+        "x", evidence=Evidence(connected=True, request_complete=False, answer_begun=False)
+    ),
+    "lost": errors.ConnectionLostError("x", evidence=SENT),
+    "timeout": errors.TimedOutError("x", evidence=SENT),
+    "429": MemoryTransport.json("{}", status=429),
+    "429 for 0 s": MemoryTransport.json("{}", status=429, headers={"Retry-After": "0"}),
+    "408": MemoryTransport.json("{}", status=408),
+    "425": MemoryTransport.json("{}", status=425),
+    **{str(code): MemoryTransport.json("{}", status=code) for code in (400, 404, 409, 500, 503)},
+    "not json": MemoryTransport.json("<html>"),
+}
+
+
+@pytest.mark.parametrize("face", ["awaited", "blocking"])
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("failure", FAILURES)
+def test_none_sends_once(step: Any, backend: Any, failure: str, operation: str, face: str) -> None:
+    """Whatever fails in whatever operation, a program that retries by itself is left to do so.
+
+    A read after a write, which settles its end or explains a lock, is no resend: it is counted by
+    itself, and at most once.
+    """
+    provider, call = OPERATIONS[operation]
+    transport = MemoryTransport(lambda _: FAILURES[failure])
+    options: dict[str, Any] = {
+        "token": "t" * 20, "base_url": "https://one.example", "transport": transport,
+        "retry": "none", "tenant": "tnt_" + "1" * 24 if provider == "kukkingu" else None,
+    }  # fmt: skip
+
+    def run() -> None:
+        if face == "awaited":
+            step(call(AsyncClient(provider, backend=backend, **options)))
+            return
+        with Client(provider, **options) as client:
+            call(client)
+
+    with pytest.raises(errors.BillingualError):
+        run()
+
+    sends = Counter((each.method, each.url) for each in transport.requests)
+    assert set(sends.values()) == {1}
+    assert len(sends) - sum(method == "GET" for method, _ in sends) <= 1
+    assert backend.sleeps == []
+
+
+@pytest.mark.parametrize(
+    ("name", "policy"), [("none", NONE), ("standard", STANDARD), ("patient", PATIENT)]
+)
+def test_a_name_stands_for_its_policy(backend: Any, name: str, policy: Retry) -> None:
+    """And the policy's deadline is the client's where it says nothing."""
+    for chosen in (name, policy):
+        client = client_of(backend, MemoryTransport(), retry=chosen)
+
+        assert client._context.policy is policy
+        assert policy.deadline_s == client._context.deadline_s
+
+
+def test_an_unknown_name_is_refused_with_those_there_are(backend: Any) -> None:
+    """The error lists them."""
+    with pytest.raises(errors.UnknownNameError, match="breaker, none, patient, standard"):
+        client_of(backend, MemoryTransport(), retry="standrad")
+
+
+@pytest.mark.parametrize("wrong", [None, 3, object()], ids=["None", "number", "object"])
+def test_what_cannot_decide_is_no_policy(backend: Any, wrong: Any) -> None:
+    """It is refused when the client is made."""
+    with pytest.raises(errors.ConfigurationError, match="is no policy"):
+        client_of(backend, MemoryTransport(), retry=wrong)
+
+
+METADATA = "Metadata-Version: 2.1\nName: a-policy-of-others\nVersion: 1.0\n"
+MODULE = """
+from billingual.retry.policy import Retry
+from billingual.retry.breaker import CircuitBreaker
+
+TWICE = Retry(attempts=2, base_s=0.0, deadline_s=7.0)
+
+def guarded():
+    return CircuitBreaker(failures=1)
+"""
+ENTRY_POINTS = """[billingual.policies]
+twice = a_policy_of_others:TWICE
+guarded = a_policy_of_others:guarded
+broken = a_policy_of_others:missing
+none = a_policy_of_others:TWICE
+"""
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Install a tiny package with policies, and take it away again."""
+    (tmp_path / "a_policy_of_others.py").write_text(MODULE)
+    info = tmp_path / "a_policy_of_others-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: a-policy-of-others\nVersion: 1.0\n"
+    )
+    (info / "entry_points.txt").write_text(ENTRY_POINTS)
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.invalidate_caches()
+    yield tmp_path
+    sys.modules.pop("a_policy_of_others", None)
+
+
+def test_a_policy_of_another_package_is_chosen_by_name(
+    step: Any, backend: Any, installed: Path
+) -> None:
+    """Its entry point names the policy itself."""
+    transport = MemoryTransport(lambda _: DOWN)
+    client = client_of(backend, transport, retry="twice")
+    with pytest.raises(errors.ServerError):
+        step(client.get(INVOICE))
+
+    assert (2, 7.0) == (len(transport.requests), client._context.deadline_s)
+
+
+def test_an_entry_point_may_name_a_function_that_makes_one(backend: Any, installed: Path) -> None:
+    """Called for each client, so that policies with state are not shared by accident."""
+    one, other = (client_of(backend, MemoryTransport(), retry="guarded") for _ in range(2))
+
+    assert one._context.policy is not other._context.policy
+    assert one._context.admit is not None
+
+
+def test_a_broken_entry_point_names_its_package(backend: Any, installed: Path) -> None:
+    """The error says what could not be loaded."""
+    with pytest.raises(errors.ConfigurationError, match="a_policy_of_others:missing"):
+        client_of(backend, MemoryTransport(), retry="broken")
+
+
+def test_no_package_replaces_a_name_of_ours(backend: Any, installed: Path) -> None:
+    """``none`` stays what it is: nobody can switch retries on behind an embedder's back."""
+    assert NONE is client_of(backend, MemoryTransport(), retry="none")._context.policy
+
+
+def test_a_program_finds_it_in_a_fresh_process(installed: Path) -> None:
+    """As it would after installing the package."""
+    program = (
+        "from billingual.plugins import POLICIES\n"
+        "assert {'twice', 'guarded', 'standard'} <= set(POLICIES.names())\n"
+        "assert POLICIES.load('twice').attempts == 2\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(installed)!r})\n{program}"],
+        check=False, capture_output=True,
+    )  # fmt: skip
+
+    assert (0, b"") == (done.returncode, done.stderr)

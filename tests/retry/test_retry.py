@@ -1,0 +1,403 @@
+"""When to try again and after how long: a table of safety and error, and nothing else."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billingual import errors
+from billingual.abc import Decision
+from billingual.errors import BillingualError
+from billingual.outcomes import Attempt, Evidence, Safety
+from billingual.retry.backoff import full_jitter, retry_after_s
+from billingual.retry.classify import classify
+from billingual.retry.driving import attempt_until
+from billingual.retry.policy import NONE, STANDARD, Retry
+from billingual.wire import Exchange, WireRequest, WireResponse
+
+REQUEST = WireRequest(method="POST", url="/x", route="/x", safety=Safety.CREATE)
+UNSENT = Evidence(connected=False, request_complete=False, answer_begun=False)
+SENT = Evidence(connected=True, request_complete=True)
+
+
+def answered(
+    kind: type[errors.ProviderError], status: int, retry_after: float | None = None
+) -> Any:
+    """Make the error of an answer."""
+    error = kind("no", provider="p", exchange=Exchange.of(REQUEST, WireResponse(status=status)))
+    if retry_after is not None:
+        error.retry_after = retry_after  # type: ignore[attr-defined]
+    return error
+
+
+def attempts(count: int, error: BillingualError) -> list[Attempt]:
+    """Make *count* attempts that all ended in *error*."""
+    return [
+        Attempt(number=number + 1, outcome=classify(error), evidence=Evidence())
+        for number in range(count)
+    ]
+
+
+def decide(
+    policy: Retry,
+    error: BillingualError,
+    *,
+    safety: Safety = Safety.READ,
+    count: int = 1,
+    left_s: float = 60.0,
+    chance: float = 0.5,
+) -> Decision:
+    """Ask *policy* after *count* attempts."""
+    return policy.decide(
+        attempts(count, error), error=error, safety=safety, left_s=left_s, random=lambda: chance
+    )
+
+
+# Error, and whether a read / any write is sent again.
+TABLE: dict[str, tuple[BillingualError, bool, bool]] = {
+    "no connection": (errors.NotConnectedError("x", evidence=UNSENT), True, True),
+    "no free connection": (errors.PoolTimeoutError("x", evidence=UNSENT), True, True),
+    "broke while writing": (errors.ConnectionLostError("x", evidence=UNSENT), True, True),
+    "broke after writing": (errors.ConnectionLostError("x", evidence=SENT), True, False),
+    "broke somewhere": (errors.ConnectionLostError("x"), True, False),
+    "read timeout": (errors.TimedOutError("x", evidence=SENT), True, False),
+    "429": (answered(errors.RateLimitedError, 429), True, True),
+    "500": (answered(errors.ServerError, 500), True, False),
+    "503": (answered(errors.ServerError, 503), True, False),
+    "too large": (errors.AnswerTooLargeError("x", evidence=SENT), False, False),
+    "400": (answered(errors.InvalidRequestError, 400), False, False),
+    "408": (answered(errors.InvalidRequestError, 408), True, False),
+    "425": (answered(errors.InvalidRequestError, 425), True, False),
+    "401": (answered(errors.AuthenticationError, 401), False, False),
+    "403": (answered(errors.PermissionDeniedError, 403), False, False),
+    "404": (answered(errors.NotFoundError, 404), False, False),
+    "409": (answered(errors.ConflictError, 409), False, False),
+    "envelope says no": (answered(errors.RejectedError, 200), False, False),
+    "302": (answered(errors.RedirectedError, 302), False, False),
+    "unreadable": (answered(errors.ProtocolError, 200), False, False),
+    "deadline": (errors.DeadlineExceededError("x"), False, False),
+    "closed": (errors.ClosedError("x"), False, False),
+    "bad token": (errors.ConfigurationError("x"), False, False),
+    "our bug": (errors.InternalError("x"), False, False),
+}
+
+
+@pytest.mark.parametrize("safety", list(Safety), ids=lambda each: each.value)
+@pytest.mark.parametrize("seen", TABLE)
+def test_what_is_sent_again(seen: str, safety: Safety) -> None:
+    """A write goes again only where the provider provably did not act."""
+    error, read_again, write_again = TABLE[seen]
+
+    decision = decide(STANDARD, error, safety=safety)
+
+    expected = read_again if safety.replayable else write_again
+    if safety is Safety.KEYED and isinstance(error, errors.ConflictError):
+        expected = True  # an earlier delivery with the same key is still under way
+    assert expected is (decision.wait_s is not None)
+    assert decision.why
+
+
+@pytest.mark.parametrize("safety", [each for each in Safety if not each.replayable])
+def test_an_unclear_attempt_in_between_ends_a_write_too(safety: Safety) -> None:
+    """The last end decides, and an unclear one always stops a write."""
+    error = answered(errors.ServerError, 503)
+    ends = [*attempts(1, TABLE["429"][0]), *attempts(1, error)]
+
+    decision = STANDARD.decide(ends, error=error, safety=safety, left_s=60, random=lambda: 0.5)
+
+    assert decision == Decision(
+        wait_s=None, why="a write that ended unknown is never sent again on its own"
+    )
+
+
+@pytest.mark.parametrize(("count", "again"), [(1, True), (2, True), (3, True), (4, False)])
+def test_a_read_is_delivered_four_times_at_most(count: int, again: bool) -> None:  # noqa: FBT001
+    """The first delivery counts."""
+    decision = decide(STANDARD, TABLE["503"][0], count=count)
+
+    assert (decision.wait_s is not None) is again
+
+
+@pytest.mark.parametrize("seen", TABLE)
+def test_none_never_tries_again(seen: str) -> None:
+    """Programs that retry themselves do not want their retries multiplied."""
+    assert decide(NONE, TABLE[seen][0]).wait_s is None
+
+
+@pytest.mark.parametrize(
+    ("seen", "count", "bound"),
+    [
+        ("503", 1, 0.1), ("503", 2, 0.2), ("503", 3, 0.4),
+        ("429", 1, 1.0), ("429", 2, 2.0), ("429", 3, 4.0),
+    ],
+)  # fmt: skip
+def test_waits_double_and_a_rate_limit_waits_longer(seen: str, count: int, bound: float) -> None:
+    """Full jitter spreads a wait from zero to the bound."""
+    error = TABLE[seen][0]
+
+    waits = [decide(STANDARD, error, count=count, chance=x).wait_s for x in (0.0, 0.5, 0.999)]
+
+    assert waits == [0.0, pytest.approx(bound / 2), pytest.approx(bound * 0.999)]
+
+
+def test_jitter_is_spread_evenly_and_capped() -> None:
+    """Ten thousand seeded draws fill ten bins within a fifth, and none leaves the bounds."""
+    dice = random.Random(20261121)  # noqa: S311
+    draws = [full_jitter(9, base_s=0.1, cap_s=20.0, random=dice.random) for _ in range(10_000)]
+
+    bins = [sum(2.0 * n <= draw < 2.0 * (n + 1) for draw in draws) for n in range(10)]
+    assert sum(bins) == 10_000
+    assert all(800 <= count <= 1200 for count in bins)
+
+
+@given(retries=st.integers(0, 10**9), chance=st.floats(0, 1, exclude_max=True))
+def test_no_wait_is_endless(retries: int, chance: float) -> None:
+    """However often it was tried before, the cap holds."""
+    wait = full_jitter(retries, base_s=0.1, cap_s=20.0, random=lambda: chance)
+
+    assert 0.0 <= wait <= 20.0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [answered(errors.RateLimitedError, 429, 7.0), answered(errors.ServerError, 503, 7.0)],
+    ids=["429", "503"],
+)
+def test_retry_after_is_never_undercut(error: BillingualError) -> None:
+    """The provider's word is the floor; the jitter comes on top."""
+    waits = [decide(STANDARD, error, chance=chance).wait_s for chance in (0.0, 0.999)]
+
+    assert waits[0] == 7.0
+    assert 7.0 < waits[1] <= 8.0
+
+
+def test_retry_after_zero_is_no_hot_loop() -> None:
+    """The jitter of a rate limit is added even to zero, so callers spread over a second."""
+    error = answered(errors.RateLimitedError, 429, 0.0)
+
+    assert decide(STANDARD, error, chance=0.5).wait_s == 0.5
+    assert decide(STANDARD, error, count=4).wait_s is None
+
+
+@pytest.mark.parametrize(("asked", "obeyed"), [(60.0, True), (60.1, False), (86_400.0, False)])
+def test_a_long_retry_after_is_the_callers(asked: float, obeyed: bool) -> None:  # noqa: FBT001
+    """A day's wait is raised, not slept."""
+    error = answered(errors.RateLimitedError, 429, asked)
+
+    decision = decide(STANDARD, error, left_s=10_000.0)
+
+    assert (decision.wait_s is not None) is obeyed
+    assert obeyed or "longer than 60 s" in decision.why
+
+
+@pytest.mark.parametrize("left_s", [0.0, 0.01, 0.05])
+def test_no_wait_reaches_the_deadline(left_s: float) -> None:
+    """Waiting until there is no time left to send is waiting for nothing."""
+    decision = decide(STANDARD, TABLE["503"][0], left_s=left_s, chance=0.5)
+
+    assert decision.wait_s is None
+    assert "deadline" in decision.why
+
+
+def test_a_policy_can_be_shared() -> None:
+    """It is frozen: two clients with one policy cannot disturb each other."""
+    with pytest.raises(AttributeError):
+        STANDARD.attempts = 99  # type: ignore[misc]
+
+    assert hash(STANDARD) == hash(Retry())
+
+
+WALL = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        (" ", None),
+        ("0", 0.0),
+        ("7", 7.0),
+        (" 7 ", 7.0),
+        ("7.5", 7.5),
+        (".5", 0.5),
+        ("007", 7.0),
+        ("-1", None),
+        ("+7", None),
+        ("1e3", None),
+        ("1_000", None),
+        ("7,5", None),
+        ("\u0667", None),
+        ("1.2.3", None),
+        (".", None),
+        ("inf", None),
+        ("nan", None),
+        ("soon", None),
+        ("86400", 86_400.0),
+        ("9" * 400, None),
+        ("9" * 5_000, None),
+        ("Sat, 21 Nov 2026 12:00:30 GMT", 30.0),
+        ("Saturday, 21-Nov-26 12:00:30 GMT", 30.0),
+        ("Sat Nov 21 12:00:30 2026", 30.0),
+        ("Sat, 21 Nov 2026 13:00:30 +0100", 30.0),
+        ("Sat, 21 Nov 2026 12:00:30 -0000", 30.0),
+        ("Sat, 21 Nov 2026 11:59:00 GMT", 0.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("Sat, 99 Nov 2026 12:00:30 GMT", None),
+        ("Sun, 06 Nov 99999999999999999999 08:49:37 GMT", None),
+        ("Sun, 06 Nov 1994 08:49:37 +99999999999999", None),
+        ("2026-11-21T12:00:30Z", None),
+    ],
+    ids=lambda value: f"{len(value)}:{value[:50]!r}" if isinstance(value, str) else repr(value),
+)
+def test_every_form_of_retry_after(text: str | None, seconds: float | None) -> None:
+    """Seconds and the three HTTP dates are read; a past date means now; garbage says nothing."""
+    assert retry_after_s(text, WALL) == seconds
+
+
+@given(
+    st.text(max_size=60)
+    | st.from_regex(r"[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,25} \d+:\d+:\d+ [-+]?\w{0,25}")
+)
+def test_no_retry_after_breaks_us(text: str) -> None:
+    """Whatever a server writes there, the answer is a finite number or None."""
+    seconds = retry_after_s(text, WALL)
+
+    assert seconds is None or 0.0 <= seconds < float("inf")
+
+
+class Caller:
+    """Fail some times, then succeed."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = [errors.NotConnectedError(f"failure {n + 1}") for n in range(failures)]
+        self.calls = 0
+
+    async def __call__(self) -> str:
+        self.calls += 1
+        if self.calls <= len(self.failures):
+            raise self.failures[self.calls - 1]
+        return "done"
+
+
+@pytest.mark.parametrize(("failures", "calls"), [(0, 1), (1, 2), (2, 3), (3, 4)])
+def test_it_is_tried_until_it_succeeds(step: Any, backend: Any, failures: int, calls: int) -> None:
+    """Each wait goes to the backend's sleep, in order, before the next attempt."""
+    caller = Caller(failures)
+    waits = iter([1.0, 2.0, 4.0])
+
+    result = step(
+        attempt_until(
+            caller,
+            decide=lambda _: Decision(wait_s=next(waits), why="again"),
+            sleep=backend.sleep,
+        )
+    )
+
+    assert result == "done"
+    assert caller.calls == calls
+    assert backend.sleeps == [1.0, 2.0, 4.0][:failures]
+
+
+def test_the_last_error_goes_up_unchanged(step: Any, backend: Any) -> None:
+    """No wrapper of a retry library stands between the caller and what happened."""
+    caller = Caller(9)
+    seen: list[BillingualError] = []
+
+    def decide_twice(error: BillingualError) -> Decision:
+        seen.append(error)
+        return Decision(wait_s=0.0 if len(seen) < 3 else None, why="")
+
+    with pytest.raises(errors.NotConnectedError) as caught:
+        step(attempt_until(caller, decide=decide_twice, sleep=backend.sleep))
+
+    assert caught.value is caller.failures[2]
+    assert caught.value.__cause__ is None
+    assert seen == caller.failures[:3]
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_what_is_no_error_of_ours_is_never_tried_again(step: Any, backend: Any, after: int) -> None:
+    """A bug or a cancellation passes straight through, on the first attempt or a later one."""
+    calls = 0
+
+    async def fail() -> None:
+        nonlocal calls
+        calls += 1
+        if calls <= after:
+            raise errors.NotConnectedError("x")
+        raise KeyError("a bug")
+
+    with pytest.raises(KeyError):
+        step(
+            attempt_until(fail, decide=lambda _: Decision(wait_s=0.0, why=""), sleep=backend.sleep)
+        )
+
+    assert calls == after + 1
+
+
+@pytest.mark.anyio
+async def test_callers_that_share_a_policy_do_not_share_state() -> None:
+    """Twenty callers at once, each failing three times, all succeed on their fourth attempt."""
+    callers = [Caller(3) for _ in range(20)]
+    results: list[str] = []
+
+    async def run(caller: Caller) -> None:
+        made: list[Attempt] = []
+
+        def decide_for(error: BillingualError) -> Decision:
+            made.extend(attempts(1, error))
+            return STANDARD.decide(
+                made, error=error, safety=Safety.CREATE, left_s=60, random=lambda: 0.0
+            )
+
+        results.append(await attempt_until(caller, decide=decide_for, sleep=anyio.sleep))
+
+    async with anyio.create_task_group() as group:
+        for caller in callers:
+            group.start_soon(run, caller)
+
+    assert results == ["done"] * 20
+    assert [caller.calls for caller in callers] == [4] * 20
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_wait_ends_the_call() -> None:
+    """Cancellation passes through a wait between two attempts."""
+    caller = Caller(9)
+
+    async def wait_for_ever(_: float) -> None:
+        scope.cancel()
+        await anyio.sleep_forever()
+
+    with anyio.CancelScope() as scope:
+        await attempt_until(
+            caller, decide=lambda _: Decision(wait_s=1.0, why=""), sleep=wait_for_ever
+        )
+
+    assert scope.cancelled_caught
+    assert caller.calls == 1
+
+
+def test_a_call_that_succeeds_at_once_does_not_import_tenacity() -> None:
+    """Only a failure pays for the retry library."""
+    program = (
+        "import sys\n"
+        "from billingual.retry.driving import attempt_until\n"
+        "async def fine(): return 1\n"
+        "try: attempt_until(fine, decide=None, sleep=None).send(None)\n"
+        "except StopIteration as done: assert done.value == 1\n"
+        "assert 'tenacity' not in sys.modules and 'asyncio' not in sys.modules\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True)
+
+    assert (done.returncode, done.stderr) == (0, b"")
