@@ -69,7 +69,7 @@ MUTANTS: Final = (
     Mutant(
         "a 429 proves nothing where the dialect says so",
         "policy/outcome.py",
-        "Outcome.NOT_APPLIED if limits_first else Outcome.UNKNOWN",
+        "Outcome.NOT_APPLIED if rate_limit_precedes_handler else Outcome.UNKNOWN",
         "Outcome.NOT_APPLIED",
         ("tests/retry", "tests/context/test_calls.py"),
     ),

@@ -153,7 +153,7 @@ def refuse_key(key: object, capabilities: Capabilities) -> None:
     """
     if key is None:
         return
-    if not capabilities.takes_keys:
+    if not capabilities.idempotency_keys:
         raise UnsupportedError(
             capabilities.provider,
             "an idempotency key",

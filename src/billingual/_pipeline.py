@@ -228,8 +228,8 @@ class _Call:
             self._check(request, response)
         except BillingualError as error:
             self._learn_from(error)
-            first = self.dialect.capabilities.limits_first
-            self._note(number, classify(error, limits_first=first), error)
+            first = self.dialect.capabilities.rate_limit_precedes_handler
+            self._note(number, classify(error, rate_limit_precedes_handler=first), error)
             raise
         except Exception as foreign:
             # A token function's own: it goes up as it is, and nothing was sent.

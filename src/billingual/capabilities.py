@@ -13,7 +13,7 @@ from billingual.errors import InvalidInputError, LockedError, UnsupportedError
 if TYPE_CHECKING:
     from billingual.model import InvoiceSummary
 
-__all__ = ["Capabilities", "Feature", "Needs"]
+__all__ = ["Capabilities", "Feature", "FieldRules"]
 
 
 class Feature(enum.Enum):
@@ -33,7 +33,7 @@ class Feature(enum.Enum):
 
 
 @attrs.frozen(kw_only=True)
-class Needs:
+class FieldRules:
     """What an operation takes.
 
     Attributes:
@@ -64,34 +64,35 @@ class Capabilities:
         atomic_updates: whether a batch of updates succeeds or fails as a whole.
         page_limit: most rows on a page, or None where a list has no pages.
         locks: the fields that each status leaves open; a status that is absent locks nothing.
-        row_is_whole: whether a row of a list is the whole invoice.
+        list_rows_complete: whether a row of a list is the whole invoice.
         scope: what the client may be bound to: ``"tenant"`` or ``"organization"``.
-        ends: the statuses that an operation may leave an invoice in, by which an unclear end of
-            it is settled: ``{Feature.VOID: frozenset({"VOID"})}``.
-        limits_first: whether a 429 proves that nothing was done, because the rate limit stands
-            before the handler. Documented by no provider here, assumed as comparable ones
-            document it; a dialect that knows better says False, and a write that met a 429 then
-            ends unclear instead of being sent again.
-        takes_keys: whether a create carries an idempotency key, so that it is safe to resend.
+        final_statuses: the statuses that an operation may leave an invoice in. An unclear
+            finalize or void is settled by them: ``{Feature.VOID: frozenset({"VOID"})}``.
+        rate_limit_precedes_handler: whether a 429 proves that nothing was done, because the rate
+            limit stands before the handler. No provider here documents it; comparable ones do. A
+            dialect that knows better says False, and a write that met a 429 then ends unclear
+            instead of being sent again.
+        idempotency_keys: whether a create carries an idempotency key, so that it is safe to
+            resend.
     """
 
     provider: str
     features: frozenset[Feature]
     instead: Mapping[Feature, str] = attrs.field(factory=dict)
-    draft: Needs = attrs.field(factory=Needs)
-    changes: Needs = attrs.field(factory=Needs)
-    batch_changes: Needs = attrs.field(factory=Needs)
-    filters: Needs = attrs.field(factory=Needs)
+    draft: FieldRules = attrs.field(factory=FieldRules)
+    changes: FieldRules = attrs.field(factory=FieldRules)
+    batch_changes: FieldRules = attrs.field(factory=FieldRules)
+    filters: FieldRules = attrs.field(factory=FieldRules)
     sorts: frozenset[str] = frozenset()
     batch_limit: int | None = None
     atomic_updates: bool = False
     page_limit: int | None = None
     locks: Mapping[str, frozenset[str]] = attrs.field(factory=dict)
-    row_is_whole: bool = False
+    list_rows_complete: bool = False
     scope: frozenset[str] = frozenset()
-    ends: Mapping[Feature, frozenset[str]] = attrs.field(factory=dict)
-    limits_first: bool = True
-    takes_keys: bool = False
+    final_statuses: Mapping[Feature, frozenset[str]] = attrs.field(factory=dict)
+    rate_limit_precedes_handler: bool = True
+    idempotency_keys: bool = False
 
     def supports(self, feature: Feature) -> bool:
         """Tell whether the operation exists."""
@@ -109,7 +110,7 @@ class Capabilities:
                 self.provider, feature.value, self.instead.get(feature, f"it offers {there}")
             )
 
-    def accept(self, needs: Needs, given: Iterable[str], what: str) -> None:
+    def accept(self, needs: FieldRules, given: Iterable[str], what: str) -> None:
         """Refuse fields that do not exist, and the lack of those that must be there.
 
         Args:
@@ -189,9 +190,10 @@ class Capabilities:
             atomic_updates=self.atomic_updates or other.atomic_updates,
             page_limit=self.page_limit or other.page_limit,
             locks={**other.locks, **self.locks},
-            row_is_whole=self.row_is_whole or other.row_is_whole,
+            list_rows_complete=self.list_rows_complete or other.list_rows_complete,
             scope=self.scope | other.scope,
-            ends={**other.ends, **self.ends},
-            takes_keys=self.takes_keys or other.takes_keys,
-            limits_first=self.limits_first and other.limits_first,
+            final_statuses={**other.final_statuses, **self.final_statuses},
+            idempotency_keys=self.idempotency_keys or other.idempotency_keys,
+            rate_limit_precedes_handler=self.rate_limit_precedes_handler
+            and other.rate_limit_precedes_handler,
         )

@@ -29,7 +29,7 @@ from billingual import (
     errors,
 )
 from billingual.abc import Dialect, Scope
-from billingual.capabilities import Capabilities, Needs
+from billingual.capabilities import Capabilities, FieldRules
 from billingual.model import Query
 from billingual.wire import Conversation, Exchange, Headers
 
@@ -43,8 +43,8 @@ FAMILIES = {
 CAPABILITIES = Capabilities(
     provider="pocket",
     features=frozenset(Feature),
-    draft=Needs(accepts=frozenset({"number", "status"}), requires=frozenset({"number"})),
-    changes=Needs(accepts=frozenset({"number", "paid_at"})),
+    draft=FieldRules(accepts=frozenset({"number", "status"}), requires=frozenset({"number"})),
+    changes=FieldRules(accepts=frozenset({"number", "paid_at"})),
     locks={"FINALIZED": frozenset({"paid_at"}), "VOID": frozenset()},
     batch_limit=100,
     page_limit=2,

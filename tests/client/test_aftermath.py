@@ -17,7 +17,7 @@ ACTS = [("finalize", "FINALIZED"), ("void", "VOID")]
 ENDS = {Feature.FINALIZE: frozenset({"FINALIZED"}), Feature.VOID: frozenset({"VOID"})}
 KNOWING = Provider(
     name="pocket",
-    dialects=(PocketDialect(attrs.evolve(CAPABILITIES, ends=ENDS)),),
+    dialects=(PocketDialect(attrs.evolve(CAPABILITIES, final_statuses=ENDS)),),
     base_url="https://pocket.example/base",
     needs_token=False,
 )

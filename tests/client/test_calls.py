@@ -286,7 +286,7 @@ def test_a_policy_that_raises_stops_the_call(step: Any, backend: Any) -> None:
 
 def test_a_rate_limit_behind_the_handler_makes_a_write_unclear(step: Any, backend: Any) -> None:
     """Where a dialect says that its limit may stand behind the handler, 429 proves nothing."""
-    late = PocketDialect(attrs.evolve(CAPABILITIES, limits_first=False))
+    late = PocketDialect(attrs.evolve(CAPABILITIES, rate_limit_precedes_handler=False))
     provider = attrs.evolve(POCKET, dialects=(late,))
     client, transport = client_of(backend, lambda _: say(429), provider=provider)
 

@@ -55,7 +55,7 @@ class KeyedDialect(PocketDialect):
     """A provider that takes keys, so that an unclear create is sent again."""
 
     def __init__(self, _: Any = None, scope: Any = None) -> None:
-        super().__init__(attrs.evolve(CAPABILITIES, takes_keys=True), scope)
+        super().__init__(attrs.evolve(CAPABILITIES, idempotency_keys=True), scope)
 
     def create(self, draft: Draft) -> Conversation[Any]:
         plain = super().create(draft)
@@ -67,7 +67,9 @@ class KeyedDialect(PocketDialect):
 
 
 KEYED = attrs.evolve(POCKET, dialects=(KeyedDialect(),))
-KNOWING = attrs.evolve(POCKET, dialects=(PocketDialect(attrs.evolve(CAPABILITIES, ends=ENDS)),))
+KNOWING = attrs.evolve(
+    POCKET, dialects=(PocketDialect(attrs.evolve(CAPABILITIES, final_statuses=ENDS)),)
+)
 
 
 @pytest.mark.parametrize("answer", [say(), LOST], ids=["done", "unclear"])

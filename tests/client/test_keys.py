@@ -21,7 +21,7 @@ class KeyedDialect(PocketDialect):
     """A dialect of a provider that takes keys."""
 
     def __init__(self, _: Any = None, scope: Any = None) -> None:
-        super().__init__(attrs.evolve(CAPABILITIES, takes_keys=True), scope)
+        super().__init__(attrs.evolve(CAPABILITIES, idempotency_keys=True), scope)
 
     def create(self, draft: Draft) -> Conversation[Any]:
         plain = super().create(draft)

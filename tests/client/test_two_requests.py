@@ -23,7 +23,7 @@ class TwoStepDialect(PocketDialect):
     """A provider where an invoice and its line are made one after another, each with a key."""
 
     def __init__(self, _: Any = None, scope: Any = None) -> None:
-        super().__init__(attrs.evolve(CAPABILITIES, takes_keys=True), scope)
+        super().__init__(attrs.evolve(CAPABILITIES, idempotency_keys=True), scope)
 
     def create(self, draft: Draft) -> Conversation[Invoice]:
         for path in ("/invoices", "/lines"):

@@ -43,7 +43,7 @@ class Operations(Stepped[AsyncOperations]):
         Args:
             draft: what to create. Choose a *number* of your own where you can: it is what an
                 invoice can be recognised by.
-            key: your own idempotency key, where ``capabilities.takes_keys``: keep it, and a
+            key: your own idempotency key, where ``capabilities.idempotency_keys``: keep it, and a
                 create that is repeated with it later does nothing twice. Default: a fresh one,
                 the same for all attempts of this call.
 

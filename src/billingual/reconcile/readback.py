@@ -66,7 +66,7 @@ async def settle_act(
         OutcomeUnknown: the one given, if no time is left for the read, or it fails or shows another
             status: the request may still arrive.
     """
-    wanted = context.capabilities.ends.get(feature)
+    wanted = context.capabilities.final_statuses.get(feature)
     if wanted is None or not context.capabilities.supports(Feature.GET):
         raise unclear
     if deadline.left() <= 0:

@@ -197,7 +197,7 @@ class Looker:
                 f"{len(rows)} invoices have the number {draft.number!r}: look at them", rows
             )
         (row,) = rows
-        whole = isinstance(row, Invoice) and self.context.capabilities.row_is_whole
+        whole = isinstance(row, Invoice) and self.context.capabilities.list_rows_complete
         invoice = row if whole else await read(self.context, row.id)
         unlike = misfits(draft.given(), invoice)
         if unlike or not isinstance(invoice, Invoice):
@@ -264,7 +264,11 @@ class Looker:
 
     async def _acted(self) -> Reconciliation:
         intent = self.unclear.intent
-        wanted = None if intent is None else self.context.capabilities.ends.get(intent.operation)
+        wanted = (
+            None
+            if intent is None
+            else self.context.capabilities.final_statuses.get(intent.operation)
+        )
         if intent is None or wanted is None:
             return _unknown(f"{self.context.provider} does not say by which status to know it")
         invoice = await read(self.context, intent.invoice_ids[0])

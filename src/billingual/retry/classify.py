@@ -42,13 +42,13 @@ _UNSENT: Final = (
 )  # fmt: skip
 
 
-def classify(error: BillingualError, *, limits_first: bool = True) -> Outcome:
+def classify(error: BillingualError, *, rate_limit_precedes_handler: bool = True) -> Outcome:
     """Name the end of one attempt from the error it raised.
 
     Args:
         error: what the attempt raised.
-        limits_first: whether the provider's rate limit is known or assumed to stand before its
-            handler, so that a 429 proves that nothing was done; see ``Capabilities``.
+        rate_limit_precedes_handler: whether the provider's rate limit stands before its handler,
+            so that a 429 proves that nothing was done; see ``Capabilities``.
     """
     if isinstance(error, _UNSENT):
         return Outcome.NOT_SENT
@@ -56,7 +56,7 @@ def classify(error: BillingualError, *, limits_first: bool = True) -> Outcome:
         unsent = error.evidence.request_complete is False and not error.evidence.answer_begun
         return Outcome.NOT_SENT if unsent else Outcome.UNKNOWN
     if isinstance(error, RateLimitedError):
-        return Outcome.NOT_APPLIED if limits_first else Outcome.UNKNOWN
+        return Outcome.NOT_APPLIED if rate_limit_precedes_handler else Outcome.UNKNOWN
     if isinstance(error, LockedError):
         return Outcome.NOT_SENT if error.exchange is None else Outcome.REJECTED
     if isinstance(error, ProviderError) and not isinstance(

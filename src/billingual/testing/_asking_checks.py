@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import attrs
 
 from billingual.abc import Dialect, Scope
-from billingual.capabilities import Feature, Needs
+from billingual.capabilities import Feature, FieldRules
 from billingual.errors import BillingualError, LockedError, UnsupportedError, UsageError
 from billingual.model import Changes, Draft, Filter, InvoiceSummary, Money, Query, Sort, Status
 from billingual.outcomes import Safety
@@ -279,7 +279,7 @@ def _wrong(trial: Trial, sample: Sample) -> list[tuple[tuple[Any, ...], str]]:
     return []
 
 
-def _misfits(given: Any, needs: Needs) -> list[tuple[Any, str]]:
+def _misfits(given: Any, needs: FieldRules) -> list[tuple[Any, str]]:
     """Vary a draft or changes: a field too much, or a required one too few."""
     names = [each.name for each in attrs.fields(type(given))]
     rows = [

@@ -32,7 +32,7 @@ from urllib.parse import urlencode
 import attrs
 from billingual import Safety
 from billingual.abc import Dialect, Scope
-from billingual.capabilities import Capabilities, Feature, Needs
+from billingual.capabilities import Capabilities, Feature, FieldRules
 from billingual.dialects import Answer, read_request
 from billingual.errors import InvalidInputError, LockedError
 from billingual.model import Changes, Draft, Invoice, InvoiceSummary, Page, Query
@@ -71,8 +71,10 @@ CAPABILITIES: Final = Capabilities(
         Feature.UPDATE_MANY: "update invoices one by one; they then succeed or fail alone",
         Feature.DELETE_MANY: "void them one by one",
     },
-    draft=Needs(accepts=frozenset(DRAFT), requires=frozenset({"counterparty"}), instead=_HINTS),
-    changes=Needs(
+    draft=FieldRules(
+        accepts=frozenset(DRAFT), requires=frozenset({"counterparty"}), instead=_HINTS
+    ),
+    changes=FieldRules(
         accepts=frozenset(CHANGES),
         instead={
             **_HINTS,
@@ -80,7 +82,7 @@ CAPABILITIES: Final = Capabilities(
             "currency": "void it and create another: an invoice keeps its currency",
         },
     ),
-    filters=Needs(
+    filters=FieldRules(
         accepts=frozenset({*FILTERS, "extra_params"}),
         instead={
             "counterparty": "give counterparty_ids: invoices are listed by the customer's id",
@@ -93,9 +95,11 @@ CAPABILITIES: Final = Capabilities(
     locks=dict.fromkeys(
         ("open", "paid", "uncollectible", "void"), frozenset({"fields", "issued_at", "number"})
     ),
-    row_is_whole=True,
-    ends={Feature.FINALIZE: frozenset({"open", "paid"}), Feature.VOID: frozenset({"void"})},
-    takes_keys=True,
+    list_rows_complete=True,
+    final_statuses={
+        Feature.FINALIZE: frozenset({"open", "paid"}), Feature.VOID: frozenset({"void"}),
+    },
+    idempotency_keys=True,
 )  # fmt: skip
 
 
@@ -195,7 +199,7 @@ class StripeDialect(Dialect):
         return self._act(invoice_id, Feature.VOID)
 
     def _act(self, invoice_id: str, feature: Feature) -> Conversation[Invoice]:
-        act, ends = feature.value, self.capabilities.ends[feature]
+        act, ends = feature.value, self.capabilities.final_statuses[feature]
         request = self._post(f"{_one(invoice_id)}/{act}", f"{_ONE}/{act}", {})
         response = yield request
         invoice = self._invoice(request, response, invoice_id)

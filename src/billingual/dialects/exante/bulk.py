@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 import attrs
 
 from billingual.abc import Dialect, Scope
-from billingual.capabilities import Capabilities, Feature, Needs
+from billingual.capabilities import Capabilities, Feature, FieldRules
 from billingual.dialects._kit import readers
 from billingual.dialects._kit.fields import (
     Field,
@@ -69,7 +69,7 @@ CAPABILITIES: Final = Capabilities(
         Feature.FINALIZE: "set a status with update_many: Changes(status='APPROVED')",
         Feature.VOID: "set a status with update_many: Changes(status='VOID')",
     },
-    batch_changes=Needs(
+    batch_changes=FieldRules(
         accepts=frozenset(_CHANGES),
         instead={
             "document": _ONE_BY_ONE,

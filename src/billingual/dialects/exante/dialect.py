@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 import attrs
 
 from billingual.abc import Dialect, Scope
-from billingual.capabilities import Capabilities, Feature, Needs
+from billingual.capabilities import Capabilities, Feature, FieldRules
 from billingual.dialects._kit import readers
 from billingual.dialects._kit.fields import (
     Field,
@@ -113,7 +113,7 @@ CAPABILITIES: Final = Capabilities(
         Feature.FINALIZE: "set a status with update: Changes(status='APPROVED')",
         Feature.VOID: "set a status with update: Changes(status='VOID')",
     },
-    draft=Needs(
+    draft=FieldRules(
         accepts=frozenset(_DRAFT),
         requires=frozenset({"counterparty", "owner", "document"}),
         instead={
@@ -122,10 +122,10 @@ CAPABILITIES: Final = Capabilities(
             "exchange_rate": _NO_RATES,
         },
     ),
-    changes=Needs(
+    changes=FieldRules(
         accepts=frozenset(_CHANGES), instead={"total": _COMPUTED, "exchange_rate": _NO_RATES}
     ),
-    filters=Needs(
+    filters=FieldRules(
         accepts=_FILTERS,
         instead={
             "document": "list without it and compare each row's .document",

@@ -28,7 +28,7 @@ import attrs
 
 from billingual import model
 from billingual.abc import Dialect, Scope
-from billingual.capabilities import Capabilities, Feature, Needs
+from billingual.capabilities import Capabilities, Feature, FieldRules
 from billingual.dialects._kit import readers
 from billingual.dialects._kit.fields import (
     Field,
@@ -119,16 +119,16 @@ CAPABILITIES: Final = Capabilities(
         Feature.UPDATE_MANY: "update invoices one by one; they then succeed or fail alone",
         Feature.DELETE_MANY: "void them one by one: an invoice cannot be deleted",
     },
-    draft=Needs(
+    draft=FieldRules(
         accepts=frozenset(_DRAFT),
         requires=frozenset({"document", "exchange_rate", "number", "total"}),
         instead=_HINTS,
     ),
-    changes=Needs(
+    changes=FieldRules(
         accepts=frozenset(_CHANGES),
         instead={**_HINTS, "document": "leave it out: an invoice cannot move to another contract"},
     ),
-    filters=Needs(
+    filters=FieldRules(
         accepts=frozenset({"document", "expand", "extra_params", "status"}),
         instead=dict.fromkeys(
             (
@@ -139,9 +139,9 @@ CAPABILITIES: Final = Capabilities(
         ),
     ),
     locks=LOCKS,
-    row_is_whole=True,
+    list_rows_complete=True,
     scope=frozenset({"tenant"}),
-    ends={Feature.FINALIZE: frozenset({"FINALIZED"}), Feature.VOID: frozenset({"VOID"})},
+    final_statuses={Feature.FINALIZE: frozenset({"FINALIZED"}), Feature.VOID: frozenset({"VOID"})},
 )  # fmt: skip
 
 
@@ -289,7 +289,7 @@ class TenantDialect(Dialect):
         return self._act(invoice_id, Feature.VOID)
 
     def _act(self, invoice_id: str, feature: Feature) -> Conversation[Invoice]:
-        act, ends = feature.value, self.capabilities.ends[feature]
+        act, ends = feature.value, self.capabilities.final_statuses[feature]
         # A second delivery meets the status that the first one made and is refused, which would
         # hide that the first one worked: an unclear end is settled by reading the invoice.
         request = write_request(
