@@ -106,6 +106,7 @@ class _Call:
     key: str | None = None
     keyed: int = 0
     acted: bool = False
+    status: int | None = None
 
     async def run(self, conversation: Conversation[T]) -> T:
         try:
@@ -135,10 +136,10 @@ class _Call:
             self.attempts, self.wait_s, self.why = [], 0.0, FIRST
             if request.key_header is not None:
                 request = request.keyed(self._next_key())
-            response = await self._deliver(request)
+            received = await self._deliver(request)
             ended = False
             try:
-                following = conversation.send(response)
+                following = conversation.send(received)
             except StopIteration as done:
                 # What is raised in here would carry the value along, and be logged with it.
                 value: T = done.value
@@ -156,7 +157,7 @@ class _Call:
                 if self.acted or request.safety.writes:
                     raise self._unclear(request, ours, likely="applied") from fault
                 raise ours from fault
-            self._understood(response)
+            self._understood()
             if ended:
                 return value
             self.acted = self.acted or request.safety.writes
@@ -176,19 +177,19 @@ class _Call:
         # No key holds a space, so nobody's own key can be what is hashed here.
         return hashlib.sha256(f"{self.key} {self.keyed}".encode()).hexdigest()
 
-    def _understood(self, response: WireResponse) -> None:
+    def _understood(self) -> None:
         self._learn_from(None)
         self.in_flight = False
         if self.context.observers:
             number = len(self.attempts) + 1
-            self._note(number, Outcome.COMMITTED, None, status=response.status)
+            self._note(number, Outcome.COMMITTED, None, status=self.status)
 
     def _misread(self, error: BillingualError) -> None:
         self._learn_from(error)
         self._note(len(self.attempts) + 1, classify(error), error)
 
-    async def _deliver(self, request: WireRequest) -> WireResponse:
-        """Wait, sign, send, check; again where the policy says so."""
+    async def _deliver(self, request: WireRequest) -> object:
+        """Wait, sign, send, read; again where the policy says so."""
 
         def decide(error: BillingualError) -> Decision:
             return self._decide(request, error)
@@ -215,7 +216,7 @@ class _Call:
                 raise self._unclear(request, kept, likely=likely) from foreign
             raise
 
-    async def _attempt(self, request: WireRequest) -> WireResponse:
+    async def _attempt(self, request: WireRequest) -> object:
         number = len(self.attempts) + 1
         if self.context.observers:
             self._tell("AttemptStarted", number=number, method=request.method, route=request.route)
@@ -225,7 +226,8 @@ class _Call:
             response = await self._send(
                 request.addressed(self.context.base_url, (*HEADERS, *signature)), signature
             )
-            self._check(request, response)
+            self.status = response.status
+            received = self._read(request, response)
         except BillingualError as error:
             self._learn_from(error)
             first = self.dialect.capabilities.rate_limit_precedes_handler
@@ -235,7 +237,7 @@ class _Call:
             # A token function's own: it goes up as it is, and nothing was sent.
             self._note(number, Outcome.NOT_SENT, foreign)
             raise
-        return response
+        return received
 
     async def _made_ready(self, number: int) -> Headers:
         """Wait for this attempt's turn and sign it."""
@@ -307,13 +309,17 @@ class _Call:
         # Raised out here and bare, so that no frame of a library, with its headers, hangs on it.
         raise error.with_traceback(None)
 
-    def _check(self, request: WireRequest, response: WireResponse) -> None:
+    def _read(self, request: WireRequest, response: WireResponse) -> object:
+        """Return what the conversation is sent: the value that *response* was read to."""
         try:
+            if request.read is not None:
+                return request.read(response)
             self.dialect.check(request, response)
         except BillingualError:
             raise
         except Exception as fault:
             raise fault_of(f"the dialect {self.dialect.name!r}", fault) from fault
+        return response
 
     def _note(
         self,

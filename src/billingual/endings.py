@@ -44,7 +44,7 @@ def unclear_end(
         "again: look at the provider first, as reconcile() does.",
         provider=context.provider,
         operation=feature.value,
-        request=request,
+        request=request.without_read(),
         likely=likely,
         exchange=error.exchange if isinstance(error, ProviderError) else None,
         intent=intent,

@@ -7,7 +7,7 @@ header values are hidden unless their name is on a short list of harmless ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 import attrs
@@ -121,6 +121,9 @@ class WireRequest:
         keys: the names of the body's fields, for errors; never their values.
         key_header: the header in which the provider takes an idempotency key; None for none. The
             client fills it once for an operation, so that all attempts carry the same key.
+        read: how the response is read: it returns the value that the conversation is sent, or
+            raises the one error that fits a bad response. Called inside the attempt, so that the
+            retry policy decides about its errors. Neither transports nor errors get to see it.
     """
 
     method: str
@@ -133,12 +136,17 @@ class WireRequest:
     )
     keys: tuple[str, ...] = ()
     key_header: str | None = None
+    read: Callable[[WireResponse], object] | None = attrs.field(default=None, eq=False, repr=False)
 
     def keyed(self, key: str) -> WireRequest:
         """Return the request with an idempotency key, where the provider takes one."""
         if self.key_header is None:
             return self
         return attrs.evolve(self, headers=self.headers.merged([(self.key_header, key)]))
+
+    def without_read(self) -> WireRequest:
+        """Return the request as errors keep it: a function cannot be pickled."""
+        return self if self.read is None else attrs.evolve(self, read=None)
 
     def addressed(self, base_url: str, headers: Iterable[tuple[str, str]]) -> WireRequest:
         """Return the copy that goes out: absolute, with *headers* (the signature) added."""
@@ -266,8 +274,8 @@ class Bounds:
         return min(seconds, self.deadline.left())
 
 
-Conversation: TypeAlias = Generator[WireRequest, WireResponse, T]
-"""One operation of a dialect: it yields requests, is sent their answers and returns a model."""
+Conversation: TypeAlias = Generator[WireRequest, Any, T]
+"""One operation of a dialect: it yields requests, is sent what was read, and returns a model."""
 
 
 def encode_query(pairs: Iterable[tuple[str, str]]) -> str:
