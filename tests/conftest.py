@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import attrs
 import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
-T = TypeVar("T")
+from _support.backend import StepBackend, run_in_one_step
 
 # The same examples on every run and machine: a gate that fails by chance is soon ignored.
 settings.register_profile(
@@ -77,90 +77,6 @@ def never_blocking() -> Iterator[None]:
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Run a test marked ``anyio`` on both event loops."""
     return str(request.param)
-
-
-@attrs.frozen
-class StepScope:
-    """Here: the only place there is."""
-
-    def is_inherited(self) -> bool:
-        return False
-
-    def is_alive(self) -> bool:
-        return True
-
-
-class StepSlots:
-    """Places for a single caller, who never has to wait."""
-
-    def __init__(self, count: int) -> None:
-        self.free = count
-
-    async def acquire(self, seconds: float) -> bool:
-        assert self.free > 0
-        self.free -= 1
-        return True
-
-    def release(self) -> None:
-        self.free += 1
-
-
-class StepBackend:
-    """A backend without an event loop: its clock moves only when somebody sleeps.
-
-    Attributes:
-        clock: seconds on its clock.
-        sleeps: what was slept, in order.
-        chance: what ``random`` answers.
-    """
-
-    blocks = False  # so it takes any transport; one that suspends fails the test
-
-    def __init__(self, *, clock: float = 1000.0, chance: float = 0.5) -> None:
-        self.clock = clock
-        self.epoch = 1_800_000_000.0 - clock
-        self.chance = chance
-        self.keys = 0
-        self.sleeps: list[float] = []
-
-    def now(self) -> float:
-        return self.clock
-
-    def wall(self) -> float:
-        return self.epoch + self.clock
-
-    def random(self) -> float:
-        return self.chance
-
-    def fresh_key(self) -> str:
-        self.keys += 1
-        return f"key-{self.keys}"
-
-    async def sleep(self, seconds: float) -> None:
-        self.sleeps.append(seconds)
-        self.clock += seconds
-
-    def for_threads(self) -> StepBackend:
-        return self
-
-    def execution_scope(self) -> StepScope:
-        return StepScope()
-
-    def slots(self, count: int) -> StepSlots:
-        return StepSlots(count)
-
-
-def run_in_one_step(coroutine: Coroutine[Any, Any, T] | Awaitable[T]) -> T:
-    """Run a coroutine to its end without an event loop; one that suspends fails the test."""
-    iterator = coroutine.__await__()
-    try:
-        suspended_on = next(iterator)
-    except StopIteration as done:
-        return done.value
-    close = getattr(iterator, "close", None)
-    if close is not None:
-        close()
-    raise AssertionError(f"the core suspended on {suspended_on!r}")
 
 
 @pytest.fixture

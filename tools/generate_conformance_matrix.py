@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 ROOT: Final = Path(__file__).parents[1]
-MATRIX: Final = ROOT / "tests" / "exhaustive" / "conformance_matrix.json"
+MATRIX: Final = ROOT / "tests" / "_support" / "matrix" / "matrix.json"
 DIALECTS: Final = ("bulk", "exante", "tenant", "v1")
 EXPLAINED: Final = ("ConflictError", "InvalidRequestError", "PermissionDeniedError")
 AGAIN_AFTER: Final = ("not_sent", "not_applied")

@@ -12,12 +12,12 @@ import anyio.to_thread
 import attrs
 import pytest
 import trustme
-from cancelling_at import WAYS, cancelled_at, run_on
 
+from _support.cancellation import WAYS, cancelled_at, run_on
+from _support.invoice_server import InvoiceServer, uid
 from billingual import AsyncClient, Changes, Draft, Money
 from billingual.abc import TransportOptions
 from billingual.transports.httpx import HttpxTransport
-from process.invoice_server import InvoiceServer, uid
 
 TENANT: Final = "tnt_" + "a" * 24
 CONTRACT: Final = "ctr_" + "c" * 24

@@ -8,8 +8,8 @@ from typing import Any, Final
 import anyio
 import anyio.lowlevel
 import pytest
-from cancelling_at import WAYS, cancelled_at, run_on
 
+from _support.cancellation import WAYS, cancelled_at, run_on
 from billingual import AsyncClient, MemoryTransport
 from billingual.wire import Bounds, WireRequest, WireResponse
 

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator, Mapping
 
 import pytest
-from cli_process import Command, environment
 
+from _support.command import Command, environment
 from billingual.sandbox import Running, running
 
 

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import httpx
 import pytest
-from cli_process import Command
 
+from _support.command import Command
 from billingual.cli.output import Column, _fitting
 from billingual.cli.reading import _columns
 from billingual.model import InvoiceSummary

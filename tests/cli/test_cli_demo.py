@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 import anyio
 import httpx
 import pytest
-from cli_process import Command
 from rich.console import Console
 
+from _support.command import Command
 from billingual.cli.demo_exante import exante_chapter
 from billingual.cli.demo_katsu import katsu_chapter
 from billingual.cli.scene import Scene

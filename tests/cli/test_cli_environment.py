@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli_process import Command
+from _support.command import Command
 
 TENANT = "tnt_pfh0haxfpzowht3oi213cqos"
 

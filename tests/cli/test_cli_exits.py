@@ -9,8 +9,8 @@ import time
 
 import httpx
 import pytest
-from cli_process import Command, environment
 
+from _support.command import Command, environment
 from billingual.cli.exits import exit_code
 from billingual.errors import ConflictError, LockedError, UsageError
 from billingual.sandbox import ACCOUNTS, CREDENTIALS, LANDMARKS, Running

@@ -7,8 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from cli_process import Command
 
+from _support.command import Command
 from billingual.abc import Transport, TransportOptions
 from billingual.cli.transports import _entries, _Entry
 from billingual.plugins import TRANSPORTS, Registry

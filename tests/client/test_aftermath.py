@@ -6,9 +6,9 @@ from typing import Any
 
 import attrs
 import pytest
-from pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
-from reconciling_stand import SENT, Stand, bill, client_on
 
+from _support.late_writes import SENT, Stand, bill, client_on
+from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
 from billingual import Changes, Feature, Invoice, Money, OutcomeUnknown, Provider, errors
 from billingual.events import CallStarted
 

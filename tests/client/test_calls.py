@@ -10,8 +10,8 @@ import attrs
 import httpx  # noqa: F401 - imported before blocking is watched for
 import pytest
 import tenacity  # noqa: F401 - likewise: the first failure would import it inside the loop
-from pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
 
+from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
 from billingual import (
     AsyncClient,
     Changes,

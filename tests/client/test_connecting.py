@@ -8,8 +8,8 @@ from typing import Any
 
 import attrs
 import pytest
-from pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
 
+from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
 from billingual import (
     AsyncClient,
     Draft,

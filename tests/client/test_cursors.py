@@ -7,8 +7,8 @@ from typing import Any
 
 import attrs
 import pytest
-from pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
 
+from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
 from billingual import Client, InvoiceSummary, MemoryTransport, Page, Safety, errors
 from billingual.model import Query
 from billingual.wire import Conversation, WireRequest, encode_query

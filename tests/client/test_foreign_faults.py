@@ -8,8 +8,8 @@ from typing import Any
 import anyio
 import attrs
 import pytest
-from pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
 
+from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
 from billingual import AsyncClient, Draft, Feature, Outcome, Retry, errors
 from billingual.abc import Decision
 from billingual.events import CallEnded

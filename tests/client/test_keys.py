@@ -6,8 +6,8 @@ from typing import Any
 
 import attrs
 import pytest
-from pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
 
+from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
 from billingual import Draft, Outcome, errors
 from billingual.outcomes import Evidence, Safety
 from billingual.retry.policy import Retry

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pocket import client_of, say
 
+from _support.pocket import client_of, say
 from billingual import AsyncClient, Filter, Sort, errors
 from billingual.events import CallStarted
 

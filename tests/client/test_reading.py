@@ -8,8 +8,8 @@ from typing import Any
 
 import attrs
 import pytest
-from pocket import POCKET, PocketDialect, client_of, say
 
+from _support.pocket import POCKET, PocketDialect, client_of, say
 from billingual import Draft, Invoice, errors
 from billingual.outcomes import Safety
 from billingual.wire import Conversation, Exchange, WireRequest, WireResponse

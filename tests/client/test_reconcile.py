@@ -12,8 +12,8 @@ from typing import Any
 import anyio
 import attrs
 import pytest
-from pocket import client_of, say
-from reconciling_stand import (
+
+from _support.late_writes import (
     ORGANIZATION,
     SECOND_ORGANIZATION,
     SENT,
@@ -22,7 +22,7 @@ from reconciling_stand import (
     client_on,
     draft,
 )
-
+from _support.pocket import client_of, say
 from billingual import (
     AsyncClient,
     Changes,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from conformance_samples import SUBJECTS
 
+from _support.dialect_samples import SUBJECTS
 from billingual.testing import DIALECT_CHECKS, Check, run_dialect_check
 
 

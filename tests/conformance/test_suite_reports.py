@@ -10,10 +10,10 @@ from typing import Any
 from unittest import SkipTest
 
 import pytest
-from broken_transports import KeepsCookies
-from conformance_rows import ROWS
-from conformance_samples import SUBJECTS
 
+from _support.broken_transports import KeepsCookies
+from _support.dialect_samples import SUBJECTS
+from _support.transport_rows import ROWS
 from billingual import ConfigurationError, MemoryTransport
 from billingual.testing import (
     DIALECT_CHECKS,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from broken_dialects import BROKEN_DIALECTS
-from broken_transports import BROKEN
 
+from _support.broken_dialects import BROKEN_DIALECTS
+from _support.broken_transports import BROKEN
 from billingual.testing import check_dialect, check_transport
 
 # Quick checks of every group: in the gate a broken transport meets these beside its own.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from conformance_rows import CASES, ROWS
 
+from _support.transport_rows import CASES, ROWS
 from billingual.testing import TRANSPORT_CHECKS, Check, run_transport_check
 
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from dialect_readings import BULK, EXANTE, KATSU, KUKKINGU, SENT, exante, katsu, kukkingu, listed
-from dialect_steps import (
+
+from _support.conversations import (
     CONTRACT,
     INVOICE,
     OTHER_UID,
@@ -21,7 +21,7 @@ from dialect_steps import (
     invoice_payload,
     tenant_payload,
 )
-
+from _support.readings import BULK, EXANTE, KATSU, KUKKINGU, SENT, exante, katsu, kukkingu, listed
 from billingual.errors import ProtocolError
 from billingual.model import (
     CustomField,

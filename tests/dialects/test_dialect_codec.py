@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any, TypedDict
 
 import pytest
-from dialect_steps import ids
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from _support.conversations import ids
 from billingual.dialects._kit.codec import Number, UnreadableError, decode_json
 from billingual.dialects._kit.structure import structure
 from billingual.dialects._kit.writer import encode_json

@@ -9,8 +9,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from dialect_steps import INVOICE, REPLACEMENT, TENANT, UID, answer, asked, converse, enveloped, ids
 
+from _support.conversations import (
+    INVOICE,
+    REPLACEMENT,
+    TENANT,
+    UID,
+    answer,
+    asked,
+    converse,
+    enveloped,
+    ids,
+)
 from billingual.abc import Dialect
 from billingual.dialects.exante.bulk import BulkDialect
 from billingual.dialects.exante.dialect import ExanteDialect

@@ -12,8 +12,8 @@ from typing import Any
 
 import attrs
 import pytest
-from dialect_steps import SAMPLE_UID, converse, golden
 
+from _support.conversations import SAMPLE_UID, converse, golden
 from billingual.dialects.exante.dialect import ExanteDialect
 from billingual.model import Invoice, Page, Query
 from billingual.wire import WireResponse

@@ -8,7 +8,10 @@ from typing import Any
 
 import attrs
 import pytest
-from dialect_steps import (
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from _support.conversations import (
     INVOICE,
     REPLACEMENT,
     SAMPLE_UID,
@@ -19,9 +22,6 @@ from dialect_steps import (
     golden,
     invoice_payload,
 )
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
-
 from billingual.abc import Dialect
 from billingual.dialects._kit.codec import decode_json
 from billingual.dialects._kit.structure import _check_of, _converter

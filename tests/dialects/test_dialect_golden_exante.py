@@ -9,7 +9,8 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
-from dialect_steps import (
+
+from _support.conversations import (
     OTHER_UID,
     SAMPLE_UID,
     THIRD_UID,
@@ -22,7 +23,6 @@ from dialect_steps import (
     golden,
     query_of,
 )
-
 from billingual.dialects.exante.bulk import BulkDialect
 from billingual.dialects.exante.dialect import ExanteDialect
 from billingual.model import (

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from dialect_steps import (
+
+from _support.conversations import (
     INVOICE,
     TENANT,
     answer,
@@ -17,7 +18,6 @@ from dialect_steps import (
     converse,
     golden,
 )
-
 from billingual.dialects.tenant.dialect import TenantDialect
 from billingual.model import (
     Changes,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from dialect_steps import (
+from _support.conversations import (
     REPLACEMENT,
     UID,
     answer,
@@ -16,7 +16,6 @@ from dialect_steps import (
     converse,
     golden,
 )
-
 from billingual.dialects.v1.dialect import V1Dialect
 
 

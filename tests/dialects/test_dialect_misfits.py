@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from dialect_readings import BULK, EXANTE, KATSU, KUKKINGU, SENT, exante, katsu, kukkingu, listed
-from dialect_steps import (
+
+from _support.conversations import (
     CONTRACT,
     INVOICE,
     OTHER_UID,
@@ -20,7 +20,7 @@ from dialect_steps import (
     ids,
     tenant_payload,
 )
-
+from _support.readings import BULK, EXANTE, KATSU, KUKKINGU, SENT, exante, katsu, kukkingu, listed
 from billingual.abc import Dialect
 from billingual.errors import ProtocolError
 from billingual.model import (

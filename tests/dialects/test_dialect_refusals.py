@@ -7,8 +7,8 @@ from typing import Any
 
 import attrs
 import pytest
-from dialect_steps import CONTRACT, INVOICE, OTHER_UID, REPLACEMENT, TENANT, UID, ids
 
+from _support.conversations import CONTRACT, INVOICE, OTHER_UID, REPLACEMENT, TENANT, UID, ids
 from billingual.abc import Dialect, Scope
 from billingual.capabilities import Feature
 from billingual.dialects.exante.bulk import BulkDialect

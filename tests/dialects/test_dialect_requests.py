@@ -7,7 +7,10 @@ from typing import Any
 
 import attrs
 import pytest
-from dialect_steps import (
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from _support.conversations import (
     CONTRACT,
     INVOICE,
     OTHER_UID,
@@ -19,9 +22,6 @@ from dialect_steps import (
     ids,
     query_of,
 )
-from hypothesis import assume, given
-from hypothesis import strategies as st
-
 from billingual.abc import Scope
 from billingual.dialects.exante.bulk import BulkDialect
 from billingual.dialects.exante.dialect import ExanteDialect

@@ -7,7 +7,8 @@ from typing import Any
 
 import attrs
 import pytest
-from dialect_steps import (
+
+from _support.conversations import (
     CONTRACT,
     OTHER_UID,
     TENANT,
@@ -17,7 +18,6 @@ from dialect_steps import (
     query_of,
     tenant_payload,
 )
-
 from billingual.abc import FindsDrafts, Sightings
 from billingual.dialects.exante.bulk import BulkDialect
 from billingual.dialects.exante.dialect import ExanteDialect

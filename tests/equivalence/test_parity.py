@@ -5,7 +5,7 @@ run over asyncio, trio and blocking (some rows over the portal too), over a sock
 by a function; rows that concern the wire, and in a full run all, over every other transport and
 over HTTP clients of the user's own too; and some are recorded and played back. All must agree with
 the row and, in every detail, with each other; what a library cannot tell is listed in
-``parity_telling``.
+``_support.equivalence.events``.
 """
 
 from __future__ import annotations
@@ -17,40 +17,34 @@ from functools import partial
 from typing import Any, Final
 
 import attrs
-import parity_answers
-import parity_calls
-import parity_limits
-import parity_lists
-import parity_looks
-import parity_refusals
-import parity_wire
 import pytest
-from parity_faces import client_at, client_for, run_by
-from parity_row import Row, Scene
-from parity_seen import Seen, seen_of
-from parity_stands import Stands, stands_open
-from parity_telling import LINES, Line, lent, lines_of
-from parity_ways import NAMED, OWNED, TRANSPORTS, Way, ways_of
 
+from _support.equivalence import calls, limits, lists, refusals, responses, searches, wire
+from _support.equivalence.clients import client_at, client_for, run_by
+from _support.equivalence.events import LINES, Line, lent, lines_of
+from _support.equivalence.observed import Seen, seen_of
+from _support.equivalence.row import Row, Scene
+from _support.equivalence.servers import Stands, stands_open
+from _support.equivalence.ways import NAMED, OWNED, TRANSPORTS, Way, ways_of
 from billingual import errors
 from billingual.events import Event
 from billingual.outcomes import Attempt, Evidence, Outcome
 from billingual.plugins import TRANSPORTS as REGISTRY
 
 ROWS: Final[tuple[Row, ...]] = (
-    *parity_calls.ROWS,
-    *parity_lists.ROWS,
-    *parity_wire.ROWS,
-    *parity_answers.ROWS,
-    *parity_refusals.ROWS,
-    *parity_looks.ROWS,
-    *parity_limits.ROWS,
+    *calls.ROWS,
+    *lists.ROWS,
+    *wire.ROWS,
+    *responses.ROWS,
+    *refusals.ROWS,
+    *searches.ROWS,
+    *limits.ROWS,
 )
 
 SLOW: Final = {"a rate limit that stays", "a deadline that passes between attempts"}
 """Rows that wait on purpose, most of a second each time."""
 WIDELY: Final = {
-    row.name for row in ROWS if row.portal or row in (*parity_wire.ROWS, *parity_answers.ROWS)
+    row.name for row in ROWS if row.portal or row in (*wire.ROWS, *responses.ROWS)
 } - SLOW
 """Rows whose matter is the wire, and some of each other: transports can differ most in these."""
 

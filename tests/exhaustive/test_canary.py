@@ -22,12 +22,22 @@ import anyio
 import attrs
 import pytest
 import trustme
-from canary_paths import ANSWERS, ECHOES, FAILURES, FOREIGN, LOST, WRONG_KINDS, Failure, token_of
-from canary_search import Canary, Overheard, said_by, shown_by
-from canary_wires import WIRES
-from hostile_calls import CALLS, CHANGES, INVOICE, TENANT, UUID, Call, client_for
-from hostile_server import Bytes, serving
 
+from _support.canary.paths import (
+    ANSWERS,
+    ECHOES,
+    FAILURES,
+    FOREIGN,
+    LOST,
+    WRONG_KINDS,
+    Failure,
+    token_of,
+)
+from _support.canary.search import Canary, Overheard, said_by, shown_by
+from _support.canary.wires import WIRES
+from _support.cancellation import CancelAt
+from _support.hostile.calls import CALLS, CHANGES, INVOICE, TENANT, UUID, Call, client_for
+from _support.hostile.server import Bytes, serving
 from billingual import (
     AsyncClient,
     Changes,
@@ -40,7 +50,6 @@ from billingual import (
 from billingual.abc import Account, Provider, TransportOptions
 from billingual.auth import BearerAuth, Secret
 from billingual.dialects.exante.dialect import ExanteDialect
-from cancellation.cancelling_at import CancelAt
 
 GETS: Final = {each.provider: each for each in CALLS if each.name in {"get", "replace"}}
 BAD_TOKENS: Final = {

@@ -1,8 +1,8 @@
 """G10: every operation x every fault x every dialect: so many requests, this error, that verdict.
 
-What must happen stands in ``conformance_matrix.json``, whose head says how any cell follows from
-the rules. All cells run through a failing transport on both backends, each with the standard policy
-and with none; a sample of them runs over real sockets.
+What must happen stands in ``_support/matrix/matrix.json``, whose head says how any cell follows
+from the rules. All cells run through a failing transport on both backends, each with the standard
+policy and with none; a sample of them runs over real sockets.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from conformance_calls import CALLS, PROVIDERS
-from conformance_faces import Ran, run_blocking, run_on_asyncio
-from conformance_sockets import SAMPLE, Loopback, run_over_sockets, sampled, timeless
-from conformance_table import CELLS, MATRIX, POLICIES
+
+from _support.matrix.calls import CALLS, PROVIDERS
+from _support.matrix.clients import Ran, run_blocking, run_on_asyncio
+from _support.matrix.sockets import SAMPLE, Loopback, run_over_sockets, sampled, timeless
+from _support.matrix.table import CELLS, MATRIX, POLICIES
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cutting_answers import (
+
+from _support.cuts.clients import FACES, Setting, chance, complaints, tls_pair
+from _support.cuts.responses import (
     AnswerCase,
     all_cases,
     edges,
@@ -21,9 +23,7 @@ from cutting_answers import (
     judge_tls,
     whole,
 )
-from cutting_faces import FACES, Setting, chance, complaints, tls_pair
-from cutting_server import Cut, CuttingServer
-
+from _support.cuts.server import Cut, CuttingServer
 from billingual import Client, errors
 from billingual.retry.policy import Retry
 

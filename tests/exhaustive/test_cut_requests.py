@@ -13,9 +13,10 @@ from typing import Any
 
 import attrs
 import pytest
-from cutting_calls import CALLS
-from cutting_faces import FACES, Ended, Setting, chance, complaints, tls_pair
-from cutting_requests import (
+
+from _support.cuts.calls import CALLS
+from _support.cuts.clients import FACES, Ended, Setting, chance, complaints, tls_pair
+from _support.cuts.requests import (
     LARGE,
     Early,
     RequestCase,
@@ -25,7 +26,6 @@ from cutting_requests import (
     first_good,
     lengths,
 )
-
 from billingual.retry.policy import Retry
 from billingual.wire import Timeouts
 

@@ -8,9 +8,9 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 import pytest
-from hostile_calls import BASE_URLS, CALLS, CHANGES, REPLACEMENT, client_for
-from hostile_ids import ROUTES, SEEDS, hostile_ids
 
+from _support.hostile.calls import BASE_URLS, CALLS, CHANGES, REPLACEMENT, client_for
+from _support.hostile.ids import ROUTES, SEEDS, hostile_ids
 from billingual import MemoryTransport, WireRequest, WireResponse, errors
 
 BASE: Final = "https://home.example"

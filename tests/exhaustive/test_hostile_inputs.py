@@ -14,11 +14,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
-from hostile_bombs import BOMBS, MIB, answer_to
-from hostile_calls import BASE_URLS, CALLS, TENANT, Call, client_for
-from hostile_json import BODIES, VALUES
-from hostile_server import Bytes, header_of, serving
 
+from _support.hostile.bombs import BOMBS, MIB, answer_to
+from _support.hostile.calls import BASE_URLS, CALLS, TENANT, Call, client_for
+from _support.hostile.json import BODIES, VALUES
+from _support.hostile.server import Bytes, header_of, serving
 from billingual import (
     AsyncClient,
     Client,
@@ -264,7 +264,7 @@ def _number_in(request: bytes) -> int:
 
 def test_no_bomb_fills_the_memory(proof: Any) -> None:
     """Twenty bombs: each ends in an error of ours; the peak stays below the bound and 32 MiB."""
-    program = str(Path(__file__).with_name("hostile_bombs.py"))
+    program = str(Path(__file__).parents[1] / "_support" / "hostile" / "bombs.py")
     for backend in ("asyncio", "blocking", "trio") if proof.full else ("asyncio",):
         with serving(lambda request: Bytes(answer_to(_number_in(request)))) as server:
             done = subprocess.run(

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import anyio
 import pytest
-from hostile_calls import BASE_URLS, CALLS, INVOICE, READS, UUID, Call, client_for
-from hostile_links import PLACES, Link, answered, links
-from hostile_server import Bytes, ByteServer, serving
 
+from _support.hostile.calls import BASE_URLS, CALLS, INVOICE, READS, UUID, Call, client_for
+from _support.hostile.links import PLACES, Link, answered, links
+from _support.hostile.server import Bytes, ByteServer, serving
 from billingual import Client, MemoryTransport, WireRequest, WireResponse, errors
 from billingual.wire import Headers
 

@@ -14,8 +14,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from outage_profiles import PROFILES
-from outage_run import Run, run_profile
+
+from _support.outages.profiles import PROFILES
+from _support.outages.run import Run, run_profile
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import attrs
 import pytest
 
-from process.invoice_server import PATIENCE_S, InvoiceServer
+from _support.invoice_server import PATIENCE_S, InvoiceServer
 
 PREAMBLE = """
 import asyncio, gc, json, os, signal, sys, threading

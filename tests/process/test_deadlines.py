@@ -7,9 +7,9 @@ from typing import Any
 import anyio
 import pytest
 
+from _support.invoice_server import InvoiceServer, uid
 from billingual import AsyncClient, Client, errors
 from billingual.outcomes import Evidence
-from process.invoice_server import InvoiceServer, uid
 
 pytestmark = pytest.mark.slow  # processes, or waits that are the point
 

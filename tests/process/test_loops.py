@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import trio
 
+from _support.invoice_server import InvoiceServer, uid
 from billingual import AsyncClient, Client, errors
 from billingual.abc import TransportOptions
 from billingual.backends.portal import PortalBackend
 from billingual.transports.memory import MemoryTransport
 from billingual.wire import Bounds, WireRequest, WireResponse
-from process.invoice_server import InvoiceServer, uid
 
 BASE = "http://127.0.0.1:9"
 ANSWER = """{{"status": "success", "status_code": 200, "message": "ok",

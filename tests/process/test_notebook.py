@@ -11,8 +11,8 @@ import pytest
 import trio
 from jupyter_client.manager import start_new_kernel
 
+from _support.invoice_server import PATIENCE_S, InvoiceServer, uid
 from billingual import Client
-from process.invoice_server import PATIENCE_S, InvoiceServer, uid
 
 pytestmark = pytest.mark.slow  # processes, or waits that are the point
 

@@ -10,10 +10,10 @@ from typing import Any
 import attrs
 import pytest
 
+from _support.invoice_server import InvoiceServer, uid
 from billingual import Client, errors
 from billingual.abc import TransportOptions
 from billingual.transports.httpx import HttpxTransport
-from process.invoice_server import InvoiceServer, uid
 
 
 def limited(connections: int) -> Callable[[TransportOptions], HttpxTransport]:

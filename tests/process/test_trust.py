@@ -13,8 +13,8 @@ import anyio
 import pytest
 import trustme
 
+from _support.invoice_server import InvoiceServer, uid
 from billingual import AsyncClient, Client, errors
-from process.invoice_server import InvoiceServer, uid
 
 DRIVERS = ["asyncio", "trio", "blocking", "portal"]
 

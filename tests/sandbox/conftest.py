@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sandbox_driver import Caller
 
+from _support.sandbox_app import Caller
 from billingual.sandbox import Sandbox, create_app
 
 

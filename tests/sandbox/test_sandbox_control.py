@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sandbox_driver import Caller, control, step
 
+from _support.sandbox_app import Caller, control, step
 from billingual.sandbox import CREDENTIALS, LANDMARKS, Sandbox, create_app
 
 LIST = "/api/invoices"

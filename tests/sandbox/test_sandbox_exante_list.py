@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sandbox_driver import Caller, control, step
 
+from _support.sandbox_app import Caller, control, step
 from billingual.sandbox import CREDENTIALS, LANDMARKS, Sandbox, create_app
 
 Row = dict[str, Any]

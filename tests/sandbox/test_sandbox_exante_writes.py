@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from sandbox_driver import Caller, control
 
+from _support.sandbox_app import Caller, control
 from billingual.sandbox import CREDENTIALS, LANDMARKS, Sandbox
 
 LIST = "/api/invoices"

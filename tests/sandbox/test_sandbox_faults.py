@@ -7,8 +7,8 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from sandbox_driver import Caller, SuspendedError, control, step
 
+from _support.sandbox_app import Caller, SuspendedError, control, step
 from billingual.sandbox import LANDMARKS, DroppedConnection, Sandbox, create_app
 
 LIST = "/kukkingu/api/v1/invoices"

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from sandbox_driver import Caller, step
 
 import billingual.sandbox
+from _support.sandbox_app import Caller, step
 from billingual.sandbox import ACCOUNTS, CREDENTIALS, LANDMARKS, Sandbox
 
 FOLDER = Path(billingual.sandbox.__file__).parent

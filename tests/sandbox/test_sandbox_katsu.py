@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sandbox_driver import Caller, control
 
+from _support.sandbox_app import Caller, control
 from billingual.sandbox import LANDMARKS, Sandbox
 
 UPDATE = "/api/v1/Invoice/Update"

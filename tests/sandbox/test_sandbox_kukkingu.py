@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sandbox_driver import Caller, Reply, control
 
+from _support.sandbox_app import Caller, Reply, control
 from billingual.sandbox import CREDENTIALS, LANDMARKS, Sandbox
 
 LIST = "/api/v1/invoices"

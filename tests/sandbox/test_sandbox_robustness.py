@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sandbox_driver import Caller, control
 
+from _support.sandbox_app import Caller, control
 from billingual.sandbox import LANDMARKS, Sandbox, create_app
 
 UUID = "00000000-0000-4000-8000-0000000000b1"

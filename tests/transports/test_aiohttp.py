@@ -21,10 +21,12 @@ import trio
 import trustme
 import uvloop
 from aiohttp.client_proto import ResponseHandler
-from on_a_wire import OnAWire
-from proxy_rules import ThroughASecureProxy
-from wire_link import Link, a_request, bounds, contexts, with_length
 
+from _support.cancellation import cancelled_at, run_on
+from _support.invoice_server import InvoiceServer, uid
+from _support.wires.all_rules import OnAWire
+from _support.wires.link import Link, a_request, bounds, contexts, with_length
+from _support.wires.proxy_rules import ThroughASecureProxy
 from billingual import AsyncClient, Client, errors
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend
@@ -33,8 +35,6 @@ from billingual.sandbox import ACCOUNTS, running
 from billingual.transports._aiohttp_protocol import WatchedProtocol
 from billingual.transports.aiohttp import _TABLE, AiohttpTransport, _translated
 from billingual.wire import Timeouts, WireResponse
-from cancellation.cancelling_at import cancelled_at, run_on
-from process.invoice_server import InvoiceServer, uid
 
 LOOPS: Final = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 OK: Final = with_length(b"ok")

@@ -11,9 +11,9 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
-from on_a_wire import OnAWire
-from wire_link import Link, a_request, bounds, with_length
 
+from _support.wires.all_rules import OnAWire
+from _support.wires.link import Link, a_request, bounds, with_length
 from billingual import AsyncClient, Client, errors
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend

@@ -12,8 +12,8 @@ import httpcore
 import httpx
 import pytest
 from pytest_httpx import HTTPXMock
-from wire_link import a_request, bounds, with_length
 
+from _support.wires.link import a_request, bounds, with_length
 from billingual import AsyncClient, Client, NotConnectedError
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from wire_link import BODY, GZIP, Link, a_request, bounds, chunked, turn, with_length
 
+from _support.wires.link import BODY, GZIP, Link, a_request, bounds, chunked, turn, with_length
 from billingual import errors
 from billingual.backends.anyio import AnyioBackend
 from billingual.backends.sync import SteppingBackend, step

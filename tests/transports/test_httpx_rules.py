@@ -15,9 +15,10 @@ import httpcore
 import pytest
 import trustme
 import uvloop
-from on_a_wire import OnAWire
-from wire_link import BODY, Link, a_request, bounds, chunked, contexts, turn, with_length
 
+from _support.invoice_server import InvoiceServer, uid
+from _support.wires.all_rules import OnAWire
+from _support.wires.link import BODY, Link, a_request, bounds, chunked, contexts, turn, with_length
 from billingual import errors
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend
@@ -26,7 +27,6 @@ from billingual.transports._httpx_loop import LoopLine, taken_over
 from billingual.transports._watch import Watch
 from billingual.transports.httpx import HttpxTransport
 from billingual.wire import Timeouts
-from process.invoice_server import InvoiceServer, uid
 
 LOOPS: dict[str, Callable[[], Any] | None] = {"asyncio": None, "uvloop": uvloop.new_event_loop}
 

@@ -17,8 +17,8 @@ import attrs
 import httpcore
 import pytest
 import uvloop
-from rough_server import ALL_WAYS, OURS, WAYS, RoughServer, cork, cut, lay_over, reset
-from wire_link import (
+
+from _support.wires.link import (
     CANARY,
     GZIP,
     a_request,
@@ -27,7 +27,16 @@ from wire_link import (
     everything_held_by,
     with_length,
 )
-
+from _support.wires.rough_server import (
+    ALL_WAYS,
+    OURS,
+    WAYS,
+    RoughServer,
+    cork,
+    cut,
+    lay_over,
+    reset,
+)
 from billingual import errors
 from billingual.backends.sync import SteppingBackend
 from billingual.outcomes import Evidence

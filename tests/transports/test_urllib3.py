@@ -17,11 +17,12 @@ import anyio.to_thread
 import pytest
 import trio
 import trustme
-from on_a_wire import OnAWire
-from proxy_rules import ThroughASecureProxy
 from urllib3 import exceptions
-from wire_link import Link, a_request, bounds, with_length
 
+from _support.invoice_server import InvoiceServer, uid
+from _support.wires.all_rules import OnAWire
+from _support.wires.link import Link, a_request, bounds, with_length
+from _support.wires.proxy_rules import ThroughASecureProxy
 from billingual import AsyncClient, Client, errors
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend
@@ -31,7 +32,6 @@ from billingual.outcomes import Evidence
 from billingual.sandbox import ACCOUNTS, running
 from billingual.transports.urllib3 import Urllib3Transport, _translated
 from billingual.wire import Timeouts
-from process.invoice_server import InvoiceServer, uid
 
 RUNS: Final = {"asyncio": asyncio.run, "trio": lambda work: trio.run(_awaiting, work)}
 

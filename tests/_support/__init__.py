@@ -1,0 +1,1 @@
+"""What tests share: servers, stand-ins and tables. No tests stand here."""

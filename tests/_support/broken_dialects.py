@@ -1,0 +1,222 @@
+"""Dialects that break one rule each, so that the suite can be seen to catch them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, Final
+
+import attrs
+
+from _support.dialect_samples import SUBJECTS, TENANT
+from billingual.abc import Dialect
+from billingual.capabilities import Capabilities, Feature
+from billingual.dialects.exante.dialect import ExanteDialect
+from billingual.dialects.tenant.dialect import TenantDialect
+from billingual.errors import ConflictError, InvalidInputError, ProviderError
+from billingual.model import Changes, Draft, Invoice, InvoiceSummary
+from billingual.outcomes import Safety
+from billingual.testing import DialectSamples
+from billingual.wire import Conversation, WireRequest, WireResponse
+
+__all__ = ["BROKEN_DIALECTS"]
+
+COUNT: Final[Iterator[int]] = itertools.count()
+SAID: Final[list[bytes]] = []
+
+
+def _with_request(conversation: Conversation[Any], **changes: Any) -> Conversation[Any]:
+    """Hold a conversation whose first request is another."""
+    request = next(conversation)
+    response = yield attrs.evolve(request, **changes)
+    try:
+        conversation.send(response)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError
+
+
+def _with_result(conversation: Conversation[Any], change: Any) -> Conversation[Any]:
+    """Hold a conversation whose result is another."""
+    response = yield next(conversation)
+    try:
+        conversation.send(response)
+    except StopIteration as end:
+        return change(end.value)
+    raise AssertionError
+
+
+class CallsACreateARead(ExanteDialect):
+    def create(self, draft: Draft) -> Conversation[Invoice]:
+        return _with_request(super().create(draft), safety=Safety.READ)
+
+
+class EscapesNoId(ExanteDialect):
+    def get(self, invoice_id: str) -> Conversation[Invoice]:
+        good = ExanteDialect.get(self, "3c90c3cc-0d44-4b50-8888-8dd25736052a")
+        return _with_request(good, url=f"/api/invoices/{invoice_id}")
+
+
+class EscapesNoSpaces(ExanteDialect):
+    def create(self, draft: Draft) -> Conversation[Invoice]:
+        return _with_request(super().create(draft), url="/api/invoices?note=two words")
+
+
+class SignsItself(ExanteDialect):
+    def create(self, draft: Draft) -> Conversation[Invoice]:
+        good = ExanteDialect.create(self, draft)
+        request = next(ExanteDialect.create(self, draft))
+        headers = request.headers.merged([("Authorization", "Bearer t")])
+        return _with_request(good, headers=headers)
+
+
+class CountsItsRequests(ExanteDialect):
+    def create(self, draft: Draft) -> Conversation[Invoice]:
+        request = next(ExanteDialect.create(self, draft))
+        headers = request.headers.merged([("X-Count", str(next(COUNT)))])
+        return _with_request(ExanteDialect.create(self, draft), headers=headers)
+
+
+class DropsUnknownFields(ExanteDialect):
+    def get(self, invoice_id: str) -> Conversation[Invoice]:
+        return _with_result(ExanteDialect.get(self, invoice_id), self._without)
+
+    @staticmethod
+    def _without(invoice: Invoice) -> Invoice:
+        known = {key: each for key, each in invoice.raw.items() if not key.startswith("zz_")}
+        return attrs.evolve(invoice, raw=known, extra={})
+
+
+class LosesTheRaw(ExanteDialect):
+    def get(self, invoice_id: str) -> Conversation[Invoice]:
+        return _with_result(
+            ExanteDialect.get(self, invoice_id),
+            lambda invoice: attrs.evolve(invoice, raw={}, extra={**invoice.extra, **invoice.raw}),
+        )
+
+
+class KnowsItsWords(ExanteDialect):
+    def get(self, invoice_id: str) -> Conversation[Invoice]:
+        return _with_result(ExanteDialect.get(self, invoice_id), self._known)
+
+    @staticmethod
+    def _known(invoice: Invoice) -> Invoice:
+        strange = invoice.status is not None and invoice.status.startswith("ZZ_")
+        return attrs.evolve(invoice, status=None) if strange else invoice
+
+
+class StumblesOverNull(ExanteDialect):
+    def get(self, invoice_id: str) -> Conversation[Invoice]:
+        return _with_result(ExanteDialect.get(self, invoice_id), self._stumble)
+
+    @staticmethod
+    def _stumble(invoice: Invoice) -> Invoice:
+        if "invoice_number" in invoice.raw and invoice.raw["invoice_number"] is None:
+            raise KeyError("invoice_number")
+        return invoice
+
+
+class TakesConflictsForGood(ExanteDialect):
+    def check(self, request: WireRequest, response: WireResponse) -> None:
+        try:
+            super().check(request, response)
+        except ConflictError:
+            return
+
+
+class TakesHtmlForNothing(ExanteDialect):
+    def check(self, request: WireRequest, response: WireResponse) -> None:
+        if b"<html" in response.body and response.status < 300:
+            raise ProviderError("html", provider="x", exchange=self._exchange(request, response))
+        super().check(request, response)
+
+    def _exchange(self, request: WireRequest, response: WireResponse) -> Any:
+        try:
+            super().check(request, response)
+        except ProviderError as error:
+            return error.exchange
+        raise AssertionError
+
+
+class PromisesTooMuch(ExanteDialect):
+    @property
+    def capabilities(self) -> Capabilities:
+        good = super().capabilities
+        hints = {key: each for key, each in good.instead.items() if key is not Feature.VOID}
+        return attrs.evolve(good, features=good.features | {Feature.VOID}, instead=hints)
+
+
+class ChangesNothing(ExanteDialect):
+    def update(
+        self, invoice_id: str, changes: Changes, base: InvoiceSummary | None
+    ) -> Conversation[Invoice]:
+        if not changes.given():
+            return ExanteDialect.get(self, invoice_id)
+        return super().update(invoice_id, changes, base)
+
+
+class ShowsItsIds(ExanteDialect):
+    def get(self, invoice_id: str) -> Conversation[Invoice]:
+        route = f"/api/invoices/{invoice_id}"
+        try:
+            next(ExanteDialect.get(self, invoice_id))
+        except InvalidInputError:
+            return ExanteDialect.get(self, invoice_id)
+        return _with_request(ExanteDialect.get(self, invoice_id), route=route)
+
+
+class TakesAnyInvoice(TenantDialect):
+    def get(self, invoice_id: str) -> Conversation[Invoice]:
+        request = next(TenantDialect.get(self, invoice_id))
+        return (yield from self._invoice(request))
+
+
+class ForgetsItsLocks(TenantDialect):
+    def update(
+        self, invoice_id: str, changes: Changes, base: InvoiceSummary | None
+    ) -> Conversation[Invoice]:
+        return super().update(invoice_id, changes, None)
+
+
+class KeepsItsLastAnswer(TenantDialect):
+    def get(self, invoice_id: str) -> Conversation[Invoice]:
+        SAID[:] = [b""]
+        good = TenantDialect.get(self, invoice_id)
+        response = yield next(good)
+        SAID.append(response.body)
+        try:
+            good.send(response)
+        except StopIteration as end:
+            invoice: Invoice = end.value
+            return attrs.evolve(invoice, number=str(len(SAID)))
+        raise AssertionError
+
+
+EXANTE: Final = SUBJECTS["exante"].samples
+KUKKINGU: Final = SUBJECTS["tenant"].samples
+BROKEN_DIALECTS: Final[dict[str, tuple[Dialect, DialectSamples, set[str]]]] = {
+    each.__name__: (each(), EXANTE, meant)
+    for each, meant in {
+        CallsACreateARead: {"resends-are-declared-truthfully"},
+        EscapesNoId: {"hostile-ids-stay-in-their-place", "wrong-operands-are-refused-first"},
+        SignsItself: {"headers-are-its-own"},
+        CountsItsRequests: {"the-same-input-asks-the-same"},
+        DropsUnknownFields: {"unknown-fields-are-kept"},
+        LosesTheRaw: {"the-payload-is-kept"},
+        KnowsItsWords: {"unknown-words-stay-readable"},
+        StumblesOverNull: {"odd-values-are-read-or-refused"},
+        TakesConflictsForGood: {"a-status-that-is-no-success-is-its-own-error"},
+        TakesHtmlForNothing: {"a-page-of-html-is-no-answer"},
+        PromisesTooMuch: {"capabilities-are-what-it-can-do"},
+        ChangesNothing: {"wrong-operands-are-refused-first"},
+        ShowsItsIds: {"routes-hold-no-data"},
+        EscapesNoSpaces: {"addresses-are-relative-and-encoded"},
+    }.items()
+} | {
+    each.__name__: (each(tenant=TENANT), KUKKINGU, meant)
+    for each, meant in {
+        TakesAnyInvoice: {"anothers-answer-is-refused"},
+        ForgetsItsLocks: {"locks-are-kept"},
+        KeepsItsLastAnswer: {"conversations-do-not-mix"},
+    }.items()
+}

@@ -1,0 +1,1 @@
+"""Requests and responses that are cut off at each byte."""

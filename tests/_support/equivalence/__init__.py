@@ -1,0 +1,1 @@
+"""The table of calls that every client and transport must answer alike."""

@@ -1,0 +1,1 @@
+"""Responses and ids that attack a client."""

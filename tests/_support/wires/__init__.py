@@ -1,0 +1,1 @@
+"""Servers, proxies and rules for transports over real sockets."""
