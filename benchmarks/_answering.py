@@ -9,7 +9,7 @@ from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 class Answering:
     """A transport that answers at once and keeps nothing."""
 
-    supports = frozenset({"async", "blocking"})
+    supports = frozenset({"async", "sync"})
     library = None
     http2 = False
     headers = Headers([("Content-Type", "application/json")])

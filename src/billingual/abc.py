@@ -63,7 +63,6 @@ __all__ = [
     "Backend",
     "BlockingBackend",
     "Clock",
-    "Crew",
     "Decision",
     "Dialect",
     "ExecutionScope",
@@ -76,6 +75,7 @@ __all__ = [
     "Scope",
     "Sightings",
     "Slots",
+    "TaskPool",
     "Transport",
     "TransportFactory",
     "TransportOptions",
@@ -94,11 +94,11 @@ class AsyncWalk(Protocol[T_co]):
         ...
 
     def __anext__(self) -> Awaitable[T_co]:
-        """Bring the next item."""
+        """Return the next item."""
         ...
 
     async def aclose(self) -> None:
-        """Stop whatever is under way for it; it is over then."""
+        """End the walk, and stop the requests under way for it."""
         ...
 
 
@@ -106,84 +106,87 @@ class Walk(Iterator[T_co], Protocol[T_co]):
     """An iterator that can be left early."""
 
     def close(self) -> None:
-        """Stop whatever is under way for it; it is over then."""
+        """End the walk, and stop the requests under way for it."""
         ...
 
 
 class ExecutionScope(Hashable, Protocol):
-    """Where a connection belongs; one place equals another only if connections work in both."""
+    """The process and event loop that a connection belongs to.
+
+    Two scopes are equal only if a connection made in one works in the other.
+    """
 
     def is_inherited(self) -> bool:
-        """Tell whether it is of the process that this one was forked from."""
+        """Return True if this process was forked from the scope's process."""
         ...
 
     def is_alive(self) -> bool:
-        """Tell whether connections made there can still be used and closed."""
+        """Return True if connections made there can still be used and closed."""
         ...
 
-    def soon(self, call: Callable[[], object]) -> bool:
-        """Have *call* made on its event loop, from any thread; False where none runs."""
+    def call_soon(self, call: Callable[[], object]) -> bool:
+        """Schedule *call* on the scope's event loop, from any thread; False if no loop runs."""
         ...
 
 
 class Slots(Protocol):
-    """A fixed number of places, waited for in turn."""
+    """A fixed number of slots; callers wait for one in the order they came."""
 
     async def acquire(self, seconds: float) -> bool:
-        """Wait for a place; False if none became free in time."""
+        """Wait for a slot; False if none became free in time."""
         ...
 
     def release(self) -> None:
-        """Give the place back."""
+        """Give the slot back."""
         ...
 
 
 class Job(Protocol[T_co]):
-    """Work that was begun beside the caller's own."""
+    """Work that a task pool runs beside the caller."""
 
     async def result(self) -> T_co:
-        """Wait for its end and return what it brought; who is cancelled here cancels only himself.
+        """Wait until the job is done; return its value or raise its error.
 
-        An error of the job goes up. May be asked again.
+        Cancelling the waiting caller does not cancel the job. May be called again.
         """
         ...
 
 
-class Crew(Protocol):
-    """Jobs under way beside the caller's own work, in the place where the crew was made.
+class TaskPool(Protocol):
+    """Run jobs beside the caller, in the execution scope where the pool was made.
 
-    Each runs in a copy of the context in which the crew was made. For reads alone: a job may be
-    given up at any moment, unseen.
+    Each job runs in a copy of the context in which the pool was made. Use it for reads alone: the
+    pool may give a job up at any moment, and nothing tells whether it was done.
     """
 
     def is_here(self) -> bool:
-        """Tell whether its jobs can be waited for here: in the same process and event loop."""
+        """Return True if the caller can wait for the jobs: same process, same event loop."""
         ...
 
-    def held(self) -> AbstractContextManager[object]:
-        """Keep jobs from telling their ends meanwhile."""
+    def paused(self) -> AbstractContextManager[object]:
+        """Delay completion callbacks inside this block."""
         ...
 
-    def begin(
+    def start(
         self, work: Callable[[], Coroutine[Any, Any, T]], then: Callable[[], object]
     ) -> Job[T]:
-        """Begin *work*; as it ends, *then* is called, held.
+        """Start *work*; when it is done, call *then*, never inside a ``paused`` block.
 
-        What *then* begins is gone on with at once by whoever ran *work*.
+        If the callback starts a new job, the same worker runs it next.
         """
         ...
 
     def abandon(self) -> None:
-        """Give up all jobs without waiting, from any thread; nothing new begins."""
+        """Give up all jobs without waiting, from any thread; no job starts afterwards."""
         ...
 
     async def aclose(self) -> None:
-        """Give up all jobs; what can be cancelled has ended when this returns."""
+        """Give up all jobs, and wait for those that can be cancelled."""
         ...
 
 
 class Clock(Protocol):
-    """What time it is, and what chance says."""
+    """Time and random numbers."""
 
     def now(self) -> float:
         """Return seconds on a clock that never goes back."""
@@ -198,16 +201,16 @@ class Clock(Protocol):
         ...
 
     def fresh_key(self) -> str:
-        """Return a text that nobody has drawn before, for idempotency keys."""
+        """Return a text that is unique, for idempotency keys."""
         ...
 
 
 class Backend(Clock, Protocol):
-    """How waiting is done. The only place that sleeps, locks, fans out or reads a clock.
+    """How waiting is done. The only place that sleeps, locks, starts tasks or reads a clock.
 
     Attributes:
         name: for errors.
-        blocks: whether waiting blocks the thread; then nothing may ever suspend.
+        blocks: whether waiting blocks the thread; then no coroutine may ever suspend.
     """
 
     @property
@@ -221,7 +224,7 @@ class Backend(Clock, Protocol):
         ...
 
     def execution_scope(self) -> ExecutionScope:
-        """Return where a connection made now belongs: a process, and an event loop if any."""
+        """Return the process, and the event loop if one runs, of connections made now."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -229,29 +232,23 @@ class Backend(Clock, Protocol):
         ...
 
     def slots(self, count: int) -> Slots:
-        """Make *count* places to wait for."""
+        """Make *count* slots to wait for."""
         ...
 
-    def unhurried(self) -> AbstractContextManager[object]:
-        """Hold cancellation back for a short clean-up."""
+    def shielded(self) -> AbstractContextManager[object]:
+        """Delay cancellation inside this block; for a short clean-up."""
         ...
 
-    async def gather(
-        self, jobs: Sequence[Callable[[], Coroutine[Any, Any, T]]], *, limit: int
-    ) -> list[T]:
-        """Run *jobs*, at most *limit* at once; results in the order of *jobs*."""
-        ...
-
-    def crew(self, most: int) -> Crew:
-        """Make a crew for at most *most* jobs at once, in this place."""
+    def task_pool(self, size: int) -> TaskPool:
+        """Make a pool that runs at most *size* jobs at once, in this execution scope."""
         ...
 
     def for_threads(self) -> Backend:
-        """Return the backend for what runs in its worker threads; itself if it blocks."""
+        """Return the backend for code that runs in worker threads; itself if it blocks."""
         ...
 
     async def in_thread(self, call: Callable[[], T]) -> T:
-        """Call what blocks where it may block."""
+        """Run *call* in a thread that it may block."""
         ...
 
 
@@ -314,7 +311,7 @@ class Transport(Protocol):
     evidence. No type or exception of its library leaves it.
 
     A transport may say in an attribute ``supports`` how it waits: a set of ``"async"`` (it
-    suspends the task), ``"blocking"`` (it blocks the thread), or both, where it does as the
+    suspends the task), ``"sync"`` (it blocks the thread), or both, if it does as the
     backend of its options does. Without the attribute it is taken to be async.
 
     It may also have a method ``drop()``, which closes what it can without waiting and returns how

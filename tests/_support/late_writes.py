@@ -59,7 +59,7 @@ class Stand(AsgiTransport):
         requests: what was sent, in order: ``"GET /api/invoices"``.
     """
 
-    supports: Final = frozenset({"async", "blocking"})
+    supports: Final = frozenset({"async", "sync"})
 
     def __init__(self, now: Callable[[], float] = lambda: 0.0) -> None:
         self.app = create_app(invoices=0, sleep=_at_once)

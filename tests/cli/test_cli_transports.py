@@ -57,7 +57,7 @@ def plugins(tmp_path: Path) -> dict[str, str]:
     """Install a package with a transport that works, a broken one and one that is none."""
     (tmp_path / "acme_wire.py").write_text(
         "class Carrier:\n    library = 'httpx'\n    http2 = True\n"
-        "    supports = frozenset({'blocking'})\n    async def send(self, request, bounds): ...\n"
+        "    supports = frozenset({'sync'})\n    async def send(self, request, bounds): ...\n"
         "none = 7\n"
     )
     info = tmp_path / "acme_wire-1.2.dist-info"
@@ -76,9 +76,9 @@ def test_every_transport_has_a_row(billingual: Command) -> None:
     rows = {line.split()[0]: line for line in done.stdout.splitlines()[1:]}
 
     assert set(TRANSPORTS.names()) <= set(rows)
-    assert ["httpx", "httpx", version("httpx"), "async,", "blocking"] == rows["httpx"].split()[:5]
+    assert ["httpx", "httpx", version("httpx"), "async,", "sync"] == rows["httpx"].split()[:5]
     assert ["aiohttp", "aiohttp", version("aiohttp"), "async", "-"] == rows["aiohttp"].split()[:5]
-    assert ["urllib3", "urllib3", version("urllib3"), "blocking"] == rows["urllib3"].split()[:4]
+    assert ["urllib3", "urllib3", version("urllib3"), "sync"] == rows["urllib3"].split()[:4]
     assert "none needed" in rows["memory"]
 
 
@@ -107,7 +107,7 @@ def test_transports_are_told_as_data(billingual: Command, output: str) -> None:
         "package_version": version("billingual"),
         "library": "urllib3",
         "library_version": version("urllib3"),
-        "waits": ["blocking"],
+        "waits": ["sync"],
         "http2": False,
         "install": None,
         "problem": None,
@@ -140,7 +140,7 @@ def test_a_transport_of_another_package_is_a_row(
 
     assert ("acme-wire", "1.2") == (record["package"], record["package_version"])
     assert ("httpx", version("httpx")) == (record["library"], record["library_version"])
-    assert (["blocking"], True) == (record["waits"], record["http2"])
+    assert (["sync"], True) == (record["waits"], record["http2"])
 
 
 def test_a_broken_plugin_is_a_row_that_names_its_package(

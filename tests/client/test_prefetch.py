@@ -45,7 +45,7 @@ def page(number: int, pages: int | None = PAGES) -> WireResponse:
 class Slow:
     """Answer after a little while, and count how many requests are under way at once."""
 
-    supports = frozenset({"async", "blocking"})
+    supports = frozenset({"async", "sync"})
 
     def __init__(self, answer: Callable[[int], Any] = page) -> None:
         self.answer = answer

@@ -174,7 +174,7 @@ def test_a_token_functions_own_error_is_its_callers(call: Callable[..., object])
 class Suspending:
     """A transport that says it blocks, and waits on a loop."""
 
-    supports: Final = frozenset({"blocking"})
+    supports: Final = frozenset({"sync"})
 
     def __init__(self, *, cleans_up: bool = False, stubborn: bool = False) -> None:
         self.cleans_up = cleans_up

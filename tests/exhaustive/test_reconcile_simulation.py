@@ -69,7 +69,7 @@ class Provider:
     met: Counter[str] = attrs.field(factory=Counter)
     serial: Iterator[int] = attrs.field(factory=lambda: itertools.count(1))
 
-    supports = frozenset({"async", "blocking"})
+    supports = frozenset({"async", "sync"})
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Answer, or fail as the network does."""

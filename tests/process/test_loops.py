@@ -40,7 +40,7 @@ class Coloured(MemoryTransport):
 
 
 class Blocking(Coloured):
-    supports = frozenset({"blocking"})  # type: ignore[misc]  # another colour is the point
+    supports = frozenset({"sync"})  # type: ignore[misc]  # another colour is the point
 
 
 class Async(Coloured):
@@ -108,7 +108,7 @@ def test_a_suspending_transport_that_says_it_blocks_is_named() -> None:
     """The coroutine is closed, and the error says what it waited for."""
 
     class Liar(Async):
-        supports = frozenset({"blocking"})  # type: ignore[misc]  # it lies
+        supports = frozenset({"sync"})  # type: ignore[misc]  # it lies
 
     with (
         Client("exante", base_url=BASE, token="t", transport=Liar()) as client,

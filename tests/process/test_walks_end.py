@@ -13,7 +13,7 @@ HUNG = """
 from billingual import MemoryTransport
 reached = threading.Event()
 class Hung:
-    supports = frozenset({"blocking"})
+    supports = frozenset({"sync"})
     async def send(self, request, bounds):
         number = int(request.url.partition("?page=")[2].partition("&")[0])
         if number > 1:

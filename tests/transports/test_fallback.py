@@ -38,7 +38,7 @@ def closed_port() -> Iterator[int]:
 class Elsewhere:
     """Send to another port than asked: a way of its own to the provider."""
 
-    supports = frozenset({"async", "blocking"})
+    supports = frozenset({"async", "sync"})
 
     def __init__(self, inner: Any, port: int) -> None:
         self._inner = inner
@@ -184,10 +184,10 @@ class Sole(MemoryTransport):
 @pytest.mark.parametrize(
     ("supports", "together"),
     [
-        ([{"async"}, {"async", "blocking"}], {"async"}),
-        ([{"blocking"}, {"async", "blocking"}], {"blocking"}),
-        ([{"async", "blocking"}] * 2, {"async", "blocking"}),
-        ([{"async"}, {"blocking"}], None),
+        ([{"async"}, {"async", "sync"}], {"async"}),
+        ([{"sync"}, {"async", "sync"}], {"sync"}),
+        ([{"async", "sync"}] * 2, {"async", "sync"}),
+        ([{"async"}, {"sync"}], None),
     ],
 )
 def test_ways_must_wait_alike(supports: list[set[str]], together: set[str] | None) -> None:
@@ -226,10 +226,10 @@ def test_a_way_made_for_a_loop_is_not_mixed_with_one_that_blocks() -> None:
     options = TransportOptions(backend=AnyioBackend())
 
     with pytest.raises(errors.ConfigurationError, match="under this client"):
-        fallback("httpx", Sole("blocking"))(options)
-    blocking = fallback("httpx", Sole("blocking"))(TransportOptions(backend=SteppingBackend()))
+        fallback("httpx", Sole("sync"))(options)
+    blocking = fallback("httpx", Sole("sync"))(TransportOptions(backend=SteppingBackend()))
 
-    assert set(blocking.supports) == {"blocking"}  # type: ignore[attr-defined]
+    assert set(blocking.supports) == {"sync"}  # type: ignore[attr-defined]
 
 
 def test_clients_of_both_kinds_take_a_fallback() -> None:

@@ -268,7 +268,7 @@ class Somewhere:
     def is_alive(self) -> bool:
         return True
 
-    def soon(self, call: Callable[[], object]) -> bool:
+    def call_soon(self, call: Callable[[], object]) -> bool:
         return False
 
 

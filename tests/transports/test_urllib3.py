@@ -27,7 +27,7 @@ from billingual import AsyncClient, Client, errors
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend
 from billingual.backends.sync import SteppingBackend, step
-from billingual.backends.threaded import ThreadedTransport
+from billingual.backends.threads import ThreadedTransport
 from billingual.outcomes import Evidence
 from billingual.sandbox import ACCOUNTS, running
 from billingual.transports.urllib3 import Urllib3Transport, _translated
@@ -290,4 +290,4 @@ def test_it_says_what_it_is() -> None:
     """For lists of transports."""
     made = a_transport()
 
-    assert (made.library, made.http2, made.supports) == ("urllib3", False, {"blocking"})
+    assert (made.library, made.http2, made.supports) == ("urllib3", False, {"sync"})

@@ -124,15 +124,15 @@ def open_wire(transport: str | Transport | TransportFactory, options: TransportO
 def _fitting(transport: Transport, backend: Backend) -> Transport:
     """Make the transport wait as the backend does, or refuse it."""
     supports = getattr(transport, "supports", frozenset({"async"}))
-    if backend.blocks and "blocking" not in supports:
+    if backend.blocks and "sync" not in supports:
         raise ConfigurationError(
             f"the transport {type(transport).__name__} only works on an event loop, and Client "
             'blocks the thread; use AsyncClient, or backend="portal" to keep a loop in a thread of '
             "its own. A transport that never suspends may say so: supports = "
-            '{"async", "blocking"}.'
+            '{"async", "sync"}.'
         )
     if not backend.blocks and "async" not in supports:
-        from billingual.backends.threaded import ThreadedTransport  # noqa: PLC0415 - seldom wanted
+        from billingual.backends.threads import ThreadedTransport  # noqa: PLC0415 - seldom wanted
 
         return ThreadedTransport(transport, backend)
     return transport

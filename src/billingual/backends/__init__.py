@@ -1,4 +1,4 @@
-"""How waiting is done; the only modules that sleep, lock or read a clock."""
+"""How waiting is done; the only modules that sleep, lock, start tasks or read a clock."""
 
 from __future__ import annotations
 

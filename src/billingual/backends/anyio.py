@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections import deque
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
 from billingual.backends.clock import SystemClock
-from billingual.backends.loop_slots import LoopSlots
 from billingual.backends.scope import RunScope
 
 if TYPE_CHECKING:
     from billingual.backends.sync import SteppingBackend
-    from billingual.backends.tasks import TaskCrew
+    from billingual.backends.tasks import AsyncTaskPool
 
-__all__ = ["AnyioBackend"]
+__all__ = ["AnyioBackend", "LoopSlots", "TaskSlots"]
 
 T = TypeVar("T")
 
@@ -42,84 +42,125 @@ class AnyioBackend(SystemClock):
         await anyio.sleep(seconds)
 
     def slots(self, count: int) -> TaskSlots | LoopSlots:
-        """Make *count* places that tasks of the running event loop wait for in turn."""
+        """Make *count* slots for the tasks of the running event loop."""
         loop = _running_loop()
         return TaskSlots(count) if loop is None else LoopSlots(count, loop)
 
-    def unhurried(self) -> AbstractContextManager[object]:
-        """Hold cancellation back for a short clean-up."""
+    def shielded(self) -> AbstractContextManager[object]:
+        """Delay cancellation inside this block; for a short clean-up."""
         return anyio.CancelScope(shield=True)
 
-    async def gather(
-        self, jobs: Sequence[Callable[[], Coroutine[Any, Any, T]]], *, limit: int
-    ) -> list[T]:
-        """Run *jobs* as tasks, at most *limit* at once; results in the order of *jobs*.
+    def task_pool(self, size: int) -> AsyncTaskPool:
+        """Make a pool of at most *size* tasks on the running event loop."""
+        from billingual.backends.tasks import AsyncTaskPool  # noqa: PLC0415 - seldom needed
 
-        The first error cancels the others and goes up.
-        """
-        results: list[Any] = [None] * len(jobs)
-        waiting = iter(enumerate(jobs))
-
-        async def work() -> None:
-            try:
-                for index, job in waiting:
-                    results[index] = await job()
-            except BaseException:
-                # Cancellation reaches the others where they next wait; nothing new begins before.
-                for _ in waiting:
-                    pass
-                raise
-
-        try:
-            async with anyio.create_task_group() as tasks:
-                for _ in range(min(limit, len(jobs))):
-                    tasks.start_soon(work)
-        except BaseExceptionGroup as group:
-            raise group.exceptions[0] from None
-        return results
-
-    def crew(self, most: int) -> TaskCrew:
-        """Make a crew of at most *most* tasks on the running event loop."""
-        from billingual.backends.tasks import TaskCrew  # noqa: PLC0415 - seldom wanted
-
-        return TaskCrew(most, self.execution_scope(), self.execution_scope)
+        return AsyncTaskPool(size, self.execution_scope(), self.execution_scope)
 
     def for_threads(self) -> SteppingBackend:
         """Return a backend that blocks."""
-        from billingual.backends.sync import SteppingBackend  # noqa: PLC0415 - seldom wanted
+        from billingual.backends.sync import SteppingBackend  # noqa: PLC0415 - seldom needed
 
         return SteppingBackend()
 
     async def in_thread(self, call: Callable[[], T]) -> T:
-        """Call it in a worker thread."""
-        import anyio.to_thread  # noqa: PLC0415 - seldom wanted
+        """Run *call* in a worker thread."""
+        import anyio.to_thread  # noqa: PLC0415 - seldom needed
 
         return await anyio.to_thread.run_sync(call)
 
 
 def _running_loop() -> Any:
-    """Return the event loop of asyncio that runs in this thread; None where none does."""
-    # What was never imported runs nothing; under trio an import would be for nothing.
-    running = getattr(sys.modules.get("asyncio"), "_get_running_loop", None)
-    return None if running is None else running()
+    """Return the event loop of asyncio that runs in this thread; None if none does."""
+    # A module that was never imported runs nothing, and a trio program is spared the import.
+    asyncio: Any = sys.modules.get("asyncio")
+    if asyncio is None:
+        return None
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 class TaskSlots:
-    """Places that tasks wait for, first come first served."""
+    """Slots that tasks of any event loop wait for, first come first served."""
 
     def __init__(self, count: int) -> None:
-        self._places = anyio.Semaphore(count, fast_acquire=True)
+        self._slots = anyio.Semaphore(count, fast_acquire=True)
 
     async def acquire(self, seconds: float) -> bool:
-        """Wait for a place; False if none became free in time."""
+        """Wait for a slot; False if none became free in time."""
         try:
-            self._places.acquire_nowait()
+            self._slots.acquire_nowait()
         except anyio.WouldBlock:
             with anyio.move_on_after(seconds) as scope:
-                await self._places.acquire()
+                await self._slots.acquire()
             return not scope.cancelled_caught
         return True
 
     def release(self) -> None:
-        """Give the place back."""
-        self._places.release()
+        """Give the slot back."""
+        self._slots.release()
+
+
+class LoopSlots:
+    """Slots that tasks of one asyncio loop wait for, first come first served.
+
+    Where more tasks call than there are connections, every call waits for a slot, so the wait is
+    on the hot path. There, anyio's semaphore under anyio's timeout costs more than the connection
+    does. A future and a timer of the event loop do the same for less.
+
+    Args:
+        count: how many slots there are.
+        loop: the event loop of the tasks that wait.
+    """
+
+    def __init__(self, count: int, loop: Any) -> None:
+        self._free = count
+        self._loop = loop
+        self._waiting: deque[Any] = deque()
+
+    async def acquire(self, seconds: float) -> bool:
+        """Wait for a slot; False if none became free in time."""
+        # A slot is free only while no task waits: `release` hands it to the next one directly, so
+        # a task that comes later cannot take it in between.
+        if self._free:
+            self._free -= 1
+            return True
+        if seconds <= 0:
+            return False
+        turn = self._loop.create_future()
+        # The timer comes first because it can fail. A future that waits in line after such a
+        # failure would be handed a slot that no task gives back.
+        timer = self._loop.call_later(seconds, self._give_up, turn)
+        self._waiting.append(turn)
+        try:
+            taken: bool = await turn
+        except BaseException:
+            if turn.cancelled() or not turn.done():
+                self._leave(turn)
+            elif turn.result():
+                # The slot was handed over at the moment the task was cancelled.
+                self.release()
+            raise
+        finally:
+            timer.cancel()
+        return taken
+
+    def release(self) -> None:
+        """Hand the slot to the next task in line, or give it back."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(True)
+                return
+        self._free += 1
+
+    def _give_up(self, turn: Any) -> None:
+        if not turn.done():
+            self._leave(turn)
+            turn.set_result(False)
+
+    def _leave(self, turn: Any) -> None:
+        # A `release` meanwhile may have passed over it and taken it out of the line.
+        if turn in self._waiting:
+            self._waiting.remove(turn)

@@ -1,4 +1,4 @@
-"""Clocks and chance: the same for every backend, whatever way it waits."""
+"""The system's clocks and random numbers, the same for every backend."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ class SystemClock:
 
     def random(self) -> float:
         """Return a number from 0 up to 1."""
-        import random  # noqa: PLC0415 - what goes well needs no chance
+        # Only a retry needs a random number, so a call that succeeds does not pay for the import.
+        import random  # noqa: PLC0415
 
         return random.random()  # noqa: S311 - it spreads waits and guards nothing
 
     def fresh_key(self) -> str:
-        """Return a text of 122 random bits, which nobody draws twice."""
+        """Return a text of 122 random bits, so that two are never equal."""
         import uuid  # noqa: PLC0415 - few providers take keys
 
         return str(uuid.uuid4())

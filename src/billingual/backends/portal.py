@@ -1,8 +1,8 @@
 """Waiting in another thread: one event loop for all blocking clients that ask for it.
 
-For transports that only work on an event loop. It costs about a hundred times what stepping costs,
-so it is never chosen for you. The loop's thread begins with the first call, there is one for the
-process, and after a fork the child begins its own.
+For transports that only work on an event loop. A call costs about a hundred times what stepping
+costs, so it is never the default. The first call starts the loop's thread. There is one for the
+process, and after a fork the child starts its own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @attrs.define
 class _Portal:
-    """An event loop in a daemon thread; a daemon, so that it never keeps a program from ending."""
+    """An event loop in a daemon thread; a daemon, so that it never keeps a program from exiting."""
 
     loop: asyncio.AbstractEventLoop
     thread: threading.Thread
@@ -41,15 +41,16 @@ def _portal() -> _Portal:
     pid = os.getpid()
     portal = _PORTALS.get(pid)
     if portal is None:
-        # No lock: one that another thread held at the moment of a fork would stay shut for ever.
-        made = _made()
-        portal = _PORTALS.setdefault(pid, made)
-        if portal is not made:
-            made.loop.call_soon_threadsafe(made.loop.stop)
+        # No lock: if another thread held it during a fork, it would stay locked in the child for
+        # ever. Two threads may both start a portal here; the second one is stopped again.
+        started = _started()
+        portal = _PORTALS.setdefault(pid, started)
+        if portal is not started:
+            started.loop.call_soon_threadsafe(started.loop.stop)
     return portal
 
 
-def _made() -> _Portal:
+def _started() -> _Portal:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=_serve, args=(loop,), name="billingual-portal", daemon=True)
     thread.start()
@@ -83,7 +84,7 @@ class PortalBackend(AnyioBackend, LoopWatch):
                 "itself; await an AsyncClient there instead."
             )
         try:
-            self.look()
+            self.warn_on_a_loop()
         except BaseException:
             work.close()
             raise
@@ -95,5 +96,5 @@ class PortalBackend(AnyioBackend, LoopWatch):
             raise
 
     def iterate(self, items: AsyncIterator[T]) -> Walk[T]:
-        """Walk an async generator, which is closed at the end whatever happens."""
+        """Walk an async iterator, and close it in any case."""
         return iterate(items, self.run)

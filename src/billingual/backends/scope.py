@@ -1,4 +1,4 @@
-"""Where a connection belongs: a process, and an event loop where there is one."""
+"""Where a connection belongs: a process, and an event loop if one runs."""
 
 from __future__ import annotations
 
@@ -12,33 +12,44 @@ __all__ = ["RunScope"]
 
 @attrs.frozen
 class RunScope:
-    """A process, by its id, and the event loop in it; equal only to itself.
+    """A process, by its id, and an event loop in it.
 
     Attributes:
         pid: the process.
-        loop: the loop, or None where callers block.
+        loop: the event loop of asyncio, the token of a trio run, or None where callers block.
     """
 
     pid: int
     loop: object = None
 
     def is_inherited(self) -> bool:
-        """Tell whether this is a process that the running one was forked from."""
+        """Return True if this process was forked from the scope's process."""
         return self.pid != os.getpid()
 
     def is_alive(self) -> bool:
-        """Tell whether connections made here can still be used and closed."""
+        """Return True if connections made here can still be used and closed."""
+        if self.is_inherited():
+            return False
+        if hasattr(self.loop, "run_sync_soon"):
+            # The token of a trio run has no public flag for a finished run, but it then refuses
+            # calls. Taken for alive, a finished run would keep its wake-up sockets open: two
+            # descriptors for each `trio.run` in which the client was used.
+            return self.call_soon(_nothing)
         closed = getattr(self.loop, "is_closed", None)
-        return not self.is_inherited() and not (closed is not None and closed())
+        return closed is None or not closed()
 
-    def soon(self, call: Callable[[], object]) -> bool:
-        """Have *call* made on the event loop, from any thread; False where none runs."""
+    def call_soon(self, call: Callable[[], object]) -> bool:
+        """Schedule *call* on the event loop, from any thread; False if no loop runs."""
         asyncio, trio = "call_soon_threadsafe", "run_sync_soon"
         post = getattr(self.loop, asyncio, None) or getattr(self.loop, trio, None)
         if post is None or self.is_inherited():
             return False
         try:
             post(call)
-        except RuntimeError:  # the loop is closed, the run is finished
+        except RuntimeError:  # the loop is closed, or the trio run is finished
             return False
         return True
+
+
+def _nothing() -> None:
+    """Do nothing; only whether it can be scheduled counts."""

@@ -3,8 +3,8 @@
 The core is written with ``async``, but over a transport that blocks it never suspends. So it is
 *stepped*: started once with ``send(None)``, it runs to its end in the caller's thread. That works
 in a notebook, after ``fork``, in many threads and under gevent, and costs about a microsecond.
-A coroutine that does suspend is a fault of ours, or of an async-only part that was plugged in; it
-is broken off and reported with what it waited for.
+A coroutine that does suspend is a bug of ours, or contains an async-only transport, token function
+or observer of the user. It is stopped, and the error says what it waited for.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from collections.abc import (
     Coroutine,
     Generator,
     Iterator,
-    Sequence,
 )
 from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import Context, copy_context
@@ -33,29 +32,31 @@ from billingual.backends.scope import RunScope
 from billingual.errors import InternalError
 
 if TYPE_CHECKING:
-    from billingual.backends.threads import ThreadCrew
+    from billingual.backends.threads import ThreadTaskPool
 
 __all__ = ["SteppingBackend", "iterate", "lacks_a_loop", "step"]
 
 T = TypeVar("T")
 
-# A part may wait once more in each clean-up on the way out; one that never ends is given up.
+# A coroutine that is stopped may wait once more in each `finally` on its way out, and each such
+# wait needs another throw. This many nested clean-ups are more than any transport has; a coroutine
+# that never ends is given up.
 _CLEAN_UPS: Final = 16
 
 
 class LoopWatch:
-    """Tell a program, once for each client, that it blocks the event loop it runs on.
+    """Warn a program, once for each client, that it blocks the event loop it runs on.
 
-    A notebook's kernel runs each cell on a loop with nothing else to do, so it is left in peace.
+    A notebook's kernel runs each cell on a loop that has nothing else to do, so it gets no warning.
     """
 
-    _told = False
+    _warned = False
 
-    def look(self) -> None:
-        """Warn if an event loop runs in this thread; for a caller three frames up."""
-        if self._told or not _on_a_loop():
+    def warn_on_a_loop(self) -> None:
+        """Warn, in the name of who called the client, if an event loop runs in this thread."""
+        if self._warned or not _on_a_loop():
             return
-        self._told = True
+        self._warned = True
         if not _in_a_notebook():
             warnings.warn(
                 "a blocking Client is used inside a running event loop: all its other tasks stand "
@@ -66,12 +67,17 @@ class LoopWatch:
 
 
 def _on_a_loop() -> bool:
-    # Modules that were never imported run no loop, and are not imported to be asked. Nor do those
-    # that another thread, or greenlet, is still importing.
+    # A module that was never imported runs no loop, so nothing is imported to ask it. Nor does one
+    # that another thread, or greenlet, is still importing: it lacks the function.
     modules = sys.modules
-    running = getattr(modules.get("asyncio"), "_get_running_loop", None)
-    if running is not None and running() is not None:
-        return True
+    running_loop = getattr(modules.get("asyncio"), "get_running_loop", None)
+    if running_loop is not None:
+        try:
+            running_loop()
+        except RuntimeError:
+            pass
+        else:
+            return True
     in_trio = getattr(getattr(modules.get("trio"), "lowlevel", None), "in_trio_run", None)
     return in_trio is not None and bool(in_trio())
 
@@ -96,53 +102,35 @@ class SteppingBackend(LoopWatch, SystemClock):
         time.sleep(seconds)  # noqa: ASYNC251 - blocking is what this backend is for
 
     def slots(self, count: int) -> ThreadSlots:
-        """Make *count* places that threads wait for in turn."""
+        """Make *count* slots for threads."""
         return ThreadSlots(count)
 
-    def unhurried(self) -> AbstractContextManager[object]:
+    def shielded(self) -> AbstractContextManager[object]:
         """Do nothing: a blocking call is not cancelled from outside."""
         return nullcontext()
 
-    async def gather(
-        self, jobs: Sequence[Callable[[], Coroutine[Any, Any, T]]], *, limit: int
-    ) -> list[T]:
-        """Run *jobs* in at most *limit* threads, or in order in this one where *limit* is 1.
+    def task_pool(self, size: int) -> ThreadTaskPool:
+        """Make a pool of at most *size* threads."""
+        from billingual.backends.threads import ThreadTaskPool  # noqa: PLC0415 - seldom needed
 
-        The first error goes up once the jobs that had begun are done; the others never begin.
-        """
-        if limit == 1 or len(jobs) < 2:
-            return [await job() for job in jobs]
-        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - seldom wanted, not cheap
-
-        with ThreadPoolExecutor(max_workers=min(limit, len(jobs))) as threads:
-            futures = [threads.submit(copy_context().run, lambda j=job: step(j())) for job in jobs]
-            try:
-                return [each.result() for each in futures]
-            finally:
-                threads.shutdown(cancel_futures=True)
-
-    def crew(self, most: int) -> ThreadCrew:
-        """Make a crew of at most *most* threads."""
-        from billingual.backends.threads import ThreadCrew  # noqa: PLC0415 - seldom wanted
-
-        return ThreadCrew(most, step)
+        return ThreadTaskPool(size)
 
     def for_threads(self) -> SteppingBackend:
         """Return itself: its threads block too."""
         return self
 
     async def in_thread(self, call: Callable[[], T]) -> T:
-        """Call it here: this thread may block."""
+        """Run *call* in this thread, which may block."""
         return call()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Step *work* to its end; what it sets in context variables stays inside.
+        """Step *work* to its end, in a copy of the caller's context.
 
         Raises:
             InternalError: if it suspends.
         """
         try:
-            self.look()
+            self.warn_on_a_loop()
         except BaseException:
             work.close()
             raise
@@ -150,7 +138,7 @@ class SteppingBackend(LoopWatch, SystemClock):
         return context.run(step, work)
 
     def iterate(self, items: AsyncIterator[T]) -> Walk[T]:
-        """Walk an async generator, which is closed at the end whatever happens."""
+        """Walk an async iterator, and close it in any case."""
         return iterate(items, self.run)
 
 
@@ -169,7 +157,7 @@ def step(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _refuse(work: Coroutine[Any, Any, T], waited_for: object) -> T:
-    """Raise the error where *work* waits, so that a write under way there ends as unclear."""
+    """Raise the error inside *work*, so that a write under way there ends as unknown."""
     error = InternalError(
         f"the blocking client met a part that waits on an event loop ({waited_for!r}, in "
         f"{getattr(work, '__qualname__', type(work).__name__)}); parts of a blocking client must "
@@ -188,7 +176,7 @@ def _refuse(work: Coroutine[Any, Any, T], waited_for: object) -> T:
 
 
 def lacks_a_loop(error: BaseException) -> bool:
-    """Tell whether *error* is what asyncio, anyio or trio raise where no event loop runs."""
+    """Return True if *error* is what asyncio, anyio or trio raise where no event loop runs."""
     return isinstance(error, RuntimeError) and (
         type(error).__name__ in {"AsyncLibraryNotFoundError", "NoEventLoopError"}
         or str(error) in {"no running event loop", "must be called from async context"}
@@ -196,39 +184,39 @@ def lacks_a_loop(error: BaseException) -> bool:
 
 
 def iterate(items: AsyncIterator[T], run: Callable[[Coroutine[Any, Any, Any]], Any]) -> Walk[T]:
-    """Walk *items* with *run*, a batch at a time where they come in batches.
+    """Walk *items* with *run*, a batch at a time if they come in batches.
 
-    What can be closed is closed when the walk is closed or dropped, or at the end.
+    The items are closed at the end, and when the walk is closed or dropped.
     """
     return _Batches(items, run) if hasattr(items, "batch") else _generated(items, run)
 
 
 class _Batches(Iterator[T]):
-    """Step an iterator that has several items at hand at a time, and holds nothing open.
+    """Step an iterator that returns several items at a time.
 
-    No generator: one ends for good with the first error, and who asked on after a failed page
-    would take the rows so far for all.
+    Not a generator: a generator ends for good with its first error. A caller who goes on after a
+    failed page would then take the rows so far for the whole list.
     """
 
-    __slots__ = ("_at_hand", "_items", "_run")
+    __slots__ = ("_items", "_ready", "_run")
 
     def __init__(self, items: Any, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
         self._items = items
         self._run = run
-        self._at_hand: Iterator[T] = iter(())
+        self._ready: Iterator[T] = iter(())
 
     def __next__(self) -> T:
         while True:
-            for each in self._at_hand:
+            for each in self._ready:
                 return each
             try:
-                self._at_hand = iter(self._run(self._items.batch()))
+                self._ready = iter(self._run(self._items.batch()))
             except StopAsyncIteration:
                 raise StopIteration from None
 
     def close(self) -> None:
-        """Stop whatever is under way; the walk is over."""
-        self._at_hand = iter(())
+        """End the walk, and stop the requests under way for it."""
+        self._ready = iter(())
         self._run(self._items.aclose())
 
 
@@ -236,7 +224,8 @@ def _generated(
     items: AsyncIterator[T], run: Callable[[Coroutine[Any, Any, Any]], Any]
 ) -> Generator[T]:
     async def step_on() -> T:
-        # What a generator's own __anext__ returns is no coroutine, and a portal takes none.
+        # An async generator's __anext__ returns an awaitable that is not a coroutine, and
+        # `asyncio.run_coroutine_threadsafe`, which the portal uses, refuses that.
         return await items.__anext__()
 
     async def close() -> None:
@@ -255,10 +244,10 @@ def _generated(
 
 
 class ThreadSlots:
-    """Places that threads wait for, first come first served.
+    """Slots that threads wait for, first come first served.
 
-    A place is handed to whoever waits longest. A semaphore of the standard library would give it
-    to a thread that comes back for it before the one it woke has run.
+    A released slot goes to the thread that has waited longest. `threading.Semaphore` would give it
+    to a thread that comes back for it before the one that was woken has run.
     """
 
     def __init__(self, count: int) -> None:
@@ -267,7 +256,7 @@ class ThreadSlots:
         self._waiting: deque[threading.Lock] = deque()
 
     async def acquire(self, seconds: float) -> bool:
-        """Wait for a place; False if none became free in time."""
+        """Wait for a slot; False if none became free in time."""
         with self._lock:
             if self._free:
                 self._free -= 1
@@ -285,7 +274,7 @@ class ThreadSlots:
         return not self._leave(turn)
 
     def release(self) -> None:
-        """Hand the place on, or give it back."""
+        """Hand the slot to the next thread in line, or give it back."""
         with self._lock:
             if self._waiting:
                 self._waiting.popleft().release()
@@ -293,7 +282,7 @@ class ThreadSlots:
                 self._free += 1
 
     def _leave(self, turn: threading.Lock) -> bool:
-        """Leave the line; False if the place was handed over in the meantime."""
+        """Leave the line; False if the slot was handed over in the meantime."""
         with self._lock:
             if turn not in self._waiting:
                 return False

@@ -1,11 +1,11 @@
-"""Jobs in tasks of an event loop that no block of code encloses.
+"""Jobs in background tasks of an event loop, outside any task group of the caller.
 
-On asyncio they are tasks. On trio, where each task has a parent, they are children of the run
-itself (*system tasks*): what a job raises is kept for whoever asks for its result, so that it
-cannot take the run down, and the end of the run cancels them and waits, as ``asyncio.run`` does.
+On asyncio they are plain tasks. On trio, where each task has a parent, they are children of the
+run itself (*system tasks*). A job's error is kept for the caller who asks for its result, so that
+it cannot crash the run. The end of a trio run cancels them and waits, as ``asyncio.run`` does.
 
-A task goes on with the next job at once. Begun by somebody else, that job would have to wait until
-the loop came round, which it does not before every answer that is in has been read and decoded.
+A task takes its next job at once. A job started in a new task would have to wait for the next turn
+of the loop, and the loop reads and decodes every response that has arrived before that.
 """
 
 from __future__ import annotations
@@ -22,51 +22,55 @@ import anyio
 
 from billingual.backends.scope import RunScope
 
-__all__ = ["TaskCrew"]
+__all__ = ["AsyncTaskPool"]
 
 T = TypeVar("T")
 
-# asyncio itself holds tasks so loosely that one under way may be collected.
+# asyncio keeps weak references to tasks only, so one that nothing else refers to may be collected
+# before it is done: https://docs.python.org/3/library/asyncio-task.html#asyncio.create_task
 _UNDER_WAY: Final[set[asyncio.Task[None]]] = set()
 
+# A coroutine that is closed may wait once more in each `finally` on its way out, and each such wait
+# needs another close. This many nested clean-ups are more than any transport has; a coroutine that
+# never ends is given up.
 _CLEAN_UPS: Final = 16
 
 
-class TaskCrew:
-    """Jobs of one event loop, at most *most* at once.
+class AsyncTaskPool:
+    """Run jobs of one event loop, at most *size* at once.
 
     Args:
-        most: most tasks.
-        place: where they run.
-        here: tells the place of whoever asks.
+        size: most tasks.
+        scope: the event loop where they run.
+        here: returns the caller's scope.
     """
 
-    def __init__(self, most: int, place: RunScope, here: Callable[[], RunScope]) -> None:
-        self._most = most
-        self._place = place
+    def __init__(self, size: int, scope: RunScope, here: Callable[[], RunScope]) -> None:
+        self._size = size
+        self._scope = scope
         self._here = here
-        self._line: deque[_TaskJob[Any]] = deque()
-        self._open = 0
+        self._waiting: deque[_TaskJob[Any]] = deque()
+        self._unfinished = 0
         self._workers: set[_Worker] = set()
         self._context = copy_context()
 
     def is_here(self) -> bool:
-        """Tell whether this is its process and loop."""
-        return self._here() == self._place
+        """Return True if this is the pool's process and event loop."""
+        return self._here() == self._scope
 
-    def held(self) -> AbstractContextManager[object]:
-        """Do nothing: tasks of one loop do not come between each other."""
+    def paused(self) -> AbstractContextManager[object]:
+        """Do nothing: no callback can run while another task of the same loop is running."""
         return nullcontext()
 
-    def begin(
+    def start(
         self, work: Callable[[], Coroutine[Any, Any, T]], then: Callable[[], object]
     ) -> _TaskJob[T]:
-        """Begin *work* in a task, or put it in the line of those at work."""
+        """Start *work* in a task, or queue it for the tasks that run."""
         job = _TaskJob(work, then)
-        self._line.append(job)
-        self._open += 1
-        if len(self._workers) < min(self._open, self._most):
-            on_asyncio = hasattr(self._place.loop, "call_soon_threadsafe")
+        self._waiting.append(job)
+        self._unfinished += 1
+        if len(self._workers) < min(self._unfinished, self._size):
+            on_asyncio = hasattr(self._scope.loop, "call_soon_threadsafe")
             worker: _Worker = _AsyncioWorker() if on_asyncio else _TrioWorker()
             self._workers.add(worker)
             self._context.copy().run(worker.start, lambda: self._work(worker))
@@ -74,23 +78,23 @@ class TaskCrew:
 
     async def _work(self, me: _Worker) -> None:
         try:
-            while self._line:
-                job = self._line.popleft()
+            while self._waiting:
+                job = self._waiting.popleft()
                 try:
                     await job.run()
                 finally:
-                    self._open -= 1
+                    self._unfinished -= 1
                 job.then()
         finally:
             self._workers.discard(me)
 
     def abandon(self) -> None:
-        """Have all tasks cancelled by their own loop, as soon as it comes round."""
+        """Have the event loop cancel all tasks at its next turn."""
         if self._workers:
-            self._place.soon(self._cancel)
+            self._scope.call_soon(self._cancel)
 
     async def aclose(self) -> None:
-        """Cancel all tasks and wait for their ends."""
+        """Cancel all tasks and wait for them."""
         if not self.is_here():
             self.abandon()
             return
@@ -98,18 +102,18 @@ class TaskCrew:
         self._cancel()
         with anyio.CancelScope(shield=True):
             for worker in workers:
-                await worker.ended()
+                await worker.wait()
 
     def _cancel(self) -> None:
-        self._line.clear()
+        self._waiting.clear()
         for worker in list(self._workers):
             worker.cancel()
 
 
 class _TaskJob(Generic[T]):
-    """Work for a task, and where its end is told."""
+    """Work for a task, and its result."""
 
-    __slots__ = ("_error", "_over", "_value", "_work", "then")
+    __slots__ = ("_done", "_error", "_value", "_work", "then")
 
     _value: T
 
@@ -118,24 +122,24 @@ class _TaskJob(Generic[T]):
     ) -> None:
         self._work = work
         self.then = then
-        self._over = anyio.Event()
+        self._done = anyio.Event()
         self._error: BaseException | None = None
 
     async def run(self) -> None:
         try:
             self._value = await self._work()
-        except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 - see result
+        except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 - `result` raises it
             self._error = error
         except BaseException as stop:
             self._error = stop
             raise
         finally:
-            self._over.set()
+            self._done.set()
 
     async def result(self) -> T:
-        """Wait for its end and return what it brought."""
-        if not self._over.is_set():
-            await self._over.wait()
+        """Wait until the job is done; return its value or raise its error."""
+        if not self._done.is_set():
+            await self._done.wait()
         if self._error is not None:
             raise self._error
         return self._value
@@ -148,7 +152,7 @@ class _Worker(Protocol):
 
     def cancel(self) -> None: ...
 
-    async def ended(self) -> None: ...
+    async def wait(self) -> None: ...
 
 
 class _AsyncioWorker:
@@ -157,22 +161,40 @@ class _AsyncioWorker:
     _task: asyncio.Task[None]
 
     def start(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self._task = asyncio.get_running_loop().create_task(_Quiet(work()))
-        # Nobody but us knows of the task, so nobody can be asked to end it before a loop is closed.
-        self._task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
+        # Not by `loop.create_task`: a task factory of the program may return any other class.
+        self._task = _SilentTask(_SilentCoroutine(work()), loop=asyncio.get_running_loop())
+        # A task whose loop was closed over it is never done, so its callback never removes it.
+        _UNDER_WAY.difference_update(
+            [each for each in list(_UNDER_WAY) if each.get_loop().is_closed()]
+        )
         _UNDER_WAY.add(self._task)
         self._task.add_done_callback(_UNDER_WAY.discard)
 
     def cancel(self) -> None:
         self._task.cancel()
 
-    async def ended(self) -> None:
+    async def wait(self) -> None:
         if not self._task.done():
             await asyncio.wait([self._task])
 
 
-class _Quiet(Coroutine[Any, Any, None]):
-    """A coroutine that is given up without a word where its loop was closed under it."""
+class _SilentTask(asyncio.Task[None]):
+    """A task that logs nothing if it is dropped after its loop was closed.
+
+    asyncio would log "Task was destroyed but it is pending". That message asks the program to end
+    its tasks before it closes the loop, but the program does not know of this one.
+    """
+
+    def __del__(self) -> None:
+        if self.done():
+            super().__del__()
+
+
+class _SilentCoroutine(Coroutine[Any, Any, None]):
+    """A coroutine that prints nothing if it is dropped before its end.
+
+    Python would print "coroutine ignored GeneratorExit" where a clean-up waits on the closed loop.
+    """
 
     __slots__ = ("_work",)
 
@@ -189,7 +211,6 @@ class _Quiet(Coroutine[Any, Any, None]):
         return self._work.throw(*error)
 
     def close(self) -> None:
-        # Each clean-up on the way out may wait once more, in vain.
         for _ in range(_CLEAN_UPS):
             with suppress(Exception):
                 self._work.close()
@@ -204,7 +225,7 @@ class _TrioWorker:
 
     def __init__(self) -> None:
         self._scope = anyio.CancelScope()
-        self._over = anyio.Event()
+        self._done = anyio.Event()
 
     def start(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         trio = sys.modules["trio"]
@@ -215,11 +236,11 @@ class _TrioWorker:
             with self._scope:
                 await work()
         finally:
-            self._over.set()
+            self._done.set()
 
     def cancel(self) -> None:
         self._scope.cancel()
 
-    async def ended(self) -> None:
-        if not self._over.is_set():
-            await self._over.wait()
+    async def wait(self) -> None:
+        if not self._done.is_set():
+            await self._done.wait()

@@ -32,7 +32,7 @@ class _Entry:
         package_version: the version of that.
         library: what it sends through; None also where it needs none.
         library_version: the installed version of that.
-        waits: how: "async" suspends the task, "blocking" blocks the thread.
+        waits: how: "async" suspends the task, "sync" blocks the thread.
         http2: whether it speaks HTTP/2.
         install: the command that installs what it lacks.
         problem: why it cannot be used although it is installed.

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from billingual.abc import Backend, Crew, Job
+from billingual.abc import Backend, Job, TaskPool
 from billingual.errors import DeadlineExceededError, PoolTimeoutError
 from billingual.model import Page, Query
 
@@ -57,9 +57,9 @@ class Ahead:
     __slots__ = (
         "__weakref__",
         "_backend",
-        "_crew",
         "_fetch",
         "_last",
+        "_pool",
         "_query",
         "_waited_for",
         "_width",
@@ -71,7 +71,7 @@ class Ahead:
         self._backend = backend
         self._width = width
         self._window: deque[_Begun] = deque()
-        self._crew: Crew | None = None
+        self._pool: TaskPool | None = None
         self._query = Query()
         self._last = 0
         self._waited_for = False
@@ -87,18 +87,18 @@ class Ahead:
             query: for one page.
             last: the number of the last page, or None where it is not known.
         """
-        crew = self._crew
-        if crew is None or not self._fits(crew, query):
+        pool = self._pool
+        if pool is None or not self._fits(pool, query):
             await self.stop()
-            crew = self._begin(query, last) if last is not None and last > query.page else None
-            if crew is None:
+            pool = self._begin(query, last) if last is not None and last > query.page else None
+            if pool is None:
                 return await self._fetch(query)
         try:
-            end = await self._end_of_first(crew)
+            end = await self._end_of_first(pool)
         except BaseException as left:
             await self._leave(left)
             raise
-        with crew.held():
+        with pool.paused():
             self._window.popleft()
         if isinstance(end, Exception):
             await self.stop()
@@ -121,52 +121,52 @@ class Ahead:
     async def stop(self) -> None:
         """Throw away all that was begun, and begin nothing more for it."""
         self._window.clear()
-        crew, self._crew = self._crew, None
-        if crew is not None:
-            await crew.aclose()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.aclose()
 
-    def _fits(self, crew: Crew, query: Query) -> bool:
+    def _fits(self, pool: TaskPool, query: Query) -> bool:
         window = self._window
         return (
             bool(window)
             and window[0].number == query.page
             and query.cursor is None
-            and crew.is_here()
+            and pool.is_here()
         )
 
-    def _begin(self, query: Query, last: int | None) -> Crew | None:
+    def _begin(self, query: Query, last: int | None) -> TaskPool | None:
         """Begin the pages from *query* on, up to the *last*, as far as there is room."""
         if self._backend is None or self._width < 2 or query.cursor is not None or last is None:
-            return self._crew
-        if self._crew is None:
+            return self._pool
+        if self._pool is None:
             if last < query.page:
                 return None
-            self._crew = self._backend.crew(self._width)
-        if self._crew.is_here():
-            with self._crew.held():
+            self._pool = self._backend.task_pool(self._width)
+        if self._pool.is_here():
+            with self._pool.paused():
                 self._query, self._last = query, last
-                self._begin_to(self._crew, query.page + self._width - 1)
-        return self._crew
+                self._begin_to(self._pool, query.page + self._width - 1)
+        return self._pool
 
-    def _begin_to(self, crew: Crew, number: int) -> None:
+    def _begin_to(self, pool: TaskPool, number: int) -> None:
         window = self._window
         following = window[-1].number + 1 if window else self._query.page
         for each in range(following, min(number, self._last) + 1):
-            window.append(_Begun(each, self._begun(crew, each), bool(window)))
+            window.append(_Begun(each, self._begun(pool, each), bool(window)))
 
-    def _begun(self, crew: Crew, number: int) -> Job[Page | Exception]:
+    def _begun(self, pool: TaskPool, number: int) -> Job[Page | Exception]:
         # Bound to nothing that holds self, which could not be dropped while a page is under way.
         work = functools.partial(_kept, self._fetch, attrs.evolve(self._query, page=number))
-        return crew.begin(work, functools.partial(_one_more, weakref.ref(self), crew))
+        return pool.start(work, functools.partial(_one_more, weakref.ref(self), pool))
 
-    def begin_one_more(self, crew: Crew) -> None:
+    def begin_one_more(self, pool: TaskPool) -> None:
         """Let whoever brought a page go on with another, because the reader waits for one."""
-        if self._waited_for and crew is self._crew and self._window:
+        if self._waited_for and pool is self._pool and self._window:
             following = self._window[-1].number + 1
             if following < self._window[0].number + 2 * self._width:
-                self._begin_to(crew, following)
+                self._begin_to(pool, following)
 
-    async def _end_of_first(self, crew: Crew) -> Page | Exception:
+    async def _end_of_first(self, pool: TaskPool) -> Page | Exception:
         first = self._window[0]
         self._waited_for = True
         try:
@@ -178,9 +178,9 @@ class Ahead:
             # and those that came too late as well have their turn when they are first.
             for each in list(self._window):
                 await each.job.result()
-            with crew.held():
+            with pool.paused():
                 first.behind = False
-                first.job = self._begun(crew, first.number)
+                first.job = self._begun(pool, first.number)
             end = await first.job.result()
         return end
 
@@ -193,18 +193,18 @@ class Ahead:
 
     def _abandon(self) -> None:
         self._window.clear()
-        crew, self._crew = self._crew, None
-        if crew is not None:
-            crew.abandon()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.abandon()
 
     def __del__(self) -> None:
         self._abandon()
 
 
-def _one_more(ahead: weakref.ref[Ahead], crew: Crew) -> None:
+def _one_more(ahead: weakref.ref[Ahead], pool: TaskPool) -> None:
     alive = ahead()
     if alive is not None:
-        alive.begin_one_more(crew)
+        alive.begin_one_more(pool)
 
 
 async def _kept(fetch: Fetch, query: Query) -> Page | Exception:

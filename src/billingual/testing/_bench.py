@@ -21,7 +21,7 @@ import attrs
 from billingual.abc import Backend, Transport, TransportFactory, TransportOptions
 from billingual.backends.anyio import AnyioBackend
 from billingual.backends.sync import SteppingBackend
-from billingual.backends.threaded import ThreadedTransport
+from billingual.backends.threads import ThreadedTransport
 from billingual.errors import BillingualError, ConfigurationError, TransportError
 from billingual.outcomes import Safety
 from billingual.plugins import TRANSPORTS
@@ -126,7 +126,7 @@ class Workshop:
         """Make a transport, closed at the end of the run, that waits as the backend does."""
         made = (factory or self._factory())(TransportOptions(backend=self.backend, **options))
         supports = getattr(made, "supports", frozenset({"async"}))
-        if self.backend.blocks and "blocking" not in supports:
+        if self.backend.blocks and "sync" not in supports:
             raise NotApplicableError("it only works on an event loop")
         if not self.backend.blocks and "async" not in supports:
             made = ThreadedTransport(made, self.backend)
@@ -141,7 +141,12 @@ class Workshop:
 
     async def together(self, jobs: Sequence[Callable[[], Coroutine[Any, Any, T]]]) -> list[T]:
         """Run *jobs* at once: as tasks, or in threads."""
-        return await self.backend.gather(jobs, limit=len(jobs))
+        pool = self.backend.task_pool(len(jobs))
+        try:
+            started = [pool.start(job, lambda: None) for job in jobs]
+            return [await each.result() for each in started]
+        finally:
+            await pool.aclose()
 
     async def until(self, holds: Callable[[], object], *, what: str) -> None:
         """Wait until *holds*, which another thread brings about."""

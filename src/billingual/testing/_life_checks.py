@@ -244,8 +244,8 @@ async def the_seam_is_complete(bench: Bench) -> None:
     """What the core asks a transport beside sending has an answer of the right kind."""
     place = bench.anywhere()
     supports = getattr(place.transport, "supports", frozenset({"async"}))
-    known = supports and set(supports) <= {"async", "blocking"}
-    expect(known, expected="supports of 'async' and 'blocking'", seen=supports)
+    known = supports and set(supports) <= {"async", "sync"}
+    expect(known, expected="supports of 'async' and 'sync'", seen=supports)
     account = place.transport.account("exante")
     expect(
         account is None or isinstance(account, Account), expected="an Account or None", seen=account

@@ -26,7 +26,7 @@ class FamilyTransport(LaneTransport["HttpxLane"]):
     by, unless a proxy is asked for, or somebody has put a function of their own there.
     """
 
-    supports: Final = frozenset({"async", "blocking"})
+    supports: Final = frozenset({"async", "sync"})
     family: ClassVar[Family]
 
     def __init__(self, options: TransportOptions) -> None:

@@ -102,7 +102,7 @@ class Lanes(Generic[L]):
     async def scrap(self, stack: Stack[L], lane: L) -> None:
         """Close a lane whose exchange did not end well, cancelled or broken."""
         try:
-            with self._backend.unhurried():
+            with self._backend.shielded():
                 await lane.aclose()
         finally:
             stack.slots.release()
@@ -117,7 +117,7 @@ class Lanes(Generic[L]):
                 self._leave(place, stack)
                 continue
             try:
-                with self._backend.unhurried():
+                with self._backend.shielded():
                     while stack.free:
                         await stack.free.pop()[0].aclose()
             finally:

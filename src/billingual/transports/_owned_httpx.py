@@ -206,7 +206,7 @@ class OwnedAsyncHttpx(_OwnedHttpx):
 class OwnedBlockingHttpx(_OwnedHttpx):
     """A ``Client``, which blocks the thread; as safe to share as that."""
 
-    supports: Final = frozenset({"blocking"})
+    supports: Final = frozenset({"sync"})
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* once; see :class:`billingual.abc.Transport`."""

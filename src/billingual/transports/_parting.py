@@ -30,7 +30,7 @@ def part_with(stream: Any, place: ExecutionScope) -> None:
 
 def end_transport(transport: Any, place: ExecutionScope) -> None:
     """Close a transport of asyncio's, connected in *place*, without waiting."""
-    if place.soon(transport.close):
+    if place.call_soon(transport.close):
         return
     # What a closed loop would do, had it not forgotten.
     end = getattr(transport, "_call_connection_lost", None)

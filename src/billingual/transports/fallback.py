@@ -22,7 +22,7 @@ from billingual.wire import Bounds, WireRequest, WireResponse
 
 __all__ = ["FallbackTransport", "fallback"]
 
-_EITHER: Final = frozenset({"async", "blocking"})
+_EITHER: Final = frozenset({"async", "sync"})
 
 
 class FallbackTransport:
@@ -99,7 +99,7 @@ def fallback(*transports: TransportLike) -> TransportFactory:
     def make(options: TransportOptions) -> FallbackTransport:
         parts = [make_part(each, options) for each in transports]
         made = FallbackTransport(*parts)
-        waits = "blocking" if options.backend.blocks else "async"
+        waits = "sync" if options.backend.blocks else "async"
         # A part that was made for an event loop would suspend in the thread of one that blocks.
         if waits not in made.supports and any(
             each.made and waits in each.supports for each in parts

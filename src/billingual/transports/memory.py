@@ -29,7 +29,7 @@ class MemoryTransport:
         requests: what was sent, absolute and signed, in order.
     """
 
-    supports: Final = frozenset({"async", "blocking"})
+    supports: Final = frozenset({"async", "sync"})
     library: Final = None
     http2: Final = False
 

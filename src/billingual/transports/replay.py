@@ -38,7 +38,7 @@ class ReplayTransport:
         ConfigurationError: if there is no such tape, or it cannot be read.
     """
 
-    supports: Final = frozenset({"async", "blocking"})
+    supports: Final = frozenset({"async", "sync"})
 
     def __init__(self, path: str | os.PathLike[str], *, partly: bool = False) -> None:
         self._cassette = Cassette.load(path)

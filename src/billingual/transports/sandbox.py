@@ -34,7 +34,7 @@ class SandboxTransport(AsgiTransport):
     timeout ends as it would over a socket.
     """
 
-    supports: Final = frozenset({"async", "blocking"})
+    supports: Final = frozenset({"async", "sync"})
     library: ClassVar[str | None] = "starlette"
 
     def __init__(self, options: TransportOptions) -> None:

@@ -56,7 +56,7 @@ class Urllib3Transport(LaneTransport[Urllib3Lane]):
     and no TLS is set up, before the first request.
     """
 
-    supports: Final = frozenset({"blocking"})
+    supports: Final = frozenset({"sync"})
     library: Final = "urllib3"
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:

@@ -128,7 +128,7 @@ class ScriptedApp:
 class ScriptedAsgi(AsgiTransport):
     """It suspends where its app does: nowhere."""
 
-    supports: Final = frozenset({"async", "blocking"})
+    supports: Final = frozenset({"async", "sync"})
 
 
 class _ScriptHandler(BaseHTTPRequestHandler):

@@ -119,7 +119,7 @@ class PlannedWire:
     plan: Plan
     backend: Any
 
-    supports: Final = frozenset({"async", "blocking"})
+    supports: Final = frozenset({"async", "sync"})
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Answer, or fail with the evidence of the matrix."""

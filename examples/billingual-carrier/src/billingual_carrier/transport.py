@@ -36,7 +36,7 @@ class StdlibTransport:
         ConfigurationError: if a proxy is asked for; it has none.
     """
 
-    supports: Final = frozenset({"blocking"})
+    supports: Final = frozenset({"sync"})
 
     def __init__(self, options: TransportOptions) -> None:
         if options.proxy is not None:

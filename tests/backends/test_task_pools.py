@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import gc
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -63,8 +64,8 @@ async def settle() -> None:
 async def test_tasks_are_no_more_than_were_asked_for() -> None:
     """What is begun beyond that waits in line."""
     held = Held()
-    crew = AnyioBackend().crew(3)
-    jobs = [crew.begin(held.work, nothing) for _ in range(10)]
+    pool = AnyioBackend().task_pool(3)
+    jobs = [pool.start(held.work, nothing) for _ in range(10)]
     await settle()
     before = (held.begun, held.inside)
     held.gate.set()
@@ -76,7 +77,7 @@ async def test_tasks_are_no_more_than_were_asked_for() -> None:
 
 def test_threads_are_no_more_than_were_asked_for() -> None:
     """And no more are begun than there is work for."""
-    crew = SteppingBackend().crew(3)
+    pool = SteppingBackend().task_pool(3)
     barrier = threading.Barrier(3)
     threads: set[int] = set()
 
@@ -84,43 +85,43 @@ def test_threads_are_no_more_than_were_asked_for() -> None:
         threads.add(threading.get_ident())
         return barrier.wait(10)
 
-    jobs = [crew.begin(work, nothing) for _ in range(9)]
+    jobs = [pool.start(work, nothing) for _ in range(9)]
 
     assert sorted([0, 1, 2] * 3) == sorted(step(job.result()) for job in jobs)
     assert 3 == len(threads)
-    crew.abandon()
+    pool.abandon()
 
 
 @pytest.mark.anyio
 async def test_an_error_of_a_task_goes_up_where_its_result_is_asked_for() -> None:
-    """Each time; and no error takes the run or the crew down, whatever its kind."""
-    crew = AnyioBackend().crew(1)
+    """Each time; and no error takes the run or the pool down, whatever its kind."""
+    pool = AnyioBackend().task_pool(1)
     for error in (LookupError("a"), KeyboardInterrupt(), SystemExit(3)):
-        job = crew.begin(giving(error), nothing)
+        job = pool.start(giving(error), nothing)
         for _ in range(2):
             with pytest.raises(type(error)):
                 await job.result()
 
-    assert 5 == await crew.begin(giving(5), nothing).result()
+    assert 5 == await pool.start(giving(5), nothing).result()
 
 
 def test_an_error_of_a_thread_goes_up_where_its_result_is_asked_for() -> None:
     """Each time, whatever its kind."""
-    crew = SteppingBackend().crew(1)
+    pool = SteppingBackend().task_pool(1)
     for error in (LookupError("a"), KeyboardInterrupt(), SystemExit(3)):
-        job = crew.begin(giving(error), nothing)
+        job = pool.start(giving(error), nothing)
         for _ in range(2):
             with pytest.raises(type(error)):
                 step(job.result())
 
-    assert 5 == step(crew.begin(giving(5), nothing).result())
-    crew.abandon()
+    assert 5 == step(pool.start(giving(5), nothing).result())
+    pool.abandon()
 
 
 @pytest.mark.anyio
 async def test_a_task_goes_on_at_once_with_what_its_end_begins() -> None:
     """Before any other task comes round, and in the task it ran in."""
-    crew = AnyioBackend().crew(2)
+    pool = AnyioBackend().task_pool(2)
     order: list[tuple[str, int]] = []
     jobs: list[Any] = []
 
@@ -130,8 +131,8 @@ async def test_a_task_goes_on_at_once_with_what_its_end_begins() -> None:
 
         return work
 
-    first = crew.begin(named("a"), lambda: jobs.append(crew.begin(named("b"), nothing)))
-    crew.begin(named("c"), nothing)
+    first = pool.start(named("a"), lambda: jobs.append(pool.start(named("b"), nothing)))
+    pool.start(named("c"), nothing)
     await first.result()
     await jobs[0].result()
     await settle()
@@ -141,24 +142,24 @@ async def test_a_task_goes_on_at_once_with_what_its_end_begins() -> None:
 
 
 def test_a_thread_goes_on_with_what_its_end_begins() -> None:
-    """A crew of one needs no second."""
-    crew = SteppingBackend().crew(1)
+    """A pool of one needs no second."""
+    pool = SteppingBackend().task_pool(1)
     told = threading.Event()
     jobs: list[Any] = []
 
     def more() -> None:
-        jobs.append(crew.begin(giving(2), nothing))
+        jobs.append(pool.start(giving(2), nothing))
         told.set()
 
-    crew.begin(giving(1), more)
+    pool.start(giving(1), more)
     assert told.wait(10)
 
     assert 2 == step(jobs[0].result())
-    crew.abandon()
+    pool.abandon()
 
 
 @pytest.mark.anyio
-async def test_tasks_see_the_context_in_which_the_crew_was_made() -> None:
+async def test_tasks_see_the_context_in_which_the_pool_was_made() -> None:
     """And what they set in it stays with them."""
 
     async def work() -> str:
@@ -167,14 +168,14 @@ async def test_tasks_see_the_context_in_which_the_crew_was_made() -> None:
         return before
 
     token = WORD.set("made")
-    crew = AnyioBackend().crew(1)
+    pool = AnyioBackend().task_pool(1)
     WORD.reset(token)
-    seen = await crew.begin(work, nothing).result()
+    seen = await pool.start(work, nothing).result()
 
     assert ("made", "") == (seen, WORD.get())
 
 
-def test_threads_see_the_context_in_which_the_crew_was_made() -> None:
+def test_threads_see_the_context_in_which_the_pool_was_made() -> None:
     """Each job a copy of its own."""
 
     async def work() -> str:
@@ -183,16 +184,16 @@ def test_threads_see_the_context_in_which_the_crew_was_made() -> None:
         return before
 
     token = WORD.set("made")
-    crew = SteppingBackend().crew(1)
+    pool = SteppingBackend().task_pool(1)
     WORD.reset(token)
-    seen = [step(crew.begin(work, nothing).result()) for _ in range(2)]
-    crew.abandon()
+    seen = [step(pool.start(work, nothing).result()) for _ in range(2)]
+    pool.abandon()
 
     assert (["made", "made"], "") == (seen, WORD.get())
 
 
 @pytest.mark.anyio
-async def test_closing_a_crew_of_tasks_waits_for_their_ends() -> None:
+async def test_closing_a_pool_of_tasks_waits_for_their_ends() -> None:
     """Clean-ups that wait have been waited for; what stood in line never begins."""
     cleaned: list[int] = []
     begun: list[int] = []
@@ -209,36 +210,36 @@ async def test_closing_a_crew_of_tasks_waits_for_their_ends() -> None:
 
         return work
 
-    crew = AnyioBackend().crew(2)
+    pool = AnyioBackend().task_pool(2)
     for number in range(5):
-        crew.begin(job(number), nothing)
+        pool.start(job(number), nothing)
     await settle()
-    await crew.aclose()
+    await pool.aclose()
 
     assert ([0, 1], [0, 1]) == (sorted(begun), sorted(cleaned))
 
 
 @pytest.mark.anyio
-async def test_a_crew_that_has_not_set_out_can_be_closed() -> None:
+async def test_a_pool_that_has_not_set_out_can_be_closed() -> None:
     """Nothing begins then."""
     held = Held()
-    crew = AnyioBackend().crew(2)
-    crew.begin(held.work, nothing)
-    await crew.aclose()
+    pool = AnyioBackend().task_pool(2)
+    pool.start(held.work, nothing)
+    await pool.aclose()
     await settle()
 
     assert 0 == held.inside
 
 
 @pytest.mark.anyio
-async def test_a_crew_of_tasks_can_be_given_up_from_another_thread() -> None:
+async def test_a_pool_of_tasks_can_be_given_up_from_another_thread() -> None:
     """As the garbage collector does; the loop cancels them as it comes round."""
     held = Held()
-    crew = AnyioBackend().crew(2)
-    crew.begin(held.work, nothing)
+    pool = AnyioBackend().task_pool(2)
+    pool.start(held.work, nothing)
     await settle()
     begun = held.inside
-    await anyio.to_thread.run_sync(crew.abandon)
+    await anyio.to_thread.run_sync(pool.abandon)
     while held.inside:
         await anyio.lowlevel.checkpoint()
 
@@ -249,8 +250,8 @@ async def test_a_crew_of_tasks_can_be_given_up_from_another_thread() -> None:
 async def test_who_is_cancelled_while_waiting_cancels_only_himself() -> None:
     """The job goes on, and its result can be asked for again."""
     held = Held()
-    crew = AnyioBackend().crew(1)
-    job = crew.begin(held.work, nothing)
+    pool = AnyioBackend().task_pool(1)
+    job = pool.start(held.work, nothing)
     with anyio.CancelScope() as scope:
         scope.cancel()
         await job.result()
@@ -262,7 +263,7 @@ async def test_who_is_cancelled_while_waiting_cancels_only_himself() -> None:
 
 def test_threads_that_are_given_up_end_and_begin_nothing_more() -> None:
     """What is under way goes on to its end; they are daemons, so no program waits for them."""
-    crew = SteppingBackend().crew(1)
+    pool = SteppingBackend().task_pool(1)
     inside, gate = threading.Event(), threading.Event()
     workers: list[threading.Thread] = []
     begun: list[int] = []
@@ -277,9 +278,9 @@ def test_threads_that_are_given_up_end_and_begin_nothing_more() -> None:
         return work
 
     for number in range(3):
-        crew.begin(job(number), nothing)
+        pool.start(job(number), nothing)
     assert inside.wait(10)
-    crew.abandon()
+    pool.abandon()
     gate.set()
     workers[0].join(10)
 
@@ -291,30 +292,59 @@ def test_a_loop_that_is_closed_over_its_tasks_is_left_in_silence() -> None:
     loop = asyncio.new_event_loop()
 
     async def begin() -> Any:
-        crew = AnyioBackend().crew(2)
-        crew.begin(Held().work, nothing)
+        pool = AnyioBackend().task_pool(2)
+        pool.start(Held().work, nothing)
         await settle()
-        return crew
+        return pool
 
-    crew = loop.run_until_complete(begin())
+    pool = loop.run_until_complete(begin())
     told: list[Any] = []
     loop.set_exception_handler(lambda _, context: told.append(context))
     loop.close()
-    crew.abandon()
-    del crew
+    pool.abandon()
+    del pool
     gc.collect()
 
     assert [] == told
 
 
+def test_tasks_of_a_closed_loop_are_forgotten_when_another_loop_starts_some() -> None:
+    """A program that closes loop after loop over our tasks does not collect their remains."""
+    loops: list[weakref.ref[Any]] = []
+
+    async def start() -> None:
+        AnyioBackend().task_pool(2).start(Held().work, nothing)
+        await settle()
+
+    for _ in range(3):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(start())
+        loop.close()
+        loops.append(weakref.ref(loop))
+        del loop
+    gc.collect()
+
+    assert [None, None] == [each() for each in loops[:-1]]
+
+
 @pytest.mark.anyio
-async def test_a_crew_knows_its_place() -> None:
+async def test_a_pool_knows_its_place() -> None:
     """Its jobs cannot be waited for on another event loop."""
-    crew = AnyioBackend().crew(1)
+    pool = AnyioBackend().task_pool(1)
 
     async def elsewhere() -> bool:
-        return crew.is_here()
+        return pool.is_here()
 
     there = await anyio.to_thread.run_sync(lambda: asyncio.run(elsewhere()))
 
-    assert (True, False) == (crew.is_here(), there)
+    assert (True, False) == (pool.is_here(), there)
+
+
+@pytest.mark.anyio
+async def test_in_thread_runs_outside_the_loops_thread() -> None:
+    """A call that blocks does not block the loop."""
+    here = threading.get_ident()
+
+    there = await AnyioBackend().in_thread(threading.get_ident)
+
+    assert here != there

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from billingual.backends.loop_slots import LoopSlots
+from billingual.backends.anyio import LoopSlots
 
 pytestmark = pytest.mark.asyncio
 
