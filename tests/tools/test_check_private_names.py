@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Final
 
 import pytest
 
-TOOL: Final = Path(__file__).parents[2] / "tools" / "check_private_names.py"
+from _support.tools import load
 
 BAD: Final = {
     "import of a module": "import concurrent.futures._base",
@@ -124,14 +123,8 @@ def _make_one() -> _Base:
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    """Import the tool: a process for each case would cost more than the case."""
-    spec = importlib.util.spec_from_file_location(TOOL.stem, TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[TOOL.stem] = module  # dataclasses look up their own module
-    spec.loader.exec_module(module)
-    return module
+    """Import the tool."""
+    return load("check_private_names")
 
 
 @pytest.fixture
