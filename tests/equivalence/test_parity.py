@@ -103,7 +103,7 @@ def test_both_clients_are_one(stands: Stands, row: Row, proof: Any) -> None:
     """Whoever waits and whatever carries: same result, same error, same events."""
     runs: dict[str, Seen] = {}
     wholes: dict[str, Any] = {}
-    for way in ways_of(row, widely=row.name in WIDELY, full=proof.full):
+    for way in ways_of(row, widely=row.name in WIDELY, full=proof.full, seed=proof.seed):
         stands.prepare(way, row)
         seen = runs[str(way)] = run_by(way.backend, play, row, way, stands)
         whole: Any = (seen.whole, seen.events)
@@ -149,6 +149,16 @@ def test_nothing_but_what_a_line_allows_is_passed_over() -> None:
     ):  # fmt: skip
         assert other != lent(mine, other, lines)
     assert other != lent(as_seen(answer_begun=None), other, lines_of("aiohttp"))
+
+
+def test_the_sample_meets_every_backend_with_every_transport() -> None:
+    """What one row leaves out, others take."""
+    full, sample = (
+        {way for row in ROWS for way in ways_of(row, widely=row.name in WIDELY, full=full)}
+        for full in (True, False)
+    )
+
+    assert sample == full
 
 
 def test_every_transport_has_a_way() -> None:

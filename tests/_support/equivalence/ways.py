@@ -1,13 +1,15 @@
-"""The ways of a row: who waits, and what carries.
+"""The ways of a row: which backend waits, and which transport carries.
 
-Every row meets three transports: a socket, an application in process and a function. The others
-and HTTP clients of the user's own are met by rows that concern the wire, and in a full run by all
-rows; tapes are met by rows that are marked for it.
+A full run takes every backend with every transport, and HTTP clients of the user's own. The gate
+takes a sample: each row meets each backend, and each of three transports: a socket, an application
+in process and a function. Rows that concern the wire meet each of the others as well. Which backend
+meets which transport is drawn. Tapes are met by rows that are marked for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from random import Random
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -45,22 +47,42 @@ class Way:
         return f"{self.backend} x {self.transport}"
 
 
-def ways_of(row: Row, *, widely: bool, full: bool) -> Iterator[Way]:
-    """List the ways of *row*: the first three transports, *widely* more, in a *full* run all."""
+def ways_of(row: Row, *, widely: bool, full: bool, seed: int = 0) -> Iterator[Way]:
+    """List the ways of *row*: all of them in a *full* run, else a sample that *seed* draws.
+
+    Args:
+        row: the row.
+        widely: whether the sample is drawn from all transports, or from the first three.
+        full: whether to list all.
+        seed: what chance starts from.
+    """
     backends = (*DRIVERS, *(("portal",) if row.portal else ()))
-    for backend in backends:
-        yield from (Way(backend, each) for each in row.transports)
-    if "httpx" not in row.transports:
-        return
-    if widely or full:
-        yield from _all(NAMED)
-        # One adapter serves both libraries of the family, so one of them is a fair sample.
-        yield from _all({each: OWNED[each] for each in OWNED if full or each != "my httpx2"})
+    ways = [Way(backend, each) for backend in backends for each in row.transports]
+    tapes = list(_all(TAPED)) if row.taped else []
+    if "httpx" in row.transports and (widely or full):
+        ways += _all({**NAMED, **OWNED})
         if row.portal:
             # A loop of asyncio runs there, so that a blocking program has aiohttp too.
-            yield from (Way("portal", each) for each in NAMED)
-    if row.taped:
-        yield from _all(TAPED)
+            ways += [Way("portal", each) for each in NAMED]
+    if full:
+        yield from (*ways, *tapes)
+        return
+    chance = Random(f"{seed} {row.name}")  # noqa: S311 - which ways are tried is no secret
+    # The first is what the others are compared with; it can tell all that there is to tell.
+    first, *others = ways
+    chance.shuffle(others)
+    yield from _covering([first, *others])
+    taped_by = chance.choice(DRIVERS)
+    yield from (each for each in tapes if each.backend == taped_by)
+
+
+def _covering(ways: Sequence[Way]) -> Iterator[Way]:
+    """Keep each way whose backend or transport is in none before it: all are met, pairs are not."""
+    met: set[str] = set()
+    for way in ways:
+        if not {way.backend, way.transport} <= met:
+            met |= {way.backend, way.transport}
+            yield way
 
 
 def _all(table: Mapping[str, tuple[str, ...]]) -> Iterator[Way]:
