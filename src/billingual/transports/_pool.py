@@ -1,0 +1,264 @@
+"""A pool of connections that each carry one request at a time, and a transport over one.
+
+Why not the pool of the library: httpx's scans every connection for every request, so that it
+collapses under concurrency, and it loses a slot for good when a request is cancelled at the wrong
+moment (https://github.com/encode/httpcore/issues/1093). Here a connection whose exchange did not
+end well is closed whole, so no broken state is met again. The connection used last is taken first:
+few connections are kept, and those are warm.
+
+A connection belongs to an *execution scope*: a process and, where there is one, an event loop.
+After a fork the child keeps the parent's connections untouched: to use them would mix up
+responses, and to close them could end the parent's TLS sessions. On another loop the pool starts
+afresh.
+"""
+
+from __future__ import annotations
+
+import abc
+import functools
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final, Generic, Protocol, TypeVar
+
+import attrs
+
+from billingual.abc import Account, ExecutionScope, Slots, TransportOptions
+from billingual.errors import BillingualError, PoolTimeoutError
+from billingual.transports._failures import NOTHING
+from billingual.wire import Bounds, WireResponse
+
+__all__ = ["Connection", "Pool", "PooledTransport", "forget_frames"]
+
+
+class Connection(Protocol):
+    """One connection to a server, or the means to open one with the first request."""
+
+    async def aclose(self) -> None:
+        """Close it."""
+        ...
+
+    def drop(self, scope: ExecutionScope) -> bool:
+        """Close it without waiting, from outside its *scope*; False if it was not open."""
+        ...
+
+
+C = TypeVar("C", bound=Connection)
+
+# What a child inherited is never touched again, not even by the garbage collector.
+_INHERITED: Final[list[object]] = []
+
+
+@attrs.define(eq=False)
+class _Local(Generic[C]):
+    """The connections of one execution scope: the idle ones, each with the time it became idle."""
+
+    slots: Slots
+    idle: list[tuple[C, float]] = attrs.field(factory=list)
+    closed: bool = False
+
+
+class Pool(Generic[C]):
+    """Hand out connections, at most ``options.connections`` at once in each execution scope.
+
+    Safe to share between tasks and threads.
+
+    Args:
+        make: makes a connection; it connects with its first request.
+        options: the limits, and the backend that waits.
+    """
+
+    def __init__(self, make: Callable[[], C], options: TransportOptions) -> None:
+        self._make = make
+        self._options = options
+        self._backend = options.backend
+        self._locals: dict[ExecutionScope, _Local[C]] = {}
+
+    async def take(self, seconds: float) -> tuple[_Local[C], C] | None:
+        """Wait for a slot and take the warmest connection; None if no slot came free in time."""
+        local = self._here()
+        if not await local.slots.acquire(seconds):
+            return None
+        try:
+            # A list's pop is atomic; a check before it would not be.
+            return local, local.idle.pop()[0]
+        except IndexError:
+            pass
+        try:
+            return local, self._make()
+        except BaseException:
+            local.slots.release()
+            raise
+
+    async def give_back(self, local: _Local[C], connection: C) -> None:
+        """Keep a connection whose exchange ended well, and close the coldest if it is too old."""
+        now = self._backend.now()
+        cold: C | None = connection
+        if not local.closed:
+            local.idle.append((connection, now))
+            cold = self._coldest(local, now)
+        local.slots.release()
+        if cold is not None:
+            # The response is in hand: trouble with an old connection must not take it away.
+            with suppress(Exception):
+                await cold.aclose()
+
+    async def discard(self, local: _Local[C], connection: C) -> None:
+        """Close a connection whose exchange failed or was cancelled."""
+        try:
+            with self._backend.shielded():
+                await connection.aclose()
+        finally:
+            local.slots.release()
+
+    async def aclose(self) -> None:
+        """Close the idle connections of this scope; those in use close when they come back."""
+        here = self._backend.execution_scope()
+        for scope, local in list(self._locals.items()):
+            local.closed = True
+            del self._locals[scope]
+            if scope != here:
+                self._leave(scope, local)
+                continue
+            try:
+                with self._backend.shielded():
+                    while local.idle:
+                        await local.idle.pop()[0].aclose()
+            finally:
+                # If closing was interrupted, nothing else will find the remaining ones.
+                self._leave(scope, local)
+
+    def drop(self) -> int:
+        """Close all idle connections without waiting; return how many were open."""
+        locals_, self._locals = self._locals, {}
+        return sum(self._leave(scope, local) for scope, local in locals_.items())
+
+    def _here(self) -> _Local[C]:
+        scope = self._backend.execution_scope()
+        local = self._locals.get(scope)
+        if local is None:
+            # A copy, because another thread may add its own scope meanwhile.
+            for other in [each for each in list(self._locals) if not each.is_alive()]:
+                self._leave(other, self._locals.pop(other, None))
+            fresh: _Local[C] = _Local(self._backend.slots(self._options.connections))
+            local = self._locals.setdefault(scope, fresh)
+        return local
+
+    @staticmethod
+    def _leave(scope: ExecutionScope, local: _Local[C] | None) -> int:
+        if local is None:
+            return 0
+        local.closed = True
+        if scope.is_inherited():
+            _INHERITED.append(local)
+            return 0
+        dropped = [connection.drop(scope) for connection, _ in local.idle]
+        local.idle.clear()
+        return sum(dropped)
+
+    def _coldest(self, local: _Local[C], now: float) -> C | None:
+        # One look at each return keeps the list clean: it is ordered by age.
+        try:
+            connection, since = local.idle[0]
+            if now - since <= self._options.keepalive_s:
+                return None
+            local.idle.remove((connection, since))
+        except (IndexError, ValueError):
+            return None
+        return connection
+
+
+class PooledTransport(abc.ABC, Generic[C]):
+    """A transport that sends each request over one connection of a pool.
+
+    Connections with TLS and those without have a pool each, because only the first need
+    certificates. Nothing is connected, and no TLS is set up, before the first request.
+    """
+
+    def __init__(self, options: TransportOptions) -> None:
+        self._options = options
+        self._pools: dict[bool, Pool[C]] = {}
+
+    async def aclose(self) -> None:
+        """Close all connections of this process and event loop; closing twice is no error."""
+        for pool in list(self._pools.values()):
+            await pool.aclose()
+
+    def drop(self) -> int:
+        """Close all idle connections without waiting; return how many there were."""
+        return sum(pool.drop() for pool in self._pools.values())
+
+    def account(self, provider: str) -> Account | None:  # noqa: ARG002 - the seam's signature
+        """Return None: providers are found on the network."""
+        return None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+    @abc.abstractmethod
+    def _connection(self, *, secure: bool) -> C:
+        """Make a connection, which connects with its first request."""
+
+    async def _over_pool(
+        self,
+        exchange: Callable[[C], Awaitable[WireResponse]],
+        translated: Callable[[Exception, C], BillingualError | None],
+        *,
+        secure: bool,
+        bounds: Bounds,
+    ) -> WireResponse:
+        """Take a connection and use it once; it goes back only if all went well.
+
+        Args:
+            exchange: sends the request over the connection and reads the response.
+            translated: makes our error from one of the library; None lets a foreign one through.
+            secure: whether the connection needs TLS.
+            bounds: of the attempt.
+        """
+        pool = self._pool(secure=secure)
+        taken = await pool.take(bounds.phase(bounds.timeouts.pool))
+        if taken is None:
+            raise PoolTimeoutError(
+                f"all {self._options.connections} connections stayed busy, so nothing was sent; "
+                "make fewer calls at once, or wait longer with timeout=Timeouts(pool=...).",
+                evidence=NOTHING,
+            )
+        local, connection = taken
+        try:
+            response = await exchange(connection)
+        except BaseException as error:
+            failure = error if isinstance(error, BillingualError) else None
+            if failure is None and isinstance(error, Exception):
+                failure = translated(error, connection)
+            # Cancelled or broken: the connection may be in any state, so no other call gets it.
+            await pool.discard(local, connection)
+            if failure is None:
+                raise
+            forget_frames(error)
+        else:
+            await pool.give_back(local, connection)
+            return response
+        try:
+            # Raised outside the handler, so that no frame of a library, with its headers, is kept.
+            raise failure.with_traceback(None)
+        finally:
+            # This frame is in the traceback: without this, a cycle would wait for the collector.
+            del failure
+
+    def _pool(self, *, secure: bool) -> Pool[C]:
+        pool = self._pools.get(secure)
+        if pool is None:
+            made = Pool(functools.partial(self._connection, secure=secure), self._options)
+            pool = self._pools.setdefault(secure, made)
+        return pool
+
+
+def forget_frames(error: BaseException | None) -> None:
+    """Drop the tracebacks of an error that no caller will see, and of all errors behind it.
+
+    A library's frames hold the error that holds them, and such a cycle stays in memory.
+    """
+    while error is not None and error.__traceback__ is not None:
+        error.__traceback__ = None
+        for each in getattr(error, "exceptions", ()):
+            forget_frames(each)
+        error = error.__cause__ or error.__context__
