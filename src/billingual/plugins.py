@@ -120,6 +120,7 @@ TRANSPORTS: Final = Registry(
     "billingual.transports",
     {
         "aiohttp": "billingual.transports.aiohttp:AiohttpTransport",
+        "h11": "billingual.transports.h11.transport:H11Transport",
         "httpx": "billingual.transports.httpx:HttpxTransport",
         "httpx2": "billingual.transports.httpx2:Httpx2Transport",
         "memory": "billingual.transports.memory:memory",

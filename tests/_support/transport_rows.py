@@ -14,6 +14,7 @@ from billingual.abc import TransportFactory, TransportOptions
 from billingual.testing import TRANSPORT_CHECKS, Handler, InProcess, asgi_app
 from billingual.transports.aiohttp import AiohttpTransport
 from billingual.transports.asgi import AsgiTransport
+from billingual.transports.h11.transport import H11Transport
 from billingual.transports.httpx import HttpxTransport
 from billingual.transports.httpx2 import Httpx2Transport
 from billingual.transports.memory import MemoryTransport
@@ -76,6 +77,7 @@ class Row:
 
 ROWS: Final = {
     "aiohttp": Row(AiohttpTransport, backends=("asyncio",)),
+    "h11": Row(H11Transport),
     "httpx": Row(HttpxTransport),
     "httpx2": Row(Httpx2Transport),
     "urllib3": Row(Urllib3Transport),

@@ -39,6 +39,8 @@ def reason(error: BaseException | None) -> str:
     import ssl  # noqa: PLC0415 - as above
 
     while error is not None:
+        if isinstance(error, BaseExceptionGroup):  # one error for each address of the host
+            error = error.exceptions[0]
         # A library's own subclass may lack what Python's class always has.
         refused = getattr(error, "verify_message", "")
         if isinstance(error, ssl.SSLCertVerificationError) and refused:

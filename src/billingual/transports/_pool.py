@@ -10,13 +10,17 @@ A connection belongs to an *execution scope*: a process and, where there is one,
 After a fork the child keeps the parent's connections untouched: to use them would mix up
 responses, and to close them could end the parent's TLS sessions. On another loop the pool starts
 afresh.
+
+A loop that ends takes its idle connections with it: an async generator waits for that, because
+``asyncio.run`` and trio finish those before the loop closes. Afterwards no public API could close
+them, and Python would report them as leaked.
 """
 
 from __future__ import annotations
 
 import abc
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -50,11 +54,21 @@ _INHERITED: Final[list[object]] = []
 
 @attrs.define(eq=False)
 class _Local(Generic[C]):
-    """The connections of one execution scope: the idle ones, each with the time it became idle."""
+    """The connections of one execution scope.
+
+    Attributes:
+        slots: limits how many are in use.
+        idle: those that are not, each with the time it became idle.
+        closed: whether those in use are closed when they come back.
+        keeper: closes the idle ones when the event loop ends.
+        ended_with_loop: whether each connection that the keeper closed was open.
+    """
 
     slots: Slots
     idle: list[tuple[C, float]] = attrs.field(factory=list)
     closed: bool = False
+    keeper: AsyncGenerator[None] | None = None
+    ended_with_loop: list[bool] = attrs.field(factory=list)
 
 
 class Pool(Generic[C]):
@@ -76,6 +90,10 @@ class Pool(Generic[C]):
     async def take(self, seconds: float) -> tuple[_Local[C], C] | None:
         """Wait for a slot and take the warmest connection; None if no slot came free in time."""
         local = self._here()
+        if local.keeper is None and not self._backend.blocks:
+            scope = self._backend.execution_scope()
+            local.keeper = _kept_until_the_loop_ends(scope, local.idle, local.ended_with_loop)
+            await anext(local.keeper)
         if not await local.slots.acquire(seconds):
             return None
         try:
@@ -151,9 +169,13 @@ class Pool(Generic[C]):
         if scope.is_inherited():
             _INHERITED.append(local)
             return 0
-        dropped = [connection.drop(scope) for connection, _ in local.idle]
-        local.idle.clear()
-        return sum(dropped)
+        _drop_all(scope, local.idle, local.ended_with_loop)
+        if local.keeper is not None:
+            # Nothing is left for it to wait for, so it ends at once. Left to the collector, it
+            # would end as a task of the loop.
+            with suppress(StopIteration):
+                local.keeper.aclose().send(None)
+        return sum(local.ended_with_loop)
 
     def _coldest(self, local: _Local[C], now: float) -> C | None:
         # One look at each return keeps the list clean: it is ordered by age.
@@ -165,6 +187,21 @@ class Pool(Generic[C]):
         except (IndexError, ValueError):
             return None
         return connection
+
+
+async def _kept_until_the_loop_ends(
+    scope: ExecutionScope, idle: list[tuple[C, float]], ended: list[bool]
+) -> AsyncGenerator[None]:
+    # It holds neither pool nor transport: those must be free to go before the loop does.
+    try:
+        yield
+    finally:
+        _drop_all(scope, idle, ended)
+
+
+def _drop_all(scope: ExecutionScope, idle: list[tuple[C, float]], ended: list[bool]) -> None:
+    while idle:
+        ended.append(idle.pop()[0].drop(scope))
 
 
 class PooledTransport(abc.ABC, Generic[C]):

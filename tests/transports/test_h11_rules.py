@@ -1,4 +1,4 @@
-"""The httpx transport is held to all rules of a wire, however its connection is waited for."""
+"""The transport h11 keeps all rules of a wire, on every event loop and in blocking threads."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
-import httpcore
 import pytest
+import trio
 import trustme
 import uvloop
 
 from _support.invoice_server import InvoiceServer, uid
 from _support.wires.all_rules import OnAWire
 from _support.wires.link import BODY, Link, a_request, bounds, chunked, contexts, turn, with_length
+from _support.wires.proxy_rules import ThroughASecureProxy
 from billingual import errors
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend
 from billingual.backends.sync import SteppingBackend, step
-from billingual.transports._httpx_loop import LoopLine, taken_over
-from billingual.transports._watch import Watch
-from billingual.transports.httpx import HttpxTransport
+from billingual.transports.h11 import asyncio as h11_asyncio
+from billingual.transports.h11.transport import H11Transport
 from billingual.wire import Timeouts
 
 LOOPS: dict[str, Callable[[], Any] | None] = {"asyncio": None, "uvloop": uvloop.new_event_loop}
@@ -35,54 +35,43 @@ LOOPS: dict[str, Callable[[], Any] | None] = {"asyncio": None, "uvloop": uvloop.
 def looped(request: pytest.FixtureRequest) -> Iterator[Link]:
     """Return a link over an event loop of asyncio's kind."""
     with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
-        link = Link(HttpxTransport, AnyioBackend(), runner.run)
+        link = Link(H11Transport, AnyioBackend(), runner.run)
         yield link
         link.close()
 
 
-class TestHttpxOnAWire(OnAWire):
+class TestH11OnAWire(OnAWire, ThroughASecureProxy):
     """Each rule, awaited on both and blocking."""
 
     @pytest.fixture(params=[*LOOPS, "blocking"])
     def link(self, request: pytest.FixtureRequest) -> Iterator[Link]:
         """Return a link over the backend."""
         if request.param == "blocking":
-            link = Link(HttpxTransport, SteppingBackend(), step)
+            link = Link(H11Transport, SteppingBackend(), step)
             yield link
             link.close()
             return
         with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
-            link = Link(HttpxTransport, AnyioBackend(), runner.run)
+            link = Link(H11Transport, AnyioBackend(), runner.run)
             yield link
             link.close()
 
 
-def line_of(link: Link) -> Any:
-    """Return the connection of the one idle lane there is."""
+def idle_stream(link: Link) -> Any:
+    """Return the stream of the one idle connection there is."""
     transport: Any = link._made[0]
-    ((lane, _),) = [
+    ((connection, _),) = [
         each
-        for lanes in transport._lanes.values()
-        for stack in lanes._stacks.values()
-        for each in stack.free
+        for pool in transport._pools.values()
+        for local in pool._locals.values()
+        for each in local.idle
     ]
-    return lane._line
+    return connection._stream
 
 
 def secured() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """Make a server's context, and a client's that trusts it."""
     return contexts(trustme.CA(), "127.0.0.1")
-
-
-def test_the_event_loop_hands_over_without_a_stream_in_between(
-    looped: Link, serve: Any, say: Any
-) -> None:
-    """A library that keeps its connection elsewhere would cost us the short way unseen."""
-    server = serve(say(with_length(b"ok")))
-
-    looped.send(a_request(server.url), bounds())
-
-    assert isinstance(line_of(looped), LoopLine)
 
 
 def test_tls_keeps_its_connection_too(looped: Link) -> None:
@@ -94,12 +83,10 @@ def test_tls_keeps_its_connection_too(looped: Link) -> None:
             answer = looped.send(a_request(server.url, path), bounds(), tls=ours)
 
             assert uid(number).encode() in answer.body
-        secure = line_of(looped)
         looped.close()
         server.wait_for_open(0)
 
     assert server.connections == 1
-    assert isinstance(secure, LoopLine)
 
 
 @contextlib.contextmanager
@@ -161,7 +148,7 @@ def test_what_comes_while_nobody_asks_ends_the_connection(
     server = serve(say(with_length(b"1"), then="drip"), say(late), say(with_length(b"2")))
 
     first = looped.send(a_request(server.url), bounds())
-    while not line_of(looped)._below.is_closing():
+    while not idle_stream(looped).is_readable():
         looped.run(turn())
     second = looped.send(a_request(server.url), bounds())
 
@@ -282,10 +269,10 @@ class ForeignBackend(AnyioBackend):
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 def test_a_backend_that_does_not_name_its_loop_is_served(*, secure: bool) -> None:
-    """Then the library's own stream is read from."""
+    """Its event loop is found without it."""
     theirs, ours = secured()
     with InvoiceServer(theirs if secure else None) as server, asyncio.Runner() as runner:
-        link = Link(HttpxTransport, ForeignBackend(), runner.run)
+        link = Link(H11Transport, ForeignBackend(), runner.run)
         answers = [
             link.send(a_request(server.url, f"/invoices/{uid(each)}"), bounds(), tls=ours)
             for each in range(3)
@@ -297,51 +284,104 @@ def test_a_backend_that_does_not_name_its_loop_is_served(*, secure: bool) -> Non
     assert [uid(each).encode() in answers[each].body for each in range(3)] == [True] * 3
 
 
-@pytest.mark.parametrize("sign", ["data", "end"])
-def test_a_server_that_speaks_before_it_is_asked_is_not_asked(sign: str) -> None:
-    """What came before the connection was taken over is gone, so nothing is sent on it."""
+@pytest.mark.timeout(20)
+def test_a_server_that_floods_an_idle_connection_fills_no_memory(looped: Link) -> None:
+    """The event loop stops reading after the first bytes that nobody asked for."""
+    idle = threading.Event()
+    sent = 0
+    with socket.create_server(("127.0.0.1", 0)) as listener:
 
-    async def take_over(url: tuple[str, int]) -> None:
-        stream = await httpcore.AnyIOBackend().connect_tcp(*url)
-        protocol: Any = stream._stream._transport.get_protocol()
-        if sign == "data":
-            protocol.data_received(b"HTTP/1.1 408 Late")
-        else:
-            protocol.eof_received()
-        watch = Watch(too_late=httpcore.ReadTimeout)
+        def serve() -> None:
+            nonlocal sent
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.recv(65_536)
+                connection.sendall(with_length(b"ok"))
+                connection.settimeout(0.2)
+                idle.wait(10)
+                while sent < 64 * 1024 * 1024:
+                    sent += connection.send(bytes(65_536))
+
+        server = threading.Thread(target=serve, daemon=True)
+        server.start()
+        looped.send(a_request(f"http://127.0.0.1:{listener.getsockname()[1]}"), bounds())
+        idle.set()
+        while server.is_alive():
+            looped.run(turn())
+        kept = sum(map(len, idle_stream(looped)._received))
+
+    assert kept <= 1024 * 1024
+    assert sent < 64 * 1024 * 1024
+
+
+WAYS_TO_CONNECT: dict[str, Callable[[Callable[[], Any]], Any]] = {
+    "asyncio": lambda work: asyncio.run(work()),
+    "trio": trio.run,
+    "blocking": lambda work: step(work()),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_CONNECT)
+@pytest.mark.parametrize("listens", [[False, True], [True, True], [False, False]])
+def test_every_address_of_a_host_is_tried(
+    way: str, listens: list[bool], serve: Any, say: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host is reached if any of its addresses accepts; the error tells why none did."""
+    server = serve(say(with_length(b"ok")))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        closed = listener.getsockname()[1]
+    addresses = [("127.0.0.1", server.port if each else closed) for each in listens]
+    real = socket.getaddrinfo
+
+    def resolve(host: Any, *arguments: Any, **options: Any) -> Any:
+        if host not in {"two.example", b"two.example"}:
+            return real(host, *arguments, **options)
+        if options.get("flags") == socket.AI_NUMERICHOST:
+            raise socket.gaierror
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", each) for each in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+
+    async def work() -> Any:
+        backend: Any = SteppingBackend() if way == "blocking" else AnyioBackend()
+        transport = H11Transport(TransportOptions(backend=backend))
         try:
-            taken_over(stream, asyncio.get_running_loop(), watch, httpcore)
+            return (await transport.send(a_request("http://two.example"), bounds())).body
+        except errors.NotConnectedError as error:
+            return str(error)
         finally:
-            await stream.aclose()
+            await transport.aclose()
 
-    with (
-        socket.create_server(("127.0.0.1", 0)) as listener,
-        pytest.raises(httpcore.WriteError, match="before it was asked"),
-    ):
-        asyncio.run(take_over(listener.getsockname()[:2]))
+    ended = WAYS_TO_CONNECT[way](work)
 
-
-def test_a_stream_of_another_shape_is_left_to_the_library() -> None:
-    """A library that keeps its connection elsewhere goes the longer way."""
-    watch = Watch(too_late=httpcore.ReadTimeout)
-
-    assert taken_over(object(), object(), watch, httpcore) is None
+    if any(listens):
+        assert ended == b"ok"
+    else:
+        assert "nothing listens there" in ended
 
 
-@attrs.frozen
-class SeenLane:
-    """A lane of which only what was seen matters."""
+def test_an_address_that_says_nothing_holds_up_no_other(
+    serve: Any, say: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On an event loop the next address is tried after a quarter of a second."""
+    server = serve(say(with_length(b"ok")))
+    tried: list[Any] = []
 
-    watch: Watch
+    async def connect_to(loop: Any, address: Any) -> Any:
+        tried.append(address)
+        if len(tried) == 1:
+            await asyncio.sleep(60)
+        return await real(loop, address)
 
+    real = h11_asyncio._connect_to
+    monkeypatch.setattr(h11_asyncio, "_connect_to", connect_to)
 
-@pytest.mark.parametrize("error", [OverflowError("?"), UnicodeError("?")], ids=repr)
-@pytest.mark.parametrize("wrote", [False, True])
-def test_what_was_on_its_way_is_not_called_unwritable(error: Exception, *, wrote: bool) -> None:
-    """A value that no library can take proves nothing once bytes went out."""
-    transport = HttpxTransport(TransportOptions(backend=SteppingBackend()))
-    lane: Any = SeenLane(Watch(too_late=TimeoutError, connected=True, wrote=wrote))
-    translated = transport._translated("https://h.example", error, lane)
+    async def work() -> Any:
+        loop = asyncio.get_running_loop()
+        addresses = [(0, 0, 0, "", ("127.0.0.1", server.port))] * 2
+        stream = await h11_asyncio._first_of(loop, addresses)
+        await stream.aclose()
 
-    assert isinstance(translated, errors.TransportError)
-    assert (None if wrote else False) is translated.evidence.request_complete
+    asyncio.run(work())
+
+    assert len(tried) == 2

@@ -14,19 +14,19 @@ import trio
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend
 from billingual.outcomes import Safety
-from billingual.transports.httpx import HttpxTransport
+from billingual.transports.h11.transport import H11Transport
 from billingual.wire import Bounds, Deadline, Timeouts, WireRequest
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 BOUNDS = Bounds(timeouts=Timeouts.each(10), deadline=Deadline(100.0, lambda: 0.0))
 
 
-def a_transport() -> HttpxTransport:
+def a_transport() -> H11Transport:
     """Make a transport that keeps connections for long."""
-    return HttpxTransport(TransportOptions(backend=AnyioBackend(), keepalive_s=60.0))
+    return H11Transport(TransportOptions(backend=AnyioBackend(), keepalive_s=60.0))
 
 
-async def ask(transport: HttpxTransport, url: str) -> bytes:
+async def ask(transport: H11Transport, url: str) -> bytes:
     """Send one request."""
     request = WireRequest(method="GET", url=f"{url}/x", route="/x", safety=Safety.READ)
     return (await transport.send(request, BOUNDS)).body

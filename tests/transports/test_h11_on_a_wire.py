@@ -16,7 +16,7 @@ from billingual import errors
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend
 from billingual.outcomes import Evidence, Safety
-from billingual.transports.httpx import HttpxTransport
+from billingual.transports.h11.transport import H11Transport
 from billingual.wire import Bounds, Deadline, Headers, Timeouts, WireRequest, WireResponse
 
 pytestmark = pytest.mark.anyio
@@ -57,9 +57,9 @@ def chunked(*pieces: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
 
 
 @pytest.fixture
-async def transport() -> AsyncIterator[HttpxTransport]:
+async def transport() -> AsyncIterator[H11Transport]:
     """Make a transport and close it at the end."""
-    made = HttpxTransport(TransportOptions(backend=AnyioBackend()))
+    made = H11Transport(TransportOptions(backend=AnyioBackend()))
     yield made
     await made.aclose()
 
@@ -91,7 +91,7 @@ async def transport() -> AsyncIterator[HttpxTransport]:
     ],
 )  # fmt: skip
 async def test_an_answer_of_any_status_and_framing_is_an_answer(
-    transport: HttpxTransport,
+    transport: H11Transport,
     serve: Any,
     say: Any,
     data: bytes,
@@ -138,7 +138,7 @@ async def test_an_answer_of_any_status_and_framing_is_an_answer(
     ],
 )  # fmt: skip
 async def test_a_broken_answer_is_a_lost_connection(
-    transport: HttpxTransport, serve: Any, say: Any, data: bytes, then: str,
+    transport: H11Transport, serve: Any, say: Any, data: bytes, then: str,
     kind: type[errors.TransportError], begun: bool | None,  # noqa: FBT001
 ) -> None:  # fmt: skip
     """Nothing short or garbled passes for an answer, and the evidence says how far it got."""
@@ -154,7 +154,7 @@ async def test_a_broken_answer_is_a_lost_connection(
 
 
 async def test_every_cut_of_a_packed_answer_is_noticed(
-    transport: HttpxTransport, serve: Any, say: Any
+    transport: H11Transport, serve: Any, say: Any
 ) -> None:
     """A close-delimited body has no length, but gzip has an end: no prefix passes."""
     data = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + GZIPPED
@@ -182,7 +182,7 @@ async def test_every_cut_of_a_packed_answer_is_noticed(
     ids=["wire", "body", "unpacked", "packed", "gzip-bomb", "deflate-bomb"],
 )
 async def test_an_answer_that_breaks_a_bound_is_not_read_to_its_end(
-    transport: HttpxTransport, serve: Any, say: Any, changes: dict[str, int], data: bytes
+    transport: H11Transport, serve: Any, say: Any, changes: dict[str, int], data: bytes
 ) -> None:
     """Size on the wire, size unpacked and growth each have a bound."""
     server = serve(say(data))
@@ -196,7 +196,7 @@ async def test_an_answer_that_breaks_a_bound_is_not_read_to_its_end(
 
 
 async def test_an_answer_as_large_as_its_bounds_is_fine(
-    transport: HttpxTransport, serve: Any, say: Any
+    transport: H11Transport, serve: Any, say: Any
 ) -> None:
     """A bound is the largest that is taken, not the smallest that is refused."""
     server = serve(say(with_length(BODY)), say(with_length(GZIPPED, b"Content-Encoding: gzip")))
@@ -224,7 +224,7 @@ def ticking() -> Callable[[], float]:
     ids=["body", "close-delimited", "header", "status-line"],
 )
 async def test_a_server_that_drips_holds_nobody(
-    transport: HttpxTransport, serve: Any, say: Any, start: bytes
+    transport: H11Transport, serve: Any, say: Any, start: bytes
 ) -> None:
     """The deadline is looked at for each piece, wherever in the answer it drips."""
     server = serve(say(start, then="drip"))
@@ -234,7 +234,7 @@ async def test_a_server_that_drips_holds_nobody(
 
 
 async def test_silence_ends_with_the_read_timeout(
-    transport: HttpxTransport, serve: Any, say: Any
+    transport: H11Transport, serve: Any, say: Any
 ) -> None:
     """The request was sent whole; whether it was carried out is unknown."""
     server = serve(say(then="hang"))
@@ -248,7 +248,7 @@ async def test_silence_ends_with_the_read_timeout(
 
 
 async def test_a_refused_connection_means_that_nothing_was_sent(
-    transport: HttpxTransport,
+    transport: H11Transport,
 ) -> None:
     """Nobody listens on the port of a socket that was just closed."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -268,7 +268,7 @@ async def test_a_refused_connection_means_that_nothing_was_sent(
 async def test_a_full_pool_means_that_nothing_was_sent(serve: Any, say: Any) -> None:
     """Waiting for a connection has its own error."""
     server = serve(say(then="hang"))
-    transport = HttpxTransport(TransportOptions(backend=AnyioBackend(), connections=1))
+    transport = H11Transport(TransportOptions(backend=AnyioBackend(), connections=1))
     caught: list[BaseException] = []
 
     async def first() -> None:
@@ -293,7 +293,7 @@ async def test_a_full_pool_means_that_nothing_was_sent(serve: Any, say: Any) -> 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_not_followed(
-    transport: HttpxTransport, serve: Any, say: Any, status: int
+    transport: H11Transport, serve: Any, say: Any, status: int
 ) -> None:
     """The token is not carried to wherever the answer points."""
     location = b"Location: http://127.0.0.1:1/elsewhere"
@@ -305,7 +305,7 @@ async def test_a_redirect_is_not_followed(
     assert len(server.requests) == 1
 
 
-async def test_a_connection_is_used_again(transport: HttpxTransport, serve: Any, say: Any) -> None:
+async def test_a_connection_is_used_again(transport: H11Transport, serve: Any, say: Any) -> None:
     """Three requests in a row need one connection."""
     server = serve(*[say(with_length(b"ok"))] * 3)
 
@@ -316,7 +316,7 @@ async def test_a_connection_is_used_again(transport: HttpxTransport, serve: Any,
 
 
 async def test_a_connection_with_unread_answer_is_not_used_again(
-    transport: HttpxTransport, serve: Any, say: Any
+    transport: H11Transport, serve: Any, say: Any
 ) -> None:
     """What is left of an answer that was too large cannot become the next one's."""
     server = serve(say(with_length(b"y" * 300_000)), say(with_length(b"fine")))
@@ -330,7 +330,7 @@ async def test_a_connection_with_unread_answer_is_not_used_again(
 
 
 async def test_nothing_is_kept_from_one_answer_for_the_next_request(
-    transport: HttpxTransport, serve: Any, say: Any
+    transport: H11Transport, serve: Any, say: Any
 ) -> None:
     """Cookies are not stored."""
     server = serve(say(with_length(b"", b"Set-Cookie: a=b")), say(with_length(b"")))
@@ -355,7 +355,7 @@ async def test_nothing_is_kept_from_one_answer_for_the_next_request(
     ids=["get", "odd-path", "post", "put", "patch", "delete-body", "delete"],
 )
 async def test_the_request_goes_out_byte_for_byte(
-    transport: HttpxTransport, serve: Any, say: Any,
+    transport: H11Transport, serve: Any, say: Any,
     method: str, path: str, body: bytes | None, expected: bytes,
 ) -> None:  # fmt: skip
     """Nothing is added but the host and the length: no default headers of the library."""
@@ -380,9 +380,7 @@ async def test_the_request_goes_out_byte_for_byte(
     ]
 
 
-async def test_a_post_without_a_body_says_so(
-    transport: HttpxTransport, serve: Any, say: Any
-) -> None:
+async def test_a_post_without_a_body_says_so(transport: H11Transport, serve: Any, say: Any) -> None:
     """Some servers refuse a POST whose length is not announced."""
     server = serve(say(with_length(b"")))
     request = WireRequest(
@@ -400,7 +398,7 @@ async def test_a_post_without_a_body_says_so(
     ids=["crlf", "newline", "bad-name", "not-ascii", "no-name"],
 )
 async def test_a_header_that_cannot_be_written_is_not_sent(
-    transport: HttpxTransport, serve: Any, say: Any, header: str, value: str
+    transport: H11Transport, serve: Any, say: Any, header: str, value: str
 ) -> None:
     """It is refused before a byte goes out, and its value is not quoted."""
     server = serve(say(with_length(b"")))
@@ -421,7 +419,7 @@ async def test_a_header_that_cannot_be_written_is_not_sent(
 
 
 @pytest.mark.parametrize("url", ["http://[::1/x", "http://a b/x", "/x", "ftp://h/x", "x"])
-async def test_an_address_that_is_none_is_refused(transport: HttpxTransport, url: str) -> None:
+async def test_an_address_that_is_none_is_refused(transport: H11Transport, url: str) -> None:
     """No exception of the library gets out, whatever the address looks like."""
     request = WireRequest(method="GET", url=url, route="/x", safety=Safety.READ)
 
@@ -436,17 +434,15 @@ async def test_a_proxy_that_cannot_be_used_is_a_matter_of_configuration(
     proxy: str, serve: Any
 ) -> None:
     """Its URL may hold a password, so it is not shown."""
-    transport = HttpxTransport(TransportOptions(backend=AnyioBackend(), proxy=proxy))
-
     with pytest.raises(errors.ConfigurationError, match="proxy") as caught:
-        await transport.send(get(serve()), bounds())
+        H11Transport(TransportOptions(backend=AnyioBackend(), proxy=proxy))
 
     assert "canary" not in str(caught.value)
     assert caught.value.__context__ is None
 
 
 async def test_the_environment_names_no_proxy(
-    transport: HttpxTransport, serve: Any, say: Any, monkeypatch: pytest.MonkeyPatch
+    transport: H11Transport, serve: Any, say: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A variable that somebody else set does not send the token through their proxy."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
@@ -462,7 +458,7 @@ async def test_the_environment_names_no_proxy(
 async def test_a_proxy_that_was_given_is_used(serve: Any, say: Any) -> None:
     """The request goes to the proxy with the full address."""
     server = serve(say(with_length(b"proxied")))
-    transport = HttpxTransport(TransportOptions(backend=AnyioBackend(), proxy=server.url))
+    transport = H11Transport(TransportOptions(backend=AnyioBackend(), proxy=server.url))
     request = WireRequest(
         method="GET", url="http://provider.invalid/x", route="/x", safety=Safety.READ
     )
@@ -477,19 +473,19 @@ async def test_a_proxy_that_was_given_is_used(serve: Any, say: Any) -> None:
 async def test_closing_twice_is_no_error(serve: Any, say: Any) -> None:
     """Also before the first request, when there is nothing to close."""
     server = serve(say(with_length(b"")))
-    transport = HttpxTransport(TransportOptions(backend=AnyioBackend()))
+    transport = H11Transport(TransportOptions(backend=AnyioBackend()))
     await transport.aclose()
     await transport.send(get(server), bounds())
 
     await transport.aclose()
     await transport.aclose()
 
-    assert repr(transport) == "HttpxTransport()"
+    assert repr(transport) == "H11Transport()"
     assert transport.account("exante") is None
 
 
 async def test_the_answers_headers_arrive_in_order(
-    transport: HttpxTransport, serve: Any, say: Any
+    transport: H11Transport, serve: Any, say: Any
 ) -> None:
     """Repeated fields stay apart, and bytes beyond ASCII do not break anything."""
     server = serve(say(with_length(b"", b"X-A: 1", b"x-a: 2", b"X-B: caf\xe9")))
@@ -502,7 +498,7 @@ async def test_the_answers_headers_arrive_in_order(
 
 @pytest.mark.timeout(20)
 async def test_an_answer_that_is_too_large_is_left_at_once(
-    transport: HttpxTransport, serve: Any, say: Any
+    transport: H11Transport, serve: Any, say: Any
 ) -> None:
     """A server that never ends cannot hold a caller who has seen enough."""
     server = serve(say(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n", then="drip"))
@@ -525,7 +521,7 @@ async def test_a_failed_answer_gives_its_place_in_the_pool_back(
 ) -> None:
     """With one connection in all, the next request still gets one."""
     server = serve(say(data), say(with_length(b"fine")))
-    transport = HttpxTransport(TransportOptions(backend=AnyioBackend(), connections=1))
+    transport = H11Transport(TransportOptions(backend=AnyioBackend(), connections=1))
     with pytest.raises(errors.TransportError):
         await transport.send(get(server), bounds(wire_bytes=1000))
 
