@@ -13,3 +13,5 @@ How it is built, from the top down; a module knows only those after it:
 - ``tls``: TLS over any stream, with the standard library's in-memory TLS.
 - ``asyncio``, ``trio``, ``sockets``: the three kinds of byte streams.
 """
+
+from __future__ import annotations

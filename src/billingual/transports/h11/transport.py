@@ -26,6 +26,8 @@ class H11Transport(PooledTransport["Connection"]):
         ConfigurationError: if the proxy's URL cannot be used.
     """
 
+    library: Final = "h11"
+    http2: Final = False
     supports: Final = frozenset({"async", "sync"})
 
     def __init__(self, options: TransportOptions) -> None:
