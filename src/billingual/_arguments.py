@@ -108,11 +108,11 @@ def pages_ahead(prefetch: object) -> int:
     Raises:
         InvalidInputError: if it is no whole number from 1 to 64.
     """
-    from billingual.pagination import MAX_AHEAD  # noqa: PLC0415 - as above
+    from billingual.pagination import MAX_PREFETCH  # noqa: PLC0415 - as above
 
-    if type(prefetch) is not int or not 1 <= prefetch <= MAX_AHEAD:
+    if type(prefetch) is not int or not 1 <= prefetch <= MAX_PREFETCH:
         raise InvalidInputError(
-            "prefetch", f"{prefetch!r} is no number of pages", f"give 1 to {MAX_AHEAD}"
+            "prefetch", f"{prefetch!r} is no number of pages", f"give 1 to {MAX_PREFETCH}"
         )
     return prefetch
 

@@ -8,8 +8,8 @@ attempts mean together is pronounced here, once: a definite answer, or ``Outcome
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 import attrs
 
@@ -39,9 +39,12 @@ if TYPE_CHECKING:
     from billingual.events import Event
     from billingual.intent import Intent
 
-__all__ = ["converse"]
+__all__ = ["Received", "converse"]
 
 T = TypeVar("T")
+
+Received: TypeAlias = Callable[[], Awaitable[None]]
+"""Awaited when a response has come in, before it is read; prefetching sends other requests then."""
 
 FIRST: Final = "the first attempt"
 SPENT: Final = "the retry budget of this host and credential is used up: too many calls fail"
@@ -56,6 +59,7 @@ async def converse(
     intent: Intent | None = None,
     deadline: Deadline | None = None,
     key: str | None = None,
+    received: Received | None = None,
 ) -> T:
     """Run one operation to its end.
 
@@ -67,6 +71,7 @@ async def converse(
         intent: what a write means, for whoever has to find out its end later.
         deadline: the end of a larger operation that this one is a part of.
         key: the caller's idempotency key for the first request; None for a fresh one.
+        received: awaited after each response, before it is read.
 
     Raises:
         UsageError: if something is wrong before anything is sent.
@@ -81,6 +86,7 @@ async def converse(
         intent=intent,
         deadline=context.deadline() if deadline is None else deadline,
         key=key,
+        received=received,
     )
     try:
         return await call.run(conversation)
@@ -107,6 +113,7 @@ class _Call:
     keyed: int = 0
     acted: bool = False
     status: int | None = None
+    received: Received | None = None
 
     async def run(self, conversation: Conversation[T]) -> T:
         try:
@@ -227,6 +234,8 @@ class _Call:
                 request.addressed(self.context.base_url, (*HEADERS, *signature)), signature
             )
             self.status = response.status
+            if self.received is not None:
+                await self.received()
             received = self._read(request, response)
         except BillingualError as error:
             self._learn_from(error)

@@ -19,7 +19,7 @@ from billingual._arguments import (
     refuse_key,
 )
 from billingual._context import ClientContext
-from billingual._pipeline import converse
+from billingual._pipeline import Received, converse
 from billingual.abc import Dialect
 from billingual.capabilities import Feature
 from billingual.errors import (
@@ -124,8 +124,9 @@ class AsyncOperations:
         dialect = self._context.dialect(Feature.LIST)
         query = query_of(filter, sort, page_size)
 
-        async def fetch(query: Query) -> Page:
-            return await converse(self._context, Feature.LIST, dialect, dialect.list_page(query))
+        async def fetch(query: Query, *, received: Received | None = None) -> Page:
+            listing = dialect.list_page(query)
+            return await converse(self._context, Feature.LIST, dialect, listing, received=received)
 
         return Pager(fetch, query, backend=self._context.backend, prefetch=pages_ahead(prefetch))
 

@@ -1,4 +1,4 @@
-"""Pages fetched at once: the same rows in the same order, no more than were asked for at a time."""
+"""Prefetched pages: the same rows in the same order, and at most so many requests at once."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ import anyio.to_thread
 import pytest
 
 from billingual import AsyncClient, Client, MemoryTransport, errors
+from billingual.events import AttemptEnded
 from billingual.outcomes import Evidence
 from billingual.wire import Bounds, WireRequest, WireResponse
 
 PAGES = 11
 SIZE = 3
-DRIVERS = ["asyncio", "trio", "blocking"]
+BACKENDS = ["asyncio", "trio", "blocking"]
 NOTHING = Evidence(connected=False, request_complete=False, answer_begun=False)
 
 
@@ -43,7 +44,7 @@ def page(number: int, pages: int | None = PAGES) -> WireResponse:
 
 
 class Slow:
-    """Answer after a little while, and count how many requests are under way at once."""
+    """Respond after a short wait, and count how many requests are under way at once."""
 
     supports = frozenset({"async", "sync"})
 
@@ -80,19 +81,21 @@ class Slow:
     def account(self, provider: str) -> None: ...
 
 
-def walked(backend: str, transport: Slow, *, limit: int = 10_000, **options: Any) -> list[str]:
+def walked(
+    backend: str, transport: Slow, *, limit: int = 10_000, retry: str = "none", **options: Any
+) -> list[str]:
     """Walk a list and return the ids, at most *limit* of them."""
     if backend == "blocking":
         transport.blocks = True
         with Client(
-            "exante", token="t", base_url="https://h.example", transport=transport, retry="none"
+            "exante", token="t", base_url="https://h.example", transport=transport, retry=retry
         ) as client:
             return [row.id for row, _ in zip(client.list(**options), range(limit), strict=False)]
 
     async def walk() -> list[str]:
         ids: list[str] = []
         async with AsyncClient(
-            "exante", token="t", base_url="https://h.example", transport=transport, retry="none"
+            "exante", token="t", base_url="https://h.example", transport=transport, retry=retry
         ) as client:
             async for row in client.list(**options):
                 ids.append(row.id)
@@ -103,10 +106,10 @@ def walked(backend: str, transport: Slow, *, limit: int = 10_000, **options: Any
     return anyio.run(walk, backend=backend)
 
 
-@pytest.mark.parametrize("backend", DRIVERS)
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("width", [1, 2, 4, 16, 64])
-def test_the_same_rows_come_in_the_same_order(backend: str, width: int) -> None:
-    """Whatever page is answered first; and no more requests are under way than were asked for."""
+def test_rows_keep_their_order_for_every_width(backend: str, width: int) -> None:
+    """Pages may arrive in any order; and at most *prefetch* requests are under way."""
     transport = Slow()
 
     assert [uid(each) for each in range(PAGES * SIZE)] == walked(backend, transport, prefetch=width)
@@ -114,9 +117,9 @@ def test_the_same_rows_come_in_the_same_order(backend: str, width: int) -> None:
     assert min(width, 2) <= transport.most <= width
 
 
-@pytest.mark.parametrize("backend", DRIVERS)
-def test_who_stops_reading_stops_fetching(backend: str) -> None:
-    """What was begun is no more than the window held, and nothing is begun after it."""
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_leaving_a_walk_stops_its_requests(backend: str) -> None:
+    """No more pages were requested than the window held, and none is requested afterwards."""
     transport = Slow()
 
     assert 2 * SIZE == len(walked(backend, transport, prefetch=2, limit=2 * SIZE))
@@ -128,7 +131,7 @@ def test_who_stops_reading_stops_fetching(backend: str) -> None:
 
 
 class Gated(Slow):
-    """Answer each page after the first when it is let go."""
+    """Hold back each page after the first until the gate opens."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -159,8 +162,8 @@ async def settle() -> None:
         await anyio.lowlevel.checkpoint()
 
 
-async def begun(prefetch: int = 4) -> tuple[Gated, Any]:
-    """Read the first page of a walk, and let the window set out."""
+async def started(prefetch: int = 4) -> tuple[Gated, Any]:
+    """Read the first page of a walk, and let the requests of the window leave."""
     transport = Gated()
     walk = client_of(transport).list(prefetch=prefetch).pages()
     await anext(walk)
@@ -170,17 +173,17 @@ async def begun(prefetch: int = 4) -> tuple[Gated, Any]:
 
 
 @pytest.mark.anyio
-async def test_pages_are_fetched_while_the_reader_is_at_work() -> None:
-    """As soon as the first page is handed out, and never more than were asked for."""
-    transport, _ = await begun()
+async def test_pages_are_requested_while_the_reader_works() -> None:
+    """They are requested once the first page is returned, and never more than *prefetch*."""
+    transport, _ = await started()
 
     assert [1, 2, 3, 4, 5] == transport.asked
 
 
 @pytest.mark.anyio
-async def test_a_slow_reader_is_not_run_ahead_of() -> None:
-    """As many pages wait as were asked for, and the next is begun when one is taken."""
-    transport, walk = await begun()
+async def test_a_slow_reader_has_at_most_so_many_pages_waiting() -> None:
+    """The next page is requested when the reader takes one."""
+    transport, walk = await started()
     transport.gate.set()
     await settle()
     asked = [len(transport.asked)]
@@ -192,9 +195,93 @@ async def test_a_slow_reader_is_not_run_ahead_of() -> None:
     assert [5, 6, 7, 8] == asked
 
 
+class Watched(Slow):
+    """Respond at once, and keep one record of requests sent and pages decoded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.record: list[str] = []
+
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        self.record.append("sent")
+        await anyio.lowlevel.checkpoint()
+        return page(number_of(request))
+
+    def __call__(self, event: object) -> None:
+        if isinstance(event, AttemptEnded):
+            self.record.append("decoded")
+
+
 @pytest.mark.anyio
-async def test_one_page_that_hangs_holds_a_bounded_number_back() -> None:
-    """Those behind it go on while the reader waits, up to twice the window."""
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # trio picks the next task by chance
+async def test_the_next_request_leaves_before_a_page_is_decoded() -> None:
+    """Decoding takes time, in which the provider would have nothing to do."""
+    watched = Watched()
+    client = client_of(watched).with_options(observers=[watched])
+    walk = client.list(prefetch=2).pages()
+    await anext(walk)
+    before = watched.record.copy()
+    await anext(walk)
+    await settle()
+
+    assert ["sent", "decoded", "sent", "sent"] == before
+    assert "sent" == watched.record[len(before)]
+    assert 2 == watched.record.count("decoded")
+    await walk.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_page_that_waits_is_not_decoded_before_its_turn() -> None:
+    """Pages wait as bytes; those that a walk never reaches are never decoded."""
+    watched = Watched()
+    client = client_of(watched).with_options(observers=[watched])
+    walk = client.list(prefetch=8).pages()
+    await anext(walk)
+    await settle()
+
+    assert (9, 1) == (watched.record.count("sent"), watched.record.count("decoded"))
+    await walk.aclose()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_page_that_cannot_be_decoded_raises_when_its_turn_comes(backend: str) -> None:
+    """The pages before it are returned, and the walk can go on with it."""
+    broken = [4]
+
+    def answer(number: int) -> Any:
+        if number in broken:
+            broken.remove(number)
+            return MemoryTransport.json("[")
+        return page(number)
+
+    with pytest.raises(errors.ProtocolError):
+        walked(backend, Slow(answer), prefetch=8)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_page_whose_decoding_says_try_again_is_requested_again(backend: str) -> None:
+    """A response of status 200 can carry an error that may pass; the reader waits for the retry."""
+    refusals = [4]
+
+    def answer(number: int) -> Any:
+        if number in refusals:
+            refusals.remove(number)
+            return MemoryTransport.json(
+                '{"status": "error", "status_code": 503, "message": "busy"}'
+            )
+        return page(number)
+
+    transport = Slow(answer)
+
+    ids = walked(backend, transport, prefetch=8, retry="standard")
+
+    assert [uid(each) for each in range(PAGES * SIZE)] == ids
+    assert 2 == transport.asked.count(4)
+
+
+@pytest.mark.anyio
+async def test_behind_a_page_that_hangs_at_most_twice_the_window_is_requested() -> None:
+    """The pages behind it are requested while the reader waits, up to that bound."""
     transport = Slow(lambda number: page(number, 100))
     hung = anyio.Event()
     send = transport.send
@@ -223,9 +310,9 @@ async def test_one_page_that_hangs_holds_a_bounded_number_back() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_walk_that_is_dropped_gives_up_its_pages() -> None:
-    """Without a word, as soon as the loop comes round."""
-    transport, walk = await begun()
+async def test_dropping_a_walk_cancels_its_requests() -> None:
+    """The event loop cancels them at its next turn, and logs nothing."""
+    transport, walk = await started()
     del walk
     gc.collect()
     await settle()
@@ -234,9 +321,9 @@ async def test_a_walk_that_is_dropped_gives_up_its_pages() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_walk_dropped_in_another_thread_gives_up_its_pages() -> None:
-    """The garbage collector works wherever it likes."""
-    transport, walk = await begun()
+async def test_dropping_a_walk_in_another_thread_cancels_its_requests() -> None:
+    """The garbage collector may run in any thread."""
+    transport, walk = await started()
     held = [walk]
     del walk
     await anyio.to_thread.run_sync(held.clear)
@@ -247,8 +334,8 @@ async def test_a_walk_dropped_in_another_thread_gives_up_its_pages() -> None:
 
 
 @pytest.mark.anyio
-async def test_an_error_of_the_readers_gives_up_the_pages() -> None:
-    """Nothing is under way for a loop that was left."""
+async def test_an_error_in_the_readers_loop_cancels_the_requests() -> None:
+    """Nothing is under way for a ``for`` statement that was left."""
     transport = Gated()
 
     async def read() -> None:
@@ -264,8 +351,8 @@ async def test_an_error_of_the_readers_gives_up_the_pages() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_walk_that_is_closed_has_nothing_under_way() -> None:
-    """When it returns, all has ended; the walk is over, and says that it did not see the end."""
+async def test_closing_a_walk_waits_for_its_requests() -> None:
+    """Nothing is under way afterwards; the report says that the walk did not see the end."""
     transport = Gated()
     pager = client_of(transport).list(prefetch=4)
     walk = aiter(pager)
@@ -281,9 +368,9 @@ async def test_a_walk_that_is_closed_has_nothing_under_way() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_cancelled_reader_has_nothing_under_way() -> None:
-    """When the cancellation goes up, all pages have ended; who asks on misses none."""
-    transport, walk = await begun()
+async def test_cancelling_the_reader_waits_for_the_requests() -> None:
+    """Nothing is under way afterwards; a reader who goes on misses no page."""
+    transport, walk = await started()
     with anyio.CancelScope() as scope:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(anext, walk)
@@ -298,8 +385,8 @@ async def test_a_cancelled_reader_has_nothing_under_way() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("limit", "asked"), [(1, 1), (SIZE, 1), (SIZE + 1, 2), (4 * SIZE, 4)])
-async def test_collecting_fetches_no_page_that_is_not_needed(limit: int, asked: int) -> None:
-    """However far ahead it may look."""
+async def test_collect_requests_only_the_pages_it_needs(limit: int, asked: int) -> None:
+    """Whatever *prefetch* allows."""
     transport = Slow()
     client = client_of(transport)
 
@@ -308,26 +395,26 @@ async def test_collecting_fetches_no_page_that_is_not_needed(limit: int, asked: 
 
 
 @pytest.mark.anyio
-async def test_the_first_row_takes_one_page() -> None:
-    """Nothing is fetched ahead for it."""
+async def test_first_requests_one_page() -> None:
+    """It prefetches nothing."""
     transport = Slow()
 
     assert (await client_of(transport).list(prefetch=8).first()) is not None
     assert [1] == transport.asked
 
 
-@pytest.mark.parametrize("backend", DRIVERS)
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(("first", "then"), [(5, PAGES), (PAGES, 5)], ids=["grows", "shrinks"])
-def test_the_end_is_where_the_latest_page_says(backend: str, first: int, then: int) -> None:
-    """A list that grows or shrinks meanwhile is read to its end."""
+def test_the_latest_page_says_where_the_list_ends(backend: str, first: int, then: int) -> None:
+    """A list that grows or shrinks during the walk is read to its end."""
     transport = Slow(lambda number: page(number, first if number < 3 else then))
 
     assert then * SIZE == len(walked(backend, transport, prefetch=4))
 
 
-@pytest.mark.parametrize("backend", DRIVERS)
-def test_a_client_that_is_closed_ends_its_walks(backend: str) -> None:
-    """What had been begun is handed out; nothing is begun after it."""
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_closing_a_client_ends_its_walks(backend: str) -> None:
+    """Pages that were requested before are returned; the next request raises."""
     transport = Slow()
     if backend == "blocking":
         transport.blocks = True
@@ -350,8 +437,8 @@ def test_a_client_that_is_closed_ends_its_walks(backend: str) -> None:
     anyio.run(main, backend=backend)
 
 
-def test_a_walk_goes_on_on_another_event_loop() -> None:
-    """What was under way on the first is given up, and fetched anew."""
+def test_a_walk_can_go_on_in_another_event_loop() -> None:
+    """Pages under way in the first loop are given up, and requested again in the second."""
     transport = Slow()
     walk = aiter(client_of(transport).list(prefetch=4))
 
@@ -374,9 +461,9 @@ async def _counted(walk: Any, count: int) -> Any:
 
 
 @pytest.mark.parametrize("error", [errors.DeadlineExceededError, errors.PoolTimeoutError])
-@pytest.mark.parametrize("backend", DRIVERS)
-def test_a_page_that_others_held_up_is_asked_for_anew(backend: str, error: Any) -> None:
-    """With its own time, once those before it are done; the pages behind it are kept."""
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_page_delayed_by_others_is_requested_again(backend: str, error: Any) -> None:
+    """It gets a deadline of its own, once the others are received; pages behind it are kept."""
     late = {4, 6}
 
     def answer(number: int) -> Any:
@@ -393,9 +480,9 @@ def test_a_page_that_others_held_up_is_asked_for_anew(backend: str, error: Any) 
     assert PAGES + 2 == len(transport.asked)
 
 
-@pytest.mark.parametrize("backend", DRIVERS)
-def test_a_page_that_is_late_on_its_own_fails(backend: str) -> None:
-    """Nobody held it up the second time."""
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_page_that_is_late_twice_fails(backend: str) -> None:
+    """The second time no other page could delay it."""
     transport = Slow(lambda n: errors.DeadlineExceededError("late") if n == 4 else page(n))
 
     with pytest.raises(errors.DeadlineExceededError):
@@ -404,8 +491,8 @@ def test_a_page_that_is_late_on_its_own_fails(backend: str) -> None:
     assert 2 == transport.asked.count(4)
 
 
-def test_a_failed_page_fails_when_its_turn_comes() -> None:
-    """The pages before it are handed out first; the error is the page's own."""
+def test_a_page_that_failed_raises_when_its_turn_comes() -> None:
+    """The pages before it are returned first; the error is the page's own."""
     lost = errors.ConnectionLostError("it broke.")
     transport = Slow(lambda number: lost if number == 4 else page(number))
     transport.blocks = True
@@ -420,8 +507,8 @@ def test_a_failed_page_fails_when_its_turn_comes() -> None:
     assert [uid(each) for each in range(3 * SIZE)] == rows
 
 
-def test_who_asks_on_after_a_failed_page_begins_with_it() -> None:
-    """Nothing is skipped, and nothing comes twice."""
+def test_going_on_after_a_failed_page_starts_with_that_page() -> None:
+    """No row is skipped, and none is returned twice."""
     broken = [4]
 
     def answer(number: int) -> Any:
@@ -444,8 +531,8 @@ def test_who_asks_on_after_a_failed_page_begins_with_it() -> None:
     assert [uid(each) for each in range(PAGES * SIZE)] == rows
 
 
-def test_without_a_known_end_pages_come_one_by_one() -> None:
-    """Which pages there are is not guessed."""
+def test_without_a_known_number_of_pages_they_are_requested_one_by_one() -> None:
+    """No page number is guessed."""
 
     def answer(number: int) -> Any:
         if number <= 3:
@@ -459,16 +546,16 @@ def test_without_a_known_end_pages_come_one_by_one() -> None:
 
 
 @pytest.mark.parametrize("prefetch", [0, -1, 65, 2.0, True, "4", None])
-def test_a_number_that_is_none_is_refused(prefetch: Any) -> None:
-    """Before anything is sent; nothing is endless."""
+def test_an_unusable_prefetch_is_refused(prefetch: Any) -> None:
+    """The call fails before anything is sent; the width is bounded."""
     client = AsyncClient("exante", transport="memory")
 
     with pytest.raises(errors.InvalidInputError, match="prefetch"):
         client.list(prefetch=prefetch)
 
 
-def test_pages_that_a_limiter_let_through_too_late_are_asked_for_anew() -> None:
-    """Pages of one batch hold each other up; that fails no walk that one page at a time passes."""
+def test_pages_that_a_limiter_delays_past_their_deadline_are_requested_again() -> None:
+    """A walk that passes with one page at a time also passes with several at once."""
     transport = Slow()
     transport.blocks = True
     with Client(

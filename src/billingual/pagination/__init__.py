@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from billingual.pagination.pager import Pager
-from billingual.pagination.prefetch import MAX_AHEAD
+from billingual.pagination.prefetch import MAX_PREFETCH
 from billingual.pagination.scan import Scan, ScanReport
 
-__all__ = ["MAX_AHEAD", "Pager", "Scan", "ScanReport"]
+__all__ = ["MAX_PREFETCH", "Pager", "Scan", "ScanReport"]

@@ -16,7 +16,7 @@ import attrs
 from billingual.abc import AsyncWalk, Backend
 from billingual.errors import InvalidInputError
 from billingual.model import InvoiceSummary, Page, Query
-from billingual.pagination.prefetch import Ahead, Fetch
+from billingual.pagination.prefetch import Fetch, Prefetcher
 from billingual.pagination.scan import Scan, ScanReport
 
 __all__ = ["Pager"]
@@ -47,7 +47,7 @@ class Pager:
         backend: Backend | None = None,
         prefetch: int = 1,
     ) -> None:
-        self._ahead = Ahead(fetch, backend, prefetch)
+        self._prefetcher = Prefetcher(fetch, backend, prefetch)
         self._query = query
         self._scan = Scan()
 
@@ -96,7 +96,7 @@ class Pager:
 
     def _walk(self, *, ahead: int | None = None, limit: int | None = None) -> _Pages:
         self._scan = Scan()
-        return _Pages(self._ahead.afresh(ahead), self._query, self._scan, limit)
+        return _Pages(self._prefetcher.fresh(ahead), self._query, self._scan, limit)
 
 
 class _Walk(abc.ABC, Generic[T]):
@@ -128,11 +128,11 @@ class _Walk(abc.ABC, Generic[T]):
 class _Pages(_Walk[Page]):
     """Fetch page after page."""
 
-    __slots__ = ("_ahead", "_closed", "_last", "_limit", "_query", "_scan", "_taken")
+    __slots__ = ("_closed", "_last", "_limit", "_prefetcher", "_query", "_scan", "_taken")
 
-    def __init__(self, ahead: Ahead, query: Query, scan: Scan, limit: int | None) -> None:
+    def __init__(self, prefetcher: Prefetcher, query: Query, scan: Scan, limit: int | None) -> None:
         super().__init__()
-        self._ahead = ahead
+        self._prefetcher = prefetcher
         self._query = query
         self._scan = scan
         self._limit = limit
@@ -145,7 +145,7 @@ class _Pages(_Walk[Page]):
         if self._taken is None:
             if self._scan.ended or self._closed:
                 raise StopAsyncIteration
-            page = await self._ahead.page(self._query, self._last)
+            page = await self._prefetcher.page(self._query, self._last)
             await self._take(page)
         else:
             await self._go_on()
@@ -156,7 +156,7 @@ class _Pages(_Walk[Page]):
         try:
             fresh = self._scan.take(page)
         except BaseException:
-            await self._ahead.stop()
+            await self._prefetcher.stop()
             raise
         self._last = self._last_wanted(page)
         self._query = attrs.evolve(self._query, page=self._query.page + 1, cursor=page.next_cursor)
@@ -167,9 +167,9 @@ class _Pages(_Walk[Page]):
     async def _go_on(self) -> None:
         """Begin what comes next, while the reader is at work."""
         if self._scan.ended:
-            await self._ahead.stop()
+            await self._prefetcher.stop()
         else:
-            await self._ahead.go_on(self._query, self._last)
+            await self._prefetcher.go_on(self._query, self._last)
 
     def _last_wanted(self, page: Page) -> int | None:
         """Return the number of the last page that is sure to be needed."""
@@ -184,7 +184,7 @@ class _Pages(_Walk[Page]):
         """Stop the pages that are under way; the walk is over."""
         self._closed = True
         self._taken = None
-        await self._ahead.stop()
+        await self._prefetcher.stop()
 
 
 class _Rows(_Walk[InvoiceSummary]):

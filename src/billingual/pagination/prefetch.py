@@ -1,19 +1,24 @@
 """Pages fetched before the reader asks for them.
 
-Once the first page has told how many there are, a window moves along the list: at most so many
-pages are under way or wait to be read, in order. As soon as the reader takes one, the next is
-begun, so the provider works while the reader does. While the reader waits for a page, each that
-comes in makes place for another, or all would set out together and come back together, to be
-decoded one after another with nothing under way. So at most twice as many are ever held.
+The first page tells how many pages there are. From then on a window moves along the list: at most
+*width* pages are under way or wait to be read, in order. When the reader takes one, the next is
+requested, so the provider works while the reader does.
+
+Two rules keep requests under way while pages are decoded. The task or thread that receives a
+response sends the next request at once and decodes nothing: the reader decodes a page when its turn
+comes. And while the reader waits, each response starts another request; otherwise all responses
+would arrive in one burst, with nothing under way behind it. So at most twice as many pages as asked
+for are held, as bytes.
 """
 
 from __future__ import annotations
 
 import functools
+import types
 import weakref
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import Any, Final, Protocol
 
 import attrs
 
@@ -21,37 +26,113 @@ from billingual.abc import Backend, Job, TaskPool
 from billingual.errors import DeadlineExceededError, PoolTimeoutError
 from billingual.model import Page, Query
 
-__all__ = ["MAX_AHEAD", "Ahead", "Fetch"]
+__all__ = ["MAX_PREFETCH", "Fetch", "Prefetcher"]
 
-Fetch: TypeAlias = Callable[[Query], Awaitable[Page]]
-
-MAX_AHEAD: Final = 64
-"""No list fetches more pages than this at once."""
+MAX_PREFETCH: Final = 64
+"""No list fetches more pages than this at once; more would be an attack on the provider."""
 
 _LATE: Final = (DeadlineExceededError, PoolTimeoutError)
-"""What befalls a page that those before it held up, at a limiter or at the pool."""
+"""Errors caused by queueing behind earlier pages, at a limiter or at the connection pool."""
+
+_RECEIVED: Final = object()
+
+
+class Fetch(Protocol):
+    """Fetch the page that a query asks for."""
+
+    def __call__(
+        self, query: Query, *, received: Callable[[], Awaitable[None]] | None = None
+    ) -> Coroutine[Any, Any, Page]:
+        """Fetch it; await *received* between the response and its decoding."""
+        ...
+
+
+@types.coroutine
+def _received() -> Generator[object, None, None]:
+    """Tell the :class:`_PageCall` around this call that its response is in."""
+    yield _RECEIVED
+
+
+class _PageCall:
+    """A call for one page: one task or thread receives the response, another decodes it.
+
+    It drives the call's coroutine by hand, and passes on to the event loop what the coroutine waits
+    for. A coroutine may be continued by another task as long as it is inside no cancel scope, and
+    between a response and its decoding it is inside none.
+    """
+
+    __slots__ = ("_page", "_work", "error")
+
+    _page: Page
+
+    def __init__(self, work: Coroutine[Any, Any, Page]) -> None:
+        self._work: Coroutine[Any, Any, Page] | None = work
+        self.error: Exception | None = None
+
+    async def receive(self) -> _PageCall:
+        """Wait for the response, or the error that :meth:`page` is going to raise."""
+        try:
+            await self._go_on(stop_when_received=True)
+        except Exception as error:  # noqa: BLE001 - the page's turn has not come
+            self.error = error
+        return self
+
+    async def page(self) -> Page:
+        """Decode the page; called once."""
+        if self.error is not None:
+            error, self.error = self.error, None
+            try:
+                raise error
+            finally:
+                del error  # its traceback refers to this frame, and so to itself
+        if self._work is not None:
+            await self._go_on(stop_when_received=False)
+        return self._page
+
+    @types.coroutine
+    def _go_on(self, *, stop_when_received: bool) -> Generator[Any, Any, None]:
+        work = self._work
+        assert work is not None  # noqa: S101 - for the type checker: it goes with the page
+        resume: Callable[[Any], Any] = work.send
+        sent: Any = None
+        while True:
+            try:
+                waits_for = resume(sent)
+            except StopIteration as done:
+                self._page, self._work = done.value, None
+                return
+            resume, sent = work.send, None
+            if waits_for is _RECEIVED:
+                if stop_when_received:
+                    return
+                continue
+            try:
+                sent = yield waits_for
+            except BaseException as stop:  # noqa: BLE001 - the coroutine has to be told
+                resume, sent = work.throw, stop
 
 
 @attrs.define(eq=False)
-class _Begun:
-    """A page that was begun.
+class _Requested:
+    """A page of the window.
 
     Attributes:
         number: of the page.
-        job: brings the page, or the error in its place.
-        behind: whether others of the window were begun before it and could hold it up.
+        job: receives the response.
+        behind: whether the window held pages before it, which could delay it.
     """
 
     number: int
-    job: Job[Page | Exception]
+    job: Job[_PageCall]
     behind: bool
 
 
-class Ahead:
-    """Fetch pages, several at once where their numbers are known beforehand.
+class Prefetcher:
+    """Fetch pages, several at once if their numbers are known beforehand.
 
-    A page that fails does so when its turn comes. Those after it are thrown away; who asks on
-    begins with that one again. Dropping this, from any thread, stops all that it began.
+    If a page fails, its error is raised when its turn comes and the pages behind it are thrown
+    away; a reader who goes on starts again with that page. Dropping a prefetcher, in any thread,
+    stops all that it started.
     """
 
     __slots__ = (
@@ -59,9 +140,10 @@ class Ahead:
         "_backend",
         "_fetch",
         "_last",
+        "_next",
         "_pool",
         "_query",
-        "_waited_for",
+        "_reader_waits",
         "_width",
         "_window",
     )
@@ -70,56 +152,46 @@ class Ahead:
         self._fetch = fetch
         self._backend = backend
         self._width = width
-        self._window: deque[_Begun] = deque()
+        self._window: deque[_Requested] = deque()
         self._pool: TaskPool | None = None
         self._query = Query()
+        self._next = 0
         self._last = 0
-        self._waited_for = False
+        self._reader_waits = False
 
-    def afresh(self, width: int | None = None) -> Ahead:
-        """Return another that has begun nothing, as wide or with its own *width*."""
-        return Ahead(self._fetch, self._backend, self._width if width is None else width)
+    def fresh(self, width: int | None = None) -> Prefetcher:
+        """Return another one that has started nothing, as wide or with its own *width*."""
+        return Prefetcher(self._fetch, self._backend, self._width if width is None else width)
 
     async def page(self, query: Query, last: int | None) -> Page:
         """Return the page that *query* asks for.
 
         Args:
             query: for one page.
-            last: the number of the last page, or None where it is not known.
+            last: the number of the last page, or None if it is not known.
         """
         pool = self._pool
         if pool is None or not self._fits(pool, query):
             await self.stop()
-            pool = self._begin(query, last) if last is not None and last > query.page else None
-            if pool is None:
+            if last is None or last <= query.page or not self._start_window(query, last):
                 return await self._fetch(query)
         try:
-            end = await self._end_of_first(pool)
-        except BaseException as left:
-            await self._leave(left)
+            return await self._take_first()
+        except BaseException as stopped:
+            await self._leave(stopped)
             raise
-        with pool.paused():
-            self._window.popleft()
-        if isinstance(end, Exception):
-            await self.stop()
-            try:
-                raise end
-            finally:
-                del end  # or its traceback would hold it, and so itself
-        return end
 
     async def go_on(self, query: Query, last: int | None) -> None:
-        """Begin the pages from *query* on, and let them set out before the reader goes on."""
-        if self._begin(query, last) is None or self._backend is None:
-            return
-        try:
-            await self._backend.sleep(0)
-        except BaseException as left:
-            await self._leave(left)
-            raise
+        """Start the pages from *query* on; their requests leave before the reader goes on."""
+        if self._start_window(query, last):
+            try:
+                await self._let_them_leave()
+            except BaseException as stopped:
+                await self._leave(stopped)
+                raise
 
     async def stop(self) -> None:
-        """Throw away all that was begun, and begin nothing more for it."""
+        """Throw away all pages of the window, and stop their calls."""
         self._window.clear()
         pool, self._pool = self._pool, None
         if pool is not None:
@@ -134,60 +206,71 @@ class Ahead:
             and pool.is_here()
         )
 
-    def _begin(self, query: Query, last: int | None) -> TaskPool | None:
-        """Begin the pages from *query* on, up to the *last*, as far as there is room."""
+    def _start_window(self, query: Query, last: int | None) -> bool:
+        """Start the pages from *query* up to *last* that the window has room for, if any."""
         if self._backend is None or self._width < 2 or query.cursor is not None or last is None:
-            return self._pool
+            return False
         if self._pool is None:
             if last < query.page:
-                return None
+                return False
             self._pool = self._backend.task_pool(self._width)
-        if self._pool.is_here():
-            with self._pool.paused():
-                self._query, self._last = query, last
-                self._begin_to(self._pool, query.page + self._width - 1)
-        return self._pool
+        if not self._pool.is_here():
+            return False
+        with self._pool.paused():
+            self._query, self._last = query, last
+            if not self._window:
+                self._next = query.page
+            return self._start_up_to(self._pool, query.page + self._width - 1)
 
-    def _begin_to(self, pool: TaskPool, number: int) -> None:
-        window = self._window
-        following = window[-1].number + 1 if window else self._query.page
-        for each in range(following, min(number, self._last) + 1):
-            window.append(_Begun(each, self._begun(pool, each), bool(window)))
+    def _start_up_to(self, pool: TaskPool, number: int) -> bool:
+        before = self._next
+        while self._next <= min(number, self._last):
+            query = attrs.evolve(self._query, page=self._next)
+            # Neither the job nor its callback refers to this object, so that it can be dropped
+            # while pages are under way.
+            call = functools.partial(_receive, self._fetch, query)
+            job = pool.start(call, functools.partial(_one_more, weakref.ref(self), pool))
+            self._window.append(_Requested(self._next, job, bool(self._window)))
+            self._next += 1
+        return self._next > before
 
-    def _begun(self, pool: TaskPool, number: int) -> Job[Page | Exception]:
-        # Bound to nothing that holds self, which could not be dropped while a page is under way.
-        work = functools.partial(_kept, self._fetch, attrs.evolve(self._query, page=number))
-        return pool.start(work, functools.partial(_one_more, weakref.ref(self), pool))
+    def start_one_more(self, pool: TaskPool) -> None:
+        """Start another page because a response is in and the reader waits."""
+        if self._reader_waits and pool is self._pool and self._window:
+            most = self._window[0].number + 2 * self._width - 1
+            self._start_up_to(pool, min(self._next, most))
 
-    def begin_one_more(self, pool: TaskPool) -> None:
-        """Let whoever brought a page go on with another, because the reader waits for one."""
-        if self._waited_for and pool is self._pool and self._window:
-            following = self._window[-1].number + 1
-            if following < self._window[0].number + 2 * self._width:
-                self._begin_to(pool, following)
-
-    async def _end_of_first(self, pool: TaskPool) -> Page | Exception:
-        first = self._window[0]
-        self._waited_for = True
+    async def _take_first(self) -> Page:
+        first, pool = self._window[0], self._pool
+        assert pool is not None  # noqa: S101 - for the type checker: a window has one
+        self._reader_waits = True
         try:
-            end = await first.job.result()
+            call = await first.job.result()
         finally:
-            self._waited_for = False
-        if first.behind and isinstance(end, _LATE):
-            # Asked for anew with time of its own, and with nobody beside it: all others are done,
-            # and those that came too late as well have their turn when they are first.
+            self._reader_waits = False
+        if not isinstance(call.error, _LATE):
+            with pool.paused():
+                self._window.popleft()
+                self._start_up_to(pool, first.number + self._width)
+            await self._let_them_leave()
+            return await call.page()
+        if first.behind:
+            # Fetched again with a deadline of its own, once all others are received, so that
+            # nothing can delay it. If others came too late as well, their turn comes.
             for each in list(self._window):
                 await each.job.result()
-            with pool.paused():
-                first.behind = False
-                first.job = self._begun(pool, first.number)
-            end = await first.job.result()
-        return end
+            call = await _receive(self._fetch, attrs.evolve(self._query, page=first.number))
+        self._window.popleft()
+        return await call.page()
 
-    async def _leave(self, left: BaseException) -> None:
-        """Stop because the reader was cancelled or interrupted."""
-        if isinstance(left, GeneratorExit):
-            self._abandon()  # nothing can be awaited any more
+    async def _let_them_leave(self) -> None:
+        if self._backend is not None:
+            await self._backend.sleep(0)
+
+    async def _leave(self, stopped: BaseException) -> None:
+        """Stop because a page failed, or the reader was cancelled or interrupted."""
+        if isinstance(stopped, GeneratorExit):
+            self._abandon()  # the reader is being closed, so nothing can be awaited any more
         else:
             await self.stop()
 
@@ -201,14 +284,11 @@ class Ahead:
         self._abandon()
 
 
-def _one_more(ahead: weakref.ref[Ahead], pool: TaskPool) -> None:
-    alive = ahead()
+def _one_more(prefetcher: weakref.ref[Prefetcher], pool: TaskPool) -> None:
+    alive = prefetcher()
     if alive is not None:
-        alive.begin_one_more(pool)
+        alive.start_one_more(pool)
 
 
-async def _kept(fetch: Fetch, query: Query) -> Page | Exception:
-    try:
-        return await fetch(query)
-    except Exception as error:  # noqa: BLE001 - it is raised when the page's turn comes
-        return error
+async def _receive(fetch: Fetch, query: Query) -> _PageCall:
+    return await _PageCall(fetch(query, received=_received)).receive()
