@@ -275,12 +275,12 @@ class _Call:
         if error is None:
             context.budget.earn()
             if context.pace.engaged:
-                context.pace.let_in()
+                context.pace.note_success()
         elif isinstance(error, (RateLimitedError, ServerError)):
             error.retry_after = asked_wait_s(error.exchange.headers, context.backend.wall())
         if isinstance(error, RateLimitedError):
             now = context.backend.now()
-            context.pace.turned_away(error.retry_after, sent_at=self.sent_at, now=now)
+            context.pace.note_rate_limit(error.retry_after, sent_at=self.sent_at, now=now)
         if context.note is not None:
             try:
                 context.note(error, context.backend.now())

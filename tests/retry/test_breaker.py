@@ -229,7 +229,7 @@ def test_one_object_can_be_shared(scene: Any) -> None:
             with pytest.raises(errors.ServerError):
                 blocking.get(INVOICE)
 
-    assert shared.failures == shared._row
+    assert shared.failures == shared._failed_in_a_row
     stage.backend.clock = shared._open_until - 1
     assert "CircuitOpenError" == stage.get(GOOD)
 

@@ -154,10 +154,10 @@ def wait_for_standing(pace: Pace, count: int) -> None:
     beat = threading.Event()
     for _ in range(5_000):
         queues: list[Any] = [waiting_at(each) for each in pace._turns.values()]
-        if len(pace._line) == count and [count - 1] == [len(each) for each in queues]:
+        if len(pace._waiting) == count and [count - 1] == [len(each) for each in queues]:
             return
         beat.wait(0.001)
-    raise AssertionError(f"{len(pace._line)} stand in line, not {count}")
+    raise AssertionError(f"{len(pace._waiting)} stand in line, not {count}")
 
 
 def waiting_at(turn: Any) -> Any:
@@ -204,7 +204,7 @@ FORMS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def turned_away(step: Any, backend: Any, answer: Any = None, **options: Any) -> Any:
+def note_rate_limit(step: Any, backend: Any, answer: Any = None, **options: Any) -> Any:
     """Make a client whose first call was turned away for 40 s, unless *answer* says otherwise."""
     script: Iterator[Any] = iter([answer or busy(Retry_After="40")])
     client = client_of(backend, MemoryTransport(lambda _: next(script, GOOD)), **options)
@@ -217,7 +217,7 @@ def turned_away(step: Any, backend: Any, answer: Any = None, **options: Any) -> 
 def test_a_429_pauses_all_calls_of_its_credential(step: Any, backend: Any, form: str) -> None:
     """The next call, of the client or a sibling, goes when the provider said and not before."""
     for sibling in ({}, {"deadline": 50.0}, {"retry": "standard"}):
-        client = turned_away(step, backend, FORMS[form](backend))
+        client = note_rate_limit(step, backend, FORMS[form](backend))
         begin = backend.clock
         step(client.with_options(**sibling).get(INVOICE))
 
@@ -232,7 +232,7 @@ def test_a_429_pauses_all_calls_of_its_credential(step: Any, backend: Any, form:
 def test_a_429_pauses_nobody_else(step: Any, backend: Any, other: dict[str, str]) -> None:
     """Another tenant, credential or host goes at once, though it shares the limiter."""
     limiter = Limiter()
-    turned_away(step, backend, limiter=limiter)
+    note_rate_limit(step, backend, limiter=limiter)
 
     step(client_of(backend, limiter=limiter, **other).get(INVOICE))
 
@@ -242,7 +242,7 @@ def test_a_429_pauses_nobody_else(step: Any, backend: Any, other: dict[str, str]
 def test_clients_that_share_a_limiter_share_what_is_learnt(step: Any, backend: Any) -> None:
     """And those that do not, do not."""
     limiter = Limiter()
-    turned_away(step, backend, limiter=limiter)
+    note_rate_limit(step, backend, limiter=limiter)
     step(client_of(backend).get(INVOICE))
     assert [] == backend.sleeps
 
@@ -258,7 +258,7 @@ def test_one_limiter_serves_both_faces(step: Any, make_backend: Any) -> None:
         name, run = "both", staticmethod(step)
 
     backend, limiter = Both(), Limiter()
-    turned_away(step, backend, limiter=limiter)
+    note_rate_limit(step, backend, limiter=limiter)
 
     with client_of(backend, face=Client, limiter=limiter) as blocking:
         assert INVOICE == blocking.get(INVOICE).id
@@ -268,7 +268,7 @@ def test_one_limiter_serves_both_faces(step: Any, make_backend: Any) -> None:
 
 def test_a_limiter_can_be_told_not_to_learn(step: Any, backend: Any) -> None:
     """Then a 429 is its own call's affair."""
-    client = turned_away(step, backend, limiter=Limiter(learns=False))
+    client = note_rate_limit(step, backend, limiter=Limiter(learns=False))
     step(client.get(INVOICE))
 
     assert [] == backend.sleeps
@@ -276,7 +276,7 @@ def test_a_limiter_can_be_told_not_to_learn(step: Any, backend: Any) -> None:
 
 def test_no_pause_is_longer_than_an_hour(step: Any, backend: Any) -> None:
     """A provider that says a year is asked again after an hour."""
-    client = turned_away(step, backend, busy(Retry_After="31536000"), deadline=7200)
+    client = note_rate_limit(step, backend, busy(Retry_After="31536000"), deadline=7200)
     step(client.get(INVOICE))
 
     assert [3600.0] == backend.sleeps
@@ -285,8 +285,8 @@ def test_no_pause_is_longer_than_an_hour(step: Any, backend: Any) -> None:
 def test_a_shorter_word_does_not_shorten_a_longer_one() -> None:
     """The latest moment that was named counts."""
     pace = Limiter().pace(KEY)
-    pace.turned_away(40.0, sent_at=0.0, now=1.0)
-    pace.turned_away(1.0, sent_at=0.5, now=2.0)
+    pace.note_rate_limit(40.0, sent_at=0.0, now=1.0)
+    pace.note_rate_limit(1.0, sent_at=0.5, now=2.0)
 
     assert 39.0 == pace.due_s(2.0)
 
@@ -295,10 +295,10 @@ def test_a_burst_of_429_is_one_event() -> None:
     """Attempts that were under way together say one thing; one that went later says another."""
     pace = Limiter().pace(KEY)
     for number in range(20):
-        pace.turned_away(None, sent_at=1.0 + number / 100, now=2.0 + number / 100)
+        pace.note_rate_limit(None, sent_at=1.0 + number / 100, now=2.0 + number / 100)
     assert pytest.approx(0.1) == pace._gap_s
 
-    pace.turned_away(None, sent_at=3.0, now=3.1)
+    pace.note_rate_limit(None, sent_at=3.0, now=3.1)
 
     assert pytest.approx(0.2) == pace._gap_s
 
@@ -307,7 +307,7 @@ def test_gaps_grow_to_five_seconds_and_no_more() -> None:
     """However often a credential is turned away."""
     pace = Limiter().pace(KEY)
     for number in range(50):
-        pace.turned_away(0.0, sent_at=number + 0.5, now=float(number + 1))
+        pace.note_rate_limit(0.0, sent_at=number + 0.5, now=float(number + 1))
 
     assert 5.0 == pace._gap_s
 
@@ -318,9 +318,9 @@ def test_what_was_under_way_before_a_429_opens_nothing(
 ) -> None:
     """Successes of attempts that went out earlier say nothing about the time after it."""
     pace = Limiter().pace(KEY)
-    pace.turned_away(40.0, sent_at=backend.now() - 1, now=backend.now())
+    pace.note_rate_limit(40.0, sent_at=backend.now() - 1, now=backend.now())
     for _ in range(before):
-        pace.let_in()
+        pace.note_success()
     assert pace.engaged
 
     step(pace.enter(backend, deadline_in(backend, 60)))
@@ -336,13 +336,13 @@ def test_after_a_pause_calls_come_one_by_one_and_then_freely(jumping: Any) -> No
     async def main() -> None:
         backend, pace = JumpingBackend(), Limiter().pace(KEY)
         begin = backend.now()
-        pace.turned_away(10.0, sent_at=begin - 1, now=begin)
+        pace.note_rate_limit(10.0, sent_at=begin - 1, now=begin)
 
         async def go(number: int) -> None:
             await anyio.sleep(number / 1000)
             await pace.enter(backend, deadline_in(backend, 60))
             went.append((number, backend.now() - begin))
-            pace.let_in()
+            pace.note_success()
 
         async with anyio.create_task_group() as tasks:
             for number in range(60):
@@ -365,7 +365,7 @@ def test_after_a_pause_calls_come_one_by_one_and_then_freely(jumping: Any) -> No
 
 def test_who_would_be_too_late_is_told_at_once(step: Any, backend: Any) -> None:
     """Nothing is sent, nothing is waited for, and the error says how long the limit holds."""
-    client = turned_away(step, backend)
+    client = note_rate_limit(step, backend)
     sent = len(client._context.wire.transport.requests)
 
     with pytest.raises(errors.DeadlineExceededError, match="rate limit holds") as caught:
@@ -386,7 +386,7 @@ def test_a_second_is_left_for_the_attempt_itself(
 ) -> None:
     """One sent with a moment left would be cut short, and a write would end unclear."""
     pace = Limiter().pace(KEY)
-    pace.turned_away(40.0, sent_at=backend.now() - 1, now=backend.now())
+    pace.note_rate_limit(40.0, sent_at=backend.now() - 1, now=backend.now())
     if waits:
         step(pace.enter(backend, deadline_in(backend, seconds)))
     else:
@@ -430,7 +430,7 @@ def test_a_pause_that_grows_while_one_waits_is_kept(jumping: Any) -> None:
     async def main() -> None:
         backend, pace = JumpingBackend(), Limiter().pace(KEY)
         begin = backend.now()
-        pace.turned_away(10.0, sent_at=begin - 1, now=begin)
+        pace.note_rate_limit(10.0, sent_at=begin - 1, now=begin)
 
         async def go(seconds: float) -> None:
             try:
@@ -443,7 +443,7 @@ def test_a_pause_that_grows_while_one_waits_is_kept(jumping: Any) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(go, 15.0)
             await anyio.sleep(5)
-            pace.turned_away(20.0, sent_at=begin - 1, now=backend.now())
+            pace.note_rate_limit(20.0, sent_at=begin - 1, now=backend.now())
             tasks.start_soon(go, 60.0)
 
     jumping(main)
@@ -474,7 +474,7 @@ def test_a_cancelled_wait_frees_the_turnstile(jumping: Any, place: str) -> None:
                 await anyio.sleep(0.01)
             scopes[1 if place == "front" else 2].cancel()
         assert pytest.approx(2.0, abs=0.1) == backend.now() % 1000
-        assert not pace._line
+        assert not pace._waiting
 
     jumping(main)
 
@@ -562,7 +562,7 @@ def test_it_costs_nothing_while_nothing_slows_down(step: Any, make_backend: Any)
 
 def test_after_a_storm_it_costs_nothing_again(step: Any, backend: Any) -> None:
     """With the gaps gone, calls are as before the first 429."""
-    client = turned_away(step, backend)
+    client = note_rate_limit(step, backend)
     for _ in range(40):
         step(client.get(INVOICE))
     slept = len(backend.sleeps)
@@ -576,7 +576,7 @@ def test_after_a_storm_it_costs_nothing_again(step: Any, backend: Any) -> None:
 
 def test_a_fixed_rate_stays_engaged(step: Any, backend: Any) -> None:
     """Successes close what was learnt, not what was given."""
-    client = turned_away(step, backend, limiter=10)
+    client = note_rate_limit(step, backend, limiter=10)
     for _ in range(60):
         step(client.get(INVOICE))
 

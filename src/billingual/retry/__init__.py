@@ -1,5 +1,26 @@
-"""Decisions about attempts: pure functions of what was seen; tenacity drives the loop."""
+"""When to send again and how fast to call: policies, the retry budget and the rate limiter.
+
+Everything here decides and nothing acts: the pipeline asks, waits and sends.
+"""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from typing import TYPE_CHECKING
+
+from billingual.retry.budget import RetryBudget
+from billingual.retry.policy import NONE, PATIENT, STANDARD, Retry
+from billingual.retry.rate_limit import Limiter
+
+if TYPE_CHECKING:
+    from billingual.retry.breaker import CircuitBreaker
+
+__all__ = ["NONE", "PATIENT", "STANDARD", "CircuitBreaker", "Limiter", "Retry", "RetryBudget"]
+
+
+def __getattr__(name: str) -> object:
+    # Every client needs the others; few programs use a circuit breaker.
+    if name == "CircuitBreaker":
+        from billingual.retry.breaker import CircuitBreaker  # noqa: PLC0415
+
+        return CircuitBreaker
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""A circuit breaker: a retry policy that also stops first attempts while a provider is down."""
+"""A circuit breaker: a retry policy that also refuses first attempts while a provider is down."""
 
 from __future__ import annotations
 
@@ -28,18 +28,20 @@ _CLOSED: Final = float("-inf")
 
 @attrs.define(kw_only=True, eq=False)
 class CircuitBreaker:
-    """Decide as *policy* does, and refuse to send at all after a row of failures.
+    """Decide as *policy* does, and refuse to send after several failures in a row.
 
-    After *failures* failed attempts in a row (no answer, or 5xx) every attempt is refused with
-    ``CircuitOpenError`` for *rest_s* seconds. Then one attempt is let through: its success closes
-    the circuit, its failure starts the rest anew. It is off unless you choose it:
-    ``retry="breaker"``, or ``retry=CircuitBreaker(failures=20)``. One object belongs to one host;
-    clients that share it share its state.
+    After *failures* failed attempts in a row (no response, or 5xx) the circuit is open: every
+    attempt fails with ``CircuitOpenError`` for *rest_s* seconds. Then one attempt is sent: if it
+    succeeds the circuit closes, if it fails the rest starts again. No client has a breaker unless
+    you choose one: ``retry="breaker"``, or ``retry=CircuitBreaker(failures=20)``. Use one object
+    for each host; clients that share it share its state.
 
     Attributes:
-        policy: what decides about retries. Default: standard.
-        failures: how many in a row open the circuit. Default 10.
-        rest_s: seconds it stays open. Default 30.
+        policy: decides about retries. Default: standard.
+        failures: how many in a row open the circuit. Default 10: more than two calls of four
+            attempts each, so that one unlucky call does not stop all others.
+        rest_s: seconds the circuit stays open. Default 30: long enough for a restart, and a
+            provider that is back is found within half a minute.
 
     Raises:
         ConfigurationError: if a number is not above zero.
@@ -48,7 +50,7 @@ class CircuitBreaker:
     policy: RetryPolicy = STANDARD
     failures: int = 10
     rest_s: float = 30.0
-    _row: int = attrs.field(default=0, init=False)
+    _failed_in_a_row: int = attrs.field(default=0, init=False)
     _open_until: float = attrs.field(default=_CLOSED, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -60,11 +62,11 @@ class CircuitBreaker:
 
     @property
     def deadline_s(self) -> float:
-        """Seconds for one operation, as the policy inside has them."""
+        """Seconds for one operation, as the policy inside says."""
         return getattr(self.policy, "deadline_s", 60.0)
 
     def admit(self, now: float) -> None:
-        """Let an attempt through.
+        """Allow an attempt at the time *now*.
 
         Raises:
             CircuitOpenError: if the circuit is open; the attempt is not sent.
@@ -72,24 +74,24 @@ class CircuitBreaker:
         if now < self._open_until:
             left = self._open_until - now
             raise CircuitOpenError(
-                f"{self._row} attempts in a row failed, so nothing is sent for another "
+                f"{self._failed_in_a_row} attempts in a row failed, so nothing is sent for another "
                 f"{left:.1f} s; the provider may be down. Nothing was sent.",
                 retry_after=left,
             )
         if self._open_until is not _CLOSED:
-            # Until the one that goes now has ended, the others wait for its news.
+            # This attempt tests the provider. Until it has ended, all others are refused.
             self._open_until = now + self.rest_s
 
     def note(self, error: BillingualError | None, now: float) -> None:
-        """Learn how an attempt that was let through ended; None for well."""
+        """Record how an attempt that was allowed ended; *error* is None for a success."""
         if isinstance(error, (PoolTimeoutError, AnswerTooLargeError)):
-            return  # they say nothing about the provider's health
+            return  # neither says anything about the provider's health
         if isinstance(error, (TransportError, ServerError)):
-            self._row += 1
-            if self._row >= self.failures:
+            self._failed_in_a_row += 1
+            if self._failed_in_a_row >= self.failures:
                 self._open_until = now + self.rest_s
         elif error is None or isinstance(error, ProviderError):
-            self._row, self._open_until = 0, _CLOSED
+            self._failed_in_a_row, self._open_until = 0, _CLOSED
 
     def decide(
         self,
@@ -107,5 +109,5 @@ class CircuitBreaker:
 
 
 def breaker() -> CircuitBreaker:
-    """Make the circuit breaker that the name ``breaker`` stands for, one for each client."""
+    """Make the breaker of ``retry="breaker"``; each client gets one of its own."""
     return CircuitBreaker()
