@@ -40,8 +40,7 @@ class Face(NamedTuple):
 
 FACES: Final = (
     Face("pagination.pager", "Pager", "SyncPager", "wrap", "_sync.pager"),
-    Face("operations", "AsyncOperations", "Operations", "wrap", "_sync.operations"),
-    Face("client", "AsyncClient", "Client", "same", "_sync.client", "AsyncOperations"),
+    Face("client", "AsyncClient", "Client", "same", "_sync.client"),
 )
 NAMES: Final = {
     **{face.name: face.turned for face in FACES},

@@ -65,7 +65,6 @@ if TYPE_CHECKING:
     from billingual.events import (
         Event,
     )
-    from billingual.intent import Intent
     from billingual.model import (
         UNSET,
         Changes,
@@ -95,6 +94,8 @@ if TYPE_CHECKING:
     from billingual.outcomes import (
         Attempt,
         Evidence,
+        Finding,
+        Intent,
         Outcome,
         Safety,
     )
@@ -102,7 +103,7 @@ if TYPE_CHECKING:
         Pager,
         ScanReport,
     )
-    from billingual.reconcile.result import Finding, Reconciliation
+    from billingual.reconcile.result import Reconciliation
     from billingual.retry.breaker import CircuitBreaker
     from billingual.retry.budget import RetryBudget
     from billingual.retry.policy import Retry
@@ -262,8 +263,8 @@ _HOMES = {
     "FaultTransport": "transports.fault",
     "Feature": "capabilities",
     "Filter": "model",
-    "Finding": "reconcile.result",
-    "Intent": "intent",
+    "Finding": "outcomes",
+    "Intent": "outcomes",
     "InternalError": "errors",
     "InvalidInputError": "errors",
     "InvalidRequestError": "errors",

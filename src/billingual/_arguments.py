@@ -1,6 +1,7 @@
-"""What callers hand to operations, checked for its kind before anything else happens.
+"""Check the kinds of the arguments of operations before anything else happens.
 
-A wrong kind would fail anyway, but deep inside and in words about our code instead of theirs.
+A wrong kind would fail anyway, but deep inside, and in words about our code instead of the
+caller's.
 """
 
 from __future__ import annotations
@@ -16,18 +17,20 @@ if TYPE_CHECKING:
     from billingual.model import Changes, Filter, Query, Sort
 
 __all__ = [
+    "check_prefetch",
     "expected",
     "ids_of",
-    "pages_ahead",
     "pairs_of",
     "query_of",
     "refuse_base",
     "refuse_key",
     "seconds_of",
+    "wrong_kind",
 ]
 
 T = TypeVar("T")
-# Visible ASCII; 255 characters is what Stripe takes, and nobody is known to take fewer.
+# Visible ASCII. 255 characters is what Stripe takes; no provider is known to take fewer.
+# https://docs.stripe.com/api/idempotent_requests
 _KEY: Final = re.compile(r"[!-~]{1,255}")
 
 
@@ -38,12 +41,17 @@ def expected(value: object, kind: type[T], field: str) -> T:
         InvalidInputError: if it is not.
     """
     if not isinstance(value, kind):
-        raise InvalidInputError(
-            field,
-            f"{type(value).__name__} is no {kind.__name__}",
-            f"give {_article(kind.__name__)}",
-        )
+        raise wrong_kind(value, kind, field)
     return value
+
+
+def wrong_kind(value: object, kind: type[object], field: str) -> InvalidInputError:
+    """Make the error for a *value* that is no *kind*."""
+    return InvalidInputError(
+        field,
+        f"{type(value).__name__} is no {kind.__name__}",
+        f"give {_article(kind.__name__)}",
+    )
 
 
 def _article(noun: str) -> str:
@@ -102,8 +110,8 @@ def query_of(filter: Filter | None, sort: str | Sort | None, page_size: int | No
     )
 
 
-def pages_ahead(prefetch: object) -> int:
-    """Return how many pages to fetch at once.
+def check_prefetch(prefetch: object) -> None:
+    """Refuse a number of pages that cannot be fetched at once.
 
     Raises:
         InvalidInputError: if it is no whole number from 1 to 64.
@@ -114,7 +122,6 @@ def pages_ahead(prefetch: object) -> int:
         raise InvalidInputError(
             "prefetch", f"{prefetch!r} is no number of pages", f"give 1 to {MAX_PREFETCH}"
         )
-    return prefetch
 
 
 def refuse_base(base: object) -> None:

@@ -1,17 +1,17 @@
-"""The context: all that a client's calls share, laid out before the first of them.
+"""What all calls of one client share.
 
 :class:`ClientContext` holds what was chosen (dialects, transport, backend, policy, credentials) and
-what is learnt while calls go through (the credential's pace and its retry budget).
-``_pipeline.py`` runs one operation on it.
+what was learnt from calls (the credential's pace and its retry budget). ``_pipeline.py`` runs one
+operation on it.
 """
 
 from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Awaitable, Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -22,21 +22,18 @@ from billingual.capabilities import Capabilities, Feature
 from billingual.errors import BillingualError
 from billingual.retry.budget import RetryBudget
 from billingual.retry.rate_limit import Pace
-from billingual.wire import Deadline, Timeouts
+from billingual.wire import Timeouts
 
 if TYPE_CHECKING:
     from billingual.model import InvoiceSummary
-    from billingual.reconcile.result import Reconciliation
 
-__all__ = ["HEADERS", "ClientContext", "Known", "Wire"]
+__all__ = ["HEADERS", "ClientContext", "Recent", "Wire"]
 
 HEADERS: Final = (
     ("User-Agent", f"billingual/{__version__}"),
+    # What every transport can decompress within bounds; a server may pick no other encoding.
     ("Accept-Encoding", "gzip, deflate"),
 )
-
-Look: TypeAlias = "Callable[..., Awaitable[Reconciliation]]"
-"""How an unclear write is looked up: called with the context and what the caller says."""
 
 
 @attrs.define(eq=False)
@@ -44,7 +41,7 @@ class Wire:
     """A transport as the clients that share it see it: open or closed.
 
     A transport may have a method ``drop()``, which closes idle connections from any thread without
-    waiting and returns how many there were. It is called when nobody can close the wire any more.
+    waiting and returns how many there were. It is called when a client was forgotten unclosed.
 
     Attributes:
         transport: what moves requests.
@@ -89,11 +86,12 @@ class Wire:
 
 
 @attrs.define(eq=False)
-class Known:
-    """An invoice that is known to be where its client looks: the control of a search.
+class Recent:
+    """What a client remembers of its own writes; siblings of one account share it.
 
     Attributes:
-        created: the last receivable that the client created.
+        created: the last receivable that the client created. A search for another one must find
+            it too, or it proves nothing.
     """
 
     created: InvoiceSummary | None = attrs.field(default=None, repr=False)
@@ -101,11 +99,32 @@ class Known:
 
 @attrs.frozen(kw_only=True, eq=False)
 class ClientContext:
-    """All that a client's calls share; siblings of a client differ in a field or two."""
+    """What all calls of one client share; siblings of a client differ in a field or two.
+
+    Attributes:
+        provider: the provider's name.
+        base_url: where it lives.
+        dialects: for each operation the dialect that has it.
+        capabilities: what the dialects can do together.
+        wire: the transport.
+        backend: how waiting is done.
+        auth: what signs requests.
+        policy: what decides about another attempt.
+        timeouts: of one attempt.
+        deadline_s: seconds for one operation.
+        scope: the tenant or organization.
+        observers: what is told about each event.
+        pace: how fast the credential may call.
+        budget: what its retries draw from.
+        calls: numbers the calls of a client and its siblings.
+        recent: what the client remembers of its own writes.
+        admit: the policy's check before each attempt, if it has one.
+        note: the policy's look at each end of an attempt, if it has one.
+    """
 
     provider: str
     base_url: str
-    dialects: tuple[Dialect, ...]
+    dialects: Mapping[Feature, Dialect]
     capabilities: Capabilities
     wire: Wire
     backend: Backend
@@ -118,31 +137,11 @@ class ClientContext:
     pace: Pace
     budget: RetryBudget
     calls: Iterator[int] = attrs.field(repr=False)
-    known: Known = attrs.field(factory=Known)
+    recent: Recent = attrs.field(factory=Recent)
     admit: Callable[[float], None] | None = None
     note: Callable[[BillingualError | None, float], None] | None = None
-    look: Look | None = attrs.field(default=None, repr=False)
-    _carriers: dict[Feature, Dialect] = attrs.field(factory=dict, init=False, repr=False)
-
-    def dialect(self, feature: Feature) -> Dialect:
-        """Return the dialect that carries the operation out.
-
-        Raises:
-            UnsupportedError: if none does.
-        """
-        carrier = self._carriers.get(feature)
-        if carrier is None:
-            self.capabilities.require(feature)
-            carrier = next(each for each in self.dialects if each.capabilities.supports(feature))
-            self._carriers[feature] = carrier
-        return carrier
 
     @property
     def account(self) -> tuple[str | None, ...]:
         """Where the calls go and on whose behalf: base URL, tenant, organization."""
         return (self.base_url, self.scope.tenant, self.scope.organization)
-
-    def deadline(self) -> Deadline:
-        """Return the end of an operation that begins now."""
-        now = self.backend.now
-        return Deadline(now() + self.deadline_s, now)

@@ -1,15 +1,16 @@
-"""One operation from the caller's word to the provider's, and back.
+"""One operation, start to end: the one loop.
 
-:func:`converse` opens a conversation with the dialect that has the operation, and for each request
-it yields runs the one loop there is: wait, sign, send, check. Only that repeats. What a write's
-attempts mean together is pronounced here, once: a definite answer, or ``OutcomeUnknown``.
+:func:`execute` starts the conversation that an :class:`Operation` holds. For each request that the
+dialect yields it waits, signs, sends, reads, and sends what was read back into the conversation.
+An attempt that fails goes to the retry policy; only that repeats. What all attempts of a write
+mean together is decided here and nowhere else: a definite result, or ``OutcomeUnknown``.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar, cast
 
 import attrs
 
@@ -17,7 +18,6 @@ from billingual._context import HEADERS, ClientContext
 from billingual.abc import Decision, Dialect
 from billingual.auth import struck_out
 from billingual.capabilities import Feature
-from billingual.endings import fault_of, ignored, said_yes, unclear_end
 from billingual.errors import (
     BillingualError,
     ClosedError,
@@ -25,52 +25,105 @@ from billingual.errors import (
     DeadlineExceededError,
     InternalError,
     OutcomeUnknown,
+    ProtocolError,
+    ProviderError,
     RateLimitedError,
     ServerError,
+    TransportError,
     UsageError,
 )
-from billingual.outcomes import Attempt, Outcome
+from billingual.outcomes import Attempt, Intent, Outcome
 from billingual.retry.backoff import asked_wait_s
-from billingual.retry.classify import classify, refused_resend, seen, verdict
-from billingual.retry.driving import attempt_until, held_to
+from billingual.retry.classify import classify, evidence_of, refused_resend, verdict
 from billingual.wire import Bounds, Conversation, Deadline, Headers, WireRequest, WireResponse
 
 if TYPE_CHECKING:
     from billingual.events import Event
-    from billingual.intent import Intent
 
-__all__ = ["Received", "converse"]
+__all__ = [
+    "Operation",
+    "Received",
+    "dialect_for",
+    "execute",
+    "first_request",
+    "start_deadline",
+]
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 Received: TypeAlias = Callable[[], Awaitable[None]]
 """Awaited when a response has come in, before it is read; prefetching sends other requests then."""
 
 FIRST: Final = "the first attempt"
-SPENT: Final = "the retry budget of this host and credential is used up: too many calls fail"
+BUDGET_SPENT: Final = "the retry budget of this host and credential is used up: too many calls fail"
 
 
-async def converse(
+@attrs.frozen(kw_only=True, eq=False)
+class Operation(Generic[T_co]):
+    """One operation whose arguments were checked and of which nothing was sent.
+
+    Attributes:
+        feature: which one.
+        dialect: the dialect that has it.
+        conversation: the dialect's, not started.
+        intent: what a write means, for finding out later what became of it; None for a read.
+        key: the caller's idempotency key for the first request; None for a fresh one.
+    """
+
+    feature: Feature
+    dialect: Dialect
+    conversation: Conversation[T_co]
+    intent: Intent | None = None
+    key: str | None = None
+
+
+def dialect_for(context: ClientContext, feature: Feature) -> Dialect:
+    """Return the dialect that has an operation.
+
+    Raises:
+        UnsupportedError: if none has; the error says what to use instead.
+    """
+    context.capabilities.require(feature)
+    return context.dialects[feature]
+
+
+def start_deadline(context: ClientContext) -> Deadline:
+    """Return the end of an operation that begins now."""
+    now = context.backend.now
+    return Deadline(now() + context.deadline_s, now)
+
+
+def first_request(context: ClientContext, operation: Operation[object]) -> WireRequest:
+    """Return the first request that an operation would send, absolute and unsigned.
+
+    Raises:
+        UsageError: if an argument cannot be right.
+    """
+    try:
+        request = next(operation.conversation)
+    except StopIteration:
+        raise InternalError("the operation sends no request to preview.") from None
+    finally:
+        operation.conversation.close()
+    if operation.key is not None:
+        request = request.keyed(operation.key)
+    return request.addressed(context.base_url, HEADERS)
+
+
+async def execute(
     context: ClientContext,
-    feature: Feature,
-    dialect: Dialect,
-    conversation: Conversation[T],
+    operation: Operation[T],
     *,
-    intent: Intent | None = None,
     deadline: Deadline | None = None,
-    key: str | None = None,
     received: Received | None = None,
 ) -> T:
     """Run one operation to its end.
 
     Args:
         context: what the client's calls share.
-        feature: the operation.
-        dialect: the one that has it.
-        conversation: the dialect's, not begun.
-        intent: what a write means, for whoever has to find out its end later.
+        operation: the operation.
         deadline: the end of a larger operation that this one is a part of.
-        key: the caller's idempotency key for the first request; None for a fresh one.
         received: awaited after each response, before it is read.
 
     Raises:
@@ -78,177 +131,140 @@ async def converse(
         OutcomeUnknown: if a write may or may not have happened.
         BillingualError: if the operation failed and nothing is unclear.
     """
-    call = _Call(
-        context=context,
-        feature=feature,
-        dialect=dialect,
-        number=next(context.calls),
-        intent=intent,
-        deadline=context.deadline() if deadline is None else deadline,
-        key=key,
-        received=received,
-    )
     try:
-        return await call.run(conversation)
+        try:
+            request = next(operation.conversation)
+        except StopIteration as done:
+            # Nothing to send: a batch of no invoices, for example.
+            return cast(T, done.value)
+        call = _Call(
+            context=context,
+            operation=operation,
+            number=next(context.calls),
+            deadline=deadline or start_deadline(context),
+            received=received,
+        )
+        return await call.run(request)
     finally:
-        conversation.close()
+        operation.conversation.close()
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class _Call:
-    """One operation under way."""
+class _Call(Generic[T]):
+    """One operation under way.
+
+    Attributes:
+        attempts: those of the current request.
+        wait_s: seconds waited before the current attempt.
+        why: the reason for it.
+        sent_at: when it was sent.
+        in_flight: whether it was sent and its end is not known.
+        status: the HTTP status of its response; None before one came.
+        keyed: how many requests carried an idempotency key.
+        earlier_write_committed: whether an earlier request of the operation was carried out. Then
+            nothing that follows is a mere failure.
+    """
 
     context: ClientContext
-    feature: Feature
-    dialect: Dialect
+    operation: Operation[T]
     number: int
-    intent: Intent | None
     deadline: Deadline
+    received: Received | None = None
     attempts: list[Attempt] = attrs.field(factory=list)
     wait_s: float = 0.0
     why: str = FIRST
     sent_at: float = 0.0
     in_flight: bool = False
+    status: int | None = None
     key: str | None = None
     keyed: int = 0
-    acted: bool = False
-    status: int | None = None
-    received: Received | None = None
+    earlier_write_committed: bool = False
 
-    async def run(self, conversation: Conversation[T]) -> T:
+    async def run(self, request: WireRequest) -> T:
+        """Exchange *request* and those that follow; tell observers of the start and the end."""
+        feature = self.operation.feature
+        self._emit("CallStarted", provider=self.context.provider, operation=feature.value)
         try:
-            request = next(conversation)
-        except StopIteration as done:
-            value: T = done.value
-            return value
-        if self.context.observers:
-            self._tell("CallStarted", provider=self.context.provider, operation=self.feature.value)
-        try:
-            result = await self._exchange_all(conversation, request)
-        except BillingualError as error:
-            outcome = Outcome.UNKNOWN if error.maybe_applied else verdict(self.attempts)
-            self._tell("CallEnded", outcome=outcome, error=type(error).__name__)
-            raise
+            result = await self._exchange_all(request)
         except BaseException as error:
-            # Cancelled, say: what was in flight, or half read, or a part of it, may have been done.
-            unclear = self.in_flight or self.acted
+            if isinstance(error, BillingualError):
+                unclear = error.maybe_applied
+            else:
+                # Cancelled, for example: a request that was in flight, or an earlier one of the
+                # same operation, may have been carried out.
+                unclear = self.in_flight or self.earlier_write_committed
             outcome = Outcome.UNKNOWN if unclear else verdict(self.attempts)
-            self._tell("CallEnded", outcome=outcome, error=type(error).__name__)
+            self._emit("CallEnded", outcome=outcome, error=type(error).__name__)
             raise
-        self._tell("CallEnded", outcome=Outcome.COMMITTED, error=None)
+        self._emit("CallEnded", outcome=Outcome.COMMITTED, error=None)
         return result
 
-    async def _exchange_all(self, conversation: Conversation[T], request: WireRequest) -> T:
+    async def _exchange_all(self, request: WireRequest) -> T:
         while True:
             self.attempts, self.wait_s, self.why = [], 0.0, FIRST
             if request.key_header is not None:
                 request = request.keyed(self._next_key())
-            received = await self._deliver(request)
-            ended = False
             try:
-                following = conversation.send(received)
-            except StopIteration as done:
-                # What is raised in here would carry the value along, and be logged with it.
-                value: T = done.value
-                ended = True
-            except BillingualError as error:
-                self._misread(error)
-                error.attempts = tuple(self.attempts)
-                if self.acted or (request.safety.writes and classify(error) is Outcome.UNKNOWN):
-                    raise self._unclear(request, error, likely="applied") from error
+                following, result = self._resume(await self._deliver(request))
+            except Exception as error:
+                if isinstance(error, BillingualError):
+                    error.attempts = tuple(self.attempts)
+                unclear = verdict(self.attempts, request.safety) is Outcome.UNKNOWN
+                if self.earlier_write_committed or (request.safety.writes and unclear):
+                    raise self._unclear(request, error) from error
                 raise
-            except Exception as fault:
-                ours = fault_of(f"the dialect {self.dialect.name!r}", fault)
-                self._misread(ours)
-                ours.attempts = tuple(self.attempts)
-                if self.acted or request.safety.writes:
-                    raise self._unclear(request, ours, likely="applied") from fault
-                raise ours from fault
-            self._understood()
-            if ended:
-                return value
-            self.acted = self.acted or request.safety.writes
+            self._record_success()
+            if following is None:
+                return cast(T, result)
+            self.earlier_write_committed |= request.safety.writes
             request = following
 
-    def _next_key(self) -> str:
-        """Return a key for each request of the operation, all of them made from one.
-
-        Whoever repeats an operation with its key repeats all of its requests with theirs.
-        """
-        import hashlib  # noqa: PLC0415 - few providers take keys
-
-        self.key = self.key or self.context.backend.fresh_key()
-        self.keyed += 1
-        if self.keyed == 1:
-            return self.key
-        # No key holds a space, so nobody's own key can be what is hashed here.
-        return hashlib.sha256(f"{self.key} {self.keyed}".encode()).hexdigest()
-
-    def _understood(self) -> None:
-        self._learn_from(None)
-        self.in_flight = False
-        if self.context.observers:
-            number = len(self.attempts) + 1
-            self._note(number, Outcome.COMMITTED, None, status=self.status)
-
-    def _misread(self, error: BillingualError) -> None:
-        self._learn_from(error)
-        self._note(len(self.attempts) + 1, classify(error), error)
-
     async def _deliver(self, request: WireRequest) -> object:
-        """Wait, sign, send, read; again where the policy says so."""
-
-        def decide(error: BillingualError) -> Decision:
-            return self._decide(request, error)
-
+        """Send *request* until it succeeds or the policy stops; return what was read."""
         try:
-            return await attempt_until(
-                lambda: self._attempt(request), decide=decide, sleep=self.context.backend.sleep
-            )
+            # Outside the loop of tenacity, which costs more than all the rest of a call: nearly
+            # every call succeeds at once and does not even import it.
+            return await self._attempt(request)
         except BillingualError as error:
-            error.attempts = tuple(self.attempts)
-            unclear = verdict(self.attempts, request.safety) is Outcome.UNKNOWN
-            # Where an earlier request of the operation was carried out, nothing is a mere failure.
-            if self.acted or (request.safety.writes and unclear):
-                likely = "applied" if self.acted or said_yes(error) else "unclear"
-                raise self._unclear(request, error, likely=likely) from error
-            raise
-        except Exception as foreign:
-            # A token function's own. But what was sent before it may have been acted on.
-            if self.acted or (
-                request.safety.writes and verdict(self.attempts, request.safety) is Outcome.UNKNOWN
-            ):
-                likely = "applied" if self.acted else "unclear"
-                kept = BillingualError(f"{type(foreign).__name__} kept it from being sent again.")
-                raise self._unclear(request, kept, likely=likely) from foreign
-            raise
+            if not self._may_try_again(request, error):
+                raise
+        from tenacity import AsyncRetrying, retry_if_exception  # noqa: PLC0415 - see above
+
+        def may_try_again(error: BaseException) -> bool:
+            return isinstance(error, BillingualError) and self._may_try_again(request, error)
+
+        await self.context.backend.sleep(self.wait_s)
+        # Made anew for each call: one that is shared mixes up the state of its callers.
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(may_try_again),
+            wait=lambda _: self.wait_s,
+            sleep=self.context.backend.sleep,
+        )
+        return await retrying(self._attempt, request)
 
     async def _attempt(self, request: WireRequest) -> object:
         number = len(self.attempts) + 1
-        if self.context.observers:
-            self._tell("AttemptStarted", number=number, method=request.method, route=request.route)
+        self._emit("AttemptStarted", number=number, method=request.method, route=request.route)
+        self.status = None
         try:
-            signature = await self._made_ready(number)
+            signature = await self._prepare_attempt(number)
             self.in_flight = True
-            response = await self._send(
-                request.addressed(self.context.base_url, (*HEADERS, *signature)), signature
-            )
+            response = await self._send(request, signature)
             self.status = response.status
             if self.received is not None:
                 await self.received()
-            received = self._read(request, response)
+            return self._read(request, response)
         except BillingualError as error:
             self._learn_from(error)
-            first = self.dialect.capabilities.rate_limit_precedes_handler
-            self._note(number, classify(error, rate_limit_precedes_handler=first), error)
+            limit_first = self.operation.dialect.capabilities.rate_limit_precedes_handler
+            self._record(classify(error, rate_limit_precedes_handler=limit_first), error)
             raise
-        except Exception as foreign:
-            # A token function's own: it goes up as it is, and nothing was sent.
-            self._note(number, Outcome.NOT_SENT, foreign)
+        except Exception as error:
+            # A token function raised: its error goes up as it is, and nothing was sent.
+            self._record(Outcome.NOT_SENT, error)
             raise
-        return received
 
-    async def _made_ready(self, number: int) -> Headers:
+    async def _prepare_attempt(self, number: int) -> Headers:
         """Wait for this attempt's turn and sign it."""
         context = self.context
         if context.wire.closed:
@@ -259,7 +275,7 @@ class _Call:
             await context.pace.enter(context.backend, self.deadline)
         signature = await self._sign()
         if context.pace.engaged and context.pace.is_paused(context.backend.now()):
-            # A token function took its time, and the provider complained meanwhile.
+            # While a token function took its time, another call may have met a rate limit.
             await context.pace.enter(context.backend, self.deadline)
         if self.deadline.left() <= 0:
             raise DeadlineExceededError(
@@ -269,8 +285,109 @@ class _Call:
         self.sent_at = context.backend.now()
         return signature
 
+    async def _sign(self) -> Headers:
+        try:
+            return await self.context.auth.sign()
+        except (InternalError, RuntimeError) as fault:
+            if not self.context.backend.blocks:
+                raise
+            # Only a client that blocks gets here, so the module is loaded.
+            from billingual.backends.sync import lacks_a_loop  # noqa: PLC0415
+
+            if not (isinstance(fault, InternalError) or lacks_a_loop(fault)):
+                raise
+            raise ConfigurationError(
+                "the token function waits on an event loop, and Client blocks the thread; give a "
+                'plain function, use AsyncClient, or backend="portal". Nothing was sent.'
+            ) from fault
+
+    async def _send(self, request: WireRequest, signature: Headers) -> WireResponse:
+        context = self.context
+        addressed = request.addressed(context.base_url, (*HEADERS, *signature))
+        bounds = Bounds(timeouts=context.timeouts, deadline=self.deadline)
+        error: BaseException
+        try:
+            return struck_out(await context.wire.transport.send(addressed, bounds), signature)
+        except BillingualError as raised:
+            error = raised
+        except Exception as fault:  # noqa: BLE001 - a foreign transport may raise anything
+            error = plugin_error("the transport", fault)
+        except BaseException as stop:  # noqa: BLE001 - cancelled or interrupted: raised below
+            error = stop
+        # Raised outside the handler and without its traceback, whose frames belong to a library
+        # and hold the signed headers.
+        raise error.with_traceback(None)
+
+    def _read(self, request: WireRequest, response: WireResponse) -> object:
+        """Return what the conversation is sent: the value that *response* was read to."""
+        try:
+            if request.read is not None:
+                return request.read(response)
+            self.operation.dialect.check(request, response)
+        except BillingualError:
+            raise
+        except Exception as fault:
+            raise plugin_error(f"the dialect {self.operation.dialect.name!r}", fault) from fault
+        return response
+
+    def _resume(self, received: object) -> tuple[WireRequest | None, T | None]:
+        """Send what was read into the conversation; return the next request, or the result."""
+        try:
+            return self.operation.conversation.send(received), None
+        except StopIteration as done:
+            # Returned, not raised: an error that is raised in this handler would carry the value
+            # along as its context, and it would be logged with it.
+            return None, cast(T, done.value)
+        except BillingualError as error:
+            self._record_unreadable(error)
+            raise
+        except Exception as fault:
+            ours = plugin_error(f"the dialect {self.operation.dialect.name!r}", fault)
+            self._record_unreadable(ours)
+            raise ours from fault
+
+    def _next_key(self) -> str:
+        """Return the idempotency key of the next request.
+
+        All keys of an operation are made from its first one. So a caller who repeats the
+        operation with the same key repeats all of its requests with theirs.
+        """
+        import hashlib  # noqa: PLC0415 - few providers take keys
+
+        self.key = self.key or self.operation.key or self.context.backend.fresh_key()
+        self.keyed += 1
+        if self.keyed == 1:
+            return self.key
+        # A key holds no space, so no caller's own key can equal the text that is hashed here.
+        return hashlib.sha256(f"{self.key} {self.keyed}".encode()).hexdigest()
+
+    def _record_success(self) -> None:
+        self._learn_from(None)
+        self.in_flight = False
+        if self.context.observers:
+            self._record(Outcome.COMMITTED, None)
+
+    def _record_unreadable(self, error: BillingualError) -> None:
+        self._learn_from(error)
+        self._record(classify(error), error)
+
+    def _record(self, outcome: Outcome, error: Exception | None) -> None:
+        evidence, status = evidence_of(error)
+        attempt = Attempt(
+            number=len(self.attempts) + 1,
+            outcome=outcome,
+            evidence=evidence,
+            status=self.status if error is None else status,
+            error=None if error is None else type(error).__name__,
+            waited_s=self.wait_s,
+            why=self.why,
+        )
+        self.attempts.append(attempt)
+        self.in_flight = False
+        self._emit("AttemptEnded", attempt=attempt)
+
     def _learn_from(self, error: BillingualError | None) -> None:
-        """Let what all calls of the credential share know how an attempt ended."""
+        """Tell everything that the calls of this credential share how an attempt ended."""
         context = self.context
         if error is None:
             context.budget.earn()
@@ -285,92 +402,31 @@ class _Call:
             try:
                 context.note(error, context.backend.now())
             except Exception as fault:  # noqa: BLE001 - a foreign policy may raise anything
-                # As with an observer: it must not take the end of a write away.
-                ignored("a retry policy's note()", fault)
+                # As with an observer: its error must not replace the end of a write.
+                log_plugin_error("a retry policy's note()", fault)
 
-    async def _sign(self) -> Headers:
-        try:
-            return await self.context.auth.sign()
-        except (InternalError, RuntimeError) as fault:
-            if not self.context.backend.blocks:
-                raise
-            from billingual.backends.sync import lacks_a_loop  # noqa: PLC0415 - it is there
-
-            if not (isinstance(fault, InternalError) or lacks_a_loop(fault)):
-                raise
-            raise ConfigurationError(
-                "the token function waits on an event loop, and Client blocks the thread; give a "
-                'plain function, use AsyncClient, or backend="portal". Nothing was sent.'
-            ) from fault
-
-    async def _send(self, request: WireRequest, signature: Headers) -> WireResponse:
-        bounds = Bounds(timeouts=self.context.timeouts, deadline=self.deadline)
-        error: BaseException
-        try:
-            response = await self.context.wire.transport.send(request, bounds)
-            return struck_out(response, signature)
-        except BillingualError as said:
-            error = said
-        except Exception as fault:  # noqa: BLE001 - a foreign transport may raise anything
-            error = fault_of("the transport", fault)
-        except BaseException as stop:  # noqa: BLE001 - cancelled or interrupted: it goes on below
-            error = stop
-        # Raised out here and bare, so that no frame of a library, with its headers, hangs on it.
-        raise error.with_traceback(None)
-
-    def _read(self, request: WireRequest, response: WireResponse) -> object:
-        """Return what the conversation is sent: the value that *response* was read to."""
-        try:
-            if request.read is not None:
-                return request.read(response)
-            self.dialect.check(request, response)
-        except BillingualError:
-            raise
-        except Exception as fault:
-            raise fault_of(f"the dialect {self.dialect.name!r}", fault) from fault
-        return response
-
-    def _note(
-        self,
-        number: int,
-        outcome: Outcome,
-        error: Exception | None,
-        status: int | None = None,
-    ) -> None:
-        evidence, answered = seen(error)
-        attempt = Attempt(
-            number=number,
-            outcome=outcome,
-            evidence=evidence,
-            status=answered if status is None else status,
-            error=None if error is None else type(error).__name__,
-            waited_s=self.wait_s,
-            why=self.why,
-        )
-        self.attempts.append(attempt)
-        self.in_flight = False
-        self._tell("AttemptEnded", attempt=attempt)
-
-    def _decide(self, request: WireRequest, error: BillingualError) -> Decision:
-        decision = self._asked_policy(request, error)
+    def _may_try_again(self, request: WireRequest, error: BillingualError) -> bool:
+        """Decide about another attempt, and keep the wait before it or the reason against it."""
+        decision = self._consult_policy(request, error)
         if decision.wait_s is not None and not self.context.budget.spend(
             throttled=isinstance(error, RateLimitedError)
         ):
-            decision = Decision(wait_s=None, why=SPENT)
+            decision = Decision(wait_s=None, why=BUDGET_SPENT)
         self.why = decision.why
         if decision.wait_s is None:
             error.stopped = decision.why
             if not isinstance(error, UsageError):
                 error.add_note(f"not tried again: {decision.why}")
-            return decision
+            return False
         self.wait_s = decision.wait_s
-        self._tell("RetryPlanned", wait_s=decision.wait_s, why=decision.why)
-        return decision
+        self._emit("RetryPlanned", wait_s=decision.wait_s, why=decision.why)
+        return True
 
-    def _asked_policy(self, request: WireRequest, error: BillingualError) -> Decision:
+    def _consult_policy(self, request: WireRequest, error: BillingualError) -> Decision:
         refusal = refused_resend(self.attempts, request.safety)
         if refusal:
-            # No policy, whoever wrote it, may have an unclear write sent again.
+            # Asked here and not in each policy: no policy may send an unclear write again,
+            # whoever wrote it.
             return Decision(wait_s=None, why=refusal)
         left_s = self.deadline.left()
         try:
@@ -381,34 +437,92 @@ class _Call:
                 left_s=left_s,
                 random=self.context.backend.random,
             )
-            return held_to(decision, left_s)
+            return _clamp_to_deadline(decision, left_s)
         except Exception as fault:  # noqa: BLE001 - a foreign policy may raise anything
             return Decision(wait_s=None, why=f"the retry policy raised {type(fault).__name__}")
 
-    def _unclear(
-        self, request: WireRequest, error: BillingualError, *, likely: str
-    ) -> OutcomeUnknown:
-        return unclear_end(
-            self.context, self.feature, request, error,
-            likely=likely, intent=self.intent, attempts=self.attempts,
-        )  # fmt: skip
+    def _unclear(self, request: WireRequest, error: Exception) -> OutcomeUnknown:
+        """Make the error for a write that may or may not have happened."""
+        context, operation = self.context, self.operation
+        if not isinstance(error, BillingualError):
+            # A token function raised before a resend; what was sent before it stays unclear.
+            error = BillingualError(f"{type(error).__name__} kept it from being sent again.")
+        # The advice in a provider's error is for failures; this one has its own.
+        text = error.told if isinstance(error, ProviderError) else str(error)
+        applied = self.earlier_write_committed or is_unreadable_success(error, self.status)
+        unknown = OutcomeUnknown(
+            f"{context.provider} may or may not have carried out {operation.feature.value} "
+            f"({request.method} {request.route}): {text.rstrip('.')}. Do not simply send it "
+            "again: look at the provider first, as reconcile() does.",
+            provider=context.provider,
+            operation=operation.feature.value,
+            request=request.without_read(),
+            likely="applied" if applied else "unclear",
+            exchange=error.exchange if isinstance(error, ProviderError) else None,
+            intent=operation.intent,
+            given_up_at=context.backend.wall(),
+            account=context.account,
+        )
+        unknown.attempts = tuple(self.attempts)
+        unknown.stopped = error.stopped
+        return unknown
 
-    def _tell(self, kind: str, **details: object) -> None:
-        """Make an event and hand it out; where nobody listens, to nobody."""
+    def _emit(self, kind: str, **details: object) -> None:
+        """Make an event and hand it to the observers; without any, none is made."""
         if not self.context.observers:
             return
-        event = _maker(kind)(call=self.number, at_s=self.context.backend.now(), **details)
+        event = _event_class(kind)(call=self.number, at_s=self.context.backend.now(), **details)
         for observer in self.context.observers:
             try:
                 observer(event)
             except Exception as fault:  # noqa: BLE001 - a foreign observer may raise anything
-                # A listener's fault must not turn a write that succeeded into an error.
-                ignored("an observer", fault)
+                # An observer's error must not turn a write that succeeded into a failure.
+                log_plugin_error("an observer", fault)
 
 
 @functools.cache
-def _maker(kind: str) -> Callable[..., Event]:
+def _event_class(kind: str) -> Callable[..., Event]:
     from billingual import events  # noqa: PLC0415 - loaded when observers were given
 
-    maker: Callable[..., Event] = getattr(events, kind)
-    return maker
+    made: Callable[..., Event] = getattr(events, kind)
+    return made
+
+
+def _clamp_to_deadline(decision: object, left_s: float) -> Decision:
+    """Return a policy's decision, or a refusal where its wait would outlast the call."""
+    if not isinstance(decision, Decision):
+        return Decision(wait_s=None, why=f"the retry policy returned {type(decision).__name__}")
+    if decision.wait_s is None or 0 <= decision.wait_s < left_s:
+        return decision
+    return Decision(
+        wait_s=None,
+        why=f"the retry policy asks to wait {decision.wait_s} s, the deadline is in {left_s:.1f} s",
+    )
+
+
+def is_unreadable_success(error: BillingualError, status: int | None) -> bool:
+    """Tell whether the provider said yes in a response that could not be read.
+
+    Args:
+        error: what the attempt raised.
+        status: that of the response; None where no whole response came.
+    """
+    if isinstance(error, TransportError):
+        status = error.evidence.status
+    elif not isinstance(error, (ProtocolError, InternalError)):
+        return False
+    return status is not None and 200 <= status <= 299
+
+
+def plugin_error(owner: str, fault: Exception) -> InternalError:
+    """Make the error for an exception that a plugin must not raise."""
+    return InternalError(
+        f"{owner} raised {type(fault).__name__}, which it must not; please report it to its author."
+    )
+
+
+def log_plugin_error(owner: str, fault: Exception) -> None:
+    """Log a plugin's exception that must not reach the caller."""
+    import logging  # noqa: PLC0415 - nothing else here logs
+
+    logging.getLogger("billingual").error("%s raised; it was ignored", owner, exc_info=fault)

@@ -35,7 +35,7 @@ import attrs
 
 from billingual.capabilities import Capabilities, Feature
 from billingual.errors import BillingualError, OutcomeUnknown, UnsupportedError
-from billingual.outcomes import Attempt, Safety
+from billingual.outcomes import Attempt, Found, Safety
 from billingual.secret import Secret, secret_or_none
 from billingual.wire import Bounds, Conversation, WireRequest, WireResponse
 
@@ -55,7 +55,6 @@ if TYPE_CHECKING:
         Replacement,
         Sort,
     )
-    from billingual.reconcile.result import Reconciliation
 
 __all__ = [
     "Account",
@@ -593,10 +592,10 @@ class InvoiceProtocol(Protocol):
         self,
         unclear: OutcomeUnknown,
         *,
-        control: InvoiceSummary | None = None,
-        settle: float = 120.0,
+        known_invoice: InvoiceSummary | None = None,
+        late_arrival_s: float = 120.0,
         wait: bool = False,
-    ) -> Reconciliation:
+    ) -> Found:
         """Find out whether a write with an unclear end happened."""
         ...
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Capabilities", "Feature", "FieldRules"]
 
 
-class Feature(enum.Enum):
+class Feature(enum.StrEnum):
     """One operation of the invoice protocol."""
 
     CREATE = "create"

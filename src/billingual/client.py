@@ -1,15 +1,30 @@
-"""The client: the invoice protocol as a program speaks it."""
+"""The client: the operations of the invoice protocol, and a preview of each.
+
+:class:`AsyncClient` is what a program uses. ``_Operations`` checks the arguments of each operation
+once, for the client that carries it out and for the :class:`Preview` that shows its request.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable, Mapping
+from functools import partial
 from os import PathLike, getenv
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Self, TypeVar, Unpack, cast, overload
 
 import attrs
 
+from billingual import model
+from billingual._arguments import (
+    check_prefetch,
+    ids_of,
+    pairs_of,
+    query_of,
+    refuse_base,
+    refuse_key,
+    wrong_kind,
+)
 from billingual._config.build import async_backend, open_context, open_wire, provider_named
 from billingual._config.options import (
     Settings,
@@ -20,6 +35,14 @@ from billingual._config.options import (
     policy_of,
 )
 from billingual._context import ClientContext, Wire
+from billingual._pipeline import (
+    Operation,
+    Received,
+    dialect_for,
+    execute,
+    first_request,
+    start_deadline,
+)
 from billingual.abc import (
     Backend,
     Observer,
@@ -30,30 +53,51 @@ from billingual.abc import (
     TransportOptions,
 )
 from billingual.auth import TokenSource, sealed
-from billingual.capabilities import Capabilities
+from billingual.capabilities import Capabilities, Feature
+from billingual.errors import (
+    ConflictError,
+    InvalidRequestError,
+    OutcomeUnknown,
+    PermissionDeniedError,
+)
 from billingual.model import UNSET, UnsetType
-from billingual.operations import AsyncOperations
+from billingual.outcomes import Intent
+from billingual.reconcile.readback import explain_lock, settle_act
 from billingual.retry.budget import RetryBudget
 from billingual.retry.rate_limit import Limiter
 from billingual.secret import Secret, secret_or_none
-from billingual.wire import Timeouts
+from billingual.wire import Deadline, Timeouts, WireRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
     from ssl import SSLContext
 
     from billingual._config.url import ClientOptions
-    from billingual.errors import OutcomeUnknown
-    from billingual.model import InvoiceSummary
-    from billingual.preview import Preview
+    from billingual.model import (
+        Changes,
+        Draft,
+        Filter,
+        Invoice,
+        InvoiceSummary,
+        Page,
+        Query,
+        Receipt,
+        Replacement,
+        Sort,
+    )
+    from billingual.pagination import Pager
     from billingual.reconcile.result import Reconciliation
     from billingual.tls import Tls
 
-__all__ = ["AsyncClient"]
+__all__ = ["AsyncClient", "Preview"]
+
+T = TypeVar("T")
 
 
-class AsyncClient(AsyncOperations):
+class AsyncClient:
     """Speak to one provider through the invoice protocol.
+
+    A provider that lacks an operation or a field refuses it before anything is sent, and the error
+    says what to use instead; ``capabilities`` tells beforehand.
 
     Safe to share between the tasks of one event loop. It opens connections on the first call and
     gives them up with :meth:`aclose`, or at the end of ``async with``.
@@ -144,8 +188,8 @@ class AsyncClient(AsyncOperations):
 
     def _open(self, settings: Settings, wire: Wire, backend: Backend) -> None:
         self._settings = settings
-        calls = itertools.count(1)
-        self._context = open_context(settings, wire=wire, backend=backend, calls=calls, look=_look)
+        self._context = open_context(settings, wire=wire, backend=backend, calls=itertools.count(1))
+        self._operations = _Operations(self._context)
         self._is_sibling = False
         wire.client = repr(self)
 
@@ -213,6 +257,225 @@ class AsyncClient(AsyncOperations):
 
         return cls(**from_file(name, hidden(options), path=path, getenv=getenv))
 
+    async def create(self, draft: Draft, *, key: str | None = None) -> Invoice:
+        """Create an invoice.
+
+        Args:
+            draft: what to create. Choose a *number* of your own where you can: it is what an
+                invoice can be recognised by.
+            key: your own idempotency key, where ``capabilities.idempotency_keys``: keep it, and a
+                create that is repeated with it later does nothing twice. Default: a fresh one,
+                the same for all attempts of this call.
+
+        Raises:
+            InvalidInputError: if a field is missing or cannot be right; nothing was sent.
+            UnsupportedError: if the provider lacks the operation or a field; nothing was sent.
+            OutcomeUnknown: if the invoice may or may not have been created.
+            ProviderError: if the provider refused.
+        """
+        invoice = await self._execute(self._operations.create(draft, key=key))
+        if invoice.kind != model.Kind.PAYABLE:
+            # No list shows a payable, so a search for another invoice would not find it.
+            self._context.recent.created = invoice
+        return invoice
+
+    async def get(self, invoice_id: str) -> Invoice:
+        """Read one invoice in full.
+
+        Raises:
+            NotFoundError: if there is none of that id.
+        """
+        return await self._execute(self._operations.get(invoice_id))
+
+    def list(
+        self,
+        filter: Filter | None = None,
+        *,
+        sort: str | Sort | None = None,
+        page_size: int | None = None,
+        prefetch: int = 1,
+    ) -> Pager:
+        """List invoices; nothing is requested before the first row is asked for.
+
+        Args:
+            filter: which ones; all that is given must hold. Default: all the provider shows.
+            sort: ``"due_at"`` or ``"-due_at"``; the names are in ``capabilities.sorts``.
+            page_size: rows per request; default: the largest the provider allows.
+            prefetch: pages fetched at once, 1 to 64, where the provider says how many there are.
+                They are handed out in order. At most so many are under way, and if you are slower
+                than the provider, so many wait. Default 1.
+
+        Raises:
+            UnsupportedError: if the provider has no lists.
+            InvalidInputError: if *sort* is not one key, or *prefetch* is out of bounds.
+        """
+        from billingual.pagination import Pager  # noqa: PLC0415 - of the first use
+
+        operations = self._operations
+        query = operations.first_query(filter, sort, page_size, prefetch)
+
+        async def fetch(query: Query, *, received: Received | None = None) -> Page:
+            return await execute(self._context, operations.list_page(query), received=received)
+
+        return Pager(fetch, query, backend=self._context.backend, prefetch=prefetch)
+
+    @overload
+    async def update(
+        self, invoice_id: str, changes: Changes, *, base: InvoiceSummary | None = None
+    ) -> Invoice: ...
+
+    @overload
+    async def update(
+        self, invoice_id: str, changes: Replacement, *, base: None = None
+    ) -> Receipt: ...
+
+    @overload
+    async def update(
+        self,
+        invoice_id: str,
+        changes: Changes | Replacement,
+        *,
+        base: InvoiceSummary | None = None,
+    ) -> Invoice | Receipt: ...
+
+    async def update(
+        self,
+        invoice_id: str,
+        changes: Changes | Replacement,
+        *,
+        base: InvoiceSummary | None = None,
+    ) -> Invoice | Receipt:
+        """Change an invoice: the given fields of it, or the whole of it.
+
+        Args:
+            invoice_id: the invoice.
+            changes: :class:`~billingual.Changes` to set some fields; a complete
+                :class:`~billingual.Replacement` where the provider replaces documents (katsu).
+            base: your copy of the invoice; where its status locks a field of *changes*, that is
+                refused before anything is sent. Without it the provider decides.
+
+        Returns:
+            The invoice as it is now, or for a Replacement the provider's receipt.
+
+        Raises:
+            LockedError: if the invoice's status forbids the change.
+            OutcomeUnknown: if the change may or may not have been made.
+        """
+        operation = self._operations.update(invoice_id, changes, base=base)
+        deadline = start_deadline(self._context)
+        try:
+            return await self._execute(operation, deadline)
+        except (ConflictError, InvalidRequestError, PermissionDeniedError) as refusal:
+            await explain_lock(self._context, operation, refusal, deadline)
+            raise
+
+    async def update_many(
+        self, pairs: Mapping[str, Changes] | Iterable[tuple[str, Changes]]
+    ) -> tuple[Invoice, ...]:
+        """Change several invoices in one request: all of them, or none.
+
+        Args:
+            pairs: changes by invoice id, 1 to ``capabilities.batch_limit``.
+
+        Returns:
+            The invoices as they are now, in the order of *pairs*.
+
+        Raises:
+            InvalidInputError: if there are too few or too many, or an id comes twice.
+            ProviderError: if the provider refused; then no invoice was changed.
+            OutcomeUnknown: if the changes may or may not have been made, all of them.
+        """
+        return await self._execute(self._operations.update_many(pairs))
+
+    async def delete_many(self, invoice_ids: Iterable[str]) -> None:
+        """Delete several invoices in one request, 1 to ``capabilities.batch_limit``.
+
+        Whether a refusal leaves all of them in place is not documented: read them again.
+
+        Raises:
+            InvalidInputError: if there are too few or too many, or an id comes twice.
+            OutcomeUnknown: if they may or may not have been deleted.
+        """
+        await self._execute(self._operations.delete_many(invoice_ids))
+
+    async def finalize(self, invoice_id: str) -> Invoice:
+        """Make a draft final; this cannot be undone.
+
+        Where the end is unclear the invoice is read once: if it is final, it is returned.
+
+        Raises:
+            ProviderError: if the provider refused, because it is no draft any more for example.
+            OutcomeUnknown: if it may or may not be final now.
+        """
+        return await self._act(self._operations.finalize(invoice_id))
+
+    async def void(self, invoice_id: str) -> Invoice:
+        """Make an invoice void; this cannot be undone.
+
+        Where the end is unclear the invoice is read once: if it is void, it is returned.
+
+        Raises:
+            ProviderError: if the provider refused.
+            OutcomeUnknown: if it may or may not be void now.
+        """
+        return await self._act(self._operations.void(invoice_id))
+
+    async def reconcile(
+        self,
+        unclear: OutcomeUnknown,
+        *,
+        known_invoice: InvoiceSummary | None = None,
+        late_arrival_s: float = 120.0,
+        wait: bool = False,
+    ) -> Reconciliation:
+        """Find out whether a write with an unclear end happened, by reading; nothing is sent again.
+
+        A finding of *adopted* can come at once. *Absent* needs time: a request that was given up
+        may still arrive. Until *late_arrival_s* is over the finding is unknown and says when to
+        ask again.
+
+        Args:
+            unclear: the error; it may come from another process.
+            known_invoice: for a create, an existing invoice of the same kind that the search must
+                also find; otherwise a missing invoice proves nothing. Default: the last receivable
+                that this client created.
+            late_arrival_s: seconds after which a request that was given up cannot arrive any more.
+                Default 120. How long a provider may hold a request is documented by none.
+            wait: wait for that time instead of returning *unknown* before it is over.
+
+        Returns:
+            Adopted with the invoice, absent, or still unknown with the reason. A search that fails
+            is unknown too.
+
+        Raises:
+            InvalidInputError: if an argument is of the wrong kind, or the write is another
+                provider's or account's.
+            UsageError: if this client is closed or lacks something.
+        """
+        from billingual.reconcile.reconciler import reconcile  # noqa: PLC0415 - of the first use
+
+        return await reconcile(
+            self._context,
+            unclear,
+            known_invoice=known_invoice,
+            late_arrival_s=late_arrival_s,
+            wait=wait,
+        )
+
+    async def _execute(self, operation: Operation[T], deadline: Deadline | None = None) -> T:
+        try:
+            return await execute(self._context, operation, deadline=deadline)
+        except OutcomeUnknown as unclear:
+            unclear.bind(partial(_reconcile, self._context))
+            raise
+
+    async def _act(self, operation: Operation[Invoice]) -> Invoice:
+        deadline = start_deadline(self._context)
+        try:
+            return await self._execute(operation, deadline)
+        except OutcomeUnknown as unclear:
+            return await settle_act(self._context, operation, unclear, deadline)
+
     @property
     def capabilities(self) -> Capabilities:
         """What the provider can do, as data."""
@@ -221,9 +484,7 @@ class AsyncClient(AsyncOperations):
     @property
     def preview(self) -> Preview:
         """The same operations, returning the exact request without sending it."""
-        from billingual.preview import Preview  # noqa: PLC0415 - as above
-
-        return Preview(self._context)
+        return Preview(self._operations)
 
     def with_options(
         self,
@@ -260,11 +521,12 @@ class AsyncClient(AsyncOperations):
         sibling._settings = settings
         context = self._context
         opened = open_context(
-            settings, wire=context.wire, backend=context.backend, calls=context.calls, look=_look
+            settings, wire=context.wire, backend=context.backend, calls=context.calls
         )
         if (opened.account, opened.auth.identity) == (context.account, context.auth.identity):
-            opened = attrs.evolve(opened, known=context.known)
+            opened = attrs.evolve(opened, recent=context.recent)
         sibling._context = opened
+        sibling._operations = _Operations(opened)
         sibling._is_sibling = True
         return sibling
 
@@ -291,15 +553,202 @@ class AsyncClient(AsyncOperations):
         return f"{type(self).__name__}({made})"
 
 
-def _look(
+class Preview:
+    """Each method takes what the client's takes and returns the first request it would send.
+
+    The request is absolute and unsigned: no token is in it. All local checks run, so a preview
+    that returns is a call that would be sent. A fresh idempotency key is made with each call, so
+    only a key that you give is shown.
+    """
+
+    def __init__(self, operations: _Operations) -> None:
+        self._operations = operations
+
+    def create(self, draft: Draft, *, key: str | None = None) -> WireRequest:
+        """Show the request of ``create``."""
+        return self._operations.first_request(self._operations.create(draft, key=key))
+
+    def get(self, invoice_id: str) -> WireRequest:
+        """Show the request of ``get``."""
+        return self._operations.first_request(self._operations.get(invoice_id))
+
+    def list(
+        self,
+        filter: Filter | None = None,
+        *,
+        sort: str | Sort | None = None,
+        page_size: int | None = None,
+        prefetch: int = 1,
+    ) -> WireRequest:
+        """Show the first request of ``list``."""
+        query = self._operations.first_query(filter, sort, page_size, prefetch)
+        return self._operations.first_request(self._operations.list_page(query))
+
+    def update(
+        self,
+        invoice_id: str,
+        changes: Changes | Replacement,
+        *,
+        base: InvoiceSummary | None = None,
+    ) -> WireRequest:
+        """Show the request of ``update``."""
+        return self._operations.first_request(
+            self._operations.update(invoice_id, changes, base=base)
+        )
+
+    def update_many(
+        self, pairs: Mapping[str, Changes] | Iterable[tuple[str, Changes]]
+    ) -> WireRequest:
+        """Show the request of ``update_many``."""
+        return self._operations.first_request(self._operations.update_many(pairs))
+
+    def delete_many(self, invoice_ids: Iterable[str]) -> WireRequest:
+        """Show the request of ``delete_many``."""
+        return self._operations.first_request(self._operations.delete_many(invoice_ids))
+
+    def finalize(self, invoice_id: str) -> WireRequest:
+        """Show the request of ``finalize``."""
+        return self._operations.first_request(self._operations.finalize(invoice_id))
+
+    def void(self, invoice_id: str) -> WireRequest:
+        """Show the request of ``void``."""
+        return self._operations.first_request(self._operations.void(invoice_id))
+
+
+class _Operations:
+    """Check the arguments of each operation and open its conversation; nothing is sent."""
+
+    def __init__(self, context: ClientContext) -> None:
+        self._context = context
+
+    def first_request(self, operation: Operation[object]) -> WireRequest:
+        """Return what an operation would send first."""
+        return first_request(self._context, operation)
+
+    def create(self, draft: Draft, *, key: str | None) -> Operation[Invoice]:
+        """Open a create."""
+        dialect = dialect_for(self._context, Feature.CREATE)
+        refuse_key(key, self._context.capabilities)
+        if not isinstance(draft, model.Draft):
+            raise wrong_kind(draft, model.Draft, "draft")
+        return Operation(
+            feature=Feature.CREATE,
+            dialect=dialect,
+            conversation=dialect.create(draft),
+            intent=Intent(operation=Feature.CREATE, draft=draft),
+            key=key,
+        )
+
+    def get(self, invoice_id: str) -> Operation[Invoice]:
+        """Open a read of one invoice."""
+        dialect = dialect_for(self._context, Feature.GET)
+        return Operation(feature=Feature.GET, dialect=dialect, conversation=dialect.get(invoice_id))
+
+    def first_query(
+        self, filter: Filter | None, sort: str | Sort | None, page_size: int | None, prefetch: int
+    ) -> Query:
+        """Return the query for the first page of a list."""
+        self._context.capabilities.require(Feature.LIST)
+        check_prefetch(prefetch)
+        return query_of(filter, sort, page_size)
+
+    def list_page(self, query: Query) -> Operation[Page]:
+        """Open a read of one page."""
+        dialect = dialect_for(self._context, Feature.LIST)
+        return Operation(
+            feature=Feature.LIST, dialect=dialect, conversation=dialect.list_page(query)
+        )
+
+    def update(
+        self, invoice_id: str, changes: Changes | Replacement, *, base: InvoiceSummary | None
+    ) -> Operation[Invoice | Receipt]:
+        """Open a change of the given fields, or of the whole document."""
+        if isinstance(changes, model.Replacement):
+            return self._replace(invoice_id, changes, base)
+        dialect = dialect_for(self._context, Feature.UPDATE)
+        if not isinstance(changes, model.Changes):
+            raise wrong_kind(changes, model.Changes, "changes")
+        if base is not None and not isinstance(base, model.InvoiceSummary):
+            raise wrong_kind(base, model.InvoiceSummary, "base")
+        return Operation(
+            feature=Feature.UPDATE,
+            dialect=dialect,
+            conversation=dialect.update(invoice_id, changes, base),
+            intent=Intent(operation=Feature.UPDATE, pairs=((invoice_id, changes),)),
+        )
+
+    def _replace(
+        self, invoice_id: str, replacement: Replacement, base: InvoiceSummary | None
+    ) -> Operation[Receipt]:
+        refuse_base(base)
+        dialect = dialect_for(self._context, Feature.REPLACE)
+        return Operation(
+            feature=Feature.REPLACE,
+            dialect=dialect,
+            conversation=dialect.replace(invoice_id, replacement),
+            intent=Intent(
+                operation=Feature.REPLACE, invoice_ids=(invoice_id,), replacement=replacement
+            ),
+        )
+
+    def update_many(
+        self, pairs: Mapping[str, Changes] | Iterable[tuple[str, Changes]]
+    ) -> Operation[tuple[Invoice, ...]]:
+        """Open a change of several invoices."""
+        dialect = dialect_for(self._context, Feature.UPDATE_MANY)
+        listed = pairs_of(pairs)
+        return Operation(
+            feature=Feature.UPDATE_MANY,
+            dialect=dialect,
+            conversation=dialect.update_many(listed),
+            intent=Intent(operation=Feature.UPDATE_MANY, pairs=listed),
+        )
+
+    def delete_many(self, invoice_ids: Iterable[str]) -> Operation[None]:
+        """Open a deletion of several invoices."""
+        dialect = dialect_for(self._context, Feature.DELETE_MANY)
+        ids = ids_of(invoice_ids)
+        return Operation(
+            feature=Feature.DELETE_MANY,
+            dialect=dialect,
+            conversation=dialect.delete_many(ids),
+            intent=Intent(operation=Feature.DELETE_MANY, invoice_ids=ids),
+        )
+
+    def finalize(self, invoice_id: str) -> Operation[Invoice]:
+        """Open a finalize."""
+        dialect = dialect_for(self._context, Feature.FINALIZE)
+        return Operation(
+            feature=Feature.FINALIZE,
+            dialect=dialect,
+            conversation=dialect.finalize(invoice_id),
+            intent=Intent(operation=Feature.FINALIZE, invoice_ids=(invoice_id,)),
+        )
+
+    def void(self, invoice_id: str) -> Operation[Invoice]:
+        """Open a void."""
+        dialect = dialect_for(self._context, Feature.VOID)
+        return Operation(
+            feature=Feature.VOID,
+            dialect=dialect,
+            conversation=dialect.void(invoice_id),
+            intent=Intent(operation=Feature.VOID, invoice_ids=(invoice_id,)),
+        )
+
+
+def _reconcile(
     context: ClientContext,
     unclear: OutcomeUnknown,
     *,
-    control: InvoiceSummary | None,
-    settle: float,
+    known_invoice: object,
+    late_arrival_s: float,
     wait: bool,
 ) -> Awaitable[Reconciliation]:
-    """Find out whether an unclear write happened; what does is loaded when somebody asks."""
-    from billingual.reconcile.reconciler import look  # noqa: PLC0415 - as said
+    """Carry ``error.reconcile()`` out; where the backend blocks, before this returns."""
+    from billingual.reconcile.reconciler import reconcile  # noqa: PLC0415 - of the first use
 
-    return look(context, unclear, control=control, settle=settle, wait=wait)
+    finding_out = reconcile(
+        context, unclear, known_invoice=known_invoice, late_arrival_s=late_arrival_s, wait=wait
+    )
+    run = getattr(context.backend, "run", None)
+    return finding_out if run is None else cast("Reconciliation", run(finding_out))

@@ -1,16 +1,21 @@
-"""How an attempt can end, and what we know about it.
+"""How an attempt can end, what we know about it, and what reading back can find out.
 
 A write has five possible ends, not two. ``UNKNOWN`` is the honest fifth: the provider may have
 acted, and nothing we saw tells. Everything that decides about a resend decides by these words.
+
+Errors carry these values, and the models raise errors. So nothing here may import a model: where
+a value holds one, a small protocol says what is known of it.
 """
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import attrs
 
-__all__ = ["Attempt", "Evidence", "Outcome", "Safety"]
+__all__ = ["Attempt", "Evidence", "Finding", "Found", "Intent", "Outcome", "Safety"]
 
 
 class Outcome(enum.Enum):
@@ -130,6 +135,113 @@ class Attempt:
         seen = "" if self.status is not None else f"; {self.evidence.explain()}"
         waited = f" after {self.waited_s:.2f} s" if self.waited_s else ""
         return f"attempt {self.number}{waited} ({self.why}): {self.outcome.value}{error}{seen}"
+
+
+class GivenFields(Protocol):
+    """A :class:`~billingual.Draft` or :class:`~billingual.Changes`, as an intent knows it."""
+
+    def given(self) -> Mapping[str, object]:
+        """Return the fields that were set."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Intent:
+    """What a write was meant to do, in the protocol's words.
+
+    It can be pickled and holds no credential, so that another process can find out later what
+    became of the write.
+
+    Attributes:
+        operation: the value of a :class:`~billingual.Feature`: ``create``, ``update`` ...
+        draft: the :class:`~billingual.Draft` of a create.
+        pairs: ids and their :class:`~billingual.Changes`, of an update or a batch of them.
+        invoice_ids: of an operation that names invoices only.
+        replacement: the :class:`~billingual.Replacement` of an update of the whole document.
+    """
+
+    operation: str
+    draft: GivenFields | None = None
+    pairs: tuple[tuple[str, GivenFields], ...] = ()
+    invoice_ids: tuple[str, ...] = ()
+    replacement: object | None = None
+
+
+class Finding(enum.Enum):
+    """What reading back found out about an unclear write."""
+
+    ADOPTED = "adopted"
+    """The write happened; what it made or changed is at hand."""
+
+    ABSENT = "absent"
+    """It is not there and no request can arrive any more, so it may be sent again.
+
+    Values that an update set and somebody else has overwritten since look the same.
+    """
+
+    UNKNOWN = "unknown"
+    """Still unclear; ``why`` says what is missing for a proof."""
+
+
+class FoundInvoice(Protocol):
+    """What is known of a found invoice without its model."""
+
+    @property
+    def id(self) -> str:
+        """The provider's id."""
+        ...
+
+    @property
+    def number(self) -> str | None:
+        """The invoice's number."""
+        ...
+
+
+class Found(Protocol):
+    """What :meth:`OutcomeUnknown.reconcile` returns; see :class:`~billingual.Reconciliation`.
+
+    ``client.reconcile(error)`` returns the same under its full type.
+    """
+
+    @property
+    def finding(self) -> Finding:
+        """Adopted, absent or still unknown."""
+        ...
+
+    @property
+    def why(self) -> str:
+        """What was seen, in words."""
+        ...
+
+    @property
+    def adopted(self) -> bool:
+        """Whether the write happened."""
+        ...
+
+    @property
+    def absent(self) -> bool:
+        """Whether the write provably did not happen."""
+        ...
+
+    @property
+    def invoice(self) -> FoundInvoice | None:
+        """The invoice, where the write happened and was about one."""
+        ...
+
+    @property
+    def invoices(self) -> Sequence[FoundInvoice]:
+        """The invoices that the write made or changed."""
+        ...
+
+    @property
+    def candidates(self) -> Sequence[FoundInvoice]:
+        """Invoices that resemble what was looked for without proving anything."""
+        ...
+
+    @property
+    def ask_again_s(self) -> float | None:
+        """Seconds until another look can tell more."""
+        ...
 
 
 def _told(seen: bool | None, yes: str, no: str, unseen: str) -> str:  # noqa: FBT001 - three words

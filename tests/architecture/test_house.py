@@ -112,7 +112,7 @@ HEAVY = {
 }  # fmt: skip
 SELDOM = {
     "billingual.cli", "billingual.events", "billingual.pagination",
-    "billingual.preview", "billingual._config.profile", "billingual.reconcile.result",
+    "billingual._config.profile", "billingual.reconcile.result",
     "billingual.reconcile.reconciler", "billingual.sandbox", "billingual.testing",
     "cattrs", "click", "concurrent.futures.thread", "cyclopts", "email", "hashlib", "html", "http",
     "httpx", "importlib.metadata", "json", "mimetypes", "rich", "sqlite3", "starlette", "tenacity",

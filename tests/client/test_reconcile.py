@@ -180,8 +180,8 @@ def test_without_a_control_absence_proves_nothing(opened: Callable[..., Scene]) 
     found = scene.run(stranger.reconcile(unclear))
 
     assert (found.finding, found.ask_again_s) == (Finding.UNKNOWN, None)
-    assert "reconcile(control=...)" in found.why
-    assert scene.run(stranger.reconcile(unclear, control=known)).finding is Finding.ABSENT
+    assert "reconcile(known_invoice=...)" in found.why
+    assert scene.run(stranger.reconcile(unclear, known_invoice=known)).finding is Finding.ABSENT
 
 
 def test_a_control_that_is_not_found_breaks_the_proof(scene: Scene) -> None:
@@ -203,7 +203,7 @@ def test_a_payable_is_no_control(scene: Scene) -> None:
     unclear = scene.lost(draft(), committed=False)
     scene.backend.clock += 120
 
-    assert scene.look(unclear, control=payable).finding is Finding.UNKNOWN
+    assert scene.look(unclear, known_invoice=payable).finding is Finding.UNKNOWN
 
 
 def test_a_payable_is_not_remembered_as_the_control(scene: Scene) -> None:
@@ -242,7 +242,7 @@ def test_an_organization_without_the_counterparty_proves_nothing(
     unclear = scene.lost(draft(), committed=True)
     scene.backend.clock += 1000
 
-    found = scene.look(unclear, control=control)
+    found = scene.look(unclear, known_invoice=control)
 
     assert scene.stand.stored("exante", "N-1") == 1
     assert (found.finding, found.ask_again_s) == (Finding.UNKNOWN, None)
@@ -303,8 +303,8 @@ def test_the_time_to_settle_is_the_callers(scene: Scene) -> None:
     """Zero is allowed for who knows better; the second look stays."""
     unclear = scene.lost(draft(), committed=False)
 
-    assert scene.look(unclear, settle=300).ask_again_s == pytest.approx(300)
-    assert scene.look(unclear, settle=0).finding is Finding.ABSENT
+    assert scene.look(unclear, late_arrival_s=300).ask_again_s == pytest.approx(300)
+    assert scene.look(unclear, late_arrival_s=0).finding is Finding.ABSENT
     assert scene.backend.sleeps == [1.0]
 
 
@@ -333,7 +333,7 @@ def test_an_error_from_a_clock_ahead_is_waited_for_longer(scene: Scene) -> None:
     unclear = scene.lost(draft(), committed=False)
     unclear.given_up_at += 5
 
-    assert scene.look(unclear, settle=10).ask_again_s == pytest.approx(15)
+    assert scene.look(unclear, late_arrival_s=10).ask_again_s == pytest.approx(15)
 
 
 @pytest.mark.parametrize("arrives", [0.5, 60.0, 119.5, 120.5])
@@ -412,7 +412,7 @@ def test_a_look_that_fails_is_unknown_and_can_be_repeated(
     failed, healed = scene.look(unclear), scene.look(unclear)
 
     assert (failed.finding, failed.ask_again_s) == (Finding.UNKNOWN, 1.0)
-    assert "the look failed (ServerError)" in failed.why
+    assert "the search failed (ServerError)" in failed.why
     assert healed.finding is Finding.ABSENT
 
 
@@ -469,7 +469,7 @@ def looked(backend: Any, step: Any) -> Callable[..., Reconciliation]:
             step(client.create(Draft(number=number, counterparty=ID, owner=ID, document=ID)))
         control = Invoice(id=OTHER_ID, counterparty=Party(id=ID))
         found: Reconciliation = step(
-            client.reconcile(caught.value, settle=0, wait=True, control=control)
+            client.reconcile(caught.value, late_arrival_s=0, wait=True, known_invoice=control)
         )
         assert [each.method for each in transport.requests[1:]] == ["GET"] * (
             len(transport.requests) - 1
@@ -538,7 +538,7 @@ def test_a_list_without_pages_proves_as_much(opened: Callable[..., Scene]) -> No
     lost = scene.lost(bill("N-2"), committed=False)
     early = scene.look(lost)
     scene.backend.clock += 120
-    absent = scene.look(lost, control=control)
+    absent = scene.look(lost, known_invoice=control)
     unclear = scene.lost(bill(), committed=True)
     adopted = scene.look(unclear)
 
@@ -687,7 +687,7 @@ def test_a_replacement_cannot_be_read_back(backend: Any, step: Any) -> None:
     with pytest.raises(OutcomeUnknown) as caught:
         step(client.update(ID, KATSU))
 
-    found = step(client.reconcile(caught.value, wait=True, settle=0))
+    found = step(client.reconcile(caught.value, wait=True, late_arrival_s=0))
 
     assert (found.finding, found.ask_again_s) == (Finding.UNKNOWN, None)
     assert "katsu documents no way to read it back" in found.why
@@ -894,13 +894,13 @@ def test_a_closed_client_refuses_to_look(scene: Scene) -> None:
 WRONG = {
     "another error": lambda c, u: c.reconcile(errors.TimedOutError("x")),
     "no error": lambda c, u: c.reconcile("x"),
-    "settle text": lambda c, u: c.reconcile(u, settle="1"),
-    "settle bool": lambda c, u: c.reconcile(u, settle=True),
-    "settle negative": lambda c, u: c.reconcile(u, settle=-1),
-    "settle endless": lambda c, u: c.reconcile(u, settle=float("inf")),
-    "settle nan": lambda c, u: c.reconcile(u, settle=float("nan")),
-    "control by id": lambda c, u: c.reconcile(u, control=ID),
-    "control by draft": lambda c, u: c.reconcile(u, control=draft()),
+    "late arrival text": lambda c, u: c.reconcile(u, late_arrival_s="1"),
+    "late arrival bool": lambda c, u: c.reconcile(u, late_arrival_s=True),
+    "late arrival negative": lambda c, u: c.reconcile(u, late_arrival_s=-1),
+    "late arrival endless": lambda c, u: c.reconcile(u, late_arrival_s=float("inf")),
+    "late arrival nan": lambda c, u: c.reconcile(u, late_arrival_s=float("nan")),
+    "known invoice by id": lambda c, u: c.reconcile(u, known_invoice=ID),
+    "known invoice by draft": lambda c, u: c.reconcile(u, known_invoice=draft()),
 }
 
 
@@ -911,15 +911,15 @@ def test_what_cannot_be_asked_is_refused_before_any_request(scene: Scene, wrong:
     with pytest.raises(errors.InvalidInputError) as caught:
         scene.run(WRONG[wrong](scene.client, unclear))
 
-    assert caught.value.field in {"unclear", "settle", "control"}
+    assert caught.value.field in {"unclear", "late_arrival_s", "known_invoice"}
     assert scene.stand.requests == []
 
 
 def test_the_error_refuses_wrong_arguments_as_the_client_does(scene: Scene) -> None:
     """Before any request."""
     unclear = scene.lost(draft(), committed=True)
-    with pytest.raises(errors.InvalidInputError, match="settle"):
-        scene.run(unclear.reconcile(settle=-1))
+    with pytest.raises(errors.InvalidInputError, match="late_arrival_s"):
+        scene.run(unclear.reconcile(late_arrival_s=-1))
 
     assert scene.stand.requests == []
 

@@ -10,11 +10,9 @@ import pytest
 
 from billingual import AsyncClient, Client, SyncPager
 from billingual._sync.base import Stepped
-from billingual._sync.operations import Operations
-from billingual.operations import AsyncOperations
 from billingual.pagination import Pager
 
-PAIRS: Final = ((AsyncClient, Client), (AsyncOperations, Operations), (Pager, SyncPager))
+PAIRS: Final = ((AsyncClient, Client), (Pager, SyncPager))
 NAMES: Final = {
     "aclose": "close", "__aenter__": "__enter__", "__aexit__": "__exit__", "__aiter__": "__iter__",
 }  # fmt: skip

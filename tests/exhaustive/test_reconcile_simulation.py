@@ -223,9 +223,9 @@ class Run:
             found = self.step(
                 self.client.reconcile(
                     unclear,
-                    settle=self.settle,
+                    late_arrival_s=self.settle,
                     wait=self.chance.random() < 0.5,
-                    control=self.control,
+                    known_invoice=self.control,
                 )
             )
             if found.finding is not Finding.UNKNOWN or found.ask_again_s is None:

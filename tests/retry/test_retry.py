@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 from datetime import UTC, datetime
 from typing import Any
 
-import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,8 +15,7 @@ from billingual.abc import Decision
 from billingual.errors import BillingualError
 from billingual.outcomes import Attempt, Evidence, Safety
 from billingual.retry.backoff import full_jitter, retry_after_s
-from billingual.retry.classify import classify
-from billingual.retry.driving import attempt_until
+from billingual.retry.classify import classify, refused_resend
 from billingual.retry.policy import NONE, STANDARD, Retry
 from billingual.wire import Exchange, WireRequest, WireResponse
 
@@ -93,15 +89,17 @@ TABLE: dict[str, tuple[BillingualError, bool, bool]] = {
 @pytest.mark.parametrize("safety", list(Safety), ids=lambda each: each.value)
 @pytest.mark.parametrize("seen", TABLE)
 def test_what_is_sent_again(seen: str, safety: Safety) -> None:
-    """A write goes again only where the provider provably did not act."""
+    """A write goes again only where the provider provably did not act, whatever a policy says."""
     error, read_again, write_again = TABLE[seen]
 
+    ends = attempts(1, error)
+    refused = refused_resend(ends, safety)
     decision = decide(STANDARD, error, safety=safety)
 
     expected = read_again if safety.replayable else write_again
     if safety is Safety.KEYED and isinstance(error, errors.ConflictError):
         expected = True  # an earlier delivery with the same key is still under way
-    assert expected is (decision.wait_s is not None)
+    assert expected is (not refused and decision.wait_s is not None)
     assert decision.why
 
 
@@ -111,10 +109,8 @@ def test_an_unclear_attempt_in_between_ends_a_write_too(safety: Safety) -> None:
     error = answered(errors.ServerError, 503)
     ends = [*attempts(1, TABLE["429"][0]), *attempts(1, error)]
 
-    decision = STANDARD.decide(ends, error=error, safety=safety, left_s=60, random=lambda: 0.5)
-
-    assert decision == Decision(
-        wait_s=None, why="a write that ended unknown is never sent again on its own"
+    assert refused_resend(ends, safety) == (
+        "a write that ended unknown is never sent again on its own"
     )
 
 
@@ -272,132 +268,3 @@ def test_no_retry_after_breaks_us(text: str) -> None:
     seconds = retry_after_s(text, WALL)
 
     assert seconds is None or 0.0 <= seconds < float("inf")
-
-
-class Caller:
-    """Fail some times, then succeed."""
-
-    def __init__(self, failures: int) -> None:
-        self.failures = [errors.NotConnectedError(f"failure {n + 1}") for n in range(failures)]
-        self.calls = 0
-
-    async def __call__(self) -> str:
-        self.calls += 1
-        if self.calls <= len(self.failures):
-            raise self.failures[self.calls - 1]
-        return "done"
-
-
-@pytest.mark.parametrize(("failures", "calls"), [(0, 1), (1, 2), (2, 3), (3, 4)])
-def test_it_is_tried_until_it_succeeds(step: Any, backend: Any, failures: int, calls: int) -> None:
-    """Each wait goes to the backend's sleep, in order, before the next attempt."""
-    caller = Caller(failures)
-    waits = iter([1.0, 2.0, 4.0])
-
-    result = step(
-        attempt_until(
-            caller,
-            decide=lambda _: Decision(wait_s=next(waits), why="again"),
-            sleep=backend.sleep,
-        )
-    )
-
-    assert result == "done"
-    assert caller.calls == calls
-    assert backend.sleeps == [1.0, 2.0, 4.0][:failures]
-
-
-def test_the_last_error_goes_up_unchanged(step: Any, backend: Any) -> None:
-    """No wrapper of a retry library stands between the caller and what happened."""
-    caller = Caller(9)
-    seen: list[BillingualError] = []
-
-    def decide_twice(error: BillingualError) -> Decision:
-        seen.append(error)
-        return Decision(wait_s=0.0 if len(seen) < 3 else None, why="")
-
-    with pytest.raises(errors.NotConnectedError) as caught:
-        step(attempt_until(caller, decide=decide_twice, sleep=backend.sleep))
-
-    assert caught.value is caller.failures[2]
-    assert caught.value.__cause__ is None
-    assert seen == caller.failures[:3]
-
-
-@pytest.mark.parametrize("after", [0, 1])
-def test_what_is_no_error_of_ours_is_never_tried_again(step: Any, backend: Any, after: int) -> None:
-    """A bug or a cancellation passes straight through, on the first attempt or a later one."""
-    calls = 0
-
-    async def fail() -> None:
-        nonlocal calls
-        calls += 1
-        if calls <= after:
-            raise errors.NotConnectedError("x")
-        raise KeyError("a bug")
-
-    with pytest.raises(KeyError):
-        step(
-            attempt_until(fail, decide=lambda _: Decision(wait_s=0.0, why=""), sleep=backend.sleep)
-        )
-
-    assert calls == after + 1
-
-
-@pytest.mark.anyio
-async def test_callers_that_share_a_policy_do_not_share_state() -> None:
-    """Twenty callers at once, each failing three times, all succeed on their fourth attempt."""
-    callers = [Caller(3) for _ in range(20)]
-    results: list[str] = []
-
-    async def run(caller: Caller) -> None:
-        made: list[Attempt] = []
-
-        def decide_for(error: BillingualError) -> Decision:
-            made.extend(attempts(1, error))
-            return STANDARD.decide(
-                made, error=error, safety=Safety.CREATE, left_s=60, random=lambda: 0.0
-            )
-
-        results.append(await attempt_until(caller, decide=decide_for, sleep=anyio.sleep))
-
-    async with anyio.create_task_group() as group:
-        for caller in callers:
-            group.start_soon(run, caller)
-
-    assert results == ["done"] * 20
-    assert [caller.calls for caller in callers] == [4] * 20
-
-
-@pytest.mark.anyio
-async def test_a_cancelled_wait_ends_the_call() -> None:
-    """Cancellation passes through a wait between two attempts."""
-    caller = Caller(9)
-
-    async def wait_for_ever(_: float) -> None:
-        scope.cancel()
-        await anyio.sleep_forever()
-
-    with anyio.CancelScope() as scope:
-        await attempt_until(
-            caller, decide=lambda _: Decision(wait_s=1.0, why=""), sleep=wait_for_ever
-        )
-
-    assert scope.cancelled_caught
-    assert caller.calls == 1
-
-
-def test_a_call_that_succeeds_at_once_does_not_import_tenacity() -> None:
-    """Only a failure pays for the retry library."""
-    program = (
-        "import sys\n"
-        "from billingual.retry.driving import attempt_until\n"
-        "async def fine(): return 1\n"
-        "try: attempt_until(fine, decide=None, sleep=None).send(None)\n"
-        "except StopIteration as done: assert done.value == 1\n"
-        "assert 'tenacity' not in sys.modules and 'asyncio' not in sys.modules\n"
-    )
-
-    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True)
-
-    assert (done.returncode, done.stderr) == (0, b"")

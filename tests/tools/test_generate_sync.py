@@ -13,8 +13,8 @@ import pytest
 ROOT: Final = Path(__file__).parents[2]
 TOOL: Final = ROOT / "tools" / "generate_sync.py"
 SOURCE: Final = ROOT / "src" / "billingual"
-MODULES: Final = ("client.py", "operations.py", "pagination/pager.py")
-FACES: Final = ("_sync/client.py", "_sync/operations.py", "_sync/pager.py")
+MODULES: Final = ("client.py", "pagination/pager.py")
+FACES: Final = ("_sync/client.py", "_sync/pager.py")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 
 from billingual._config.options import Settings, deadline_of, timeouts_of
-from billingual._context import ClientContext, Look, Wire
+from billingual._context import ClientContext, Wire
 from billingual.abc import (
     Account,
     Backend,
@@ -19,7 +19,7 @@ from billingual.abc import (
     TransportOptions,
 )
 from billingual.auth import BearerAuth, TokenSource, checked_base_url, origin_of
-from billingual.capabilities import Capabilities
+from billingual.capabilities import Capabilities, Feature
 from billingual.errors import ConfigurationError
 from billingual.plugins import DIALECTS, PROVIDERS, TRANSPORTS
 from billingual.retry.budget import RetryBudget
@@ -144,7 +144,6 @@ def open_context(
     wire: Wire,
     backend: Backend,
     calls: Iterator[int],
-    look: Look | None = None,
 ) -> ClientContext:
     """Bind settings to a wire; everything that can be known to be wrong is refused here.
 
@@ -164,7 +163,7 @@ def open_context(
     return ClientContext(
         provider=provider.name,
         base_url=base_url,
-        dialects=tuple(each.scoped(scope) for each in dialects),
+        dialects=_by_feature([each.scoped(scope) for each in dialects]),
         capabilities=capabilities,
         wire=wire,
         backend=backend,
@@ -179,8 +178,16 @@ def open_context(
         calls=calls,
         admit=getattr(policy, "admit", None),
         note=getattr(policy, "note", None),
-        look=look,
     )
+
+
+def _by_feature(dialects: Sequence[Dialect]) -> dict[Feature, Dialect]:
+    """Return the dialect of each operation: the first that has it."""
+    return {
+        feature: dialect
+        for dialect in reversed(dialects)
+        for feature in dialect.capabilities.features
+    }
 
 
 def _address(settings: Settings, account: Account | None) -> str:

@@ -6,16 +6,17 @@ thread. Each body steps the async core once (see ``backends/sync.py``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from os import PathLike, getenv
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack, overload
 
-from billingual._sync.operations import Operations
+from billingual._sync.base import Stepped
 from billingual.abc import Backend, Observer, Provider, RetryPolicy, Transport, TransportFactory
 from billingual.auth import TokenSource, sealed
 from billingual.capabilities import Capabilities
-from billingual.client import AsyncClient
+from billingual.client import AsyncClient, Preview
+from billingual.errors import OutcomeUnknown
 from billingual.model import UNSET, UnsetType
 from billingual.retry.budget import RetryBudget
 from billingual.retry.rate_limit import Limiter
@@ -26,14 +27,28 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from billingual._config.url import ClientOptions
-    from billingual.preview import Preview
+    from billingual._sync.pager import SyncPager
+    from billingual.model import (
+        Changes,
+        Draft,
+        Filter,
+        Invoice,
+        InvoiceSummary,
+        Receipt,
+        Replacement,
+        Sort,
+    )
+    from billingual.reconcile.result import Reconciliation
     from billingual.tls import Tls
 
 __all__ = ["Client"]
 
 
-class Client(Operations):
+class Client(Stepped[AsyncClient]):
     """Speak to one provider through the invoice protocol.
+
+    A provider that lacks an operation or a field refuses it before anything is sent, and the error
+    says what to use instead; ``capabilities`` tells beforehand.
 
     Safe to share between threads. It opens connections on the first call and
     gives them up with :meth:`close`, or at the end of ``with``.
@@ -82,8 +97,6 @@ class Client(Operations):
         ConfigurationError: if a token or address is missing, or one of them or a tenant is
             unusable. A tenant that is missing is refused by the first operation that needs one.
     """
-
-    _core: AsyncClient
 
     def __init__(
         self,
@@ -189,6 +202,184 @@ class Client(Operations):
         from billingual._config.url import hidden  # noqa: PLC0415 - of the first use
 
         return cls(**from_file(name, hidden(options), path=path, getenv=getenv))
+
+    def create(self, draft: Draft, *, key: str | None = None) -> Invoice:
+        """Create an invoice.
+
+        Args:
+            draft: what to create. Choose a *number* of your own where you can: it is what an
+                invoice can be recognised by.
+            key: your own idempotency key, where ``capabilities.idempotency_keys``: keep it, and a
+                create that is repeated with it later does nothing twice. Default: a fresh one,
+                the same for all attempts of this call.
+
+        Raises:
+            InvalidInputError: if a field is missing or cannot be right; nothing was sent.
+            UnsupportedError: if the provider lacks the operation or a field; nothing was sent.
+            OutcomeUnknown: if the invoice may or may not have been created.
+            ProviderError: if the provider refused.
+        """
+        return self._backend.run(self._core.create(draft, key=key))
+
+    def get(self, invoice_id: str) -> Invoice:
+        """Read one invoice in full.
+
+        Raises:
+            NotFoundError: if there is none of that id.
+        """
+        return self._backend.run(self._core.get(invoice_id))
+
+    def list(
+        self,
+        filter: Filter | None = None,
+        *,
+        sort: str | Sort | None = None,
+        page_size: int | None = None,
+        prefetch: int = 1,
+    ) -> SyncPager:
+        """List invoices; nothing is requested before the first row is asked for.
+
+        Args:
+            filter: which ones; all that is given must hold. Default: all the provider shows.
+            sort: ``"due_at"`` or ``"-due_at"``; the names are in ``capabilities.sorts``.
+            page_size: rows per request; default: the largest the provider allows.
+            prefetch: pages fetched at once, 1 to 64, where the provider says how many there are.
+                They are handed out in order. At most so many are under way, and if you are slower
+                than the provider, so many wait. Default 1.
+
+        Raises:
+            UnsupportedError: if the provider has no lists.
+            InvalidInputError: if *sort* is not one key, or *prefetch* is out of bounds.
+        """
+        from billingual._sync.pager import SyncPager  # noqa: PLC0415 - of the first use
+
+        return SyncPager._around(
+            self._core.list(filter, sort=sort, page_size=page_size, prefetch=prefetch),
+            self._backend,
+        )
+
+    @overload
+    def update(
+        self, invoice_id: str, changes: Changes, *, base: InvoiceSummary | None = None
+    ) -> Invoice: ...
+
+    @overload
+    def update(self, invoice_id: str, changes: Replacement, *, base: None = None) -> Receipt: ...
+
+    @overload
+    def update(
+        self, invoice_id: str, changes: Changes | Replacement, *, base: InvoiceSummary | None = None
+    ) -> Invoice | Receipt: ...
+
+    def update(
+        self, invoice_id: str, changes: Changes | Replacement, *, base: InvoiceSummary | None = None
+    ) -> Invoice | Receipt:
+        """Change an invoice: the given fields of it, or the whole of it.
+
+        Args:
+            invoice_id: the invoice.
+            changes: :class:`~billingual.Changes` to set some fields; a complete
+                :class:`~billingual.Replacement` where the provider replaces documents (katsu).
+            base: your copy of the invoice; where its status locks a field of *changes*, that is
+                refused before anything is sent. Without it the provider decides.
+
+        Returns:
+            The invoice as it is now, or for a Replacement the provider's receipt.
+
+        Raises:
+            LockedError: if the invoice's status forbids the change.
+            OutcomeUnknown: if the change may or may not have been made.
+        """
+        return self._backend.run(self._core.update(invoice_id, changes, base=base))
+
+    def update_many(
+        self, pairs: Mapping[str, Changes] | Iterable[tuple[str, Changes]]
+    ) -> tuple[Invoice, ...]:
+        """Change several invoices in one request: all of them, or none.
+
+        Args:
+            pairs: changes by invoice id, 1 to ``capabilities.batch_limit``.
+
+        Returns:
+            The invoices as they are now, in the order of *pairs*.
+
+        Raises:
+            InvalidInputError: if there are too few or too many, or an id comes twice.
+            ProviderError: if the provider refused; then no invoice was changed.
+            OutcomeUnknown: if the changes may or may not have been made, all of them.
+        """
+        return self._backend.run(self._core.update_many(pairs))
+
+    def delete_many(self, invoice_ids: Iterable[str]) -> None:
+        """Delete several invoices in one request, 1 to ``capabilities.batch_limit``.
+
+        Whether a refusal leaves all of them in place is not documented: read them again.
+
+        Raises:
+            InvalidInputError: if there are too few or too many, or an id comes twice.
+            OutcomeUnknown: if they may or may not have been deleted.
+        """
+        return self._backend.run(self._core.delete_many(invoice_ids))
+
+    def finalize(self, invoice_id: str) -> Invoice:
+        """Make a draft final; this cannot be undone.
+
+        Where the end is unclear the invoice is read once: if it is final, it is returned.
+
+        Raises:
+            ProviderError: if the provider refused, because it is no draft any more for example.
+            OutcomeUnknown: if it may or may not be final now.
+        """
+        return self._backend.run(self._core.finalize(invoice_id))
+
+    def void(self, invoice_id: str) -> Invoice:
+        """Make an invoice void; this cannot be undone.
+
+        Where the end is unclear the invoice is read once: if it is void, it is returned.
+
+        Raises:
+            ProviderError: if the provider refused.
+            OutcomeUnknown: if it may or may not be void now.
+        """
+        return self._backend.run(self._core.void(invoice_id))
+
+    def reconcile(
+        self,
+        unclear: OutcomeUnknown,
+        *,
+        known_invoice: InvoiceSummary | None = None,
+        late_arrival_s: float = 120.0,
+        wait: bool = False,
+    ) -> Reconciliation:
+        """Find out whether a write with an unclear end happened, by reading; nothing is sent again.
+
+        A finding of *adopted* can come at once. *Absent* needs time: a request that was given up
+        may still arrive. Until *late_arrival_s* is over the finding is unknown and says when to
+        ask again.
+
+        Args:
+            unclear: the error; it may come from another process.
+            known_invoice: for a create, an existing invoice of the same kind that the search must
+                also find; otherwise a missing invoice proves nothing. Default: the last receivable
+                that this client created.
+            late_arrival_s: seconds after which a request that was given up cannot arrive any more.
+                Default 120. How long a provider may hold a request is documented by none.
+            wait: wait for that time instead of returning *unknown* before it is over.
+
+        Returns:
+            Adopted with the invoice, absent, or still unknown with the reason. A search that fails
+            is unknown too.
+
+        Raises:
+            InvalidInputError: if an argument is of the wrong kind, or the write is another
+                provider's or account's.
+            UsageError: if this client is closed or lacks something.
+        """
+        return self._backend.run(
+            self._core.reconcile(
+                unclear, known_invoice=known_invoice, late_arrival_s=late_arrival_s, wait=wait
+            )
+        )
 
     @property
     def capabilities(self) -> Capabilities:

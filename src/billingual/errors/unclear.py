@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Awaitable
+from typing import Any, ClassVar, Protocol
 
 from billingual.errors.root import BillingualError
 from billingual.errors.usage import ConfigurationError
+from billingual.outcomes import Found, Intent
 from billingual.wire import Exchange, WireRequest
 
-if TYPE_CHECKING:
-    from billingual.intent import Intent
-    from billingual.model import InvoiceSummary
-    from billingual.reconcile.result import Reconciliation
+__all__ = ["OutcomeUnknown", "Reconcile"]
 
-__all__ = ["OutcomeUnknown"]
+
+class Reconcile(Protocol):
+    """Find out what became of *unclear*; the client that raises the error brings this."""
+
+    def __call__(
+        self,
+        unclear: OutcomeUnknown,
+        *,
+        known_invoice: object,
+        late_arrival_s: float,
+        wait: bool,
+    ) -> Awaitable[Found]:
+        """Find out; a client that blocks has found out when this returns."""
+        ...
 
 
 class OutcomeUnknown(BillingualError):  # noqa: N818 - it is not an error that something failed
@@ -36,7 +47,7 @@ class OutcomeUnknown(BillingualError):  # noqa: N818 - it is not an error that s
 
     maybe_applied: ClassVar[bool] = True
 
-    _look: Callable[..., Awaitable[Reconciliation]] | None = None
+    _reconcile: Reconcile | None = None
 
     def __init__(
         self,
@@ -61,32 +72,37 @@ class OutcomeUnknown(BillingualError):  # noqa: N818 - it is not an error that s
         self.given_up_at = given_up_at
         self.account = account
 
-    def bind(self, look: Callable[..., Awaitable[Reconciliation]]) -> None:
-        """Let :meth:`reconcile` use *look*; for clients, which do so before they raise this."""
-        self._look = look
+    def bind(self, reconcile: Reconcile) -> None:
+        """Let :meth:`reconcile` use this function; a client does so before it raises the error."""
+        self._reconcile = reconcile
 
     def reconcile(
         self,
         *,
-        control: InvoiceSummary | None = None,
-        settle: float = 120.0,
+        known_invoice: object = None,
+        late_arrival_s: float = 120.0,
         wait: bool = False,
-    ) -> Awaitable[Reconciliation]:
+    ) -> Awaitable[Found]:
         """Read back whether it happened, with the client that raised this error.
 
-        An error of a blocking ``Client`` answers at once; there ``client.reconcile(error)`` has
-        the same result under its plain type. See that method for the arguments.
+        With a blocking ``Client`` the result is there at once. ``client.reconcile(error)`` has the
+        same result under its full type; see that method for the arguments.
 
         Raises:
             ConfigurationError: if the error was pickled, so that its client is not known any more.
         """
-        if self._look is None:
+        if self._reconcile is None:
             raise ConfigurationError(
                 "this error does not know its client any more (it was pickled); call "
                 "client.reconcile(error) with a client of the same provider and account."
             )
-        return self._look(self, control=control, settle=settle, wait=wait)
+        return self._reconcile(
+            self, known_invoice=known_invoice, late_arrival_s=late_arrival_s, wait=wait
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         revive, (kind, text, state) = super().__reduce__()
-        return (revive, (kind, text, {key: each for key, each in state.items() if key != "_look"}))
+        return (
+            revive,
+            (kind, text, {key: each for key, each in state.items() if key != "_reconcile"}),
+        )

@@ -1,7 +1,7 @@
-"""Reading after an answer that does not speak for itself.
+"""Read an invoice back after a response that does not speak for itself.
 
-A refusal may be the status lock: the invoice is read and the error says which fields are open. An
-unclear finalize or void is settled by a read: the status tells, no guess is needed.
+A refusal may be the status lock: the invoice is read, and the error says which fields are open. An
+unclear finalize or void is settled by a read: the status tells, and nothing is guessed.
 """
 
 from __future__ import annotations
@@ -9,35 +9,48 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from billingual._context import ClientContext
-from billingual._pipeline import converse
+from billingual._pipeline import Operation, dialect_for, execute
 from billingual.capabilities import Feature
 from billingual.errors import LockedError, OutcomeUnknown, ProviderError
 from billingual.wire import Deadline
 
 if TYPE_CHECKING:
-    from billingual.model import Changes, Invoice
+    from billingual.model import Invoice
 
 __all__ = ["explain_lock", "read", "settle_act"]
 
 
+async def read(
+    context: ClientContext, invoice_id: str, deadline: Deadline | None = None
+) -> Invoice:
+    """Read one invoice, within a larger operation's *deadline* or one of its own.
+
+    Raises:
+        BillingualError: if it cannot be read.
+    """
+    dialect = dialect_for(context, Feature.GET)
+    operation = Operation(
+        feature=Feature.GET, dialect=dialect, conversation=dialect.get(invoice_id)
+    )
+    return await execute(context, operation, deadline=deadline)
+
+
 async def explain_lock(
-    context: ClientContext,
-    refusal: ProviderError,
-    invoice_id: str,
-    changes: Changes,
-    deadline: Deadline,
+    context: ClientContext, operation: Operation[object], refusal: ProviderError, deadline: Deadline
 ) -> None:
-    """After a refusal, read the invoice: if its status locks the change, say so.
+    """After a refused update, read the invoice: if its status locks the change, say so.
 
     Raises:
         LockedError: if it does; where the read tells nothing, nothing is raised.
     """
     capabilities = context.capabilities
-    if not capabilities.locks or not capabilities.supports(Feature.GET):
+    pairs = operation.intent.pairs if operation.intent is not None else ()
+    if not pairs or not capabilities.locks or not capabilities.supports(Feature.GET):
         return
+    ((invoice_id, changes),) = pairs
     try:
         invoice = await read(context, invoice_id, deadline)
-    except Exception:  # noqa: BLE001 - a token function's own as well: the refusal stands
+    except Exception:  # noqa: BLE001 - whatever the read met, the refusal stands
         return
     locked = capabilities.locked(invoice.status, changes.given())
     if locked and invoice.status is not None:
@@ -55,9 +68,8 @@ async def explain_lock(
 
 async def settle_act(
     context: ClientContext,
-    feature: Feature,
+    operation: Operation[Invoice],
     unclear: OutcomeUnknown,
-    invoice_id: str,
     deadline: Deadline,
 ) -> Invoice:
     """After an unclear finalize or void, read the invoice and return it if it was carried out.
@@ -66,30 +78,19 @@ async def settle_act(
         OutcomeUnknown: the one given, if no time is left for the read, or it fails or shows another
             status: the request may still arrive.
     """
-    wanted = context.capabilities.final_statuses.get(feature)
-    if wanted is None or not context.capabilities.supports(Feature.GET):
+    wanted = context.capabilities.final_statuses.get(operation.feature)
+    ids = operation.intent.invoice_ids if operation.intent is not None else ()
+    if wanted is None or not ids or not context.capabilities.supports(Feature.GET):
         raise unclear
     if deadline.left() <= 0:
         unclear.add_note("no time was left to read the invoice")
         raise unclear from unclear.__cause__
     try:
-        invoice = await read(context, invoice_id, deadline)
-    except Exception as error:  # noqa: BLE001 - a token function's own as well: it stays unclear
+        invoice = await read(context, ids[0], deadline)
+    except Exception as error:  # noqa: BLE001 - whatever the read met, the end stays unclear
         unclear.add_note(f"a read right after it failed too ({type(error).__name__})")
         raise unclear from unclear.__cause__
     if invoice.status not in wanted:
         unclear.add_note(f"a read right after it shows the invoice as {invoice.status}")
         raise unclear from unclear.__cause__
     return invoice
-
-
-async def read(
-    context: ClientContext, invoice_id: str, deadline: Deadline | None = None
-) -> Invoice:
-    """Read one invoice, within a larger operation's *deadline* or one of its own.
-
-    Raises:
-        BillingualError: if it cannot be read.
-    """
-    dialect = context.dialect(Feature.GET)
-    return await converse(context, Feature.GET, dialect, dialect.get(invoice_id), deadline=deadline)

@@ -1,25 +1,28 @@
-"""Finding out whether an unclear write happened: by reading, never by sending it again.
+"""Find out whether an unclear write happened: by reading, never by sending it again.
 
-An absence proves nothing by itself. A write that was given up may still arrive for a while, and a
-list may hide what is there. So a create counts as absent only when all of these hold: the place
-looked at would show it; the time in which a late request can still arrive is over (*settle*);
-since then the look has found an invoice that is known to be there (the *control*) but not the
-draft; and a second look, a second later, did not find it either. Otherwise the finding is
-``unknown`` and says what is missing.
+Absence proves nothing by itself. A write that was given up may still arrive for a while, and a
+list may hide what is there. So a create counts as absent only when all of these hold:
+
+- the place that is searched would show it;
+- the time in which a late request can still arrive is over (*late_arrival_s*);
+- since then the search has found an invoice that is known to exist, but not the draft;
+- a second search, a second later, did not find it either.
+
+Otherwise the finding is ``unknown`` and says what is missing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, cast
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Final
 from unicodedata import normalize
 
 import attrs
 
 from billingual._arguments import expected, seconds_of
 from billingual._context import ClientContext
-from billingual._pipeline import converse
-from billingual.abc import Dialect, FindsDrafts, Sightings
+from billingual._pipeline import Operation, dialect_for, execute
+from billingual.abc import FindsDrafts, Sightings
 from billingual.capabilities import Feature
 from billingual.errors import (
     BillingualError,
@@ -29,61 +32,50 @@ from billingual.errors import (
     UsageError,
 )
 from billingual.model import Draft, Invoice, InvoiceSummary, misfits
+from billingual.outcomes import Finding, Intent
 from billingual.reconcile.readback import read
-from billingual.reconcile.result import Finding, Reconciliation
+from billingual.reconcile.result import Reconciliation
 
-__all__ = ["find_out", "look"]
+__all__ = ["reconcile"]
 
-_AGAIN_AFTER_S: Final = 1.0
+# A list may lag behind a write for a moment. A second is longer than any lag that was seen, and
+# short beside the time for late requests, which is over by then.
+_SECOND_SEARCH_AFTER_S: Final = 1.0
 _NO_WAY: Final = "{} documents no way to read it back"
 _NO_PROOF: Final = "it was not seen, which proves nothing: {}"
 
 
-def look(
+async def reconcile(
     context: ClientContext,
     unclear: OutcomeUnknown,
     *,
-    control: InvoiceSummary | None,
-    settle: float,
-    wait: bool,
-) -> Awaitable[Reconciliation]:
-    """Find out whether an unclear write happened; on a context that blocks, before returning.
-
-    Raises:
-        InvalidInputError: if an argument is of the wrong kind, or the write is another provider's.
-        UsageError: if the client is closed or lacks something.
-    """
-    looker = _looker(context, unclear, control=control, settle=settle, wait=wait)
-    run = getattr(context.backend, "run", None)
-    return looker.look() if run is None else cast(Reconciliation, run(looker.look()))
-
-
-async def find_out(
-    context: ClientContext,
-    unclear: OutcomeUnknown,
-    *,
-    control: InvoiceSummary | None,
-    settle: float,
+    known_invoice: object,
+    late_arrival_s: object,
     wait: bool,
 ) -> Reconciliation:
-    """Do the same where the context's backend runs already.
+    """Find out whether an unclear write happened; see :meth:`billingual.AsyncClient.reconcile`.
 
     Raises:
-        InvalidInputError: if an argument is of the wrong kind, or the write is another provider's.
+        InvalidInputError: if an argument is of the wrong kind, or the write is another provider's
+            or account's.
         UsageError: if the client is closed or lacks something.
     """
-    return await _looker(context, unclear, control=control, settle=settle, wait=wait).look()
+    _refuse_other_account(context, expected(unclear, OutcomeUnknown, "unclear"))
+    reconciler = Reconciler(
+        context=context,
+        intent=unclear.intent,
+        given_up_at=unclear.given_up_at,
+        known_invoice=None
+        if known_invoice is None
+        else expected(known_invoice, InvoiceSummary, "known_invoice"),
+        late_arrival_s=seconds_of(late_arrival_s, "late_arrival_s"),
+        wait=wait,
+    )
+    return await reconciler.find_out()
 
 
-def _looker(
-    context: ClientContext,
-    unclear: OutcomeUnknown,
-    *,
-    control: InvoiceSummary | None,
-    settle: float,
-    wait: bool,
-) -> Looker:
-    if expected(unclear, OutcomeUnknown, "unclear").provider != context.provider:
+def _refuse_other_account(context: ClientContext, unclear: OutcomeUnknown) -> None:
+    if unclear.provider != context.provider:
         raise InvalidInputError(
             "unclear",
             f"it is a write to {unclear.provider}, and this client speaks to {context.provider}",
@@ -100,42 +92,37 @@ def _looker(
             ),
             "use a client of the same account: there alone it can be found",
         )
-    return Looker(
-        context=context,
-        unclear=unclear,
-        control=None if control is None else expected(control, InvoiceSummary, "control"),
-        settle_s=seconds_of(settle, "settle"),
-        wait=wait,
-    )
 
 
 @attrs.frozen(kw_only=True)
-class Looker:
-    """Look for the end of one unclear write.
+class Reconciler:
+    """Find out what became of one unclear write.
 
     Attributes:
         context: the client's.
-        unclear: the write.
-        control: an invoice that is known to be where a created one would be; None for the last
-            one that the client created.
-        settle_s: seconds after which a request that was given up cannot arrive any more.
+        intent: what the write was meant to do.
+        given_up_at: when its last attempt was given up, in seconds since 1970-01-01 UTC.
+        known_invoice: an existing invoice that the search must also find; None for the last one
+            that the client created.
+        late_arrival_s: seconds after which a request that was given up cannot arrive any more.
         wait: whether to wait for that time instead of saying that it is not over.
     """
 
     context: ClientContext
-    unclear: OutcomeUnknown
-    control: InvoiceSummary | None
-    settle_s: float
+    intent: Intent | None
+    given_up_at: float
+    known_invoice: InvoiceSummary | None
+    late_arrival_s: float
     wait: bool
 
-    async def look(self) -> Reconciliation:
+    async def find_out(self) -> Reconciliation:
         """Say what can be found out.
 
         Raises:
             UsageError: if the client is closed or lacks something.
         """
-        intent = self.unclear.intent
-        looks: dict[Feature, Callable[[], Awaitable[Reconciliation]]] = {
+        intent = self.intent
+        finders: Mapping[str, Callable[[Intent], Awaitable[Reconciliation]]] = {
             Feature.CREATE: self._created,
             Feature.UPDATE: self._changed,
             Feature.UPDATE_MANY: self._changed,
@@ -143,47 +130,52 @@ class Looker:
             Feature.FINALIZE: self._acted,
             Feature.VOID: self._acted,
         }
-        look = None if intent is None else looks.get(intent.operation)
-        needs_get = intent is None or intent.operation is not Feature.CREATE
-        if look is None or (needs_get and not self.context.capabilities.supports(Feature.GET)):
-            return _unknown(_NO_WAY.format(self.context.provider))
+        find = None if intent is None else finders.get(intent.operation)
+        if intent is None or find is None:
+            return self._no_way()
+        needs_get = intent.operation != Feature.CREATE  # all others are read back by their ids
+        if needs_get and not self.context.capabilities.supports(Feature.GET):
+            return self._no_way()
         try:
-            return await look()
+            return await find(intent)
         except UsageError:
             raise
         except BillingualError as error:
-            return _unknown(f"the look failed ({type(error).__name__}): {error}", ask_again_s=1.0)
+            return _unknown(f"the search failed ({type(error).__name__}): {error}", ask_again_s=1.0)
 
-    async def _created(self) -> Reconciliation:
-        intent = self.unclear.intent
-        draft = None if intent is None else intent.draft
-        if draft is None or not isinstance(self._finder(), FindsDrafts):
-            return _unknown(_NO_WAY.format(self.context.provider))
+    def _no_way(self) -> Reconciliation:
+        return _unknown(_NO_WAY.format(self.context.provider))
+
+    async def _created(self, intent: Intent) -> Reconciliation:
+        draft = intent.draft
+        finds = isinstance(dialect_for(self.context, Feature.CREATE), FindsDrafts)
+        if not isinstance(draft, Draft) or not finds:
+            return self._no_way()
         if not isinstance(draft.number, str) or not draft.number.strip():
             return _unknown(
                 "the draft has no number, so nothing at the provider can be recognised as it"
             )
-        found = await self._seen(draft) or await self._doubted()
+        found = await self._search(draft) or await self._doubt_search()
         if found is not None:
             return found
-        unsettled = self._unsettled()
-        if unsettled is not None:
-            return await self._later(unsettled) if self.wait else unsettled
-        await self.context.backend.sleep(_AGAIN_AFTER_S)
-        return await self._seen(draft) or Reconciliation(
+        too_early = self._too_early()
+        if too_early is not None:
+            return await self._find_out_later(too_early) if self.wait else too_early
+        await self.context.backend.sleep(_SECOND_SEARCH_AFTER_S)
+        return await self._search(draft) or Reconciliation(
             finding=Finding.ABSENT,
-            why=f"no invoice has the number {draft.number!r}, though the same look found one that "
-            "is known to be there, and the time for late requests (settle) is over",
+            why=f"no invoice has the number {draft.number!r}, though the same search found one "
+            "that is known to exist, and the time for late requests (late_arrival_s) is over",
         )
 
-    async def _seen(self, draft: Draft) -> Reconciliation | None:
-        """Look once; None if the draft is not where it would be seen."""
+    async def _search(self, draft: Draft) -> Reconciliation | None:
+        """Search once; None if the draft is not where it would be seen."""
         seen = await self._find(draft)
         # A row that slips to the next page while pages are read is met on both.
         alike = {each.id: each for each in seen.rows if _alike(each.number, draft.number)}
         rows = tuple(each for each in alike.values() if each.number == draft.number)
         if rows:
-            return await self._recognised(draft, rows)
+            return await self._recognise(draft, rows)
         if alike:
             return _unknown(
                 f"no invoice has the number {draft.number!r} letter for letter, but one is close",
@@ -191,7 +183,7 @@ class Looker:
             )
         return _unknown(_NO_PROOF.format(seen.gap)) if seen.gap else None
 
-    async def _recognised(self, draft: Draft, rows: tuple[InvoiceSummary, ...]) -> Reconciliation:
+    async def _recognise(self, draft: Draft, rows: tuple[InvoiceSummary, ...]) -> Reconciliation:
         if len(rows) > 1:
             return _unknown(
                 f"{len(rows)} invoices have the number {draft.number!r}: look at them", rows
@@ -210,27 +202,27 @@ class Looker:
             finding=Finding.ADOPTED, why="it is there as it was sent", invoices=(invoice,)
         )
 
-    async def _doubted(self) -> Reconciliation | None:
-        """Look for the control; None if it is found, so that the look can be believed."""
-        control = self.control or self.context.known.created
-        if control is None:
+    async def _doubt_search(self) -> Reconciliation | None:
+        """Search for the known invoice; None if it is found, so that the search can be believed."""
+        known = self.known_invoice or self.context.recent.created
+        if known is None:
             return _unknown(
                 _NO_PROOF.format(
-                    "no invoice is known that the same look must find; give "
-                    "reconcile(control=...) one of the same kind that was created before"
+                    "no invoice is known that the same search must find; give "
+                    "reconcile(known_invoice=...) one of the same kind that was created before"
                 )
             )
-        party = None if control.counterparty is None else control.counterparty.id
+        party = None if known.counterparty is None else known.counterparty.id
         seen = await self._find(
-            Draft(counterparty=party, issued_at=control.issued_at, document=control.document)
+            Draft(counterparty=party, issued_at=known.issued_at, document=known.document)
         )
-        if control.id in {each.id for each in seen.rows}:
+        if known.id in {each.id for each in seen.rows}:
             return None
-        doubt = f"the same look does not find invoice {control.id} either, which is known to exist"
+        doubt = f"the same search does not find invoice {known.id} either, which is known to exist"
         return _unknown(_NO_PROOF.format(doubt))
 
-    async def _changed(self) -> Reconciliation:
-        pairs = () if self.unclear.intent is None else self.unclear.intent.pairs
+    async def _changed(self, intent: Intent) -> Reconciliation:
+        pairs = intent.pairs
         invoices = [await read(self.context, invoice_id) for invoice_id, _ in pairs]
         unlike = {
             invoice.id: fields
@@ -246,10 +238,12 @@ class Looker:
         told = "; ".join(f"{key}: {', '.join(fields)}" for key, fields in sorted(unlike.items()))
         if len(unlike) < len(pairs):
             return _unknown(f"only some invoices have the values that were sent ({told})", invoices)
-        return await self._settled(f"the values that were sent are not there ({told})", invoices)
+        return await self._absent_in_time(
+            f"the values that were sent are not there ({told})", invoices
+        )
 
-    async def _deleted(self) -> Reconciliation:
-        ids = () if self.unclear.intent is None else self.unclear.intent.invoice_ids
+    async def _deleted(self, intent: Intent) -> Reconciliation:
+        ids = intent.invoice_ids
         left: list[Invoice] = []
         for invoice_id in ids:
             try:
@@ -260,16 +254,11 @@ class Looker:
             return Reconciliation(finding=Finding.ADOPTED, why="none of them is there any more")
         if len(left) < len(ids):
             return _unknown(f"{len(left)} of {len(ids)} are still there", left)
-        return await self._settled("all of them are still there", left)
+        return await self._absent_in_time("all of them are still there", left)
 
-    async def _acted(self) -> Reconciliation:
-        intent = self.unclear.intent
-        wanted = (
-            None
-            if intent is None
-            else self.context.capabilities.final_statuses.get(intent.operation)
-        )
-        if intent is None or wanted is None:
+    async def _acted(self, intent: Intent) -> Reconciliation:
+        wanted = self.context.capabilities.final_statuses.get(Feature(intent.operation))
+        if wanted is None:
             return _unknown(f"{self.context.provider} does not say by which status to know it")
         invoice = await read(self.context, intent.invoice_ids[0])
         if invoice.status in wanted:
@@ -278,27 +267,29 @@ class Looker:
                 why=f"the invoice is {invoice.status}",
                 invoices=(invoice,),
             )
-        return await self._settled(f"the invoice is {invoice.status}", (invoice,))
+        return await self._absent_in_time(f"the invoice is {invoice.status}", (invoice,))
 
-    async def _settled(self, why: str, seen: Iterable[InvoiceSummary]) -> Reconciliation:
-        """Call what was not seen absent, if no request can arrive any more."""
-        unsettled = self._unsettled()
-        if unsettled is None:
+    async def _absent_in_time(self, why: str, seen: Iterable[InvoiceSummary]) -> Reconciliation:
+        """Call a write absent that was not seen, if no request can arrive any more."""
+        too_early = self._too_early()
+        if too_early is None:
             return Reconciliation(finding=Finding.ABSENT, why=why, candidates=tuple(seen))
         if not self.wait:
             return attrs.evolve(
-                unsettled, why=f"{why}, but {unsettled.why}", candidates=tuple(seen)
+                too_early, why=f"{why}, but {too_early.why}", candidates=tuple(seen)
             )
-        return await self._later(unsettled)
+        return await self._find_out_later(too_early)
 
-    async def _later(self, unsettled: Reconciliation) -> Reconciliation:
-        """Wait until no request can arrive any more, and look anew."""
-        await self.context.backend.sleep(unsettled.ask_again_s or 0.0)
-        # Nothing is left of it: a wall clock that lags a hair behind the wait must not say so.
-        return await attrs.evolve(self, settle_s=0.0, wait=False).look()
+    async def _find_out_later(self, too_early: Reconciliation) -> Reconciliation:
+        """Wait until no request can arrive any more, and find out anew."""
+        await self.context.backend.sleep(too_early.ask_again_s or 0.0)
+        # Zero seconds from now on: a wall clock that lags a hair behind the wait would otherwise
+        # say that the time is not over.
+        return await attrs.evolve(self, late_arrival_s=0.0, wait=False).find_out()
 
-    def _unsettled(self) -> Reconciliation | None:
-        left = self.unclear.given_up_at + self.settle_s - self.context.backend.wall()
+    def _too_early(self) -> Reconciliation | None:
+        """Say when to ask again, if a late request can still arrive."""
+        left = self.given_up_at + self.late_arrival_s - self.context.backend.wall()
         if left <= 0:
             return None
         return _unknown(
@@ -306,14 +297,14 @@ class Looker:
             ask_again_s=left,
         )
 
-    def _finder(self) -> Dialect:
-        return self.context.dialect(Feature.CREATE)
-
     async def _find(self, draft: Draft) -> Sightings:
-        dialect = self._finder()
+        dialect = dialect_for(self.context, Feature.CREATE)
         if not isinstance(dialect, FindsDrafts):
             return Sightings(gap=_NO_WAY.format(self.context.provider))
-        return await converse(self.context, Feature.LIST, dialect, dialect.find(draft))
+        operation = Operation(
+            feature=Feature.LIST, dialect=dialect, conversation=dialect.find(draft)
+        )
+        return await execute(self.context, operation)
 
 
 def _unknown(

@@ -1,37 +1,21 @@
-"""What a look at the provider tells about a write whose end was unclear."""
+"""What reading back tells about a write whose end was unclear."""
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Generator
 from typing import Any
 
 import attrs
 
 from billingual.model import Invoice, InvoiceSummary
+from billingual.outcomes import Finding
 
-__all__ = ["Finding", "Reconciliation"]
-
-
-class Finding(enum.Enum):
-    """What was found out."""
-
-    ADOPTED = "adopted"
-    """The write happened; what it made or changed is at hand."""
-
-    ABSENT = "absent"
-    """It is not there and no request can arrive any more, so it may be sent again.
-
-    Values that an update set and somebody else has overwritten since look the same.
-    """
-
-    UNKNOWN = "unknown"
-    """Still unclear; ``why`` says what is missing for a proof."""
+__all__ = ["Reconciliation"]
 
 
 @attrs.frozen(kw_only=True)
 class Reconciliation:
-    """The answer to "did it happen?".
+    """Whether an unclear write happened.
 
     Attributes:
         finding: adopted, absent or still unknown.
@@ -63,6 +47,6 @@ class Reconciliation:
         return self.invoices[0] if len(self.invoices) == 1 else None
 
     def __await__(self) -> Generator[Any, Any, Reconciliation]:
-        """Be awaitable, so that ``error.reconcile()`` has one type in both faces."""
+        """Return itself, so that ``error.reconcile()`` has one type with both clients."""
         yield from ()
         return self

@@ -29,7 +29,7 @@ from billingual.errors import (
 )
 from billingual.outcomes import Attempt, Evidence, Outcome, Safety
 
-__all__ = ["classify", "refused_resend", "seen", "verdict"]
+__all__ = ["classify", "evidence_of", "refused_resend", "verdict"]
 
 
 # Answers that come before a provider looks at the key: who asks, and whether an earlier delivery is
@@ -67,7 +67,7 @@ def classify(error: BillingualError, *, rate_limit_precedes_handler: bool = True
     return Outcome.UNKNOWN
 
 
-def seen(error: Exception | None) -> tuple[Evidence, int | None]:
+def evidence_of(error: Exception | None) -> tuple[Evidence, int | None]:
     """Return what was seen of an attempt and the status of its answer, from the error it raised.
 
     Args:

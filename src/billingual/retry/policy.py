@@ -24,7 +24,6 @@ from billingual.errors import (
 )
 from billingual.outcomes import Attempt, Safety
 from billingual.retry.backoff import full_jitter
-from billingual.retry.classify import refused_resend
 
 __all__ = ["NONE", "PATIENT", "STANDARD", "Retry"]
 
@@ -91,9 +90,6 @@ class Retry:
     def _refusal(
         self, attempts: Sequence[Attempt], error: BillingualError, safety: Safety
     ) -> str | None:
-        never = refused_resend(attempts, safety)
-        if never:
-            return never
         if not _may_pass(error, safety):
             return f"{type(error).__name__} would come again"
         if self.attempts is not None and len(attempts) >= self.attempts:

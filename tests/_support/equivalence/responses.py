@@ -288,7 +288,7 @@ ROWS: Final = (
     Row(
         "a create that trips the dialect",
         create(),
-        "OutcomeUnknown unclear (InternalError), 1 stored",
+        "OutcomeUnknown applied (InternalError), 1 stored",
         "create: unknown InternalError = unknown OutcomeUnknown",
         provider=FAULTY,
         options=AGAIN,

@@ -104,7 +104,7 @@ ROWS: Final = (
     ),
     Row(
         "an update that cannot arrive any more is absent",
-        looking("drop_before_commit", changed, settle=0),
+        looking("drop_before_commit", changed, late_arrival_s=0),
         "absent, INV-2026-S00004 DRAFT 2256.98 USD",
         f"update: {UNCLEAR}; {READ}",
         options=AGAIN,
