@@ -109,16 +109,16 @@ if TYPE_CHECKING:
     from billingual.retry.policy import Retry
     from billingual.retry.rate_limit import Limiter
     from billingual.secret import Secret
+    from billingual.testing.faults import Fault, FaultTransport, fault
+    from billingual.testing.recording.drift import Drift, drift
+    from billingual.testing.recording.record import RecordTransport, record
+    from billingual.testing.recording.replay import ReplayTransport, replay
     from billingual.tls import Tls
-    from billingual.transports.drift import Drift, drift
     from billingual.transports.fallback import FallbackTransport, fallback
-    from billingual.transports.fault import Fault, FaultTransport, fault
     from billingual.transports.memory import (
         MemoryTransport,
     )
     from billingual.transports.owned import owned
-    from billingual.transports.record import RecordTransport, record
-    from billingual.transports.replay import ReplayTransport, replay
     from billingual.wire import (
         Exchange,
         Timeouts,
@@ -253,14 +253,14 @@ _HOMES = {
     "Dialect": "abc",
     "Discount": "model",
     "Draft": "model",
-    "Drift": "transports.drift",
+    "Drift": "testing.recording.drift",
     "Backend": "abc",
     "Event": "events",
     "Evidence": "outcomes",
     "Exchange": "wire",
     "FallbackTransport": "transports.fallback",
-    "Fault": "transports.fault",
-    "FaultTransport": "transports.fault",
+    "Fault": "testing.faults",
+    "FaultTransport": "testing.faults",
     "Feature": "capabilities",
     "Filter": "model",
     "Finding": "outcomes",
@@ -296,12 +296,12 @@ _HOMES = {
     "RateLimitedError": "errors",
     "Receipt": "model",
     "Reconciliation": "reconcile.result",
-    "RecordTransport": "transports.record",
+    "RecordTransport": "testing.recording.record",
     "RedirectedError": "errors",
     "RejectedError": "errors",
     "Replacement": "model",
     "ReplacementLine": "model",
-    "ReplayTransport": "transports.replay",
+    "ReplayTransport": "testing.recording.replay",
     "Retry": "retry.policy",
     "RetryBudget": "retry.budget",
     "RetryPolicy": "abc",
@@ -327,13 +327,13 @@ _HOMES = {
     "WireRequest": "wire",
     "WireResponse": "wire",
     "__version__": "_version",
-    "drift": "transports.drift",
+    "drift": "testing.recording.drift",
     "fallback": "transports.fallback",
-    "fault": "transports.fault",
+    "fault": "testing.faults",
     "minor_unit_exponent": "model",
     "owned": "transports.owned",
-    "record": "transports.record",
-    "replay": "transports.replay",
+    "record": "testing.recording.record",
+    "replay": "testing.recording.replay",
 }
 
 

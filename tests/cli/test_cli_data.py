@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from _support.command import Command
+from billingual.cli.invoices import _columns
 from billingual.cli.output import Column, _fitting
-from billingual.cli.reading import _columns
 from billingual.model import InvoiceSummary
 from billingual.sandbox import ACCOUNTS, LANDMARKS, Running
 

@@ -11,11 +11,11 @@ import pytest
 from rich.console import Console
 
 from _support.command import Command
-from billingual.cli.demo_exante import exante_chapter
-from billingual.cli.demo_katsu import katsu_chapter
-from billingual.cli.scene import Scene
-from billingual.cli.show import ChapterStoppedError, Report, Stage, Step, refused
-from billingual.cli.witness import Witness
+from billingual.cli.demo.context import Scene
+from billingual.cli.demo.control_api import Witness
+from billingual.cli.demo.exante import exante_chapter
+from billingual.cli.demo.katsu import katsu_chapter
+from billingual.cli.demo.steps import ChapterStoppedError, Report, Stage, Step, refused
 from billingual.sandbox import Running
 
 HELD = Step(dialect="exante", claim="create", seen="INV-1", ok=True)

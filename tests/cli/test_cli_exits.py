@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from _support.command import Command, environment
-from billingual.cli.exits import exit_code
+from billingual.cli.exit_codes import exit_code
 from billingual.errors import ConflictError, LockedError, UsageError
 from billingual.sandbox import ACCOUNTS, CREDENTIALS, LANDMARKS, Running
 
@@ -235,7 +235,7 @@ def test_without_the_extra_one_line_says_what_to_install(
 def test_another_missing_import_is_not_taken_for_the_extra() -> None:
     """A fault of ours shows itself as it is, instead of advice that would not help."""
     code = (
-        "import sys; sys.modules['billingual.cli.demo_bulk'] = None; "
+        "import sys; sys.modules['billingual.cli.demo.bulk'] = None; "
         "import billingual.cli as c; c.main(['demo'])"
     )
     done = subprocess.run(
@@ -243,7 +243,7 @@ def test_another_missing_import_is_not_taken_for_the_extra() -> None:
     )
 
     assert done.returncode == 1
-    assert "billingual.cli.demo_bulk" in done.stderr
+    assert "billingual.cli.demo.bulk" in done.stderr
     assert "pip install" not in done.stderr
 
 

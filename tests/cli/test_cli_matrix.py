@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from billingual.capabilities import Feature
-from billingual.cli.matrix import capability_table_markdown
+from billingual.cli.providers import capability_table_markdown
 from billingual.plugins import PROVIDERS
 
 

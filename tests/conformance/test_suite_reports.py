@@ -24,8 +24,8 @@ from billingual.testing import (
     check_transport,
     run_transport_check,
 )
-from billingual.testing._bench import Bench, watched
-from billingual.testing._server import LoopbackServer
+from billingual.testing.conformance.harness import Bench, watched
+from billingual.testing.conformance.server import LoopbackServer
 from billingual.transports.httpx import HttpxTransport
 
 COOKIES = "cookies-are-not-kept"

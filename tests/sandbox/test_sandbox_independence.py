@@ -30,7 +30,7 @@ def imports(path: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", MODULES, ids=str)
 def test_a_module_imports_nothing_of_billingual_but_the_sandbox(path: Path) -> None:
     """Nor any third party beyond the few that are allowed; asyncio is nowhere."""
     allowed = ALLOWED | ALSO.get(path.name, set())
@@ -45,7 +45,7 @@ def test_a_module_imports_nothing_of_billingual_but_the_sandbox(path: Path) -> N
     assert "asyncio" not in imports(path)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", MODULES, ids=str)
 def test_a_module_is_short(path: Path) -> None:
     """Fewer than 400 lines each."""
     assert len(path.read_text(encoding="utf-8").splitlines()) < 400

@@ -20,10 +20,10 @@ import pytest
 from billingual import Client, errors
 from billingual.outcomes import Evidence, Outcome, Safety
 from billingual.retry.classify import classify
+from billingual.testing.recording.record import record
 from billingual.transports._part import Part
 from billingual.transports.memory import MemoryTransport
 from billingual.transports.owned import is_http_client, owned
-from billingual.transports.record import record
 from billingual.wire import Bounds, Deadline, Headers, Timeouts, WireRequest, WireResponse
 
 BODY = b'{"status": "success", "data": "' + b"ab" * 700 + b'"}'

@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: what follows the program's name; default: those of this process.
 
     Raises:
-        SystemExit: always; the codes are in :mod:`billingual.cli.exits`.
+        SystemExit: always; the codes are in :mod:`billingual.cli.exit_codes`.
     """
     try:
         from billingual.cli.app import run  # noqa: PLC0415 - the library is used without it

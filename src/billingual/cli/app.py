@@ -10,8 +10,8 @@ from typing import Annotated, Final
 from cyclopts import App, CycloptsError, Parameter
 
 from billingual._version import __version__
-from billingual.cli.exits import FAILURE, INTERRUPTED, OK, USAGE, exit_code
-from billingual.cli.talk import complain, fail
+from billingual.cli.exit_codes import FAILURE, INTERRUPTED, OK, USAGE, exit_code
+from billingual.cli.messages import complain, fail
 from billingual.errors import BillingualError
 
 __all__ = ["app", "run"]
@@ -40,14 +40,14 @@ app = App(
 )
 # Named by their addresses, so that a command imports only what it needs.
 _COMMANDS: Final = (
-    ("demo", "demo:demo", "Show everything working: no account, no network."),
-    ("list", "reading:list_invoices", "List invoices."),
-    ("get", "reading:get_invoice", "Show one invoice in full."),
-    ("create", "writing:create_invoice", "Create an invoice."),
-    ("update", "writing:update_invoice", "Change an invoice, or replace it whole."),
-    ("providers", "matrix:providers", "Show what each provider can do."),
+    ("demo", "demo.run:demo", "Show everything working: no account, no network."),
+    ("list", "invoices:list_invoices", "List invoices."),
+    ("get", "invoices:get_invoice", "Show one invoice in full."),
+    ("create", "invoices:create_invoice", "Create an invoice."),
+    ("update", "invoices:update_invoice", "Change an invoice, or replace it whole."),
+    ("providers", "providers:providers", "Show what each provider can do."),
     ("transports", "transports:transports", "Show what can carry requests, and what to install."),
-    ("sandbox", "serving:sandbox", "Serve the offline stand-in for all providers."),
+    ("sandbox", "sandbox:sandbox", "Serve the offline stand-in for all providers."),
 )
 for _order, (_name, _target, _help) in enumerate(_COMMANDS):
     app.command(f"billingual.cli.{_target}", name=_name, help=_help, sort_key=_order)

@@ -12,7 +12,7 @@ from cyclopts import Group, Parameter
 from billingual._config.build import provider_named
 from billingual._config.url import ClientOptions, NamedOptions, from_environment
 from billingual.abc import Provider
-from billingual.cli.talk import hint
+from billingual.cli.messages import hint
 from billingual.client import AsyncClient
 from billingual.errors import ConfigurationError
 from billingual.plugins import TRANSPORTS

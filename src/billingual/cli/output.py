@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from billingual.cli.talk import hint
+from billingual.cli.messages import hint
 from billingual.model import Money, Party, instant_text
 
 __all__ = [

@@ -9,8 +9,8 @@ from typing import Final, get_type_hints
 import attrs
 
 from billingual.abc import Transport
+from billingual.cli.messages import hint
 from billingual.cli.output import Column, FormatOption, record_of, show_rows, write_json
-from billingual.cli.talk import hint
 from billingual.client import AsyncClient
 from billingual.errors import ConfigurationError, MissingExtraError
 from billingual.plugins import TRANSPORTS, Registry

@@ -14,22 +14,20 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from billingual.sandbox import (
-    control,
-    exante,
-    exante_reads,
-    katsu,
-    kukkingu,
-    kukkingu_tenancy,
-)
+from billingual.sandbox import control
 from billingual.sandbox.clock import DEFAULT_NOW, Clock
-from billingual.sandbox.exchange import RefusalError, Refuse, response_of
-from billingual.sandbox.gate import Gate
-from billingual.sandbox.index import index_page, index_record
+from billingual.sandbox.front_page import index_page, index_record
 from billingual.sandbox.json_text import json_text
+from billingual.sandbox.messages import RefusalError, Refuse, response_of
+from billingual.sandbox.middleware import Gate
+from billingual.sandbox.providers.exante import invoices as exante
+from billingual.sandbox.providers.exante import lists as exante_lists
+from billingual.sandbox.providers.katsu import invoices as katsu
+from billingual.sandbox.providers.kukkingu import invoices as kukkingu
+from billingual.sandbox.providers.kukkingu import tenancy as kukkingu_tenancy
 from billingual.sandbox.seed import DEFAULT_INVOICES, DEFAULT_SEED, sow
+from billingual.sandbox.state import Sleep, World
 from billingual.sandbox.store import Store
-from billingual.sandbox.world import Sleep, World
 
 __all__ = ["MAX_INVOICES", "MAX_SEED", "Sandbox", "create_app"]
 
@@ -43,7 +41,7 @@ _REFUSALS: Mapping[str, Refuse] = {
     "katsu": katsu.refuse,
     "kukkingu": kukkingu_tenancy.refuse,
 }
-_ROUTES = (exante_reads, exante, kukkingu, kukkingu_tenancy, katsu, control)
+_ROUTES = (exante_lists, exante, kukkingu, kukkingu_tenancy, katsu, control)
 
 
 class Sandbox(Starlette):

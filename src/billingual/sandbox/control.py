@@ -14,15 +14,15 @@ from starlette.routing import Route
 
 from billingual.sandbox.accounts import CREDENTIALS, LANDMARKS
 from billingual.sandbox.clock import DEFAULT_NOW
-from billingual.sandbox.exchange import Action, Answer, Call, RefusalError, endpoint
 from billingual.sandbox.faults import fault_from, fault_record
 from billingual.sandbox.fields import Field, InvalidError, boolean, integer, number, read_object
 from billingual.sandbox.instants import millisecond_text, parse_instant
 from billingual.sandbox.json_text import stored_json
+from billingual.sandbox.messages import Action, Answer, Call, RefusalError, endpoint
 from billingual.sandbox.seed import sow
 from billingual.sandbox.settings import Settings
+from billingual.sandbox.state import World
 from billingual.sandbox.store import Row
-from billingual.sandbox.world import World
 
 __all__ = ["refuse", "routes"]
 

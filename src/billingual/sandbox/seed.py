@@ -6,12 +6,12 @@ import random
 from decimal import Decimal
 
 from billingual.sandbox.accounts import LANDMARKS
+from billingual.sandbox.ids import Mint
 from billingual.sandbox.instants import DAY, millisecond_text
 from billingual.sandbox.json_text import json_text
-from billingual.sandbox.katsu import amount_of
-from billingual.sandbox.mint import Mint
-from billingual.sandbox.seed_exante import sow_exante
-from billingual.sandbox.world import World
+from billingual.sandbox.providers.exante.seed import sow_exante
+from billingual.sandbox.providers.katsu.invoices import amount_of
+from billingual.sandbox.state import World
 
 __all__ = ["DEFAULT_INVOICES", "DEFAULT_SEED", "sow"]
 

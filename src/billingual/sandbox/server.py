@@ -21,7 +21,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from billingual.sandbox.accounts import ACCOUNTS
 from billingual.sandbox.app import Sandbox, create_app
-from billingual.sandbox.index import curl_commands
+from billingual.sandbox.front_page import curl_commands
 from billingual.sandbox.seed import DEFAULT_INVOICES, DEFAULT_SEED
 
 __all__ = ["MAX_PORT", "Running", "running", "serve"]

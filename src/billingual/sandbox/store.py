@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from billingual.sandbox.mint import Mint
+from billingual.sandbox.ids import Mint
 
 __all__ = ["Row", "Store"]
 

@@ -23,9 +23,9 @@ from billingual.backends.sync import step
 from billingual.outcomes import Evidence, Safety
 from billingual.sandbox import ACCOUNTS, Sandbox, create_app, running
 from billingual.sandbox.settings import Settings
+from billingual.testing.recording.record import record
+from billingual.testing.recording.replay import replay
 from billingual.transports.asgi import AsgiTransport
-from billingual.transports.record import record
-from billingual.transports.replay import replay
 from billingual.transports.sandbox import SandboxTransport
 from billingual.wire import Bounds, Deadline, Headers, Timeouts, WireRequest, WireResponse
 

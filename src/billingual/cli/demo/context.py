@@ -1,0 +1,39 @@
+"""What every chapter of the demo is given."""
+
+from __future__ import annotations
+
+import attrs
+
+from billingual.abc import Provider
+from billingual.cli.demo.control_api import Witness
+from billingual.cli.demo.steps import Stage
+from billingual.client import AsyncClient
+from billingual.sandbox import ACCOUNTS
+
+__all__ = ["Scene"]
+
+
+@attrs.define(kw_only=True)
+class Scene:
+    """The screen, the sandbox's address, its own word, and what chapters leave for one another.
+
+    Attributes:
+        created: ids of the invoices that the demo made at Exante; the bulk chapter deletes them.
+    """
+
+    stage: Stage
+    url: str
+    witness: Witness
+    created: list[str] = attrs.field(factory=list)
+
+    def client(self, name: str, provider: Provider | None = None) -> AsyncClient:
+        """Open a client of a provider over real sockets, with the sandbox's account."""
+        account = ACCOUNTS[name]
+        return AsyncClient(
+            name if provider is None else provider,
+            token=account.token,
+            tenant=account.tenant,
+            base_url=f"{self.url}{account.prefix}",
+            transport="httpx",
+            observers=[self.stage],
+        )

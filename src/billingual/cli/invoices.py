@@ -1,0 +1,266 @@
+"""The commands about invoices: list, get, create and update."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, TypeAlias
+
+from cyclopts import Parameter
+
+from billingual.cli.connection import Connection, chosen, open_client
+from billingual.cli.dry_run import show_request
+from billingual.cli.inputs import (
+    ChangeOptions,
+    DraftOptions,
+    FilterOptions,
+    changes_from,
+    draft_from,
+    filter_from,
+    found_in,
+    named_numbers,
+    replacement_from,
+)
+from billingual.cli.invoice_view import show_invoice
+from billingual.cli.messages import hint
+from billingual.cli.output import (
+    Column,
+    Format,
+    FormatOption,
+    record_of,
+    show_rows,
+    text_of,
+    write_json,
+)
+from billingual.errors import InvalidInputError
+from billingual.model import InvoiceSummary
+from billingual.pagination import Pager
+
+__all__ = ["create_invoice", "get_invoice", "list_invoices", "update_invoice"]
+
+_Source: TypeAlias = Annotated[str | None, Parameter(name="--from", allow_leading_hyphen=True)]
+
+
+async def list_invoices(  # noqa: D417 - groups of options say themselves what they hold
+    *,
+    filters: FilterOptions = FilterOptions(),  # noqa: B008 - frozen
+    sort: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    limit: int = 20,
+    everything: Annotated[bool, Parameter(name="--all")] = False,
+    page_size: int | None = None,
+    output: FormatOption = "table",
+    raw: bool = False,
+    dry_run: bool = False,
+    connection: Connection = Connection(),  # noqa: B008 - frozen
+) -> None:
+    """List invoices.
+
+    Args:
+        sort: One key: due_at, or -due_at for the latest first.
+        limit: Most rows to show; 20 unless you say otherwise.
+        everything: Show all rows, however many.
+        page_size: Rows per request.
+        output: table (the default), json (one array) or ndjson (one object a line, as they come).
+        raw: Include each row as the provider sent it.
+        dry_run: Show the first request and send nothing.
+    """
+    if limit < 1:
+        raise InvalidInputError("limit", f"{limit} asks for no rows", "give at least 1, or --all")
+    chosen = filter_from(filters)
+    async with open_client(connection, dry_run=dry_run) as invoices:
+        largest = invoices.capabilities.page_limit
+        if page_size is None and largest is not None and not everything:
+            page_size = min(limit, largest)
+        if dry_run:
+            show_request(invoices.preview.list(chosen, sort=sort, page_size=page_size), output)
+            return
+        pager = invoices.list(chosen, sort=sort, page_size=page_size)
+        most = None if everything else limit
+        if output == "table":
+            await _show_table(pager, most)
+        else:
+            await _stream(pager, most, output, raw=raw)
+
+
+async def get_invoice(  # noqa: D417 - groups of options say themselves what they hold
+    invoice_id: str,
+    /,
+    *,
+    output: FormatOption = "table",
+    raw: bool = False,
+    dry_run: bool = False,
+    connection: Connection = Connection(),  # noqa: B008 - frozen
+) -> None:
+    """Show one invoice in full.
+
+    Args:
+        invoice_id: The provider's id of the invoice; 'billingual list' shows ids.
+        output: table (the default), json or ndjson (on one line).
+        raw: Include the invoice as the provider sent it.
+        dry_run: Show the request and send nothing.
+    """
+    async with open_client(connection, dry_run=dry_run) as invoices:
+        if dry_run:
+            show_request(invoices.preview.get(invoice_id), output)
+            return
+        show_invoice(await invoices.get(invoice_id), output, raw=raw)
+
+
+async def _pages(pager: Pager, most: int | None) -> AsyncIterator[Sequence[InvoiceSummary]]:
+    shown = 0
+    async for page in pager.pages():
+        rows = page.items if most is None else page.items[: most - shown]
+        shown += len(rows)
+        yield rows
+        if shown == most:
+            return
+
+
+async def _stream(pager: Pager, most: int | None, output: Format, *, raw: bool) -> None:
+    """Write rows as they come. An array that breaks off is no JSON, so nobody takes it for all."""
+    before, between, after = ("[\n", ",\n", "\n]\n") if output == "json" else ("", "\n", "\n")
+    first = True
+    async for rows in _pages(pager, most):
+        for row in rows:
+            sys.stdout.write(before if first else between)
+            write_json(record_of(row, raw=raw), indent=None, end="")
+            first = False
+        sys.stdout.flush()
+    if first:
+        sys.stdout.write("[]\n" if output == "json" else "")
+    else:
+        sys.stdout.write(after)
+    _say_rest(pager, most)
+
+
+async def _show_table(pager: Pager, most: int | None) -> None:
+    rows = [row async for page in _pages(pager, most) for row in page]
+    if rows:
+        show_rows(_columns(rows))
+    else:
+        hint("No invoice matches.")
+    _say_rest(pager, most)
+
+
+def _say_rest(pager: Pager, most: int | None) -> None:
+    total = pager.report.total_items
+    if most is not None and total is not None and total > most:
+        hint(f"{most} of {total} invoices; see more with --limit or --all.")
+
+
+def _columns(rows: Sequence[InvoiceSummary]) -> tuple[Column, ...]:
+    bare = all(row.total is None or row.total.currency is None for row in rows)
+    totals = (
+        "" if row.total is None else f"{row.total.minor}" if bare else str(row.total)
+        for row in rows
+    )
+    # An id takes half of a narrow terminal and tells a reader nothing; where there is no number,
+    # it is all that names an invoice.
+    numbered = all(row.number for row in rows)
+    return (
+        Column("number", tuple(text_of(row.number) for row in rows)),
+        Column("status", tuple(text_of(row.status) for row in rows), rank=1),
+        Column("minor units" if bare else "total", tuple(totals), rank=2, is_number=True),
+        Column("due", tuple(text_of(row.due_at)[:10] for row in rows), rank=3),
+        Column("counterparty", tuple(_name(row) for row in rows), rank=4),
+        Column("id", tuple(row.id for row in rows), rank=5 if numbered else 0),
+    )
+
+
+def _name(row: InvoiceSummary) -> str:
+    return "" if row.counterparty is None else text_of(row.counterparty.name)
+
+
+async def create_invoice(  # noqa: D417 - groups of options say themselves what they hold
+    *,
+    fields: DraftOptions = DraftOptions(),  # noqa: B008 - frozen
+    source: _Source = None,
+    output: FormatOption = "table",
+    raw: bool = False,
+    dry_run: bool = False,
+    connection: Connection = Connection(),  # noqa: B008 - frozen
+) -> None:
+    """Create an invoice from options, from a JSON file, or from both.
+
+    Exit code 7 means that it may or may not have been created: look before you try again.
+
+    Args:
+        source: A JSON file (- is stdin) with fields named like the options; options win.
+        output: table (the default), json or ndjson (on one line).
+        raw: Include the invoice as the provider sent it.
+        dry_run: Show the exact request and send nothing.
+    """
+    draft = draft_from(fields, source)
+    async with open_client(connection, dry_run=dry_run) as invoices:
+        try:
+            request = invoices.preview.create(draft)
+        except InvalidInputError:
+            _say_example(connection)
+            raise
+        if dry_run:
+            show_request(request, output)
+            return
+        show_invoice(await invoices.create(draft), output, raw=raw)
+
+
+async def update_invoice(  # noqa: D417 - groups of options say themselves what they hold
+    invoice_id: str,
+    /,
+    *,
+    fields: ChangeOptions = ChangeOptions(),  # noqa: B008 - frozen
+    source: _Source = None,
+    replacement: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    currency_code: tuple[str, ...] = (),
+    output: FormatOption = "table",
+    raw: bool = False,
+    dry_run: bool = False,
+    connection: Connection = Connection(),  # noqa: B008 - frozen
+) -> None:
+    """Change some fields of an invoice, or put a whole document in its place.
+
+    Exit code 7 means that it may or may not have been changed: look before you try again.
+
+    Args:
+        invoice_id: The provider's id of the invoice; 'billingual list' shows ids.
+        source: A JSON file (- is stdin) with fields named like the options; options win.
+        replacement: A JSON file (- is stdin) with the complete new document (katsu).
+        currency_code: The provider's number of a currency, like USD=1; repeat it (katsu).
+        output: table (the default), json or ndjson (on one line).
+        raw: Include the answer as the provider sent it.
+        dry_run: Show the exact request and send nothing.
+    """
+    changes = changes_from(fields, source)
+    whole = None if replacement is None else replacement_from(replacement)
+    if whole is not None and changes.given():
+        raise InvalidInputError(
+            "replacement",
+            "a complete document and single fields exclude each other",
+            "give --replacement alone",
+        )
+    currencies = named_numbers("currency-code", currency_code)
+    async with open_client(connection, currencies=currencies, dry_run=dry_run) as invoices:
+        with found_in(replacement, besides=("invoice_id",)):
+            if dry_run:
+                show_request(invoices.preview.update(invoice_id, whole or changes), output)
+            elif whole is not None:
+                show_invoice(await invoices.update(invoice_id, whole), output, raw=raw)
+            else:
+                show_invoice(await invoices.update(invoice_id, changes), output, raw=raw)
+
+
+def _say_example(connection: Connection) -> None:
+    """Where the sandbox is used, give a command that works with the ids it has."""
+    options = chosen(connection)
+    if options.get("transport") != "sandbox":
+        return
+    from billingual.sandbox import LANDMARKS  # noqa: PLC0415 - only this hint needs it
+
+    examples = {
+        "exante": "--counterparty {exante_party} --owner {exante_owner} "
+        "--document {exante_document}",
+        "kukkingu": "--provider kukkingu --number INV-1 --document {kukkingu_contract} "
+        "--total '120.00 EUR' --exchange-rate 1",
+    }
+    example = examples.get(str(options["provider"]))
+    if example is not None:
+        hint(f"The sandbox takes, for example:\n  billingual create {example.format(**LANDMARKS)}")

@@ -1,0 +1,219 @@
+"""The gate every provider request passes: body limit, fault, journal.
+
+Pure ASGI. It reads the whole body, lets the inner app answer into memory, and then sends, spoils
+or drops the answer. It suspends only where the server's `receive` and `send` do, and in the
+injected sleep of a latency fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from billingual.sandbox.faults import DroppedConnection, Fault
+from billingual.sandbox.instants import millisecond_text
+from billingual.sandbox.messages import RULE_HEADER, RefusalError, Refuse, response_of
+from billingual.sandbox.state import World
+
+__all__ = ["MAX_BODY", "Gate"]
+
+MAX_BODY = 4 * 1024 * 1024
+"""Bytes of request body accepted; more gets a 413."""
+
+_BODILESS = (204, 205, 304)
+_RULE = RULE_HEADER.lower().encode()
+
+
+@attrs.define
+class _Answer:
+    """What the inner app sent."""
+
+    status: int = 500
+    headers: list[tuple[bytes, bytes]] = attrs.field(factory=list)
+    body: bytes = b""
+
+    async def collect(self, message: Message) -> None:
+        """Stand in for the server's `send`."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.headers = list(message["headers"])
+        else:
+            self.body += message.get("body", b"")
+
+    def rule(self) -> str | None:
+        """Name the sandbox rule that fired, if one did."""
+        for name, value in self.headers:
+            if name == _RULE:
+                return value.decode("latin-1")
+        return None
+
+
+class Gate:
+    """Wrap an app; what is no call of a provider passes without fault and unrecorded."""
+
+    def __init__(self, app: ASGIApp, world: World, refusals: Mapping[str, Refuse]) -> None:
+        self._app = app
+        self._world = world
+        self._refusals = refusals
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI scope."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        provider = scope["path"].split("/", 2)[1] if "/" in scope["path"] else ""
+        body = await _read(receive)
+        if body is None:
+            return
+        if provider not in self._refusals or scope["path"] == f"/{provider}/openapi.json":
+            other = await self._carry_out(scope, body) if len(body) <= MAX_BODY else _Answer(413)
+            await _send(other, send, with_body=scope["method"] != "HEAD")
+            return
+        with self._world.lock:
+            fault = self._world.faults.take(provider, scope["method"], scope["path"])
+        try:
+            answer = await self._answer(scope, provider, body, fault)
+        except BaseException:
+            # A sleep that gives up, or a cancelled server: nothing was sent.
+            self._note(scope, provider, fault, None)
+            raise
+        self._note(scope, provider, fault, answer)
+        await _deliver(scope, send, answer, fault)
+
+    async def _answer(
+        self, scope: Scope, provider: str, body: bytes, fault: Fault | None
+    ) -> _Answer | None:
+        """Carry the request out as far as the fault lets it; None if nothing shall be sent."""
+        if fault is None:
+            return await self._met(scope, provider, body)
+        if fault.kind == "drop_before_commit":
+            return None
+        if fault.kind == "rate_limit":
+            return self._rate_limited(provider, fault)
+        if fault.kind == "latency" and not fault.after_commit:
+            await self._world.sleep(fault.seconds)
+        if fault.kind == "status" and not fault.after_commit:
+            return self._failed(provider, fault)
+        answer = await self._met(scope, provider, body)
+        if fault.kind == "latency" and fault.after_commit:
+            await self._world.sleep(fault.seconds)
+        if fault.kind == "status":
+            return self._failed(provider, fault)
+        return None if fault.kind == "drop_after_commit" else answer
+
+    async def _met(self, scope: Scope, provider: str, body: bytes) -> _Answer:
+        if len(body) > MAX_BODY:
+            return self._refused(
+                provider, RefusalError(413, "body-size", f"The body has more than {MAX_BODY} bytes")
+            )
+        return await self._carry_out(scope, body)
+
+    async def _carry_out(self, scope: Scope, body: bytes) -> _Answer:
+        answer = _Answer()
+        message: Message = {"type": "http.request", "body": body, "more_body": False}
+
+        async def replay() -> Message:
+            return message
+
+        await self._app(scope, replay, answer.collect)
+        return answer
+
+    def _refused(self, provider: str, refusal: RefusalError) -> _Answer:
+        return _rendered(response_of(self._refusals[provider](self._world, refusal)))
+
+    def _rate_limited(self, provider: str, fault: Fault) -> _Answer:
+        """Answer 429 with a `Retry-After` as Exante documents it, or as a date."""
+        answer = self._refused(
+            provider, RefusalError(429, "fault-rate-limit", "Rate limit exceeded")
+        )
+        answer.status = 429
+        if fault.retry_after is not None:
+            answer.headers.append((b"retry-after", fault.retry_after.encode("ascii")))
+        return answer
+
+    def _failed(self, provider: str, fault: Fault) -> _Answer:
+        refusal = RefusalError(fault.status, "fault-status", f"Injected status {fault.status}")
+        answer = self._refused(provider, refusal)
+        answer.status = fault.status
+        headers = {RULE_HEADER: "fault-status"}
+        text = f"Injected status {fault.status}"
+        page = f"<!doctype html><title>{fault.status}</title><h1>{text}</h1>"
+        if fault.body_kind == "empty" or fault.status in _BODILESS:
+            return _rendered(Response(b"", fault.status, headers))
+        if fault.body_kind == "html":
+            return _rendered(Response(page, fault.status, headers, "text/html"))
+        if fault.body_kind == "text":
+            return _rendered(Response(text, fault.status, headers, "text/plain"))
+        if fault.body_kind == "text_as_json":
+            return _rendered(Response(text, fault.status, headers, "application/json"))
+        if fault.body_kind == "json_as_text":
+            return _rendered(Response(answer.body, fault.status, headers, "text/plain"))
+        return answer
+
+    def _note(
+        self, scope: Scope, provider: str, fault: Fault | None, answer: _Answer | None
+    ) -> None:
+        with self._world.lock:
+            self._world.journal.add(
+                at=millisecond_text(self._world.clock.now()),
+                provider=provider,
+                method=scope["method"],
+                path=scope["path"],
+                query=scope.get("query_string", b"").decode("latin-1"),
+                status=None if answer is None else answer.status,
+                fault=None if fault is None else fault.kind,
+                rule=None if answer is None else answer.rule(),
+            )
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """Read the body, or a little more than the limit of it; None if the client left."""
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        # What is beyond the limit is read, so that the client can read our answer, and thrown away.
+        if size - len(chunk) <= MAX_BODY:
+            chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def _rendered(response: Response) -> _Answer:
+    return _Answer(response.status_code, list(response.raw_headers), bytes(response.body))
+
+
+async def _deliver(scope: Scope, send: Send, answer: _Answer | None, fault: Fault | None) -> None:
+    if answer is None:
+        _drop(scope)
+    elif fault is not None and fault.kind == "truncate":
+        await send(_start(answer))
+        part = answer.body[: fault.cut(len(answer.body))]
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+        _drop(scope)
+    else:
+        await _send(answer, send, with_body=scope["method"] != "HEAD")
+
+
+async def _send(answer: _Answer, send: Send, *, with_body: bool) -> None:
+    await send(_start(answer))
+    body = answer.body if with_body else b""
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _start(answer: _Answer) -> Message:
+    return {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
+
+
+def _drop(scope: Scope) -> None:
+    drop = (scope.get("extensions") or {}).get("sandbox.drop")
+    if drop is None:
+        raise DroppedConnection("the connection was cut by a fault")
+    drop()

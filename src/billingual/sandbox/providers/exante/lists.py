@@ -1,0 +1,213 @@
+"""Exante's collection reads: the list, its statistics and filter options, and the user.
+
+Sources: https://docs.exante.app/api-reference/invoices/list, .../stats, .../filter-options,
+/api-reference/users/get-profile, read 2026-11. The list's parameters are described in
+`exante_query`.
+
+INFERRED: `_links` are null where there is no such page; statistics count only what the plain list
+shows; a status outside the documented ten counts nowhere.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from starlette.routing import Route
+
+from billingual.sandbox.accounts import Account
+from billingual.sandbox.instants import second_text
+from billingual.sandbox.json_text import stored_json
+from billingual.sandbox.messages import Answer, Call, RefusalError, endpoint
+from billingual.sandbox.providers.exante.invoices import authorize, envelope, refuse
+from billingual.sandbox.providers.exante.query import (
+    COLLECTION_METHODS,
+    OVERDUE_DAYS,
+    ListQuery,
+    Page,
+    Selection,
+    shown_status,
+)
+from billingual.sandbox.providers.exante.records import FROM, Record, columns_of, list_row
+from billingual.sandbox.state import World
+
+__all__ = ["STATUSES", "routes"]
+
+STATUSES = (
+    "DRAFT",
+    "APPROVED",
+    "SCHEDULED",
+    "SENT",
+    "OVERDUE",
+    "PAID",
+    "DISPUTED",
+    "PARTIALLY_PAID",
+    "VOID",
+    "CANCELLED",
+)
+"""The ten receivable statuses, upper case; the statistics name them in lower case."""
+
+
+def routes(world: World) -> list[Route]:
+    """List the reads of collections."""
+    scoped = "/api/organization/{organization}/invoices"
+    table = (
+        ("/api/invoices", _list),
+        (f"{scoped}/stats", _stats),
+        (f"{scoped}/filter-options", _filter_options),
+        ("/api/user", _user),
+    )
+    return [
+        Route(f"/exante{path}", endpoint(world, action, refuse), methods=["GET"])
+        for path, action in table
+    ]
+
+
+def _list(world: World, call: Call) -> Answer:
+    account = authorize(call)
+    query = ListQuery.read(world, call)
+    organization = query.organization() or account.organization
+    selection = Selection.of_list(world, _member(account, organization))
+    query.apply(world, selection)
+    page, order = query.page(), query.order(world)
+    count = world.store.row(
+        f"SELECT count(*) AS n FROM {FROM} WHERE {selection.where}",  # noqa: S608  values are bound
+        selection.values,
+    )
+    total = 0 if count is None else int(count["n"])
+    rows = []
+    if page.offset < total:
+        rows = world.store.rows(
+            f"SELECT {columns_of(world)} FROM {FROM} WHERE {selection.where}"  # noqa: S608  as above
+            f" ORDER BY {order} LIMIT :limit OFFSET :offset",
+            {**selection.values, "limit": page.size, "offset": page.offset},
+        )
+    pages = -(-total // page.size)
+    return envelope(
+        {
+            "items": [list_row(row) for row in rows],
+            "_meta": {
+                "page": page.number,
+                "per_page": page.size,
+                "total_pages": pages,
+                "total_items": total,
+            },
+            "_links": _links(world, call, page, pages),
+        }
+    )
+
+
+def _links(world: World, call: Call, page: Page, pages: int) -> Record:
+    absolute = world.settings.exante_links == "absolute"
+    base = f"{call.origin}{call.path}" if absolute else call.path.removeprefix("/exante")
+    kept = [(name, value) for name, value in call.query if name not in ("page", "per_page")]
+
+    def link(number: int) -> str:
+        return f"{base}?{urlencode([*kept, ('page', str(number)), ('per_page', str(page.size))])}"
+
+    return {
+        "self": link(page.number),
+        "next": link(page.number + 1) if page.number < pages else None,
+        "prev": link(page.number - 1) if page.number > 1 else None,
+    }
+
+
+def _stats(world: World, call: Call) -> Answer:
+    account = authorize(call)
+    call.only()
+    selection = _listed(world, _member(account, call.parameters["organization"]))
+    rows = world.store.rows(
+        f"SELECT {shown_status(world)} AS status, sum(i.total) AS amount, count(*) AS n"  # noqa: S608
+        f" FROM {FROM} WHERE {selection.where} GROUP BY 1",
+        selection.values,
+    )
+    found = {row["status"]: row for row in rows}
+    return envelope(
+        {
+            "amountTotals": {
+                name.lower(): found[name]["amount"] if name in found else 0 for name in STATUSES
+            },
+            "countTotals": {
+                name.lower(): found[name]["n"] if name in found else 0 for name in STATUSES
+            },
+        }
+    )
+
+
+def _filter_options(world: World, call: Call) -> Answer:
+    account = authorize(call)
+    call.only()
+    selection = _listed(world, _member(account, call.parameters["organization"]))
+    dates = ("due_date", "issue_date", "paid_date")
+    bounds = ", ".join(
+        f"min(i.{date}) AS {date}_min, max(i.{date}) AS {date}_max" for date in dates
+    )
+    row = world.store.row(
+        f"SELECT {bounds}, min(i.total) AS total_min, max(i.total) AS total_max,"  # noqa: S608
+        f" min({OVERDUE_DAYS}) AS overdue_min, max({OVERDUE_DAYS}) AS overdue_max"
+        f" FROM {FROM} WHERE {selection.where}",
+        selection.values,
+    )
+    found = dict(row) if row is not None else {}
+    ends = [found[f"{date}_{end}"] for date in dates for end in ("min", "max")]
+    known = [end for end in ends if end is not None]
+    return envelope(
+        {
+            "statuses": list(STATUSES),
+            "collection_methods": list(COLLECTION_METHODS),
+            "date_range": {
+                "min": _text(min(known, default=None)),
+                "max": _text(max(known, default=None)),
+                **{
+                    date: {"min": _text(found[f"{date}_min"]), "max": _text(found[f"{date}_max"])}
+                    for date in dates
+                },
+            },
+            "total": {"min": found["total_min"], "max": found["total_max"]},
+            "overdue_days": {"min": found["overdue_min"], "max": found["overdue_max"]},
+        }
+    )
+
+
+def _user(world: World, call: Call) -> Answer:
+    account = authorize(call)
+    call.only()
+    organizations = []
+    for uid in account.organizations:
+        row = world.store.row("SELECT doc FROM exante_organization WHERE uid = ?", (uid,))
+        doc = stored_json(row["doc"]) if row is not None else {}
+        name = doc["name"] if isinstance(doc, dict) else None
+        organizations.append({"uid": uid, "name": name})
+    return envelope(
+        {
+            "user": {
+                "fullname": account.user,
+                "default_organization": account.organization,
+                "organizations": organizations,
+            }
+        }
+    )
+
+
+def _listed(world: World, organization: str) -> Selection:
+    """Select what the plain list shows."""
+    selection = Selection.of_list(world, organization)
+    selection.require("d.archived = 0 AND coalesce(b.active, 1) = 1")
+    return selection
+
+
+def _member(account: Account, organization: str | None) -> str:
+    """Give the organization if the caller is a member of it.
+
+    Raises:
+        RefusalError: 403 if not (the status is INFERRED).
+    """
+    wanted = (organization or "").lower()
+    if wanted not in account.organizations:
+        raise RefusalError(
+            403, "organization-membership", "You are not a member of the requested organization"
+        )
+    return wanted
+
+
+def _text(instant: int | None) -> str | None:
+    return None if instant is None else second_text(instant)

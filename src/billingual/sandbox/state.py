@@ -1,0 +1,38 @@
+"""Everything one sandbox consists of, in one object; two sandboxes share nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable
+
+import attrs
+
+from billingual.sandbox.clock import Clock
+from billingual.sandbox.faults import FaultQueue
+from billingual.sandbox.request_log import Journal
+from billingual.sandbox.settings import Settings
+from billingual.sandbox.store import Store
+
+__all__ = ["Sleep", "World"]
+
+Sleep = Callable[[float], Awaitable[object]]
+"""Waits a number of seconds."""
+
+
+@attrs.define(eq=False, kw_only=True)
+class World:
+    """One sandbox: its data, clock, switches, faults and memory.
+
+    *lock* is held while a request is carried out, never while one waits. *seed* and *invoices*
+    are those it began with.
+    """
+
+    store: Store
+    sleep: Sleep
+    seed: int
+    invoices: int
+    clock: Clock = attrs.field(factory=Clock)
+    settings: Settings = attrs.field(factory=Settings)
+    faults: FaultQueue = attrs.field(factory=FaultQueue)
+    journal: Journal = attrs.field(factory=Journal)
+    lock: threading.RLock = attrs.field(factory=threading.RLock, repr=False)

@@ -1,0 +1,192 @@
+"""A dialect on trial: its conversations held by hand, without a loop, a wire or a clock."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+import attrs
+
+from billingual.abc import Dialect
+from billingual.capabilities import Feature
+from billingual.errors import BillingualError, UsageError
+from billingual.testing.conformance.report import Check, NotApplicableError, fail, named_check
+from billingual.testing.conformance.samples import DialectSamples, Sample
+from billingual.wire import Conversation, Headers, WireRequest, WireResponse
+
+__all__ = ["METHODS", "Told", "Trial", "dialect_check", "label", "leaves", "replaced"]
+
+METHODS: Final = {each: "list_page" if each is Feature.LIST else each.value for each in Feature}
+WITH_ID: Final = (
+    Feature.GET, Feature.UPDATE, Feature.REPLACE, Feature.FINALIZE, Feature.VOID,
+)  # fmt: skip
+_JSON: Final = Headers([("Content-Type", "application/json")])
+_ENDLESS: Final = 20
+Path = tuple[str | int, ...]
+
+
+class Told(NamedTuple):
+    """One conversation that was held: what was asked, and what came of it."""
+
+    requests: tuple[WireRequest, ...]
+    result: Any
+
+
+@attrs.frozen
+class Trial:
+    """A dialect and its samples.
+
+    Attributes:
+        dialect: the dialect.
+        samples: what it is tried with.
+    """
+
+    dialect: Dialect
+    samples: DialectSamples
+
+    def __iter__(self) -> Iterator[Sample]:
+        return iter(self.samples.operations)
+
+    def start(self, feature: Feature, operands: Sequence[object]) -> Conversation[Any]:
+        """Call the method of an operation."""
+        conversation: Conversation[Any] = getattr(self.dialect, METHODS[feature])(*operands)
+        return conversation
+
+    def first(self, sample: Sample) -> WireRequest:
+        """Return the first request of a sample."""
+        conversation = self.start(sample.feature, sample.operands)
+        request = next(conversation)
+        conversation.close()
+        return request
+
+    def good(self, sample: Sample, *bodies: bytes) -> Told:
+        """Hold a conversation with good answers, its own or *bodies*; it must come to its end."""
+        met = self.held(sample, *bodies)
+        if isinstance(met, BillingualError):
+            fail(expected=f"{label(sample)}: a result", seen=f"{type(met).__name__}: {met}")
+        return met
+
+    def held(self, sample: Sample, *bodies: bytes) -> Told | BillingualError:
+        """Hold a conversation; any exception but ours fails the check."""
+        answers = [
+            WireResponse(status=sample.status, headers=_JSON, body=body)
+            for body in bodies or sample.answers
+        ]
+        try:
+            return self._hold(self.start(sample.feature, sample.operands), answers)
+        except BillingualError as error:
+            return error
+        except Exception as foreign:  # noqa: BLE001 - it is what this is for
+            fail(
+                expected=f"{label(sample)}: no exception but ours",
+                seen=f"{type(foreign).__qualname__}: {foreign}, for {answers[-1].body[:200]!r}",
+            )
+
+    def _hold(self, conversation: Conversation[Any], answers: Sequence[WireResponse]) -> Told:
+        requests: list[WireRequest] = []
+        try:
+            request = next(conversation)
+            while len(requests) < _ENDLESS:
+                requests.append(request)
+                answer = answers[min(len(requests), len(answers)) - 1]
+                self.dialect.check(request, answer)
+                request = conversation.send(answer)
+        except StopIteration as end:
+            return Told(tuple(requests), end.value)
+        return fail(expected="an end of the conversation", seen=f"{_ENDLESS} requests, no result")
+
+    def refused(self, feature: Feature, operands: Sequence[object], *, why: str) -> UsageError:
+        """Expect a refusal before anything is asked."""
+        met = self.asked(feature, operands)
+        if not isinstance(met, UsageError):
+            fail(
+                expected=f"{feature.value}: a UsageError before any request ({why})",
+                seen=met if isinstance(met, WireRequest) else f"{type(met).__name__}: {met}",
+            )
+        return met
+
+    def asked(self, feature: Feature, operands: Sequence[object]) -> WireRequest | BillingualError:
+        """Return the first request, or our error in its place."""
+        try:
+            conversation = self.start(feature, operands)
+            request = next(conversation)
+        except BillingualError as error:
+            return error
+        except Exception as foreign:  # noqa: BLE001 - it is what this is for
+            fail(
+                expected=f"{feature.value}: a request or an error of ours",
+                seen=f"{type(foreign).__qualname__}: {foreign}",
+            )
+        conversation.close()
+        return request
+
+    def of(self, *features: Feature) -> tuple[Sample, ...]:
+        """List the samples of some features.
+
+        Raises:
+            NotApplicableError: if there is none.
+        """
+        found = tuple(each for each in self if each.feature in features)
+        if not found:
+            raise NotApplicableError(f"it has no {' or '.join(each.value for each in features)}")
+        return found
+
+    def json(self, sample: Sample) -> Any:
+        """Read a sample's last answer.
+
+        Raises:
+            NotApplicableError: if it is no JSON.
+        """
+        try:
+            return json.loads(sample.answers[-1], parse_float=Decimal)
+        except ValueError:
+            raise NotApplicableError("its answers are no JSON") from None
+
+    def last(self, sample: Sample, value: object) -> tuple[bytes, ...]:
+        """Return a sample's answers with *value* in the place of the last one."""
+        return (*sample.answers[:-1], json.dumps(value, default=_exact).encode())
+
+
+def _exact(value: object) -> object:
+    if isinstance(value, Decimal):
+        return float(value)
+    raise TypeError(type(value).__name__)
+
+
+def label(sample: Sample) -> str:
+    """Name a sample for people."""
+    return sample.feature.value
+
+
+def leaves(value: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
+    """Walk every value inside a value, itself included, with the way to it."""
+    yield path, value
+    pairs: Iterator[tuple[str | int, object]] = iter(())
+    if isinstance(value, dict):
+        pairs = iter(value.items())
+    elif isinstance(value, list):
+        pairs = iter(enumerate(value))
+    for key, each in pairs:
+        yield from leaves(each, (*path, key))
+
+
+def replaced(value: Any, path: Path, new: object) -> Any:
+    """Copy a value with another one at *path*."""
+    if not path:
+        return new
+    twin = value.copy()
+    twin[path[0]] = replaced(value[path[0]], path[1:], new)
+    return twin
+
+
+def dialect_check(work: Callable[[Trial], None]) -> Check:
+    """Make a check of *work*, which is given a trial: its name and docstring are the check's."""
+
+    @functools.wraps(work)
+    def run(dialect: Dialect, samples: DialectSamples) -> None:
+        work(Trial(dialect, samples))
+
+    return named_check(run, work.__doc__)

@@ -1,0 +1,354 @@
+"""How a dialect reads: good answers become models, all others errors of ours, nothing is lost."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import attrs
+
+from billingual.capabilities import Feature
+from billingual.errors import (
+    AuthenticationError,
+    BillingualError,
+    ConflictError,
+    InvalidRequestError,
+    LockedError,
+    NotFoundError,
+    PermissionDeniedError,
+    ProtocolError,
+    ProviderError,
+    RateLimitedError,
+    RedirectedError,
+    ServerError,
+)
+from billingual.model import Invoice, InvoiceSummary, Page, Receipt
+from billingual.testing.conformance.dialect_harness import (
+    Told,
+    Trial,
+    dialect_check,
+    label,
+    leaves,
+    replaced,
+)
+from billingual.testing.conformance.report import NotApplicableError, expect, fail
+from billingual.testing.conformance.samples import Sample
+from billingual.wire import Headers, WireResponse
+
+__all__ = ["READING_CHECKS"]
+
+_STATUSES: Final[Mapping[int, type[ProviderError]]] = {
+    100: ProviderError, 301: RedirectedError, 302: RedirectedError, 304: RedirectedError,
+    308: RedirectedError, 400: InvalidRequestError, 401: AuthenticationError,
+    403: PermissionDeniedError, 404: NotFoundError, 409: ConflictError, 410: NotFoundError,
+    418: InvalidRequestError, 422: InvalidRequestError, 429: RateLimitedError, 500: ServerError,
+    502: ServerError, 503: ServerError, 599: ServerError, 600: ProviderError,
+}  # fmt: skip
+_HTML: Final = b"<!DOCTYPE html><html><head><title>Gateway</title></head><body>Hi</body></html>"
+_ODD: Final[tuple[object, ...]] = (
+    None, True, -1, 2**70, 1.5, "", "odd \u2028 \ud83d", [], [[]], {}, {"odd": None},
+)  # fmt: skip
+_MARK: Final = "zz_unheard_of"
+_VALUE: Final = "kept-7f3a"
+_WORD: Final = "ZZ_TOMORROWS_WORD"
+_CUTS: Final = 300
+_SINGLE: Final = (Feature.CREATE, Feature.GET, Feature.UPDATE, Feature.FINALIZE, Feature.VOID)
+
+
+@dialect_check
+def good_answers_become_models(trial: Trial) -> None:
+    """What the provider documents is read: an invoice, a page, a receipt, invoices, or None."""
+    for sample in trial:
+        told = trial.good(sample)
+        expect(
+            len(told.requests) == len(sample.answers),
+            expected=f"{label(sample)}: a request for each of {len(sample.answers)} answers",
+            seen=f"{len(told.requests)} requests",
+        )
+        expect(_fits(sample.feature, told.result), expected=f"{label(sample)}: a model", seen=told)
+        for each in models_of(told):
+            expect(each.id, expected=f"{label(sample)}: an id", seen=each)
+
+
+def _fits(feature: Feature, result: object) -> bool:
+    if feature is Feature.DELETE_MANY:
+        return result is None
+    if feature is Feature.LIST:
+        return isinstance(result, Page)
+    if feature is Feature.REPLACE:
+        return isinstance(result, (Receipt, Invoice))
+    if feature is Feature.UPDATE_MANY:
+        return isinstance(result, tuple) and all(isinstance(each, Invoice) for each in result)
+    return isinstance(result, Invoice)
+
+
+def models_of(told: Told) -> tuple[InvoiceSummary | Receipt, ...]:
+    """List the invoices or the receipt in a result."""
+    if isinstance(told.result, Page):
+        return told.result.items
+    if isinstance(told.result, tuple):
+        return told.result
+    return () if told.result is None else (told.result,)
+
+
+@dialect_check
+def the_payload_is_kept(trial: Trial) -> None:
+    """Whatever is read keeps the payload it was read from, as it came, in raw."""
+    for sample in trial:
+        told, body = trial.good(sample), trial.json(sample)
+        parts = [each for _, each in leaves(body) if isinstance(each, dict)]
+        pages = [told.result] if isinstance(told.result, Page) else []
+        for each in (*models_of(told), *pages):
+            raw = dict(each.raw)
+            expect(
+                raw and raw in parts,
+                expected=f"{label(sample)}: raw as it came",
+                seen=raw,
+            )
+
+
+@dialect_check
+def unknown_fields_are_kept(trial: Trial) -> None:
+    """A field that the provider adds tomorrow breaks nothing and is in extra or raw."""
+    for sample in trial:
+        body = trial.json(sample)
+        spared = set(trial.samples.tolerated.get(sample.feature, ()))
+        for path, part in leaves(body):
+            if not isinstance(part, dict) or spared & set(path):
+                continue
+            told = trial.good(
+                sample, *trial.last(sample, replaced(body, path, {**part, _MARK: _VALUE}))
+            )
+            if told.result is not None:
+                expect(
+                    _MARK in set(_names(told.result)),
+                    expected=f"{label(sample)}: a new field at {_shown(path)} in extra or raw",
+                    seen="it is lost",
+                )
+
+
+def _names(value: object) -> Iterator[str]:
+    """List the names in raw and extra of models, however deep."""
+    if attrs.has(type(value)):
+        for name in ("raw", "extra"):
+            yield from _names(getattr(value, name, None))
+        yield from _names(getattr(value, "items", None))
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield str(key)
+            yield from _names(each)
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _names(each)
+
+
+def _shown(path: Iterable[str | int]) -> str:
+    return "$" + "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in path)
+
+
+@dialect_check
+def unknown_words_stay_readable(trial: Trial) -> None:
+    """A status that the provider invents tomorrow arrives as it was written."""
+    tried = False
+    for sample in trial:
+        if sample.feature in {Feature.FINALIZE, Feature.VOID}:
+            continue
+        told, body = trial.good(sample), trial.json(sample)
+        words = {str(each.status) for each in models_of(told) if each.status is not None}
+        for path, leaf in leaves(body):
+            if isinstance(leaf, str) and leaf in words and "status" in str(path[-1:]).lower():
+                tried = True
+                new = trial.good(sample, *trial.last(sample, replaced(body, path, _WORD)))
+                seen = [str(each.status) for each in models_of(new)]
+                expect(
+                    _WORD in seen,
+                    expected=f"{label(sample)}: the status {_WORD} at {_shown(path)}",
+                    seen=seen,
+                )
+    if not tried:
+        raise NotApplicableError("no sample shows a status")
+
+
+@dialect_check
+def half_an_answer_is_refused(trial: Trial) -> None:
+    """Every beginning of a good answer that is not the whole of it is an error of ours."""
+    for sample in trial:
+        whole = sample.answers[-1].strip()
+        step = max(1, len(whole) // _CUTS)
+        # An operation that returns nothing may be answered by nothing.
+        nothing_is_fine = trial.good(sample).result is None
+        for cut in (*range(1 if nothing_is_fine else 0, len(whole), step), len(whole) - 1):
+            met = trial.held(sample, *sample.answers[:-1], whole[:cut])
+            if not isinstance(met, BillingualError):
+                fail(expected=f"{label(sample)}: an error at byte {cut}", seen=met.result)
+
+
+@dialect_check
+def a_status_that_is_no_success_is_its_own_error(trial: Trial) -> None:
+    """The status decides the class of the error, whatever the body says."""
+    for sample in trial:
+        request = trial.first(sample)
+        for status, kind in _STATUSES.items():
+            for body in (b"", b"\xff\x00", _HTML, sample.answers[-1]):
+                answer = WireResponse(status=status, body=body)
+                error = _checked(trial, sample, answer)
+                if not isinstance(error, kind):
+                    fail(
+                        expected=f"{label(sample)}: {kind.__name__} for {status}",
+                        seen=f"{type(error).__name__}: {error}",
+                    )
+                expect(
+                    (error.status, error.body) == (status, body)
+                    and error.exchange.route == request.route,
+                    expected=f"{label(sample)}: an error that keeps the answer",
+                    seen=error.exchange,
+                )
+
+
+def _checked(trial: Trial, sample: Sample, answer: WireResponse) -> BillingualError | None:
+    try:
+        trial.dialect.check(trial.first(sample), answer)
+    except BillingualError as error:
+        return error
+    except Exception as foreign:  # noqa: BLE001 - it is what this is for
+        fail(
+            expected=f"{label(sample)}: no exception but ours from check",
+            seen=f"{type(foreign).__qualname__}: {foreign}, for {answer.status}",
+        )
+    return None
+
+
+@dialect_check
+def a_refusal_is_told(trial: Trial) -> None:
+    """An answer that says no is an error that says why, can be pickled, and shows no secret."""
+    samples = trial.samples
+    secret = Headers([("Set-Cookie", "session=canary-4b1d"), ("X-Request-Id", "r-1")])
+    for sample in trial:
+        answer = WireResponse(status=samples.refusal_status, headers=secret, body=samples.refusal)
+        error = _checked(trial, sample, answer)
+        if not isinstance(error, (ProviderError, LockedError)):
+            fail(expected=f"{label(sample)}: a ProviderError", seen=error)
+        twin = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+
+        expect(
+            samples.complaint in str(error),
+            expected=f"{label(sample)}: {samples.complaint!r} in the text",
+            seen=str(error),
+        )
+        expect(str(twin) == str(error), expected="the same error from a pickle", seen=str(twin))
+        expect(
+            "canary" not in f"{error}{error!r}{vars(error)!r}",
+            expected="no cookie on the error",
+            seen=vars(error),
+        )
+
+
+@dialect_check
+def a_page_of_html_is_no_answer(trial: Trial) -> None:
+    """A 200 with something else than the provider's format is a ProtocolError."""
+    for sample in trial:
+        nothing_is_fine = trial.good(sample).result is None
+        for body in (_HTML, b"null", b"[]", b'"ok"', b"7", b"{", b"\xff\xfe", b"", b"{}"):
+            if nothing_is_fine and body in {b"", b"{}"}:
+                continue
+            met = trial.held(sample, *sample.answers[:-1], body)
+            expect(
+                isinstance(met, ProtocolError),
+                expected=f"{label(sample)}: ProtocolError for {body[:20]!r}",
+                seen=met,
+            )
+
+
+@dialect_check
+def odd_values_are_read_or_refused(trial: Trial) -> None:
+    """With any value of a good answer replaced by another kind, a model or our error comes."""
+    for sample in trial:
+        body = trial.json(sample)
+        for path, leaf in leaves(body):
+            for odd in _ODD:
+                bodies = trial.last(sample, replaced(body, path, odd))
+                met = trial.held(sample, *bodies)
+                if isinstance(met, Told):
+                    expect(
+                        _fits(sample.feature, met.result),
+                        expected=f"{label(sample)}: a model or an error",
+                        seen=met.result,
+                    )
+            if isinstance(leaf, dict):
+                for name in leaf:
+                    left = {key: each for key, each in leaf.items() if key != name}
+                    trial.held(sample, *trial.last(sample, replaced(body, path, left)))
+
+
+@dialect_check
+def odd_json_is_read_or_refused(trial: Trial) -> None:
+    """Numbers without end, deep nesting and names that come twice end as a model or our error."""
+    for sample in trial:
+        trial.json(sample)
+        text = sample.answers[-1].decode()
+        deep = "[" * 100_000 + "]" * 100_000
+        for odd in (
+            deep, '{"a":' * 20_000 + "1" + "}" * 20_000, "1" * 100_000, "NaN", "Infinity",
+            "1e999999999", "\ufeff" + text, text + text, text + "x", text.replace(":", ":\x00", 1),
+        ):  # fmt: skip
+            trial.held(sample, *sample.answers[:-1], odd.encode())
+
+
+@dialect_check
+def anothers_answer_is_refused(trial: Trial) -> None:
+    """An answer about another invoice than the one asked for is no answer."""
+    tried = False
+    for sample in trial.of(Feature.GET, Feature.UPDATE, Feature.FINALIZE, Feature.VOID):
+        asked, body = str(sample.operands[0]), trial.json(sample)
+        other = asked[:-1] + ("1" if asked.endswith("0") else "0")
+        for path, leaf in leaves(body):
+            if leaf == asked and trial.good(sample).result.id == asked:
+                tried = True
+                met = trial.held(sample, *trial.last(sample, replaced(body, path, other)))
+                if isinstance(met, Told) and met.result.id == other:
+                    fail(expected=f"{label(sample)}: an error", seen=f"the invoice {other}")
+    if not tried:
+        raise NotApplicableError("no answer holds the id that was asked for")
+
+
+@dialect_check
+def conversations_do_not_mix(trial: Trial) -> None:
+    """Two operations under way at once end as they would one after another."""
+    rows: list[tuple[Sample, Sample]] = [(one, two) for one in trial for two in trial]
+    for one, two in rows:
+        alone = [trial.good(each).result for each in (one, two)]
+        talks = [trial.start(each.feature, each.operands) for each in (one, two)]
+        for talk in talks:
+            next(talk)
+        ended = [_finish(talk, each) for talk, each in zip(talks, (one, two), strict=True)]
+        expect(
+            ended == alone,
+            expected=f"{label(one)} beside {label(two)}: as each alone",
+            seen=ended,
+        )
+
+
+def _finish(talk: Any, sample: Sample) -> object:
+    try:
+        for body in sample.answers:
+            talk.send(WireResponse(status=sample.status, body=body))
+    except StopIteration as end:
+        return end.value
+    return fail(expected=f"{label(sample)}: an end", seen="another request")
+
+
+READING_CHECKS: Final = (
+    good_answers_become_models,
+    the_payload_is_kept,
+    unknown_fields_are_kept,
+    unknown_words_stay_readable,
+    half_an_answer_is_refused,
+    a_status_that_is_no_success_is_its_own_error,
+    a_refusal_is_told,
+    a_page_of_html_is_no_answer,
+    odd_values_are_read_or_refused,
+    odd_json_is_read_or_refused,
+    anothers_answer_is_refused,
+    conversations_do_not_mix,
+)

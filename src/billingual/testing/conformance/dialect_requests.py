@@ -1,0 +1,387 @@
+"""What a dialect asks: pure, well-formed, truthful about resends, and nothing that is wrong."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any, Final, cast
+from urllib.parse import unquote
+
+import attrs
+
+from billingual.abc import Dialect, Scope
+from billingual.capabilities import Feature, FieldRules
+from billingual.errors import BillingualError, LockedError, UnsupportedError, UsageError
+from billingual.model import Changes, Draft, Filter, InvoiceSummary, Money, Query, Sort, Status
+from billingual.outcomes import Safety
+from billingual.testing.conformance.dialect_harness import (
+    METHODS,
+    WITH_ID,
+    Trial,
+    dialect_check,
+    label,
+)
+from billingual.testing.conformance.report import NotApplicableError, expect, fail
+from billingual.testing.conformance.samples import Sample
+from billingual.wire import WireRequest
+
+__all__ = ["ASKING_CHECKS"]
+
+_URL: Final = re.compile(r"/(?!/)(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*", re.ASCII)
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
+_VALUE: Final = re.compile(r"[\t\x20-\x7e]*", re.ASCII)
+_NOT_ITS_OWN: Final = frozenset(
+    {
+        "authorization", "connection", "content-length", "cookie", "host", "proxy-authorization",
+        "transfer-encoding",
+    }
+)  # fmt: skip
+_READS: Final = frozenset({Feature.GET, Feature.LIST})
+_HOSTILE: Final = (
+    "", " ", ".", "..", "../x", "a/b", "/", "//evil.example/x", "x?y=1", "x#y", "%2e%2e", "%2F",
+    "x\r\nX-Evil: 1", "x\x00", "caf\u00e9", "\ud800", "a" * 10_000, "x;y=1", "x&y=1", "x\\y",
+)  # fmt: skip
+_MOMENT: Final = "2026-01-31T00:00:00Z"
+_VALUES: Final[dict[str, Any]] = {
+    "blueprint": "x", "collection_method": "send_invoice", "counterparty": "x",
+    "currency": "EUR", "document": "x", "due_at": _MOMENT, "exchange_rate": "1.5",
+    "fields": {"a": "b"}, "issued_at": _MOMENT, "kind": "receivable", "number": "N-1",
+    "owner": "x", "paid_at": _MOMENT, "status": "SENT", "total": Money(100, "EUR"),
+}  # fmt: skip
+_FILTERS: Final[dict[str, Any]] = {
+    "collection_method": ["send_invoice"], "counterparty": ["x"], "counterparty_ids": ["x"],
+    "document": "x", "due_from": _MOMENT, "due_to": _MOMENT, "expand": ["x"],
+    "include_inactive": True, "issued_from": _MOMENT, "issued_to": _MOMENT, "overdue_days": "> 1",
+    "paid_from": _MOMENT, "paid_to": _MOMENT, "search": "x", "status": ["SENT"], "total": "> 1",
+}  # fmt: skip
+
+
+@dialect_check
+def the_same_input_asks_the_same(trial: Trial) -> None:
+    """Asked twice, each operation yields the same bytes; what it was given stays as it was."""
+    for sample in trial:
+        before = copy.deepcopy(sample.operands)
+        one, two = trial.good(sample).requests, trial.good(sample).requests
+
+        expect(one == two, expected=f"{label(sample)}: the same requests", seen=(one, two))
+        expect(
+            sample.operands == before,
+            expected=f"{label(sample)}: operands left alone",
+            seen=sample.operands,
+        )
+
+
+@dialect_check
+def the_name_and_capabilities_are_data(trial: Trial) -> None:
+    """The name is text; capabilities are the same each time and name something for what lacks."""
+    dialect = trial.dialect
+    expect(type(dialect.name) is str, expected="a name of text", seen=dialect.name)
+    expect(
+        dialect.capabilities == dialect.capabilities, expected="equal capabilities", seen="others"
+    )
+    for feature, hint in dialect.capabilities.instead.items():
+        expect(
+            feature not in dialect.capabilities.features and hint,
+            expected="hints for what there is not, and none for what there is",
+            seen=f"{feature.value}: {hint!r}",
+        )
+
+
+@dialect_check
+def capabilities_are_what_it_can_do(trial: Trial) -> None:
+    """Every feature in the capabilities has a method of its own and a sample; no other has."""
+    capabilities = trial.dialect.capabilities
+    sampled = {each.feature for each in trial}
+    for feature in Feature:
+        method = getattr(type(trial.dialect), METHODS[feature], None)
+        written = method is not None and method is not getattr(Dialect, METHODS[feature])
+        if capabilities.supports(feature):
+            expect(written, expected=f"a method for {feature.value}", seen="there is none")
+            expect(feature in sampled, expected=f"a sample of {feature.value}", seen="none")
+        elif written:
+            # One that only refuses, in better words, is as good as none.
+            _lacks(trial, feature)
+
+
+def _lacks(trial: Trial, feature: Feature) -> None:
+    operands: dict[Feature, tuple[object, ...]] = {
+        Feature.CREATE: (Draft(),),
+        Feature.LIST: (Query(),),
+        Feature.UPDATE: ("x", Changes(number="N-1"), None),
+        Feature.REPLACE: ("x", None),
+        Feature.UPDATE_MANY: ([("x", Changes(number="N-1"))],),
+        Feature.DELETE_MANY: (["x"],),
+    }
+    error = trial.refused(feature, operands.get(feature, ("x",)), why="it is no feature of it")
+    expect(
+        isinstance(error, UnsupportedError) and error.instead,
+        expected=f"{feature.value}: UnsupportedError that says what to do instead",
+        seen=f"{type(error).__name__}: {error}",
+    )
+
+
+@dialect_check
+def what_it_lacks_is_refused(trial: Trial) -> None:
+    """An operation that is no feature raises UnsupportedError before anything is asked."""
+    lacking = [each for each in Feature if not trial.dialect.capabilities.supports(each)]
+    if not lacking:
+        raise NotApplicableError("it lacks nothing")
+    for feature in lacking:
+        _lacks(trial, feature)
+
+
+@dialect_check
+def resends_are_declared_truthfully(trial: Trial) -> None:
+    """Reads are READ, nothing else is; a create is CREATE unless its request carries a key."""
+    for sample in trial:
+        requests = trial.good(sample).requests
+        if sample.feature in _READS:
+            for each in requests:
+                expect(
+                    each.safety is Safety.READ,
+                    expected=f"{label(sample)}: READ",
+                    seen=each.safety,
+                )
+            continue
+        writes = [each for each in requests if each.safety.writes]
+        expect(writes, expected=f"{label(sample)}: a request that says it writes", seen=requests)
+        for each in requests:
+            reads = each.method in {"GET", "HEAD", "OPTIONS"}
+            expect(
+                reads or each.safety.writes,
+                expected=f"{label(sample)}: {each.method} that says it writes",
+                seen=each.safety,
+            )
+        if sample.feature is Feature.CREATE:
+            for each in writes:
+                keyed = each.key_header is not None
+                expect(
+                    each.safety is (Safety.KEYED if keyed else Safety.CREATE),
+                    expected="create: KEYED where it has a key_header, and CREATE elsewhere",
+                    seen=each.safety,
+                )
+
+
+@dialect_check
+def addresses_are_relative_and_encoded(trial: Trial) -> None:
+    """A URL begins with one slash, is percent-encoded, and leads to no other host."""
+    for sample in trial:
+        for each in trial.good(sample).requests:
+            expect(
+                _URL.fullmatch(each.url),
+                expected=f"{label(sample)}: a path, percent-encoded, without a host",
+                seen=each.url,
+            )
+            expect(each.method.isupper(), expected="a method in capitals", seen=each.method)
+
+
+@dialect_check
+def routes_hold_no_data(trial: Trial) -> None:
+    """The route is the path with placeholders: no id of the operands stands in it."""
+    for sample in trial:
+        ids = {each for each in sample.operands if isinstance(each, str)}
+        for each in trial.good(sample).requests:
+            path = each.url.partition("?")[0]
+            shown = [one for one in ids if one and one in each.route]
+            expect(not shown, expected=f"{label(sample)}: a route without ids", seen=each.route)
+            expect(
+                each.route.count("/") == path.count("/") and "?" not in each.route,
+                expected=f"{label(sample)}: a route as long as the path {path}",
+                seen=each.route,
+            )
+
+
+@dialect_check
+def headers_are_its_own(trial: Trial) -> None:
+    """No header carries a credential or belongs to the transport; each can be written."""
+    for sample in trial:
+        for request in trial.good(sample).requests:
+            for name, value in request.headers:
+                expect(
+                    name.lower() not in _NOT_ITS_OWN,
+                    expected=f"{label(sample)}: neither credentials nor the transport's headers",
+                    seen=name,
+                )
+                expect(
+                    _TOKEN.fullmatch(name) and _VALUE.fullmatch(value),
+                    expected=f"{label(sample)}: a header that can be written",
+                    seen=(name, value),
+                )
+            typed = "content-type" in request.headers
+            expect(
+                request.body is None or typed,
+                expected=f"{label(sample)}: a Content-Type for the body",
+                seen=request.headers,
+            )
+            expect(
+                request.body is None or type(request.body) is bytes,
+                expected="a body of bytes",
+                seen=type(request.body),
+            )
+
+
+def _segments(request: WireRequest) -> list[str]:
+    return request.url.partition("?")[0].split("/")
+
+
+@dialect_check
+def hostile_ids_stay_in_their_place(trial: Trial) -> None:
+    """An id is refused, or stands in one segment of the path, whole; it leads nowhere else."""
+    for sample in trial.of(*WITH_ID):
+        good = trial.first(sample)
+        for hostile in _HOSTILE:
+            met = trial.asked(sample.feature, (hostile, *sample.operands[1:]))
+            if isinstance(met, UsageError):
+                continue
+            if isinstance(met, BillingualError):
+                fail(expected="a UsageError", seen=f"{type(met).__name__}: {met}")
+            one, other = _segments(good), _segments(met)
+            differing = [pair for pair in zip(one, other, strict=False) if pair[0] != pair[1]]
+            whole = all(unquote(pair[1]) == hostile for pair in differing)
+            expect(
+                _URL.fullmatch(met.url)
+                and len(one) == len(other)
+                and whole
+                and not (differing and hostile in {"", ".", ".."}),
+                expected=f"{label(sample)}: {hostile[:30]!r} refused, or in one segment",
+                seen=met.url[:200],
+            )
+
+
+@dialect_check
+def wrong_operands_are_refused_first(trial: Trial) -> None:
+    """What can be known to be wrong is refused as a UsageError before anything is asked."""
+    for feature, rows in trial.samples.wrong.items():
+        for operands in rows:
+            trial.refused(feature, operands, why=f"the author calls {operands!r} wrong")
+    for sample in trial:
+        for operands, why in _wrong(trial, sample):
+            trial.refused(sample.feature, operands, why=why)
+
+
+def _wrong(trial: Trial, sample: Sample) -> list[tuple[tuple[Any, ...], str]]:
+    can = trial.dialect.capabilities
+    given: Any = sample.operands[0]
+    if sample.feature is Feature.CREATE:
+        return [((each,), why) for each, why in _misfits(given, can.draft)]
+    if sample.feature is Feature.UPDATE:
+        changed: Any = sample.operands[1]
+        rest = sample.operands[2:]
+        rows = [*_misfits(changed, can.changes), (Changes(), "it changes nothing")]
+        return [((given, each, *rest), why) for each, why in rows]
+    if sample.feature is Feature.LIST:
+        return _wrong_lists(trial, given)
+    if sample.feature in {Feature.UPDATE_MANY, Feature.DELETE_MANY}:
+        limit = can.batch_limit
+        rows = [([], "it is empty"), ([given[0], given[0]], "an id comes twice")]
+        if limit is not None:
+            rows.append(([given[0]] * (limit + 1), f"{limit} is the limit"))
+        if sample.feature is Feature.UPDATE_MANY:
+            invoice_id, first = given[0]
+            rows += [
+                ([(invoice_id, each)], why) for each, why in _misfits(first, can.batch_changes)
+            ]
+        return [((each,), why) for each, why in rows]
+    return []
+
+
+def _misfits(given: Any, needs: FieldRules) -> list[tuple[Any, str]]:
+    """Vary a draft or changes: a field too much, or a required one too few."""
+    names = [each.name for each in attrs.fields(type(given))]
+    rows = [
+        (attrs.evolve(given, **{name: _VALUES[name]}), f"it takes no {name!r}")
+        for name in names
+        if name not in needs.accepts and name in _VALUES
+    ]
+    set_ones = given.given()
+    for name in sorted(needs.requires):
+        left = {key: value for key, value in set_ones.items() if key != name}
+        rows.append((type(given)(**left), f"{name!r} is required"))
+    return rows
+
+
+def _wrong_lists(trial: Trial, given: Query) -> list[tuple[tuple[Any, ...], str]]:
+    can = trial.dialect.capabilities
+    rows: list[tuple[tuple[Any, ...], str]] = [
+        ((Query(filter=Filter(**{name: value})),), f"there is no filter {name!r}")
+        for name, value in _FILTERS.items()
+        if name not in can.filters.accepts
+    ]
+    rows.append(((attrs.evolve(given, sort=Sort("zz_nothing")),), "there is no such sort"))
+    if can.page_limit is not None:
+        more = attrs.evolve(given, page_size=can.page_limit + 1)
+        rows.append(((more,), f"a page has at most {can.page_limit} rows"))
+    return rows
+
+
+@dialect_check
+def locks_are_kept(trial: Trial) -> None:
+    """A field that the status of the caller's copy locks is refused, and the error names it."""
+    locks = trial.dialect.capabilities.locks
+    if not locks:
+        raise NotApplicableError("no status locks a field")
+    for sample in trial.of(Feature.UPDATE):
+        invoice_id, changes = sample.operands[0], cast(Changes, sample.operands[1])
+        for status, still_open in locks.items():
+            locked = set(changes.given()) - still_open
+            base = InvoiceSummary(id=str(invoice_id), status=Status(status))
+            met = trial.asked(Feature.UPDATE, (invoice_id, changes, base))
+            names = set(met.locked) if isinstance(met, LockedError) else set()
+            expect(names == locked, expected=f"{status} locks {sorted(locked)}", seen=met)
+
+
+@dialect_check
+def a_scoped_dialect_is_a_dialect(trial: Trial) -> None:
+    """Bound to a scope it is of the same kind; an id that cannot be is refused or harmless."""
+    for scope in (Scope(), trial.samples.scope):
+        bound = trial.dialect.scoped(scope)
+        expect(
+            type(bound) is type(trial.dialect) and bound.name == trial.dialect.name,
+            expected="a dialect of the same kind",
+            seen=bound,
+        )
+        for sample in trial:
+            Trial(bound, trial.samples).good(sample)
+    for hostile in _HOSTILE[1:]:
+        for scope in (Scope(tenant=hostile), Scope(organization=hostile)):
+            try:
+                bound = trial.dialect.scoped(scope)
+            except UsageError:
+                continue
+            twin = Trial(bound, trial.samples)
+            for sample in trial:
+                met = twin.asked(sample.feature, sample.operands)
+                if isinstance(met, WireRequest) and met != trial.first(sample):
+                    expect(
+                        _URL.fullmatch(met.url)
+                        and all(_VALUE.fullmatch(value) for _, value in met.headers),
+                        expected=f"{hostile[:30]!r} refused, or written harmlessly",
+                        seen=met.url[:200],
+                    )
+
+
+@dialect_check
+def a_conversation_left_early_ends_quietly(trial: Trial) -> None:
+    """A conversation that is closed before its first answer does nothing more."""
+    for sample in trial:
+        conversation = trial.start(sample.feature, sample.operands)
+        next(conversation)
+        conversation.close()
+        trial.start(sample.feature, sample.operands).close()
+
+
+ASKING_CHECKS: Final = (
+    the_name_and_capabilities_are_data,
+    capabilities_are_what_it_can_do,
+    what_it_lacks_is_refused,
+    the_same_input_asks_the_same,
+    resends_are_declared_truthfully,
+    addresses_are_relative_and_encoded,
+    routes_hold_no_data,
+    headers_are_its_own,
+    hostile_ids_stay_in_their_place,
+    wrong_operands_are_refused_first,
+    locks_are_kept,
+    a_scoped_dialect_is_a_dialect,
+    a_conversation_left_early_ends_quietly,
+)

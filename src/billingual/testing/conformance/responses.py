@@ -1,0 +1,305 @@
+"""What comes back: whole answers in every framing, unpacked and bounded, or errors of ours."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from typing import Any, Final
+
+from billingual.errors import ConnectionLostError, TransportError
+from billingual.testing.conformance.harness import Bench, described, request, transport_check
+from billingual.testing.conformance.raw_responses import chunked, to_the_end, with_length
+from billingual.testing.conformance.report import expect
+from billingual.testing.conformance.server import Say
+from billingual.wire import Headers, WireRequest, WireResponse
+
+__all__ = ["ANSWER_CHECKS", "BODY", "GZIP", "PACKED", "breaks"]
+
+BODY: Final = b'{"status": "success", "data": "' + b"ab" * 700 + b'"}'
+PACKED: Final = gzip.compress(BODY, mtime=0)
+GZIP: Final = b"Content-Encoding: gzip"
+_STATUSES: Final = (200, 201, 204, 304, 400, 401, 403, 404, 409, 410, 422, 429, 500, 503, 599)
+
+
+async def _arrives(bench: Bench, says: dict[str, Say], body: bytes = BODY) -> None:
+    """Expect *body* from each of the answers, all by one transport."""
+    server = bench.server(*says.values())
+    transport = bench.transport()
+    for name, say in says.items():
+        answer = await bench.answer(transport, request(server.url))
+        expect(
+            (answer.status, answer.body) == (200, body),
+            expected=f"{name}: 200 with the whole body of {len(body)} bytes",
+            seen=described(answer),
+        )
+        if say.then != "keep":
+            # The next request could meet the connection just as the server closes it.
+            transport = bench.transport()
+
+
+async def breaks(
+    bench: Bench,
+    says: dict[str, Say],
+    kind: type[TransportError] = ConnectionLostError,
+    **bounds: Any,
+) -> None:
+    """Expect an error from each of the answers, and evidence that fits; then a good answer."""
+    server = bench.server(
+        *(each for say in says.values() for each in (say, Say(with_length(b"ok"))))
+    )
+    transport = bench.transport(connections=1)
+    for name, say in says.items():
+        error = await bench.failure(
+            transport, request(server.url), bench.bounds(**bounds), kind=kind
+        )
+        # A reset may overtake, on its way through the system, what was sent before it.
+        begun = error.evidence.answer_begun is not False or say.then == "reset"
+        expect(
+            error.evidence.request_complete is not False and begun,
+            expected=f"{name}: evidence of a request that went out and an answer that began",
+            seen=described(error),
+        )
+        after = await bench.answer(transport, request(server.url))
+        expect(
+            after.body == b"ok", expected=f"{name}: the next answer whole", seen=described(after)
+        )
+
+
+@transport_check
+async def any_status_is_an_answer(bench: Bench) -> None:
+    """The transport judges no status, and tries none again."""
+    asked_for: list[int] = []
+
+    def handler(asked: WireRequest) -> WireResponse:
+        asked_for.append(int(asked.url.rpartition("/")[2]))
+        return WireResponse(status=asked_for[-1], body=b"said")
+
+    place = bench.answering(handler)
+    for status in _STATUSES:
+        answer = await bench.answer(place.transport, request(place.url, f"/{status}"))
+
+        expect(answer.status == status, expected=f"the status {status}", seen=described(answer))
+        times = asked_for.count(status)
+        expect(times == 1, expected=f"a request that is answered {status} sent once", seen=times)
+
+
+@transport_check
+async def redirects_are_not_followed(bench: Bench) -> None:
+    """A redirect is an answer: the token is not carried to wherever it points."""
+    at = ""
+
+    def handler(asked: WireRequest) -> WireResponse:
+        status = asked.url.rpartition("/")[2]
+        moved = Headers([("Location", f"{at}/200")])
+        return WireResponse(status=int(status), headers=moved if status[0] == "3" else Headers())
+
+    place = bench.answering(handler)
+    at = place.url
+    for method in ("GET", "POST"):
+        for status in (301, 302, 303, 307, 308):
+            asked = request(place.url, f"/{status}", method=method)
+            answer = await bench.answer(place.transport, asked)
+            expect(answer.status == status, expected=f"the status {status}", seen=described(answer))
+
+    expect(len(place.heard()) == 10, expected="one request for each", seen=place.heard())
+
+
+@transport_check
+async def interim_answers_are_passed_over(bench: Bench) -> None:
+    """An answer of 1xx is none; the final one is."""
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+    await _arrives(
+        bench,
+        {
+            "100": Say(b"HTTP/1.1 100 Continue\r\n\r\n" + with_length(BODY)),
+            "103": Say(hints + with_length(BODY)),
+            "103 twice": Say((hints, hints, with_length(BODY))),
+        },
+    )
+
+
+@transport_check
+async def statuses_without_a_body_end_at_once(bench: Bench) -> None:
+    """Answers of 204 and 304 have no body, whatever their headers say; more may follow."""
+    server = bench.server(
+        Say(b"HTTP/1.1 204 No Content\r\n\r\n"),
+        Say(b"HTTP/1.1 204 No Content\r\n" + GZIP + b"\r\n\r\n"),
+        Say(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"),
+        Say(with_length(b"")),
+        Say(with_length(BODY)),
+    )
+    transport = bench.transport()
+    answers = [await bench.answer(transport, request(server.url)) for _ in range(5)]
+
+    expect(
+        [(each.status, each.body) for each in answers]
+        == [(204, b""), (204, b""), (304, b""), (200, b""), (200, BODY)],
+        expected="204, 204, 304 and 200 without a body, then 200 with one",
+        seen="; ".join(described(each) for each in answers),
+    )
+
+
+@transport_check
+async def headers_of_an_answer_are_kept(bench: Bench) -> None:
+    """Fields that come twice stay two; names are found in any case."""
+    pairs = [("X-Twice", "1"), ("Retry-After", "7"), ("X-Twice", "2")]
+    place = bench.answering(lambda asked: WireResponse(status=200, headers=Headers(pairs)))  # noqa: ARG005
+    answer = await bench.answer(place.transport, request(place.url))
+
+    seen = (answer.headers.get_all("x-twice"), answer.headers.get("retry-AFTER"))
+    expect(seen == (("1", "2"), "7"), expected="(('1', '2'), '7')", seen=seen)
+
+
+@transport_check
+async def an_announced_length_is_read(bench: Bench) -> None:
+    """A body with Content-Length is read to its end, in whatever pieces it comes."""
+    data = with_length(BODY)
+    await _arrives(
+        bench,
+        {
+            "at once": Say(data),
+            "in pieces": Say((data[:9], data[9:60], data[60:61], data[61:])),
+            "and then closed": Say(data, then="close"),
+            "closed as announced": Say(with_length(BODY, b"Connection: close"), then="close"),
+        },
+    )
+
+
+@transport_check
+async def chunks_are_joined(bench: Bench) -> None:
+    """A chunked body is put together; extensions and trailers are no part of it."""
+    data = chunked(BODY[:7], BODY[7:])
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    extended = head + b'%x;a=b;c="d"\r\n%b\r\n0;e\r\n\r\n' % (len(BODY), BODY)
+    await _arrives(
+        bench,
+        {
+            "two chunks": Say(data),
+            "chunks of one byte": Say(chunked(*(bytes([each]) for each in BODY))),
+            "in pieces": Say((data[:-3], data[-3:-2], data[-2:])),
+            "extensions": Say(extended),
+            "trailers": Say(chunked(BODY, end=b"0\r\nX-Sum: 1\r\nX-More: 2\r\n\r\n")),
+            "after trailers": Say(with_length(BODY)),
+        },
+    )
+
+
+@transport_check
+async def a_body_may_end_with_its_connection(bench: Bench) -> None:
+    """Without a length, what came until the server closed is the body."""
+    await _arrives(
+        bench,
+        {
+            "HTTP/1.1": Say(to_the_end(BODY), then="close"),
+            "HTTP/1.0": Say(to_the_end(BODY, version=b"1.0"), then="close"),
+            "packed": Say(to_the_end(PACKED, GZIP), then="close"),
+        },
+    )
+
+
+@transport_check
+async def packed_bodies_are_unpacked(bench: Bench) -> None:
+    """A body packed by gzip or deflate is unpacked, in whatever pieces it comes."""
+    deflated = zlib.compress(BODY)
+    await _arrives(
+        bench,
+        {
+            "gzip": Say(with_length(PACKED, GZIP)),
+            "GZip": Say(with_length(PACKED, b"content-encoding: GZip")),
+            "gzip in chunks": Say(chunked(PACKED[:3], PACKED[3:11], PACKED[11:], headers=(GZIP,))),
+            "deflate": Say(with_length(deflated, b"Content-Encoding: deflate")),
+            "identity": Say(with_length(BODY, b"Content-Encoding: identity")),
+        },
+    )
+
+
+@transport_check
+async def a_large_answer_arrives_whole(bench: Bench) -> None:
+    """An answer of many pieces is put together in order."""
+    body = b"".join(b"%07d " % number for number in range(40_000))
+    place = bench.answering(lambda asked: WireResponse(status=200, body=body))  # noqa: ARG005
+    answer = await bench.answer(place.transport, request(place.url))
+
+    expect(answer.body == body, expected="320000 bytes in order", seen=described(answer))
+
+
+@transport_check
+async def an_answer_cut_short_is_an_error(bench: Bench) -> None:
+    """Less than the announced length is no answer, however the connection ends."""
+    data = with_length(BODY)
+    head = data.index(b"\r\n\r\n") + 4
+    await breaks(
+        bench,
+        {
+            "no body": Say(data[:head], then="close"),
+            "half a body": Say(data[:700], then="close"),
+            "a byte too few": Say(data[:-1], then="close"),
+            "a byte too few, reset": Say(data[:-1], then="reset"),
+            "half a header": Say(data[: head - 6], then="close"),
+            "an error cut short": Say(with_length(BODY, status=b"500 Sorry")[:-1], then="close"),
+        },
+    )
+
+
+@transport_check
+async def chunks_cut_short_are_an_error(bench: Bench) -> None:
+    """Without its last chunk, or with a chunk that is none, a body is not whole."""
+    await breaks(
+        bench,
+        {
+            "no last chunk": Say(chunked(BODY, end=b""), then="close"),
+            "half a last chunk": Say(chunked(BODY, end=b"0\r\n"), then="close"),
+            "half a chunk": Say(chunked(BODY, end=b"")[:-9], then="close"),
+            "no size": Say(chunked(BODY, end=b"zz\r\n"), then="close"),
+            "no body": Say(chunked(end=b""), then="reset"),
+        },
+    )
+
+
+@transport_check
+async def a_packed_body_that_is_broken_is_an_error(bench: Bench) -> None:
+    """What cannot be unpacked to its end, or is packed in a way nobody asked for, is no answer."""
+    await breaks(
+        bench,
+        {
+            "cut": Say(with_length(PACKED[:-9], GZIP)),
+            "cut by the connection": Say(to_the_end(PACKED[:-1], GZIP), then="close"),
+            "not packed": Say(with_length(BODY, GZIP)),
+            "a wrong sum": Say(with_length(PACKED[:-8] + bytes(8), GZIP)),
+            "another way": Say(with_length(BODY, b"Content-Encoding: x-unheard-of")),
+        },
+        TransportError,
+    )
+
+
+@transport_check
+async def what_is_no_http_is_an_error(bench: Bench) -> None:
+    """A greeting of another protocol, or half a status line, is no answer."""
+    await breaks(
+        bench,
+        {
+            "ssh": Say(b"SSH-2.0-OpenSSH_9.6\r\n", then="close"),
+            "half a status line": Say(b"HTTP/1.1 200", then="close"),
+            "html": Say(b"<html>sorry</html>\r\n\r\n", then="close"),
+            "endless headers": Say(b"HTTP/1.1 200 OK\r\nA: " + b"x" * 400_000, then="close"),
+        },
+        TransportError,
+    )
+
+
+ANSWER_CHECKS: Final = (
+    any_status_is_an_answer,
+    redirects_are_not_followed,
+    interim_answers_are_passed_over,
+    statuses_without_a_body_end_at_once,
+    headers_of_an_answer_are_kept,
+    an_announced_length_is_read,
+    chunks_are_joined,
+    a_body_may_end_with_its_connection,
+    packed_bodies_are_unpacked,
+    a_large_answer_arrives_whole,
+    an_answer_cut_short_is_an_error,
+    chunks_cut_short_are_an_error,
+    a_packed_body_that_is_broken_is_an_error,
+    what_is_no_http_is_an_error,
+)
