@@ -17,7 +17,7 @@ from _support.cancellation import WAYS, cancelled_at, run_on
 from _support.invoice_server import InvoiceServer, uid
 from billingual import AsyncClient, Changes, Draft, Money
 from billingual.abc import TransportOptions
-from billingual.transports.httpx import HttpxTransport
+from billingual.transports.h11.transport import H11Transport
 
 TENANT: Final = "tnt_" + "a" * 24
 CONTRACT: Final = "ctr_" + "c" * 24
@@ -65,8 +65,8 @@ def client_of(
 ) -> AsyncClient:
     """Make a client of few connections."""
 
-    def few(options: TransportOptions) -> HttpxTransport:
-        return HttpxTransport(attrs.evolve(options, connections=connections))
+    def few(options: TransportOptions) -> H11Transport:
+        return H11Transport(attrs.evolve(options, connections=connections))
 
     tenant = TENANT if provider == "kukkingu" else None
     return AsyncClient(
@@ -84,13 +84,13 @@ async def touch(client: AsyncClient, provider: str) -> None:
 async def assert_nothing_is_left(client: AsyncClient, server: InvoiceServer, count: int) -> None:
     """All places of the pool are free, and no connection is open that no idle lane holds."""
     idle = 0
-    for lanes in client._context.wire.transport._lanes.values():  # type: ignore[attr-defined]
-        for stack in lanes._stacks.values():
-            free = [await stack.slots.acquire(0) for _ in range(count)]
+    for pool in client._context.wire.transport._pools.values():  # type: ignore[attr-defined]
+        for local in pool._locals.values():
+            free = [await local.slots.acquire(0) for _ in range(count)]
             assert [True] * count == free
             for _ in free:
-                stack.slots.release()
-            idle += sum(lane.watch.async_stream is not None for lane, _ in stack.free)
+                local.slots.release()
+            idle += sum(connection.is_open for connection, _ in local.idle)
     await anyio.to_thread.run_sync(server.wait_for_open, idle)
 
 
@@ -133,7 +133,8 @@ def test_a_cancelled_call_leaves_nothing_behind(
     points = run_on(loop, lambda: cancel_everywhere(server, operation, how, warm=warm))
 
     if operation != "aclose":
-        assert points >= (1 if warm else 3)
+        # To connect, and to receive; uvloop connects with one suspension.
+        assert points >= (1 if warm else 2)
     elif warm:
         assert points >= 1
 
@@ -141,7 +142,7 @@ def test_a_cancelled_call_leaves_nothing_behind(
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
 def test_a_cancelled_call_over_tls_leaves_nothing_behind(way: str, *, warm: bool) -> None:
-    """Likewise in the middle of a handshake, where the library forgets its connection."""
+    """Likewise in the middle of a handshake."""
     authority = trustme.CA()
     theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(theirs)
@@ -151,7 +152,7 @@ def test_a_cancelled_call_over_tls_leaves_nothing_behind(way: str, *, warm: bool
     with InvoiceServer(theirs) as server:
         points = run_on(loop, lambda: cancel_everywhere(server, "get", how, warm=warm, tls=ours))
 
-    assert points >= (1 if warm else 4)
+    assert points >= (1 if warm else 3)
 
 
 @pytest.mark.parametrize("way", ["asyncio, cancel", "uvloop, cancel", "trio, scope"])

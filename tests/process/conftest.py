@@ -16,15 +16,16 @@ from _support.invoice_server import PATIENCE_S, InvoiceServer
 PREAMBLE = """
 import asyncio, gc, json, os, signal, sys, threading
 from billingual import AsyncClient, Client
-URL = sys.argv[1]
+URL, TRANSPORT = sys.argv[1:]
 def uid(number):
     return f"00000000-0000-4000-8000-{number:012x}"
 def wait():
     sys.stdin.readline()
-def client(**options):
-    return Client("exante", base_url=URL, token="t", retry="none", **options)
-def async_client(**options):
-    return AsyncClient("exante", base_url=URL, token="t", retry="none", **options)
+def client(transport=TRANSPORT, **options):
+    return Client("exante", base_url=URL, token="t", retry="none", transport=transport, **options)
+def async_client(transport=TRANSPORT, **options):
+    options = {"token": "t", "retry": "none", "transport": transport, **options}
+    return AsyncClient("exante", base_url=URL, **options)
 def crossed(client, numbers):
     return sum(client.get(uid(n)).number != uid(n) for n in numbers)
 async def async_crossed(client, numbers):
@@ -80,7 +81,13 @@ def server() -> Iterator[InvoiceServer]:
 
 
 @pytest.fixture
-def start(server: InvoiceServer) -> Iterator[Callable[..., Program]]:
+def transport() -> str:
+    """Return the transport of the programs' clients; a module may name others."""
+    return "httpx"
+
+
+@pytest.fixture
+def start(server: InvoiceServer, transport: str) -> Iterator[Callable[..., Program]]:
     """Return a function that starts a program, every warning of Python's shown."""
     running: list[Program] = []
 
@@ -88,7 +95,7 @@ def start(server: InvoiceServer) -> Iterator[Callable[..., Program]]:
         flags = flags or ("-W", "default")
         whole = f"{before}\n{PREAMBLE}\n{text}"
         process = subprocess.Popen(
-            [sys.executable, *flags, "-c", whole, server.url],
+            [sys.executable, *flags, "-c", whole, server.url, transport],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -9,6 +9,14 @@ import pytest
 
 pytestmark = pytest.mark.slow  # processes, or waits that are the point
 
+
+@pytest.fixture(params=["httpx", "h11"])
+def transport(request: pytest.FixtureRequest) -> str:
+    """Return the transport of the programs' clients."""
+    name: str = request.param
+    return name
+
+
 # Newer Pythons warn of every fork with threads, rightly; here the threads are the point.
 QUIET = ("-W", "default", "-W", "ignore::DeprecationWarning")
 

@@ -132,7 +132,9 @@ def test_a_server_that_does_not_take_all_under_tls_ends_with_the_write_timeout(
     with tls_server(theirs, 0) as url:
         request = a_request(url, method="PUT", body=b"z" * 30_000_000)
 
-        with pytest.raises(errors.TimedOutError, match="not taken in time") as caught:
+        with pytest.raises(
+            errors.TimedOutError, match="did not take the request in time"
+        ) as caught:
             looped.send(request, bounds(timeouts=Timeouts(write=0.1)), tls=ours)
 
     assert caught.value.evidence.connected is True

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import itertools
-import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -14,7 +13,6 @@ import aiohttp
 import anyio
 import anyio.to_thread
 import attrs
-import httpcore
 import pytest
 import uvloop
 
@@ -29,7 +27,6 @@ from _support.wires.link import (
 )
 from _support.wires.rough_server import (
     ALL_WAYS,
-    OURS,
     WAYS,
     RoughServer,
     cork,
@@ -38,19 +35,20 @@ from _support.wires.rough_server import (
     reset,
 )
 from billingual import errors
-from billingual.backends.sync import SteppingBackend
+from billingual.abc import TransportOptions
+from billingual.backends.anyio import AnyioBackend
 from billingual.outcomes import Evidence
 from billingual.transports._aiohttp_protocol import WatchedProtocol
-from billingual.transports._httpx_dialogue import Dialogue, Writer
-from billingual.transports._httpx_loop import taken_over
-from billingual.transports._watch import Watch
+from billingual.transports.h11 import asyncio as h11_asyncio
+from billingual.transports.h11.connection import Connection
+from billingual.transports.h11.http1 import RequestWriter
 from billingual.wire import Bounds, Deadline, Timeouts, WireRequest
 
 OK: Final = with_length(b"ok")
 HALF: Final = b'HTTP/1.1 200 OK\r\n\r\n{"half": '
 REALLY_EVERY_WAY: Final = pytest.mark.parametrize("way", ALL_WAYS)
 EVERY_WAY: Final = pytest.mark.parametrize("way", WAYS)
-OF_HTTPX: Final = pytest.mark.parametrize("way", [way for way in WAYS if "httpx" in way])
+OF_H11: Final = pytest.mark.parametrize("way", [way for way in WAYS if "h11" in way])
 AWAITED: Final = [way for way in WAYS if "blocking" not in way]
 LOOPS: Final = pytest.mark.parametrize("factory", [None, uvloop.new_event_loop])
 UNSENT: Final = Evidence(connected=True, request_complete=False, answer_begun=False)
@@ -232,7 +230,7 @@ def test_an_answer_that_comes_while_nobody_takes_the_request_is_read(way: str) -
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("way", ["httpx, asyncio", "httpx, uvloop", "httpx, trio"])
+@pytest.mark.parametrize("way", ["h11, asyncio", "h11, uvloop", "h11, trio"])
 def test_each_piece_of_a_request_has_a_time_of_its_own(way: str) -> None:
     """A server that reads slowly but steadily may take longer than the write timeout in all."""
     body = b"z" * 12_000_000
@@ -267,7 +265,7 @@ def test_nothing_goes_out_once_the_deadline_has_passed(way: str) -> None:
         assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("way", ["httpx, blocking", "httpx2, blocking", "httpx, uvloop"])
+@pytest.mark.parametrize("way", ["h11, blocking", "h11, trio", "h11, uvloop"])
 def test_a_wait_that_no_socket_takes_is_shortened(way: str) -> None:
     """It would be refused when the request is out, and the request be called unsent."""
     within = bounds(timeouts=Timeouts(read=1e15), deadline=Deadline(1e16, lambda: 0.0))
@@ -279,40 +277,26 @@ def test_a_wait_that_no_socket_takes_is_shortened(way: str) -> None:
     assert ended.body == b"ok"
 
 
-@pytest.mark.parametrize("way", ["httpx, blocking", "httpx2, blocking"])
+@pytest.mark.parametrize("way", ["h11, blocking", "h11, asyncio", "h11, trio"])
 def test_a_handshake_has_what_the_connection_left_of_its_time(way: str) -> None:
-    """The connect timeout is for both."""
+    """The connect timeout is for the name, the connection, a proxy and TLS together."""
+    clock = itertools.count()
 
-    class Noting(ssl.SSLContext):
-        within: float | None = None
+    def talk(server: RoughServer, connection: Any) -> None:
+        raise AssertionError("there was no time left for a request")
 
-        def wrap_socket(self, sock: Any, *options: Any, **more: Any) -> Any:
-            type(self).within = sock.gettimeout()
-            return super().wrap_socket(sock, *options, **more)
+    # One look at the clock is a second, and connecting with a handshake takes more than two.
+    within = bounds(
+        timeouts=Timeouts(connect=2.0), deadline=Deadline(1000.0, lambda: float(next(clock)))
+    )
+    with RoughServer(talk, secure=True) as server:
+        (ended,) = lay_over(way, sent(a_request(server.url), within=within))
 
-    class Slow(SteppingBackend):
-        _clock = itertools.count()
-
-        def now(self) -> float:
-            return float(next(self._clock))
-
-    context = Noting(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cadata=_authority())
-    with RoughServer(answering(OK), secure=True) as server:
-        within = bounds(timeouts=Timeouts(connect=5.0))
-        (ended,) = lay_over(
-            way, sent(a_request(server.url), within=within), backend=Slow(), tls=context
-        )
-
-    assert ended.body == b"ok"
-    assert Noting.within == 4.0
+    assert type(ended) is errors.NotConnectedError
+    assert "timed out while connecting" in str(ended)
 
 
-def _authority() -> bytes:
-    return OURS.get_ca_certs(binary_form=True)[0]
-
-
-@OF_HTTPX
+@OF_H11
 @pytest.mark.parametrize(
     ("body", "on_the_wire"), [(b"{}", b"2\r\n{}\r\n0\r\n\r\n"), (None, b"0\r\n\r\n")]
 )
@@ -467,21 +451,45 @@ def test_a_connection_that_ended_with_its_handshake_had_nothing(factory: Any) ->
     """Nothing is written to it, and nobody waits for what it would say."""
 
     async def work(server: RoughServer) -> Evidence:
-        watch = Watch(too_late=httpcore.ReadTimeout, connected=True)
-        port = int(server.url.rpartition(":")[2])
-        stream = await httpcore.AnyIOBackend().connect_tcp("127.0.0.1", port)
-        line = taken_over(stream, asyncio.get_running_loop(), watch, httpcore)
-        assert line is not None
-        line._below.abort()
-        dialogue = Dialogue(watch)
-        outgoing = Writer().write(a_request(server.url, method="PUT", body=b"{}"))
-        with anyio.fail_after(5), pytest.raises(httpcore.WriteError, match="before the request"):
-            await line.exchange(dialogue, dialogue.begin(outgoing, bounds()), bounds())
-        await line.aclose()
-        return watch.evidence()
+        options = TransportOptions(backend=AnyioBackend())
+        connection = Connection(options, None, secure=False)
+        request = RequestWriter().prepare(a_request(server.url, method="PUT", body=b"{}"))
+        await connection._connect(request.origin, bounds())
+        connection._cold_at = float("inf")
+        stream: Any = connection._stream
+        stream.is_readable = lambda: False
+        stream._transport.abort()
+        with anyio.fail_after(5), pytest.raises(ConnectionAbortedError) as caught:
+            await connection.exchange(request, bounds())
+        failure = connection.failure(caught.value, request.origin)
+        await connection.aclose()
+        assert failure is not None
+        return failure.evidence
 
     with RoughServer(answering(OK)) as server, asyncio.Runner(loop_factory=factory) as runner:
         assert runner.run(work(server)) == UNSENT
+
+
+@LOOPS
+def test_what_a_reset_connection_threw_away_was_not_handed_over(factory: Any) -> None:
+    """An empty buffer proves nothing once the connection closes."""
+
+    async def work(server: RoughServer) -> tuple[bool, bool]:
+        loop = asyncio.get_running_loop()
+        port = int(server.url.rpartition(":")[2])
+        stream = await h11_asyncio.connect(loop, "127.0.0.1", port, bounds())
+        await stream.send(b"z" * 30_000_000, bounds())
+        before = stream.flushed
+        stream._transport.abort()
+        with pytest.raises(OSError, match="closed here"):
+            await stream.receive(bounds())
+        return before, stream.flushed
+
+    def talk(server: RoughServer, connection: Any) -> None:
+        server.over.wait(30)
+
+    with RoughServer(talk) as server, asyncio.Runner(loop_factory=factory) as runner:
+        assert runner.run(work(server)) == (False, False)
 
 
 @LOOPS

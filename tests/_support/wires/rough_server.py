@@ -19,8 +19,7 @@ from billingual.abc import Transport, TransportOptions
 from billingual.backends.anyio import AnyioBackend
 from billingual.backends.sync import SteppingBackend, step
 from billingual.transports.aiohttp import AiohttpTransport
-from billingual.transports.httpx import HttpxTransport
-from billingual.transports.httpx2 import Httpx2Transport
+from billingual.transports.h11.transport import H11Transport
 from billingual.transports.urllib3 import Urllib3Transport
 
 __all__ = ["ALL_WAYS", "WAYS", "RoughServer", "Talk", "cork", "cut", "lay_over", "reset"]
@@ -33,13 +32,10 @@ AUTHORITY: Final = trustme.CA()
 THEIRS, OURS = contexts(AUTHORITY, "127.0.0.1")
 
 WAYS: Final[dict[str, tuple[Callable[[TransportOptions], Transport], str]]] = {
-    "httpx, asyncio": (HttpxTransport, "asyncio"),
-    "httpx, uvloop": (HttpxTransport, "uvloop"),
-    "httpx, trio": (HttpxTransport, "trio"),
-    "httpx, blocking": (HttpxTransport, "blocking"),
-    "httpx2, asyncio": (Httpx2Transport, "asyncio"),
-    "httpx2, trio": (Httpx2Transport, "trio"),
-    "httpx2, blocking": (Httpx2Transport, "blocking"),
+    "h11, asyncio": (H11Transport, "asyncio"),
+    "h11, uvloop": (H11Transport, "uvloop"),
+    "h11, trio": (H11Transport, "trio"),
+    "h11, blocking": (H11Transport, "blocking"),
     "aiohttp, asyncio": (AiohttpTransport, "asyncio"),
     "aiohttp, uvloop": (AiohttpTransport, "uvloop"),
 }

@@ -90,16 +90,19 @@ class Connection:
             # ... or close, and then its response may still be there.
             if not sock.wrote:
                 raise
-        while True:
-            data = await stream.receive(bounds)
-            self._response_begun = self._response_begun or bool(data)
-            if http.feed(data, request_complete=sock.flushed):
-                break
+        # The bytes are in no variable: error reports show those of a cancelled frame.
+        while not self._fed(await stream.receive(bounds)):
+            pass
         response = http.finish()
         self._cold_at = self._options.backend.now() + self._options.keepalive_s
         if not (sock.flushed and http.start_next()):
             await self.aclose()
         return response
+
+    def _fed(self, data: bytes) -> bool:
+        """Take received bytes; True once the response is whole."""
+        self._response_begun = self._response_begun or bool(data)
+        return self._http.feed(data, request_complete=self._request_taken)
 
     def failure(self, error: Exception, origin: Origin) -> TransportError | None:
         """Translate what `exchange` raised; None for what is not of a network.
@@ -110,6 +113,8 @@ class Connection:
         kind: type[TransportError]
         if not self._connected and isinstance(error, UnicodeError):
             return unwritable("its address")
+        if isinstance(error, h11.LocalProtocolError):
+            return unwritable("its headers contradict its body")
         if not isinstance(error, (OSError, h11.RemoteProtocolError)):
             return None
         if isinstance(error, ProxyRefusedError):
@@ -120,8 +125,11 @@ class Connection:
             what = reason(error) or what
         elif late:
             kind = TimedOutError
-            taken = self._socket is not None and self._socket.flushed
-            what = "no response came in time" if taken else "the request was not taken in time"
+            what = (
+                "no response came in time"
+                if self._request_taken
+                else "the server did not take the request in time"
+            )
         else:
             kind = ConnectionLostError
             broke_off = isinstance(error, h11.RemoteProtocolError)
@@ -141,6 +149,11 @@ class Connection:
         if sock is not None:
             sock.drop(scope)
         return sock is not None
+
+    @property
+    def _request_taken(self) -> bool:
+        """Whether the operating system took the whole request."""
+        return self._socket is not None and self._socket.flushed
 
     def _evidence(self) -> Evidence:
         sock = self._socket
