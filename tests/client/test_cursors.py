@@ -1,4 +1,4 @@
-"""Lists whose pages lead to one another by cursor: the answer says what to ask for next."""
+"""Lists that page by cursor: each response says where the next page starts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CURSORS = attrs.evolve(POCKET, dialects=(CursorDialect(),))
 
 
 def page(ids: str, after: str | None = None, *, more: bool | None = None) -> Any:
-    """Make an answer with a row for each letter; *after* leads on."""
+    """Make a response with a row for each letter; *after* is the next cursor."""
     said = {"rows": list(ids), "after": after, "more": after is not None if more is None else more}
     return say(200, json.dumps(said))
 
@@ -71,10 +71,10 @@ async def ids_of(rows: Any) -> str:
         "empty-at-the-start", "row-repeated", "a-cursor-past-the-end", "an-odd-cursor",
     ],
 )  # fmt: skip
-def test_each_page_is_asked_for_by_the_cursor_of_the_one_before(
+def test_each_page_is_requested_with_the_cursor_of_the_one_before(
     step: Any, backend: Any, pages: list[Any], ids: str, asked: list[str]
 ) -> None:
-    """Order is kept, an empty page is no end, and what says there is no more is the last page."""
+    """Rows keep their order, an empty page is not the end, and ``has_next=False`` is."""
     client, transport = client_of(backend, pages, provider=CURSORS)
 
     assert ids == step(ids_of(client.list()))
@@ -93,10 +93,10 @@ def test_each_page_is_asked_for_by_the_cursor_of_the_one_before(
     ],
     ids=["at-once", "later", "without-rows", "the-same-rows", "a-cursor-forgotten", "barren"],
 )
-def test_cursors_that_lead_in_a_circle_are_an_error(
+def test_a_cycle_of_cursors_is_an_error(
     step: Any, backend: Any, pages: list[Any], match: str
 ) -> None:
-    """A list that does not move on is stopped, and nothing more is asked."""
+    """The list is stopped, and no more requests are sent."""
     client, transport = client_of(backend, pages, provider=CURSORS)
 
     with pytest.raises(errors.PaginationError, match=match):
@@ -104,8 +104,8 @@ def test_cursors_that_lead_in_a_circle_are_an_error(
     assert len(pages) == len(transport.requests)
 
 
-def test_a_walk_begins_at_the_first_page(step: Any, backend: Any) -> None:
-    """The cursor belongs to the walk, not to the pager: the next walk has none."""
+def test_each_walk_starts_without_a_cursor(step: Any, backend: Any) -> None:
+    """The cursor belongs to the walk, not to the pager."""
     pages = [page("ab", "b"), page("c")]
     client, transport = client_of(backend, [*pages, *pages], provider=CURSORS)
     pager = client.list()
@@ -114,8 +114,8 @@ def test_a_walk_begins_at_the_first_page(step: Any, backend: Any) -> None:
     assert ["", "after=b", "", "after=b"] == asked_for(transport)
 
 
-def test_a_walk_that_is_left_asks_for_no_more(step: Any, backend: Any) -> None:
-    """Whoever has enough rows leaves the other pages alone."""
+def test_collect_requests_no_page_beyond_its_limit(step: Any, backend: Any) -> None:
+    """And the report says that the walk did not reach the end."""
     client, transport = client_of(backend, [page("ab", "b"), page("cd", "d")], provider=CURSORS)
     pager = client.list()
     rows = step(pager.collect(limit=3))
@@ -126,7 +126,7 @@ def test_a_walk_that_is_left_asks_for_no_more(step: Any, backend: Any) -> None:
 
 
 def test_a_repeated_row_is_counted(step: Any, backend: Any) -> None:
-    """A row that came before is dropped and told, so the scan is not called complete."""
+    """A row that came before is left out and counted, so the scan is not complete."""
     client, _ = client_of(backend, [page("ab", "b"), page("bc")], provider=CURSORS)
     pager = client.list()
     step(ids_of(pager))
@@ -135,8 +135,8 @@ def test_a_repeated_row_is_counted(step: Any, backend: Any) -> None:
     assert (2, 3, 1, False) == (report.pages, report.rows, report.repeated, report.complete)
 
 
-def test_the_blocking_twin_walks_the_same_way() -> None:
-    """``Client`` asks for the same pages in the same order, and stops at the same circle."""
+def test_client_walks_the_same_way() -> None:
+    """``Client`` requests the same pages in the same order, and stops at the same cycle."""
     answers = [page("ab", "b"), page("", "x"), page("c"), page("a", "x"), page("b", "x")]
     transport = MemoryTransport(answers)
     with Client(CURSORS, transport=transport, base_url="https://pocket.example/base") as client:

@@ -1,4 +1,4 @@
-"""Lists that are longer than one answer."""
+"""Lists of more than one page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from billingual.events import CallStarted
 
 
 def page(*ids: str, **about: Any) -> Any:
-    """Make an answer with rows."""
+    """Make a response with rows."""
     return say(200, json.dumps({"rows": list(ids), **about}))
 
 
@@ -29,7 +29,7 @@ async def ids_of(rows: Any) -> list[str]:
 
 
 def test_nothing_is_requested_before_the_first_row(step: Any, backend: Any) -> None:
-    """Making a pager costs nothing."""
+    """Making a pager sends no request."""
     client, transport = listing(backend, page("a"))
 
     pager = client.list(Filter(status="PAID"), sort="-due_at", page_size=2)
@@ -64,7 +64,7 @@ def test_nothing_is_requested_before_the_first_row(step: Any, backend: Any) -> N
 def test_a_list_is_walked_to_its_end(
     step: Any, backend: Any, pages: list[Any], ids: str, requests: int
 ) -> None:
-    """An empty page is not the end while there are more; a row is handed out once."""
+    """An empty page is not the end while there are more; a row is returned once."""
     client, transport = listing(backend, *pages)
 
     assert step(ids_of(client.list())) == list(ids)
@@ -74,8 +74,8 @@ def test_a_list_is_walked_to_its_end(
     ]
 
 
-def test_a_page_that_comes_twice_is_an_error(step: Any, backend: Any) -> None:
-    """A provider that does not move on would be followed for ever."""
+def test_a_repeated_page_is_an_error(step: Any, backend: Any) -> None:
+    """Otherwise a provider that does not move on would be followed for ever."""
     client, transport = client_of(backend, lambda _: page("a", "b", total_pages=9))
 
     with pytest.raises(errors.PaginationError, match="page 2 repeats"):
@@ -84,8 +84,8 @@ def test_a_page_that_comes_twice_is_an_error(step: Any, backend: Any) -> None:
     assert len(transport.requests) == 2
 
 
-def test_pages_that_bring_nothing_new_are_not_followed_for_ever(step: Any, backend: Any) -> None:
-    """Repeats that alternate, and empty pages without end, are stopped after five in a row."""
+def test_five_pages_without_a_new_row_are_an_error(step: Any, backend: Any) -> None:
+    """Rows that alternate, and empty pages without end, are stopped after five in a row."""
     repeats, _ = client_of(
         backend,
         lambda request: page("ab"[int(request.url.rpartition("=")[2]) % 2], total_pages=10**6),
@@ -103,8 +103,8 @@ def test_pages_that_bring_nothing_new_are_not_followed_for_ever(step: Any, backe
     assert len(transport.requests) == 5
 
 
-def test_a_gap_of_empty_pages_is_passed_over(step: Any, backend: Any) -> None:
-    """A few pages without a new row are no end, and neither is a gap that reaches the last page."""
+def test_a_few_empty_pages_are_skipped(step: Any, backend: Any) -> None:
+    """They may lie between rows or at the end of the list."""
     gap = [page(total_pages=11)] * 4
     client, _ = listing(
         backend,
@@ -119,7 +119,7 @@ def test_a_gap_of_empty_pages_is_passed_over(step: Any, backend: Any) -> None:
 
 
 def test_the_report_says_what_was_seen(step: Any, backend: Any) -> None:
-    """Drift shows up as repeated rows, and several pages are never proof of all."""
+    """Rows that moved show up as repeated, and several pages never prove completeness."""
     client, _ = listing(
         backend, page("a", "b", total_pages=2, total_items=3), page("b", "c", total_pages=2)
     )
@@ -150,7 +150,7 @@ def test_the_report_says_what_was_seen(step: Any, backend: Any) -> None:
     ],
     ids=["whole", "all-items", "one-missing", "no-count", "row-twice", "none-of-none"],
 )
-def test_only_one_whole_answer_is_provably_complete(
+def test_only_one_whole_response_is_provably_complete(
     step: Any,
     backend: Any,
     answer: Any,
@@ -166,8 +166,8 @@ def test_only_one_whole_answer_is_provably_complete(
     assert pager.report.why
 
 
-def test_the_first_row_needs_no_more_pages_than_it_takes(step: Any, backend: Any) -> None:
-    """Empty pages are passed over; an empty list has no first row."""
+def test_first_requests_pages_up_to_the_first_row(step: Any, backend: Any) -> None:
+    """It skips empty pages; an empty list has no first row."""
     client, transport = listing(
         backend, page(total_pages=3), page("a", total_pages=3), page(total_pages=1)
     )
@@ -180,10 +180,10 @@ def test_the_first_row_needs_no_more_pages_than_it_takes(step: Any, backend: Any
 @pytest.mark.parametrize(
     ("limit", "ids", "requests"), [(1, "a", 1), (2, "ab", 1), (3, "abc", 2), (99, "abcd", 2)]
 )
-def test_collecting_stops_at_its_limit(
+def test_collect_stops_at_its_limit(
     step: Any, backend: Any, limit: int, ids: str, requests: int
 ) -> None:
-    """No page is read that is not needed."""
+    """It requests no page that it does not need."""
     client, transport = listing(
         backend, page("a", "b", total_pages=2), page("c", "d", total_pages=2)
     )
@@ -195,8 +195,8 @@ def test_collecting_stops_at_its_limit(
 
 
 @pytest.mark.parametrize("limit", [0, -1, "5", True, 2.0, None])
-def test_collecting_nothing_is_refused(step: Any, backend: Any, limit: Any) -> None:
-    """It is a mistake, not a wish."""
+def test_an_unusable_limit_is_refused(step: Any, backend: Any, limit: Any) -> None:
+    """The call fails before anything is sent."""
     client, transport = listing(backend)
 
     with pytest.raises(errors.InvalidInputError, match="limit"):
@@ -205,8 +205,8 @@ def test_collecting_nothing_is_refused(step: Any, backend: Any, limit: Any) -> N
     assert transport.requests == []
 
 
-def test_pages_can_be_walked_too(step: Any, backend: Any) -> None:
-    """Rows that came before are left out of them."""
+def test_pages_can_be_walked(step: Any, backend: Any) -> None:
+    """Their items leave out rows that came before."""
     client, _ = listing(backend, page("a", "b", total_pages=2), page("b", "c", total_pages=2))
 
     async def walk() -> list[tuple[int, list[str]]]:
@@ -215,8 +215,8 @@ def test_pages_can_be_walked_too(step: Any, backend: Any) -> None:
     assert step(walk()) == [(1, ["a", "b"]), (2, ["c"])]
 
 
-def test_each_walk_starts_anew(step: Any, backend: Any) -> None:
-    """A pager is a list, not a position in it."""
+def test_each_walk_starts_at_the_first_page(step: Any, backend: Any) -> None:
+    """A pager has no position; its walks do."""
     client, transport = client_of(backend, lambda _: page("a", is_whole=True))
     pager = client.list()
 
@@ -224,8 +224,8 @@ def test_each_walk_starts_anew(step: Any, backend: Any) -> None:
     assert len(transport.requests) == 2
 
 
-def test_a_failed_page_can_be_asked_for_again(step: Any, backend: Any) -> None:
-    """The walk goes on where it stood, as often as the caller likes."""
+def test_a_walk_can_go_on_after_a_failed_page(step: Any, backend: Any) -> None:
+    """It requests that page again."""
     client, _ = listing(
         backend, page("a", total_pages=2), say(404), page("b", total_pages=2), retry="none"
     )
@@ -240,7 +240,7 @@ def test_a_failed_page_can_be_asked_for_again(step: Any, backend: Any) -> None:
 
 
 def test_each_page_is_a_call_with_its_own_deadline(step: Any, backend: Any) -> None:
-    """A long list is not cut off by the time of one operation."""
+    """A long list may take longer than one operation."""
     seen: list[Any] = []
 
     def answer(request: Any) -> Any:
@@ -256,8 +256,8 @@ def test_each_page_is_a_call_with_its_own_deadline(step: Any, backend: Any) -> N
 
 
 @pytest.mark.parametrize("sort", ["due_at", Sort("due_at"), None])
-def test_a_sort_key_is_a_text_or_a_key(step: Any, backend: Any, sort: Any) -> None:
-    """Both forms ask the same."""
+def test_sort_takes_a_name_or_a_sort(step: Any, backend: Any, sort: Any) -> None:
+    """Both send the same request."""
     client, transport = listing(backend, page())
 
     step(ids_of(client.list(sort=sort)))
@@ -273,8 +273,8 @@ LEAVING: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("how", LEAVING)
-async def test_leaving_a_list_early_leaves_nothing_behind(how: str) -> None:
-    """No half-run generator is left for an event loop to complain about (warnings are errors)."""
+async def test_leaving_a_list_early_leaves_nothing_open(how: str) -> None:
+    """No half-run generator is left for the event loop to warn about (warnings are errors)."""
     client, transport = client_of(None, lambda _: page("a", "b", total_pages=9))
 
     async for _ in LEAVING[how](client.list()):

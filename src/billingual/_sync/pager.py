@@ -16,30 +16,30 @@ __all__ = ["SyncPager"]
 
 
 class SyncPager(Stepped[Pager]):
-    """A list to be walked; nothing is requested before the first row is asked for.
+    """A list to walk; nothing is requested before you ask for the first row.
 
-    ``for row in pager`` walks rows; :meth:`pages` walks answers. Each walk starts anew and
-    holds one page at a time; where it fetches ahead, at most so many more are under way or wait to
-    be read. Order is the provider's. A walk is *not* a snapshot: see :attr:`report` for whether it
+    ``for row in pager`` walks rows; :meth:`pages` walks pages. Each walk starts at the first
+    page and holds one page at a time; with *prefetch*, so many more are under way or wait to be
+    read. Rows keep the provider's order. A walk is *not* a snapshot: :attr:`report` says whether it
     is provably complete.
 
-    Who stops reading stops fetching: when a walk is dropped, the pages under way are given up. To
-    be sure of the moment, keep the walk and close it: ``walk = iter(pager)``, then
+    If you stop reading, fetching stops: when a walk is dropped, its requests are cancelled. To do
+    that at a certain moment, keep the walk and close it: ``walk = iter(pager)``, then
     ``walk.close()``.
 
-    Not safe to share between threads while it is walked; make one pager for each.
+    Not safe to share between tasks during a walk; make one pager for each.
     """
 
     @property
     def report(self) -> ScanReport:
-        """What the latest walk saw so far, and whether that is provably everything."""
+        """What the latest walk saw so far, and whether that is provably the whole list."""
         return self._core.report
 
     def __iter__(self) -> Walk[InvoiceSummary]:
         return self._backend.iterate(self._core.__aiter__())
 
     def pages(self) -> Walk[Page]:
-        """Walk the answers; rows that came before are left out of ``items``.
+        """Walk the pages; rows that came before are left out of ``items``.
 
         Raises:
             PaginationError: if the pages do not fit together.
@@ -47,11 +47,11 @@ class SyncPager(Stepped[Pager]):
         return self._backend.iterate(self._core.pages())
 
     def first(self) -> InvoiceSummary | None:
-        """Return the first row, or None where there is none."""
+        """Return the first row, or None if the list is empty."""
         return self._backend.run(self._core.first())
 
     def collect(self, *, limit: int) -> list[InvoiceSummary]:
-        """Return at most *limit* rows as a list; to hold more than fits in memory, walk instead.
+        """Return at most *limit* rows as a list; if that is too much for memory, walk instead.
 
         Raises:
             InvalidInputError: if *limit* is no int, or not at least 1.

@@ -1,4 +1,4 @@
-"""Lists that are longer than one answer: walked in order, fetched ahead, told apart."""
+"""Lists of more than one page: walked in order, prefetched, and without repeated rows."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Lists that are longer than one answer.
+"""Walk a list page by page.
 
-A provider pages by offset while others write, so rows can repeat or be skipped. What we can do is
-done: rows that repeat are dropped, pages that do not move on are an error, and the scan says at its
-end whether it provably saw everything.
+A provider pages by offset while others write, so a row can be repeated or skipped. A walk leaves
+repeated rows out, raises an error if the pages do not move on, and reports at its end whether it
+provably saw everything. A skipped row cannot be noticed.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ T = TypeVar("T")
 
 
 class Pager:
-    """A list to be walked; nothing is requested before the first row is asked for.
+    """A list to walk; nothing is requested before you ask for the first row.
 
-    ``async for row in pager`` walks rows; :meth:`pages` walks answers. Each walk starts anew and
-    holds one page at a time; where it fetches ahead, at most so many more are under way or wait to
-    be read. Order is the provider's. A walk is *not* a snapshot: see :attr:`report` for whether it
+    ``async for row in pager`` walks rows; :meth:`pages` walks pages. Each walk starts at the first
+    page and holds one page at a time; with *prefetch*, so many more are under way or wait to be
+    read. Rows keep the provider's order. A walk is *not* a snapshot: :attr:`report` says whether it
     is provably complete.
 
-    Who stops reading stops fetching: when a walk is dropped, the pages under way are given up. To
-    be sure of the moment, keep the walk and close it: ``walk = aiter(pager)``, then
+    If you stop reading, fetching stops: when a walk is dropped, its requests are cancelled. To do
+    that at a certain moment, keep the walk and close it: ``walk = aiter(pager)``, then
     ``await walk.aclose()``.
 
-    Not safe to share between tasks while it is walked; make one pager for each.
+    Not safe to share between tasks during a walk; make one pager for each.
     """
 
     def __init__(
@@ -53,14 +53,14 @@ class Pager:
 
     @property
     def report(self) -> ScanReport:
-        """What the latest walk saw so far, and whether that is provably everything."""
+        """What the latest walk saw so far, and whether that is provably the whole list."""
         return self._scan.report()
 
     def __aiter__(self) -> AsyncWalk[InvoiceSummary]:
         return _Rows(self._walk())
 
     def pages(self) -> AsyncWalk[Page]:
-        """Walk the answers; rows that came before are left out of ``items``.
+        """Walk the pages; rows that came before are left out of ``items``.
 
         Raises:
             PaginationError: if the pages do not fit together.
@@ -68,14 +68,14 @@ class Pager:
         return self._walk()
 
     async def first(self) -> InvoiceSummary | None:
-        """Return the first row, or None where there is none."""
-        async for page in self._walk(ahead=1):
+        """Return the first row, or None if the list is empty."""
+        async for page in self._walk(prefetch=1):
             if page.items:
                 return page.items[0]
         return None
 
     async def collect(self, *, limit: int) -> list[InvoiceSummary]:
-        """Return at most *limit* rows as a list; to hold more than fits in memory, walk instead.
+        """Return at most *limit* rows as a list; if that is too much for memory, walk instead.
 
         Raises:
             InvalidInputError: if *limit* is no int, or not at least 1.
@@ -94,41 +94,44 @@ class Pager:
                 await pages.aclose()
         return rows
 
-    def _walk(self, *, ahead: int | None = None, limit: int | None = None) -> _Pages:
+    def _walk(self, *, prefetch: int | None = None, limit: int | None = None) -> _Pages:
         self._scan = Scan()
-        return _Pages(self._prefetcher.fresh(ahead), self._query, self._scan, limit)
+        return _Pages(self._prefetcher.fresh(prefetch), self._query, self._scan, limit)
 
 
 class _Walk(abc.ABC, Generic[T]):
-    """Walk what comes in batches. No generator: who leaves early leaves nothing open behind."""
+    """Walk items that come in batches.
 
-    __slots__ = ("_at_hand",)
+    Not a generator: one that is left early stays open until the event loop closes it.
+    """
+
+    __slots__ = ("_ready",)
 
     def __init__(self) -> None:
-        self._at_hand: Iterator[T] = iter(())
+        self._ready: Iterator[T] = iter(())
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> T:
         while True:
-            for each in self._at_hand:
+            for each in self._ready:
                 return each
-            self._at_hand = iter(await self.batch())
+            self._ready = iter(await self.batch())
 
     @abc.abstractmethod
     async def batch(self) -> Sequence[T]:
-        """Return what comes next, all of it that is at hand."""
+        """Return the next items, as many as one page has."""
 
     @abc.abstractmethod
     async def aclose(self) -> None:
-        """Stop whatever is under way; the walk is over."""
+        """End the walk, and stop its requests."""
 
 
 class _Pages(_Walk[Page]):
     """Fetch page after page."""
 
-    __slots__ = ("_closed", "_last", "_limit", "_prefetcher", "_query", "_scan", "_taken")
+    __slots__ = ("_closed", "_last", "_limit", "_prefetcher", "_query", "_scan", "_unread")
 
     def __init__(self, prefetcher: Prefetcher, query: Query, scan: Scan, limit: int | None) -> None:
         super().__init__()
@@ -137,42 +140,42 @@ class _Pages(_Walk[Page]):
         self._scan = scan
         self._limit = limit
         self._last: int | None = None
-        self._taken: Page | None = None
+        self._unread: Page | None = None
         self._closed = False
 
     async def batch(self) -> Sequence[Page]:
         """Return the next page."""
-        if self._taken is None:
+        if self._unread is None:
             if self._scan.ended or self._closed:
                 raise StopAsyncIteration
             page = await self._prefetcher.page(self._query, self._last)
-            await self._take(page)
+            await self._add(page)
         else:
             await self._go_on()
-        taken, self._taken = self._taken, None
-        return () if taken is None else (taken,)
+        unread, self._unread = self._unread, None
+        return () if unread is None else (unread,)
 
-    async def _take(self, page: Page) -> None:
+    async def _add(self, page: Page) -> None:
         try:
-            fresh = self._scan.take(page)
+            fresh = self._scan.add(page)
         except BaseException:
             await self._prefetcher.stop()
             raise
-        self._last = self._last_wanted(page)
+        self._last = self._last_needed(page)
         self._query = attrs.evolve(self._query, page=self._query.page + 1, cursor=page.next_cursor)
-        # Kept until it is handed out: who is cancelled from here on loses no row by it.
-        self._taken = page if fresh is page.items else attrs.evolve(page, items=fresh)
+        # Kept until it is returned: a reader who is cancelled from here on loses no row.
+        self._unread = page if fresh is page.items else attrs.evolve(page, items=fresh)
         await self._go_on()
 
     async def _go_on(self) -> None:
-        """Begin what comes next, while the reader is at work."""
+        """Request the next pages while the reader works."""
         if self._scan.ended:
             await self._prefetcher.stop()
         else:
             await self._prefetcher.go_on(self._query, self._last)
 
-    def _last_wanted(self, page: Page) -> int | None:
-        """Return the number of the last page that is sure to be needed."""
+    def _last_needed(self, page: Page) -> int | None:
+        """Return the number of the last page that the walk needs; None if it is not known."""
         if page.next_cursor is not None or page.total_pages is None:
             return None
         if self._limit is None or not page.items:
@@ -181,9 +184,9 @@ class _Pages(_Walk[Page]):
         return min(page.total_pages, self._query.page + max(0, pages_left))
 
     async def aclose(self) -> None:
-        """Stop the pages that are under way; the walk is over."""
+        """End the walk, and stop its requests."""
         self._closed = True
-        self._taken = None
+        self._unread = None
         await self._prefetcher.stop()
 
 
@@ -201,6 +204,6 @@ class _Rows(_Walk[InvoiceSummary]):
         return (await self._pages.__anext__()).items
 
     async def aclose(self) -> None:
-        """Stop the pages that are under way; the walk is over."""
-        self._at_hand = iter(())
+        """End the walk, and stop its requests."""
+        self._ready = iter(())
         await self._pages.aclose()

@@ -1,4 +1,4 @@
-"""Whether the pages of a list fit together, and what they brought."""
+"""Check that the pages of a list fit together, and count what they contain."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import attrs
 
 from billingual.errors import PaginationError
 from billingual.model import InvoiceSummary, Page
-from billingual.pagination.dedupe import Seen
+from billingual.pagination.dedupe import SeenIds
 
 __all__ = ["Scan", "ScanReport"]
 
 MAX_PAGES: Final = 1_000_000
 """No list is followed for ever: this many pages of one row are still a million rows."""
 
-MAX_BARREN: Final = 5
-"""So many pages in a row without a new row are no gap, but a list that does not end."""
+MAX_PAGES_WITHOUT_NEW_ROWS: Final = 5
+"""Rows deleted during a walk can empty a page or two; five in a row are a list without an end."""
 
 
 @attrs.frozen(kw_only=True)
@@ -24,12 +24,12 @@ class ScanReport:
     """What a scan saw.
 
     Attributes:
-        pages: answers read.
-        rows: rows that the answers brought, without those that came before.
-        repeated: rows dropped because their id had come before.
-        total_items: what the provider last said the total is, or None.
+        pages: responses read.
+        rows: rows in the responses, without repeated ones.
+        repeated: rows left out because a row of the same id came before.
+        total_items: the total that the provider stated last, or None.
         complete: whether every row was provably seen at one moment.
-        why: the reason, in words.
+        why: the reason for *complete*, in words.
     """
 
     pages: int
@@ -42,7 +42,7 @@ class ScanReport:
 
 @attrs.define
 class Scan:
-    """Follow the pages of one scan; pure bookkeeping."""
+    """Follow the pages of one walk; pure bookkeeping, without I/O."""
 
     pages: int = 0
     rows: int = 0
@@ -50,17 +50,17 @@ class Scan:
     total_items: int | None = None
     ended: bool = False
     _whole: bool = False
-    _seen: Seen = attrs.field(factory=Seen, repr=False)
-    _cursors: Seen = attrs.field(factory=Seen, repr=False)
+    _seen: SeenIds = attrs.field(factory=SeenIds, repr=False)
+    _cursors: SeenIds = attrs.field(factory=SeenIds, repr=False)
     _last_ids: tuple[str, ...] = attrs.field(default=(), repr=False)
-    _barren: int = 0
+    _without_new_rows: int = 0
 
-    def take(self, page: Page) -> tuple[InvoiceSummary, ...]:
-        """Take one page and return its rows that did not come before.
+    def add(self, page: Page) -> tuple[InvoiceSummary, ...]:
+        """Add one page, and return its rows without those that came before.
 
         Raises:
-            PaginationError: if it repeats the page before it, it is one of several in a row that
-                bring no new row, or there is no end to the pages.
+            PaginationError: if it repeats the page before it, its cursor leads back to an earlier
+                page, it is one of several in a row without a new row, or there are too many pages.
         """
         ids = tuple([row.id for row in page.items])
         if ids and ids == self._last_ids:
@@ -68,8 +68,8 @@ class Scan:
                 f"page {page.number} repeats the rows of the page before it: the provider does "
                 "not move on, so the list was stopped."
             )
-        led_to = page.next_cursor if page.has_next else None
-        if led_to is not None and self._cursors.repeats((led_to,)):
+        next_cursor = page.next_cursor if page.has_next else None
+        if next_cursor is not None and self._cursors.add((next_cursor,)):
             raise PaginationError(
                 f"after page {page.number} the provider leads back to a page that came before, "
                 "so the list was stopped."
@@ -86,19 +86,19 @@ class Scan:
             page.number == 1 and page.total_items is not None and len(ids) == page.total_items
         )
         self.ended = self._whole or not self._has_next(page)
-        self._barren = 0 if fresh else self._barren + 1
-        if self._barren >= MAX_BARREN and not self.ended:
+        self._without_new_rows = 0 if fresh else self._without_new_rows + 1
+        if self._without_new_rows >= MAX_PAGES_WITHOUT_NEW_ROWS and not self.ended:
             raise PaginationError(
-                f"the last {self._barren} pages, up to page {page.number}, brought no new row and "
-                "the provider says there are more, so the list was stopped."
+                f"the last {self._without_new_rows} pages, up to page {page.number}, brought no "
+                "new row and the provider says there are more, so the list was stopped."
             )
         return fresh
 
     def report(self) -> ScanReport:
-        """Say what was seen so far."""
+        """Report what was seen so far."""
         complete = self.ended and self._whole and self.repeated == 0
         if complete:
-            why = "one answer held the whole list"
+            why = "one response held the whole list"
         elif self.pages == 0:
             why = "nothing was read yet"
         elif not self.ended:
@@ -119,7 +119,7 @@ class Scan:
     def _fresh(
         self, rows: tuple[InvoiceSummary, ...], ids: tuple[str, ...]
     ) -> tuple[InvoiceSummary, ...]:
-        repeated = self._seen.repeats(ids)
+        repeated = self._seen.add(ids)
         if not repeated:
             return rows
         dropped = set(repeated)
@@ -127,7 +127,7 @@ class Scan:
 
     @staticmethod
     def _has_next(page: Page) -> bool:
-        # An empty page is not the end while the provider says there are more.
+        # An empty page is not the end if the provider says that there are more.
         if page.has_next is not None:
             return page.has_next
         if page.total_pages is not None:

@@ -1,4 +1,4 @@
-"""Which ids came before: as a set knows it, in a small part of a set's memory."""
+"""Seen ids: the same results as a set, in a small part of its memory."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billingual.pagination.dedupe import EXACT, Seen
+from billingual.pagination.dedupe import MAX_EXACT, SeenIds
 
 
 def repeats(known: set[str], texts: list[str]) -> list[int]:
-    """Do what is asked of a Seen with a set."""
+    """Do with a set what ``SeenIds.add`` does."""
     found = []
     for index, text in enumerate(texts):
         if text in known:
@@ -24,42 +24,42 @@ def repeats(known: set[str], texts: list[str]) -> list[int]:
 
 
 @given(st.lists(st.lists(st.text(max_size=2), max_size=6), max_size=12))
-def test_few_ids_are_known_as_a_set_knows_them(pages: list[list[str]]) -> None:
-    """Whatever they are, half a surrogate pair included."""
-    seen, known = Seen(), set[str]()
+def test_few_ids_give_the_same_results_as_a_set(pages: list[list[str]]) -> None:
+    """For any text, half a surrogate pair included."""
+    seen, known = SeenIds(), set[str]()
 
     for page in pages:
-        assert repeats(known, page) == seen.repeats(page)
+        assert repeats(known, page) == seen.add(page)
 
 
-def test_many_ids_are_known_as_a_set_knows_them() -> None:
-    """Repeats from near and far, within a page and across, before and after the set is left."""
+def test_many_ids_give_the_same_results_as_a_set() -> None:
+    """Repeats near and far, within a page and across, before and after fingerprints are used."""
     chance = random.Random(20261121)  # noqa: S311 - a seed, so that each run is the same
-    seen, known = Seen(), set[str]()
+    seen, known = SeenIds(), set[str]()
     for number in range(1500):
         spread = 60_000 + 60 * number
         page = [f"{chance.randrange(spread)}-\ud800" for _ in range(100)]
 
-        assert repeats(known, page) == seen.repeats(page)
+        assert repeats(known, page) == seen.add(page)
 
-    assert len(known) > 2 * EXACT
+    assert len(known) > 2 * MAX_EXACT
     assert not seen._texts
 
 
 def pages(count: int) -> Iterator[tuple[str, ...]]:
-    """Make pages of a hundred ids, made as a counter makes them and not at random."""
+    """Make pages of a hundred ids that count up, as a provider may number them."""
     for number in range(count):
         yield tuple(f"{each:08d}-0000-4000-8000-000000000000" for each in
                     range(100 * number, 100 * number + 100))  # fmt: skip
 
 
 def test_a_long_walk_takes_a_tenth_of_a_sets_memory(proof: Any) -> None:
-    """A million ids 11 MB, where a set takes 120; nor is much more taken on the way."""
+    """A million ids take 11 MB, and a set 120; the peak on the way is not much higher."""
     count, each_takes = proof.amount(200_000, 1_000_000), proof.amount(17, 11)
-    seen = Seen()
+    seen = SeenIds()
     tracemalloc.start()
     try:
-        repeated = sum(len(seen.repeats(page)) for page in pages(count // 100))
+        repeated = sum(len(seen.add(page)) for page in pages(count // 100))
         size, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -71,8 +71,8 @@ def test_a_long_walk_takes_a_tenth_of_a_sets_memory(proof: Any) -> None:
 
 def test_every_id_of_a_long_walk_is_found_again() -> None:
     """A repeat is never missed."""
-    seen = Seen()
+    seen = SeenIds()
     for page in pages(500):
-        seen.repeats(page)
+        seen.add(page)
 
-    assert [list(range(100))] * 500 == [seen.repeats(page) for page in pages(500)]
+    assert [list(range(100))] * 500 == [seen.add(page) for page in pages(500)]
