@@ -1,4 +1,4 @@
-"""Places that tasks of asyncio wait for: handed over in turn, and never lost."""
+"""Slots of an asyncio loop: handed over in order, and never lost."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ pytestmark = pytest.mark.asyncio
 LONG_S = 30.0
 
 
-def a_place() -> LoopSlots:
-    """Make one place on the loop that runs."""
+def one_slot() -> LoopSlots:
+    """Make one slot on the running loop."""
     return LoopSlots(1, asyncio.get_running_loop())
 
 
 async def turns(count: int = 3) -> None:
-    """Let the event loop turn."""
+    """Let the event loop run a few turns."""
     for _ in range(count):
         await asyncio.sleep(0)
 
 
-async def test_who_waits_longest_is_next() -> None:
-    """Nobody who comes later, or comes back, gets in before."""
-    slots = a_place()
+async def test_the_task_that_waits_longest_is_next() -> None:
+    """No task that comes later, or comes back, overtakes it."""
+    slots = one_slot()
     order: list[int] = []
     await slots.acquire(LONG_S)
 
@@ -46,9 +46,9 @@ async def test_who_waits_longest_is_next() -> None:
     assert order == [0, 1, 2, 0, 1, 2]
 
 
-async def test_a_wait_ends_in_time() -> None:
-    """The others still wait, and the place is theirs."""
-    slots = a_place()
+async def test_a_wait_ends_at_its_timeout() -> None:
+    """The other tasks keep their places in line."""
+    slots = one_slot()
     await slots.acquire(LONG_S)
     other = asyncio.create_task(slots.acquire(LONG_S))
 
@@ -59,9 +59,9 @@ async def test_a_wait_ends_in_time() -> None:
     assert await other is True
 
 
-async def test_one_who_is_cancelled_while_waiting_takes_nothing() -> None:
-    """The place goes to the next."""
-    slots = a_place()
+async def test_a_cancelled_wait_takes_no_slot() -> None:
+    """The slot goes to the next task."""
+    slots = one_slot()
     await slots.acquire(LONG_S)
     first, second = (asyncio.create_task(slots.acquire(LONG_S)) for _ in range(2))
     await turns()
@@ -74,9 +74,9 @@ async def test_one_who_is_cancelled_while_waiting_takes_nothing() -> None:
     assert first.cancelled()
 
 
-async def test_a_place_handed_to_one_who_is_cancelled_goes_on() -> None:
-    """Cancelled in the same turn, after the place was handed over."""
-    slots = a_place()
+async def test_a_slot_handed_to_a_cancelled_task_goes_on() -> None:
+    """Cancelled in the same turn, after the slot was handed over."""
+    slots = one_slot()
     await slots.acquire(LONG_S)
     first, second = (asyncio.create_task(slots.acquire(LONG_S)) for _ in range(2))
     await turns()
@@ -88,9 +88,9 @@ async def test_a_place_handed_to_one_who_is_cancelled_goes_on() -> None:
     assert first.cancelled()
 
 
-async def test_a_place_is_not_handed_to_one_who_was_cancelled() -> None:
-    """Cancelled in the same turn, before the place was handed over."""
-    slots = a_place()
+async def test_a_slot_is_not_handed_to_a_cancelled_task() -> None:
+    """Cancelled in the same turn, before the slot was handed over."""
+    slots = one_slot()
     await slots.acquire(LONG_S)
     first, second = (asyncio.create_task(slots.acquire(LONG_S)) for _ in range(2))
     await turns()
@@ -102,8 +102,8 @@ async def test_a_place_is_not_handed_to_one_who_was_cancelled() -> None:
     assert first.cancelled()
 
 
-async def test_no_place_is_lost_or_made_by_cancelling_at_random() -> None:
-    """After hundreds of tasks that end in every way there are as many places as before."""
+async def test_cancelling_at_random_loses_and_adds_no_slot() -> None:
+    """After hundreds of tasks that end in every way there are as many slots as before."""
     chance = random.Random(6)  # noqa: S311 - a seed, so that each run is the same
     slots = LoopSlots(3, asyncio.get_running_loop())
     inside = most = 0
@@ -130,9 +130,9 @@ async def test_no_place_is_lost_or_made_by_cancelling_at_random() -> None:
     assert [await slots.acquire(0) for _ in range(4)] == [True, True, True, False]
 
 
-async def test_one_who_is_closed_while_waiting_takes_nothing() -> None:
-    """A coroutine that nobody drives on leaves the line as a cancelled one does."""
-    slots = a_place()
+async def test_closing_a_waiting_coroutine_takes_no_slot() -> None:
+    """It leaves the line as a cancelled task does."""
+    slots = one_slot()
     await slots.acquire(LONG_S)
     waits = slots.acquire(LONG_S)
     waits.send(None)
@@ -143,9 +143,9 @@ async def test_one_who_is_closed_while_waiting_takes_nothing() -> None:
     assert await slots.acquire(0) is True
 
 
-async def test_one_who_cannot_wait_takes_nothing() -> None:
-    """Where the event loop refuses the timer, nobody stands in line."""
-    slots = a_place()
+async def test_a_wait_without_a_timer_takes_no_slot() -> None:
+    """If the event loop refuses the timer, no task stands in line."""
+    slots = one_slot()
     await slots.acquire(LONG_S)
 
     with pytest.raises(TypeError):

@@ -1,4 +1,4 @@
-"""Work beside the caller's own: so much at once, given up at any time, and nothing left behind."""
+"""Task pools: a bounded number of jobs at once, given up at any time, with nothing left behind."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ WORD: contextvars.ContextVar[str] = contextvars.ContextVar("WORD", default="")
 
 
 def nothing() -> None:
-    """Begin nothing more."""
+    """Start nothing more."""
 
 
 def giving(value: Any) -> Callable[[], Coroutine[Any, Any, Any]]:
-    """Make work that brings *value*, or raises it."""
+    """Make work that returns *value*, or raises it."""
 
     async def work() -> Any:
         if isinstance(value, BaseException):
@@ -37,7 +37,7 @@ def giving(value: Any) -> Callable[[], Coroutine[Any, Any, Any]]:
 
 
 class Held:
-    """Work for tasks that goes on when it is let go, and counts how many are inside."""
+    """Work for tasks that waits for a gate, and counts how many are inside."""
 
     def __init__(self) -> None:
         self.gate = anyio.Event()
@@ -55,14 +55,14 @@ class Held:
 
 
 async def settle() -> None:
-    """Let all tasks run as far as they come."""
+    """Let all tasks run until they wait."""
     for _ in range(20):
         await anyio.lowlevel.checkpoint()
 
 
 @pytest.mark.anyio
-async def test_tasks_are_no_more_than_were_asked_for() -> None:
-    """What is begun beyond that waits in line."""
+async def test_at_most_size_tasks_run_at_once() -> None:
+    """Other jobs wait in line."""
     held = Held()
     pool = AnyioBackend().task_pool(3)
     jobs = [pool.start(held.work, nothing) for _ in range(10)]
@@ -75,8 +75,8 @@ async def test_tasks_are_no_more_than_were_asked_for() -> None:
     assert (10, 3, 10) == (held.begun, held.most, len(ends))
 
 
-def test_threads_are_no_more_than_were_asked_for() -> None:
-    """And no more are begun than there is work for."""
+def test_at_most_size_threads_run_at_once() -> None:
+    """And no more start than there are jobs."""
     pool = SteppingBackend().task_pool(3)
     barrier = threading.Barrier(3)
     threads: set[int] = set()
@@ -93,8 +93,8 @@ def test_threads_are_no_more_than_were_asked_for() -> None:
 
 
 @pytest.mark.anyio
-async def test_an_error_of_a_task_goes_up_where_its_result_is_asked_for() -> None:
-    """Each time; and no error takes the run or the pool down, whatever its kind."""
+async def test_result_raises_the_error_of_a_task() -> None:
+    """Each time; and no error, of any kind, ends the run or the pool."""
     pool = AnyioBackend().task_pool(1)
     for error in (LookupError("a"), KeyboardInterrupt(), SystemExit(3)):
         job = pool.start(giving(error), nothing)
@@ -105,8 +105,8 @@ async def test_an_error_of_a_task_goes_up_where_its_result_is_asked_for() -> Non
     assert 5 == await pool.start(giving(5), nothing).result()
 
 
-def test_an_error_of_a_thread_goes_up_where_its_result_is_asked_for() -> None:
-    """Each time, whatever its kind."""
+def test_result_raises_the_error_of_a_thread() -> None:
+    """Each time, of any kind."""
     pool = SteppingBackend().task_pool(1)
     for error in (LookupError("a"), KeyboardInterrupt(), SystemExit(3)):
         job = pool.start(giving(error), nothing)
@@ -119,8 +119,8 @@ def test_an_error_of_a_thread_goes_up_where_its_result_is_asked_for() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_task_goes_on_at_once_with_what_its_end_begins() -> None:
-    """Before any other task comes round, and in the task it ran in."""
+async def test_a_task_runs_a_job_of_its_callback_next() -> None:
+    """Before the event loop runs any other task."""
     pool = AnyioBackend().task_pool(2)
     order: list[tuple[str, int]] = []
     jobs: list[Any] = []
@@ -141,8 +141,8 @@ async def test_a_task_goes_on_at_once_with_what_its_end_begins() -> None:
     assert {"a", "b", "c"} == {name for name, _ in order}
 
 
-def test_a_thread_goes_on_with_what_its_end_begins() -> None:
-    """A pool of one needs no second."""
+def test_a_thread_runs_a_job_of_its_callback_next() -> None:
+    """A pool of one needs no second thread."""
     pool = SteppingBackend().task_pool(1)
     told = threading.Event()
     jobs: list[Any] = []
@@ -160,7 +160,7 @@ def test_a_thread_goes_on_with_what_its_end_begins() -> None:
 
 @pytest.mark.anyio
 async def test_tasks_see_the_context_in_which_the_pool_was_made() -> None:
-    """And what they set in it stays with them."""
+    """What they set in it stays in their copy."""
 
     async def work() -> str:
         before = WORD.get()
@@ -176,7 +176,7 @@ async def test_tasks_see_the_context_in_which_the_pool_was_made() -> None:
 
 
 def test_threads_see_the_context_in_which_the_pool_was_made() -> None:
-    """Each job a copy of its own."""
+    """Each job has a copy of its own."""
 
     async def work() -> str:
         before = WORD.get()
@@ -193,8 +193,8 @@ def test_threads_see_the_context_in_which_the_pool_was_made() -> None:
 
 
 @pytest.mark.anyio
-async def test_closing_a_pool_of_tasks_waits_for_their_ends() -> None:
-    """Clean-ups that wait have been waited for; what stood in line never begins."""
+async def test_closing_a_pool_waits_for_its_tasks() -> None:
+    """And for clean-ups that wait; jobs in line never start."""
     cleaned: list[int] = []
     begun: list[int] = []
 
@@ -220,8 +220,8 @@ async def test_closing_a_pool_of_tasks_waits_for_their_ends() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_pool_that_has_not_set_out_can_be_closed() -> None:
-    """Nothing begins then."""
+async def test_closing_a_pool_before_its_tasks_run_cancels_them() -> None:
+    """No job starts."""
     held = Held()
     pool = AnyioBackend().task_pool(2)
     pool.start(held.work, nothing)
@@ -232,8 +232,8 @@ async def test_a_pool_that_has_not_set_out_can_be_closed() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_pool_of_tasks_can_be_given_up_from_another_thread() -> None:
-    """As the garbage collector does; the loop cancels them as it comes round."""
+async def test_abandon_cancels_tasks_from_another_thread() -> None:
+    """As the garbage collector does; the loop cancels them at its next turn."""
     held = Held()
     pool = AnyioBackend().task_pool(2)
     pool.start(held.work, nothing)
@@ -247,8 +247,8 @@ async def test_a_pool_of_tasks_can_be_given_up_from_another_thread() -> None:
 
 
 @pytest.mark.anyio
-async def test_who_is_cancelled_while_waiting_cancels_only_himself() -> None:
-    """The job goes on, and its result can be asked for again."""
+async def test_cancelling_a_caller_does_not_cancel_its_job() -> None:
+    """The result can be asked for again."""
     held = Held()
     pool = AnyioBackend().task_pool(1)
     job = pool.start(held.work, nothing)
@@ -261,8 +261,8 @@ async def test_who_is_cancelled_while_waiting_cancels_only_himself() -> None:
     assert 1 == await job.result()
 
 
-def test_threads_that_are_given_up_end_and_begin_nothing_more() -> None:
-    """What is under way goes on to its end; they are daemons, so no program waits for them."""
+def test_abandoned_threads_start_no_more_jobs() -> None:
+    """A job under way runs to its end; the threads are daemons, so no program waits for them."""
     pool = SteppingBackend().task_pool(1)
     inside, gate = threading.Event(), threading.Event()
     workers: list[threading.Thread] = []
@@ -287,8 +287,8 @@ def test_threads_that_are_given_up_end_and_begin_nothing_more() -> None:
     assert ([0], False, True) == (begun, workers[0].is_alive(), workers[0].daemon)
 
 
-def test_a_loop_that_is_closed_over_its_tasks_is_left_in_silence() -> None:
-    """Nobody knows of these tasks, so nobody could have ended them; warnings are errors."""
+def test_closing_a_loop_over_our_tasks_logs_nothing() -> None:
+    """The program does not know of these tasks and cannot end them; warnings are errors."""
     loop = asyncio.new_event_loop()
 
     async def begin() -> Any:
@@ -328,8 +328,8 @@ def test_tasks_of_a_closed_loop_are_forgotten_when_another_loop_starts_some() ->
 
 
 @pytest.mark.anyio
-async def test_a_pool_knows_its_place() -> None:
-    """Its jobs cannot be waited for on another event loop."""
+async def test_a_pool_knows_its_event_loop() -> None:
+    """A caller on another event loop cannot wait for its jobs."""
     pool = AnyioBackend().task_pool(1)
 
     async def elsewhere() -> bool:

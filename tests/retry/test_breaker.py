@@ -1,4 +1,4 @@
-"""The circuit breaker: when it opens, what it lets through, and what closes it."""
+"""The circuit breaker: when it opens, what it allows, and what closes it."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ def scene(step: Any, backend: Any) -> Callable[..., Scene]:
 
 
 @pytest.mark.parametrize("ill", ILL)
-def test_it_opens_after_so_many_failures_in_a_row(scene: Any, ill: str) -> None:
-    """Then a call ends at once, says for how long, and nothing is sent."""
+def test_it_opens_after_three_failures_in_a_row(scene: Any, ill: str) -> None:
+    """The next call fails at once, says for how long, and nothing is sent."""
     stage = scene()
     ends = [stage.get(ILL[ill]) for _ in range(3)]
     assert "CircuitOpenError" not in ends
@@ -95,8 +95,8 @@ def test_it_opens_after_so_many_failures_in_a_row(scene: Any, ill: str) -> None:
 
 
 @pytest.mark.parametrize("well", WELL)
-def test_any_answer_but_5xx_is_a_sign_of_health(scene: Any, well: str) -> None:
-    """It ends the row, whatever it says: the provider stands."""
+def test_any_response_but_5xx_resets_the_count(scene: Any, well: str) -> None:
+    """Whatever it says, it shows that the provider works."""
     stage = scene()
     for answer in (DOWN, DOWN, WELL[well], DOWN, DOWN):
         stage.get(answer)
@@ -106,8 +106,8 @@ def test_any_answer_but_5xx_is_a_sign_of_health(scene: Any, well: str) -> None:
 
 
 @pytest.mark.parametrize("silent", SILENT)
-def test_what_says_nothing_about_the_provider_changes_nothing(scene: Any, silent: str) -> None:
-    """A full pool and an answer beyond its bounds neither lengthen a row nor end it."""
+def test_errors_that_say_nothing_about_the_provider_do_not_count(scene: Any, silent: str) -> None:
+    """A full pool and a response beyond its bounds neither raise the count nor reset it."""
     stage = scene()
     for answer in (DOWN, DOWN, *[SILENT[silent]] * 5):
         assert "CircuitOpenError" != stage.get(answer)
@@ -116,8 +116,8 @@ def test_what_says_nothing_about_the_provider_changes_nothing(scene: Any, silent
     assert "CircuitOpenError" == stage.get(GOOD)
 
 
-def test_after_its_rest_one_attempt_is_let_through_and_closes_it(scene: Any) -> None:
-    """The success of the first opens the way to all."""
+def test_after_its_rest_a_successful_attempt_closes_it(scene: Any) -> None:
+    """One attempt is allowed; after its success all are."""
     stage = scene()
     for _ in range(3):
         stage.get(DOWN)
@@ -128,8 +128,8 @@ def test_after_its_rest_one_attempt_is_let_through_and_closes_it(scene: Any) -> 
     assert ["good"] * 3 == [stage.get(GOOD) for _ in range(3)]
 
 
-def test_a_failure_of_the_one_starts_the_rest_anew(scene: Any) -> None:
-    """One failure is enough then: the row was not ended."""
+def test_after_its_rest_a_failed_attempt_opens_it_again(scene: Any) -> None:
+    """One failure is enough, because the count was not reset."""
     stage = scene()
     for _ in range(3):
         stage.get(DOWN)
@@ -141,8 +141,8 @@ def test_a_failure_of_the_one_starts_the_rest_anew(scene: Any) -> None:
     assert 4 == stage.sent
 
 
-def test_while_the_one_is_under_way_nobody_follows() -> None:
-    """Of twenty that ask after the rest exactly one passes; its end decides for the others."""
+def test_after_its_rest_only_one_attempt_is_allowed() -> None:
+    """Of twenty that ask exactly one is allowed; its result decides for the others."""
     breaker = CircuitBreaker(failures=1, rest_s=30)
     breaker.note(ILL["timeout"], 0.0)
     passed = 0
@@ -163,8 +163,8 @@ def test_while_the_one_is_under_way_nobody_follows() -> None:
     "end", [errors.PoolTimeoutError("x"), errors.DeadlineExceededError("x"), None],
     ids=["full pool", "deadline", "cancelled"],
 )  # fmt: skip
-def test_a_probe_that_comes_to_nothing_does_not_lock_it(end: Any) -> None:
-    """After another rest the next one may try, even if the first was never heard of again."""
+def test_a_test_attempt_without_a_result_does_not_lock_it(end: Any) -> None:
+    """After another rest the next attempt is allowed."""
     breaker = CircuitBreaker(failures=1, rest_s=30)
     breaker.note(ILL["refused"], 0.0)
     breaker.admit(30.0)
@@ -177,7 +177,7 @@ def test_a_probe_that_comes_to_nothing_does_not_lock_it(end: Any) -> None:
 
 
 def test_the_policy_inside_still_retries(scene: Any) -> None:
-    """One call's retries count as attempts of the row, and an open circuit ends them."""
+    """Retries count as attempts, and an open circuit ends them."""
     stage = scene(breaker=CircuitBreaker(failures=3, policy=Retry(attempts=4)))
     with pytest.raises(errors.CircuitOpenError) as caught:
         stage.step(stage.client.get(INVOICE))
@@ -187,7 +187,7 @@ def test_the_policy_inside_still_retries(scene: Any) -> None:
     assert 3 == stage.sent
 
 
-def test_a_short_row_is_retried_to_success(scene: Any) -> None:
+def test_fewer_failures_are_retried_to_success(scene: Any) -> None:
     """Below its threshold it does what the policy inside does."""
     stage = scene(breaker=CircuitBreaker())
     stage.transport._answer = lambda _: GOOD if stage.sent == 3 else DOWN
@@ -197,7 +197,7 @@ def test_a_short_row_is_retried_to_success(scene: Any) -> None:
     assert 3 == stage.sent
 
 
-def test_it_lends_the_deadline_of_the_policy_inside(scene: Any) -> None:
+def test_it_has_the_deadline_of_the_policy_inside(scene: Any) -> None:
     """So ``retry=CircuitBreaker(policy=PATIENT)`` is as patient; a policy without one has 60 s."""
     from billingual.retry.policy import PATIENT  # noqa: PLC0415 - named beside its use
 
@@ -206,7 +206,7 @@ def test_it_lends_the_deadline_of_the_policy_inside(scene: Any) -> None:
     assert 900.0 == scene(breaker=CircuitBreaker(policy=PATIENT)).client._context.deadline_s
 
 
-def test_its_name_makes_one_for_each_client(scene: Any) -> None:
+def test_each_client_of_the_name_breaker_has_its_own(scene: Any) -> None:
     """Ten failures of one client do not stop another."""
     one, other = scene(breaker="breaker"), scene(breaker="breaker")
     one.client._context.budget.tokens = 0
@@ -216,8 +216,8 @@ def test_its_name_makes_one_for_each_client(scene: Any) -> None:
     assert ["CircuitOpenError", "good"] == [one.get(GOOD), other.get(GOOD)]
 
 
-def test_one_object_can_be_shared(scene: Any) -> None:
-    """By both faces: what one client learns, the other knows."""
+def test_clients_can_share_one_breaker(scene: Any) -> None:
+    """``Client`` and ``AsyncClient``: failures of one stop the other."""
     shared = CircuitBreaker(policy=NONE, failures=2)
     stage = scene(breaker=shared)
     transport = MemoryTransport(lambda _: DOWN)
@@ -237,8 +237,8 @@ def test_one_object_can_be_shared(scene: Any) -> None:
 @pytest.mark.parametrize(
     "numbers", [{"failures": 0}, {"failures": -1}, {"rest_s": 0.0}, {"rest_s": -1.0}], ids=str
 )
-def test_one_that_can_never_open_or_close_is_refused(numbers: dict[str, Any]) -> None:
-    """The numbers must be above zero."""
+def test_numbers_must_be_above_zero(numbers: dict[str, Any]) -> None:
+    """With others it could never open or close."""
     with pytest.raises(errors.ConfigurationError, match="above zero"):
         CircuitBreaker(**numbers)
 
@@ -265,8 +265,8 @@ class ThirdParty:
         return STANDARD.decide(attempts, error=error, safety=safety, left_s=left_s, random=random)
 
 
-def test_a_policy_of_somebody_elses_has_the_same_two_hooks(scene: Any) -> None:
-    """It is asked before each attempt and told after each how it ended."""
+def test_any_policy_may_have_admit_and_note(scene: Any) -> None:
+    """It is asked before each attempt, and told how it ended."""
     policy = ThirdParty()
     stage = scene(breaker=policy)
     stage.transport._answer = lambda _: GOOD if stage.sent == 2 else DOWN
@@ -277,8 +277,8 @@ def test_a_policy_of_somebody_elses_has_the_same_two_hooks(scene: Any) -> None:
     assert told == policy.seen
 
 
-def test_what_a_policy_refuses_is_not_sent(scene: Any) -> None:
-    """Its error goes up as it is."""
+def test_an_attempt_that_admit_refuses_is_not_sent(scene: Any) -> None:
+    """Its error is raised unchanged."""
     stage = scene(breaker=ThirdParty(refuse=True))
 
     assert "CircuitOpenError" == stage.get(GOOD)

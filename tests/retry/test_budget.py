@@ -1,4 +1,4 @@
-"""The retry budget: what a retry costs, what a success earns, and who draws from which bucket."""
+"""The retry budget: what a retry costs, what a success earns, and which calls share a bucket."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ def test_a_full_bucket_pays_for_so_many_retries(
 
 @pytest.mark.parametrize("name", ["capacity", "cost", "throttled_cost", "earning"])
 @pytest.mark.parametrize("wrong", [-1, 1.0, True, "1", None], ids=repr)
-def test_only_whole_numbers_are_tokens(name: str, wrong: Any) -> None:
-    """What cannot be counted is refused when the bucket is made, by its name."""
+def test_token_counts_must_be_whole_numbers(name: str, wrong: Any) -> None:
+    """Others are refused by name when the bucket is made."""
     with pytest.raises(errors.ConfigurationError, match=f"{name}="):
         RetryBudget(**{name: wrong})
 
 
 @given(st.lists(st.sampled_from(["failed", "throttled", "success"]), max_size=300))
-def test_a_bucket_is_never_overdrawn_nor_overfull(events: list[str]) -> None:
-    """Whatever happens in whatever order, its level stays between nothing and its capacity."""
+def test_the_level_stays_between_zero_and_the_capacity(events: list[str]) -> None:
+    """After any sequence of events."""
     budget, level = RetryBudget(capacity=60), 60
     for event in events:
         if event == "success":
@@ -76,8 +76,8 @@ def test_a_bucket_is_never_overdrawn_nor_overfull(events: list[str]) -> None:
         assert level == budget.tokens
 
 
-def test_each_success_earns(step: Any, backend: Any) -> None:
-    """First attempts and resends alike put one back; a failure puts back nothing."""
+def test_each_success_puts_a_token_back(step: Any, backend: Any) -> None:
+    """After a first attempt or a retry; a failure puts none back."""
     budget = RetryBudget(capacity=100)
     answers = MemoryTransport([DOWN, GOOD, GOOD, GOOD, DOWN, DOWN, GOOD])
     client = client_of(backend, transport=answers, budget=budget)
@@ -88,8 +88,8 @@ def test_each_success_earns(step: Any, backend: Any) -> None:
         assert level == budget.tokens
 
 
-def test_no_deposit_is_made_beyond_the_capacity(step: Any, backend: Any) -> None:
-    """A long good time does not pay for a long storm."""
+def test_a_full_bucket_earns_nothing(step: Any, backend: Any) -> None:
+    """A long time without failures does not pay for a long outage."""
     budget = RetryBudget(capacity=20)
     client = client_of(backend, GOOD, budget=budget)
 
@@ -99,8 +99,8 @@ def test_no_deposit_is_made_beyond_the_capacity(step: Any, backend: Any) -> None
     assert 20 == budget.tokens
 
 
-def test_a_retry_that_cannot_be_paid_for_says_so(step: Any, backend: Any) -> None:
-    """The error tells why it was not tried again: as a field, in words, and in its traceback."""
+def test_an_error_says_that_the_budget_is_spent(step: Any, backend: Any) -> None:
+    """As a field, in words, and in its traceback."""
     events: list[Any] = []
     client = client_of(backend, budget=RetryBudget(capacity=14), observers=[events.append])
 
@@ -115,8 +115,8 @@ def test_a_retry_that_cannot_be_paid_for_says_so(step: Any, backend: Any) -> Non
     assert 1 == sum(isinstance(each, RetryPlanned) for each in events)
 
 
-def test_what_would_not_be_retried_costs_nothing(step: Any, backend: Any) -> None:
-    """A refusal, a policy that says no and a deadline that is near leave the bucket full."""
+def test_an_error_that_is_not_retried_costs_nothing(step: Any, backend: Any) -> None:
+    """A refusal, a policy that stops and a near deadline take no tokens."""
     for answer, options in [
         (MemoryTransport.json("{}", status=404), {}),
         (DOWN, {"retry": "none"}),
@@ -129,7 +129,7 @@ def test_what_would_not_be_retried_costs_nothing(step: Any, backend: Any) -> Non
 
 
 def test_siblings_of_one_credential_share_a_bucket(step: Any, backend: Any) -> None:
-    """Another tenant, policy or deadline is the same credential at the same host."""
+    """With another tenant, policy or deadline it is the same credential at the same host."""
     client = client_of(backend)
     siblings = [
         client.with_options(tenant=TENANTS[1]),
@@ -141,8 +141,8 @@ def test_siblings_of_one_credential_share_a_bucket(step: Any, backend: Any) -> N
     assert [1, 1, 1] == [sent(step, each) for each in siblings]
 
 
-def test_a_sibling_with_another_token_has_its_own(step: Any, backend: Any) -> None:
-    """And one that comes back to the first token comes back to its bucket."""
+def test_a_sibling_with_another_token_has_its_own_bucket(step: Any, backend: Any) -> None:
+    """One with the first token again has the first bucket again."""
     client = client_of(backend)
     other = client.with_options(token=TOKENS[1])
 
@@ -151,8 +151,8 @@ def test_a_sibling_with_another_token_has_its_own(step: Any, backend: Any) -> No
     assert 1 == sent(step, other.with_options(token=TOKENS[0]))
 
 
-def test_clients_share_a_bucket_only_where_one_is_given_to_both(step: Any, backend: Any) -> None:
-    """Two clients of one credential know nothing of each other, unless they are told."""
+def test_clients_share_a_bucket_only_if_both_are_given_it(step: Any, backend: Any) -> None:
+    """Two clients of one credential know nothing of each other otherwise."""
     assert [36, 36] == [sent(step, client_of(backend)) for _ in range(2)]
 
     shared = RetryBudget()
@@ -160,8 +160,8 @@ def test_clients_share_a_bucket_only_where_one_is_given_to_both(step: Any, backe
     assert [36, 1] == [sent(step, client_of(backend, budget=shared)) for _ in range(2)]
 
 
-def test_a_given_bucket_is_shared_whatever_the_credential(step: Any, backend: Any) -> None:
-    """Who passes one decides who draws from it: hosts and tokens do not matter then."""
+def test_a_given_bucket_is_shared_by_all_credentials(step: Any, backend: Any) -> None:
+    """Hosts and tokens do not matter then."""
     shared = RetryBudget()
     first = client_of(backend, budget=shared)
     elsewhere = client_of(backend, budget=shared, base_url="https://two.example")
@@ -170,8 +170,8 @@ def test_a_given_bucket_is_shared_whatever_the_credential(step: Any, backend: An
     assert [1, 1] == [sent(step, each) for each in (first.with_options(token="x" * 20), elsewhere)]
 
 
-def test_both_faces_draw_from_one_bucket(step: Any, backend: Any) -> None:
-    """A blocking client and an awaited one can share it."""
+def test_client_and_async_client_can_share_a_bucket(step: Any, backend: Any) -> None:
+    """Both draw from it."""
     shared = RetryBudget()
     blocking = Client(
         "kukkingu", token=TOKENS[0], tenant=TENANTS[0], retry=AT_ONCE, budget=shared,
@@ -186,7 +186,7 @@ def test_both_faces_draw_from_one_bucket(step: Any, backend: Any) -> None:
 
 
 @pytest.mark.parametrize("wrong", [500, "500", RetryBudget], ids=repr)
-def test_only_a_bucket_is_a_bucket(backend: Any, wrong: Any) -> None:
-    """A number or a class in its place is refused when the client is made."""
+def test_budget_must_be_a_retry_budget(backend: Any, wrong: Any) -> None:
+    """A number or a class is refused when the client is made."""
     with pytest.raises(errors.ConfigurationError, match="is no budget"):
         client_of(backend, budget=wrong)

@@ -1,7 +1,7 @@
-"""What an attempt's end means, and what all attempts of an operation mean together.
+"""The outcome of one attempt, and of all attempts of an operation together.
 
-The table is that of the outcome algebra: see the class of each error in
-:mod:`billingual.errors` for what was seen.
+An error class says what was seen (see :mod:`billingual.errors`); the functions here say what that
+means for a write. Everything that decides about sending again goes by them.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ from billingual.outcomes import Attempt, Evidence, Outcome, Safety
 __all__ = ["classify", "evidence_of", "refused_resend", "verdict"]
 
 
-# Answers that come before a provider looks at the key: who asks, and whether an earlier delivery is
-# still under way. Source: https://docs.stripe.com/error-low-level, read 2026-11; 403 is inferred.
+# Statuses that a provider sends before it looks up the idempotency key: it checks who sends the
+# request, and whether an earlier request with the key is still being processed.
+# Source: https://docs.stripe.com/error-low-level, read 2026-11; 403 is inferred.
 _BEFORE_THE_KEY: Final = frozenset({401, 403, 409})
-_ANSWERED: Final = Evidence(connected=True, request_complete=True, answer_begun=True)
+_RESPONDED: Final = Evidence(connected=True, request_complete=True, answer_begun=True)
 _NOTHING: Final = Evidence(connected=False, request_complete=False, answer_begun=False)
 _UNSENT: Final = (
     UsageError, DeadlineExceededError, CircuitOpenError, NotConnectedError, PoolTimeoutError,
@@ -43,12 +44,12 @@ _UNSENT: Final = (
 
 
 def classify(error: BillingualError, *, rate_limit_precedes_handler: bool = True) -> Outcome:
-    """Name the end of one attempt from the error it raised.
+    """Return the outcome of an attempt that raised *error*.
 
     Args:
         error: what the attempt raised.
-        rate_limit_precedes_handler: whether the provider's rate limit stands before its handler,
-            so that a 429 proves that nothing was done; see ``Capabilities``.
+        rate_limit_precedes_handler: whether the provider checks its rate limit before it handles
+            a request, so that a 429 proves that nothing was done; see ``Capabilities``.
     """
     if isinstance(error, _UNSENT):
         return Outcome.NOT_SENT
@@ -62,26 +63,27 @@ def classify(error: BillingualError, *, rate_limit_precedes_handler: bool = True
     if isinstance(error, ProviderError) and not isinstance(
         error, (ServerError, RedirectedError, ProtocolError)
     ):
-        # 408 says that the server gave up waiting; whether the body had arrived, it does not say.
+        # 408 says that the server stopped waiting for the request, but not whether the body had
+        # arrived: a proxy may have sent it while the provider was processing the write.
         return Outcome.UNKNOWN if error.status == 408 else Outcome.REJECTED
     return Outcome.UNKNOWN
 
 
 def evidence_of(error: Exception | None) -> tuple[Evidence, int | None]:
-    """Return what was seen of an attempt and the status of its answer, from the error it raised.
+    """Return what was seen of an attempt, and the status of its response if it is an error.
 
     Args:
-        error: None for an attempt that ended well.
+        error: what the attempt raised; None for a success.
     """
     if error is None:
-        return _ANSWERED, None
+        return _RESPONDED, None
     if isinstance(error, TransportError):
         return error.evidence, None
     if isinstance(error, InternalError):
         return Evidence(), None
     exchange = error.exchange if isinstance(error, (ProviderError, LockedError)) else None
     if exchange is not None:
-        evidence = _ANSWERED
+        evidence = _RESPONDED
         if exchange.request_complete is not True:
             evidence = attrs.evolve(evidence, request_complete=exchange.request_complete)
         return evidence, exchange.status
@@ -89,12 +91,14 @@ def evidence_of(error: Exception | None) -> tuple[Evidence, int | None]:
 
 
 def verdict(attempts: Sequence[Attempt], safety: Safety = Safety.CREATE) -> Outcome:
-    """Name the end of a write from all of its attempts; the last one alone does not tell.
+    """Return the outcome of a write from all of its attempts; the last one alone does not decide.
 
-    A refusal after an unclear attempt may be the echo of our own success (a duplicate number, a
-    status lock), so it stays unknown. Not so where a key makes the provider repeat its first
-    answer: had an earlier attempt succeeded, that would have come. A conflict says there that an
-    attempt is still under way, and who may not ask is told so before the key is looked at.
+    If an earlier attempt is unknown, a refusal of the last one proves nothing: our own earlier
+    success may have caused it (a number that exists, a status that locks), so the write is unknown.
+
+    With an idempotency key a refusal does prove it. Had an earlier attempt succeeded, the provider
+    would have repeated that success. Exceptions are the refusals that come before it looks up the
+    key: 409 says that an earlier attempt is still being processed, 401 and 403 who may not call.
     """
     if not attempts:
         return Outcome.NOT_SENT
@@ -112,10 +116,10 @@ def verdict(attempts: Sequence[Attempt], safety: Safety = Safety.CREATE) -> Outc
 
 
 def refused_resend(attempts: Sequence[Attempt], safety: Safety) -> str:
-    """Say why a request must not be delivered again whatever else speaks for it; empty if it may.
+    """Say why a request must never be sent again on its own; empty if it may be.
 
-    A write is sent again only where no attempt can have been acted on: none was unclear, and the
-    last one never left or was turned away at the door.
+    A write may be sent again only if the provider provably did nothing in every attempt: it was
+    not sent, or a rate limit refused it.
     """
     if safety.replayable:
         return ""

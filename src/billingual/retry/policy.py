@@ -1,7 +1,8 @@
-"""When to try again. One layer retries: this one; a transport never does.
+"""When to try again. Only this layer retries; a transport never does.
 
-Reads are tried again after anything that may pass. A write is tried again only where the provider
-provably did not act: the request never left, or a rate limit turned it away at the door.
+A read is tried again after every failure that may pass. A write is tried again only if the provider
+provably did nothing: the request was not sent, or a rate limit refused it. The pipeline holds every
+policy to that rule, so a policy need not check it.
 """
 
 from __future__ import annotations
@@ -34,11 +35,16 @@ class Retry:
 
     Attributes:
         attempts: most deliveries of one request, the first included; None for no bound but time.
-        base_s: bound of the first wait, in seconds; it doubles with each retry.
-        throttled_s: the same after a rate limit that names no time.
-        cap_s: largest bound.
-        obey_s: longest ``Retry-After`` that is waited for; a longer one is the caller's to handle.
-        deadline_s: seconds for one operation, unless the client says otherwise.
+            Default 4: three retries pass over a lost connection or a restart, and more would
+            keep a caller waiting for a provider that is down.
+        base_s: bound of the first wait, in seconds; it doubles with each retry. Default 0.1: a
+            lost connection needs no longer wait.
+        throttled_s: the same after a rate limit that names no time. Default 1: rate limits are
+            counted in seconds.
+        cap_s: largest bound. Default 20, as in the AWS SDKs.
+        obey_s: longest ``Retry-After`` that is waited for; a longer one is raised, for the caller
+            to handle. Default 60, as long as the deadline.
+        deadline_s: seconds for one operation, unless the client says otherwise. Default 60.
 
     Raises:
         ConfigurationError: if a number cannot be right, or nothing bounds the attempts.
@@ -107,22 +113,22 @@ class Retry:
         jitter = full_jitter(retries, base_s=base_s, cap_s=self.cap_s, random=random)
         asked_s = _asked_s(error)
         if asked_s is not None:
-            # A floor with jitter on top: Retry-After: 0 must not become a hot loop, and callers
-            # that were turned away together must not come back together.
+            # The jitter comes on top: "Retry-After: 0" must not become a loop without waits, and
+            # callers that were refused together must not come back together.
             return asked_s + jitter, "the provider said when to come back"
         return jitter, f"{attempts[-1].outcome.value} may pass"
 
 
 def _may_pass(error: BillingualError, safety: Safety) -> bool:
-    """Tell whether the same request may meet a better answer later."""
+    """Return True if the same request may succeed later."""
     if isinstance(error, ConflictError) and safety is Safety.KEYED:
-        # An earlier delivery with the same key is still under way.
+        # An earlier delivery with the same key is still being processed.
         return True
     if isinstance(error, AnswerTooLargeError):
         return False
     if isinstance(error, (TransportError, RateLimitedError, ServerError)):
         return True
-    # 408 and 425 are of the 4xx by number only: the server says that it was the moment.
+    # 408 (Request Timeout) and 425 (Too Early) blame the moment and not the request.
     return isinstance(error, ProviderError) and error.status in {408, 425}
 
 
@@ -135,7 +141,7 @@ NONE: Final = Retry(attempts=1)
 """Never try again: for programs that retry themselves, so that retries do not multiply."""
 
 STANDARD: Final = Retry()
-"""Up to four attempts: for calls that somebody waits for."""
+"""Up to four attempts: for calls that a person or another program waits for."""
 
 PATIENT: Final = Retry(attempts=None, base_s=0.5, throttled_s=2.0, cap_s=60.0, deadline_s=900.0)
-"""As many attempts as a quarter of an hour takes: for pipelines, which nobody waits for."""
+"""As many attempts as fit into a quarter of an hour: for pipelines that run unattended."""

@@ -1,4 +1,4 @@
-"""What the end of one attempt means, and what all attempts of a write mean together."""
+"""The outcome of one attempt, and of all attempts of a write together."""
 
 from __future__ import annotations
 
@@ -94,15 +94,15 @@ ATTEMPTS = {
 
 
 @pytest.mark.parametrize("seen", ATTEMPTS)
-def test_each_end_of_an_attempt_has_one_class(seen: str) -> None:
-    """The table is that of the outcome algebra."""
+def test_each_error_has_one_outcome(seen: str) -> None:
+    """As in the table."""
     error, outcome = ATTEMPTS[seen]
 
     assert classify(error) is outcome
 
 
-def test_every_error_that_can_end_an_attempt_is_in_the_table() -> None:
-    """A new class of error must be placed, not fall through."""
+def test_every_error_class_is_in_the_table() -> None:
+    """A new error class needs an outcome; it must not fall through."""
     placed = {type(error) for error, _ in ATTEMPTS.values()}
     abstract = {errors.UsageError, errors.ProviderError, errors.BillingualError}
     like_configuration = {
@@ -138,8 +138,8 @@ def test_every_error_that_can_end_an_attempt_is_in_the_table() -> None:
     ],
     ids=lambda value: "+".join(each.name for each in value) if isinstance(value, list) else "",
 )
-def test_the_last_attempt_is_not_the_verdict(ends: list[Outcome], whole: Outcome) -> None:
-    """A refusal after an unclear attempt may be the echo of our own success."""
+def test_the_verdict_follows_from_all_attempts(ends: list[Outcome], whole: Outcome) -> None:
+    """Our own earlier success may have caused the refusal of the last attempt."""
     attempts = [
         Attempt(number=number, outcome=end, evidence=Evidence())
         for number, end in enumerate(ends, 1)
@@ -160,8 +160,8 @@ KEYED_ENDS = {
 
 
 @pytest.mark.parametrize("name", KEYED_ENDS)
-def test_a_key_makes_a_late_refusal_definite(name: str) -> None:
-    """The provider repeats its first answer, so a refusal is that of all attempts."""
+def test_with_a_key_a_late_refusal_is_definite(name: str) -> None:
+    """The provider repeats its first response, so the refusal is that of all attempts."""
     ends, expected = KEYED_ENDS[name]
     attempts = [
         Attempt(number=number, outcome=end, evidence=Evidence(), status=status)

@@ -1,4 +1,4 @@
-"""When to try again and after how long: a table of safety and error, and nothing else."""
+"""When to try again and after how long: a table of safety and error."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ TABLE: dict[str, tuple[BillingualError, bool, bool]] = {
 
 @pytest.mark.parametrize("safety", list(Safety), ids=lambda each: each.value)
 @pytest.mark.parametrize("seen", TABLE)
-def test_what_is_sent_again(seen: str, safety: Safety) -> None:
-    """A write goes again only where the provider provably did not act, whatever a policy says."""
+def test_which_failures_are_sent_again(seen: str, safety: Safety) -> None:
+    """A write is sent again only if the provider provably did nothing, whatever a policy says."""
     error, read_again, write_again = TABLE[seen]
 
     ends = attempts(1, error)
@@ -104,8 +104,8 @@ def test_what_is_sent_again(seen: str, safety: Safety) -> None:
 
 
 @pytest.mark.parametrize("safety", [each for each in Safety if not each.replayable])
-def test_an_unclear_attempt_in_between_ends_a_write_too(safety: Safety) -> None:
-    """The last end decides, and an unclear one always stops a write."""
+def test_an_unknown_attempt_always_stops_a_write(safety: Safety) -> None:
+    """Whatever ended the attempts around it."""
     error = answered(errors.ServerError, 503)
     ends = [*attempts(1, TABLE["429"][0]), *attempts(1, error)]
 
@@ -124,7 +124,7 @@ def test_a_read_is_delivered_four_times_at_most(count: int, again: bool) -> None
 
 @pytest.mark.parametrize("seen", TABLE)
 def test_none_never_tries_again(seen: str) -> None:
-    """Programs that retry themselves do not want their retries multiplied."""
+    """The retries of a program that retries itself must not be multiplied."""
     assert decide(NONE, TABLE[seen][0]).wait_s is None
 
 
@@ -155,8 +155,8 @@ def test_jitter_is_spread_evenly_and_capped() -> None:
 
 
 @given(retries=st.integers(0, 10**9), chance=st.floats(0, 1, exclude_max=True))
-def test_no_wait_is_endless(retries: int, chance: float) -> None:
-    """However often it was tried before, the cap holds."""
+def test_the_cap_holds_after_any_number_of_retries(retries: int, chance: float) -> None:
+    """No wait is endless."""
     wait = full_jitter(retries, base_s=0.1, cap_s=20.0, random=lambda: chance)
 
     assert 0.0 <= wait <= 20.0
@@ -168,15 +168,15 @@ def test_no_wait_is_endless(retries: int, chance: float) -> None:
     ids=["429", "503"],
 )
 def test_retry_after_is_never_undercut(error: BillingualError) -> None:
-    """The provider's word is the floor; the jitter comes on top."""
+    """The jitter comes on top of what the provider asks."""
     waits = [decide(STANDARD, error, chance=chance).wait_s for chance in (0.0, 0.999)]
 
     assert waits[0] == 7.0
     assert 7.0 < waits[1] <= 8.0
 
 
-def test_retry_after_zero_is_no_hot_loop() -> None:
-    """The jitter of a rate limit is added even to zero, so callers spread over a second."""
+def test_retry_after_zero_still_waits() -> None:
+    """The jitter is added even to zero, so that callers spread over a second."""
     error = answered(errors.RateLimitedError, 429, 0.0)
 
     assert decide(STANDARD, error, chance=0.5).wait_s == 0.5
@@ -184,8 +184,8 @@ def test_retry_after_zero_is_no_hot_loop() -> None:
 
 
 @pytest.mark.parametrize(("asked", "obeyed"), [(60.0, True), (60.1, False), (86_400.0, False)])
-def test_a_long_retry_after_is_the_callers(asked: float, obeyed: bool) -> None:  # noqa: FBT001
-    """A day's wait is raised, not slept."""
+def test_a_long_retry_after_is_raised(asked: float, obeyed: bool) -> None:  # noqa: FBT001
+    """A wait of a day is left to the caller."""
     error = answered(errors.RateLimitedError, 429, asked)
 
     decision = decide(STANDARD, error, left_s=10_000.0)
@@ -196,15 +196,15 @@ def test_a_long_retry_after_is_the_callers(asked: float, obeyed: bool) -> None: 
 
 @pytest.mark.parametrize("left_s", [0.0, 0.01, 0.05])
 def test_no_wait_reaches_the_deadline(left_s: float) -> None:
-    """Waiting until there is no time left to send is waiting for nothing."""
+    """After such a wait there would be no time to send."""
     decision = decide(STANDARD, TABLE["503"][0], left_s=left_s, chance=0.5)
 
     assert decision.wait_s is None
     assert "deadline" in decision.why
 
 
-def test_a_policy_can_be_shared() -> None:
-    """It is frozen: two clients with one policy cannot disturb each other."""
+def test_policies_are_frozen() -> None:
+    """Two clients with one policy cannot disturb each other."""
     with pytest.raises(AttributeError):
         STANDARD.attempts = 99  # type: ignore[misc]
 
@@ -255,7 +255,7 @@ WALL = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC).timestamp()
     ids=lambda value: f"{len(value)}:{value[:50]!r}" if isinstance(value, str) else repr(value),
 )
 def test_every_form_of_retry_after(text: str | None, seconds: float | None) -> None:
-    """Seconds and the three HTTP dates are read; a past date means now; garbage says nothing."""
+    """Seconds and the three forms of HTTP dates; a past date means now, garbage nothing."""
     assert retry_after_s(text, WALL) == seconds
 
 
@@ -263,8 +263,8 @@ def test_every_form_of_retry_after(text: str | None, seconds: float | None) -> N
     st.text(max_size=60)
     | st.from_regex(r"[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,25} \d+:\d+:\d+ [-+]?\w{0,25}")
 )
-def test_no_retry_after_breaks_us(text: str) -> None:
-    """Whatever a server writes there, the answer is a finite number or None."""
+def test_any_retry_after_is_a_finite_number_or_none(text: str) -> None:
+    """Whatever a server writes there."""
     seconds = retry_after_s(text, WALL)
 
     assert seconds is None or 0.0 <= seconds < float("inf")

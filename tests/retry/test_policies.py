@@ -1,4 +1,4 @@
-"""Patience and its opposite: policies chosen by name, object and entry point."""
+"""Policies chosen by name, object and entry point: patient, none, and those of other packages."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def client_of(backend: Any, transport: Any, **options: Any) -> AsyncClient:
 
 
 @pytest.mark.parametrize("chance", [0.0, 0.5, 0.999])
-def test_patience_is_bound_by_time_alone(step: Any, make_backend: Any, chance: float) -> None:
-    """A quarter of an hour, and not one wait beyond it."""
+def test_patient_is_bound_by_time_alone(step: Any, make_backend: Any, chance: float) -> None:
+    """It tries for a quarter of an hour, and no wait goes beyond it."""
     backend = make_backend(chance=max(chance, 0.05))
     begin = backend.now()
     client = client_of(
@@ -63,8 +63,8 @@ def test_patience_is_bound_by_time_alone(step: Any, make_backend: Any, chance: f
     assert "deadline" in caught.value.stopped
 
 
-def test_a_patient_call_outlasts_an_outage(step: Any, backend: Any) -> None:
-    """It succeeds within a minute of the recovery, after ten minutes of nothing."""
+def test_patient_outlasts_an_outage(step: Any, backend: Any) -> None:
+    """It succeeds within a minute of the recovery, after ten minutes of failures."""
     recovers_at = backend.now() + 600
     transport = MemoryTransport(lambda _: GOOD if backend.now() >= recovers_at else DOWN)
     client = client_of(backend, transport, retry="patient")
@@ -73,8 +73,8 @@ def test_a_patient_call_outlasts_an_outage(step: Any, backend: Any) -> None:
     assert recovers_at <= backend.now() <= recovers_at + 60
 
 
-def test_a_given_deadline_bounds_patience(step: Any, backend: Any) -> None:
-    """The client's word counts before the policy's."""
+def test_the_clients_deadline_bounds_patient(step: Any, backend: Any) -> None:
+    """It counts before the policy's."""
     begin = backend.now()
     client = client_of(backend, MemoryTransport(lambda _: DOWN), retry="patient", deadline=100)
 
@@ -84,8 +84,8 @@ def test_a_given_deadline_bounds_patience(step: Any, backend: Any) -> None:
     assert backend.now() - begin < 100
 
 
-def test_patience_never_sends_an_unclear_create_again(step: Any, backend: Any) -> None:
-    """There is no time after which a second invoice would be right."""
+def test_patient_never_sends_an_unclear_create_again(step: Any, backend: Any) -> None:
+    """Time does not make a second invoice right."""
     transport = MemoryTransport(lambda _: DOWN)
     client = client_of(backend, transport, retry="patient")
 
@@ -140,7 +140,7 @@ FAILURES: dict[str, Any] = {
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("failure", FAILURES)
 def test_none_sends_once(step: Any, backend: Any, failure: str, operation: str, face: str) -> None:
-    """Whatever fails in whatever operation, a program that retries by itself is left to do so.
+    """A program that retries by itself gets each failure of each operation after one attempt.
 
     A read after a write, which settles its end or explains a lock, is no resend: it is counted by
     itself, and at most once.
@@ -172,7 +172,7 @@ def test_none_sends_once(step: Any, backend: Any, failure: str, operation: str, 
     ("name", "policy"), [("none", NONE), ("standard", STANDARD), ("patient", PATIENT)]
 )
 def test_a_name_stands_for_its_policy(backend: Any, name: str, policy: Retry) -> None:
-    """And the policy's deadline is the client's where it says nothing."""
+    """The policy's deadline is the client's default."""
     for chosen in (name, policy):
         client = client_of(backend, MemoryTransport(), retry=chosen)
 
@@ -180,15 +180,15 @@ def test_a_name_stands_for_its_policy(backend: Any, name: str, policy: Retry) ->
         assert policy.deadline_s == client._context.deadline_s
 
 
-def test_an_unknown_name_is_refused_with_those_there_are(backend: Any) -> None:
-    """The error lists them."""
+def test_an_unknown_name_is_refused(backend: Any) -> None:
+    """The error lists the names there are."""
     with pytest.raises(errors.UnknownNameError, match="breaker, none, patient, standard"):
         client_of(backend, MemoryTransport(), retry="standrad")
 
 
 @pytest.mark.parametrize("wrong", [None, 3, object()], ids=["None", "number", "object"])
-def test_what_cannot_decide_is_no_policy(backend: Any, wrong: Any) -> None:
-    """It is refused when the client is made."""
+def test_retry_must_be_a_policy(backend: Any, wrong: Any) -> None:
+    """Anything else is refused when the client is made."""
     with pytest.raises(errors.ConfigurationError, match="is no policy"):
         client_of(backend, MemoryTransport(), retry=wrong)
 
@@ -253,13 +253,13 @@ def test_a_broken_entry_point_names_its_package(backend: Any, installed: Path) -
         client_of(backend, MemoryTransport(), retry="broken")
 
 
-def test_no_package_replaces_a_name_of_ours(backend: Any, installed: Path) -> None:
-    """``none`` stays what it is: nobody can switch retries on behind an embedder's back."""
+def test_no_package_replaces_one_of_our_names(backend: Any, installed: Path) -> None:
+    """Otherwise a package could switch retries on for a program that chose ``none``."""
     assert NONE is client_of(backend, MemoryTransport(), retry="none")._context.policy
 
 
-def test_a_program_finds_it_in_a_fresh_process(installed: Path) -> None:
-    """As it would after installing the package."""
+def test_a_fresh_process_finds_the_entry_point(installed: Path) -> None:
+    """As after installing the package."""
     program = (
         "from billingual.plugins import POLICIES\n"
         "assert {'twice', 'guarded', 'standard'} <= set(POLICIES.names())\n"

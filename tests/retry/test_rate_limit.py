@@ -1,4 +1,4 @@
-"""The limiter: who waits for whom, how long, and that nobody waits for nothing."""
+"""The limiter: which call is sent when, in what order, and that calls wait only if they must."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def deadline_in(backend: Any, seconds: float) -> Deadline:
 
 
 def test_a_fixed_rate_is_exact_and_fair_between_tasks(jumping: Any) -> None:
-    """Twenty tasks at four a second go a quarter of a second apart, in the order they came."""
+    """Twenty tasks at four a second are sent a quarter of a second apart, in order."""
     went: list[tuple[int, float]] = []
 
     async def main() -> None:
@@ -128,7 +128,7 @@ def test_a_fixed_rate_is_exact_and_fair_between_tasks(jumping: Any) -> None:
 
 
 def test_a_fixed_rate_is_exact_and_fair_between_threads() -> None:
-    """Twenty threads that block go a quarter of a second apart, in the order they came."""
+    """Twenty threads are sent a quarter of a second apart, in order."""
     backend, pace = ThreadBackend(), Limiter(rate=4).pace(KEY)
     went: list[tuple[int, float]] = []
 
@@ -161,12 +161,12 @@ def wait_for_standing(pace: Pace, count: int) -> None:
 
 
 def waiting_at(turn: Any) -> Any:
-    """Return the queue of a turnstile for threads."""
+    """Return the queue of a line for threads."""
     return turn._waiting if hasattr(turn, "_waiting") else turn._places._cond._waiters
 
 
-def test_a_client_never_goes_faster_than_its_rate(make_backend: Any, step: Any) -> None:
-    """Retries are attempts too."""
+def test_retries_keep_to_the_rate(make_backend: Any, step: Any) -> None:
+    """They are attempts too."""
     backend = make_backend(chance=0.0)
     sent: list[float] = []
 
@@ -182,15 +182,15 @@ def test_a_client_never_goes_faster_than_its_rate(make_backend: Any, step: Any) 
 
 
 @pytest.mark.parametrize("rate", [0, -1, float("inf"), float("nan"), True], ids=repr)
-def test_a_rate_that_is_none_is_refused(backend: Any, rate: Any) -> None:
-    """Zero lets nothing through, infinity everything."""
+def test_an_unusable_rate_is_refused(backend: Any, rate: Any) -> None:
+    """A rate of zero would send nothing, an infinite one everything."""
     with pytest.raises(errors.ConfigurationError, match="above zero"):
         client_of(backend, limiter=rate)
 
 
 @pytest.mark.parametrize("wrong", ["2", [], Limiter], ids=repr)
-def test_only_a_limiter_limits(backend: Any, wrong: Any) -> None:
-    """Anything but a Limiter or a number is refused when the client is made."""
+def test_limiter_must_be_a_limiter_or_a_number(backend: Any, wrong: Any) -> None:
+    """Anything else is refused when the client is made."""
     with pytest.raises(errors.ConfigurationError, match="is no limiter"):
         client_of(backend, limiter=wrong)
 
@@ -215,7 +215,7 @@ def note_rate_limit(step: Any, backend: Any, answer: Any = None, **options: Any)
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_429_pauses_all_calls_of_its_credential(step: Any, backend: Any, form: str) -> None:
-    """The next call, of the client or a sibling, goes when the provider said and not before."""
+    """The next call, of the client or a sibling, is sent when the provider said and not before."""
     for sibling in ({}, {"deadline": 50.0}, {"retry": "standard"}):
         client = note_rate_limit(step, backend, FORMS[form](backend))
         begin = backend.clock
@@ -229,8 +229,8 @@ def test_a_429_pauses_all_calls_of_its_credential(step: Any, backend: Any, form:
     [{"tenant": TENANTS[1]}, {"token": "token_" + "b" * 16}, {"base_url": "https://two.example"}],
     ids=["tenant", "credential", "host"],
 )
-def test_a_429_pauses_nobody_else(step: Any, backend: Any, other: dict[str, str]) -> None:
-    """Another tenant, credential or host goes at once, though it shares the limiter."""
+def test_a_429_pauses_no_other_credential(step: Any, backend: Any, other: dict[str, str]) -> None:
+    """Another tenant, credential or host is sent at once, with the same limiter."""
     limiter = Limiter()
     note_rate_limit(step, backend, limiter=limiter)
 
@@ -239,8 +239,8 @@ def test_a_429_pauses_nobody_else(step: Any, backend: Any, other: dict[str, str]
     assert [] == backend.sleeps
 
 
-def test_clients_that_share_a_limiter_share_what_is_learnt(step: Any, backend: Any) -> None:
-    """And those that do not, do not."""
+def test_a_shared_limiter_shares_what_it_learnt(step: Any, backend: Any) -> None:
+    """Clients with limiters of their own do not."""
     limiter = Limiter()
     note_rate_limit(step, backend, limiter=limiter)
     step(client_of(backend).get(INVOICE))
@@ -251,8 +251,8 @@ def test_clients_that_share_a_limiter_share_what_is_learnt(step: Any, backend: A
     assert [40.0] == backend.sleeps
 
 
-def test_one_limiter_serves_both_faces(step: Any, make_backend: Any) -> None:
-    """What an awaited client learns, a blocking one of the credential keeps to."""
+def test_client_and_async_client_can_share_a_limiter(step: Any, make_backend: Any) -> None:
+    """A ``Client`` waits for a 429 that an ``AsyncClient`` got."""
 
     class Both(make_backend):  # type: ignore[misc]
         name, run = "both", staticmethod(step)
@@ -267,7 +267,7 @@ def test_one_limiter_serves_both_faces(step: Any, make_backend: Any) -> None:
 
 
 def test_a_limiter_can_be_told_not_to_learn(step: Any, backend: Any) -> None:
-    """Then a 429 is its own call's affair."""
+    """A 429 then delays its own call only."""
     client = note_rate_limit(step, backend, limiter=Limiter(learns=False))
     step(client.get(INVOICE))
 
@@ -275,15 +275,15 @@ def test_a_limiter_can_be_told_not_to_learn(step: Any, backend: Any) -> None:
 
 
 def test_no_pause_is_longer_than_an_hour(step: Any, backend: Any) -> None:
-    """A provider that says a year is asked again after an hour."""
+    """A provider that asks for a year is called again after an hour."""
     client = note_rate_limit(step, backend, busy(Retry_After="31536000"), deadline=7200)
     step(client.get(INVOICE))
 
     assert [3600.0] == backend.sleeps
 
 
-def test_a_shorter_word_does_not_shorten_a_longer_one() -> None:
-    """The latest moment that was named counts."""
+def test_a_shorter_retry_after_does_not_shorten_a_pause() -> None:
+    """The latest moment counts."""
     pace = Limiter().pace(KEY)
     pace.note_rate_limit(40.0, sent_at=0.0, now=1.0)
     pace.note_rate_limit(1.0, sent_at=0.5, now=2.0)
@@ -291,8 +291,8 @@ def test_a_shorter_word_does_not_shorten_a_longer_one() -> None:
     assert 39.0 == pace.due_s(2.0)
 
 
-def test_a_burst_of_429_is_one_event() -> None:
-    """Attempts that were under way together say one thing; one that went later says another."""
+def test_429s_of_attempts_under_way_together_count_once() -> None:
+    """One to an attempt that was sent later counts again."""
     pace = Limiter().pace(KEY)
     for number in range(20):
         pace.note_rate_limit(None, sent_at=1.0 + number / 100, now=2.0 + number / 100)
@@ -304,7 +304,7 @@ def test_a_burst_of_429_is_one_event() -> None:
 
 
 def test_gaps_grow_to_five_seconds_and_no_more() -> None:
-    """However often a credential is turned away."""
+    """After any number of 429s."""
     pace = Limiter().pace(KEY)
     for number in range(50):
         pace.note_rate_limit(0.0, sent_at=number + 0.5, now=float(number + 1))
@@ -313,10 +313,10 @@ def test_gaps_grow_to_five_seconds_and_no_more() -> None:
 
 
 @pytest.mark.parametrize("before", [0, 1, 20, 21, 99])
-def test_what_was_under_way_before_a_429_opens_nothing(
+def test_successes_of_attempts_sent_before_a_429_do_not_narrow_gaps(
     step: Any, backend: Any, before: int
 ) -> None:
-    """Successes of attempts that went out earlier say nothing about the time after it."""
+    """They say nothing about the time after it."""
     pace = Limiter().pace(KEY)
     pace.note_rate_limit(40.0, sent_at=backend.now() - 1, now=backend.now())
     for _ in range(before):
@@ -329,8 +329,8 @@ def test_what_was_under_way_before_a_429_opens_nothing(
     assert [40.0, pytest.approx(0.1)] == backend.sleeps
 
 
-def test_after_a_pause_calls_come_one_by_one_and_then_freely(jumping: Any) -> None:
-    """Sixty that wait come apart, closer with each success, in order, until nothing holds them."""
+def test_after_a_pause_calls_are_sent_with_narrowing_gaps(jumping: Any) -> None:
+    """Sixty calls that wait are sent in order, closer with each success, until no gap is left."""
     went: list[tuple[int, float]] = []
 
     async def main() -> None:
@@ -363,8 +363,8 @@ def test_after_a_pause_calls_come_one_by_one_and_then_freely(jumping: Any) -> No
 # Too late.
 
 
-def test_who_would_be_too_late_is_told_at_once(step: Any, backend: Any) -> None:
-    """Nothing is sent, nothing is waited for, and the error says how long the limit holds."""
+def test_a_call_whose_turn_comes_too_late_fails_at_once(step: Any, backend: Any) -> None:
+    """Nothing is sent, and the error says how long the limit lasts."""
     client = note_rate_limit(step, backend)
     sent = len(client._context.wire.transport.requests)
 
@@ -384,7 +384,7 @@ def test_a_second_is_left_for_the_attempt_itself(
     seconds: float,
     waits: bool,  # noqa: FBT001
 ) -> None:
-    """One sent with a moment left would be cut short, and a write would end unclear."""
+    """One sent a moment before the deadline would be cut short, with an unknown outcome."""
     pace = Limiter().pace(KEY)
     pace.note_rate_limit(40.0, sent_at=backend.now() - 1, now=backend.now())
     if waits:
@@ -396,8 +396,8 @@ def test_a_second_is_left_for_the_attempt_itself(
     assert ([40.0] if waits else []) == backend.sleeps
 
 
-def test_who_stands_too_far_back_is_told_at_once(jumping: Any) -> None:
-    """At one a second, of 20 with 10.5 s each, ten go and ten are refused as they come."""
+def test_a_call_too_far_back_in_line_fails_at_once(jumping: Any) -> None:
+    """At one a second, of 20 with 10.5 s each, ten are sent and ten fail as they come."""
     ends: dict[int, float | None] = {}
 
     async def main() -> None:
@@ -423,8 +423,8 @@ def test_who_stands_too_far_back_is_told_at_once(jumping: Any) -> None:
     assert {10.0} == {each for each in ends.values() if each is not None}
 
 
-def test_a_pause_that_grows_while_one_waits_is_kept(jumping: Any) -> None:
-    """Who sleeps at the front when another 429 comes sleeps on; who has no time for it leaves."""
+def test_a_pause_that_grows_during_a_wait_is_kept(jumping: Any) -> None:
+    """The first in line waits longer after another 429, or fails if it has no time for it."""
     ends: list[str] = []
 
     async def main() -> None:
@@ -455,8 +455,8 @@ def test_a_pause_that_grows_while_one_waits_is_kept(jumping: Any) -> None:
 
 
 @pytest.mark.parametrize("place", ["front", "line"])
-def test_a_cancelled_wait_frees_the_turnstile(jumping: Any, place: str) -> None:
-    """Those behind move up, whether the cancelled one was at the front or in the line."""
+def test_a_cancelled_call_leaves_the_line(jumping: Any, place: str) -> None:
+    """The calls behind it move up, wherever it stood."""
     went: list[int] = []
 
     async def main() -> None:
@@ -482,7 +482,7 @@ def test_a_cancelled_wait_frees_the_turnstile(jumping: Any, place: str) -> None:
 
 
 def test_a_limiter_works_on_a_second_event_loop(jumping: Any) -> None:
-    """A turnstile belongs to its loop; one whose loop is gone is forgotten."""
+    """Each loop has a line of its own; the line of a closed loop is forgotten."""
     limiter = Limiter(rate=1)
 
     async def main() -> None:
@@ -499,7 +499,7 @@ def test_a_limiter_works_on_a_second_event_loop(jumping: Any) -> None:
     assert [] == [each for each in limiter.pace(KEY)._turns if each.is_inherited()]
 
 
-def test_turnstiles_of_closed_loops_are_forgotten() -> None:
+def test_lines_of_closed_loops_are_forgotten() -> None:
     """A program that starts a loop for each job does not collect them."""
     pace = Limiter(rate=1000).pace(KEY)
 
@@ -516,8 +516,8 @@ def test_turnstiles_of_closed_loops_are_forgotten() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_child_does_not_wait_for_a_turn_of_its_parent() -> None:
-    """A process that forks while one of its threads stands at the front has a free child."""
+def test_a_forked_child_does_not_wait_for_its_parents_line() -> None:
+    """It may fork while a thread of the parent is first in line."""
     backend, pace = ThreadBackend(), Limiter(rate=4).pace(KEY)
     step(pace.enter(backend, deadline_in(backend, 60)))
     sleeper = threading.Thread(
@@ -545,12 +545,12 @@ def test_a_child_does_not_wait_for_a_turn_of_its_parent() -> None:
 # What it costs.
 
 
-def test_it_costs_nothing_while_nothing_slows_down(step: Any, make_backend: Any) -> None:
-    """No turnstile is made, no line is stood in, until a 429 comes."""
+def test_a_limiter_makes_no_line_before_a_429(step: Any, make_backend: Any) -> None:
+    """Until then a call pays for one attribute."""
 
     class Lockless(make_backend):  # type: ignore[misc]
         def slots(self, count: int) -> Any:
-            raise AssertionError("a turnstile was made")
+            raise AssertionError("a line was made")
 
     client = client_of(Lockless())
     for _ in range(100):
@@ -560,8 +560,8 @@ def test_it_costs_nothing_while_nothing_slows_down(step: Any, make_backend: Any)
     assert {} == client._context.pace._turns
 
 
-def test_after_a_storm_it_costs_nothing_again(step: Any, backend: Any) -> None:
-    """With the gaps gone, calls are as before the first 429."""
+def test_limiter_is_free_again_after_429s(step: Any, backend: Any) -> None:
+    """Without gaps, calls are as before the first 429."""
     client = note_rate_limit(step, backend)
     for _ in range(40):
         step(client.get(INVOICE))
@@ -574,8 +574,8 @@ def test_after_a_storm_it_costs_nothing_again(step: Any, backend: Any) -> None:
     assert slept == len(backend.sleeps)
 
 
-def test_a_fixed_rate_stays_engaged(step: Any, backend: Any) -> None:
-    """Successes close what was learnt, not what was given."""
+def test_a_fixed_rate_stays_after_successes(step: Any, backend: Any) -> None:
+    """Successes narrow learnt gaps and not the given rate."""
     client = note_rate_limit(step, backend, limiter=10)
     for _ in range(60):
         step(client.get(INVOICE))
