@@ -50,6 +50,7 @@ class Wire:
         client: the first client in words, for a warning.
         closed: whether it was closed.
         budgets: what retries draw from, by host and credential.
+        logged: the kinds of problems that were logged: route, path and reason.
     """
 
     transport: Transport
@@ -58,6 +59,7 @@ class Wire:
     client: str = ""
     closed: bool = False
     budgets: dict[Hashable, RetryBudget] = attrs.field(factory=dict, repr=False)
+    logged: set[tuple[str, str, str]] = attrs.field(factory=set, repr=False)
 
     async def aclose(self) -> None:
         """Close the transport if it is ours."""
@@ -117,6 +119,7 @@ class ClientContext:
         pace: how fast the credential may call.
         budget: what its retries draw from.
         calls: numbers the calls of a client and its siblings.
+        strict_reading: whether a value that cannot be read fails the call.
         recent: what the client remembers of its own writes.
         admit: the policy's check before each attempt, if it has one.
         note: the policy's look at each end of an attempt, if it has one.
@@ -137,6 +140,7 @@ class ClientContext:
     pace: Pace
     budget: RetryBudget
     calls: Iterator[int] = attrs.field(repr=False)
+    strict_reading: bool = False
     recent: Recent = attrs.field(factory=Recent)
     admit: Callable[[float], None] | None = None
     note: Callable[[BillingualError | None, float], None] | None = None

@@ -9,8 +9,9 @@ mean together is decided here and nowhere else: a definite result, or ``OutcomeU
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar, cast
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar, cast
 
 import attrs
 
@@ -35,9 +36,19 @@ from billingual.errors import (
 from billingual.outcomes import Attempt, Intent, Outcome
 from billingual.retry.backoff import asked_wait_s
 from billingual.retry.classify import classify, evidence_of, refused_resend, verdict
-from billingual.wire import Bounds, Conversation, Deadline, Headers, WireRequest, WireResponse
+from billingual.wire import (
+    Bounds,
+    Conversation,
+    Deadline,
+    Exchange,
+    Headers,
+    WireRequest,
+    WireResponse,
+)
 
 if TYPE_CHECKING:
+    from logging import Logger
+
     from billingual.events import Event
 
 __all__ = [
@@ -56,6 +67,11 @@ Received: TypeAlias = Callable[[], Awaitable[None]]
 """Awaited when a response has come in, before it is read; prefetching sends other requests then."""
 
 FIRST: Final = "the first attempt"
+MAX_LOGGED: Final = 100
+"""A client logs this many kinds of problems, so that a provider cannot fill a log or the memory."""
+
+_INDEX: Final = re.compile(r"\[\d+\]")
+
 BUDGET_SPENT: Final = "the retry budget of this host and credential is used up: too many calls fail"
 
 
@@ -253,7 +269,9 @@ class _Call(Generic[T]):
             self.status = response.status
             if self.received is not None:
                 await self.received()
-            return self._read(request, response)
+            value = self._read(request, response)
+            if problems := _problems_of(value):
+                self._report_problems(problems, request, response)
         except BillingualError as error:
             self._learn_from(error)
             limit_first = self.operation.dialect.capabilities.rate_limit_precedes_handler
@@ -263,6 +281,7 @@ class _Call(Generic[T]):
             # A token function raised: its error goes up as it is, and nothing was sent.
             self._record(Outcome.NOT_SENT, error)
             raise
+        return value
 
     async def _prepare_attempt(self, number: int) -> Headers:
         """Wait for this attempt's turn and sign it."""
@@ -330,6 +349,39 @@ class _Call(Generic[T]):
             raise plugin_error(f"the dialect {self.operation.dialect.name!r}", fault) from fault
         return response
 
+    def _report_problems(
+        self, problems: Sequence[Any], request: WireRequest, response: WireResponse
+    ) -> None:
+        """Tell observers and the log what could not be read, or raise it where reading is strict.
+
+        Neither the event nor the log holds a value: it may be personal data.
+        """
+        context = self.context
+        if context.strict_reading:
+            first = problems[0]
+            told = (
+                f"{context.provider} answered {request.method} {request.route} with "
+                f"{response.status}, but not as it documents: at {first.path}, {first.reason}"
+            )
+            error = ProtocolError(
+                f'{told}; reading="tolerant" keeps the rest of the response.',
+                provider=context.provider,
+                exchange=Exchange.of(request, response),
+                told=told,
+            )
+            error.path = first.path
+            raise error
+        found = tuple((each.path, each.reason) for each in problems)
+        self._emit("ProblemsFound", problems=found)
+        for path, reason in dict.fromkeys((_INDEX.sub("[]", path), why) for path, why in found):
+            kind = (request.route, path, reason)
+            if kind not in context.wire.logged and len(context.wire.logged) < MAX_LOGGED:
+                context.wire.logged.add(kind)
+                _log().warning(
+                    "%s %s %s: at %s, %s; left out, and logged once",
+                    context.provider, request.method, request.route, path, reason,
+                )  # fmt: skip
+
     def _resume(self, received: object) -> tuple[WireRequest | None, T | None]:
         """Send what was read into the conversation; return the next request, or the result."""
         try:
@@ -390,7 +442,8 @@ class _Call(Generic[T]):
         """Tell everything that the calls of this credential share how an attempt ended."""
         context = self.context
         if error is None:
-            context.budget.earn()
+            if context.budget.tokens < context.budget.capacity:
+                context.budget.earn()
             if context.pace.engaged:
                 context.pace.note_success()
         elif isinstance(error, (RateLimitedError, ServerError)):
@@ -514,6 +567,13 @@ def is_unreadable_success(error: BillingualError, status: int | None) -> bool:
     return status is not None and 200 <= status <= 299
 
 
+def _problems_of(value: object) -> Sequence[Any]:
+    """Return what could not be read of a model, or of several."""
+    if isinstance(value, tuple):
+        return tuple(problem for each in value for problem in getattr(each, "problems", ()))
+    return getattr(value, "problems", ())
+
+
 def plugin_error(owner: str, fault: Exception) -> InternalError:
     """Make the error for an exception that a plugin must not raise."""
     return InternalError(
@@ -523,6 +583,10 @@ def plugin_error(owner: str, fault: Exception) -> InternalError:
 
 def log_plugin_error(owner: str, fault: Exception) -> None:
     """Log a plugin's exception that must not reach the caller."""
-    import logging  # noqa: PLC0415 - nothing else here logs
+    _log().error("%s raised; it was ignored", owner, exc_info=fault)
 
-    logging.getLogger("billingual").error("%s raised; it was ignored", owner, exc_info=fault)
+
+def _log() -> Logger:
+    import logging  # noqa: PLC0415 - few calls log
+
+    return logging.getLogger("billingual")

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Iterable, Mapping
 from functools import partial
 from os import PathLike, getenv
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Literal, Self, TypeVar, Unpack, cast, overload
 
 import attrs
 
@@ -33,6 +33,7 @@ from billingual._config.options import (
     context_of,
     limiter_of,
     policy_of,
+    reading_of,
 )
 from billingual._context import ClientContext, Wire
 from billingual._pipeline import (
@@ -133,6 +134,9 @@ class AsyncClient:
             tokens for each host and credential of this client and its siblings.
         observers: called with each :class:`~billingual.events.Event`; functions, or names of the
             entry-point group ``billingual.observers``.
+        reading: ``"tolerant"`` (a value that does not fit what the provider documents is left out
+            and named in the model's ``problems``) or ``"strict"`` (it fails the call, and a write
+            ends unclear).
         tls: an ``ssl.SSLContext`` instead of the default one; the path of a PEM file with the
             authorities to trust instead; or :class:`~billingual.Tls` for a certificate of your
             own. The same on every transport.
@@ -162,6 +166,7 @@ class AsyncClient:
         limiter: Limiter | float | None = None,
         budget: RetryBudget | None = None,
         observers: Iterable[Observer | str] = (),
+        reading: Literal["tolerant", "strict"] = "tolerant",
         tls: SSLContext | Tls | str | PathLike[str] | None = None,
         proxy: str | Secret | None = None,
         allow_insecure: bool = False,
@@ -181,6 +186,7 @@ class AsyncClient:
             limiter=limiter_of(limiter),
             budget=budget_of(budget),
             observers=checked_observers(observers),
+            reading=reading_of(reading),
         )
         waiting = async_backend(backend)
         options = TransportOptions(backend=waiting, tls=context_of(tls), proxy=proxy)
@@ -198,8 +204,8 @@ class AsyncClient:
         """Make a client from an address: ``exante+aiohttp://dev.exante.app?retry=patient``.
 
         The scheme names the provider (or a dialect) and, after a plus, the transport; a query
-        gives ``tenant organization retry timeout deadline limiter``. A host is spoken to over
-        https, loopback over http unless ``secure=true``. Without a host, as in
+        gives ``tenant organization retry timeout deadline limiter reading``. A host is spoken to
+        over https, loopback over http unless ``secure=true``. Without a host, as in
         ``exante+sandbox:``, the transport's own server or the documented address is taken.
 
         Args:
@@ -219,8 +225,8 @@ class AsyncClient:
         """Make a client from the environment.
 
         ``BILLINGUAL_URL`` is an address as for :meth:`from_url`; ``BILLINGUAL_PROVIDER TOKEN
-        TENANT ORGANIZATION TRANSPORT BASE_URL RETRY TIMEOUT DEADLINE LIMITER PROXY``, each after
-        ``BILLINGUAL_``, add to it or stand instead of it, and win over it.
+        TENANT ORGANIZATION TRANSPORT BASE_URL RETRY TIMEOUT DEADLINE LIMITER PROXY READING``, each
+        after ``BILLINGUAL_``, add to it or stand instead of it, and win over it.
 
         Args:
             options: as for the class itself; they win over the environment.
@@ -239,8 +245,8 @@ class AsyncClient:
         """Make a client from the table ``[profiles.<name>]`` of a TOML file.
 
         The table has ``url`` or ``provider``, and any of ``transport base_url tenant organization
-        retry timeout deadline limiter proxy allow_insecure``; the token comes from the variable
-        that ``token_env`` names, or from ``token`` in a file that only its owner can read.
+        retry timeout deadline limiter proxy reading allow_insecure``; the token comes from the
+        variable that ``token_env`` names, or from ``token`` in a file that only its owner can read.
 
         Args:
             name: of the profile.
@@ -496,6 +502,7 @@ class AsyncClient:
         timeout: float | Timeouts | UnsetType = UNSET,
         deadline: float | None | UnsetType = UNSET,
         observers: Iterable[Observer | str] | UnsetType = UNSET,
+        reading: Literal["tolerant", "strict"] | UnsetType = UNSET,
     ) -> AsyncClient:
         """Return a sibling with other options that shares this client's connections.
 
@@ -514,6 +521,7 @@ class AsyncClient:
             "timeout": timeout,
             "deadline": deadline,
             "observers": UNSET if observers is UNSET else checked_observers(observers),
+            "reading": UNSET if reading is UNSET else reading_of(reading),
         }
         changes = {name: value for name, value in given.items() if value is not UNSET}
         settings: Settings = attrs.evolve(self._settings, **changes)  # type: ignore[arg-type]  # checked above

@@ -1,6 +1,6 @@
-"""What happened in a call, for observers: frozen records without credentials or payloads.
+"""Events for observers: frozen records of what happened in a call, without credentials or payloads.
 
-They are made only while somebody listens.
+They are made only if a client has observers.
 """
 
 from __future__ import annotations
@@ -11,12 +11,20 @@ import attrs
 
 from billingual.outcomes import Attempt, Outcome
 
-__all__ = ["AttemptEnded", "AttemptStarted", "CallEnded", "CallStarted", "Event", "RetryPlanned"]
+__all__ = [
+    "AttemptEnded",
+    "AttemptStarted",
+    "CallEnded",
+    "CallStarted",
+    "Event",
+    "ProblemsFound",
+    "RetryPlanned",
+]
 
 
 @attrs.frozen(kw_only=True)
 class CallStarted:
-    """An operation began: local checks passed, nothing was sent yet.
+    """An operation started: local checks passed, nothing was sent yet.
 
     Attributes:
         call: a number that the events of one call share; it counts up within a client.
@@ -37,7 +45,7 @@ class CallStarted:
 
 @attrs.frozen(kw_only=True)
 class AttemptStarted:
-    """One delivery goes out."""
+    """One attempt starts: the client waits for its turn, signs the request and sends it."""
 
     call: int
     number: int
@@ -52,7 +60,7 @@ class AttemptStarted:
 
 @attrs.frozen(kw_only=True)
 class AttemptEnded:
-    """One delivery ended, well or not."""
+    """One attempt ended, well or not."""
 
     call: int
     attempt: Attempt
@@ -65,7 +73,7 @@ class AttemptEnded:
 
 @attrs.frozen(kw_only=True)
 class RetryPlanned:
-    """Another delivery will follow after a wait; ``why`` gives the reason in words."""
+    """Another attempt follows after a wait; ``why`` gives the reason in words."""
 
     call: int
     wait_s: float
@@ -75,6 +83,27 @@ class RetryPlanned:
     def explain(self) -> str:
         """Tell it in one line."""
         return f"call {self.call}: again in {self.wait_s:.2f} s, because {self.why}"
+
+
+@attrs.frozen(kw_only=True)
+class ProblemsFound:
+    """A response holds values that do not fit what the provider documents; they were left out.
+
+    Attributes:
+        problems: path and reason of each; the values stay in the model's ``problems``.
+    """
+
+    call: int
+    problems: tuple[tuple[str, str], ...]
+    at_s: float
+
+    def explain(self) -> str:
+        """Tell it in one line."""
+        path, reason = self.problems[0]
+        return (
+            f"call {self.call}: {len(self.problems)} value(s) could not be read, the first at "
+            f"{path}: {reason}"
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -91,4 +120,6 @@ class CallEnded:
         return f"call {self.call}: {self.outcome.value}{f', {self.error}' if self.error else ''}"
 
 
-Event: TypeAlias = CallStarted | AttemptStarted | AttemptEnded | RetryPlanned | CallEnded
+Event: TypeAlias = (
+    CallStarted | AttemptStarted | AttemptEnded | RetryPlanned | ProblemsFound | CallEnded
+)

@@ -33,10 +33,11 @@ ADDRESSES: dict[str, tuple[str, dict[str, Any]]] = {
     "no host": ("exante+sandbox:", {"transport": "sandbox"}),
     "no host, with slashes": ("exante+sandbox://", {"transport": "sandbox"}),
     "options": (
-        f"kukkingu://h.example?tenant={TENANT}&retry=patient&timeout=5&deadline=2.5&limiter=10",
+        f"kukkingu://h.example?tenant={TENANT}&retry=patient&timeout=5&deadline=2.5&limiter=10&"
+        + "reading=strict",
         {
             "base_url": "https://h.example", "tenant": TENANT, "retry": "patient",
-            "timeout": 5.0, "deadline": 2.5, "limiter": 10.0,
+            "timeout": 5.0, "deadline": 2.5, "limiter": 10.0, "reading": "strict",
         },
     ),
 }  # fmt: skip
@@ -120,14 +121,15 @@ def test_the_environment_names_all_options() -> None:
         {
             "BILLINGUAL_PROVIDER": "kukkingu", "BILLINGUAL_TOKEN": "t",
             "BILLINGUAL_TENANT": TENANT, "BILLINGUAL_BASE_URL": "https://h.example",
-            "BILLINGUAL_TIMEOUT": "2", "BILLINGUAL_RETRY": "none", "OTHER": "x",
+            "BILLINGUAL_TIMEOUT": "2", "BILLINGUAL_RETRY": "none", "BILLINGUAL_READING": "strict",
+            "OTHER": "x",
         }.get,
         {},
     )  # fmt: skip
 
     assert {
         "provider": "kukkingu", "token": Secret("t"), "tenant": TENANT, "timeout": 2.0,
-        "retry": "none",
+        "retry": "none", "reading": "strict",
         "base_url": "https://h.example",
     } == found  # fmt: skip
 

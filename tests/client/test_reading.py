@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import json
+import logging
 import pickle
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 import pytest
 
 from _support.pocket import POCKET, PocketDialect, client_of, say
 from billingual import Draft, Invoice, errors
+from billingual.events import ProblemsFound
 from billingual.outcomes import Safety
 from billingual.wire import Conversation, Exchange, WireRequest, WireResponse
+
+
+class Flaw(NamedTuple):
+    """A problem of a model."""
+
+    path: str
+    reason: str
+    value: object
+
+
+class FlawedInvoice(Invoice):
+    """An invoice that was read with problems."""
+
+    problems: tuple[Any, ...]
 
 
 class ReadingDialect(PocketDialect):
@@ -21,6 +37,7 @@ class ReadingDialect(PocketDialect):
     def __init__(self, *_: Any) -> None:
         super().__init__()
         self.reads = 0
+        self.problems: list[Flaw] = []
 
     def scoped(self, _: Any) -> ReadingDialect:
         return self
@@ -48,9 +65,11 @@ class ReadingDialect(PocketDialect):
         if response.body == b"bug":
             raise KeyError("id")
         try:
-            return Invoice(id=json.loads(response.body)["id"])
+            invoice = FlawedInvoice(id=json.loads(response.body)["id"])
         except ValueError:
             raise errors.ProtocolError("no JSON.", provider="pocket", exchange=exchange) from None
+        object.__setattr__(invoice, "problems", tuple(self.problems))
+        return invoice
 
 
 def reading_client(backend: Any, responses: list[Any]) -> tuple[Any, ReadingDialect]:
@@ -103,3 +122,92 @@ def test_the_transport_and_the_preview_do_not_see_how_a_response_is_read(
 
     assert transport.requests[0].read is None
     assert client.preview.get("i1").read is None
+
+
+FLAWS = [
+    Flaw("$.lines[0].price", "it is no amount", "Jane Doe"),
+    Flaw("$.lines[7].price", "it is no amount", "Jane Doe"),
+    Flaw("$.due", "it is no date", "Jane Doe"),
+]
+
+
+def flawed_client(backend: Any, **options: Any) -> Any:
+    """Make a client of a provider whose responses hold values that do not fit."""
+    dialect = ReadingDialect()
+    dialect.problems = FLAWS
+    provider = attrs.evolve(POCKET, dialects=(dialect,))
+    client, _ = client_of(backend, lambda _: say(200, '{"id": "i1"}'), provider=provider, **options)
+    return client
+
+
+def test_values_that_do_not_fit_are_told_once_for_each_kind(
+    step: Any, backend: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The invoice comes all the same; neither log nor event holds a value."""
+    seen: list[Any] = []
+    client = flawed_client(backend, observers=[seen.append])
+
+    with caplog.at_level(logging.WARNING, "billingual"):
+        invoice = step(client.get("i1"))
+        step(client.with_options(deadline=5).create(Draft(number="1")))
+        step(client.get("i1"))
+
+    found = [each for each in seen if isinstance(each, ProblemsFound)]
+    assert invoice.id == "i1"
+    assert [each.problems for each in found] == [
+        tuple((flaw.path, flaw.reason) for flaw in FLAWS)
+    ] * 3
+    assert found[0].explain() == (
+        "call 1: 3 value(s) could not be read, the first at $.lines[0].price: it is no amount"
+    )
+    assert [each.getMessage() for each in caplog.records] == [
+        "pocket GET /invoices/{id}: at $.lines[].price, it is no amount; left out, and logged once",
+        "pocket GET /invoices/{id}: at $.due, it is no date; left out, and logged once",
+    ]
+    assert "Jane" not in caplog.text + repr(seen)
+
+
+def test_strict_reading_fails_a_read(step: Any, backend: Any) -> None:
+    """The error names the first problem and keeps the body."""
+    client = flawed_client(backend, reading="strict")
+
+    with pytest.raises(errors.ProtocolError, match=r"at \$\.lines\[0\]\.price, it is no") as caught:
+        step(client.get("i1"))
+
+    assert caught.value.path == "$.lines[0].price"
+    assert caught.value.body == b'{"id": "i1"}'
+    assert len(caught.value.attempts) == 1
+
+
+def test_strict_reading_leaves_a_write_unclear(step: Any, backend: Any) -> None:
+    """The provider said yes, so the write was probably carried out."""
+    client = flawed_client(backend).with_options(reading="strict")
+
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        step(client.create(Draft(number="1")))
+
+    assert caught.value.likely == "applied"
+    assert isinstance(caught.value.__cause__, errors.ProtocolError)
+
+
+def test_a_provider_cannot_fill_the_log_with_kinds_of_problems(
+    step: Any, backend: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Names that the provider chooses may stand in a path."""
+    dialect = ReadingDialect()
+    dialect.problems = [Flaw(f"$.fields.{n}", "it is no text", n) for n in range(1_000)]
+    provider = attrs.evolve(POCKET, dialects=(dialect,))
+    client, _ = client_of(backend, [say(200, '{"id": "i1"}')], provider=provider)
+
+    step(client.get("i1"))
+
+    assert len(caplog.records) == 100
+
+
+@pytest.mark.parametrize("reading", ["lenient", None, True])
+def test_another_way_to_read_is_refused(backend: Any, reading: Any) -> None:
+    """There are two."""
+    client, _ = client_of(backend)
+    for make in (lambda **given: client_of(backend, **given), client.with_options):
+        with pytest.raises(errors.ConfigurationError, match="'tolerant'"):
+            make(reading=reading)

@@ -13,7 +13,14 @@ import pytest
 
 from billingual import AsyncClient, Changes, Draft, MemoryTransport, WireRequest, errors
 from billingual.errors import BillingualError
-from billingual.events import AttemptEnded, AttemptStarted, CallEnded, CallStarted, RetryPlanned
+from billingual.events import (
+    AttemptEnded,
+    AttemptStarted,
+    CallEnded,
+    CallStarted,
+    ProblemsFound,
+    RetryPlanned,
+)
 from billingual.outcomes import Attempt, Evidence, Outcome
 from billingual.retry.budget import RetryBudget
 from billingual.wire import Headers, WireResponse
@@ -244,6 +251,7 @@ def _of_every_kind() -> Iterable[Any]:
     yield AttemptStarted(call=7, number=1, method="GET", route="/x", at_s=0.0)
     yield AttemptEnded(call=7, attempt=attempt, at_s=0.0)
     yield RetryPlanned(call=7, wait_s=1.0, why="it may pass", at_s=0.0)
+    yield ProblemsFound(call=7, problems=(("$.due", "it is no date"),), at_s=0.0)
     yield CallEnded(call=7, outcome=Outcome.UNKNOWN, error="TimedOutError", at_s=0.0)
 
 

@@ -176,6 +176,7 @@ def open_context(
         pace=settings.limiter.pace((*key, scope.tenant)),
         budget=settings.budget or wire.budgets.setdefault(key, RetryBudget()),
         calls=calls,
+        strict_reading=settings.reading == "strict",
         admit=getattr(policy, "admit", None),
         note=getattr(policy, "note", None),
     )

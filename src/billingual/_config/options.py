@@ -28,6 +28,7 @@ __all__ = [
     "deadline_of",
     "limiter_of",
     "policy_of",
+    "reading_of",
     "timeouts_of",
 ]
 
@@ -48,6 +49,7 @@ class Settings:
     limiter: Limiter
     budget: RetryBudget | None
     observers: tuple[Observer, ...]
+    reading: str
 
 
 def policy_of(retry: str | RetryPolicy) -> RetryPolicy:
@@ -97,6 +99,20 @@ def budget_of(budget: object) -> RetryBudget | None:
         f"budget={budget!r} is no budget; give a RetryBudget, or leave it out. "
         'retry="none" switches retries off.'
     )
+
+
+def reading_of(reading: object) -> str:
+    """Return the word as it was given.
+
+    Raises:
+        ConfigurationError: if it is neither of the two.
+    """
+    if reading not in {"tolerant", "strict"}:
+        raise ConfigurationError(
+            f"reading={reading!r} is no way to read responses; give 'tolerant' (a value that does "
+            "not fit is left out and named in .problems) or 'strict' (it fails the call)."
+        )
+    return str(reading)
 
 
 def checked_observers(observers: object) -> tuple[Observer, ...]:

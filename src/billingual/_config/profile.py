@@ -35,7 +35,8 @@ __all__ = ["from_file"]
 
 _OPTIONS: Final = frozenset(
     {
-        "allow_insecure", "base_url", "deadline", "limiter", "organization", "proxy", "retry",
+        "allow_insecure", "base_url", "deadline", "limiter", "organization", "proxy", "reading",
+        "retry",
         "tenant", "timeout", "transport",
     }
 )  # fmt: skip

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 from ssl import SSLContext
-from typing import Any, Final, Required, TypedDict, cast
+from typing import Any, Final, Literal, Required, TypedDict, cast
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from billingual.abc import Backend, Observer, Provider, RetryPolicy, Transport, TransportFactory
@@ -35,10 +35,10 @@ __all__ = [
 ]
 
 _NUMBERS: Final = frozenset({"deadline", "limiter", "timeout"})
-_TEXTS: Final = frozenset({"organization", "retry", "tenant"})
+_TEXTS: Final = frozenset({"organization", "reading", "retry", "tenant"})
 _VARIABLES: Final = (
-    "BASE_URL", "DEADLINE", "LIMITER", "ORGANIZATION", "PROVIDER", "PROXY", "RETRY", "TENANT",
-    "TIMEOUT", "TOKEN", "TRANSPORT",
+    "BASE_URL", "DEADLINE", "LIMITER", "ORGANIZATION", "PROVIDER", "PROXY", "READING", "RETRY",
+    "TENANT", "TIMEOUT", "TOKEN", "TRANSPORT",
 )  # fmt: skip
 
 
@@ -56,6 +56,7 @@ class ClientOptions(TypedDict, total=False):
     limiter: Limiter | float | None
     budget: RetryBudget | None
     observers: Iterable[Observer | str]
+    reading: Literal["tolerant", "strict"]
     tls: SSLContext | Tls | str | PathLike[str] | None
     proxy: str | Secret | None
     allow_insecure: bool
@@ -88,7 +89,7 @@ def from_address(url: str, given: ClientOptions) -> NamedOptions:
     Without a transport it is the default one. Without a host (``exante+sandbox:``) the transport
     brings a server along, or the provider's documented address is taken. A host is spoken to over
     https, loopback over http; ``secure=true`` or ``secure=false`` says otherwise. Options are
-    ``tenant organization retry timeout deadline limiter``.
+    ``tenant organization retry timeout deadline limiter reading``.
 
     Raises:
         UnknownNameError: if there is no such provider or dialect.
@@ -114,8 +115,8 @@ def from_address(url: str, given: ClientOptions) -> NamedOptions:
 def from_environment(getenv: Callable[[str], str | None], given: ClientOptions) -> NamedOptions:
     """Read ``BILLINGUAL_URL``, or ``BILLINGUAL_PROVIDER`` with the variables of its options.
 
-    ``BILLINGUAL_TOKEN TENANT ORGANIZATION TRANSPORT BASE_URL RETRY TIMEOUT DEADLINE LIMITER PROXY``
-    add to either; where both speak of one option, the variable of its own wins.
+    ``BILLINGUAL_TOKEN TENANT ORGANIZATION TRANSPORT BASE_URL RETRY TIMEOUT DEADLINE LIMITER PROXY
+    READING`` add to either; where both speak of one option, the variable of its own wins.
 
     Raises:
         ConfigurationError: if nothing names a provider, or a value cannot be used.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from os import PathLike, getenv
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack, overload
+from typing import TYPE_CHECKING, Literal, Self, Unpack, overload
 
 from billingual._sync.base import Stepped
 from billingual.abc import Backend, Observer, Provider, RetryPolicy, Transport, TransportFactory
@@ -84,6 +84,9 @@ class Client(Stepped[AsyncClient]):
             tokens for each host and credential of this client and its siblings.
         observers: called with each :class:`~billingual.events.Event`; functions, or names of the
             entry-point group ``billingual.observers``.
+        reading: ``"tolerant"`` (a value that does not fit what the provider documents is left out
+            and named in the model's ``problems``) or ``"strict"`` (it fails the call, and a write
+            ends unclear).
         tls: an ``ssl.SSLContext`` instead of the default one; the path of a PEM file with the
             authorities to trust instead; or :class:`~billingual.Tls` for a certificate of your
             own. The same on every transport.
@@ -113,6 +116,7 @@ class Client(Stepped[AsyncClient]):
         limiter: Limiter | float | None = None,
         budget: RetryBudget | None = None,
         observers: Iterable[Observer | str] = (),
+        reading: Literal["tolerant", "strict"] = "tolerant",
         tls: SSLContext | Tls | str | PathLike[str] | None = None,
         proxy: str | Secret | None = None,
         allow_insecure: bool = False,
@@ -133,6 +137,7 @@ class Client(Stepped[AsyncClient]):
             limiter=limiter,
             budget=budget,
             observers=observers,
+            reading=reading,
             tls=tls,
             proxy=proxy,
             allow_insecure=allow_insecure,
@@ -144,8 +149,8 @@ class Client(Stepped[AsyncClient]):
         """Make a client from an address: ``exante+aiohttp://dev.exante.app?retry=patient``.
 
         The scheme names the provider (or a dialect) and, after a plus, the transport; a query
-        gives ``tenant organization retry timeout deadline limiter``. A host is spoken to over
-        https, loopback over http unless ``secure=true``. Without a host, as in
+        gives ``tenant organization retry timeout deadline limiter reading``. A host is spoken to
+        over https, loopback over http unless ``secure=true``. Without a host, as in
         ``exante+sandbox:``, the transport's own server or the documented address is taken.
 
         Args:
@@ -165,8 +170,8 @@ class Client(Stepped[AsyncClient]):
         """Make a client from the environment.
 
         ``BILLINGUAL_URL`` is an address as for :meth:`from_url`; ``BILLINGUAL_PROVIDER TOKEN
-        TENANT ORGANIZATION TRANSPORT BASE_URL RETRY TIMEOUT DEADLINE LIMITER PROXY``, each after
-        ``BILLINGUAL_``, add to it or stand instead of it, and win over it.
+        TENANT ORGANIZATION TRANSPORT BASE_URL RETRY TIMEOUT DEADLINE LIMITER PROXY READING``, each
+        after ``BILLINGUAL_``, add to it or stand instead of it, and win over it.
 
         Args:
             options: as for the class itself; they win over the environment.
@@ -185,8 +190,8 @@ class Client(Stepped[AsyncClient]):
         """Make a client from the table ``[profiles.<name>]`` of a TOML file.
 
         The table has ``url`` or ``provider``, and any of ``transport base_url tenant organization
-        retry timeout deadline limiter proxy allow_insecure``; the token comes from the variable
-        that ``token_env`` names, or from ``token`` in a file that only its owner can read.
+        retry timeout deadline limiter proxy reading allow_insecure``; the token comes from the
+        variable that ``token_env`` names, or from ``token`` in a file that only its owner can read.
 
         Args:
             name: of the profile.
@@ -401,6 +406,7 @@ class Client(Stepped[AsyncClient]):
         timeout: float | Timeouts | UnsetType = UNSET,
         deadline: float | None | UnsetType = UNSET,
         observers: Iterable[Observer | str] | UnsetType = UNSET,
+        reading: Literal["tolerant", "strict"] | UnsetType = UNSET,
     ) -> Client:
         """Return a sibling with other options that shares this client's connections.
 
@@ -420,6 +426,7 @@ class Client(Stepped[AsyncClient]):
                 timeout=timeout,
                 deadline=deadline,
                 observers=observers,
+                reading=reading,
             ),
             self._backend,
         )

@@ -10,13 +10,9 @@ __all__ = ["SystemClock"]
 class SystemClock:
     """Read the system's clocks; holds no state and is safe to share."""
 
-    def now(self) -> float:
-        """Return seconds on a clock that never goes back."""
-        return time.monotonic()
-
-    def wall(self) -> float:
-        """Return seconds since 1970-01-01 UTC."""
-        return time.time()
+    # The functions themselves, since each call asks for the time thrice.
+    now = staticmethod(time.monotonic)
+    wall = staticmethod(time.time)
 
     def random(self) -> float:
         """Return a number from 0 up to 1."""
