@@ -15,6 +15,7 @@ from billingual.secret import Secret
 TENANT = "tnt_" + "a" * 24
 CANARY = "canary-51c0de-51c0de"
 
+OPTIONS = "retry=patient&timeout=5&deadline=2.5&limiter=10&reading=strict"
 ADDRESSES: dict[str, tuple[str, dict[str, Any]]] = {
     "provider and host": ("exante://dev.exante.app", {"base_url": "https://dev.exante.app"}),
     "transport": (
@@ -33,8 +34,7 @@ ADDRESSES: dict[str, tuple[str, dict[str, Any]]] = {
     "no host": ("exante+sandbox:", {"transport": "sandbox"}),
     "no host, with slashes": ("exante+sandbox://", {"transport": "sandbox"}),
     "options": (
-        f"kukkingu://h.example?tenant={TENANT}&retry=patient&timeout=5&deadline=2.5&limiter=10&"
-        + "reading=strict",
+        f"kukkingu://h.example?tenant={TENANT}&{OPTIONS}",
         {
             "base_url": "https://h.example", "tenant": TENANT, "retry": "patient",
             "timeout": 5.0, "deadline": 2.5, "limiter": 10.0, "reading": "strict",
