@@ -124,7 +124,7 @@ LATER = SELDOM | {
     "asyncio", "billingual.dialects._kit.codec", "billingual.dialects._kit.structure",
     "billingual.dialects._kit.writer", "billingual.dialects.tenant.dialect",
     "billingual.dialects.v1.dialect",
-    "billingual.model.draft", "billingual.model.filter", "billingual.model.invoice",
+    "billingual.model.write", "billingual.model.query", "billingual.model.invoice",
     "billingual.tls", "billingual.transports._httpx_dialogue", "billingual.transports._httpx_lanes",
     "billingual.transports.aiohttp", "certifi", "concurrent", "decimal", "h11", "httpcore",
     "logging", "msgspec", "random", "selectors", "socket", "ssl", "tempfile",

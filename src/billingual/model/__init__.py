@@ -5,25 +5,28 @@ Each part is loaded on first use: who reads invoices needs nothing of what other
 
 from __future__ import annotations
 
-# One of its functions has the module's name, which the module would take if it came first.
-from billingual.model.instant import instant, instant_text, read_instant
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from billingual.model._text import checked_text
-    from billingual.model.changes import Changes
-    from billingual.model.draft import Draft
-    from billingual.model.filter import Filter, Query, Range, Sort
+    from billingual.model._types import (
+        UNSET,
+        Unset,
+        UnsetType,
+        checked_text,
+        instant,
+        instant_text,
+        read_instant,
+    )
+    from billingual.model.diff import differing_fields
+    from billingual.model.enums import CollectionMethod, Kind, OpenWord, Status
     from billingual.model.invoice import Invoice, InvoiceSummary
-    from billingual.model.likeness import misfits
     from billingual.model.lines import CustomField, LineItem
     from billingual.model.money import Money, checked_currency, exact_decimal, minor_unit_exponent
-    from billingual.model.openenum import CollectionMethod, Kind, OpenWord, Status
     from billingual.model.page import Page
     from billingual.model.party import Contact, Party
+    from billingual.model.query import Filter, Query, Range, Sort
     from billingual.model.receipt import Receipt
     from billingual.model.replacement import Discount, Replacement, ReplacementLine, Tax
-    from billingual.model.unset import UNSET, Unset, UnsetType
+    from billingual.model.write import Changes, Draft
 
 __all__ = [
     "UNSET",
@@ -54,46 +57,49 @@ __all__ = [
     "UnsetType",
     "checked_currency",
     "checked_text",
+    "differing_fields",
     "exact_decimal",
     "instant",
     "instant_text",
     "minor_unit_exponent",
-    "misfits",
     "read_instant",
 ]
 
 _HOMES = {
-    "Changes": "changes",
-    "CollectionMethod": "openenum",
+    "Changes": "write",
+    "CollectionMethod": "enums",
     "Contact": "party",
     "CustomField": "lines",
     "Discount": "replacement",
-    "Draft": "draft",
-    "Filter": "filter",
+    "Draft": "write",
+    "Filter": "query",
     "Invoice": "invoice",
     "InvoiceSummary": "invoice",
-    "Kind": "openenum",
+    "Kind": "enums",
     "LineItem": "lines",
     "Money": "money",
-    "OpenWord": "openenum",
+    "OpenWord": "enums",
     "Page": "page",
     "Party": "party",
-    "Query": "filter",
-    "Range": "filter",
+    "Query": "query",
+    "Range": "query",
     "Receipt": "receipt",
     "Replacement": "replacement",
     "ReplacementLine": "replacement",
-    "Sort": "filter",
-    "Status": "openenum",
+    "Sort": "query",
+    "Status": "enums",
     "Tax": "replacement",
-    "UNSET": "unset",
-    "Unset": "unset",
-    "UnsetType": "unset",
+    "UNSET": "_types",
+    "Unset": "_types",
+    "UnsetType": "_types",
     "checked_currency": "money",
-    "checked_text": "_text",
+    "checked_text": "_types",
     "exact_decimal": "money",
     "minor_unit_exponent": "money",
-    "misfits": "likeness",
+    "differing_fields": "diff",
+    "instant": "_types",
+    "instant_text": "_types",
+    "read_instant": "_types",
 }
 
 

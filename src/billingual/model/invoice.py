@@ -9,9 +9,9 @@ from decimal import Decimal
 import attrs
 
 from billingual.model.deferred import Deferred
+from billingual.model.enums import CollectionMethod, Kind, Status
 from billingual.model.lines import CustomField, LineItem
 from billingual.model.money import Money
-from billingual.model.openenum import CollectionMethod, Kind, Status
 from billingual.model.party import Party
 
 __all__ = ["Invoice", "InvoiceSummary"]

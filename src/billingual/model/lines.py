@@ -8,9 +8,8 @@ from decimal import Decimal
 import attrs
 
 from billingual.errors import InvalidInputError
-from billingual.model._text import checked_text
+from billingual.model._types import UNSET, UnsetType, checked_text
 from billingual.model.money import Money
-from billingual.model.unset import UNSET, UnsetType
 
 __all__ = ["CustomField", "LineItem"]
 

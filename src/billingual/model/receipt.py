@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import attrs
 
-from billingual.model.openenum import Status
+from billingual.model.enums import Status
 
 __all__ = ["Receipt"]
 

@@ -10,10 +10,9 @@ from typing import Any, TypeVar, cast
 import attrs
 
 from billingual.errors import InvalidInputError
-from billingual.model._given import given_decimal, given_instant
-from billingual.model._text import checked_text
-from billingual.model.instant import instant
+from billingual.model._types import checked_text, instant
 from billingual.model.money import exact_decimal
+from billingual.model.write import given_decimal, given_instant
 
 __all__ = ["Discount", "Replacement", "ReplacementLine", "Tax"]
 

@@ -31,7 +31,7 @@ from billingual.errors import (
     OutcomeUnknown,
     UsageError,
 )
-from billingual.model import Draft, Invoice, InvoiceSummary, misfits
+from billingual.model import Draft, Invoice, InvoiceSummary, differing_fields
 from billingual.outcomes import Finding, Intent
 from billingual.reconcile.readback import read
 from billingual.reconcile.result import Reconciliation
@@ -191,7 +191,7 @@ class Reconciler:
         (row,) = rows
         whole = isinstance(row, Invoice) and self.context.capabilities.list_rows_complete
         invoice = row if whole else await read(self.context, row.id)
-        unlike = misfits(draft.given(), invoice)
+        unlike = differing_fields(draft.given(), invoice)
         if unlike or not isinstance(invoice, Invoice):
             return _unknown(
                 f"an invoice has the number {draft.number!r} but differs in {', '.join(unlike)}: "
@@ -227,7 +227,7 @@ class Reconciler:
         unlike = {
             invoice.id: fields
             for invoice, (_, changes) in zip(invoices, pairs, strict=True)
-            if (fields := misfits(changes.given(), invoice))
+            if (fields := differing_fields(changes.given(), invoice))
         }
         if not unlike:
             return Reconciliation(

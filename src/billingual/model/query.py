@@ -10,9 +10,8 @@ from typing import Any, Final, cast
 import attrs
 
 from billingual.errors import InvalidInputError
-from billingual.model._given import given_instant, instant_if_given
-from billingual.model._text import checked_text
-from billingual.model.instant import instant_text
+from billingual.model._types import checked_text, instant_text
+from billingual.model.write import given_instant, instant_if_given
 
 __all__ = ["Filter", "Query", "Range", "Sort"]
 

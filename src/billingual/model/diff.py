@@ -11,7 +11,7 @@ from billingual.model.lines import CustomField
 from billingual.model.money import Money
 from billingual.model.party import Party
 
-__all__ = ["misfits"]
+__all__ = ["differing_fields"]
 
 # Providers keep milliseconds at best; none writes a second apart.
 _SAME_MOMENT: Final = timedelta(milliseconds=1)
@@ -19,7 +19,7 @@ _SAME_MOMENT: Final = timedelta(milliseconds=1)
 _NOT_SHOWN: Final = frozenset({"owner"})
 
 
-def misfits(given: Mapping[str, object], invoice: InvoiceSummary) -> tuple[str, ...]:
+def differing_fields(given: Mapping[str, object], invoice: InvoiceSummary) -> tuple[str, ...]:
     """List the fields of a draft or of changes that *invoice* does not have as they were given.
 
     Args:

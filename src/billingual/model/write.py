@@ -1,4 +1,8 @@
-"""What drafts and changes share: fields that may be left out, checked as they are given."""
+"""What a caller writes: drafts of invoices and changes to them.
+
+Each field starts as UNSET and is checked as it is given, so that an error names the field before
+anything is sent.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,11 @@ from typing import Any, cast
 import attrs
 
 from billingual.errors import InvalidInputError
-from billingual.model._text import checked_text
-from billingual.model.instant import instant
+from billingual.model._types import UNSET, UnsetType, checked_text, instant
 from billingual.model.lines import CustomField, custom_fields
 from billingual.model.money import Money, exact_decimal
-from billingual.model.unset import UNSET, UnsetType
+
+__all__ = ["Changes", "Draft"]
 
 # A type checker follows plain converter functions only, and those do not learn the field's name.
 # So what a converter cannot read it hands on as it is, and the validator refuses it by name.
@@ -71,7 +75,7 @@ def money_if_given(_: object, field: attrs.Attribute[Any], value: object) -> Non
 
 
 @attrs.frozen(kw_only=True)
-class Given:
+class WrittenFields:
     """Fields of an invoice that a caller may set; each starts as UNSET."""
 
     number: str | None | UnsetType = attrs.field(default=UNSET, validator=text_if_given)
@@ -104,3 +108,65 @@ class Given:
             for field in attrs.fields(type(self))
             if (value := getattr(self, field.name)) is not UNSET
         }
+
+
+@attrs.frozen(kw_only=True)
+class Draft(WrittenFields):
+    """An invoice to be created. Which fields a provider takes is in its capabilities.
+
+    A field left out is not sent; ``None`` sends an explicit null, where the provider allows it.
+
+    Attributes:
+        number: the number to be printed; where it is left out the provider may choose one.
+        counterparty: the provider's id of who is to pay.
+        owner: the provider's id of the invoice's owner.
+        document: the provider's id of the contract or document behind the invoice.
+        blueprint: the provider's id of what recurring invoices are made from.
+        issued_at: an aware datetime, or ISO text with an offset or ``Z``.
+        due_at: likewise.
+        paid_at: likewise.
+        status: the provider's word; sent as it is given.
+        currency: ISO 4217 code; where *total* is given its currency counts instead.
+        kind: ``"receivable"`` or ``"payable"``.
+        total: the whole amount, where the provider does not compute it.
+        exchange_rate: text, an int or a Decimal; never a float.
+        fields: custom fields: ``{"name": "text"}`` or :class:`CustomField` objects.
+
+    Raises:
+        InvalidInputError: if a value is of the wrong type, a datetime has no time zone, a number
+            is a float, or a text holds half of a surrogate pair.
+    """
+
+    owner: str | None | UnsetType = attrs.field(default=UNSET, validator=text_if_given)
+    kind: str | None | UnsetType = attrs.field(default=UNSET, validator=text_if_given)
+
+
+@attrs.frozen(kw_only=True)
+class Changes(WrittenFields):
+    """New values for some fields of an invoice; fields left out stay as they are.
+
+    ``UNSET`` (left out), ``None`` and a value are three things: ``None`` sends an explicit null,
+    which no provider documents, so expect a refusal. Which fields a provider takes is in its
+    capabilities.
+
+    Attributes:
+        number: the number printed on the invoice.
+        status: the provider's word; sent as it is given.
+        issued_at: an aware datetime, or ISO text with an offset or ``Z``.
+        due_at: likewise.
+        paid_at: likewise.
+        currency: ISO 4217 code; where *total* is given its currency counts instead.
+        collection_method: how the money is collected.
+        counterparty: the provider's id of who is to pay.
+        document: the provider's id of the contract or document behind the invoice.
+        blueprint: the provider's id of what recurring invoices are made from.
+        total: the whole amount, where the provider does not compute it.
+        exchange_rate: text, an int or a Decimal; never a float.
+        fields: custom fields: ``{"name": "text"}`` or :class:`CustomField` objects.
+
+    Raises:
+        InvalidInputError: if a value is of the wrong type, a datetime has no time zone, a number
+            is a float, or a text holds half of a surrogate pair.
+    """
+
+    collection_method: str | None | UnsetType = attrs.field(default=UNSET, validator=text_if_given)

@@ -1,13 +1,54 @@
-"""Points in time: always aware, always written as UTC with a literal ``Z``."""
+"""The small types that models share: UNSET, text that can be sent, and points in time.
+
+A field of :class:`~billingual.Changes` or :class:`~billingual.Draft` has three states: ``UNSET``
+(leave it alone, send nothing), ``None`` (send an explicit null) and a value.
+
+Points in time are always aware, and always written as UTC with a literal ``Z``.
+"""
 
 from __future__ import annotations
 
+import enum
 import functools
 from datetime import UTC, datetime
+from typing import Final, Literal, TypeAlias
 
 from billingual.errors import InvalidInputError
 
-__all__ = ["instant", "instant_text", "read_instant"]
+__all__ = ["UNSET", "Unset", "UnsetType", "checked_text", "instant", "instant_text", "read_instant"]
+
+
+class Unset(enum.Enum):
+    """Hold the single value ``UNSET``; falsy, so that ``if changes.due_at`` reads as expected."""
+
+    UNSET = "UNSET"
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Final = Unset.UNSET
+UnsetType: TypeAlias = Literal[Unset.UNSET]
+
+
+def checked_text(value: object, field: str, fix: str = "give a str") -> str:
+    """Return *value* if it is text that can be sent.
+
+    Raises:
+        InvalidInputError: if it is no text, or holds half of a surrogate pair.
+    """
+    if not isinstance(value, str):
+        raise InvalidInputError(field, f"{type(value).__name__} is not text", fix)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidInputError(
+            field, "it holds half of a surrogate pair", "give text that UTF-8 can hold"
+        ) from None
+    return value
 
 
 def instant(value: object, field: str) -> datetime:
