@@ -1,4 +1,4 @@
-"""What a dialect or a provider can do, as data that programs and people can read."""
+"""What a dialect or a provider can do, as data."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Feature(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class FieldRules:
-    """What an operation takes.
+    """Which fields an operation takes.
 
     Attributes:
-        accepts: the names of the fields it takes.
-        requires: those it cannot do without.
+        accepts: the names of all fields it takes.
+        requires: the names of those that must be given.
         instead: for a field it does not take, what to use instead.
     """
 
@@ -49,28 +49,28 @@ class FieldRules:
 
 @attrs.frozen(kw_only=True)
 class Capabilities:
-    """What can be asked for, so that nothing impossible is ever sent.
+    """What can be asked for; the client refuses everything else before it sends.
 
     Attributes:
         provider: the name used in errors.
-        features: the operations there are.
-        instead: for an operation there is not, what to use instead.
+        features: the operations it has.
+        instead: for an operation it lacks, what to use instead.
         draft: fields of a Draft.
         changes: fields of Changes for one invoice.
         batch_changes: fields of Changes in a batch.
         filters: fields of a Filter.
         sorts: names that a list can be sorted by.
-        batch_limit: most invoices in one batch, or None where there are no batches.
+        batch_limit: most invoices in one batch, or None if there are no batches.
         atomic_updates: whether a batch of updates succeeds or fails as a whole.
-        page_limit: most rows on a page, or None where a list has no pages.
+        page_limit: most rows on a page, or None if a list has no pages.
         locks: the fields that each status leaves open; a status that is absent locks nothing.
         list_rows_complete: whether a row of a list is the whole invoice.
         scope: what the client may be bound to: ``"tenant"`` or ``"organization"``.
         final_statuses: the statuses that an operation may leave an invoice in. An unclear
             finalize or void is settled by them: ``{Feature.VOID: frozenset({"VOID"})}``.
-        rate_limit_precedes_handler: whether a 429 proves that nothing was done, because the rate
-            limit stands before the handler. No provider here documents it; comparable ones do. A
-            dialect that knows better says False, and a write that met a 429 then ends unclear
+        rate_limit_precedes_handler: whether a 429 proves that nothing was done, because the
+            provider checks its rate limit before it handles a request. No provider here documents
+            that; comparable ones do. If a dialect says False, a write that got a 429 ends unclear
             instead of being sent again.
         idempotency_keys: whether a create carries an idempotency key, so that it is safe to
             resend.
@@ -95,11 +95,11 @@ class Capabilities:
     idempotency_keys: bool = False
 
     def supports(self, feature: Feature) -> bool:
-        """Tell whether the operation exists."""
+        """Return True if the provider has the operation."""
         return feature in self.features
 
     def require(self, feature: Feature) -> None:
-        """Refuse an operation that does not exist.
+        """Refuse an operation that the provider lacks.
 
         Raises:
             UnsupportedError: if the provider lacks it; the error says what to use instead.
@@ -111,7 +111,7 @@ class Capabilities:
             )
 
     def accept(self, needs: FieldRules, given: Iterable[str], what: str) -> None:
-        """Refuse fields that do not exist, and the lack of those that must be there.
+        """Refuse fields that the operation does not take, and missing ones that it requires.
 
         Args:
             needs: one of this object's own, such as ``draft``.
@@ -137,19 +137,19 @@ class Capabilities:
             )
 
     def locked(self, status: str | None, given: Iterable[str]) -> frozenset[str]:
-        """Return those of the given fields that the status locks; none for an unknown status."""
+        """Return the given fields that the status locks; none if the status is unknown to us."""
         still_open = None if status is None else self.locks.get(status)
         return frozenset() if still_open is None else frozenset(given) - still_open
 
     def refuse_locked(
         self, invoice_id: str, given: Iterable[str], base: InvoiceSummary | None
     ) -> None:
-        """Refuse a change that the status of the caller's own copy locks.
+        """Refuse a change that the status of the caller's copy locks.
 
         Args:
             invoice_id: the invoice to be changed.
             given: the names of the fields to be changed.
-            base: the caller's copy; None leaves it to the provider.
+            base: the caller's copy; None leaves the decision to the provider.
 
         Raises:
             InvalidInputError: if *base* is another invoice.

@@ -1,7 +1,8 @@
 """How an attempt can end, what we know about it, and what reading back can find out.
 
-A write has five possible ends, not two. ``UNKNOWN`` is the honest fifth: the provider may have
-acted, and nothing we saw tells. Everything that decides about a resend decides by these words.
+A write has five possible outcomes, not two. The fifth, ``UNKNOWN``, is the honest one: the provider
+may have acted, and nothing we saw tells. Everything that decides about sending again goes by these
+five.
 
 Errors carry these values, and the models raise errors. So nothing here may import a model: where
 a value holds one, a small protocol says what is known of it.
@@ -19,13 +20,13 @@ __all__ = ["Attempt", "Evidence", "Finding", "Found", "Intent", "Outcome", "Safe
 
 
 class Outcome(enum.Enum):
-    """The end of one attempt, or of a whole operation."""
+    """How one attempt ended, or a whole operation."""
 
     NOT_SENT = "not_sent"
     """No server can have a complete request."""
 
     NOT_APPLIED = "not_applied"
-    """The provider answered before it looked at the request (a rate limit)."""
+    """The provider responded before it looked at the request (a rate limit)."""
 
     REJECTED = "rejected"
     """The provider looked at the request and refused it."""
@@ -34,7 +35,7 @@ class Outcome(enum.Enum):
     """The provider did it and said so."""
 
     UNKNOWN = "unknown"
-    """The provider may have acted; nothing that was seen tells."""
+    """The provider may have acted; nothing that we saw tells."""
 
 
 class Safety(enum.Enum):
@@ -53,16 +54,16 @@ class Safety(enum.Enum):
     """A second invoice."""
 
     KEYED = "keyed"
-    """Nothing: it carries a key by which the provider knows it again and repeats its answer."""
+    """Nothing: by its key the provider recognises the request, and repeats its first response."""
 
     @property
     def writes(self) -> bool:
-        """Tell whether the request can change anything at the provider."""
+        """Return True if the request can change anything at the provider."""
         return self is not Safety.READ
 
     @property
     def replayable(self) -> bool:
-        """Tell whether it may be delivered again after an unclear attempt."""
+        """Return True if it may be sent again after an unclear attempt."""
         return self in {Safety.READ, Safety.KEYED}
 
 
@@ -84,7 +85,7 @@ class Evidence:
     status: int | None = attrs.field(default=None, eq=False)
 
     def explain(self) -> str:
-        """Tell what was seen, in words."""
+        """Say what was seen, in words."""
         if self.connected is False:
             return "no connection stood"
         return ", ".join(
@@ -129,7 +130,7 @@ class Attempt:
     why: str = ""
 
     def explain(self) -> str:
-        """Tell how it went and why it was made, in one line."""
+        """Say in one line how it ended and why it was made."""
         status = f" (status {self.status})" if self.status is not None else ""
         error = f", {self.error}{status}" if self.error else status
         seen = "" if self.status is not None else f"; {self.evidence.explain()}"
@@ -171,12 +172,12 @@ class Finding(enum.Enum):
     """What reading back found out about an unclear write."""
 
     ADOPTED = "adopted"
-    """The write happened; what it made or changed is at hand."""
+    """The write happened; the invoice it made or changed was found."""
 
     ABSENT = "absent"
     """It is not there and no request can arrive any more, so it may be sent again.
 
-    Values that an update set and somebody else has overwritten since look the same.
+    An update whose values another program has overwritten since looks the same.
     """
 
     UNKNOWN = "unknown"

@@ -14,10 +14,10 @@ def exante(*, search_param: str = "search") -> Provider:
 
     Args:
         search_param: the query parameter of ``Filter.search``. The documentation describes it
-            and lost its name; ``search`` is our best guess and unverified.
+            without its name; ``search`` is a guess that we could not check.
 
-    The address is the one the documentation prints; no production host is documented, so give
-    ``base_url=`` if you were told another.
+    The base URL is the only one that the documentation shows, and it names no production host. If
+    you know another, give ``base_url=``.
 
     Source: https://docs.exante.app/api-reference/invoices/list, read 2026-11.
     """
@@ -51,12 +51,12 @@ def katsu(
 
     Args:
         currencies: the provider's number for each ISO 4217 code you use. The numbers are not
-            documented; your account or its support knows them.
+            documented; look them up in your account or ask the provider's support.
         api_version: the path segment. Default ``"v1"``.
         version_param: also send it as the query parameter ``version``. Default False.
 
-    No address is documented, so ``base_url=`` must be given. A token is sent where one is given;
-    the documentation says both that none is needed and that one is.
+    No base URL is documented, so ``base_url=`` must be given. A token is sent if you give one; the
+    documentation says both that none is needed and that one is.
 
     Source: https://sabi-docs.netlify.app/api/Katsu%20Pay/Invoice/update_invoice, read 2026-11.
     """

@@ -1,4 +1,4 @@
-"""Whom to trust and with what certificate to come, in words that mean the same everywhere."""
+"""TLS settings as files: which authorities to trust and which certificate to show."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Tls:
     """Files to make a TLS context from; hosts and certificates are always checked.
 
     Attributes:
-        ca_file: PEM file of the authorities to trust. Default: the roots of certifi, or what
-            ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` name, as OpenSSL itself reads them.
-        cert_file: PEM file of a certificate of your own, for servers that ask for one.
-        key_file: PEM file of its key, where that is not in *cert_file*.
-        key_password: of the key, where it has one; shown nowhere.
+        ca_file: PEM file of the authorities to trust. Default: the file or directory named by
+            ``SSL_CERT_FILE`` or ``SSL_CERT_DIR``, as OpenSSL itself does, else those of certifi.
+        cert_file: PEM file of your client certificate, for servers that ask for one.
+        key_file: PEM file of its key, if the key is not in *cert_file*.
+        key_password: of the key, if it has one; never shown.
     """
 
     ca_file: str | PathLike[str] | None = None
@@ -33,39 +33,40 @@ class Tls:
     key_password: Secret | None = attrs.field(default=None, converter=secret_or_none)
 
     def context(self) -> ssl.SSLContext:
-        """Make the context, which reads the files.
+        """Read the files and make the context.
 
         Raises:
-            ConfigurationError: if a file cannot be read, or holds no certificate or key.
+            ConfigurationError: if a file cannot be read, or contains no certificate or key.
         """
-        context = self._trusting()
+        context = self._with_authorities()
         if self.cert_file is None:
             if self.key_file is not None or self.key_password is not None:
                 raise ConfigurationError("Tls has a key but no certificate; give cert_file=.")
             return context
         password = None if self.key_password is None else self.key_password.reveal
         try:
-            # A password that is not asked for is no error; one that is missing must not be asked
-            # for on a terminal that nobody watches.
-            context.load_cert_chain(self.cert_file, self.key_file, password or _nothing)
+            # Without a password function, OpenSSL asks for a missing password on the terminal and
+            # blocks the program there. With an empty one it fails.
+            context.load_cert_chain(self.cert_file, self.key_file, password or _no_password)
         except (OSError, ValueError, TypeError) as problem:
             failure = _unusable("the certificate or its key", self.cert_file, problem)
         else:
             return context
         raise failure
 
-    def _trusting(self) -> ssl.SSLContext:
+    def _with_authorities(self) -> ssl.SSLContext:
         file, directory = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
         if self.ca_file is None and not file and directory:
             return ssl.create_default_context(capath=directory)
         named = file or None if self.ca_file is None else self.ca_file
         if named is None:
-            import certifi  # noqa: PLC0415 - plain http never needs it
+            import certifi  # noqa: PLC0415 - plain http does not need it
 
             named = certifi.where()
         try:
             if not named:
-                # To Python, no file is every authority that the system trusts.
+                # For Python, an empty file name means all authorities of the system: a mistyped
+                # variable would widen the trust.
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             return ssl.create_default_context(cafile=named)
         except (OSError, ValueError, TypeError) as problem:
@@ -73,7 +74,7 @@ class Tls:
         raise failure
 
 
-def _nothing() -> str:
+def _no_password() -> str:
     return ""
 
 

@@ -1,7 +1,7 @@
-"""Requests and answers as they cross the wire, in words of our own.
+"""Requests and responses, as dialects write and read them and transports move them.
 
-No type of an HTTP library appears here, and no text made from these types shows a credential:
-header values are hidden unless their name is on a short list of harmless ones.
+No type of an HTTP library appears here. No text made from these types shows a credential: header
+values are hidden unless their name is on a short list of harmless ones.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "set
 class Headers:
     """Header fields in order, found by name in any case; immutable.
 
-    ``repr`` shows the values of harmless names only. Fields that carry credentials keep a set of
-    headers from being pickled, so that no token reaches a queue or a cache by accident.
+    ``repr`` shows the values of harmless names only. Headers with credentials cannot be pickled, so
+    that no token reaches a queue or a cache by accident.
     """
 
     __slots__ = ("_pairs",)
@@ -65,7 +65,7 @@ class Headers:
         return tuple(value for key, value in self._pairs if key.lower() == wanted)
 
     def merged(self, pairs: Iterable[tuple[str, str]]) -> Headers:
-        """Return headers with *pairs* added, each replacing fields of its name."""
+        """Return headers with *pairs* added; each replaces the fields of its name."""
         added = tuple(pairs)
         names = {key.lower() for key, _ in added}
         return Headers([*[p for p in self._pairs if p[0].lower() not in names], *added])
@@ -108,19 +108,19 @@ class Headers:
 
 @attrs.frozen(kw_only=True)
 class WireRequest:
-    """One request: what a dialect asks for, and what a transport sends.
+    """One request, as a dialect writes it and a transport sends it.
 
     Attributes:
         method: the HTTP method.
-        url: below the base URL as a dialect yields it (``/api/invoices?page=1``); absolute as a
-            transport receives it. Already percent-encoded in both.
-        route: the path with placeholders, fit for logs: ``/api/invoices/{uid}``.
+        url: relative to the base URL as a dialect yields it (``/api/invoices?page=1``); absolute
+            as a transport receives it. Percent-encoded in both.
+        route: the path with placeholders, safe for logs: ``/api/invoices/{uid}``.
         safety: what a second delivery would do.
-        headers: fields in order; signed only on the copy that a transport receives.
-        body: the bytes to send, frozen: a resend sends the same ones.
+        headers: fields in order; only the copy that a transport receives has credentials.
+        body: the bytes to send; every attempt sends the same ones.
         keys: the names of the body's fields, for errors; never their values.
-        key_header: the header in which the provider takes an idempotency key; None for none. The
-            client fills it once for an operation, so that all attempts carry the same key.
+        key_header: the header of the provider's idempotency key; None if it takes none. The
+            client sets it once for each operation, so that all attempts carry the same key.
         read: how the response is read: it returns the value that the conversation is sent, or
             raises the one error that fits a bad response. Called inside the attempt, so that the
             retry policy decides about its errors. Neither transports nor errors get to see it.
@@ -139,7 +139,7 @@ class WireRequest:
     read: Callable[[WireResponse], object] | None = attrs.field(default=None, eq=False, repr=False)
 
     def keyed(self, key: str) -> WireRequest:
-        """Return the request with an idempotency key, where the provider takes one."""
+        """Return the request with an idempotency key, if the provider takes one."""
         if self.key_header is None:
             return self
         return attrs.evolve(self, headers=self.headers.merged([(self.key_header, key)]))
@@ -149,7 +149,7 @@ class WireRequest:
         return self if self.read is None else attrs.evolve(self, read=None)
 
     def addressed(self, base_url: str, headers: Iterable[tuple[str, str]]) -> WireRequest:
-        """Return the copy that goes out: absolute, with *headers* (the signature) added."""
+        """Return the copy to send: an absolute URL, and *headers* (the credentials) added."""
         return WireRequest(
             method=self.method,
             url=f"{base_url}{self.url}",
@@ -164,14 +164,14 @@ class WireRequest:
 
 @attrs.frozen(kw_only=True)
 class WireResponse:
-    """One complete answer, its body decoded from gzip or deflate and within bounds.
+    """One complete response within bounds, its body decompressed.
 
     Attributes:
         status: the HTTP status.
         headers: fields in order.
         body: the bytes.
-        request_complete: whether the whole request was handed over before it; None where that
-            cannot be told, because the answer came while it was being written, say.
+        request_complete: whether the whole request was sent before the response came; None if
+            that cannot be known, for example if the response came while we were writing.
     """
 
     status: int
@@ -189,10 +189,10 @@ class WireResponse:
 
 @attrs.frozen(kw_only=True)
 class Exchange:
-    """What was asked and what was answered, kept on errors; it holds no credentials.
+    """A request and its response as errors keep them, without credentials.
 
-    ``body`` is the provider's answer as it came (decompressed); it may hold personal data, so
-    neither ``repr`` nor an error's text shows it.
+    ``body`` is the response's, decompressed. It may contain personal data, so neither ``repr`` nor
+    an error's text shows it.
     """
 
     method: str
@@ -205,7 +205,7 @@ class Exchange:
 
     @classmethod
     def of(cls, request: WireRequest, response: WireResponse) -> Exchange:
-        """Keep what may be kept of a request and its answer."""
+        """Keep the parts of a request and its response that hold no credentials."""
         return cls(
             method=request.method,
             route=request.route,
@@ -219,12 +219,12 @@ class Exchange:
 
 @attrs.frozen(kw_only=True)
 class Timeouts:
-    """Longest waits of one attempt, in seconds; each is also cut to what the deadline leaves.
+    """Longest waits of one attempt, in seconds; none is longer than the deadline allows.
 
     Attributes:
         connect: for a connection, TLS included. Default 5.
         write: for each piece of the request. Default 10.
-        read: for each piece of the answer. Default 30.
+        read: for each piece of the response. Default 30.
         pool: for a free connection of the pool. Default 5.
     """
 
@@ -257,10 +257,11 @@ class Bounds:
 
     Attributes:
         timeouts: per phase.
-        deadline: of the whole call; a transport checks it at each piece of an answer.
-        wire_bytes: largest answer as it comes. Default 16 MiB.
-        body_bytes: largest answer once decompressed. Default 64 MiB.
-        ratio: largest growth in decompression. Default 200.
+        deadline: of the whole call; a transport checks it at each piece of a response.
+        wire_bytes: largest response as it is received. Default 16 MiB.
+        body_bytes: largest response once decompressed. Default 64 MiB.
+        ratio: largest growth in decompression. Default 200: a page of invoices grows about 5
+            times, one of almost equal rows 43 times, and a gzip bomb 1,000 times.
     """
 
     timeouts: Timeouts
@@ -270,7 +271,7 @@ class Bounds:
     ratio: int = 200
 
     def phase(self, seconds: float) -> float:
-        """Return *seconds*, or what the deadline leaves where that is less."""
+        """Return *seconds*, or the seconds until the deadline if those are fewer."""
         return min(seconds, self.deadline.left())
 
 
@@ -281,8 +282,8 @@ Conversation: TypeAlias = Generator[WireRequest, Any, T]
 def encode_query(pairs: Iterable[tuple[str, str]]) -> str:
     """Write a query string, ``?`` included; empty for no pairs.
 
-    Everything but letters, digits and ``-._~`` is percent-encoded: a raw ``+`` would arrive as a
-    space, and the ``>`` and pipe of the providers' own samples are not legal in a URL.
+    Everything but letters, digits and ``-._~`` is percent-encoded: servers read a raw ``+`` as a
+    space, and the ``>`` and ``|`` of the providers' own samples are not allowed in a URL.
     """
     text = urlencode(list(pairs), quote_via=quote, safe="")
     return f"?{text}" if text else ""

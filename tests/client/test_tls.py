@@ -77,10 +77,10 @@ def server(request: pytest.FixtureRequest, authority: Authority) -> Iterator[tup
 
 
 @pytest.mark.parametrize("transport", ["aiohttp", "httpx", "httpx2", "urllib3"])
-def test_a_certificate_of_your_own_is_shown_by_every_transport(
+def test_every_transport_shows_a_client_certificate(
     server: tuple[str, bool], authority: Authority, transport: str
 ) -> None:
-    """The same words, whatever the library; without them the server is not trusted."""
+    """The options are the same for each library; without them the server is not trusted."""
     url, _ = server
     tls = Tls(ca_file=authority.ca_file, cert_file=authority.cert_file, key_file=authority.key_file)
 
@@ -95,8 +95,8 @@ def test_a_certificate_of_your_own_is_shown_by_every_transport(
         anyio.run(get)
 
 
-def test_a_path_names_the_authorities(server: tuple[str, bool], authority: Authority) -> None:
-    """A server that wants no certificate is met with the file alone; the other is not."""
+def test_tls_takes_a_path_of_authorities(server: tuple[str, bool], authority: Authority) -> None:
+    """That is enough for a server that wants no client certificate, and not for one that does."""
     url, mutual = server
     with Client(
         "exante", token="t", base_url=url, tls=str(authority.ca_file), retry="none"
@@ -108,7 +108,7 @@ def test_a_path_names_the_authorities(server: tuple[str, bool], authority: Autho
             client.get(UID)
 
 
-def test_key_and_certificate_may_stand_in_one_file(authority: Authority) -> None:
+def test_key_and_certificate_may_be_in_one_file(authority: Authority) -> None:
     """As many tools write them."""
     context = Tls(cert_file=authority.both_file).context()
 
@@ -128,17 +128,17 @@ UNUSABLE = {
 @pytest.mark.parametrize(
     "tls", ["", Tls(ca_file=""), Tls(ca_file="a\0b"), Tls(cert_file="")], ids=repr
 )
-def test_an_empty_name_trusts_nobody_else(tls: Any) -> None:
-    """What names no file must not fall back to the roots of the system."""
+def test_an_empty_file_name_is_refused(tls: Any) -> None:
+    """It must not fall back to the authorities of the system."""
     with pytest.raises(errors.ConfigurationError):
         AsyncClient("exante", transport="memory", tls=tls)
 
 
 @pytest.mark.parametrize("name", UNUSABLE)
-def test_files_that_cannot_be_used_are_refused_when_the_client_is_made(
+def test_unusable_files_are_refused_when_the_client_is_made(
     authority: Authority, tmp_path: Path, name: str
 ) -> None:
-    """With the file that is wrong and what it should be."""
+    """The error names the file and says what it should contain."""
     (tmp_path / "empty.pem").write_text("nothing", encoding="utf-8")
     files, told = UNUSABLE[name]
     tls = Tls(**{key: str(tmp_path / file) for key, file in files.items()})
@@ -148,7 +148,7 @@ def test_files_that_cannot_be_used_are_refused_when_the_client_is_made(
 
 
 def test_a_password_is_never_shown() -> None:
-    """Neither as text nor in a pickle."""
+    """Not in repr, and the settings cannot be pickled."""
     tls = Tls(cert_file="cert.pem", key_password="canary-51c0de")
 
     assert Secret("canary-51c0de") == tls.key_password
