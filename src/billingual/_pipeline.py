@@ -221,7 +221,7 @@ class _Call(Generic[T]):
             if request.key_header is not None:
                 request = request.keyed(self._next_key())
             try:
-                following, result = self._resume(await self._deliver(request))
+                ended, following = self._resume(await self._deliver(request))
             except Exception as error:
                 if isinstance(error, BillingualError):
                     error.attempts = tuple(self.attempts)
@@ -230,10 +230,10 @@ class _Call(Generic[T]):
                     raise self._unclear(request, error) from error
                 raise
             self._record_success()
-            if following is None:
-                return cast(T, result)
+            if ended:
+                return cast(T, following)
             self.earlier_write_committed |= request.safety.writes
-            request = following
+            request = cast(WireRequest, following)
 
     async def _deliver(self, request: WireRequest) -> object:
         """Send *request* until it succeeds or the policy stops; return what was read."""
@@ -382,14 +382,20 @@ class _Call(Generic[T]):
                     context.provider, request.method, request.route, path, reason,
                 )  # fmt: skip
 
-    def _resume(self, received: object) -> tuple[WireRequest | None, T | None]:
-        """Send what was read into the conversation; return the next request, or the result."""
+    def _resume(self, received: object) -> tuple[bool, object]:
+        """Send what was read into the conversation.
+
+        Returns:
+            Whether the conversation ended, and its result or the next request.
+        """
         try:
-            return self.operation.conversation.send(received), None
+            request: object = self.operation.conversation.send(received)
+            if not isinstance(request, WireRequest):
+                raise TypeError("a conversation yields requests")  # noqa: TRY301 - a dialect's fault
         except StopIteration as done:
             # Returned, not raised: an error that is raised in this handler would carry the value
             # along as its context, and it would be logged with it.
-            return None, cast(T, done.value)
+            return True, done.value
         except BillingualError as error:
             self._record_unreadable(error)
             raise
@@ -397,6 +403,7 @@ class _Call(Generic[T]):
             ours = plugin_error(f"the dialect {self.operation.dialect.name!r}", fault)
             self._record_unreadable(ours)
             raise ours from fault
+        return False, request
 
     def _next_key(self) -> str:
         """Return the idempotency key of the next request.
