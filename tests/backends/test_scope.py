@@ -27,7 +27,7 @@ async def test_the_scope_of_a_running_loop_is_alive() -> None:
 
 @pytest.mark.parametrize("run", [asyncio.run, lambda work: trio.run(lambda: work)])
 def test_the_scope_of_a_finished_run_is_not_alive(run: object) -> None:
-    """Clients forget what they kept for such a loop: a trio run costs two descriptors."""
+    """Clients close the connections that they kept for it."""
     finished: RunScope = run(scope())  # type: ignore[operator]  # either of the two
 
     assert (False, False) == (finished.is_alive(), finished.call_soon(lambda: None))

@@ -31,9 +31,8 @@ class RunScope:
         if self.is_inherited():
             return False
         if hasattr(self.loop, "run_sync_soon"):
-            # The token of a trio run has no public flag for a finished run, but it then refuses
-            # calls. Taken for alive, a finished run would keep its wake-up sockets open: two
-            # descriptors for each `trio.run` in which the client was used.
+            # A trio token has no public flag for a finished run, but it refuses calls then. If the
+            # run counted as alive, a client would keep the connections of each `trio.run`.
             return self.call_soon(_nothing)
         closed = getattr(self.loop, "is_closed", None)
         return closed is None or not closed()

@@ -66,7 +66,9 @@ class Sandbox(Starlette):
 
     def close(self) -> None:
         """Close the database; an app that is simply dropped closes it too."""
-        self.world.store.close()
+        # SQLite crashes the process if a connection is closed while another thread uses it.
+        with self.world.lock:
+            self.world.store.close()
 
 
 def create_app(
