@@ -10,7 +10,6 @@ the row and, in every detail, with each other; what a library cannot tell is lis
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
@@ -117,8 +116,8 @@ def test_both_clients_are_one(stands: Stands, row: Row, proof: Any) -> None:
 
 
 @pytest.mark.parametrize("line", LINES, ids=str)
-def test_what_cannot_be_told_is_said_and_still_so(stands: Stands, line: Line) -> None:
-    """A line of the table rests on the transport's own words, and on a row that meets it."""
+def test_what_a_library_cannot_tell_it_still_cannot(stands: Stands, line: Line) -> None:
+    """A row meets each line of the table; a line that is not needed any more must go."""
     row = next(each for each in ROWS if each.name == line.met)
     backend = OWNED[line.transport][0]
     attempts: list[Attempt] = []
@@ -128,7 +127,6 @@ def test_what_cannot_be_told_is_said_and_still_so(stands: Stands, line: Line) ->
         attempts += [each[1] for each in seen.events if each[0] == "attempted"]
     told, untold = (each.evidence for each in attempts)
 
-    assert line.words in " ".join((pkgutil.resolve_name(line.place).__doc__ or "").split())
     assert line.covers(untold, told)
 
 

@@ -1,9 +1,8 @@
 """What a library cannot tell: the only difference between ways that is allowed, line by line.
 
 A fact of the evidence that httpx tells may be None on another way if a line says so, and nothing
-else may differ: neither another fact, nor the outcome that was concluded. Each line names the
-words by which the transport says it of itself, and a row where it happens; a line that is not met
-there any more is an error too.
+else may differ: neither another fact, nor the outcome that was concluded. Each line names a row
+where it happens; a line that is not met there any more is an error too.
 """
 
 from __future__ import annotations
@@ -29,8 +28,6 @@ class Line:
         fact: of the evidence.
         told: what httpx tells of it.
         because: why the library does not.
-        place: whose docstring says so.
-        words: what it says.
         met: a row where it happens.
     """
 
@@ -38,8 +35,6 @@ class Line:
     fact: str
     told: bool
     because: str
-    place: str
-    words: str
     met: str
 
     def __str__(self) -> str:
@@ -61,8 +56,6 @@ LINES: Final = (
         fact="request_complete",
         told=True,
         because="a middleware sees neither what was written nor when",
-        place="billingual.transports._owned_aiohttp:_Guard.evidence",
-        words="the library does not tell how much it had written",
         met="a create with a cut answer",
     ),
     Line(
@@ -70,8 +63,6 @@ LINES: Final = (
         fact="answer_begun",
         told=False,
         because="a middleware sees an answer when its head is whole, and no part of it before",
-        place="billingual.transports._owned_aiohttp:_Guard.evidence",
-        words="Say what is proved",
         met="a create dropped after it took effect",
     ),
     *(
@@ -80,8 +71,6 @@ LINES: Final = (
             fact="answer_begun",
             told=False,
             because="the trace tells when the wait for a head begins and when the head is whole",
-            place="billingual.transports._owned_httpx",
-            words="How far a request got is told by the trace of httpcore",
             met="a create dropped after it took effect",
         )
         for transport in ("my httpx", "my httpx2")

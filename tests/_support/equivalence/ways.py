@@ -23,7 +23,7 @@ DRIVERS: Final = ("asyncio", "trio", "blocking")
 TRANSPORTS: Final = ("httpx", "sandbox", "memory")
 
 NAMED: Final[Mapping[str, tuple[str, ...]]] = {
-    "aiohttp": ("asyncio",), "httpx2": DRIVERS, "urllib3": DRIVERS,
+    "aiohttp": ("asyncio",), "h11": DRIVERS, "httpx2": DRIVERS, "urllib3": DRIVERS,
 }  # fmt: skip
 """Transports that are chosen by name, and who may wait for them. A loop has urllib3 in threads."""
 
