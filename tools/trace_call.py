@@ -211,6 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if given.calls:
                 print(*(f"    {named(each)}:{each.co_qualname}" for each in trace.calls), sep="\n")
     server.shutdown()
+    server.server_close()
     return 1 if broken_bounds(given.max_files, seen) else 0
 
 

@@ -75,7 +75,8 @@ _INDEX: Final = re.compile(r"\[\d+\]")
 BUDGET_SPENT: Final = "the retry budget of this host and credential is used up: too many calls fail"
 
 
-@attrs.frozen(kw_only=True, eq=False)
+# Not frozen, though it is a value: attrs would set each field twice as slowly, in each call.
+@attrs.define(kw_only=True, eq=False)
 class Operation(Generic[T_co]):
     """One operation whose arguments were checked and of which nothing was sent.
 
@@ -198,8 +199,10 @@ class _Call(Generic[T]):
 
     async def run(self, request: WireRequest) -> T:
         """Exchange *request* and those that follow; tell observers of the start and the end."""
-        feature = self.operation.feature
-        self._emit("CallStarted", provider=self.context.provider, operation=feature.value)
+        # Events are named and filled only for observers: most clients have none.
+        if self.context.observers:
+            feature = self.operation.feature
+            self._emit("CallStarted", provider=self.context.provider, operation=feature.value)
         try:
             result = await self._exchange_all(request)
         except BaseException as error:
@@ -212,7 +215,8 @@ class _Call(Generic[T]):
             outcome = Outcome.UNKNOWN if unclear else verdict(self.attempts)
             self._emit("CallEnded", outcome=outcome, error=type(error).__name__)
             raise
-        self._emit("CallEnded", outcome=Outcome.COMMITTED, error=None)
+        if self.context.observers:
+            self._emit("CallEnded", outcome=Outcome.COMMITTED, error=None)
         return result
 
     async def _exchange_all(self, request: WireRequest) -> T:
@@ -260,7 +264,8 @@ class _Call(Generic[T]):
 
     async def _attempt(self, request: WireRequest) -> object:
         number = len(self.attempts) + 1
-        self._emit("AttemptStarted", number=number, method=request.method, route=request.route)
+        if self.context.observers:
+            self._emit("AttemptStarted", number=number, method=request.method, route=request.route)
         self.status = None
         try:
             signature = await self._prepare_attempt(number)
