@@ -79,6 +79,7 @@ __all__ = [
     "TransportFactory",
     "TransportOptions",
     "Walk",
+    "account_of",
 ]
 
 T = TypeVar("T")
@@ -265,7 +266,7 @@ class BlockingBackend(Backend, Protocol):
 
 @attrs.frozen(kw_only=True)
 class Account:
-    """Where and as whom to call a server that a transport brings along (the sandbox)."""
+    """Base URL, token and tenant of a server that a transport brings along (the sandbox)."""
 
     base_url: str
     _token: Secret | None = attrs.field(default=None, converter=secret_or_none)
@@ -279,15 +280,15 @@ class Account:
 
 @attrs.frozen(kw_only=True)
 class TransportOptions:
-    """What a transport is made with; the same words mean the same on each.
+    """What a transport is made with; each option means the same for every transport.
 
     Attributes:
         backend: for waits and clocks.
         tls: an ``ssl.SSLContext`` to use instead of the default one.
         proxy: URL of a proxy; None for none (the environment is not read).
         connections: most connections at once. Default 100.
-        keepalive_s: seconds an idle connection is kept; shorter than servers keep theirs, so that
-            a request seldom meets a closed one. Default 5.
+        keepalive_s: seconds an idle connection is kept. Default 5: most servers keep theirs
+            longer, so a request seldom meets a connection that the server has closed.
     """
 
     backend: Backend
@@ -303,35 +304,40 @@ class TransportOptions:
 
 
 class Transport(Protocol):
-    """Move one request to the provider and bring one answer, within bounds.
+    """Send one request to the provider and return its response, within bounds.
 
-    A transport never retries, never follows a redirect and never reads environment variables. An
-    answer of any status is an answer; what prevents one is a ``TransportError`` that carries the
+    A transport never retries, never follows a redirect and never reads environment variables. It
+    returns a response of any status; if there is none, it raises a ``TransportError`` with the
     evidence. No type or exception of its library leaves it.
 
-    A transport may say in an attribute ``supports`` how it waits: a set of ``"async"`` (it
-    suspends the task), ``"sync"`` (it blocks the thread), or both, if it does as the
-    backend of its options does. Without the attribute it is taken to be async.
+    Three members are optional:
 
-    It may also have a method ``drop()``, which closes what it can without waiting and returns how
-    many connections there were: it is called when a client is forgotten unclosed.
+    - ``supports``, a set of ``"async"`` (it suspends the task) and ``"sync"`` (it blocks the
+      thread). With both it waits as the backend of its options does; without the attribute it is
+      async.
+    - ``drop()`` closes what it can without waiting and returns how many connections there were. A
+      client that was never closed calls it when it is dropped.
+    - ``account(provider)`` returns the :class:`Account` of a server that it brings along, as the
+      sandbox does, or None.
     """
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* (absolute and signed) once.
 
         Raises:
-            TransportError: if no whole answer within *bounds* came back.
+            TransportError: if no whole response came back within *bounds*.
         """
         ...
 
     async def aclose(self) -> None:
-        """Give up all connections; closing twice is no error."""
+        """Close all connections; closing twice is no error."""
         ...
 
-    def account(self, provider: str) -> Account | None:
-        """Return the account of a server the transport brings along; None for the network."""
-        ...
+
+def account_of(transport: Transport, provider: str) -> Account | None:
+    """Return the account of a server that *transport* brings along; None for the network."""
+    account: Callable[[str], Account | None] | None = getattr(transport, "account", None)
+    return None if account is None else account(provider)
 
 
 TransportFactory: TypeAlias = Callable[[TransportOptions], Transport]
@@ -342,7 +348,7 @@ class Scope:
     """What a client is bound to at the provider.
 
     Attributes:
-        tenant: whose data every request is about, where a provider has tenants.
+        tenant: whose data every request is about, if the provider has tenants.
         organization: likewise for organizations; None leaves it to the provider's default.
     """
 
@@ -466,7 +472,7 @@ class FindsDrafts(Protocol):
 
 @attrs.frozen(kw_only=True)
 class Decision:
-    """What to do after an attempt that did not succeed.
+    """What to do after an attempt that failed.
 
     Attributes:
         wait_s: seconds to wait before the next attempt, or None to stop.
@@ -478,13 +484,16 @@ class Decision:
 
 
 class RetryPolicy(Protocol):
-    """Decide about another attempt; frozen, without state of a call, without clock or sleep.
+    """Decide about another attempt; frozen, without state of a call, clock or sleep.
 
-    A policy may also have an attribute ``deadline_s``: the seconds for one operation where the
-    client does not say (60 without it). One that stops first attempts too, as a circuit breaker
-    does, has two methods: ``admit(now)``, called before each attempt, which raises a
-    ``BillingualError`` to refuse it; and ``note(error, now)``, called after each with its error or
-    None. Such a policy has state, so it belongs to the clients it is given to.
+    Three members are optional:
+
+    - ``deadline_s``: the seconds for one operation if the client does not say; 60 without it.
+    - ``admit(now)`` is called before each attempt, the first included, and raises a
+      ``BillingualError`` to refuse it, as a circuit breaker does.
+    - ``note(error, now)`` is called after each attempt, with its error or None.
+
+    A policy with the last two has state, which the clients that are given the policy share.
     """
 
     def decide(
@@ -499,20 +508,20 @@ class RetryPolicy(Protocol):
         """Decide from all attempts so far.
 
         Args:
-            attempts: what was sent, in order; the last one has just failed.
-            error: how the last one failed.
+            attempts: all attempts in order; the last one has just failed.
+            error: what the last one raised.
             safety: what a second delivery would do.
-            left_s: seconds the deadline leaves.
+            left_s: seconds until the deadline.
             random: a source of numbers from 0 up to 1, for the jitter.
         """
         ...
 
 
 class Observer(Protocol):
-    """Listen to what happens in calls. It must be quick and must not raise."""
+    """Receive the events of calls. It must be quick and must not raise."""
 
     def __call__(self, event: Event) -> None:
-        """Take one event."""
+        """Receive one event."""
         ...
 
 
@@ -602,14 +611,14 @@ class InvoiceProtocol(Protocol):
 
 @attrs.frozen(kw_only=True)
 class Provider:
-    """A preset: which dialects a service speaks, and where.
+    """A preset: which dialects a service speaks, and its base URL.
 
     Attributes:
         name: used in errors, events and the sandbox.
-        dialects: names of the registry, or dialect objects; the first that has an operation
-            carries it out.
-        base_url: where it lives; None where that is not documented and must be given.
-        needs_token: whether a call without a token is refused at construction.
+        dialects: registered names, or dialect objects; an operation is done by the first dialect
+            that has it.
+        base_url: None if it is not documented, so that the client must be given one.
+        needs_token: whether making a client without a token is refused.
         options: keyword arguments for the dialects that are named, by dialect.
     """
 

@@ -45,8 +45,6 @@ class Waiting:
 
     async def aclose(self) -> None: ...
 
-    def account(self, provider: str) -> None: ...
-
 
 async def read_on(rows: list[str], walk: Any) -> None:
     """Read one more row."""

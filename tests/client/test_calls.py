@@ -612,8 +612,6 @@ async def test_a_cancelled_call_ends_as_cancelled() -> None:
 
         async def aclose(self) -> None: ...
 
-        def account(self, provider: str) -> None: ...
-
     client = AsyncClient(POCKET, transport=Slow(), observers=[seen.append])
     with anyio.CancelScope() as scope:
         await client.create(Draft(number="1"))

@@ -78,8 +78,6 @@ class Slow:
 
     async def aclose(self) -> None: ...
 
-    def account(self, provider: str) -> None: ...
-
 
 def walked(
     backend: str, transport: Slow, *, limit: int = 10_000, retry: str = "none", **options: Any

@@ -22,7 +22,6 @@ class Hung:
         data = {"items": [{"uid": uid(1)}], "_meta": {"page": 1, "total_pages": 9}}
         return MemoryTransport.json(json.dumps({"data": data}))
     async def aclose(self): pass
-    def account(self, provider): pass
 """
 QUIET = ("-W", "default", "-W", "ignore::DeprecationWarning")  # of forks with threads
 

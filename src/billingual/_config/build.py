@@ -17,6 +17,7 @@ from billingual.abc import (
     Transport,
     TransportFactory,
     TransportOptions,
+    account_of,
 )
 from billingual.auth import BearerAuth, TokenSource, checked_base_url, origin_of
 from billingual.capabilities import Capabilities, Feature
@@ -153,7 +154,7 @@ def open_context(
         InvalidInputError: if an id, timeout or deadline cannot be right.
     """
     provider = settings.provider
-    account = wire.transport.account(provider.name)
+    account = account_of(wire.transport, provider.name)
     dialects = tuple(_dialect(each, provider) for each in provider.dialects)
     capabilities = _united(dialects)
     scope = _scope(settings, account, capabilities)

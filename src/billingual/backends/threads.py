@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from contextvars import copy_context
 from typing import Any, Final, Generic, TypeVar
 
-from billingual.abc import Account, Backend, ExecutionScope, Slots, Transport
+from billingual.abc import Account, Backend, ExecutionScope, Slots, Transport, account_of
 from billingual.backends.scope import RunScope
 from billingual.backends.sync import step
 from billingual.errors import PoolTimeoutError
@@ -194,7 +194,7 @@ class ThreadedTransport:
 
     def account(self, provider: str) -> Account | None:
         """Return the account of the transport inside."""
-        return self._transport.account(provider)
+        return account_of(self._transport, provider)
 
 
 def _all_busy() -> PoolTimeoutError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Final, TypeAlias, cast
 
-from billingual.abc import Account, Transport, TransportFactory, TransportOptions
+from billingual.abc import Account, Transport, TransportFactory, TransportOptions, account_of
 from billingual.errors import ConfigurationError
 from billingual.transports.owned import is_http_client, owned
 from billingual.wire import Bounds, WireRequest, WireResponse
@@ -58,8 +58,8 @@ class Part:
         return int(drop()) if self.made and drop is not None else 0
 
     def account(self, provider: str) -> Account | None:
-        """Pass the question on."""
-        return self._transport.account(provider)
+        """Return the account of the transport inside."""
+        return account_of(self._transport, provider)
 
 
 def make_part(transport: TransportLike, options: TransportOptions) -> Part:

@@ -8,7 +8,6 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 
-from billingual.abc import Account
 from billingual.errors import ConnectionLostError
 from billingual.outcomes import Evidence
 from billingual.transports._body import BodyReader
@@ -94,10 +93,6 @@ class AsgiTransport:
 
     async def aclose(self) -> None:
         """Do nothing: the application is the caller's."""
-
-    def account(self, provider: str) -> Account | None:  # noqa: ARG002 - the seam's signature
-        """Return None: the caller knows its application's address."""
-        return None
 
 
 class _Unshown(bytes):

@@ -17,7 +17,6 @@ from billingual import (
     WireRequest,
     WireResponse,
 )
-from billingual.abc import Account
 from billingual.backends.sync import SteppingBackend
 from billingual.transports import Lanes, checked
 from billingual.wire import Bounds
@@ -70,7 +69,3 @@ class StdlibTransport:
     def drop(self) -> int:
         """Close the idle connections; return how many there were."""
         return self._lanes.drop()
-
-    def account(self, provider: str) -> Account | None:  # noqa: ARG002 - the seam's signature
-        """Return None: providers are found on the network."""
-        return None

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import anyio
 import attrs
 
-from billingual.abc import Backend, Transport, TransportFactory, TransportOptions
+from billingual.abc import Backend, Transport, TransportFactory, TransportOptions, account_of
 from billingual.backends.anyio import AnyioBackend
 from billingual.backends.sync import SteppingBackend
 from billingual.backends.threads import ThreadedTransport
@@ -191,7 +191,8 @@ class Bench(Workshop):
         """Make a transport and something that answers it somehow."""
         if isinstance(self.subject, InProcess) and not self.subject.scripted:
             made = self.transport(**options)
-            known = next(filter(None, map(made.account, ("exante", "kukkingu", "katsu"))), None)
+            accounts = (account_of(made, each) for each in ("exante", "kukkingu", "katsu"))
+            known = next(filter(None, accounts), None)
             return ExecutionScope(known.base_url if known else "http://127.0.0.1", made, list)
         return self.answering(lambda request: ALWAYS, **options)  # noqa: ARG005 - a handler's
 

@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 import anyio
 import attrs
 
-from billingual.abc import Account
+from billingual.abc import Account, account_of
 from billingual.errors import BillingualError
 from billingual.testing.conformance.harness import (
     Bench,
@@ -246,7 +246,7 @@ async def the_seam_is_complete(bench: Bench) -> None:
     supports = getattr(place.transport, "supports", frozenset({"async"}))
     known = supports and set(supports) <= {"async", "sync"}
     expect(known, expected="supports of 'async' and 'sync'", seen=supports)
-    account = place.transport.account("exante")
+    account = account_of(place.transport, "exante")
     expect(
         account is None or isinstance(account, Account), expected="an Account or None", seen=account
     )

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 import attrs
 
-from billingual.abc import Transport
+from billingual.abc import Transport, account_of
 from billingual.errors import ConfigurationError, TransportError
 from billingual.outcomes import Safety
 from billingual.testing.recording.cassette import Cassette, TapedExchange, TapedRequest
@@ -166,7 +166,7 @@ class _Asker:
 def _asker(
     transport: Transport, base_url: str | None, headers: Headers, provider: str | None
 ) -> _Asker:
-    account = None if provider is None else transport.account(provider)
+    account = None if provider is None else account_of(transport, provider)
     if account is not None:
         base_url = base_url or account.base_url
         if account.token is not None and "Authorization" not in headers:
