@@ -39,7 +39,7 @@ def test_a_wrong_kind_is_refused_by_name(call: Callable[[Any], object], field: s
             assert field == caught.value.field
 
 
-def test_iterables_are_taken_once() -> None:
+def test_iterables_are_consumed_once() -> None:
     """A generator of pairs or ids is as good as a list."""
     with Client("exante", transport="memory") as client:
         pairs = client.preview.update_many((each, Changes(status="SENT")) for each in [ID])

@@ -168,7 +168,7 @@ def test_a_write_that_ends_unclearly_is_sent_once(
 
 @pytest.mark.parametrize("name", ["create", "update", "finalize"])
 @pytest.mark.parametrize("text", ['{"number": "1"}', '{"crash": true}'], ids=["no-id", "bug"])
-def test_a_yes_that_cannot_be_read_means_probably_applied(
+def test_a_success_that_cannot_be_read_was_probably_applied(
     step: Any, backend: Any, name: str, text: str
 ) -> None:
     """A write whose good answer has no id, or trips the dialect, is never called a failure."""
@@ -194,7 +194,7 @@ def test_a_yes_that_cannot_be_read_means_probably_applied(
     ],
     ids=["not-json", "no-id", "bug", "302", "404", "envelope"],
 )
-def test_a_read_that_cannot_be_helped_is_not_tried_again(
+def test_a_read_with_a_lasting_error_is_not_tried_again(
     step: Any, backend: Any, answer: Any, kind: type[errors.BillingualError]
 ) -> None:
     """Its error stays what it is, with the one attempt on it."""
@@ -209,7 +209,9 @@ def test_a_read_that_cannot_be_helped_is_not_tried_again(
 
 @pytest.mark.parametrize("name", WRITES)
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
-def test_a_refused_write_is_simply_refused(step: Any, backend: Any, name: str, status: int) -> None:
+def test_a_refused_write_raises_the_refusal(
+    step: Any, backend: Any, name: str, status: int
+) -> None:
     """The provider looked and said no: nothing is unclear."""
     capabilities = attrs.evolve(CAPABILITIES, locks={})
     provider = attrs.evolve(POCKET, dialects=(PocketDialect(capabilities),))
@@ -241,7 +243,7 @@ def test_a_write_that_provably_did_nothing_is_sent_again(
 
 
 @pytest.mark.parametrize("then", [409, 422, 429, 404])
-def test_nothing_follows_an_unclear_attempt(step: Any, backend: Any, then: int) -> None:
+def test_no_attempt_follows_an_unclear_one(step: Any, backend: Any, then: int) -> None:
     """The refusal that a blind resend would have earned is never asked for."""
     client, transport = client_of(backend, [say(429), say(503), say(then)])
 
@@ -299,7 +301,7 @@ def test_a_rate_limit_behind_the_handler_makes_a_write_unclear(step: Any, backen
     assert 5 == len(transport.requests)
 
 
-def test_a_rate_limit_names_its_time_on_the_error(step: Any, backend: Any) -> None:
+def test_a_rate_limit_error_carries_retry_after(step: Any, backend: Any) -> None:
     """What is too long to wait for is the caller's to know."""
     client, transport = client_of(backend, [say(429, retry_after="86400")])
 
@@ -353,7 +355,7 @@ def test_a_deadline_that_passed_while_signing_sends_nothing(step: Any, backend: 
     assert [each.outcome for each in caught.value.attempts] == [Outcome.NOT_SENT]
 
 
-def test_what_cannot_be_is_refused_before_anything_is_sent(step: Any, backend: Any) -> None:
+def test_impossible_requests_are_refused_before_sending(step: Any, backend: Any) -> None:
     """Missing and unknown fields, and missing operations."""
     provider = Provider(
         name="pocket",
@@ -373,7 +375,7 @@ def test_what_cannot_be_is_refused_before_anything_is_sent(step: Any, backend: A
     assert transport.requests == []
 
 
-def test_a_lock_is_checked_against_the_callers_copy(step: Any, backend: Any) -> None:
+def test_a_lock_is_checked_against_base(step: Any, backend: Any) -> None:
     """With ``base`` a locked field is refused before anything is sent."""
     client, transport = client_of(backend)
     base = InvoiceSummary(id="i1", status=Status("FINALIZED"))
@@ -405,7 +407,7 @@ def test_a_refused_change_is_explained_by_the_lock(step: Any, backend: Any, stat
     [say(200, '{"id": "i1", "status": "DRAFT"}'), say(200, '{"id": "i1"}'), say(404)],
     ids=["open", "no-status", "unreadable"],
 )
-def test_a_refusal_without_a_lock_stays_what_it_is(step: Any, backend: Any, seen: Any) -> None:
+def test_a_refusal_without_a_lock_is_raised_unchanged(step: Any, backend: Any, seen: Any) -> None:
     """The look at the invoice never replaces the provider's own words."""
     client, _ = client_of(backend, [say(409), seen])
 
@@ -413,7 +415,7 @@ def test_a_refusal_without_a_lock_stays_what_it_is(step: Any, backend: Any, seen
         step(client.update("i1", Changes(number="2")))
 
 
-def test_a_lock_named_by_the_provider_is_a_refusal(step: Any, backend: Any) -> None:
+def test_a_lock_that_the_provider_names_is_a_refusal(step: Any, backend: Any) -> None:
     """A dialect that reads a lock from the answer does not make the write unclear."""
 
     class Locking(PocketDialect):
@@ -433,7 +435,7 @@ def test_a_lock_named_by_the_provider_is_a_refusal(step: Any, backend: Any) -> N
     assert (attempt.outcome, attempt.status) == (Outcome.REJECTED, 409)
 
 
-def test_the_events_of_a_call_tell_its_story(step: Any, backend: Any) -> None:
+def test_the_events_of_a_call_come_in_order(step: Any, backend: Any) -> None:
     """Every attempt, wait and end, in order, with the backend's times."""
     seen: list[Any] = []
     client, _ = client_of(backend, [say(503), say()], observers=[seen.append])
@@ -460,7 +462,7 @@ def test_the_events_of_a_call_tell_its_story(step: Any, backend: Any) -> None:
     assert (seen[6].outcome, seen[6].error) == (Outcome.COMMITTED, None)
 
 
-def test_each_request_of_a_conversation_counts_anew(step: Any, backend: Any) -> None:
+def test_attempts_are_counted_for_each_request(step: Any, backend: Any) -> None:
     """The wait before the first request is not charged to the second."""
     seen: list[Any] = []
     client, _ = client_of(backend, [say(503), say(), say()], observers=[seen.append])
@@ -490,7 +492,7 @@ def test_each_request_of_a_conversation_counts_anew(step: Any, backend: Any) -> 
     ],
     ids=["unclear", "refused", "no-id", "unsent", "limited", "script-over", "interrupted"],
 )
-def test_every_call_that_began_ends(
+def test_every_started_call_emits_its_end(
     step: Any, backend: Any, answers: list[Any], outcome: Outcome, error: str
 ) -> None:
     """An observer that opens something for a call can rely on closing it."""
@@ -513,7 +515,7 @@ def test_every_call_that_began_ends(
     assert (type(seen[-1]), seen[-1].outcome, seen[-1].error) == (CallEnded, outcome, error)
 
 
-def test_a_call_refused_locally_has_no_story(step: Any, backend: Any) -> None:
+def test_a_call_refused_locally_emits_no_event(step: Any, backend: Any) -> None:
     """Nothing began, so nothing is told."""
     seen: list[Any] = []
     client, _ = client_of(backend, observers=[seen.append])
@@ -524,7 +526,7 @@ def test_a_call_refused_locally_has_no_story(step: Any, backend: Any) -> None:
     assert seen == []
 
 
-def test_a_faulty_observer_disturbs_nobody(
+def test_an_observer_that_raises_does_not_change_the_call(
     step: Any, backend: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A write that succeeded stays a success; the listener's fault is logged."""
@@ -570,7 +572,7 @@ async def on_a_loop(never_blocking: None) -> None:
 
 
 @pytest.mark.anyio
-async def test_calls_of_many_tasks_do_not_mix(on_a_loop: None) -> None:
+async def test_concurrent_calls_do_not_mix_up_their_events(on_a_loop: None) -> None:
     """Fifty tasks share one client; each gets its own invoice although all are tried again."""
     asked: dict[str, int] = {}
 

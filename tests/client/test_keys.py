@@ -80,7 +80,7 @@ def test_a_refusal_after_an_unclear_attempt_is_a_refusal(step: Any, backend: Any
     assert [Outcome.UNKNOWN, Outcome.REJECTED] == ends
 
 
-def test_what_stays_unclear_keeps_its_key(step: Any, backend: Any) -> None:
+def test_an_unclear_error_keeps_its_key(step: Any, backend: Any) -> None:
     """The frozen request carries the key, so that it can be repeated later."""
     client, _ = client_of(backend, lambda _: TIMED_OUT, provider=KEYED, retry=Retry(attempts=2))
 
@@ -90,7 +90,7 @@ def test_what_stays_unclear_keeps_its_key(step: Any, backend: Any) -> None:
     assert "order-7" == caught.value.request.headers.get("idempotency-key")
 
 
-def test_a_key_is_refused_where_none_is_taken(step: Any, backend: Any) -> None:
+def test_a_key_is_refused_if_the_provider_takes_none(step: Any, backend: Any) -> None:
     """It would be passed over, and whoever relied on it would double invoices."""
     client, transport = client_of(backend, [])
 

@@ -73,7 +73,7 @@ KNOWING = attrs.evolve(
 
 
 @pytest.mark.parametrize("answer", [say(), LOST], ids=["done", "unclear"])
-def test_a_note_that_fails_changes_no_end(step: Any, backend: Any, answer: Any) -> None:
+def test_a_note_that_raises_does_not_change_the_call(step: Any, backend: Any, answer: Any) -> None:
     """What was done is done, and what is unclear stays so."""
     client, _ = client_of(backend, [answer], retry=Noting())
 
@@ -84,7 +84,7 @@ def test_a_note_that_fails_changes_no_end(step: Any, backend: Any, answer: Any) 
         assert "i1" == step(client.create(DRAFT)).id
 
 
-def test_a_token_function_that_fails_while_settling_leaves_the_end_unclear(
+def test_a_token_function_that_fails_during_the_readback_leaves_the_end_unclear(
     step: Any, backend: Any
 ) -> None:
     """The read that would settle a finalize is a help, and its failure no answer."""
@@ -106,7 +106,7 @@ def test_a_token_function_that_fails_between_attempts_leaves_a_keyed_write_uncle
     assert 1 == len(transport.requests)
 
 
-def test_a_token_function_that_fails_at_once_is_the_callers_own(step: Any, backend: Any) -> None:
+def test_an_error_of_a_token_function_is_raised_unchanged(step: Any, backend: Any) -> None:
     """Nothing was sent, so its error goes up as it is."""
     client, transport = client_of(backend, [], token=FailingToken(0))
 
@@ -137,7 +137,7 @@ def test_a_decision_that_cannot_be_carried_out_stops_the_call(
     assert caught.value.stopped.startswith("the retry policy")
 
 
-def test_an_observers_fault_is_logged_without_the_payload(
+def test_an_observers_error_is_logged_without_the_payload(
     step: Any, backend: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A log is no place for invoices."""
@@ -158,7 +158,7 @@ def test_an_observers_fault_is_logged_without_the_payload(
     )
 
 
-def test_an_interrupt_while_an_answer_is_read_is_no_proof_that_nothing_was_sent(
+def test_an_interrupt_while_a_response_is_read_leaves_the_end_unclear(
     step: Any, backend: Any
 ) -> None:
     """The answer had come, so the provider had acted or not; nobody has read which."""
@@ -178,7 +178,7 @@ def test_an_interrupt_while_an_answer_is_read_is_no_proof_that_nothing_was_sent(
 
 
 @pytest.mark.anyio
-async def test_a_client_left_under_cancellation_is_closed(anyio_backend: str) -> None:
+async def test_a_client_is_closed_under_cancellation(anyio_backend: str) -> None:
     """Whoever gives up waiting leaves no connection open."""
     begun = ended = 0
     all_ended = anyio.Event()

@@ -48,7 +48,7 @@ def test_an_unclear_act_that_happened_is_returned(
 
 
 @pytest.mark.parametrize(("act", "status"), ACTS)
-def test_an_act_that_is_not_there_yet_stays_unclear(
+def test_an_act_that_did_not_happen_yet_stays_unclear(
     step: Any, drafted: Any, act: str, status: str
 ) -> None:
     """The request may still arrive, so this is no failure; the note says what was seen."""
@@ -110,7 +110,7 @@ def test_a_used_up_deadline_leaves_no_time_for_the_read(step: Any, backend: Any)
     assert [each.operation for each in told if isinstance(each, CallStarted)] == ["finalize"]
 
 
-def test_without_a_status_to_go_by_an_act_is_not_read(step: Any, backend: Any) -> None:
+def test_an_act_without_a_final_status_is_not_read_back(step: Any, backend: Any) -> None:
     """A foreign dialect that does not say what an act ends in gets no guess."""
     client, transport = client_of(backend, [errors.TimedOutError("x", evidence=SENT)])
 
@@ -121,7 +121,7 @@ def test_without_a_status_to_go_by_an_act_is_not_read(step: Any, backend: Any) -
 
 
 @pytest.mark.parametrize("status", [409, 400, 403, 422])
-def test_a_lock_is_explained_whatever_the_status_that_refused(
+def test_a_lock_is_explained_for_each_status_of_a_refusal(
     step: Any, drafted: Any, status: int
 ) -> None:
     """The invoice is read, and the error says what is locked and what is still open."""
@@ -145,7 +145,7 @@ def test_a_lock_is_explained_whatever_the_status_that_refused(
     assert stand.requests == ["PATCH /api/v1/invoices/{invoiceId}", GET]
 
 
-def test_a_refusal_that_is_no_lock_stays_what_it_is(step: Any, drafted: Any) -> None:
+def test_a_refusal_that_is_no_lock_is_raised_unchanged(step: Any, drafted: Any) -> None:
     """A number that is taken is a conflict, and the read finds a draft."""
     stand, client, invoice_id = drafted
     step(client.create(bill("N-2")))
@@ -157,7 +157,7 @@ def test_a_refusal_that_is_no_lock_stays_what_it_is(step: Any, drafted: Any) -> 
     assert stand.requests == ["PATCH /api/v1/invoices/{invoiceId}", GET]
 
 
-def test_a_refusal_whose_read_fails_stays_what_it_is(step: Any, drafted: Any) -> None:
+def test_a_refusal_whose_read_fails_is_raised_unchanged(step: Any, drafted: Any) -> None:
     """An explanation that cannot be had hides no error."""
     stand, client, invoice_id = drafted
     step(client.finalize(invoice_id))

@@ -1,4 +1,4 @@
-"""What a look at the provider proves about a write whose end was unclear, and what it cannot."""
+"""What reading back proves about a write whose end was unclear, and what it cannot."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def opened(backend: Any, step: Any) -> Callable[..., Scene]:
 
 @pytest.fixture
 def scene(opened: Callable[..., Scene]) -> Scene:
-    """Return a scene at Exante in which one invoice was created already: the control."""
+    """Return a scene at Exante in which one invoice was created already: the known invoice."""
     made = opened()
     made.run(made.client.create(draft("CONTROL")))
     return made
@@ -100,10 +100,10 @@ def scene(opened: Callable[..., Scene]) -> Scene:
 
 
 @pytest.mark.parametrize("organization", [ORGANIZATION, None])
-def test_what_is_there_is_adopted_at_once(
+def test_a_created_invoice_is_adopted_at_once(
     opened: Callable[..., Scene], organization: str | None
 ) -> None:
-    """A match needs neither control nor time, and no organization either: it is there."""
+    """A match needs neither known invoice nor time, and no organization either: it is there."""
     scene = opened(organization=organization)
     unclear = scene.lost(draft(), committed=True)
 
@@ -117,7 +117,9 @@ def test_what_is_there_is_adopted_at_once(
     assert scene.backend.sleeps == []
 
 
-def test_absent_takes_number_organization_control_time_and_two_looks(scene: Scene) -> None:
+def test_absence_needs_number_organization_known_invoice_time_and_two_searches(
+    scene: Scene,
+) -> None:
     """With all of them a create that never arrived is absent, and nothing was written to say so."""
     unclear = scene.lost(draft(), committed=False)
     scene.backend.clock += 120
@@ -131,7 +133,7 @@ def test_absent_takes_number_organization_control_time_and_two_looks(scene: Scen
     assert scene.backend.sleeps == [1.0]
 
 
-def test_inactive_invoices_are_looked_through(scene: Scene) -> None:
+def test_inactive_invoices_are_searched_too(scene: Scene) -> None:
     """One that hangs on an archived document is hidden from plain lists, and is there."""
     archived = draft(document=LANDMARKS["exante_archived_document"])
     unclear = scene.lost(archived, committed=True)
@@ -169,8 +171,8 @@ def test_without_an_organization_absence_proves_nothing(opened: Callable[..., Sc
     assert "organization=..." in found.why
 
 
-def test_without_a_control_absence_proves_nothing(opened: Callable[..., Scene]) -> None:
-    """No invoice is known that the look must find; the reason says how to give one."""
+def test_without_a_known_invoice_absence_proves_nothing(opened: Callable[..., Scene]) -> None:
+    """No invoice is known that the search must find; the reason says how to give one."""
     scene = opened()
     known = scene.run(scene.client.create(draft("CONTROL")))
     stranger = client_on(scene.stand, scene.backend)
@@ -184,7 +186,7 @@ def test_without_a_control_absence_proves_nothing(opened: Callable[..., Scene]) 
     assert scene.run(stranger.reconcile(unclear, known_invoice=known)).finding is Finding.ABSENT
 
 
-def test_a_control_that_is_not_found_breaks_the_proof(scene: Scene) -> None:
+def test_a_known_invoice_that_is_not_found_breaks_the_proof(scene: Scene) -> None:
     """Where what must be there is not seen, what is not seen may be there."""
     gone = scene.run(scene.client.create(draft("GONE")))
     unclear = scene.lost(draft(), committed=False)
@@ -197,7 +199,7 @@ def test_a_control_that_is_not_found_breaks_the_proof(scene: Scene) -> None:
     assert f"does not find invoice {gone.id} either" in found.why
 
 
-def test_a_payable_is_no_control(scene: Scene) -> None:
+def test_a_payable_does_not_serve_as_known_invoice(scene: Scene) -> None:
     """The lists do not show it, so it would never be found."""
     payable = scene.run(scene.client.create(draft("P-1", kind="payable")))
     unclear = scene.lost(draft(), committed=False)
@@ -206,8 +208,8 @@ def test_a_payable_is_no_control(scene: Scene) -> None:
     assert scene.look(unclear, known_invoice=payable).finding is Finding.UNKNOWN
 
 
-def test_a_payable_is_not_remembered_as_the_control(scene: Scene) -> None:
-    """The receivable before it stays the one that the look must find."""
+def test_a_created_payable_is_not_remembered_as_known_invoice(scene: Scene) -> None:
+    """The receivable before it stays the one that the search must find."""
     scene.run(scene.client.create(draft("P-1", kind="payable")))
     unclear = scene.lost(draft(), committed=False)
     scene.backend.clock += 120
@@ -215,7 +217,7 @@ def test_a_payable_is_not_remembered_as_the_control(scene: Scene) -> None:
     assert scene.look(unclear).finding is Finding.ABSENT
 
 
-def test_a_control_may_be_of_another_counterparty(scene: Scene) -> None:
+def test_a_known_invoice_may_be_of_another_counterparty(scene: Scene) -> None:
     """It is looked for under its own; that the draft's has invoices here is seen besides."""
     row = scene.stand.app.world.store.row(
         "SELECT p.uid AS party, d.uid AS document FROM exante_party p"
@@ -250,7 +252,7 @@ def test_an_organization_without_the_counterparty_proves_nothing(
 
 
 @pytest.mark.parametrize("issued_at", ["2026-11-20T12:00:00Z", "2026-01-01T00:00:00Z", None])
-def test_the_day_of_issue_narrows_the_look_and_proves_the_same(
+def test_the_day_of_issue_narrows_the_search_and_proves_the_same(
     scene: Scene, issued_at: str | None
 ) -> None:
     """Whether other invoices stand in those days or not."""
@@ -270,7 +272,7 @@ def _undated() -> Draft:
 
 
 @pytest.mark.parametrize(("passed", "left"), [(0.0, 120.0), (50.5, 69.5), (119.9, 0.1)])
-def test_until_it_is_settled_the_finding_says_when_to_ask_again(
+def test_while_a_late_request_may_arrive_the_finding_says_when_to_ask_again(
     scene: Scene, passed: float, left: float
 ) -> None:
     """A request given up so lately may still arrive; the wait is not done unasked."""
@@ -287,7 +289,7 @@ def test_until_it_is_settled_the_finding_says_when_to_ask_again(
 
 @pytest.mark.parametrize("passed", [0.0, 0.1, 1 / 3, 50.7, 119.999, 120.0, 500.0])
 def test_waiting_takes_what_is_left_of_the_time_and_a_second(scene: Scene, passed: float) -> None:
-    """Then the whole look is made anew, control included, and again a second later."""
+    """Then the whole look is made anew, known invoice included, and again a second later."""
     unclear = scene.lost(draft(), committed=False)
     scene.backend.clock += passed
 
@@ -299,8 +301,8 @@ def test_waiting_takes_what_is_left_of_the_time_and_a_second(scene: Scene, passe
     assert scene.stand.requests == [LIST] * (5 if left else 3)
 
 
-def test_the_time_to_settle_is_the_callers(scene: Scene) -> None:
-    """Zero is allowed for who knows better; the second look stays."""
+def test_late_arrival_s_is_taken_from_the_caller(scene: Scene) -> None:
+    """Zero is allowed for who knows better; the second search stays."""
     unclear = scene.lost(draft(), committed=False)
 
     assert scene.look(unclear, late_arrival_s=300).ask_again_s == pytest.approx(300)
@@ -337,8 +339,8 @@ def test_an_error_from_a_clock_ahead_is_waited_for_longer(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("arrives", [0.5, 60.0, 119.5, 120.5])
-def test_one_that_arrives_while_it_is_looked_for_is_adopted(scene: Scene, arrives: float) -> None:
-    """Between the first look and the wait's end, or between the last two looks."""
+def test_an_invoice_that_arrives_during_the_search_is_adopted(scene: Scene, arrives: float) -> None:
+    """Between the first search and the wait's end, or between the last two searches."""
     scene.stand.delays.append(arrives)
     unclear = scene.unclear(scene.client.create(draft()))
 
@@ -348,8 +350,8 @@ def test_one_that_arrives_while_it_is_looked_for_is_adopted(scene: Scene, arrive
     assert scene.stand.stored("exante", "N-1") == 1
 
 
-def test_the_second_look_sees_what_the_first_missed(scene: Scene) -> None:
-    """Without waiting, too: settled, not there, and there a second later."""
+def test_the_second_search_finds_what_the_first_missed(scene: Scene) -> None:
+    """Without waiting, too: the time is over, it is not there, and it is there a second later."""
     scene.stand.delays.append(120.5)
     unclear = scene.unclear(scene.client.create(draft()))
     scene.backend.clock += 120
@@ -357,7 +359,7 @@ def test_the_second_look_sees_what_the_first_missed(scene: Scene) -> None:
     assert scene.look(unclear).finding is Finding.ADOPTED
 
 
-def test_a_number_taken_by_another_invoice_names_what_differs(scene: Scene) -> None:
+def test_a_number_of_another_invoice_names_the_fields_that_differ(scene: Scene) -> None:
     """It is shown as a candidate and never adopted."""
     taken = scene.run(scene.client.create(draft(due_at="2027-01-31T00:00:00Z", currency="USD")))
     unclear = scene.lost(draft(), committed=False)
@@ -370,7 +372,7 @@ def test_a_number_taken_by_another_invoice_names_what_differs(scene: Scene) -> N
     assert [each.id for each in found.candidates] == [taken.id]
 
 
-def test_one_that_was_changed_since_is_not_adopted(scene: Scene) -> None:
+def test_an_invoice_that_was_changed_since_is_not_adopted(scene: Scene) -> None:
     """The same fields tell: ours or another's, somebody must look."""
     unclear = scene.lost(draft(status="DRAFT"), committed=True)
     adopted = scene.look(unclear).invoice
@@ -384,7 +386,7 @@ def test_one_that_was_changed_since_is_not_adopted(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("committed", [True, False])
-def test_a_payable_stays_unknown_for_ever(scene: Scene, *, committed: bool) -> None:
+def test_a_payable_stays_unknown(scene: Scene, *, committed: bool) -> None:
     """No list shows one, so nothing is read and no time helps."""
     unclear = scene.lost(draft(kind="payable"), committed=committed)
     scene.backend.clock += 10_000
@@ -396,8 +398,8 @@ def test_a_payable_stays_unknown_for_ever(scene: Scene, *, committed: bool) -> N
     assert scene.stand.requests == scene.backend.sleeps == []
 
 
-@pytest.mark.parametrize("at", [1, 2, 3], ids=["look", "control", "second look"])
-def test_a_look_that_fails_is_unknown_and_can_be_repeated(
+@pytest.mark.parametrize("at", [1, 2, 3], ids=["look", "control", "second search"])
+def test_a_search_that_fails_is_unknown_and_can_be_repeated(
     opened: Callable[..., Scene], at: int
 ) -> None:
     """A failing read tells nothing about the write; the next one does."""
@@ -479,7 +481,7 @@ def looked(backend: Any, step: Any) -> Callable[..., Reconciliation]:
     return look
 
 
-def test_one_whole_page_with_the_control_proves_absence(looked: Any) -> None:
+def test_one_whole_page_with_the_known_invoice_proves_absence(looked: Any) -> None:
     """So the lists below fail for their own reason and for no other."""
     found = looked([row("CONTROL", OTHER_ID)], total_items=1)
 
@@ -519,7 +521,7 @@ def test_a_row_that_is_met_on_two_pages_is_one_invoice(looked: Any) -> None:
     assert looked([row("A")], [row("A")]).finding is Finding.ADOPTED
 
 
-def test_two_invoices_of_the_number_are_shown_and_not_chosen_from(looked: Any) -> None:
+def test_two_invoices_of_the_number_are_candidates(looked: Any) -> None:
     """Which of them is ours, nothing tells."""
     found = looked([row("A"), row("A", OTHER_ID)])
 
@@ -547,7 +549,7 @@ def test_a_list_without_pages_proves_as_much(opened: Callable[..., Scene]) -> No
     assert scene.stand.requests == ["GET /api/v1/invoices"]
 
 
-def test_a_tenants_list_names_what_differs(opened: Callable[..., Scene]) -> None:
+def test_a_tenants_list_names_the_fields_that_differ(opened: Callable[..., Scene]) -> None:
     """Amounts and rates are compared exactly."""
     scene = opened("kukkingu")
     scene.run(scene.client.create(bill(exchange_rate="1.250000001")))
@@ -580,7 +582,7 @@ def test_an_update_is_adopted_where_every_field_fits(three: tuple[Scene, list[st
     assert scene.stand.requests == [ONE]
 
 
-def test_an_update_that_did_not_arrive_is_absent_once_settled(
+def test_an_update_that_did_not_arrive_is_absent_after_the_time_for_late_requests(
     three: tuple[Scene, list[str]],
 ) -> None:
     """Before that it is unknown, with the invoice as a candidate; waiting looks again."""
@@ -653,7 +655,7 @@ def test_a_deletion_is_adopted_absent_or_neither(three: tuple[Scene, list[str]])
 def test_an_act_is_adopted_or_absent_by_the_status(
     opened: Callable[..., Scene], act: str, status: str
 ) -> None:
-    """Unknown until it is settled; then the status has the last word."""
+    """Unknown while a late request may arrive; then the status decides."""
     scene = opened("kukkingu")
     invoice = scene.run(scene.client.create(bill()))
     scene.stand.lose(committed=False)
@@ -699,9 +701,7 @@ def test_a_replacement_cannot_be_read_back(backend: Any, step: Any) -> None:
     [lambda c: c.create(Draft(number="1")), lambda c: c.finalize("i1")],
     ids=["create", "finalize"],
 )
-def test_a_foreign_dialect_that_says_nothing_of_looks_stays_unknown(
-    backend: Any, step: Any, call: Any
-) -> None:
+def test_a_dialect_without_find_stays_unknown(backend: Any, step: Any, call: Any) -> None:
     """It neither finds drafts nor says which status an act ends in; nothing is adopted for it."""
     client, _ = client_of(backend, [errors.TimedOutError("x", evidence=SENT), say(), say()])
     with pytest.raises(OutcomeUnknown) as caught:
@@ -743,7 +743,7 @@ class HastyPortal(HastyAnyio, PortalBackend):
 
 
 @pytest.mark.anyio
-async def test_on_an_event_loop_the_error_and_the_client_answer_alike() -> None:
+async def test_on_an_event_loop_error_and_client_find_out_the_same() -> None:
     """Both are awaited, on asyncio and on trio."""
     stand = Stand()
     async with client_on(stand, HastyAnyio()) as client:
@@ -763,7 +763,7 @@ async def test_on_an_event_loop_the_error_and_the_client_answer_alike() -> None:
 
 
 @pytest.mark.parametrize("make", [HastyStepping, HastyPortal], ids=["stepping", "portal"])
-def test_an_error_of_a_blocking_client_answers_at_once(make: Any) -> None:
+def test_an_error_of_a_blocking_client_finds_out_before_it_returns(make: Any) -> None:
     """What it returns is the reconciliation itself, and can be awaited too."""
     stand = Stand()
     with Client("exante", transport=stand, backend=make(), organization=ORGANIZATION) as client:
@@ -789,7 +789,7 @@ def test_an_error_of_a_blocking_client_answers_at_once(make: Any) -> None:
     assert anyio.run(awaited) is adopted
 
 
-def test_a_blocking_client_answers_as_its_errors_do() -> None:
+def test_a_blocking_client_and_its_errors_find_out_the_same() -> None:
     """``client.reconcile(error)`` has the plain type."""
     stand = Stand()
     with Client("exante", transport=stand, backend=HastyStepping()) as client:
@@ -801,8 +801,8 @@ def test_a_blocking_client_answers_as_its_errors_do() -> None:
 
 
 @pytest.mark.parametrize("make", [HastyStepping, HastyPortal], ids=["stepping", "portal"])
-def test_a_blocking_client_answers_whatever_drives_it(make: Any) -> None:
-    """The look runs where the client's core runs, once."""
+def test_a_blocking_client_finds_out_with_each_backend(make: Any) -> None:
+    """The search runs where the client's core runs, once."""
     stand = Stand()
     with Client("exante", transport=stand, backend=make(), organization=ORGANIZATION) as client:
         stand.lose(committed=True)
@@ -812,7 +812,7 @@ def test_a_blocking_client_answers_whatever_drives_it(make: Any) -> None:
         assert client.reconcile(caught.value).finding is Finding.ADOPTED
 
 
-def test_a_sibling_looks_as_the_client_it_comes_from(scene: Scene) -> None:
+def test_a_sibling_finds_out_as_its_client_does(scene: Scene) -> None:
     """Its errors too."""
     sibling = scene.client.with_options(deadline=5)
     scene.stand.lose(committed=True)
@@ -822,8 +822,8 @@ def test_a_sibling_looks_as_the_client_it_comes_from(scene: Scene) -> None:
     assert scene.look(unclear).finding is Finding.ADOPTED
 
 
-def test_a_sibling_of_the_same_account_knows_the_control(scene: Scene) -> None:
-    """What the first client created, the look of a client for one call must find too."""
+def test_a_sibling_of_the_same_account_remembers_the_known_invoice(scene: Scene) -> None:
+    """What the first client created, the search of a client for one call must find too."""
     sibling = scene.client.with_options(deadline=5)
     scene.stand.lose(committed=False)
     unclear = scene.unclear(sibling.create(draft()))
@@ -869,7 +869,7 @@ def test_a_pickled_error_is_reconciled_in_another_process(scene: Scene) -> None:
     assert (run.stderr, run.stdout.split()) == (b"", [b"adopted"])
 
 
-def test_another_account_is_not_looked_at(scene: Scene) -> None:
+def test_a_write_of_another_account_is_refused(scene: Scene) -> None:
     """There it is absent in any case, which proves nothing."""
     unclear = scene.lost(draft(), committed=True)
     elsewhere = scene.client.with_options(organization="550e8400-e29b-41d4-a716-446655440099")
@@ -879,8 +879,8 @@ def test_another_account_is_not_looked_at(scene: Scene) -> None:
     assert scene.stand.requests == []
 
 
-def test_a_closed_client_refuses_to_look(scene: Scene) -> None:
-    """Whoever asks: that is the program's fault and no finding."""
+def test_a_closed_client_refuses_to_reconcile(scene: Scene) -> None:
+    """That is the program's fault and no finding."""
     unclear = scene.lost(draft(), committed=True)
     scene.run(scene.client.aclose())
 
@@ -905,7 +905,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_cannot_be_asked_is_refused_before_any_request(scene: Scene, wrong: str) -> None:
+def test_wrong_arguments_are_refused_before_any_request(scene: Scene, wrong: str) -> None:
     """Wrong kinds and times that are none, by their argument's name."""
     unclear = scene.lost(draft(), committed=True)
     with pytest.raises(errors.InvalidInputError) as caught:
@@ -943,7 +943,7 @@ def test_an_error_without_its_intent_stays_unknown(scene: Scene) -> None:
     assert scene.stand.requests == []
 
 
-def test_an_intent_names_what_was_meant(scene: Scene) -> None:
+def test_an_intent_holds_operation_and_draft(scene: Scene) -> None:
     """It is what a ledger would keep."""
     unclear = scene.lost(draft(), committed=True)
 

@@ -68,7 +68,7 @@ def test_a_failed_first_request_is_a_failure(step: Any, backend: Any) -> None:
         step(client.create(DRAFT))
 
 
-def test_who_repeats_a_key_repeats_the_keys_of_all_requests(step: Any, backend: Any) -> None:
+def test_a_repeated_key_repeats_the_keys_of_all_requests(step: Any, backend: Any) -> None:
     """They are made from the one that was given, and differ from any that could be given."""
     client, transport = client_of(backend, lambda _: say(), provider=TWO)
 

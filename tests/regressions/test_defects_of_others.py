@@ -66,7 +66,7 @@ class NotAnswering:
         return self.say
 
 
-def test_01_a_create_met_by_503_for_ever_is_sent_once(step: Any, backend: Any) -> None:
+def test_01_a_create_answered_503_is_sent_once(step: Any, backend: Any) -> None:
     """Defect 1: 26 POSTs over a quarter of an hour."""
     client, transport = client_of(backend, NotAnswering(answer(503)), retry="patient")
 
@@ -137,7 +137,9 @@ async def test_03_the_second_page_is_awaited_too(never_blocking: None) -> None:
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 4, 7])
-def test_04_as_many_attempts_as_were_said(step: Any, backend: Any, most: int) -> None:
+def test_04_the_number_of_attempts_is_the_configured_one(
+    step: Any, backend: Any, most: int
+) -> None:
     """Defect 4: a counter that began at 2."""
     client, transport = client_of(backend, NotAnswering(answer(503)), retry=Retry(attempts=most))
 
@@ -158,7 +160,7 @@ def test_04_as_many_attempts_as_were_said(step: Any, backend: Any, most: int) ->
         pytest.param("exante", EXANTE, {"retry": "standard"}, id="15 by name"),
     ],
 )
-def test_05_08_15_a_create_met_by_503_is_sent_once_by_default(
+def test_05_08_15_a_create_answered_503_is_sent_once_by_default(
     step: Any, backend: Any, provider: str, draft: Draft, options: dict[str, Any]
 ) -> None:
     """Defects 5, 8 and 15: three POSTs without a key, by default."""
@@ -222,7 +224,7 @@ async def test_09_a_proxy_works_for_awaited_calls() -> None:
     assert seen[0].startswith(b"GET http://localhost:9/api/invoices/")
 
 
-def test_10_a_rate_limit_ends_after_the_attempts_that_were_said(step: Any, backend: Any) -> None:
+def test_10_a_rate_limit_ends_after_the_configured_attempts(step: Any, backend: Any) -> None:
     """Defect 10: 13 sends 5 ms apart instead of 3, with ``Retry-After: 7``."""
     client, transport = client_of(
         backend, NotAnswering(answer(429, retry_after="7")), retry=Retry(attempts=3)
@@ -290,7 +292,7 @@ def test_11_a_503_in_html_is_a_503(step: Any, backend: Any) -> None:
 
 
 @pytest.mark.parametrize("status", [409, 429, 503])
-def test_12_nobody_is_parked_for_a_day(step: Any, backend: Any, status: int) -> None:
+def test_12_no_call_waits_for_a_day(step: Any, backend: Any, status: int) -> None:
     """Defect 12: three sleeps of 86,400 s after a 409."""
     client, transport = client_of(
         backend, NotAnswering(answer(status, retry_after="86400")), retry="patient"
@@ -303,7 +305,7 @@ def test_12_nobody_is_parked_for_a_day(step: Any, backend: Any, status: int) -> 
     assert [] == backend.sleeps
 
 
-def test_13_a_long_list_needs_no_deep_stack(step: Any, backend: Any) -> None:
+def test_13_listing_is_iterative(step: Any, backend: Any) -> None:
     """Defect 13: a RecursionError after some hundred pages, empty ones above all."""
     pages = 3000
 
