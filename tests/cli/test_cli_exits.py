@@ -38,7 +38,7 @@ def _order(sandbox: Running, fault: dict[str, object]) -> None:
         (("list", "--limit", "0"), "asks for no rows"),
         (("list", "--provider", "katsu"), "katsu does not support list"),
         (("get", "42"), "no UUID"),
-        (("create", "--total", "12.5"), "120.00 EUR"),
+        (("create", "--total", "12.5"), "12.34 EUR"),
         (("list", "--provider", "nobody"), "there is no provider or dialect named 'nobody'"),
         (("list", "--base-url", "https://exante.example"), "BILLINGUAL_TOKEN"),
         (("sandbox", "--host", "0.0.0.0"), "not a loopback address"),  # noqa: S104 - refused

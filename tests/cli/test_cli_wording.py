@@ -92,7 +92,7 @@ def test_an_error_names_options(
             "recurring in {path}: a number is neither true nor false; give",
         ),
         ({"billing_cycle": "6"}, "text is not a whole number; give a whole number."),
-        ({"lines": [{}]}, "product_id in {path}: lines[0] lacks it"),
+        ({"lines": [{}]}, "lines[0].product_id in {path}: ReplacementLine needs it"),
         ({}, "--currency-code USD=1, with the number"),
     ],
 )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar, cast
+from typing import Annotated, Any, Final, TypeVar
 
 import attrs
 from cyclopts import Group, Parameter
@@ -17,14 +16,9 @@ from cyclopts import Group, Parameter
 from billingual.errors import InvalidInputError
 from billingual.model import (
     Changes,
-    CustomField,
-    Discount,
     Draft,
     Filter,
-    Money,
     Replacement,
-    ReplacementLine,
-    Tax,
 )
 
 __all__ = [
@@ -177,18 +171,9 @@ def replacement_from(source: str) -> Replacement:
     Raises:
         InvalidInputError: if a field is missing, unknown or wrong.
     """
-    record = dict(_read_object(source))
-    parts: dict[str, Callable[[Any], object]] = {
-        "lines": lambda value: _each(ReplacementLine, value, "lines"),
-        "taxes": lambda value: _each(Tax, value, "taxes"),
-        "discount": lambda value: value and _made(Discount, value, "discount"),
-    }
-    for name, read in parts.items():
-        if name in record:
-            with found_in(source):
-                record[name] = read(record[name])
+    record = _read_object(source)
     with found_in(source):
-        return _made(Replacement, record, "the document")
+        return Replacement.from_dict(record)
 
 
 @contextmanager
@@ -237,25 +222,7 @@ def _given_from(kind: type[T], options: _FieldOptions, source: str | None) -> T:
         chosen["fields"] = _pairs("field", options.field)
     given |= chosen
     with found_in(source, besides=chosen):
-        if isinstance(given.get("fields"), list):
-            given["fields"] = _each(CustomField, given["fields"], "fields")
-        if given.get("total") is not None:
-            given["total"] = _money(given["total"])
-        return _made(kind, given, "the invoice")
-
-
-def _money(value: object) -> Money:
-    if isinstance(value, Mapping):
-        return _made(Money, {k: v for k, v in value.items() if k != "amount"}, "total")
-    parts = value.split() if isinstance(value, str) else []
-    if len(parts) != 2:
-        raise InvalidInputError(
-            "total", f"{value!r} is no amount with a currency", "write it like '120.00 EUR'"
-        )
-    try:
-        return Money.of(parts[0], parts[1])
-    except InvalidInputError as error:
-        raise InvalidInputError("total", error.problem, error.fix) from None
+        return kind.from_dict(given)
 
 
 def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
@@ -266,32 +233,6 @@ def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
             raise InvalidInputError(option, f"{text!r} is no pair", "write it like name=value")
         pairs[name] = value
     return pairs
-
-
-def _each(kind: type[M], value: object, where: str) -> tuple[M, ...]:
-    if not isinstance(value, list):
-        raise InvalidInputError(where, "it is no list", "give a JSON array of objects")
-    return tuple(_made(kind, each, f"{where}[{index}]") for index, each in enumerate(value))
-
-
-def _made(kind: type[M], record: object, where: str) -> M:
-    """Call the class with the members of a JSON object, refusing unknown and missing names."""
-    if not isinstance(record, Mapping):
-        raise InvalidInputError(where, "it is no object", "give a JSON object")
-    fields = {field.name: field for field in attrs.fields(cast(Any, kind))}
-    for name in record:
-        if name not in fields:
-            near = get_close_matches(name, fields, n=1)
-            there = f"perhaps you meant {near[0]}" if near else f"there are {', '.join(fields)}"
-            raise InvalidInputError(name, f"{where} has no such field", there)
-    missing = [
-        name
-        for name, field in fields.items()
-        if field.default is attrs.NOTHING and name not in record
-    ]
-    if missing:
-        raise InvalidInputError(missing[0], f"{where} lacks it", f"give {', '.join(missing)}")
-    return kind(**record)
 
 
 def _read_object(source: str) -> Mapping[str, Any]:

@@ -6,8 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import attrs
 from cyclopts import Parameter
@@ -16,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from billingual.cli.messages import hint
-from billingual.model import Money, Party, instant_text
+from billingual.model import Party, as_json, instant_text
 
 __all__ = [
     "Column",
@@ -36,23 +35,16 @@ _GAP = 2
 
 
 def record_of(value: object, *, raw: bool = False) -> object:
-    """Turn a model into what JSON can hold, without a float.
-
-    Money becomes ``{minor, currency, amount}`` (``amount`` is null where the currency, and so its
-    decimal places, is not known), numbers with a fraction become text, datetimes RFC 3339 text.
+    """Turn a model, or anything that a model holds, into what JSON can hold, without a float.
 
     Args:
         value: a model, or anything a model holds.
         raw: include the payload as the provider sent it.
     """
-    if attrs.has(type(value)):
-        return _members(value, raw=raw)
-    if isinstance(value, Mapping):
-        return {str(key): record_of(each, raw=raw) for key, each in value.items()}
-    if isinstance(value, (Sequence, frozenset)) and not isinstance(value, str):
-        each_of = sorted(value) if isinstance(value, frozenset) else value
-        return [record_of(each, raw=raw) for each in each_of]
-    return _plain(value)
+    record = as_json(value)
+    if raw and isinstance(record, dict):
+        record["raw"] = as_json(getattr(value, "raw", {}))
+    return record
 
 
 def write_json(value: object, *, indent: int | None = 2, end: str = "\n") -> None:
@@ -156,27 +148,3 @@ def _print(table: Table, console: Console) -> None:
     with wide.capture() as captured:
         wide.print(table)
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
-
-
-def _members(model: Any, *, raw: bool) -> dict[str, object]:
-    record = {
-        field.name: record_of(getattr(model, field.name), raw=raw)
-        for field in attrs.fields(type(model))
-        if raw or field.name != "raw"
-    }
-    return record | {"amount": _amount(model)} if isinstance(model, Money) else record
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, datetime):
-        return instant_text(value)
-    return str(value) if isinstance(value, str) else value
-
-
-def _amount(money: Money) -> str | None:
-    try:
-        return format(money.amount, "f")
-    except ValueError:
-        return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from billingual.model._mapping import as_json
     from billingual.model._types import (
         UNSET,
         Unset,
@@ -55,6 +56,7 @@ __all__ = [
     "Tax",
     "Unset",
     "UnsetType",
+    "as_json",
     "checked_currency",
     "checked_text",
     "differing_fields",
@@ -66,6 +68,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "as_json": "_mapping",
     "Changes": "write",
     "CollectionMethod": "enums",
     "Contact": "party",

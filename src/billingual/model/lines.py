@@ -8,6 +8,7 @@ from decimal import Decimal
 import attrs
 
 from billingual.errors import InvalidInputError
+from billingual.model._mapping import FromDict, ToDict
 from billingual.model._types import UNSET, UnsetType, checked_text
 from billingual.model.money import Money
 
@@ -15,7 +16,7 @@ __all__ = ["CustomField", "LineItem"]
 
 
 @attrs.frozen(kw_only=True)
-class LineItem:
+class LineItem(ToDict):
     """One line as the provider states it.
 
     Attributes:
@@ -38,7 +39,7 @@ class LineItem:
 
 
 @attrs.frozen
-class CustomField:
+class CustomField(FromDict):
     """A field of the provider's user, carried along with the invoice.
 
     Attributes:

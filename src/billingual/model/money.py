@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from decimal import MAX_PREC, Context, Decimal, InvalidOperation
 from typing import Final
 
@@ -10,6 +11,7 @@ import attrs
 
 from billingual.errors import InvalidInputError
 from billingual.model._currencies import MINOR_UNITS
+from billingual.model._mapping import ToDict
 
 __all__ = ["Money", "minor_unit_exponent"]
 
@@ -72,7 +74,7 @@ def _code_or_none(_: object, attribute: attrs.Attribute[str | None], value: obje
 
 @functools.total_ordering
 @attrs.frozen(order=False)
-class Money:
+class Money(ToDict):
     """An exact amount: *minor* units (cents, say) of a *currency*.
 
     ``Money(1234, "EUR")`` is 12.34 EUR; ``Money.of("12.34", "EUR")`` is the same. The currency is
@@ -113,6 +115,44 @@ class Money:
                 "round it by your own rule first; we do not round money",
             )
         return cls(int(minor), currency)
+
+    @classmethod
+    def from_json(cls, value: object) -> Money:
+        """Read money as a person or :meth:`to_json` writes it.
+
+        Args:
+            value: ``"12.34 EUR"``, ``{"amount": "12.34", "currency": "EUR"}``,
+                ``{"minor": 1234, "currency": "EUR"}``, or money itself.
+
+        Raises:
+            InvalidInputError: if it is none of these, or gives two amounts that differ.
+        """
+        if isinstance(value, Money):
+            return value
+        if isinstance(value, str):
+            amount, _, currency = value.strip().partition(" ")
+            if currency:
+                return _from_text(amount, currency.strip())
+        elif isinstance(value, Mapping) and value.keys() <= {"amount", "minor", "currency"}:
+            if "minor" in value:
+                return _agreeing(cls(value["minor"], value.get("currency")), value.get("amount"))
+            if {"amount", "currency"} <= value.keys():
+                return cls.of(value["amount"], value["currency"])
+        shown = repr(value) if isinstance(value, str) and len(value) <= 40 else type(value).__name__
+        raise InvalidInputError(
+            "money",
+            f"{shown} is no amount with a currency",
+            "write '12.34 EUR' or {'amount': '12.34', 'currency': 'EUR'}",
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """Return the amount in both units, without a float.
+
+        ``amount`` is None where the currency is None or unknown, and with it its decimal places.
+        """
+        known = self.currency is not None and MINOR_UNITS.get(self.currency) is not None
+        amount = format(self.amount, "f") if known else None
+        return {"amount": amount, "minor": self.minor, "currency": self.currency}
 
     @property
     def amount(self) -> Decimal:
@@ -172,6 +212,23 @@ class Money:
                 "convert one of them first",
             )
         return other.minor
+
+
+def _from_text(amount: str, currency: str) -> Money:
+    try:
+        return Money.of(amount, currency)
+    except InvalidInputError as error:
+        # The text is one value: an error about a part of it is an error about the whole.
+        raise InvalidInputError("money", error.problem, error.fix) from None
+
+
+def _agreeing(money: Money, amount: str | int | Decimal | None) -> Money:
+    # to_json writes both. Where a person changed one of them, neither can be trusted.
+    if amount is None or (money.currency is not None and Money.of(amount, money.currency) == money):
+        return money
+    raise InvalidInputError(
+        "money", f"amount {amount} and {money.minor} minor units differ", "give one of the two"
+    )
 
 
 _new: Final = object.__new__

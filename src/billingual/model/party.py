@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import attrs
 
+from billingual.model._mapping import ToDict
+
 __all__ = ["Contact", "Party"]
 
 
 @attrs.frozen(kw_only=True)
-class Contact:
+class Contact(ToDict):
     """A person to write to about an invoice."""
 
     id: str | None = None
@@ -19,7 +21,7 @@ class Contact:
 
 
 @attrs.frozen(kw_only=True)
-class Party:
+class Party(ToDict):
     """A buyer or seller; what a provider does not state is None."""
 
     id: str | None = None

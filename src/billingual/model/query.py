@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 import attrs
 
 from billingual.errors import InvalidInputError
+from billingual.model._mapping import FromDict
 from billingual.model._types import checked_text, instant_text
 from billingual.model.write import given_instant, instant_if_given
 
@@ -97,6 +98,15 @@ class Range:
                 )
             return cls(low, high)
         return cls.exactly(int(match["exact"]))
+
+    @classmethod
+    def from_json(cls, value: object) -> object:
+        """Hand on what a filter reads itself: text, an int, a Range or None."""
+        return value
+
+    def to_json(self) -> str:
+        """Return the range as it is written."""
+        return str(self)
 
     def __str__(self) -> str:
         if self.low is None:
@@ -217,7 +227,7 @@ def _text_or_none(_: object, field: attrs.Attribute[str | None], value: object) 
 
 
 @attrs.frozen(kw_only=True)
-class Filter:
+class Filter(FromDict):
     """Say which invoices to list: those for which all that is given holds.
 
     A filter that is None, as all are unless given, holds for every invoice. The filters a provider

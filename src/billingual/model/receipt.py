@@ -8,13 +8,14 @@ from decimal import Decimal
 
 import attrs
 
+from billingual.model._mapping import ToDict
 from billingual.model.enums import Status
 
 __all__ = ["Receipt"]
 
 
 @attrs.frozen(kw_only=True)
-class Receipt:
+class Receipt(ToDict):
     """All that a provider tells after it replaced an invoice: not an invoice.
 
     Attributes:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 import attrs
 
 from billingual.errors import InvalidInputError
+from billingual.model._mapping import FromDict
 from billingual.model._types import checked_text, instant
 from billingual.model.money import exact_decimal
 from billingual.model.write import given_decimal, given_instant
@@ -95,7 +96,7 @@ def _discount_or_none(_: object, field: attrs.Attribute[Any], value: object) -> 
 
 
 @attrs.frozen(kw_only=True)
-class ReplacementLine:
+class ReplacementLine(FromDict):
     """One product: its id, how many, and the exact price of one in major units."""
 
     product_id: str = attrs.field(validator=_text)
@@ -104,7 +105,7 @@ class ReplacementLine:
 
 
 @attrs.frozen(kw_only=True)
-class Tax:
+class Tax(FromDict):
     """A tax by its id, and its rate in per cent, exactly."""
 
     tax_id: str = attrs.field(validator=_text)
@@ -112,7 +113,7 @@ class Tax:
 
 
 @attrs.frozen(kw_only=True)
-class Discount:
+class Discount(FromDict):
     """A discount; what the numbers of *type* mean is not documented, so they have no names."""
 
     type: int = attrs.field(validator=_whole)
@@ -134,7 +135,7 @@ def _ints(values: Iterable[int]) -> tuple[int, ...]:
 
 
 @attrs.frozen(kw_only=True)
-class Replacement:
+class Replacement(FromDict):
     """A whole invoice that takes the place of the one stored.
 
     There are no defaults: a field left out could be cleared at the provider, so each must be

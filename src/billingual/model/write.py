@@ -13,6 +13,7 @@ from typing import Any, cast
 import attrs
 
 from billingual.errors import InvalidInputError
+from billingual.model._mapping import FromDict
 from billingual.model._types import UNSET, UnsetType, checked_text, instant
 from billingual.model.lines import CustomField, custom_fields
 from billingual.model.money import Money, exact_decimal
@@ -75,7 +76,7 @@ def money_if_given(_: object, field: attrs.Attribute[Any], value: object) -> Non
 
 
 @attrs.frozen(kw_only=True)
-class WrittenFields:
+class WrittenFields(FromDict):
     """Fields of an invoice that a caller may set; each starts as UNSET."""
 
     number: str | None | UnsetType = attrs.field(default=UNSET, validator=text_if_given)

@@ -1,0 +1,314 @@
+"""Models from mappings, and back: what ``from_dict`` and ``to_dict`` do.
+
+A mapping is a JSON object, a line of a file or a row of a table. Its keys are our field names. The
+classes check their own values, so cattrs only builds the nested ones and says where in the mapping
+an error stands. Nothing is guessed: a float is no money, and 12.7 is no whole number.
+
+cattrs is imported with the first call that needs it, because most programs need none of this.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from difflib import get_close_matches
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Protocol,
+    Self,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+    runtime_checkable,
+)
+
+import attrs
+
+from billingual.errors import InvalidInputError
+from billingual.model._types import UNSET, instant_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import cattrs
+
+__all__ = ["FromDict", "Scalar", "ToDict", "as_json", "from_mapping", "unknown_field"]
+
+M = TypeVar("M")
+
+# What a program has in hand already, or what would only repeat the other fields.
+_LEFT_OUT: Final = frozenset({"problems", "raw"})
+
+
+@runtime_checkable
+class Scalar(Protocol):
+    """A model that is one value rather than a record, such as money or a range."""
+
+    @classmethod
+    def from_json(cls, value: object) -> object:
+        """Read one as :meth:`to_json` or a person writes it."""
+        ...
+
+    def to_json(self) -> object:
+        """Return one as JSON holds it."""
+        ...
+
+
+class ToDict:
+    """Give a model the method ``to_dict``."""
+
+    __slots__ = ()
+
+    def to_dict(self, *, json: bool = False) -> dict[str, object]:
+        """Return the fields as a dict of our names; nested models become dicts too.
+
+        Left out are ``raw``, ``problems`` and fields that are UNSET.
+
+        Args:
+            json: return only what ``json.dumps`` takes, without a float. Money becomes
+                ``{"amount": "12.34", "minor": 1234, "currency": "EUR"}`` (``amount`` is None where
+                the currency is unknown), a Decimal becomes text, a datetime becomes text in UTC.
+        """
+        return cast("dict[str, object]", as_json(self) if json else _as_values(self))
+
+
+class FromDict(ToDict):
+    """Give a model the methods ``from_dict`` and ``to_dict``."""
+
+    __slots__ = ()
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, object]) -> Self:
+        """Make one from a mapping whose keys are our field names.
+
+        Money is ``"12.34 EUR"``, ``{"amount": "12.34", "currency": "EUR"}`` or
+        ``{"minor": 1234, "currency": "EUR"}``. Datetimes are ISO text with an offset or ``Z``.
+
+        Raises:
+            InvalidInputError: if a key is unknown, a required field is missing or a value does not
+                fit. The error names the field with its path, such as ``lines[1].quantity``.
+        """
+        return from_mapping(cls, record)
+
+
+def from_mapping(kind: type[M], record: object) -> M:
+    """Make a *kind* from a mapping.
+
+    Raises:
+        InvalidInputError: as ``from_dict`` says.
+    """
+    if isinstance(record, kind):
+        return record
+    if not isinstance(record, Mapping):
+        raise InvalidInputError(
+            kind.__name__.lower(),
+            f"{type(record).__name__} is no mapping",
+            f"give {kind.__name__} fields by name, like {{'number': 'INV-1'}}",
+        )
+    from cattrs.errors import BaseValidationError  # noqa: PLC0415 - see the module's docstring
+
+    try:
+        return _converter().structure(record, kind)
+    except BaseValidationError as problem:
+        raise _first_problem(problem, kind) from None
+
+
+@functools.cache
+def _converter() -> cattrs.Converter:
+    import cattrs  # noqa: PLC0415 - see the module's docstring
+
+    converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
+    # cattrs would turn 12.7 into 12 and None into 'None'. Every other value goes to the class as
+    # it is, and the class refuses it by the field's name.
+    converter.register_structure_hook_func(lambda _: True, lambda value, _: value)
+    for kind in (bool, bytes, float, int, str):
+        converter.register_structure_hook(kind, lambda value, _: value)
+    converter.register_structure_hook_factory(attrs.has, _class_hook)
+    converter.register_structure_hook_factory(
+        _is_sequence_of_models, functools.partial(_sequence_hook, converter)
+    )
+    converter.register_structure_hook_factory(
+        _is_optional_model, functools.partial(_optional_hook, converter)
+    )
+    converter.register_structure_hook_func(_is_scalar, lambda value, kind: kind.from_json(value))
+    return converter
+
+
+def _is_scalar(hint: object) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Scalar)
+
+
+def _class_hook(kind: type[Any], converter: cattrs.Converter) -> Callable[[object, object], Any]:
+    from cattrs.gen import make_dict_structure_fn  # noqa: PLC0415 - see the module's docstring
+
+    read = make_dict_structure_fn(
+        kind,
+        converter,
+        _cattrs_forbid_extra_keys=True,
+        _cattrs_detailed_validation=True,
+    )
+
+    def hook(value: object, _: object) -> object:
+        if isinstance(value, kind):
+            return value
+        if not isinstance(value, Mapping):
+            raise InvalidInputError("", f"{type(value).__name__} is no object", "give a mapping")
+        return read(value, kind)
+
+    return hook
+
+
+def _parts(hint: object) -> tuple[object, ...]:
+    """List the alternatives of a union; a plain type is its own only one."""
+    return get_args(hint) if get_origin(hint) not in {None, tuple, list} else (hint,)
+
+
+def _model_in(hint: object) -> Any:
+    return next((each for each in _parts(hint) if isinstance(each, type) and attrs.has(each)), None)
+
+
+def _item_list(hint: object) -> Any:
+    """Return ``list[Model]`` for ``tuple[Model, ...]`` or a union with one, else None."""
+    for each in _parts(hint):
+        if get_origin(each) is tuple and attrs.has(get_args(each)[0]):
+            return list.__class_getitem__(get_args(each)[0])
+    return None
+
+
+def _is_optional_model(hint: object) -> bool:
+    return not attrs.has(cast(Any, hint)) and _model_in(hint) is not None
+
+
+def _is_sequence_of_models(hint: object) -> bool:
+    return _item_list(hint) is not None
+
+
+def _optional_hook(converter: cattrs.Converter, hint: object) -> Callable[[object, object], Any]:
+    kind = _model_in(hint)
+
+    def hook(value: object, _: object) -> object:
+        return value if value is None or value is UNSET else converter.structure(value, kind)
+
+    return hook
+
+
+def _sequence_hook(converter: cattrs.Converter, hint: object) -> Callable[[object, object], Any]:
+    from cattrs.cols import list_structure_factory  # noqa: PLC0415 - see the module's docstring
+
+    items = _item_list(hint)
+    read = list_structure_factory(items, converter)
+
+    def hook(value: object, _: object) -> object:
+        # Custom fields have a short form, {"name": "text"}. Text is a sequence, but no list.
+        is_list = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+        return tuple(read(value, items)) if is_list else value
+
+    return hook
+
+
+def _first_problem(problem: BaseException, kind: type) -> InvalidInputError:
+    """Turn what cattrs met into one error of ours, with the path of the field it is about."""
+    from cattrs.errors import (  # noqa: PLC0415 - see the module's docstring
+        AttributeValidationNote,
+        ClassValidationError,
+        ForbiddenExtraKeysError,
+        IterableValidationNote,
+    )
+
+    path, missing = "", ""
+    while isinstance(problem, BaseExceptionGroup):
+        if isinstance(problem, ClassValidationError):
+            kind = problem.cl
+        lacking = [each.args[0] for each in problem.exceptions if isinstance(each, KeyError)]
+        missing = ", ".join(lacking)
+        # A misspelt name explains a missing one, and a wrong value is there to be corrected.
+        problem = min(
+            problem.exceptions,
+            key=lambda each: (
+                2 * isinstance(each, KeyError) - isinstance(each, ForbiddenExtraKeysError)
+            ),
+        )
+        for note in getattr(problem, "__notes__", ()):
+            if isinstance(note, AttributeValidationNote):
+                path += f".{note.name}"
+            elif isinstance(note, IterableValidationNote):
+                path += f"[{note.index}]"
+    path = path.removeprefix(".")
+    if isinstance(problem, ForbiddenExtraKeysError):
+        return unknown_field(kind, min(map(str, problem.extra_fields)), path)
+    if isinstance(problem, KeyError):
+        return InvalidInputError(path, f"{kind.__name__} needs it", f"give {missing}")
+    if isinstance(problem, InvalidInputError):
+        return InvalidInputError(_place(path, problem.field), problem.problem, problem.fix)
+    return InvalidInputError(path or kind.__name__.lower(), str(problem), "correct it")
+
+
+def _place(path: str, field: str) -> str:
+    """Join the path of a value and the field that its class names, which may be the same."""
+    # Money does not know which field it is for.
+    if path and (field in ("money", path) or path.endswith(f".{field}")):
+        return path
+    return _joined(path, field)
+
+
+def unknown_field(kind: type, name: str, path: str = "") -> InvalidInputError:
+    """Make the error for a name that *kind* has no field for, with the nearest that it has."""
+    known = [each.alias or each.name for each in attrs.fields(cast(Any, kind))]
+    near = get_close_matches(name, known, n=1)
+    fix = f"perhaps you meant {near[0]}" if near else f"it has {', '.join(known)}"
+    return InvalidInputError(_joined(path, name), f"{kind.__name__} has no such field", fix)
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}".strip(".")
+
+
+def _names(model: object) -> list[str]:
+    fields = [each.name for each in attrs.fields(cast(Any, type(model)))]
+    if "extra" not in fields and hasattr(model, "extra"):
+        fields.append("extra")
+    return [name for name in fields if not name.startswith("_") and name not in _LEFT_OUT]
+
+
+def _as_values(value: object) -> object:
+    """Turn models into dicts and leave every other value as it is, money and ranges too."""
+    if isinstance(value, Scalar):
+        return value
+    if attrs.has(type(value)):
+        members = ((name, getattr(value, name)) for name in _names(value))
+        return {name: _as_values(each) for name, each in members if each is not UNSET}
+    if isinstance(value, Mapping):
+        return {str(key): _as_values(each) for key, each in value.items()}
+    if isinstance(value, tuple):
+        return [_as_values(each) for each in value]
+    return value
+
+
+def as_json(value: object) -> object:
+    """Turn models and what they hold into what JSON holds, without a float."""
+    if isinstance(value, Scalar):
+        return value.to_json()
+    if attrs.has(type(value)):
+        members = ((name, getattr(value, name)) for name in _names(value))
+        return {name: as_json(each) for name, each in members if each is not UNSET}
+    if isinstance(value, Mapping):
+        return {str(key): as_json(each) for key, each in value.items()}
+    if isinstance(value, (frozenset, set)):
+        value = sorted(value)
+    if isinstance(value, (tuple, list)):
+        return [as_json(each) for each in value]
+    return _as_text(value)
+
+
+def _as_text(value: object) -> object:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime):
+        return instant_text(value)
+    # Open words such as Status are subclasses of str.
+    return str(value) if isinstance(value, str) else value
