@@ -20,7 +20,7 @@ from _payloads import single
 from _peers import KEY, RAW, SIGNED, path_of
 
 from billingual import Client
-from billingual.backends.sync import SteppingBackend
+from billingual.backends.sync import SyncBackend
 
 CORE = "the core, stepped by hand"
 
@@ -29,7 +29,7 @@ def no_op(study: Study, uid: str, body: bytes, *, rounds: int, calls: int) -> No
     """Show what stepping costs where nothing else happens."""
     client = Client("exante", transport=Answering(body))
     core = client._core  # noqa: SLF001 - the core is what the face is compared with
-    backend = SteppingBackend()
+    backend = SyncBackend()
 
     def bare() -> object:
         try:

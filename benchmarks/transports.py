@@ -37,7 +37,7 @@ from _payloads import single
 from billingual import AsyncClient, Client, WireRequest
 from billingual.abc import Transport, TransportFactory, TransportOptions
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SteppingBackend, step
+from billingual.backends.sync import SyncBackend, step
 from billingual.plugins import TRANSPORTS
 from billingual.wire import Bounds, Deadline, Timeouts, WireResponse
 
@@ -154,7 +154,7 @@ def blocking_sides(
 ) -> dict[str, Callable[[], object]]:
     """Open one transport's three sides for threads."""
     url, request = prepared(base, uid)
-    backend = SteppingBackend()
+    backend = SyncBackend()
     wire = made(name, backend)
     closing.callback(lambda: step(wire.aclose()))
     client = closing.enter_context(Client("exante", token=TOKEN, base_url=base, transport=name))

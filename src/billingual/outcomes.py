@@ -72,11 +72,11 @@ class Evidence:
     """What a transport saw of one attempt; None means that it cannot tell.
 
     Attributes:
-        connected: a connection to the server (or its proxy) stood.
-        request_complete: every byte of the request was handed over.
-        answer_begun: at least a byte of an answer arrived.
-        status: the HTTP status, where the head of an answer arrived and its body did not, or not
-            whole; a hint that counts for no comparison.
+        connected: a connection to the server (or its proxy) was open.
+        request_complete: every byte of the request was handed to the operating system.
+        answer_begun: at least one byte of a response arrived.
+        status: the HTTP status, if the head of a response arrived and its body did not, or only
+            in part; a hint that two pieces of evidence are not compared by.
     """
 
     connected: bool | None = None
@@ -115,7 +115,7 @@ class Attempt:
         number: counted from 1.
         outcome: how this attempt alone ended.
         evidence: what the transport saw.
-        status: the HTTP status, or None where no answer arrived.
+        status: the HTTP status, or None if no response arrived.
         error: the class name of what went wrong, or None.
         waited_s: seconds waited before this attempt.
         why: the reason for the attempt, or for stopping after it, in words.

@@ -16,7 +16,7 @@ import anyio.to_thread
 import pytest
 
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SteppingBackend, step
+from billingual.backends.sync import SyncBackend, step
 
 WORD: contextvars.ContextVar[str] = contextvars.ContextVar("WORD", default="")
 
@@ -77,7 +77,7 @@ async def test_at_most_size_tasks_run_at_once() -> None:
 
 def test_at_most_size_threads_run_at_once() -> None:
     """And no more start than there are jobs."""
-    pool = SteppingBackend().task_pool(3)
+    pool = SyncBackend().task_pool(3)
     barrier = threading.Barrier(3)
     threads: set[int] = set()
 
@@ -107,7 +107,7 @@ async def test_result_raises_the_error_of_a_task() -> None:
 
 def test_result_raises_the_error_of_a_thread() -> None:
     """Each time, of any kind."""
-    pool = SteppingBackend().task_pool(1)
+    pool = SyncBackend().task_pool(1)
     for error in (LookupError("a"), KeyboardInterrupt(), SystemExit(3)):
         job = pool.start(giving(error), nothing)
         for _ in range(2):
@@ -143,7 +143,7 @@ async def test_a_task_runs_a_job_of_its_callback_next() -> None:
 
 def test_a_thread_runs_a_job_of_its_callback_next() -> None:
     """A pool of one needs no second thread."""
-    pool = SteppingBackend().task_pool(1)
+    pool = SyncBackend().task_pool(1)
     told = threading.Event()
     jobs: list[Any] = []
 
@@ -184,7 +184,7 @@ def test_threads_see_the_context_in_which_the_pool_was_made() -> None:
         return before
 
     token = WORD.set("made")
-    pool = SteppingBackend().task_pool(1)
+    pool = SyncBackend().task_pool(1)
     WORD.reset(token)
     seen = [step(pool.start(work, nothing).result()) for _ in range(2)]
     pool.abandon()
@@ -263,7 +263,7 @@ async def test_cancelling_a_caller_does_not_cancel_its_job() -> None:
 
 def test_abandoned_threads_start_no_more_jobs() -> None:
     """A job under way runs to its end; the threads are daemons, so no program waits for them."""
-    pool = SteppingBackend().task_pool(1)
+    pool = SyncBackend().task_pool(1)
     inside, gate = threading.Event(), threading.Event()
     workers: list[threading.Thread] = []
     begun: list[int] = []

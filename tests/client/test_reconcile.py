@@ -41,7 +41,7 @@ from billingual import (
 )
 from billingual.backends.anyio import AnyioBackend
 from billingual.backends.portal import PortalBackend
-from billingual.backends.sync import SteppingBackend
+from billingual.backends.sync import SyncBackend
 from billingual.sandbox import LANDMARKS
 
 LIST, ONE = "GET /api/invoices", "GET /api/invoices/{invoice_uid}"
@@ -726,7 +726,7 @@ class _Hasty:
         self.slept += seconds
 
 
-class HastyStepping(_Hasty, SteppingBackend):
+class HastyStepping(_Hasty, SyncBackend):
     """A blocking backend that never waits."""
 
 

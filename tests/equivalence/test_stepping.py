@@ -26,7 +26,7 @@ from billingual import (
 )
 from billingual.abc import Account
 from billingual.backends.portal import PortalBackend
-from billingual.backends.sync import SteppingBackend, step
+from billingual.backends.sync import SyncBackend, step
 from billingual.events import AttemptEnded, CallEnded, CallStarted
 from billingual.outcomes import Outcome
 from billingual.sandbox import LANDMARKS
@@ -401,7 +401,7 @@ def test_a_walk_goes_on_after_an_error() -> None:
     assert [] == list(rows)
 
 
-@pytest.mark.parametrize("make", [SteppingBackend, PortalBackend])
+@pytest.mark.parametrize("make", [SyncBackend, PortalBackend])
 @pytest.mark.parametrize("end", ["early", "late", "by error"])
 def test_async_generators_are_always_closed(make: Any, end: str) -> None:
     """Also where a walk is left, or fails, in the middle."""

@@ -17,7 +17,7 @@ import trio.testing
 
 from billingual import AsyncClient, Client, Limiter, MemoryTransport, errors
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SteppingBackend, step
+from billingual.backends.sync import SyncBackend, step
 from billingual.retry.rate_limit import Pace
 from billingual.wire import Deadline
 
@@ -81,7 +81,7 @@ def jumping(request: pytest.FixtureRequest) -> Callable[[Callable[[], Any]], Any
     return lambda main: anyio.run(main, backend=request.param, backend_options=options)
 
 
-class ThreadBackend(SteppingBackend):
+class ThreadBackend(SyncBackend):
     """The backend of a blocking client, on a clock that moves when the one at the front sleeps."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ import pytest
 from billingual import AsyncClient, Client, MemoryTransport, errors
 from billingual.abc import Account, TransportOptions
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SteppingBackend
+from billingual.backends.sync import SyncBackend
 from billingual.outcomes import Evidence, Safety
 from billingual.transports.fallback import FallbackTransport, fallback
 from billingual.transports.httpx import HttpxTransport
@@ -227,7 +227,7 @@ def test_a_way_made_for_a_loop_is_not_mixed_with_one_that_blocks() -> None:
 
     with pytest.raises(errors.ConfigurationError, match="under this client"):
         fallback("httpx", Sole("sync"))(options)
-    blocking = fallback("httpx", Sole("sync"))(TransportOptions(backend=SteppingBackend()))
+    blocking = fallback("httpx", Sole("sync"))(TransportOptions(backend=SyncBackend()))
 
     assert set(blocking.supports) == {"sync"}  # type: ignore[attr-defined]
 

@@ -11,7 +11,7 @@ import pytest
 from _support.wires.link import BODY, GZIP, Link, a_request, bounds, chunked, turn, with_length
 from billingual import errors
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SteppingBackend, step
+from billingual.backends.sync import SyncBackend, step
 from billingual.transports.h11.transport import H11Transport
 from billingual.wire import Timeouts
 
@@ -22,7 +22,7 @@ TARGET = "http://provider.invalid"
 def link(request: pytest.FixtureRequest) -> Iterator[Link]:
     """Return a link over the backend."""
     if request.param == "blocking":
-        link = Link(H11Transport, SteppingBackend(), step)
+        link = Link(H11Transport, SyncBackend(), step)
         yield link
         link.close()
         return

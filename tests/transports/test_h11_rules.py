@@ -23,7 +23,7 @@ from _support.wires.proxy_rules import ThroughASecureProxy
 from billingual import errors
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SteppingBackend, step
+from billingual.backends.sync import SyncBackend, step
 from billingual.transports.h11 import asyncio as h11_asyncio
 from billingual.transports.h11.transport import H11Transport
 from billingual.wire import Timeouts
@@ -47,7 +47,7 @@ class TestH11OnAWire(OnAWire, ThroughASecureProxy):
     def link(self, request: pytest.FixtureRequest) -> Iterator[Link]:
         """Return a link over the backend."""
         if request.param == "blocking":
-            link = Link(H11Transport, SteppingBackend(), step)
+            link = Link(H11Transport, SyncBackend(), step)
             yield link
             link.close()
             return
@@ -345,7 +345,7 @@ def test_every_address_of_a_host_is_tried(
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
 
     async def work() -> Any:
-        backend: Any = SteppingBackend() if way == "blocking" else AnyioBackend()
+        backend: Any = SyncBackend() if way == "blocking" else AnyioBackend()
         transport = H11Transport(TransportOptions(backend=backend))
         try:
             return (await transport.send(a_request("http://two.example"), bounds())).body

@@ -17,7 +17,7 @@ from _support.wires.link import Link, a_request, bounds, with_length
 from billingual import AsyncClient, Client, errors
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SteppingBackend, step
+from billingual.backends.sync import SyncBackend, step
 from billingual.outcomes import Evidence
 from billingual.sandbox import ACCOUNTS, running
 from billingual.transports.httpx2 import Httpx2Transport
@@ -30,7 +30,7 @@ class TestHttpx2OnAWire(OnAWire):
     def link(self, request: pytest.FixtureRequest) -> Iterator[Link]:
         """Return a link over the backend."""
         if request.param == "blocking":
-            link = Link(Httpx2Transport, SteppingBackend(), step)
+            link = Link(Httpx2Transport, SyncBackend(), step)
             yield link
             link.close()
             return

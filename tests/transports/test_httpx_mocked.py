@@ -17,7 +17,7 @@ from _support.wires.link import a_request, bounds, with_length
 from billingual import AsyncClient, Client, NotConnectedError
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SteppingBackend, step
+from billingual.backends.sync import SyncBackend, step
 from billingual.transports.httpx import HttpxTransport
 
 ID = "550e8400-e29b-41d4-a716-446655440000"
@@ -136,7 +136,7 @@ def test_an_instrumentation_hears_each_blocking_request(
 ) -> None:
     """Likewise where it blocks."""
     server = serve(*[say(with_length(b"ok"))] * 4)
-    transport = HttpxTransport(TransportOptions(backend=SteppingBackend()))
+    transport = HttpxTransport(TransportOptions(backend=SyncBackend()))
     heard: list[str] = []
     owner, name = BLOCKING_PLACES[place]
     step(transport.send(a_request(server.url), bounds()))
@@ -163,7 +163,7 @@ def test_a_class_in_the_librarys_place_is_asked(
 
     server = serve(say(with_length(b"ok")))
     monkeypatch.setattr(httpx, "HTTPTransport", Other)
-    transport = HttpxTransport(TransportOptions(backend=SteppingBackend()))
+    transport = HttpxTransport(TransportOptions(backend=SyncBackend()))
 
     answer = step(transport.send(a_request(server.url), bounds()))
     step(transport.aclose())

@@ -26,7 +26,7 @@ from _support.wires.proxy_rules import ThroughASecureProxy
 from billingual import AsyncClient, Client, errors
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SteppingBackend, step
+from billingual.backends.sync import SyncBackend, step
 from billingual.backends.threads import ThreadedTransport
 from billingual.outcomes import Evidence
 from billingual.sandbox import ACCOUNTS, running
@@ -42,7 +42,7 @@ async def _awaiting(work: Any) -> Any:
 
 def a_transport(**options: Any) -> Urllib3Transport:
     """Make a transport."""
-    return Urllib3Transport(TransportOptions(backend=SteppingBackend(), **options))
+    return Urllib3Transport(TransportOptions(backend=SyncBackend(), **options))
 
 
 class TestUrllib3OnAWire(OnAWire, ThroughASecureProxy):
@@ -51,7 +51,7 @@ class TestUrllib3OnAWire(OnAWire, ThroughASecureProxy):
     @pytest.fixture
     def link(self) -> Iterator[Link]:
         """Return a link that blocks."""
-        link = Link(Urllib3Transport, SteppingBackend(), step)
+        link = Link(Urllib3Transport, SyncBackend(), step)
         yield link
         link.close()
 

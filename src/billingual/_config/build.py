@@ -76,9 +76,9 @@ def blocking_backend(backend: object) -> BlockingBackend:
         ConfigurationError: if there is none of that name, or the object cannot run a core.
     """
     if backend is None or backend == "blocking":
-        from billingual.backends.sync import SteppingBackend  # noqa: PLC0415 - as above
+        from billingual.backends.sync import SyncBackend  # noqa: PLC0415 - as above
 
-        return SteppingBackend()
+        return SyncBackend()
     if backend == "portal":
         from billingual.backends.portal import PortalBackend  # noqa: PLC0415 - seldom wanted
 

@@ -15,7 +15,7 @@ from billingual.backends.clock import SystemClock
 from billingual.backends.scope import RunScope
 
 if TYPE_CHECKING:
-    from billingual.backends.sync import SteppingBackend
+    from billingual.backends.sync import SyncBackend
     from billingual.backends.tasks import AsyncTaskPool
 
 __all__ = ["AnyioBackend", "LoopSlots", "TaskSlots"]
@@ -56,11 +56,11 @@ class AnyioBackend(SystemClock):
 
         return AsyncTaskPool(size, self.execution_scope(), self.execution_scope)
 
-    def for_threads(self) -> SteppingBackend:
+    def for_threads(self) -> SyncBackend:
         """Return a backend that blocks."""
-        from billingual.backends.sync import SteppingBackend  # noqa: PLC0415 - seldom needed
+        from billingual.backends.sync import SyncBackend  # noqa: PLC0415 - seldom needed
 
-        return SteppingBackend()
+        return SyncBackend()
 
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Run *call* in a worker thread."""

@@ -34,7 +34,7 @@ from billingual.errors import InternalError
 if TYPE_CHECKING:
     from billingual.backends.threads import ThreadTaskPool
 
-__all__ = ["SteppingBackend", "iterate", "lacks_a_loop", "step"]
+__all__ = ["SyncBackend", "iterate", "lacks_a_loop", "step"]
 
 T = TypeVar("T")
 
@@ -87,7 +87,7 @@ def _in_a_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
-class SteppingBackend(LoopWatch, SystemClock):
+class SyncBackend(LoopWatch, SystemClock):
     """Wait by blocking the thread; safe to share between threads."""
 
     name = "blocking"
@@ -115,7 +115,7 @@ class SteppingBackend(LoopWatch, SystemClock):
 
         return ThreadTaskPool(size)
 
-    def for_threads(self) -> SteppingBackend:
+    def for_threads(self) -> SyncBackend:
         """Return itself: its threads block too."""
         return self
 

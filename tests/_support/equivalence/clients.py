@@ -11,7 +11,7 @@ import anyio
 from billingual import AsyncClient, Client
 from billingual.abc import Backend
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SteppingBackend, step
+from billingual.backends.sync import SyncBackend, step
 from billingual.pagination import ScanReport
 
 __all__ = ["TRANSPORT_DRIVERS", "Awaited", "client_at", "client_for", "run_by"]
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 TRANSPORT_DRIVERS: Final[dict[str, Callable[[], Backend]]] = {
     "asyncio": AnyioBackend, "trio": AnyioBackend, "portal": AnyioBackend,
-    "blocking": SteppingBackend,
+    "blocking": SyncBackend,
 }  # fmt: skip
 _PLAIN: Final = {"capabilities", "preview"}
 

@@ -16,7 +16,7 @@ from _support.matrix.responses import Answers, Reply
 from _support.matrix.table import Cell, Step
 from billingual import AsyncClient, Client, errors
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SteppingBackend, step
+from billingual.backends.sync import SyncBackend, step
 from billingual.events import AttemptEnded, CallEnded, CallStarted, Event
 from billingual.outcomes import Evidence
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
@@ -50,7 +50,7 @@ class OnAsyncio(Clock, AnyioBackend):
         await asyncio.sleep(0)
 
 
-class Stepping(Clock, SteppingBackend):
+class Stepping(Clock, SyncBackend):
     """Wait without suspending."""
 
     async def sleep(self, seconds: float) -> None:

@@ -21,7 +21,7 @@ from _support.matrix.responses import Answers, Reply
 from _support.matrix.table import Cell, Step
 from billingual import AsyncClient, Client, errors
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SteppingBackend, step
+from billingual.backends.sync import SyncBackend, step
 from billingual.events import AttemptStarted, Event
 from billingual.wire import Timeouts
 
@@ -87,7 +87,7 @@ class OnLoop(Skipping, AnyioBackend):
         await anyio.lowlevel.checkpoint()
 
 
-class Blocking(Skipping, SteppingBackend):
+class Blocking(Skipping, SyncBackend):
     """Wait without blocking."""
 
     async def sleep(self, seconds: float) -> None:

@@ -17,7 +17,7 @@ import uvloop
 from _support.wires.link import contexts
 from billingual.abc import Transport, TransportOptions
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SteppingBackend, step
+from billingual.backends.sync import SyncBackend, step
 from billingual.transports.aiohttp import AiohttpTransport
 from billingual.transports.h11.transport import H11Transport
 from billingual.transports.urllib3 import Urllib3Transport
@@ -45,7 +45,7 @@ ALL_WAYS: Final = {**WAYS, "urllib3, blocking": (Urllib3Transport, "blocking")}
 def lay_over(way: str, work: Callable[[Any], Awaitable[T]], **options: Any) -> T:
     """Run *work* with a transport of one kind, which is closed after it."""
     make, loop = ALL_WAYS[way]
-    backend: Any = SteppingBackend() if loop == "blocking" else AnyioBackend()
+    backend: Any = SyncBackend() if loop == "blocking" else AnyioBackend()
     settings = {"backend": backend, "tls": OURS, "keepalive_s": 60.0, **options}
 
     async def main() -> T:

@@ -17,7 +17,7 @@ from billingual import (
     WireRequest,
     WireResponse,
 )
-from billingual.backends.sync import SteppingBackend
+from billingual.backends.sync import SyncBackend
 from billingual.transports import Lanes, checked
 from billingual.wire import Bounds
 
@@ -41,7 +41,7 @@ class StdlibTransport:
         if options.proxy is not None:
             raise ConfigurationError("the transport 'stdlib' knows no proxy; use 'httpx'.")
         # For an async client too it is threads that wait here, and those may block.
-        backend = options.backend if options.backend.blocks else SteppingBackend()
+        backend = options.backend if options.backend.blocks else SyncBackend()
         self._limit = options.connections
         self._lanes = Lanes(
             lambda: Line(options), backend, limit=self._limit, keepalive_s=options.keepalive_s

@@ -20,7 +20,7 @@ import attrs
 
 from billingual.abc import Backend, Transport, TransportFactory, TransportOptions, account_of
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SteppingBackend
+from billingual.backends.sync import SyncBackend
 from billingual.backends.threads import ThreadedTransport
 from billingual.errors import BillingualError, ConfigurationError, TransportError
 from billingual.outcomes import Safety
@@ -80,7 +80,7 @@ class Workshop:
             raise ConfigurationError(
                 f"there is no backend {self.backend_name!r}; give one of {', '.join(DRIVERS)}."
             )
-        self.backend = SteppingBackend() if self.backend_name == "blocking" else AnyioBackend()
+        self.backend = SyncBackend() if self.backend_name == "blocking" else AnyioBackend()
 
     def run(self, work: Callable[[], Coroutine[Any, Any, T]], *, closing: bool = True) -> T:
         """Run *work* under the backend and, if *closing*, close the transports it made."""
@@ -94,7 +94,7 @@ class Workshop:
                     with contextlib.suppress(Exception):
                         await self._made.pop().aclose()
 
-        if isinstance(self.backend, SteppingBackend):
+        if isinstance(self.backend, SyncBackend):
             return self.backend.run(all_of_it())
         return anyio.run(all_of_it, backend=self.backend_name)
 
