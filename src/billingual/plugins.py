@@ -122,7 +122,7 @@ TRANSPORTS: Final = Registry(
         "aiohttp": "billingual.transports.aiohttp:AiohttpTransport",
         "h11": "billingual.transports.h11.transport:H11Transport",
         "httpx": "billingual.transports.httpx:HttpxTransport",
-        "httpx2": "billingual.transports.httpx2:Httpx2Transport",
+        "httpx2": "billingual.transports.httpx:Httpx2Transport",
         "memory": "billingual.transports.memory:memory",
         "sandbox": "billingual.transports.sandbox:SandboxTransport",
         "urllib3": "billingual.transports.urllib3:Urllib3Transport",

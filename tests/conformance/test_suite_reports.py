@@ -30,6 +30,7 @@ from billingual.transports.httpx import HttpxTransport
 
 COOKIES = "cookies-are-not-kept"
 REUSE = "a-connection-is-used-again"
+STATUS = "any-status-is-an-answer"
 
 
 @pytest.mark.parametrize("checks", [TRANSPORT_CHECKS, DIALECT_CHECKS], ids=["transport", "dialect"])
@@ -47,7 +48,7 @@ def test_a_report_tells_people_what_was_seen() -> None:
     report = check_transport(KeepsCookies, only=[COOKIES, REUSE], skip={REUSE: "no sockets here"})
 
     assert str(report).splitlines() == [
-        "KeepsCookies on asyncio: 0 passed, 1 failed, 1 not applicable",
+        "KeepsCookies on asyncio: 0 passed, 1 failed, 0 limits, 1 not applicable",
         "  FAILED  cookies-are-not-kept",
         "            rule:     Nothing of one answer comes back in the next request.",
         "            expected: no Cookie in any request",
@@ -56,6 +57,22 @@ def test_a_report_tells_people_what_was_seen() -> None:
     ]
     assert [each.check.name for each in report] == [COOKIES, REUSE]
     assert (len(report.passed), len(report.failed), len(report.not_applicable)) == (0, 1, 1)
+
+
+class Candid(KeepsCookies):
+    """It says that it cannot keep the rule it breaks, nor one that it does keep."""
+
+    limits = {COOKIES: "its jar is always on", STATUS: "an empty claim"}  # noqa: RUF012 - a table
+
+
+def test_a_declared_limit_is_shown_and_is_no_failure() -> None:
+    """The rule is tried all the same: what is kept counts as kept."""
+    report = check_transport(Candid, only=[COOKIES, STATUS])
+
+    assert [each.outcome for each in report] == ["limit", "passed"]
+    assert "  limit   cookies-are-not-kept     its jar is always on" in str(report).splitlines()
+    assert [each.check.name for each in report.limits] == [COOKIES]
+    report.raise_failures()
 
 
 def test_failures_are_raised_as_a_group() -> None:
@@ -79,7 +96,7 @@ def test_a_report_that_tried_nothing_proves_nothing() -> None:
     """Where no rule applied, the report is no proof."""
     report = check_transport(KeepsCookies, only=[COOKIES], skip={COOKIES: "why not"})
 
-    with pytest.raises(ExceptionGroup, match="0 passed, 0 failed, 1 not applicable"):
+    with pytest.raises(ExceptionGroup, match="0 passed, 0 failed, 0 limits, 1 not applicable"):
         report.raise_failures()
 
 

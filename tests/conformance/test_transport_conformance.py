@@ -26,6 +26,14 @@ def test_a_transport_keeps_the_rule(row: str, backend: str, check: Check) -> Non
 def test_the_table_names_only_checks_that_there_are(row: str) -> None:
     """A misspelt name would excuse nothing, or everything."""
     names = {each.name for each in TRANSPORT_CHECKS}
-    named = set(ROWS[row].not_applicable)
+    named = set(ROWS[row].not_applicable) | set(ROWS[row].limits)
 
     assert set() == named - names
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_transport_declares_its_limits_and_no_other(row: str) -> None:
+    """A limit that the suite does not find would be an excuse."""
+    declared = getattr(ROWS[row].subject, "limits", {})
+
+    assert set(ROWS[row].limits) == set(declared)

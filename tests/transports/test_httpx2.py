@@ -20,7 +20,7 @@ from billingual.backends.anyio import AnyioBackend
 from billingual.backends.sync import SyncBackend, step
 from billingual.outcomes import Evidence
 from billingual.sandbox import ACCOUNTS, running
-from billingual.transports.httpx2 import Httpx2Transport
+from billingual.transports.httpx import Httpx2Transport
 
 
 class TestHttpx2OnAWire(OnAWire):

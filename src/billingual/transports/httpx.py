@@ -1,33 +1,560 @@
-"""The default transport: httpx.
+"""The transports ``httpx`` (the default) and ``httpx2``: through the library's own client.
 
-It uses what httpx is built on, httpcore's network layer and h11, and for proxies its transport; its
-client never: no redirects, no cookies, no environment, no retries, and no log lines with full URLs.
-Nothing of httpx leaves this package, its exceptions included; what is not needed is not imported.
+Every request goes through a public client, so a mock, a cassette or an instrumentation of the
+library is asked as in any other program. Redirects, cookies and the environment are switched off.
 
-Whoever puts something in the place of httpx's own sending, a mock in a test or an instrumentation,
-is asked all the same. What waits for the import of httpx, to do so then, waits in vain in a program
-that does not import it: nothing here needs it.
+There is one client for each connection, in a pool of ours. The library's own pool scans all its
+connections for each request, and it loses a slot when a request is cancelled at the wrong moment
+(https://github.com/encode/httpcore/issues/1093). A client of one connection can lose nothing: it
+is closed whole when its request failed or was cancelled.
+
+What the public API cannot keep:
+
+- Bytes that came together with a whole response, but after it, stay in the library's buffer, and
+  it takes them for the next response. It sees surplus bytes only while they wait in the socket.
+- A blocking request whose *head* comes in byte by byte is not ended by the deadline: each byte
+  starts the read timeout anew. Asynchronously the deadline ends it. Bodies are bounded in both.
+
+Choose the transport ``h11`` where these matter.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import os.path
+import socket
+from contextlib import suppress
+from functools import cache, cached_property
+from http.cookiejar import CookieJar
+from importlib import import_module
+from importlib.util import find_spec
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from billingual.transports._httpx_adapter import FamilyTransport
-from billingual.transports._httpx_family import Family
+import attrs
 
-__all__ = ["HttpxTransport"]
+from billingual.abc import ExecutionScope, TransportOptions
+from billingual.errors import (
+    BillingualError,
+    ConfigurationError,
+    ConnectionLostError,
+    MissingExtraError,
+    NotConnectedError,
+    PoolTimeoutError,
+    TimedOutError,
+    TransportError,
+)
+from billingual.outcomes import Evidence
+from billingual.transports._address import checked
+from billingual.transports._body import BodyReader
+from billingual.transports._failures import NOTHING, UNSENT, reason, too_late, unwritable
+from billingual.transports._pool import PooledTransport
+from billingual.transports._trust import default_context, no_trust
+from billingual.wire import Bounds, Headers, WireRequest, WireResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import ModuleType
+
+__all__ = ["Exchange", "Httpx2Transport", "HttpxTransport"]
+
+# The most specific class in an error's ancestry wins. The library's own text may quote a header,
+# so only the name of the class is kept.
+_ERRORS: Final[dict[str, tuple[type[TransportError], str]]] = {
+    "ConnectTimeout": (NotConnectedError, "timed out while connecting"),
+    "ConnectError": (NotConnectedError, "no connection could be made"),
+    "ProxyError": (NotConnectedError, "the proxy refused the connection"),
+    "UnsupportedProtocol": (NotConnectedError, "the address is not of http(s)"),
+    "PoolTimeout": (PoolTimeoutError, "no connection of the pool became free"),
+    "WriteTimeout": (TimedOutError, "the request was not taken in time"),
+    "ReadTimeout": (TimedOutError, "no response came in time"),
+    "TimeoutException": (TimedOutError, "the exchange took too long"),
+    "LocalProtocolError": (TransportError, "the request cannot be written as HTTP"),
+    "RemoteProtocolError": (ConnectionLostError, "the response broke off"),
+    "NetworkError": (ConnectionLostError, "the connection broke"),
+    "HTTPError": (ConnectionLostError, "the exchange failed"),
+    "StreamError": (ConnectionLostError, "something else had read the response"),
+}
+_BEFORE_SENDING: Final = frozenset({NotConnectedError, PoolTimeoutError})
+# The library's own timeouts name the phase that was too slow, so they go first.
+_GRACE_S: Final = 0.05
 
 
-class HttpxTransport(FamilyTransport):
-    """Send through lanes of one connection each; safe to share between tasks and threads.
+class _Body:
+    """A request's body, and the witness of how far the library got with sending it.
 
-    Under a backend that blocks, blocking sockets are used behind the same seam. Nothing
-    is connected, and no TLS is set up, before the first request.
+    The library asks for the first piece when the head is out, and for one more when the last
+    piece is out. After a write that failed it asks no more, though it looks for a response still.
+
+    It is no generator, as the library's own is: trio warns of one that is left half-way.
     """
 
-    library: Final = "httpx"
-    family = Family("httpx", "httpcore", "httpx[socks]")
+    def __init__(self, body: bytes | None) -> None:
+        self._left = [] if body is None else [body]
+        self._body = body
+        self.started = False
+        self.written = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        # A hook may have read it before, or a transport may send it again.
+        self._left = [] if self._body is None else [self._body]
+        return self
+
+    def __next__(self) -> bytes:
+        self.started = True
+        if self._left:
+            return self._left.pop()
+        self.written = True
+        raise StopIteration
+
+    def __aiter__(self) -> _Body:
+        iter(self)
+        return self
+
+    async def __anext__(self) -> bytes:
+        self.started = True
+        if self._left:
+            return self._left.pop()
+        self.written = True
+        raise StopAsyncIteration
 
 
-_translated = HttpxTransport.family.translated
+@cache
+def _body_class(library: Any) -> type[Any]:
+    """Make the class of bodies that the library takes: it tests for its own base classes."""
+    return type("_Body", (_Body, library.AsyncByteStream, library.SyncByteStream), {})
+
+
+@attrs.define(eq=False)
+class _Trace:
+    """What the library's ``trace`` extension told of one request.
+
+    It costs a call for each of ten events, so it is asked for only where the body cannot tell.
+
+    Source: https://www.encode.io/httpcore/extensions/#trace, read 2026-11.
+    """
+
+    heard: bool = False
+    sending: bool = False
+    stream: Any = None
+
+    def note(self, event: str, info: dict[str, Any]) -> None:
+        """Take one event."""
+        self.heard = True
+        step = event.partition(".")[2]
+        if step == "connect_tcp.complete":
+            self.stream = info.get("return_value")
+        elif step == "send_request_headers.started":
+            # A proxy is asked for a tunnel by a request as well, and that one is not ours.
+            self.sending |= getattr(info.get("request"), "method", b"") != b"CONNECT"
+
+    async def note_async(self, event: str, info: dict[str, Any]) -> None:
+        """Take one event; the async half awaits its callback."""
+        self.note(event, info)
+
+
+class Exchange:
+    """One request through one client of httpx or httpx2, and the response to it.
+
+    Args:
+        library: the module of the client.
+        request: absolute and signed.
+        bounds: of the attempt.
+        traced: whether to ask the library for its trace.
+
+    Raises:
+        TransportError: if the request cannot be written as HTTP.
+    """
+
+    def __init__(
+        self, library: ModuleType, request: WireRequest, bounds: Bounds, *, traced: bool = False
+    ) -> None:
+        self.address = checked(request)
+        self._library: Any = library
+        self._request = request
+        self._bounds = bounds
+        self._body = _body_class(library)(request.body)
+        self._trace = _Trace() if traced else None
+        self._stream: Any = None
+        self._status: int | None = None
+
+    @property
+    def stream(self) -> Any:
+        """The connection below the client, as far as the library showed it."""
+        return self._stream or (self._trace and self._trace.stream)
+
+    async def over_async(self, client: Any, *, build: Any = None, **options: Any) -> WireResponse:
+        """Send through an ``AsyncClient`` and read the response under all bounds."""
+        from anyio import move_on_after  # noqa: PLC0415 - a program that blocks needs it not
+
+        trace = self._trace and self._trace.note_async
+        library = self._library
+        # Each byte of a head starts the library's read timeout anew, so there is one more.
+        with move_on_after(self._left() + _GRACE_S):
+            try:
+                if _is_patched(library, library.AsyncClient, client):
+                    response = await client.request(**self._arguments(trace), **options)
+                else:
+                    response = await client.send(
+                        self._outgoing(build, trace), stream=True, follow_redirects=False, **options
+                    )
+            except library.HTTPStatusError as refused:
+                # A hook of the user's raises it, and the status is in it.
+                response = refused.response
+            return await self._read_async(response)
+        raise TimedOutError(
+            f"{self.address.origin}: the deadline passed before the response was whole.",
+            evidence=self._evidence(),
+        )
+
+    def over_blocking(self, client: Any, *, build: Any = None, **options: Any) -> WireResponse:
+        """Send through a ``Client`` and read the response under all bounds."""
+        trace = self._trace and self._trace.note
+        library = self._library
+        self._left()
+        try:
+            if _is_patched(library, library.Client, client):
+                response = client.request(**self._arguments(trace), **options)
+            else:
+                response = client.send(
+                    self._outgoing(build, trace), stream=True, follow_redirects=False, **options
+                )
+        except library.HTTPStatusError as refused:
+            response = refused.response
+        return self._read(response)
+
+    def translated(self, error: Exception, *, ours: bool = True) -> BillingualError | None:
+        """Return our error for one that came out of a client; None for a foreign one.
+
+        Args:
+            error: what came out.
+            ours: whether the client is ours. In one of the user's, hooks and other transports may
+                have sent the request before, so an error is proof only if a trace was heard.
+        """
+        library, started = self._library, self._body.started
+        if isinstance(error, BillingualError):
+            return error
+        if isinstance(error, (UnicodeError, library.InvalidURL)) and not started:
+            return unwritable(type(error).__name__)
+        kind, what = self._row(error) or (None, "")
+        if kind is None and isinstance(error, (OSError, ExceptionGroup)):
+            # Neither the library nor anyio translates everything: a refused client certificate.
+            kind = ConnectionLostError if started else NotConnectedError
+            what = "the connection broke" if started else "no connection could be made"
+        if kind is None and not ours:
+            kind, what = ConnectionLostError, "the client failed"
+        if kind is None:
+            return None
+        evidence = self._evidence()
+        if kind in _BEFORE_SENDING:
+            heard = self._trace is not None and self._trace.heard
+            if not started and (ours or heard or kind is PoolTimeoutError):
+                evidence = NOTHING
+            else:
+                # Something sent it more than once, and only the last try failed so early.
+                kind = TimedOutError if kind is PoolTimeoutError else ConnectionLostError
+        return kind(
+            f"{self.address.origin}: {reason(error) or what} "
+            f"({type(error).__name__} of {library.__name__}).",
+            evidence=evidence,
+        )
+
+    def _row(self, error: Exception) -> tuple[type[TransportError], str] | None:
+        for each in type(error).__mro__:
+            if each.__name__ in _ERRORS and getattr(self._library, each.__name__, None) is each:
+                return _ERRORS[each.__name__]
+        return None
+
+    def _left(self) -> float:
+        left = self._bounds.deadline.left()
+        if left <= 0:
+            raise too_late()
+        return left
+
+    def _outgoing(self, build: Any, trace: Any) -> Any:
+        """Make the library's request."""
+        try:
+            outgoing = (build or self._library.Request)(**self._arguments(trace))
+        except (self._library.InvalidURL, UnicodeError, TypeError, ValueError) as error:
+            failure = unwritable(type(error).__name__)
+        else:
+            # A mock finds the bytes in ``outgoing.content`` all the same.
+            outgoing.stream = self._body
+            return outgoing
+        raise failure
+
+    def _arguments(self, trace: Any) -> dict[str, Any]:
+        request, timeouts, phase = self._request, self._bounds.timeouts, self._bounds.phase
+        extensions: dict[str, Any] = {
+            "timeout": {
+                "connect": phase(timeouts.connect),
+                "write": phase(timeouts.write),
+                "read": phase(timeouts.read),
+                "pool": phase(timeouts.pool),
+            }
+        }
+        if trace is not None:
+            extensions["trace"] = trace
+        return {
+            "method": request.method,
+            "url": request.url,
+            "headers": list(request.headers),
+            "content": request.body,
+            "extensions": extensions,
+        }
+
+    async def _read_async(self, response: Any) -> WireResponse:
+        reader = self._reader(response)
+        if response.is_stream_consumed:
+            reader.feed(response.content)
+            return self._response(response, reader)
+        failure: TransportError | None = None
+        try:
+            async for piece in response.aiter_raw():
+                failure = failure or _fed(reader, piece)
+                if failure is not None:
+                    # A generator left half-way makes trio complain, so the loop goes on until it
+                    # finds the response closed.
+                    await response.aclose()
+        except (self._library.HTTPError, self._library.StreamError):
+            if failure is None:
+                raise
+        if failure is not None:
+            raise failure
+        return self._response(response, reader)
+
+    def _read(self, response: Any) -> WireResponse:
+        reader = self._reader(response)
+        if response.is_stream_consumed:
+            reader.feed(response.content)
+        else:
+            for piece in response.iter_raw():
+                reader.feed(piece)
+        return self._response(response, reader)
+
+    def _reader(self, response: Any) -> BodyReader:
+        self._status = response.status_code
+        self._stream = response.extensions.get("network_stream")
+        # A mock's body, and one that a hook has read, are unpacked already.
+        coding = None if response.is_stream_consumed else response.headers.get("content-encoding")
+        return BodyReader(
+            coding, self._bounds, status=self._status, request_complete=self._request_complete()
+        )
+
+    def _response(self, response: Any, reader: BodyReader) -> WireResponse:
+        return WireResponse(
+            status=response.status_code,
+            headers=Headers(
+                [
+                    (name.decode("latin-1"), value.decode("latin-1"))
+                    for name, value in response.headers.raw
+                ]
+            ),
+            body=reader.finish(),
+            request_complete=self._request_complete(),
+        )
+
+    def _request_complete(self) -> bool | None:
+        # A mock had the request whole, though it took no piece of the body.
+        return True if self._body.written or (self._status and self._stream is None) else None
+
+    def _evidence(self) -> Evidence:
+        trace = self._trace
+        if trace is not None and trace.heard and not (trace.sending or self._body.started):
+            return UNSENT
+        return Evidence(
+            connected=True if self._body.started else None,
+            request_complete=self._request_complete(),
+            answer_begun=True if self._status else None,
+            status=self._status,
+        )
+
+
+def _is_patched(library: Any, kind: Any, client: Any) -> bool:
+    """Tell whether something replaced ``client.request``, which must then be asked.
+
+    Otherwise requests go through ``client.send``: ``request`` reads a body without bounds, and
+    costs a tenth more. Code of an unknown place counts as a replacement.
+    """
+    code = getattr(getattr(kind, "request", None), "__code__", None)
+    return (
+        code is None
+        or not code.co_filename.startswith(_folder(library))
+        or "request" in getattr(client, "__dict__", ())
+    )
+
+
+@cache
+def _folder(library: Any) -> str:
+    return str(os.path.dirname(library.__file__))  # noqa: PTH120 - as the code names its file
+
+
+def _fed(reader: BodyReader, piece: bytes) -> TransportError | None:
+    try:
+        reader.feed(piece)
+    except TransportError as failure:
+        return failure
+    return None
+
+
+class _NoCookies(CookieJar):
+    """A jar that takes nothing: a cookie of one call must not go out with another."""
+
+    def extract_cookies(self, response: object, request: object) -> None:
+        """Leave them; a policy that refuses each would first have all of them parsed."""
+
+
+class _Connection:
+    """A client of the library for one connection, asynchronous or blocking."""
+
+    def __init__(self, library: Any, options: TransportOptions, *, secure: bool) -> None:
+        proxy = options.proxy
+        over_tls = proxy is not None and proxy.startswith("https")
+        context = options.tls or (default_context() if secure or over_tls else no_trust())
+        make = library.Client if options.backend.blocks else library.AsyncClient
+        self._client = make(
+            verify=context,
+            trust_env=False,
+            proxy=library.Proxy(proxy, ssl_context=context) if over_tls else proxy,
+            limits=library.Limits(
+                max_connections=1, max_keepalive_connections=1, keepalive_expiry=options.keepalive_s
+            ),
+            follow_redirects=False,
+            cookies=_NoCookies(),
+        )
+        # What is below the client, for closing it from outside its event loop.
+        self._stream: Any = None
+
+
+class _AsyncConnection(_Connection):
+    async def send(self, exchange: Exchange) -> WireResponse:
+        try:
+            return await exchange.over_async(self._client)
+        finally:
+            self._stream = exchange.stream or self._stream
+
+    async def aclose(self) -> None:
+        stream, self._stream = self._stream, None
+        try:
+            await self._client.aclose()
+        finally:
+            if stream is not None:
+                # The library forgets a stream whose TLS handshake was cancelled.
+                await stream.aclose()
+
+    def drop(self, scope: ExecutionScope) -> bool:
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return False
+        if not scope.call_soon(lambda: _close_now(stream)):
+            # Its loop has ended, and nothing can close the transport of a loop that has ended.
+            # This ends the connection; Python closes the socket with the last reference to it.
+            with suppress(OSError, AttributeError, TypeError):
+                stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        return True
+
+
+def _close_now(stream: Any) -> None:
+    """Close a stream on its own loop, outside any task: up to where closing would first wait."""
+    closing = stream.aclose()
+    with suppress(Exception):
+        closing.send(None)
+    with suppress(Exception):
+        closing.close()
+
+
+class _BlockingConnection(_Connection):
+    async def send(self, exchange: Exchange) -> WireResponse:
+        try:
+            return exchange.over_blocking(self._client)
+        finally:
+            self._stream = exchange.stream or self._stream
+
+    async def aclose(self) -> None:
+        self._close()
+
+    def drop(self, scope: ExecutionScope) -> bool:  # noqa: ARG002 - the seam's signature
+        return self._close()
+
+    def _close(self) -> bool:
+        stream, self._stream = self._stream, None
+        try:
+            self._client.close()
+        finally:
+            if stream is not None:
+                stream.close()
+        return stream is not None
+
+
+class HttpxTransport(PooledTransport[Any]):
+    """Send through ``httpx.AsyncClient``, or ``httpx.Client`` under a backend that blocks.
+
+    Safe to share between tasks and threads. Nothing is connected, and no TLS is set up, before
+    the first request.
+
+    Attributes:
+        name: the library's name, and that of its module.
+        limits: the checks of the conformance suite that the library cannot pass, and why.
+    """
+
+    supports: Final = frozenset({"async", "sync"})
+    name: ClassVar[str] = "httpx"
+    limits: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            "surplus-bytes-are-no-answer": (
+                "the library takes bytes after a whole response for the next one; "
+                "the transport h11 does not"
+            ),
+            "a-dripping-head-ends-with-the-deadline": (
+                "each byte starts the read timeout of a blocking client anew; "
+                "AsyncClient and the transport h11 end it"
+            ),
+        }
+    )
+
+    def __init__(self, options: TransportOptions) -> None:
+        super().__init__(options)
+        if find_spec(self.name) is None:
+            raise MissingExtraError(f"the transport {self.name!r}", self.name, self.name)
+
+    @cached_property
+    def _library(self) -> ModuleType:
+        # Imported with the first request: it costs more than all of our own package.
+        return import_module(self.name)
+
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        """Deliver *request* once; see :class:`billingual.abc.Transport`."""
+        secure = request.url.startswith("https:")
+        # Only TLS and proxies have more than one step to connect by, and so a state to lose.
+        traced = secure or self._options.proxy is not None
+        exchange = Exchange(self._library, request, bounds, traced=traced)
+        return await self._over_pool(
+            lambda connection: connection.send(exchange),
+            exchange.translated,
+            secure=secure,
+            bounds=bounds,
+        )
+
+    def _connection(self, *, secure: bool) -> _AsyncConnection | _BlockingConnection:
+        options = self._options
+        kind = _BlockingConnection if options.backend.blocks else _AsyncConnection
+        library: Any = self._library
+        try:
+            return kind(library, options, secure=secure)
+        except (ValueError, ImportError, library.InvalidURL) as error:
+            if options.proxy is None:
+                raise
+            problem = type(error).__name__
+        raise ConfigurationError(
+            f"the proxy's URL cannot be used ({problem} of {self.name}); give an http:// or "
+            f"https:// URL, or install {self.name}[socks] for socks5://. It is not shown here."
+        )
+
+
+class Httpx2Transport(HttpxTransport):
+    """Send through httpx2, the library that continues httpx; chosen by name only.
+
+    It trusts the same authorities as the other transports: the library's own choice, the roots
+    of the operating system, is not used.
+    """
+
+    name: ClassVar[str] = "httpx2"

@@ -13,6 +13,7 @@ from billingual.errors import ConfigurationError
 
 __all__ = [
     "FAILED",
+    "LIMIT",
     "NOT_APPLICABLE",
     "PASSED",
     "Check",
@@ -29,8 +30,9 @@ P = ParamSpec("P")
 
 PASSED: Final = "passed"
 FAILED: Final = "failed"
+LIMIT: Final = "limit"
 NOT_APPLICABLE: Final = "not applicable"
-_MARKS: Final = {PASSED: "ok", FAILED: "FAILED", NOT_APPLICABLE: "n/a"}
+_MARKS: Final = {PASSED: "ok", FAILED: "FAILED", LIMIT: "limit", NOT_APPLICABLE: "n/a"}
 
 
 class CheckFailedError(AssertionError):
@@ -85,8 +87,9 @@ class Result:
 
     Attributes:
         check: the check.
-        outcome: ``"passed"``, ``"failed"`` or ``"not applicable"``.
-        why: why it does not apply; empty otherwise.
+        outcome: ``"passed"``, ``"failed"``, ``"not applicable"``, or ``"limit"`` where the rule
+            is broken and the subject declares that it cannot keep it.
+        why: why it does not apply or cannot be kept; empty otherwise.
         expected: what a failed one asks for; empty otherwise.
         seen: what happened instead; empty otherwise.
         error: what a failed one raised.
@@ -123,6 +126,11 @@ class Report:
         return self._of(FAILED)
 
     @property
+    def limits(self) -> tuple[Result, ...]:
+        """The rules that are broken, and that the subject declares it cannot keep."""
+        return self._of(LIMIT)
+
+    @property
     def not_applicable(self) -> tuple[Result, ...]:
         """The rules that mean nothing here, each with the reason why."""
         return self._of(NOT_APPLICABLE)
@@ -147,7 +155,7 @@ class Report:
 
     def __str__(self) -> str:
         counts = (
-            f"{len(self.passed)} passed, {len(self.failed)} failed, "
+            f"{len(self.passed)} passed, {len(self.failed)} failed, {len(self.limits)} limits, "
             f"{len(self.not_applicable)} not applicable"
         )
         width = max((len(each.check.name) for each in self.results), default=0)
@@ -203,13 +211,16 @@ def named_check(function: Callable[P, None], rule: str | None) -> Check:
     )
 
 
-def judge(check: Check, run: Callable[[], None], *, unless: str | None = None) -> Result:
+def judge(
+    check: Check, run: Callable[[], None], *, unless: str | None = None, limit: str | None = None
+) -> Result:
     """Run one check and say what came of it; an error of any kind is a broken rule.
 
     Args:
         check: the check.
         run: runs it.
         unless: why it is passed over, if it is.
+        limit: why the subject cannot keep the rule, if it declares so. It is tried all the same.
     """
     if unless is not None:
         return Result(check=check, outcome=NOT_APPLICABLE, why=unless)
@@ -225,6 +236,8 @@ def judge(check: Check, run: Callable[[], None], *, unless: str | None = None) -
         failure.__cause__ = other
     else:
         return Result(check=check, outcome=PASSED)
+    if limit is not None:
+        return Result(check=check, outcome=LIMIT, why=limit, expected=expected, seen=seen)
     failure.add_note(f"{check.name}: {check.rule}")
     return Result(check=check, outcome=FAILED, expected=expected, seen=seen, error=failure)
 
@@ -255,11 +268,17 @@ def conclude(
     *,
     only: Iterable[str] | None,
     skip: Mapping[str, str] | None,
+    limits: Mapping[str, str] | None = None,
 ) -> Report:
     """Run the chosen checks one after another and report on them."""
-    skipped = dict(skip or {})
+    skipped, known = dict(skip or {}), dict(limits or {})
     results = [
-        judge(each, lambda each=each: run(each), unless=skipped.get(each.name))  # type: ignore[misc]
+        judge(
+            each,
+            lambda each=each: run(each),  # type: ignore[misc]
+            unless=skipped.get(each.name),
+            limit=known.get(each.name),
+        )
         for each in selected(checks, only, skip)
     ]
     return Report(subject, tuple(results))

@@ -15,6 +15,10 @@ With pytest, which is not imported here, each rule is a test of its own::
     def test_my_transport(check, backend):
         check.run(MyTransport, backend=backend)
 
+A transport whose library cannot keep a rule says so in an attribute ``limits`` of its class:
+names of checks, each with the reason. Such a rule is tried all the same, and the report shows a
+broken one as a limit.
+
 All servers are on loopback. A check that hangs is given up after 20 seconds. The rules of TLS
 need ``pip install "billingual[testing]"``.
 """
@@ -23,9 +27,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
-from typing import Final
+from typing import Final, cast
 
 from billingual.errors import MissingExtraError
+from billingual.plugins import TRANSPORTS
 from billingual.testing.conformance.evidence import EVIDENCE_CHECKS
 from billingual.testing.conformance.harness import Subject
 from billingual.testing.conformance.hostile import HOSTILE_CHECKS
@@ -79,9 +84,20 @@ def check_transport(
         lambda check: check.run(factory, backend=backend),
         only=only,
         skip=skip,
+        limits=_limits(factory),
     )
 
 
 def run_transport_check(check: Check, factory: Subject, *, backend: str = "asyncio") -> Result:
     """Run one check and say what came of it, without raising for a rule that is broken."""
-    return judge(check, lambda: check.run(factory, backend=backend))
+    return judge(
+        check,
+        lambda: check.run(factory, backend=backend),
+        limit=_limits(factory).get(check.name),
+    )
+
+
+def _limits(factory: Subject) -> Mapping[str, str]:
+    """Return what the transport declares that it cannot keep: names of checks, and why."""
+    made = TRANSPORTS.load(factory) if isinstance(factory, str) else factory
+    return cast(Mapping[str, str], getattr(made, "limits", {}))
