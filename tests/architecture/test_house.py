@@ -125,9 +125,8 @@ LATER = SELDOM | {
     "billingual.dialects._kit.writer", "billingual.dialects.tenant.dialect",
     "billingual.dialects.v1.dialect",
     "billingual.model.write", "billingual.model.query", "billingual.model.invoice",
-    "billingual.tls", "billingual.transports._httpx_dialogue", "billingual.transports._httpx_lanes",
-    "billingual.transports.aiohttp", "certifi", "concurrent", "decimal", "h11", "httpcore",
-    "logging", "msgspec", "random", "selectors", "socket", "ssl", "tempfile",
+    "billingual.tls", "billingual.transports.aiohttp", "certifi", "concurrent", "decimal", "h11",
+    "httpcore", "logging", "msgspec", "random", "selectors", "socket", "ssl", "tempfile",
 }  # fmt: skip
 """What a client that was made has no use for before its first call."""
 
@@ -164,6 +163,7 @@ ANSWER = b'{"status":"success","data":{"uid":"3c90c3cc-0d44-4b50-8888-8dd2573605
 FIRST_CALLS = {
     "Client": (
         "options = {'token': 'not-a-real-one', 'base_url': sys.argv[1]}\n"
+        "options['transport'] = sys.argv[2]\n"
         "with billingual.Client('exante', **options) as client:\n"
         "    assert client.get('3c90c3cc-0d44-4b50-8888-8dd25736052a').number is None"
     ),
@@ -171,6 +171,7 @@ FIRST_CALLS = {
         "import asyncio\n"
         "async def main():\n"
         "    options = {'token': 'not-a-real-one', 'base_url': sys.argv[1]}\n"
+        "    options['transport'] = sys.argv[2]\n"
         "    async with billingual.AsyncClient('exante', **options) as client:\n"
         "        invoice = await client.get('3c90c3cc-0d44-4b50-8888-8dd25736052a')\n"
         "        assert invoice.number is None\n"
@@ -179,21 +180,30 @@ FIRST_CALLS = {
 }  # fmt: skip
 
 
+# What httpx imports for itself: a program that waits for a quick start takes the transport h11.
+OF_HTTPX = {
+    "click", "concurrent.futures.thread", "email", "hashlib", "html", "http", "httpcore", "httpx",
+    "json", "mimetypes", "rich", "urllib.request", "zipfile",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("transport", ["h11", "httpx"])
 @pytest.mark.parametrize("name", FIRST_CALLS)
-def test_a_first_call_imports_only_what_it_sends_and_reads_with(name: str) -> None:
-    """Of httpx only the core is needed, of retries nothing, and neither of the command line."""
+def test_a_first_call_imports_only_what_it_sends_and_reads_with(name: str, transport: str) -> None:
+    """Nothing is imported for retries or for the command line, and no library but the named."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         answering = threading.Thread(target=answer_once, args=(listening,))
         answering.start()
         port = listening.getsockname()[1]
         # httpcore imports trio where it finds it, so here it finds none.
         program = f"sys.modules['trio'] = None\nimport billingual\n{FIRST_CALLS[name]}"
-        seen = imported(program, f"http://127.0.0.1:{port}")
+        seen = imported(program, f"http://127.0.0.1:{port}", transport)
         answering.join()
 
-    assert {"h11", "httpcore", "msgspec"} <= seen
-    assert seen & (SELDOM - {"trio", "uuid"}) == set()
-    assert ("asyncio" in seen) == (name == "AsyncClient")
+    needed = OF_HTTPX if transport == "httpx" else set()
+    assert {"h11", "msgspec"} <= seen
+    assert seen & ((SELDOM | {"httpcore"}) - {"trio", "uuid"} - needed) == set()
+    assert transport == "httpx" or ("asyncio" in seen) == (name == "AsyncClient")
 
 
 def answer_once(listening: socket.socket) -> None:
@@ -261,11 +271,13 @@ def imports_of(path: Path) -> Iterator[str]:
 CORE = [
     path for path in MODULES if not {"backends", *DOORS} & set(path.relative_to(SOURCE).parts[:1])
 ]
-# The streams of the transport h11 wait for sockets, each with the library it is written for.
+# The streams of the transport h11 wait for sockets, each with the library it is written for. That
+# of httpx sets a deadline around what the library waits for.
 STREAMS = SOURCE / "transports" / "h11"
+WAITS = {*STREAMS.iterdir(), SOURCE / "transports" / "httpx.py"}
 
 
-@pytest.mark.parametrize("path", [each for each in CORE if each.parent != STREAMS], ids=name_of)
+@pytest.mark.parametrize("path", [each for each in CORE if each not in WAITS], ids=name_of)
 def test_only_backends_wait_lock_or_read_a_clock(path: Path) -> None:
     """The core can be stepped without an event loop because nothing in it knows of one."""
     roots = {each.partition(".")[0] for each in imports_of(path)}

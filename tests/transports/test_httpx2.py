@@ -1,43 +1,22 @@
-"""The httpx2 transport: the adapter of httpx over another library, held to the same rules."""
+"""The transport httpx2: what differs from httpx. The conformance suite holds both to one rule."""
 
 from __future__ import annotations
 
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import anyio
-import httpx2
 import pytest
 
-from _support.wires.all_rules import OnAWire
-from _support.wires.link import Link, a_request, bounds, with_length
+from _support.wires.link import a_request, bounds, with_length
 from billingual import AsyncClient, Client, errors
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SyncBackend, step
-from billingual.outcomes import Evidence
 from billingual.sandbox import ACCOUNTS, running
 from billingual.transports.httpx import Httpx2Transport
-
-
-class TestHttpx2OnAWire(OnAWire):
-    """Each rule, awaited and blocking."""
-
-    @pytest.fixture(params=["asyncio", "blocking"])
-    def link(self, request: pytest.FixtureRequest) -> Iterator[Link]:
-        """Return a link over the backend."""
-        if request.param == "blocking":
-            link = Link(Httpx2Transport, SyncBackend(), step)
-            yield link
-            link.close()
-            return
-        with asyncio.Runner() as runner:
-            link = Link(Httpx2Transport, AnyioBackend(), runner.run)
-            yield link
-            link.close()
+from billingual.wire import Timeouts
 
 
 @pytest.mark.anyio
@@ -84,25 +63,36 @@ def test_clients_speak_to_a_server_through_it() -> None:
     assert numbers[0] == numbers[1] is not None
 
 
-def test_it_says_what_it_is() -> None:
-    """Its errors and its attributes name httpx2."""
-    seen = Evidence(connected=False)
-    error = Httpx2Transport.family.translated(
-        httpx2.ReadTimeout("x"), httpx2.URL("http://h/x"), seen
+@pytest.mark.anyio
+async def test_its_errors_name_httpx2(serve: Any, say: Any) -> None:
+    """The class of the library in an error's text is that of httpx2."""
+    server = serve(say(b"", then="hang"))
+    transport = Httpx2Transport(TransportOptions(backend=AnyioBackend()))
+
+    with pytest.raises(errors.TimedOutError) as caught:
+        await transport.send(a_request(server.url), bounds(timeouts=Timeouts(read=0.05)))
+    await transport.aclose()
+
+    assert str(caught.value) == f"{server.url}: no response came in time (ReadTimeout of httpx2)."
+
+
+def test_only_httpx2_is_imported_for_it(serve: Any, say: Any) -> None:
+    """Each library is imported for its own transport alone, and with the first request."""
+    server = serve(say(with_length(b"{}", status=b"404 Not Found")))
+    program = f"""
+import sys
+from billingual import Client, NotFoundError
+libraries = {{"aiohttp", "httpcore", "httpx", "urllib3"}}
+with Client("exante", base_url={server.url!r}, token="t", transport="httpx2") as client:
+    assert not (libraries | {{"httpx2"}}) & {{*sys.modules}}
+    try:
+        client.get("00000000-0000-4000-8000-000000000001")
+    except NotFoundError:
+        print(*libraries & {{*sys.modules}}, "httpx2" in sys.modules)
+"""
+
+    said = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
 
-    assert type(error) is errors.TimedOutError
-    assert str(error) == "http://h: no answer came in time (ReadTimeout of httpx2)."
-    assert (Httpx2Transport.library, Httpx2Transport.http2) == ("httpx2", False)
-
-
-def test_only_httpx2_is_imported_for_it() -> None:
-    """Each library is imported for its own transport alone."""
-    program = (
-        "import sys, billingual.transports.httpx2\n"
-        "print(*({'aiohttp', 'httpcore', 'httpx', 'urllib3'} & {*sys.modules}))"
-    )
-
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-
-    assert said.stdout.strip() == b""
+    assert said.stdout.strip() == "True"

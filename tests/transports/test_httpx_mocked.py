@@ -155,14 +155,14 @@ def test_an_instrumentation_hears_each_blocking_request(
 def test_a_class_in_the_librarys_place_is_asked(
     monkeypatch: pytest.MonkeyPatch, serve: Any, say: Any
 ) -> None:
-    """Where the whole class was exchanged, that one is made."""
+    """Where the client's class was exchanged, that one is made."""
 
-    class Other(httpx.HTTPTransport):
-        def handle_request(self, request: httpx.Request) -> httpx.Response:
-            return httpx.Response(204, stream=httpx.ByteStream(b""))
+    class Other(httpx.Client):
+        def send(self, *_: Any, **__: Any) -> httpx.Response:
+            return httpx.Response(204)
 
     server = serve(say(with_length(b"ok")))
-    monkeypatch.setattr(httpx, "HTTPTransport", Other)
+    monkeypatch.setattr(httpx, "Client", Other)
     transport = HttpxTransport(TransportOptions(backend=SyncBackend()))
 
     answer = step(transport.send(a_request(server.url), bounds()))

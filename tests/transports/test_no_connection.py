@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from billingual import Client, NotConnectedError
-from billingual.outcomes import Evidence
-from billingual.transports.httpx import _translated
+from billingual.outcomes import Safety
+from billingual.transports.httpx import Exchange
+from billingual.wire import Bounds, Deadline, Timeouts, WireRequest
 
 ID = "550e8400-e29b-41d4-a716-446655440000"
 
@@ -32,7 +33,12 @@ def test_a_name_that_stands_for_no_host_is_named() -> None:
     error = httpx.ConnectError("x")
     error.__cause__ = socket.gaierror(-2, "Name or service not known")
 
-    failure = _translated(error, httpx.URL("https://no-such.example/x"), Evidence())
+    request = WireRequest(
+        method="GET", url="https://no-such.example/x", route="/x", safety=Safety.READ
+    )
+    limits = Bounds(timeouts=Timeouts(), deadline=Deadline(60, lambda: 0))
+
+    failure = Exchange(httpx, request, limits).translated(error)
 
     assert isinstance(failure, NotConnectedError)
     assert "https://no-such.example: there is no host of that name" in str(failure)

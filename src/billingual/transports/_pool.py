@@ -238,7 +238,7 @@ class PooledTransport(abc.ABC, Generic[C]):
     async def _over_pool(
         self,
         exchange: Callable[[C], Awaitable[WireResponse]],
-        translated: Callable[[Exception], BillingualError | None],
+        translated: Callable[[Exception, C], BillingualError | None],
         *,
         secure: bool,
         bounds: Bounds,
@@ -265,7 +265,7 @@ class PooledTransport(abc.ABC, Generic[C]):
         except BaseException as error:
             failure = error if isinstance(error, BillingualError) else None
             if failure is None and isinstance(error, Exception):
-                failure = translated(error)
+                failure = translated(error, connection)
             # Cancelled or broken: the connection may be in any state, so no other call gets it.
             await pool.discard(local, connection)
             if failure is None:

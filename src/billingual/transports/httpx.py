@@ -21,10 +21,8 @@ Choose the transport ``h11`` where these matter.
 from __future__ import annotations
 
 import os.path
-import socket
 from contextlib import suppress
 from functools import cache, cached_property
-from http.cookiejar import CookieJar
 from importlib import import_module
 from importlib.util import find_spec
 from types import MappingProxyType
@@ -48,7 +46,6 @@ from billingual.transports._address import checked
 from billingual.transports._body import BodyReader
 from billingual.transports._failures import NOTHING, UNSENT, reason, too_late, unwritable
 from billingual.transports._pool import PooledTransport
-from billingual.transports._trust import default_context, no_trust
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
 if TYPE_CHECKING:
@@ -74,7 +71,10 @@ _ERRORS: Final[dict[str, tuple[type[TransportError], str]]] = {
     "HTTPError": (ConnectionLostError, "the exchange failed"),
     "StreamError": (ConnectionLostError, "something else had read the response"),
 }
-_BEFORE_SENDING: Final = frozenset({NotConnectedError, PoolTimeoutError})
+# If the library raises these, nothing was sent, unless something sent the request again.
+_BEFORE_SENDING: Final = {
+    NotConnectedError: NOTHING, PoolTimeoutError: NOTHING, TransportError: UNSENT,
+}  # fmt: skip
 # The library's own timeouts name the phase that was too slow, so they go first.
 _GRACE_S: Final = 0.05
 
@@ -248,7 +248,7 @@ class Exchange:
         if kind in _BEFORE_SENDING:
             heard = self._trace is not None and self._trace.heard
             if not started and (ours or heard or kind is PoolTimeoutError):
-                evidence = NOTHING
+                evidence = _BEFORE_SENDING[kind]
             else:
                 # Something sent it more than once, and only the last try failed so early.
                 kind = TimedOutError if kind is PoolTimeoutError else ConnectionLostError
@@ -396,17 +396,28 @@ def _fed(reader: BodyReader, piece: bytes) -> TransportError | None:
     return None
 
 
-class _NoCookies(CookieJar):
-    """A jar that takes nothing: a cookie of one call must not go out with another."""
+@cache
+def _no_cookies() -> Any:
+    """Make a jar that takes nothing: a cookie of one call must not go out with another."""
+    # The library imports it; making a client does not need it.
+    from http.cookiejar import CookieJar  # noqa: PLC0415 - as said
 
-    def extract_cookies(self, response: object, request: object) -> None:
-        """Leave them; a policy that refuses each would first have all of them parsed."""
+    class NoCookies(CookieJar):
+        # A policy that refuses each cookie would first have all of them parsed.
+        def extract_cookies(self, response: object, request: object) -> None: ...
+
+    return NoCookies()
 
 
 class _Connection:
     """A client of the library for one connection, asynchronous or blocking."""
 
     def __init__(self, library: Any, options: TransportOptions, *, secure: bool) -> None:
+        from billingual.transports._trust import (  # noqa: PLC0415 - it imports ssl
+            default_context,
+            no_trust,
+        )
+
         proxy = options.proxy
         over_tls = proxy is not None and proxy.startswith("https")
         context = options.tls or (default_context() if secure or over_tls else no_trust())
@@ -419,7 +430,7 @@ class _Connection:
                 max_connections=1, max_keepalive_connections=1, keepalive_expiry=options.keepalive_s
             ),
             follow_redirects=False,
-            cookies=_NoCookies(),
+            cookies=_no_cookies(),
         )
         # What is below the client, for closing it from outside its event loop.
         self._stream: Any = None
@@ -448,6 +459,8 @@ class _AsyncConnection(_Connection):
         if not scope.call_soon(lambda: _close_now(stream)):
             # Its loop has ended, and nothing can close the transport of a loop that has ended.
             # This ends the connection; Python closes the socket with the last reference to it.
+            import socket  # noqa: PLC0415 - seldom needed
+
             with suppress(OSError, AttributeError, TypeError):
                 stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
         return True
@@ -529,7 +542,7 @@ class HttpxTransport(PooledTransport[Any]):
         exchange = Exchange(self._library, request, bounds, traced=traced)
         return await self._over_pool(
             lambda connection: connection.send(exchange),
-            exchange.translated,
+            lambda error, _: exchange.translated(error),
             secure=secure,
             bounds=bounds,
         )
