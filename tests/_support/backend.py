@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @attrs.frozen
 class StepScope:
-    """Here: the only place there is."""
+    """The only scope there is."""
 
     def is_inherited(self) -> bool:
         return False
@@ -24,7 +24,7 @@ class StepScope:
 
 
 class StepSlots:
-    """Places for a single caller, who never has to wait."""
+    """Slots for a single caller, who never has to wait."""
 
     def __init__(self, count: int) -> None:
         self.free = count
@@ -39,7 +39,7 @@ class StepSlots:
 
 
 class StepBackend:
-    """A backend without an event loop: its clock moves only when somebody sleeps.
+    """A backend without an event loop: its clock moves only when the code under test sleeps.
 
     Attributes:
         clock: seconds on its clock.

@@ -1,4 +1,4 @@
-"""A sandbox whose writes can be lost or arrive late, on a clock that moves when somebody waits."""
+"""A sandbox whose writes can be lost or arrive late, on a clock that never waits."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Stand(AsgiTransport):
 
     Attributes:
         now: the clock by which late writes arrive.
-        delays: seconds after which the next writes arrive; whoever sent one gives up at once.
+        delays: seconds after which the next writes arrive; its sender gives up at once.
         requests: what was sent, in order: ``"GET /api/invoices"``.
     """
 

@@ -82,7 +82,7 @@ async def touch(client: AsyncClient, provider: str) -> None:
 
 
 async def assert_nothing_is_left(client: AsyncClient, server: InvoiceServer, count: int) -> None:
-    """All places of the pool are free, and no connection is open that no idle lane holds."""
+    """All slots of the pool are free, and every open connection is idle in the pool."""
     idle = 0
     for pool in client._context.wire.transport._pools.values():  # type: ignore[attr-defined]
         for local in pool._locals.values():
@@ -204,7 +204,7 @@ def test_a_timeout_around_a_held_call_leaves_nothing_behind(
 
     async def main() -> int:
         client = client_of(server, "exante", 2)
-        server.hold(4)  # whoever comes when others have ended is held as well
+        server.hold(4)  # also calls that begin after others have ended
         ended = 0
 
         async def hung() -> None:

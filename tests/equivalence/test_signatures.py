@@ -17,7 +17,7 @@ NAMES: Final = {
     "aclose": "close", "__aenter__": "__enter__", "__aexit__": "__exit__", "__aiter__": "__iter__",
 }  # fmt: skip
 TYPES: Final = (("AsyncClient", "Client"), ("AsyncIterator", "Iterator"), ("AsyncWalk", "Walk"))
-# A pager is made by its client, so how it is made is nobody else's business.
+# A pager is made by its client, so how it is made is private.
 UNPAIRED: Final = {(Pager, "__init__")}
 
 
@@ -93,8 +93,8 @@ def test_overloads_are_equal(member: Any, twin: Any) -> None:
 
 
 @pytest.mark.parametrize(("member", "twin"), MEMBERS)
-def test_documentation_is_there_and_speaks_of_no_await(member: Any, twin: Any) -> None:
-    """Who blocks is not told to await."""
+def test_blocking_docstrings_exist_and_mention_no_await(member: Any, twin: Any) -> None:
+    """The docstring of a blocking method mentions no await."""
     text = twin.__doc__ or ""
 
     assert bool(member.__doc__) is bool(text)
@@ -111,7 +111,7 @@ def test_classes_are_documented_alike(kind: type, twin: type) -> None:
 
 
 def test_a_clients_text_names_its_class() -> None:
-    """The face is not taken for its core."""
+    """The repr of each client names its own class."""
     client = Client("exante", transport="sandbox")
     twin = AsyncClient("exante", transport="sandbox")
 

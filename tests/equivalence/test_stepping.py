@@ -137,7 +137,7 @@ def test_a_token_function_that_waits_works_through_the_portal(
 
 
 def test_an_async_token_function_that_never_waits_is_fine() -> None:
-    """Its colour is not its behaviour."""
+    """An async function that never suspends needs no event loop."""
 
     async def current() -> str:
         return "t2"
@@ -204,7 +204,7 @@ class Suspending:
 
 @pytest.mark.parametrize("cleans_up", [False, True])
 def test_a_write_whose_transport_waits_ends_as_unclear(cleans_up: bool) -> None:  # noqa: FBT001
-    """It may have sent all before it waited, so nobody is told that it failed."""
+    """It may have sent the request before it waited, so the call does not report a failure."""
     seen: list[Any] = []
     transport = Suspending(cleans_up=cleans_up)
     client, _ = client_with(transport=transport, observers=[seen.append])

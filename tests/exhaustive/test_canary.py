@@ -452,7 +452,7 @@ def test_no_proxy_shows_its_password(canary: Canary, silent: Any, kind: Any, sch
 
 
 def test_no_object_shows_a_secret(canary: Canary, backend: Any) -> None:
-    """Clients, desks, settings, siblings, auth, options and accounts: texts, pickles, copies."""
+    """Clients, contexts, settings, siblings, auth, options and accounts: texts, pickles, copies."""
     made = client_for("exante", token=canary.reveal(), transport=MemoryTransport(), backend=backend)
     blocking = client_for("exante", Client, token=canary.reveal(), transport=MemoryTransport())
     by_function = client_for("exante", token=canary.reveal, transport=MemoryTransport())
@@ -463,7 +463,7 @@ def test_no_object_shows_a_secret(canary: Canary, backend: Any) -> None:
         "client": made, "context": made._context, "settings": made._settings,
         "auth": made._context.auth,
         "blocking": blocking, "by function": by_function, "proxied": proxied,
-        "desk of it": proxied._context, "sibling": made.with_options(deadline=3),
+        "its context": proxied._context, "sibling": made.with_options(deadline=3),
         "sibling's settings": made.with_options(token=canary.reveal())._settings,
         "secret": Secret(canary.reveal()), "bearer": BearerAuth(canary.reveal()),
         "preview": made.preview, "pager": made.list(), "wire": proxied._context.wire,
@@ -505,7 +505,7 @@ def test_no_tenant_is_in_a_log_an_event_or_an_error(overheard: Overheard) -> Non
     assert TENANT not in said
 
 
-DRIVERS: Final = ["asyncio", "trio", "blocking", "portal"]
+BACKENDS: Final = ["asyncio", "trio", "blocking", "portal"]
 
 
 def failures_by(backend: str, calls: list[Call], **options: Any) -> list[BaseException | None]:
@@ -533,7 +533,7 @@ def test_no_broken_wire_shows_the_token(
 ) -> None:
     """Silence, resets, cuts, garbage and quotes from a real server, by every way to wait."""
     at = list(WIRES).index(name)
-    backends = DRIVERS if proof.full else [DRIVERS[at % 4]]
+    backends = BACKENDS if proof.full else [BACKENDS[at % 4]]
     with serving(WIRES[name]) as server:
         for backend in backends:
             calls = list(CALLS) if proof.full else some_of(CALLS, 2, at)
@@ -555,7 +555,7 @@ def test_no_broken_wire_shows_the_token(
     ]
 
 
-@pytest.mark.parametrize("backend", DRIVERS)
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_no_address_that_does_not_answer_shows_the_token(
     canary: Canary, proof: Any, silent: Any, backend: str
 ) -> None:

@@ -66,20 +66,20 @@ def test_every_cell_follows_from_the_rules() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dialect", sorted(PROVIDERS))
-@pytest.mark.parametrize("face", sorted(RUN))
-def test_every_cell_holds(face: str, dialect: str) -> None:
+@pytest.mark.parametrize("backend", sorted(RUN))
+def test_every_cell_holds(backend: str, dialect: str) -> None:
     """Requests, error, seconds, attempts and verdict of every cell are exactly those of the file.
 
     Nothing here is drawn: all cells run each time.
     """
     cells = [(each, policy) for each in CELLS for policy in POLICIES if each.dialect == dialect]
 
-    assert "" == wrong(RUN[face](cells))
+    assert "" == wrong(RUN[backend](cells))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("face", ["asyncio", "blocking", "trio"])
-def test_the_wire_tells_the_same(face: str, loopback: Loopback, proof: Any) -> None:
+@pytest.mark.parametrize("backend", ["asyncio", "blocking", "trio"])
+def test_the_wire_tells_the_same(backend: str, loopback: Loopback, proof: Any) -> None:
     """Over sockets and httpx a cell is as it is without: only the seconds are left out.
 
     The gate runs the standard policy, ``--full-proofs`` both.
@@ -87,7 +87,7 @@ def test_the_wire_tells_the_same(face: str, loopback: Loopback, proof: Any) -> N
     policies = POLICIES[: proof.amount(1, len(POLICIES))]
 
     told = {
-        f"{cell}, retry={policy!r}": timeless(run_over_sockets(loopback, face, cell, policy))
+        f"{cell}, retry={policy!r}": timeless(run_over_sockets(loopback, backend, cell, policy))
         for cell in sampled(CELLS)
         for policy in policies
     }

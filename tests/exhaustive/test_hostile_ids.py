@@ -112,7 +112,7 @@ def _scoping(client: Any, call: Any) -> Any:
 
 
 def test_the_generated_ids_are_hostile(proof: Any) -> None:
-    """The generator is no paper tiger: most ids are distinct, and some are good."""
+    """The generator works: most ids are distinct, and some are good."""
     drawn = [each for each in hostile_ids(proof.seed, 20_000) if isinstance(each, str)]
 
     assert len(set(drawn)) > 12_000

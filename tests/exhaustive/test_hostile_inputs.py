@@ -17,7 +17,7 @@ import pytest
 
 from _support.hostile.bombs import BOMBS, MIB, answer_to
 from _support.hostile.calls import BASE_URLS, CALLS, TENANT, Call, client_for
-from _support.hostile.json import BODIES, VALUES
+from _support.hostile.json_values import BODIES, VALUES
 from _support.hostile.server import Bytes, header_of, serving
 from billingual import (
     AsyncClient,
@@ -158,7 +158,7 @@ def test_no_address_that_is_no_text_is_taken(url: Any) -> None:
 
 
 @pytest.mark.parametrize("url", TAKEN_URLS)
-def test_good_addresses_are_taken(url: str) -> None:
+def test_good_addresses_are_accepted(url: str) -> None:
     """And mean to httpx what they mean to us."""
     taken = checked_base_url(url)
     seen = httpx.URL(taken)

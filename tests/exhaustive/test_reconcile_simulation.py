@@ -287,7 +287,7 @@ def test_nothing_is_doubled_and_nothing_is_lost(carried_out: Any, proof: Any) ->
 
 
 def test_unknown_is_only_what_cannot_be_seen(carried_out: Any, proof: Any) -> None:
-    """Payables, and invoices of a counterparty that nobody saw in the organization before."""
+    """Payables, and invoices of a counterparty that the organization has no invoice of."""
     run = carried_out(120.0, proof.amount(300, 20_000))
     seen = {
         stored.party

@@ -9,10 +9,10 @@ import pytest
 
 pytestmark = pytest.mark.slow  # processes, or waits that are the point
 
-DRIVERS = ["blocking", "portal"]
+BACKENDS = ["blocking", "portal"]
 
 
-@pytest.mark.parametrize("backend", DRIVERS)
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
 def test_ctrl_c_ends_a_hung_call_and_leaves_the_client_usable(
     start: Callable[..., Any], server: Any, backend: str, *, warm: bool
@@ -41,7 +41,7 @@ with client(backend={backend!r}) as used:
     server.release()
 
 
-@pytest.mark.parametrize("backend", DRIVERS)
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_ctrl_c_costs_no_place_of_the_pool(
     start: Callable[..., Any], server: Any, backend: str
 ) -> None:
@@ -98,7 +98,7 @@ except KeyboardInterrupt:
     server.wait_for_open(0)
 
 
-@pytest.mark.parametrize("backend", DRIVERS)
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_the_interpreter_ends_while_a_daemon_thread_calls(
     start: Callable[..., Any], server: Any, backend: str
 ) -> None:
@@ -121,7 +121,7 @@ wait()
     server.release()
 
 
-@pytest.mark.parametrize("backend", DRIVERS)
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_the_interpreter_ends_in_the_middle_of_the_main_threads_call(
     start: Callable[..., Any], server: Any, backend: str
 ) -> None:

@@ -23,8 +23,8 @@ ANSWER = """{{"status": "success", "status_code": 200, "message": "ok",
               "data": {{"uid": "{0}", "invoice_number": "{0}"}}}}"""
 
 
-class Coloured(MemoryTransport):
-    """Answer every request, and remember the thread it was asked in."""
+class Remembering(MemoryTransport):
+    """Answer every request, and remember the thread of each."""
 
     def __init__(self, options: TransportOptions | None = None) -> None:
         super().__init__(lambda request: self.json(ANSWER.format(request.url[-36:])))
@@ -39,11 +39,11 @@ class Coloured(MemoryTransport):
         self.closed_in.add(threading.get_ident())
 
 
-class Blocking(Coloured):
-    supports = frozenset({"sync"})  # type: ignore[misc]  # another colour is the point
+class Blocking(Remembering):
+    supports = frozenset({"sync"})  # type: ignore[misc]  # the other way to wait is the point
 
 
-class Async(Coloured):
+class Async(Remembering):
     """It waits on the loop that runs."""
 
     supports = frozenset({"async"})  # type: ignore[misc]  # likewise
@@ -145,7 +145,7 @@ used.close()
 
 
 def test_the_portal_refuses_a_call_from_its_own_thread(server: InvoiceServer) -> None:
-    """It would wait for itself; the error says what to do instead."""
+    """The thread would wait for itself; the error says what to do instead."""
     with Client("exante", base_url=server.url, token="t", backend="portal") as client:
 
         async def inside() -> None:

@@ -16,12 +16,12 @@ import trustme
 from _support.invoice_server import InvoiceServer, uid
 from billingual import AsyncClient, Client, errors
 
-DRIVERS = ["asyncio", "trio", "blocking", "portal"]
+BACKENDS = ["asyncio", "trio", "blocking", "portal"]
 
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """Return an authority that nobody knows."""
+    """Return an authority that is in no trust store."""
     return trustme.CA()
 
 
@@ -59,7 +59,7 @@ def ask(backend: str, server: InvoiceServer, tls: ssl.SSLContext | None) -> str 
         return client.get(uid(2)).number
 
 
-@pytest.mark.parametrize("backend", DRIVERS)
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_context_of_the_callers_is_used(authority: trustme.CA, backend: str) -> None:
     """A private authority is trusted where the caller says so, over one connection."""
     with serving(authority, "127.0.0.1") as server:
@@ -73,7 +73,7 @@ def test_a_context_of_the_callers_is_used(authority: trustme.CA, backend: str) -
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("backend", DRIVERS)
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(
     ("names", "options", "trusts", "why"),
     [

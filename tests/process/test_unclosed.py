@@ -1,4 +1,4 @@
-"""A client that nobody closed closes itself, and says so once."""
+"""A client that was never closed closes itself and warns once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEVELOPERS = ("-W", "always")
 
 
 def warnings_in(noise: str) -> list[str]:
-    """Return the lines that tell of anything, without the code that Python quotes beneath."""
+    """Return the lines of all warnings, without the source lines that Python prints below them."""
     telling = r"^\S+:\d+: \w+Warning: |Traceback|ignored|Error|destroyed"
     return [line for line in noise.splitlines() if re.search(telling, line)]
 

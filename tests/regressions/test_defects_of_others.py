@@ -240,7 +240,7 @@ def test_10_a_rate_limit_ends_after_the_configured_attempts(step: Any, backend: 
 
 @pytest.fixture
 def authority() -> trustme.CA:
-    """Return an authority that nobody knows."""
+    """Return an authority that is in no trust store."""
     return trustme.CA()
 
 

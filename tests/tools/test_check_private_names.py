@@ -158,7 +158,7 @@ def test_our_own_and_documented_names_are_not_found(tool: ModuleType, package: P
 
 
 def test_an_allowed_name_must_be_used_and_have_a_test(tool: ModuleType) -> None:
-    """The table cannot keep what nobody needs any more."""
+    """The table cannot keep a name that is no longer used."""
     tool.ALLOWED["gone.py", "asyncio._gone"] = tool.Unavoidable(
         reason="none", guard="none", test="tests/tools/test_check_private_names.py::test_gone"
     )

@@ -1,4 +1,4 @@
-"""The generator of the blocking face: exact about what it knows, loud about what it does not."""
+"""The generator of the blocking client: exact about what it knows, loud about what it does not."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ ROOT: Final = Path(__file__).parents[2]
 TOOL: Final = ROOT / "tools" / "generate_sync.py"
 SOURCE: Final = ROOT / "src" / "billingual"
 MODULES: Final = ("client.py", "pagination/pager.py")
-FACES: Final = ("_sync/client.py", "_sync/pager.py")
+GENERATED: Final = ("_sync/client.py", "_sync/pager.py")
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Path:
-    """Copy the sources and the face."""
+def sources(tmp_path: Path) -> Path:
+    """Copy the sources and the generated files."""
     for folder in ("pagination", "_sync"):
         (tmp_path / folder).mkdir()
-    for name in (*MODULES, *FACES):
+    for name in (*MODULES, *GENERATED):
         shutil.copy(SOURCE / name, tmp_path / name)
     return tmp_path
 
 
-def generate(house: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def generate(sources: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run the tool on a copy."""
-    places = ["--source", str(house), "--target", str(house)]
+    places = ["--source", str(sources), "--target", str(sources)]
     return subprocess.run(
         [sys.executable, str(TOOL), *places, *options], capture_output=True, text=True, check=False
     )
 
 
-def insert(house: Path, before: str, text: str, module: str = "client.py") -> None:
+def insert(sources: Path, before: str, text: str, module: str = "client.py") -> None:
     """Put lines into a copy of a source."""
-    source = (house / module).read_text(encoding="utf-8")
+    source = (sources / module).read_text(encoding="utf-8")
     assert source.count(before) == 1
-    (house / module).write_text(source.replace(before, text + before), encoding="utf-8")
+    (sources / module).write_text(source.replace(before, text + before), encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -53,22 +53,22 @@ def test_the_face_is_fresh() -> None:
 
 
 @pytest.mark.slow
-def test_it_writes_the_same_each_time(house: Path) -> None:
+def test_it_writes_the_same_each_time(sources: Path) -> None:
     """From the same sources, wherever they lie, comes the same text."""
-    target = house / "_sync/client.py"
+    target = sources / "_sync/client.py"
     target.unlink()
 
-    assert generate(house).returncode == 0
+    assert generate(sources).returncode == 0
     first = target.read_bytes()
-    assert generate(house).returncode == 0
+    assert generate(sources).returncode == 0
     assert first == target.read_bytes() == (SOURCE / "_sync/client.py").read_bytes()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("spoil", ["truncated", "changed", "added", "emptied", "removed"])
-def test_check_compares_whole_files(house: Path, spoil: str) -> None:
+def test_check_compares_whole_files(sources: Path, spoil: str) -> None:
     """A file that ends early is as stale as one with a wrong letter; nothing is written."""
-    target = house / "_sync/client.py"
+    target = sources / "_sync/client.py"
     text = target.read_text(encoding="utf-8")
     spoiled = {
         "truncated": text[: text.rindex("    def close")],
@@ -80,7 +80,7 @@ def test_check_compares_whole_files(house: Path, spoil: str) -> None:
     if spoil in spoiled:
         target.write_text(spoiled[spoil], encoding="utf-8")
 
-    done = generate(house, "--check")
+    done = generate(sources, "--check")
 
     assert done.returncode == 1
     assert "client.py is stale: run python tools/generate_sync.py" in done.stdout
@@ -138,24 +138,24 @@ UNKNOWN: Final = {
 
 
 @pytest.mark.parametrize("what", UNKNOWN)
-def test_what_it_has_no_rule_for_stops_it(house: Path, what: str) -> None:
-    """It names what it met, and leaves the face as it was."""
+def test_what_it_has_no_rule_for_stops_it(sources: Path, what: str) -> None:
+    """It names what it met, and leaves the generated files as they were."""
     text, named = UNKNOWN[what]
-    insert(house, NEXT_METHOD, text)
+    insert(sources, NEXT_METHOD, text)
 
-    done = generate(house)
+    done = generate(sources)
 
     assert done.returncode == 1
     assert f"no rule for {named}" in done.stdout
     assert "teach it" in done.stdout
-    assert (SOURCE / "_sync/client.py").read_bytes() == (house / "_sync/client.py").read_bytes()
+    assert (SOURCE / "_sync/client.py").read_bytes() == (sources / "_sync/client.py").read_bytes()
 
 
 @pytest.mark.slow
-def test_a_new_method_gets_its_twin(house: Path) -> None:
+def test_a_new_method_gets_its_twin(sources: Path) -> None:
     """Awaited methods run, iterators are walked, docstrings and their examples are turned."""
     insert(
-        house,
+        sources,
         NEXT_METHOD,
         "    async def count(self, filter: Filter | None = None, *, limit: int = 3) -> int:\n"
         '        """Count invoices: ``await client.count()``."""\n'
@@ -165,9 +165,9 @@ def test_a_new_method_gets_its_twin(house: Path) -> None:
         "        raise NotImplementedError\n\n",
     )
 
-    assert generate(house, "--check").returncode == 1
-    assert generate(house).returncode == 0
-    written = (house / "_sync/client.py").read_text(encoding="utf-8")
+    assert generate(sources, "--check").returncode == 1
+    assert generate(sources).returncode == 0
+    written = (sources / "_sync/client.py").read_text(encoding="utf-8")
     assert (
         "    def count(self, filter: Filter | None = None, *, limit: int = 3) -> int:\n"
         '        """Count invoices: ``client.count()``."""\n'

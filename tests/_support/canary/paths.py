@@ -193,7 +193,7 @@ FOREIGN: Final[dict[str, Failure]] = {
     "a cancellation": _raises(lambda _, __: asyncio.CancelledError()),
     "an interrupt": _raises(lambda _, __: KeyboardInterrupt()),
 }
-"""Exceptions of a transport that somebody else wrote, which hold all that it was given."""
+"""Exceptions of a third party's transport, which hold all that it was given."""
 
 WRONG_KINDS: Final[dict[str, Failure]] = {
     "None": lambda _: None,
@@ -211,7 +211,7 @@ WRONG_KINDS: Final[dict[str, Failure]] = {
     "a text for a status": lambda _: WireResponse(status="401"),  # type: ignore[arg-type]
     "no status": lambda _: WireResponse(status=None),  # type: ignore[arg-type]
 }
-"""What a transport that somebody else wrote returns by mistake."""
+"""What a third party's transport returns by mistake."""
 
 FAILURES: Final[dict[str, Failure]] = {
     **ANSWERS,

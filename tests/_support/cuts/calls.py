@@ -32,7 +32,7 @@ WHOLE: Final = Replacement(
 
 @attrs.frozen(kw_only=True)
 class Call:
-    """An operation, for either face of the client.
+    """An operation, for either client.
 
     Attributes:
         provider: who is asked.

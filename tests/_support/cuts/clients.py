@@ -1,4 +1,4 @@
-"""The client's faces against a server that cuts: on asyncio, on trio, and by blocking a thread."""
+"""Both clients against a server that cuts: on asyncio, on trio, and blocking a thread."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from billingual.retry.budget import RetryBudget
 from billingual.retry.rate_limit import Limiter
 from billingual.wire import Timeouts
 
-__all__ = ["FACES", "Case", "Ended", "Setting", "chance", "complaints", "tls_pair"]
+__all__ = ["BACKENDS", "Case", "Ended", "Setting", "chance", "complaints", "tls_pair"]
 
-FACES: Final = ("asyncio", "blocking", "trio")
+BACKENDS: Final = ("asyncio", "blocking", "trio")
 BRISK: Final = Timeouts(connect=20, write=20, read=0.03, pool=20)
 PATIENT: Final = Timeouts(connect=20, write=2, read=2, pool=20)
 
@@ -78,7 +78,7 @@ class Setting:
         small_buffers: whether the server's kernel takes as little as it can.
         brisk: timeouts against a server that stalls.
         patient: timeouts otherwise, and where haste may have been at fault.
-        crew: callers at once.
+        callers: callers at once.
     """
 
     retry: str | RetryPolicy = "none"
@@ -89,7 +89,7 @@ class Setting:
     small_buffers: bool = False
     brisk: Timeouts = BRISK
     patient: Timeouts = PATIENT
-    crew: int = 12
+    callers: int = 12
 
     def patience(self, case: Case) -> tuple[Timeouts, ...]:
         """List with what timeouts a call is made, until there is nothing wrong with its end."""
@@ -113,10 +113,10 @@ def tls_pair() -> tuple[ssl.SSLContext, ssl.SSLContext]:
 class _Caller:
     """One caller: a stage, and a client for each provider that is asked there."""
 
-    def __init__(self, face: str, server: CuttingServer, setting: Setting) -> None:
+    def __init__(self, backend: str, server: CuttingServer, setting: Setting) -> None:
         self.stage: Stage = server.stage(small_buffers=setting.small_buffers)
         self.setting = setting
-        self._make = Client if face == "blocking" else AsyncClient
+        self._make = Client if backend == "blocking" else AsyncClient
         self._clients: dict[tuple[str, Timeouts], Any] = {}
 
     def prepare(self, case: Case, timeouts: Timeouts) -> Any:
@@ -156,7 +156,7 @@ class _Caller:
 
 
 def complaints(
-    face: str,
+    backend: str,
     cases: Iterable[C],
     judge: Callable[[C, Ended], str | None],
     setting: Setting = Setting(),
@@ -189,11 +189,11 @@ def complaints(
         return True
 
     with CuttingServer(None if setting.tls is None else setting.tls[0]) as server:
-        callers = [_Caller(face, server, setting) for _ in range(setting.crew)]
-        if face == "blocking":
+        callers = [_Caller(backend, server, setting) for _ in range(setting.callers)]
+        if backend == "blocking":
             _run_threads(callers, following, is_settled)
         else:
-            anyio.run(_run_tasks, callers, following, is_settled, backend=face)
+            anyio.run(_run_tasks, callers, following, is_settled, backend=backend)
     return found
 
 

@@ -82,14 +82,14 @@ class Probe:
         return Cut(then=self.then)
 
 
-def lengths(face: str, setting: Setting, *names: str) -> dict[str, int]:
+def lengths(backend: str, setting: Setting, *names: str) -> dict[str, int]:
     """Measure requests on the wire."""
     found: dict[str, int] = {}
 
     def note(probe: Probe, ended: Ended) -> None:
         found[probe.name] = ended.seen[-1].taken
 
-    complaints(face, [Probe(name) for name in names], note, setting)
+    complaints(backend, [Probe(name) for name in names], note, setting)
     return found
 
 

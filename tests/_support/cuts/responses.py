@@ -172,7 +172,8 @@ def judge(case: AnswerCase, ended: Ended) -> str | None:
 def judge_tls(case: AnswerCase, ended: Ended) -> str | None:
     """Say what is wrong with the end of a call under TLS.
 
-    There an end without a farewell is nobody's word, so a body without a length is whole never.
+    Without a close_notify anyone may have ended the connection, so a body without a length is
+    never whole.
     """
     if case.then == "fin" and case.framing.startswith("close"):
         case = attrs.evolve(case, then="reset")

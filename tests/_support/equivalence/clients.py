@@ -1,4 +1,4 @@
-"""One face for both clients: what a row of the table awaits, whoever waits below."""
+"""One interface for both clients: a row of the table awaits either of them."""
 
 from __future__ import annotations
 

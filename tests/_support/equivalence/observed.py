@@ -168,7 +168,7 @@ def whole_error(error: BaseException | None) -> Any:
 
 
 def _timeless(text: str) -> str:
-    """Leave out of a text the seconds that are left; those that somebody gave are kept."""
+    """Leave out of a text the seconds that are left; those that the caller gave are kept."""
     return re.sub(r"\b(in|for) -?[0-9.]+ s\b", r"\1 some s", text)
 
 

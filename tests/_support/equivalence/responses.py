@@ -262,7 +262,7 @@ ROWS: Final = (
         options=ONCE,
     ),
     Row(
-        "a packing nobody asked for",
+        "a content encoding that was not asked for",
         lambda s: s.client.create(EXANTE_DRAFT),
         "OutcomeUnknown applied (ConnectionLostError)",
         "create: unknown ConnectionLostError = unknown OutcomeUnknown",

@@ -104,7 +104,7 @@ class Row:
         account: the provider whose account of the sandbox is used.
         options: the client's options, beside those that lead to the transport.
         script: answers that no sandbox gives, in order.
-        nobody: whether the address leads nowhere.
+        unreachable: whether nothing listens at the address.
         transports: where it can happen.
         portal: whether it is run through the portal too, and on every transport in each run.
         taped: whether it is recorded and replayed; not for rows that look what was stored.
@@ -118,7 +118,7 @@ class Row:
     account: str = attrs.field(kw_only=True)
     options: Mapping[str, Any] = attrs.field(factory=dict, kw_only=True)
     script: tuple[Reply, ...] = attrs.field(default=(), kw_only=True)
-    nobody: bool = attrs.field(default=False, kw_only=True)
+    unreachable: bool = attrs.field(default=False, kw_only=True)
     transports: tuple[str, ...] = attrs.field(default=TRANSPORTS, kw_only=True)
     portal: bool = attrs.field(default=False, kw_only=True)
     taped: bool = attrs.field(default=False, kw_only=True)

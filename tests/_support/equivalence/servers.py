@@ -33,7 +33,7 @@ __all__ = ["Control", "Reply", "Stands", "stands_open"]
 
 INVOICES: Final = 40
 NOBODY: Final = "http://127.0.0.1:9"
-"""Port 9 is that of the discard protocol, which nobody serves here."""
+"""Port 9 is that of the discard protocol, which no program serves here."""
 _ENDLESS: Final = Bounds(timeouts=Timeouts(), deadline=Deadline(1e9, lambda: 0.0))
 _SENT: Final = Evidence(connected=True, request_complete=True, answer_begun=False)
 
@@ -182,7 +182,7 @@ class Stands:
 
     def prepare(self, way: Way, row: Any) -> None:
         """Set the sandbox back, if the row meets it and the one before left traces."""
-        if row.script or row.nobody:
+        if row.script or row.unreachable:
             return
         control = self.control(way)
         if not control.is_untouched():
@@ -194,7 +194,7 @@ class Stands:
         account = ACCOUNTS[row.account]
         options: dict[str, Any] = {"token": account.token, "tenant": account.tenant}
         if way.transport == "replay":
-            # Whoever plays a tape needs no account.
+            # A tape needs no account.
             yield {"transport": replay(self._tape(way))}
         elif way.transport in TRANSPORTS[1:]:
             yield {**options, **self._here(way, row)}
@@ -216,12 +216,12 @@ class Stands:
     def _address(self, row: Any) -> str:
         """Return where a socket is listened to, or is not."""
         if not row.script:
-            return NOBODY if row.nobody else self.url + ACCOUNTS[row.account].prefix
+            return NOBODY if row.unreachable else self.url + ACCOUNTS[row.account].prefix
         self.scripted.script[:] = row.script
         return self.scripted.url
 
     def _here(self, way: Way, row: Any) -> dict[str, Any]:
-        if row.script or row.nobody:
+        if row.script or row.unreachable:
             return self._scripted(way.transport, row)
         if way.transport == "sandbox":
             return {"transport": self.in_process[way.backend]}
@@ -233,7 +233,7 @@ class Stands:
         base_url = "http://scripted.localhost"
         if transport == "sandbox":
             return {"base_url": base_url, "transport": ScriptedAsgi(ScriptedApp(row.script))}
-        if row.nobody:
+        if row.unreachable:
             return {"base_url": base_url, "transport": MemoryTransport(_nobody)}
         app = AsgiTransport(ScriptedApp(row.script))
 
@@ -248,7 +248,7 @@ class Stands:
 
 def _nobody(request: WireRequest) -> errors.BillingualError:
     evidence = Evidence(connected=False, request_complete=False, answer_begun=False)
-    return errors.NotConnectedError("nobody is there.", evidence=evidence)
+    return errors.NotConnectedError("nothing listens there.", evidence=evidence)
 
 
 @contextmanager

@@ -17,22 +17,22 @@ import attrs
 if TYPE_CHECKING:
     from _support.equivalence.row import Row
 
-__all__ = ["DRIVERS", "NAMED", "OWNED", "TAPED", "TRANSPORTS", "Way", "ways_of"]
+__all__ = ["BACKENDS", "NAMED", "OWNED", "TAPED", "TRANSPORTS", "Way", "ways_of"]
 
-DRIVERS: Final = ("asyncio", "trio", "blocking")
+BACKENDS: Final = ("asyncio", "trio", "blocking")
 TRANSPORTS: Final = ("httpx", "sandbox", "memory")
 
 NAMED: Final[Mapping[str, tuple[str, ...]]] = {
-    "aiohttp": ("asyncio",), "h11": DRIVERS, "httpx2": DRIVERS, "urllib3": DRIVERS,
+    "aiohttp": ("asyncio",), "h11": BACKENDS, "httpx2": BACKENDS, "urllib3": BACKENDS,
 }  # fmt: skip
 """Transports that are chosen by name, and who may wait for them. A loop has urllib3 in threads."""
 
 OWNED: Final[Mapping[str, tuple[str, ...]]] = {
-    "my aiohttp": ("asyncio",), "my httpx": DRIVERS, "my httpx2": DRIVERS,
+    "my aiohttp": ("asyncio",), "my httpx": BACKENDS, "my httpx2": BACKENDS,
 }  # fmt: skip
 """Clients that the user owns: a session of aiohttp, and the two clients of each httpx."""
 
-TAPED: Final[Mapping[str, tuple[str, ...]]] = {"record": DRIVERS, "replay": DRIVERS}
+TAPED: Final[Mapping[str, tuple[str, ...]]] = {"record": BACKENDS, "replay": BACKENDS}
 """A row is recorded over httpx, and then played from its own tape."""
 
 
@@ -56,7 +56,7 @@ def ways_of(row: Row, *, widely: bool, full: bool, seed: int = 0) -> Iterator[Wa
         full: whether to list all.
         seed: what chance starts from.
     """
-    backends = (*DRIVERS, *(("portal",) if row.portal else ()))
+    backends = (*BACKENDS, *(("portal",) if row.portal else ()))
     ways = [Way(backend, each) for backend in backends for each in row.transports]
     tapes = list(_all(TAPED)) if row.taped else []
     if "httpx" in row.transports and (widely or full):
@@ -72,7 +72,7 @@ def ways_of(row: Row, *, widely: bool, full: bool, seed: int = 0) -> Iterator[Wa
     first, *others = ways
     chance.shuffle(others)
     yield from _covering([first, *others])
-    taped_by = chance.choice(DRIVERS)
+    taped_by = chance.choice(BACKENDS)
     yield from (each for each in tapes if each.backend == taped_by)
 
 

@@ -298,7 +298,7 @@ ROWS: Final = (
             "NotConnectedError > not_sent NotConnectedError = not_sent "
             "NotConnectedError"
         ),
-        nobody=True,
+        unreachable=True,
         transports=("httpx", "memory"),
         options=AGAIN,
         taped=True,
@@ -312,7 +312,7 @@ ROWS: Final = (
             "not_sent NotConnectedError > not_sent NotConnectedError = not_sent "
             "NotConnectedError"
         ),
-        nobody=True,
+        unreachable=True,
         transports=("httpx", "memory"),
         options=AGAIN,
         portal=True,

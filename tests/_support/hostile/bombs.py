@@ -32,7 +32,7 @@ BOMBS: Final = (
 
 
 def _packed(amount: int, wbits: int, filler: bytes = b"\0") -> bytes:
-    """Pack *amount* MiB of *filler*; the check sum at the end is wrong, and nobody gets there."""
+    """Pack *amount* MiB of *filler*; the check sum is wrong, and no client gets that far."""
     packer = zlib.compressobj(9, zlib.DEFLATED, wbits)
     head, block = (
         packer.compress(filler * MIB) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2)

@@ -1,4 +1,4 @@
-"""The operations of the matrix, each for either face of the client."""
+"""The operations of the matrix, each for either client."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Scene:
 
 
 async def _now(value: Any) -> Any:
-    """Take a result as it is, or await it, whichever face gave it."""
+    """Take a result as it is, or await it, whichever backend gave it."""
     return await value if inspect.isawaitable(value) else value
 
 

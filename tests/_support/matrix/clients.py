@@ -1,4 +1,4 @@
-"""The client's faces before a wire that fails by the matrix, on a clock that nothing waits for."""
+"""Both clients over a transport that fails as the matrix says, on a clock that never waits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ JSON: Final = ("Content-Type", "application/json")
 
 
 class Clock:
-    """A clock that moves when somebody sleeps, and a chance that is always the middle."""
+    """A clock that moves when the code under test sleeps, and a chance that is always one half."""
 
     seconds = 0.0
 
@@ -59,7 +59,7 @@ class Stepping(Clock, SyncBackend):
 
 @attrs.define
 class Plan:
-    """What befalls the requests of one cell, and how many there were.
+    """How the requests of one cell end, and how many there were.
 
     Attributes:
         steps: how one delivery of the operation after another ends.
@@ -188,11 +188,11 @@ def run_blocking(cells: Iterable[tuple[Cell, str]]) -> list[Ran]:
     return [step(_run(cell, policy, Client, Stepping())) for cell, policy in cells]
 
 
-async def _run(cell: Cell, policy: str, face: type[Any], backend: Any) -> Ran:
+async def _run(cell: Cell, policy: str, kind: type[Any], backend: Any) -> Ran:
     answers = Answers(cell.dialect)
     plan = Plan(cell.steps(), answers)
     events: list[Event] = []
-    client = face(
+    client = kind(
         **options_of(cell.dialect),
         base_url="https://provider.example",
         transport=PlannedWire(plan, backend),

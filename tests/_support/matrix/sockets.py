@@ -181,19 +181,19 @@ def _free_port() -> int:
         return int(unused.getsockname()[1])
 
 
-def run_over_sockets(server: Loopback, face: str, cell: Cell, policy: str) -> str:
-    """Run one cell through httpx on a face, and say what happened."""
-    if face == "blocking":
+def run_over_sockets(server: Loopback, backend: str, cell: Cell, policy: str) -> str:
+    """Run one cell through httpx on a backend, and say what happened."""
+    if backend == "blocking":
         return step(_run(server, cell, policy, Client, Blocking()))
-    told_it: str = anyio.run(_run, server, cell, policy, AsyncClient, OnLoop(), backend=face)
+    told_it: str = anyio.run(_run, server, cell, policy, AsyncClient, OnLoop(), backend=backend)
     return told_it
 
 
-async def _run(server: Loopback, cell: Cell, policy: str, face: type[Any], backend: Any) -> str:
+async def _run(server: Loopback, cell: Cell, policy: str, kind: type[Any], backend: Any) -> str:
     answers = Answers(cell.dialect)
     plan = server.plan = Plan(cell.steps(), answers)
     events: list[Event] = []
-    client = face(
+    client = kind(
         **options_of(cell.dialect),
         base_url=server.address(cell.fault),
         retry=policy,
@@ -212,7 +212,7 @@ async def _run(server: Loopback, cell: Cell, policy: str, face: type[Any], backe
         end = await CALLS[cell.operation](scene)
     except errors.BillingualError as error:
         end = error
-    if face is Client:
+    if kind is Client:
         client.close()
     else:
         await client.aclose()

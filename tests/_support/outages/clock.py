@@ -27,7 +27,7 @@ class _JumpingSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout is None:
-            raise RuntimeError("everybody waits for somebody else, and no timer is set")
+            raise RuntimeError("every task waits for another, and no timer is set")
         self.loop.seconds += max(0.0, timeout)
         return []
 

@@ -149,7 +149,7 @@ def cork(connection: Any) -> Any:
 
 
 def cut(connection: Any) -> None:
-    """End a connection without a farewell of TLS, as anybody on the way could."""
+    """End a TLS connection without close_notify, as anyone on the way could."""
     socket.socket(fileno=connection.detach()).close()
 
 

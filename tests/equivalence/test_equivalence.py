@@ -99,7 +99,7 @@ async def play(row: Row, way: Way, stands: Stands) -> Seen:
 @pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_both_clients_are_one(stands: Stands, row: Row, proof: Any) -> None:
-    """Whoever waits and whatever carries: same result, same error, same events."""
+    """Every backend and every transport: same result, same error, same events."""
     runs: dict[str, Seen] = {}
     wholes: dict[str, Any] = {}
     for way in ways_of(row, widely=row.name in WIDELY, full=proof.full, seed=proof.seed):
@@ -166,7 +166,7 @@ def test_every_transport_has_a_way() -> None:
 
 # Each needs a broken installation, and is met when a client is made.
 NOT_MET: Final = {"MissingExtraError"}
-# Roots, which nobody raises.
+# Roots, which are never raised themselves.
 ROOTS: Final = {"BillingualError", "UsageError", "TransportError", "ProviderError"}
 
 

@@ -1,4 +1,4 @@
-"""The rules of the house, held by reading the house."""
+"""Rules for the source, held by reading and importing it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "billingual"
 MODULES = sorted(SOURCE.rglob("*.py"))
 GENERATED = {"_currencies.py"}
-DOORS = {"sandbox", "cli", "testing"}
-DOORS_OF_NAMES = ("billingual", "billingual.dialects", "billingual.model")
+USERS_OF_THE_CLIENT = {"sandbox", "cli", "testing"}
+PACKAGES_WITH_LAZY_NAMES = ("billingual", "billingual.dialects", "billingual.model")
 
 
 def name_of(path: Path) -> str:
@@ -34,12 +34,12 @@ def name_of(path: Path) -> str:
 def is_public(path: Path) -> bool:
     """Tell whether a module is public: no part of its path is private or a package of internals."""
     parts = path.relative_to(SOURCE).with_suffix("").parts
-    internal = {*DOORS, "exante", "tenant", "v1"}
+    internal = {*USERS_OF_THE_CLIENT, "exante", "tenant", "v1"}
     return not any(each.startswith("_") or each in internal for each in parts)
 
 
 def test_the_public_names_are_sorted_and_there() -> None:
-    """Everything that is promised can be had, and says what it is."""
+    """Each name in ``__all__`` exists and has a docstring."""
     names = billingual.__all__
 
     assert len(names) == len(set(names))
@@ -55,22 +55,22 @@ def test_the_public_names_are_sorted_and_there() -> None:
         billingual.no_such_name  # noqa: B018
 
 
-@pytest.mark.parametrize("name", DOORS_OF_NAMES)
+@pytest.mark.parametrize("name", PACKAGES_WITH_LAZY_NAMES)
 def test_every_public_name_is_known_to_type_checkers_and_at_run_time_alike(name: str) -> None:
     """The imports for type checkers, the table of homes and ``__all__`` are one list."""
-    door = importlib.import_module(name)
-    tree = ast.parse(Path(door.__file__ or "").read_text(encoding="utf-8"))
+    package = importlib.import_module(name)
+    tree = ast.parse(Path(package.__file__ or "").read_text(encoding="utf-8"))
     typed = {
         alias.name: (node.module or "").removeprefix(f"{name}.")
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{name}.")
         for alias in node.names
     }
-    at_once = {each: home for each, home in typed.items() if each not in door._HOMES}
+    at_once = {each: home for each, home in typed.items() if each not in package._HOMES}
 
-    assert typed == {**door._HOMES, **at_once}
-    assert set(at_once) <= set(vars(door))
-    assert set(typed) == set(door.__all__)
+    assert typed == {**package._HOMES, **at_once}
+    assert set(at_once) <= set(vars(package))
+    assert set(typed) == set(package.__all__)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_every_public_name_is_known_to_type_checkers_and_at_run_time_alike(name:
      (TRANSPORTS, "transports")],
 )  # fmt: skip
 def test_the_registries_are_what_the_package_declares(registry: Registry, group: str) -> None:
-    """A name works alike from the table and from the entry points."""
+    """The built-in table of each registry equals the entry points."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
     assert registry.builtin == project["entry-points"][f"billingual.{group}"]
@@ -132,7 +132,7 @@ LATER = SELDOM | {
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    """``import billingual`` costs next to nothing; only its own two files are read."""
+    """``import billingual`` reads only its own files."""
     seen = imported("import billingual")
 
     assert seen & HEAVY == set()
@@ -140,7 +140,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 
 
 def test_naming_a_client_reads_no_other_part() -> None:
-    """A provider, a transport or a door stays unread until it is named; so does each library."""
+    """A provider, a transport or a package stays unread until it is named; so does each library."""
     seen = imported("from billingual import AsyncClient, Client")
 
     assert seen & (LATER | {"anyio"}) == set()
@@ -220,21 +220,21 @@ def answer_once(listening: socket.socket) -> None:
         connection.recv(1)
 
 
-@pytest.mark.parametrize("door", DOORS_OF_NAMES)
-def test_a_door_hands_out_the_same_whatever_was_imported_before(door: str) -> None:
+@pytest.mark.parametrize("package", PACKAGES_WITH_LAZY_NAMES)
+def test_a_door_hands_out_the_same_whatever_was_imported_before(package: str) -> None:
     """A module of a name's own name does not take its place."""
     program = (
         "import importlib, pkgutil, sys\n"
-        "door = importlib.import_module(sys.argv[1])\n"
-        "for each in pkgutil.iter_modules(door.__path__, door.__name__ + '.'):\n"
+        "package = importlib.import_module(sys.argv[1])\n"
+        "for each in pkgutil.iter_modules(package.__path__, package.__name__ + '.'):\n"
         "    if not each.name.endswith('__main__'): importlib.import_module(each.name)\n"
         "import types\n"
-        "found = [getattr(door, name) for name in door.__all__]\n"
-        "print(*[name for name, each in zip(door.__all__, found, strict=True)\n"
+        "found = [getattr(package, name) for name in package.__all__]\n"
+        "print(*[name for name, each in zip(package.__all__, found, strict=True)\n"
         "        if isinstance(each, types.ModuleType)])"
     )
 
-    assert run(program, door).split() == []
+    assert run(program, package).split() == []
 
 
 def test_importing_everything_starts_nothing() -> None:
@@ -269,7 +269,9 @@ def imports_of(path: Path) -> Iterator[str]:
 
 
 CORE = [
-    path for path in MODULES if not {"backends", *DOORS} & set(path.relative_to(SOURCE).parts[:1])
+    path
+    for path in MODULES
+    if not {"backends", *USERS_OF_THE_CLIENT} & set(path.relative_to(SOURCE).parts[:1])
 ]
 # The streams of the transport h11 wait for sockets, each with the library it is written for. That
 # of httpx sets a deadline around what the library waits for.
@@ -287,7 +289,7 @@ def test_only_backends_wait_lock_or_read_a_clock(path: Path) -> None:
 
 @pytest.mark.parametrize("path", CORE, ids=name_of)
 def test_no_logging_set_up_and_no_print(path: Path) -> None:
-    """We are a guest in somebody's program."""
+    """An SDK is a guest in its user's program."""
     called = {
         ast.unparse(node.func)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
@@ -323,7 +325,7 @@ def test_public_modules_say_what_they_export(path: Path) -> None:
 
 
 def test_the_generated_table_is_what_its_generator_writes() -> None:
-    """Nobody edited it by hand."""
+    """The file was not edited by hand."""
     command = [sys.executable, str(ROOT / "tools" / "generate_currencies.py"), "--check"]
 
     done = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -349,6 +351,6 @@ def test_the_generators_check_sees_a_change(tmp_path: Path) -> None:
 
 
 def test_a_real_connection_out_of_this_machine_fails_loudly() -> None:
-    """The guard of these tests works: a documentation address is refused before a packet leaves."""
+    """The network guard of the tests refuses an address before a packet leaves."""
     with socket.socket() as sock, pytest.raises(AssertionError, match=r"203\.0\.113\.1"):
         sock.connect(("203.0.113.1", 443))

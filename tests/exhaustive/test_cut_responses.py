@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from _support.cuts.clients import FACES, Setting, chance, complaints, tls_pair
+from _support.cuts.clients import BACKENDS, Setting, chance, complaints, tls_pair
 from _support.cuts.responses import (
     AnswerCase,
     all_cases,
@@ -47,19 +47,19 @@ def test_the_proof_is_as_large_as_it_says() -> None:
     assert len({case.golden for case in cases}) >= 20
 
 
-@pytest.mark.parametrize("face", FACES)
-def test_no_cut_answer_is_taken_for_a_whole_one(face: str, proof: Any) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_no_cut_response_is_taken_for_a_whole_one(backend: str, proof: Any) -> None:
     """A cut answer ends in one error of ours that says what was seen; a whole one in its value."""
-    if face == "trio":
+    if backend == "trio":
         cases = drawn(proof.seed, proof.amount(150, 4_000))
     else:
         cases = all_cases() if proof.full else drawn(proof.seed, 600)
 
-    assert [] == complaints(face, cases, judge), f"seed {proof.seed}"
+    assert [] == complaints(backend, cases, judge), f"seed {proof.seed}"
 
 
-@pytest.mark.parametrize("face", FACES)
-def test_a_connection_that_served_before_changes_nothing(face: str, proof: Any) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_connection_that_served_before_changes_nothing(backend: str, proof: Any) -> None:
     """The same holds where the cut answer is the second one on its connection."""
     cases = [
         case
@@ -67,39 +67,39 @@ def test_a_connection_that_served_before_changes_nothing(face: str, proof: Any) 
         if case.of.status <= 299 and not isinstance(case.framed.good, errors.BillingualError)
     ]
 
-    found = complaints(face, cases, judge, Setting(before=whole))
+    found = complaints(backend, cases, judge, Setting(before=whole))
 
     assert [] == found, f"seed {proof.seed}"
 
 
-@pytest.mark.parametrize("face", FACES)
-def test_a_read_that_is_cut_is_made_again_and_a_write_never(face: str, proof: Any) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_read_that_is_cut_is_made_again_and_a_write_never(backend: str, proof: Any) -> None:
     """Three attempts of a read that the wire cuts; one of a write, and of what was answered."""
     drawn_cases = drawn(proof.seed + 2, proof.amount(90, 1_500))
     cases = [case for case in drawn_cases if not is_a_race(case)]
 
-    found = complaints(face, cases, judge_retried, Setting(retry=AT_ONCE, times=3))
+    found = complaints(backend, cases, judge_retried, Setting(retry=AT_ONCE, times=3))
 
     assert [] == found, f"seed {proof.seed}"
 
 
-@pytest.mark.parametrize("face", FACES)
-def test_under_tls_an_end_without_a_farewell_is_no_end(face: str, proof: Any) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_under_tls_an_end_without_close_notify_is_no_end(backend: str, proof: Any) -> None:
     """The same holds there, and what has no length of its own is never whole."""
     cases = drawn(proof.seed + 3, proof.amount(45, 1_500))
 
-    found = complaints(face, cases, judge_tls, Setting(tls=tls_pair()))
+    found = complaints(backend, cases, judge_tls, Setting(tls=tls_pair()))
 
     assert [] == found, f"seed {proof.seed}"
 
 
-@pytest.mark.parametrize("face", FACES)
-def test_a_look_that_is_cut_settles_nothing(face: str, proof: Any) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_readback_that_is_cut_settles_nothing(backend: str, proof: Any) -> None:
     """Where a finalize or void ended unclearly, only a whole invoice tells that it is done."""
     looks = [case for case in all_cases() if case.golden in {"finalize", "void"}]
     chosen = looks if proof.full else chance(proof.seed).sample(looks, 90)
 
-    found = complaints(face, chosen, judge_look, Setting(first=Cut(then="reset")))
+    found = complaints(backend, chosen, judge_look, Setting(first=Cut(then="reset")))
 
     assert [] == found, f"seed {proof.seed}"
 
