@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -250,41 +249,11 @@ def test_importing_everything_starts_nothing() -> None:
     assert run(program) == ""
 
 
-def imports_of(path: Path) -> Iterator[str]:
-    """List the modules a file imports when it runs."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    skipped = {
-        child
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for child in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if node in skipped:
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield node.module or ""
-
-
 CORE = [
     path
     for path in MODULES
     if not {"backends", *USERS_OF_THE_CLIENT} & set(path.relative_to(SOURCE).parts[:1])
 ]
-# The streams of the transport h11 wait for sockets, each with the library it is written for. That
-# of httpx sets a deadline around what the library waits for.
-STREAMS = SOURCE / "transports" / "h11"
-WAITS = {*STREAMS.iterdir(), SOURCE / "transports" / "httpx.py"}
-
-
-@pytest.mark.parametrize("path", [each for each in CORE if each not in WAITS], ids=name_of)
-def test_only_backends_wait_lock_or_read_a_clock(path: Path) -> None:
-    """The core can be stepped without an event loop because nothing in it knows of one."""
-    roots = {each.partition(".")[0] for each in imports_of(path)}
-
-    assert roots & {"anyio", "asyncio", "trio", "threading", "time", "sniffio", "random"} == set()
 
 
 @pytest.mark.parametrize("path", CORE, ids=name_of)
