@@ -184,7 +184,9 @@ def checked_base_url(url: str, *, allow_insecure: bool = False) -> str:
     if parts.username is not None or not {"?", "#"}.isdisjoint(url):
         raise ConfigurationError(
             "the base URL holds a user name, a query or a fragment; give scheme, host, port and "
-            "path only, and the token as token=."
+            "path only, and the token as token=.",
+            field="base_url",
+            hint="give_token_apart",
         )
     if any(character <= " " or character > "~" for character in url):
         raise ConfigurationError("the base URL holds a space or a character outside ASCII.")
@@ -195,7 +197,9 @@ def checked_base_url(url: str, *, allow_insecure: bool = False) -> str:
     if parts.scheme == "http" and allow_insecure is not True and not is_loopback(host):
         raise ConfigurationError(
             f"http://{host} would carry the token unencrypted; use https://, or say "
-            "allow_insecure=True if you know the network."
+            "allow_insecure=True if you know the network.",
+            field="base_url",
+            hint="use_https",
         )
     return url.rstrip("/")
 

@@ -124,16 +124,22 @@ class Capabilities:
         """
         names = frozenset(given)
         for name in sorted(names - needs.accepts):
-            there = ", ".join(sorted(needs.accepts)) or "nothing"
+            there = () if name in needs.instead else sorted(needs.accepts)
+            listed = ", ".join(there) or "nothing"
             raise UnsupportedError(
                 self.provider,
                 f"{name!r} {what}",
-                needs.instead.get(name, f"leave it out; it takes {there}"),
+                needs.instead.get(name, f"leave it out; it takes {listed}"),
+                field=name,
+                known=there,
             )
         missing = sorted(needs.requires - names)
         if missing:
             raise InvalidInputError(
-                missing[0], f"{self.provider} needs it {what}", f"give {', '.join(missing)}"
+                missing[0],
+                f"{self.provider} needs it {what}",
+                f"give {', '.join(missing)}",
+                known=missing,
             )
 
     def locked(self, status: str | None, given: Iterable[str]) -> frozenset[str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 import pickle
 import re
+from typing import Any
 
 import pytest
 
 import billingual
 from billingual import errors
+from billingual.capabilities import Capabilities, FieldRules
 from billingual.errors import BillingualError, InvalidInputError, OutcomeUnknown, ProviderError
 from billingual.outcomes import Attempt, Evidence, Outcome, Safety
 from billingual.wire import Exchange, Headers, WireRequest, WireResponse
@@ -194,3 +196,41 @@ def test_an_errors_body_can_be_read_as_json_or_not_at_all(body: bytes, expected:
 
     assert error.json() == expected
     assert (error.status, error.body) == (400, body)
+
+
+def test_a_refused_field_is_named_as_data() -> None:
+    """A program with words of its own needs no pattern to find the field in the text."""
+    rules = FieldRules(accepts=frozenset({"number", "total"}), requires=frozenset({"total"}))
+    can = Capabilities(provider="x", features=frozenset())
+
+    with pytest.raises(errors.UnsupportedError) as unsupported:
+        can.accept(rules, ["due_at", "total"], "in a draft")
+    with pytest.raises(InvalidInputError) as missing:
+        can.accept(rules, ["number"], "in a draft")
+
+    assert ("due_at", ("number", "total")) == (unsupported.value.field, unsupported.value.known)
+    assert ("total", ("total",)) == (missing.value.field, missing.value.known)
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "hint"),
+    [
+        ({}, "token", "give_token"),
+        ({"token": "t", "tenant": "x"}, "tenant", "leave_out"),
+        ({"token": "t", "base_url": "http://x.example"}, "base_url", "use_https"),
+        ({"token": "t", "base_url": "https://u@x.example"}, "base_url", "give_token_apart"),
+        ({"token": "t", "provider": "katsu"}, "base_url", "give_base_url"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_a_refused_option_says_what_to_do_as_a_key(
+    options: dict[str, str], field: str, hint: str
+) -> None:
+    """The command line tells its user to give an option where Python gives an argument."""
+    provider = options.get("provider", "exante")
+    given: dict[str, Any] = {name: each for name, each in options.items() if name != "provider"}
+
+    with pytest.raises(errors.ConfigurationError) as caught:
+        billingual.Client(provider, **given)
+
+    assert (field, hint) == (caught.value.field, caught.value.hint)

@@ -105,7 +105,8 @@ def open_wire(transport: str | Transport | TransportFactory, options: TransportO
         if options.tls is not None or options.proxy is not None:
             raise ConfigurationError(
                 "tls= and proxy= are for transports that are made here; the client you give has "
-                "its own: set them there."
+                "its own: set them there.",
+                field="proxy" if options.tls is None else "tls",
             )
         transport = owned_client(transport)
     made: Transport
@@ -113,7 +114,8 @@ def open_wire(transport: str | Transport | TransportFactory, options: TransportO
         if not callable(transport):
             raise ConfigurationError(
                 f"transport={transport!r} is neither a name, a transport nor a function that "
-                "makes one."
+                "makes one.",
+                field="transport",
             )
         made = cast(TransportFactory, transport)(options)
     else:
@@ -199,7 +201,9 @@ def _address(settings: Settings, account: Account | None) -> str:
     if documented is None:
         raise ConfigurationError(
             f"{settings.provider.name} documents no address; give base_url='https://...', or try "
-            "it without one by transport='sandbox'."
+            "it without one by transport='sandbox'.",
+            field="base_url",
+            hint="give_base_url",
         )
     return documented
 
@@ -212,7 +216,9 @@ def _token(settings: Settings, account: Account | None) -> TokenSource | None:
     if settings.provider.needs_token:
         raise ConfigurationError(
             f"{settings.provider.name} needs a token; give token=..., or try it without an account "
-            "by transport='sandbox'."
+            "by transport='sandbox'.",
+            field="token",
+            hint="give_token",
         )
     return None
 
@@ -226,7 +232,9 @@ def _scope(settings: Settings, account: Account | None, capabilities: Capabiliti
         if getattr(scope, name) is not None and name not in capabilities.scope:
             has = " or ".join(sorted(capabilities.scope)) or "neither"
             raise ConfigurationError(
-                f"{capabilities.provider} has no {name}s; leave {name}= out (it has {has})."
+                f"{capabilities.provider} has no {name}s; leave {name}= out (it has {has}).",
+                field=name,
+                hint="leave_out",
             )
     return scope
 

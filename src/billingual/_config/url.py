@@ -175,7 +175,9 @@ def _split(url: str) -> SplitResult:
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError(
             "the address holds a user name or a password, and addresses end in logs; give the "
-            "token as token= or in BILLINGUAL_TOKEN. It is not shown here."
+            "token as token= or in BILLINGUAL_TOKEN. It is not shown here.",
+            field="url",
+            hint="give_token_apart",
         )
     if parts.fragment:
         raise ConfigurationError(f"the address {_shown(parts)} ends in a fragment; leave it out.")

@@ -162,7 +162,13 @@ class BulkDialect(Dialect):
             return {"uid": invoice_id, **write_fields(_CHANGES, given)}
         except UnsupportedError as problem:
             feature = f"{problem.feature}, {where}"
-            raise UnsupportedError(problem.provider, feature, problem.instead) from problem
+            raise UnsupportedError(
+                problem.provider,
+                feature,
+                problem.instead,
+                field=problem.field,
+                known=problem.known,
+            ) from problem
         except InvalidInputError as problem:
             field = f"{where}.{problem.field}"
             raise InvalidInputError(field, problem.problem, problem.fix) from problem

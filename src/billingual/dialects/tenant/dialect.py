@@ -313,7 +313,9 @@ class TenantDialect(Dialect):
         if self.tenant is None:
             raise ConfigurationError(
                 f"{self.provider} needs a tenant for every operation: give the client "
-                "tenant='tnt_' followed by 24 small letters and digits."
+                "tenant='tnt_' followed by 24 small letters and digits.",
+                field="tenant",
+                hint="give_tenant",
             )
         return [("tenant-id", self.tenant)]
 

@@ -194,7 +194,9 @@ class V1Dialect(Dialect):
                 f"{self.provider} writes currencies as numbers and does not document them, so the "
                 f"number for {code!r} must come from you: "
                 f'providers.katsu(currencies={{"{code}": 1}}), with the number your '
-                "account uses in the place of 1."
+                "account uses in the place of 1.",
+                field=code,
+                hint="give_currency_number",
             )
         return number
 

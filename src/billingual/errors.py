@@ -1,0 +1,533 @@
+"""Every error this package raises on purpose, and who has to act on it.
+
+::
+
+    BillingualError
+    ├── UsageError                   your program: refused before anything was sent
+    │   ├── InvalidInputError        a value cannot be right (also a ValueError)
+    │   ├── UnsupportedError         this provider has no such feature or field
+    │   ├── ConfigurationError       an option of the client is missing, wrong or too much
+    │   │   ├── UnknownNameError     no transport, dialect, provider or policy of that name
+    │   │   └── MissingExtraError    a package is not installed
+    │   └── ClosedError              the client was closed
+    ├── LockedError                  your program: the invoice's status forbids the change
+    ├── TransportError               the network
+    │   ├── NotConnectedError        no connection was made: nothing was sent
+    │   ├── PoolTimeoutError         no connection became free: nothing was sent
+    │   ├── TimedOutError            the response did not arrive in time
+    │   ├── ConnectionLostError      the connection broke before the response was complete
+    │   └── AnswerTooLargeError      the response exceeds a limit
+    ├── DeadlineExceededError        the call's deadline passed before an attempt could start
+    ├── CircuitOpenError             too many attempts failed in a row: sending is paused
+    ├── ProviderError                the provider: it responded with a refusal or a failure
+    │   ├── InvalidRequestError      400, 422 and other 4xx
+    │   ├── AuthenticationError      401
+    │   ├── PermissionDeniedError    403
+    │   ├── NotFoundError            404, 410
+    │   ├── ConflictError            409, 412
+    │   ├── RateLimitedError         429
+    │   ├── RejectedError            a 2xx whose body reports a failure
+    │   ├── RedirectedError          3xx: never followed
+    │   ├── ServerError              5xx
+    │   └── ProtocolError            the response cannot be read
+    ├── OutcomeUnknown               a write may or may not have happened: not a failure
+    ├── PaginationError              the provider: the pages of a list contradict each other
+    └── InternalError                billingual: please report it
+
+Every error has ``maybe_applied``. Only :class:`OutcomeUnknown` says True: if a write ends
+unclearly, the client raises that error *from* the one it saw, so ``except ProviderError`` does not
+catch it by accident. Errors keep their data as attributes, can be pickled and hold no credentials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable
+from typing import Any, ClassVar, Protocol
+
+from billingual.outcomes import Attempt, Evidence, Found, Intent
+from billingual.wire import Exchange, WireRequest
+
+__all__ = [
+    "AnswerTooLargeError",
+    "AuthenticationError",
+    "BillingualError",
+    "CircuitOpenError",
+    "ClosedError",
+    "ConfigurationError",
+    "ConflictError",
+    "ConnectionLostError",
+    "DeadlineExceededError",
+    "InternalError",
+    "InvalidInputError",
+    "InvalidRequestError",
+    "LockedError",
+    "MissingExtraError",
+    "NotConnectedError",
+    "NotFoundError",
+    "OutcomeUnknown",
+    "PaginationError",
+    "PermissionDeniedError",
+    "PoolTimeoutError",
+    "ProtocolError",
+    "ProviderError",
+    "RateLimitedError",
+    "RedirectedError",
+    "RejectedError",
+    "ServerError",
+    "TimedOutError",
+    "TransportError",
+    "UnknownNameError",
+    "UnsupportedError",
+    "UsageError",
+]
+
+
+def _unpickle(cls: type[BillingualError], text: str, state: dict[str, Any]) -> BillingualError:
+    error = cls.__new__(cls, text)
+    error.args = (text,)
+    error.__dict__.update(state)
+    return error
+
+
+class BillingualError(Exception):
+    """The root: everything this package raises on purpose.
+
+    Attributes:
+        maybe_applied: whether the provider may have acted on the write that failed.
+        attempts: the attempts of the call, in order; empty if nothing was sent.
+        stopped: why the client made no further attempt; empty if the question did not arise.
+    """
+
+    maybe_applied: ClassVar[bool] = False
+    attempts: tuple[Attempt, ...] = ()
+    stopped: str = ""
+
+    def explain(self) -> str:
+        """Describe the attempts and the reason to stop, one line each, for people and logs.
+
+        The text holds no payload and no credentials.
+        """
+        lines = [str(self), *(f"  {attempt.explain()}" for attempt in self.attempts)]
+        if self.stopped:
+            lines.append(f"  not tried again: {self.stopped}")
+        elif not self.attempts:
+            lines.append("  nothing was sent")
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default calls the class with `args`, which keyword-only arguments do not survive.
+        return (_unpickle, (type(self), str(self), dict(self.__dict__)))
+
+
+class UsageError(BillingualError):
+    """The program asked for something impossible; nothing was sent.
+
+    A program with words of its own, such as the command line, reads *field* and *hint* instead of
+    the text, and tells its user what to do there.
+
+    Attributes:
+        field: the argument, option or field that is wrong; empty if none is to blame alone.
+        hint: what to do, as a short fixed key such as ``"give_token"``; empty for most errors.
+        known: the names of fields, transports ... that the text lists, if it lists any.
+    """
+
+    field: str = ""
+    hint: str = ""
+    known: tuple[str, ...] = ()
+
+
+class InvalidInputError(UsageError, ValueError):
+    """A value is certainly wrong; the client can tell without asking the provider.
+
+    Attributes:
+        field: the name of the field or argument.
+        problem: what is wrong with it.
+        fix: what to do.
+    """
+
+    def __init__(
+        self, field: str, problem: str, fix: str, *, hint: str = "", known: Iterable[str] = ()
+    ) -> None:
+        super().__init__(f"{field}: {problem}; {fix}.")
+        self.field = field
+        self.problem = problem
+        self.fix = fix
+        self.hint = hint
+        self.known = tuple(known)
+
+
+class UnsupportedError(UsageError):
+    """The provider has no such feature or field.
+
+    Attributes:
+        provider: the provider's name.
+        feature: what was asked for: an operation, or a field of one.
+        instead: what to use instead.
+        field: the name of the field; empty if the operation itself is missing.
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        feature: str,
+        instead: str,
+        *,
+        field: str = "",
+        known: Iterable[str] = (),
+    ) -> None:
+        super().__init__(f"{provider} does not support {feature}; {instead}.")
+        self.provider = provider
+        self.feature = feature
+        self.instead = instead
+        self.field = field
+        self.known = tuple(known)
+
+
+class ConfigurationError(UsageError):
+    """An option of the client is missing, wrong or does not fit the others."""
+
+    def __init__(self, message: str, *, field: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+        self.hint = hint
+
+
+class UnknownNameError(ConfigurationError, LookupError):
+    """Nothing is registered under the name.
+
+    Attributes:
+        kind: what was looked for: a transport, dialect, provider or policy.
+        name: the name given.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.known = tuple(known)
+        known_names = ", ".join(self.known) or "none installed"
+        super().__init__(f"there is no {kind} named {name!r}; there are: {known_names}.")
+        self.kind = kind
+        self.name = name
+
+
+class MissingExtraError(ConfigurationError):
+    """The name is known, but a package that it needs is not installed.
+
+    Attributes:
+        name: what was asked for.
+        install: the command that installs it.
+    """
+
+    def __init__(self, name: str, extra: str, module: str) -> None:
+        self.install = f'pip install "billingual[{extra}]"'
+        super().__init__(f"{name} needs {module}, which is not installed; run: {self.install}")
+        self.name = name
+
+
+class ClosedError(UsageError):
+    """The client was used after it was closed."""
+
+
+class LockedError(BillingualError):
+    """The invoice's status forbids the change; nothing was changed.
+
+    Attributes:
+        provider: the provider's name.
+        invoice_id: the invoice.
+        status: its status as last seen.
+        locked: the fields of the change that the status locks.
+        still_open: the fields that may still be changed; empty for none.
+        exchange: the provider's refusal, or None if the client refused without asking.
+    """
+
+    def __init__(
+        self,
+        *,
+        provider: str,
+        invoice_id: str,
+        status: str,
+        locked: Iterable[str],
+        still_open: Iterable[str],
+        exchange: Exchange | None = None,
+    ) -> None:
+        self.locked = tuple(sorted(locked))
+        self.still_open = tuple(sorted(still_open))
+        rest = (
+            f"only {', '.join(self.still_open)} may still be changed"
+            if self.still_open
+            else "nothing may be changed any more"
+        )
+        by = provider if exchange is not None else f"the rules of {provider}"
+        super().__init__(
+            f"invoice {invoice_id} is {status}: {by} locked {', '.join(self.locked)}; {rest}."
+        )
+        self.provider = provider
+        self.invoice_id = invoice_id
+        self.status = status
+        self.exchange = exchange
+
+
+class TransportError(BillingualError):
+    """The network or the connection failed.
+
+    Attributes:
+        evidence: what the transport saw: connected, request complete, response begun.
+    """
+
+    def __init__(self, message: str, *, evidence: Evidence | None = None) -> None:
+        super().__init__(message)
+        # Without evidence the client assumes the worst: the request may have arrived.
+        self.evidence = Evidence() if evidence is None else evidence
+
+
+class NotConnectedError(TransportError):
+    """No connection was made (name, address, TLS or proxy), so nothing was sent."""
+
+
+class PoolTimeoutError(TransportError):
+    """No connection of the pool became free in time, so nothing was sent."""
+
+
+class TimedOutError(TransportError):
+    """The provider did not accept the request, or did not respond, in time."""
+
+
+class ConnectionLostError(TransportError):
+    """The connection broke before the response was complete."""
+
+
+class AnswerTooLargeError(TransportError):
+    """The response is larger than its limits allow, so the client stopped reading it."""
+
+
+class DeadlineExceededError(BillingualError):
+    """The call's deadline passed before another attempt could start; nothing is unclear.
+
+    Attributes:
+        retry_after: seconds until the rate limit allows another attempt, if that is the reason.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class CircuitOpenError(BillingualError):
+    """Too many attempts failed in a row, so the circuit breaker pauses; nothing was sent.
+
+    Attributes:
+        retry_after: seconds until the breaker allows the next attempt.
+    """
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ProviderError(BillingualError):
+    """The provider responded with a refusal or a failure.
+
+    Attributes:
+        provider: the provider's name.
+        exchange: method, route, names of the fields sent, status, headers and raw body.
+        complaint: what the provider says is wrong, as text; empty if it says nothing.
+        told: the message without its advice, for callers that add advice of their own.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str,
+        exchange: Exchange,
+        complaint: str = "",
+        told: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.provider = provider
+        self.exchange = exchange
+        self.complaint = complaint
+        self.told = told or message
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the response."""
+        return self.exchange.status
+
+    @property
+    def body(self) -> bytes:
+        """The body of the response, unchanged."""
+        return self.exchange.body
+
+    def json(self) -> Any:
+        """Read the body of the response as JSON, leniently; return None if it is no JSON."""
+        import json  # noqa: PLC0415 - most programs never ask, and imports should stay cheap
+
+        try:
+            return json.loads(self.exchange.body)
+        except (ValueError, RecursionError):
+            return None
+
+
+class InvalidRequestError(ProviderError):
+    """The provider found the request wrong (400, 422 or another 4xx)."""
+
+
+class AuthenticationError(ProviderError):
+    """The token is missing, wrong, expired or revoked (401)."""
+
+
+class PermissionDeniedError(ProviderError):
+    """The token is valid but not allowed to do this (403)."""
+
+
+class NotFoundError(ProviderError):
+    """The invoice does not exist, or this token may not see it (404, 410)."""
+
+
+class ConflictError(ProviderError):
+    """The invoice's state or number conflicts with the request (409, 412)."""
+
+
+class RateLimitedError(ProviderError):
+    """Too many requests (429).
+
+    Attributes:
+        retry_after: seconds the provider asks to wait, or None if it does not say.
+    """
+
+    retry_after: float | None = None
+
+
+class RejectedError(ProviderError):
+    """The HTTP status reports success, but the body reports a failure."""
+
+
+class RedirectedError(ProviderError):
+    """The provider redirected the request; the client never follows, to protect the token."""
+
+
+class ServerError(ProviderError):
+    """The provider failed (5xx).
+
+    Attributes:
+        retry_after: seconds the provider asks to wait, or None if it does not say.
+    """
+
+    retry_after: float | None = None
+
+
+class ProtocolError(ProviderError):
+    """The response is not what the provider documents; ``body`` keeps it unchanged.
+
+    Attributes:
+        path: where in the response, like ``$.data.items[3].uid``.
+    """
+
+    path: str = "$"
+
+
+class PaginationError(BillingualError):
+    """The pages of a list contradict each other (a page came twice, or there is no end)."""
+
+
+class _Reconcile(Protocol):
+    """Find out whether the write of *unclear* happened.
+
+    The client that raises the error provides this function, so that this module need not know
+    how to read back.
+    """
+
+    def __call__(
+        self,
+        unclear: OutcomeUnknown,
+        *,
+        known_invoice: object,
+        late_arrival_s: float,
+        wait: bool,
+    ) -> Awaitable[Found]:
+        """Find out; a blocking client knows when this returns."""
+        ...
+
+
+class OutcomeUnknown(BillingualError):  # noqa: N818 - it does not say that something failed
+    """A write may or may not have happened. Do not simply send it again: look first.
+
+    :meth:`reconcile` looks for you. The error can be pickled and reconciled in another process:
+    ``await client.reconcile(error)``.
+
+    Attributes:
+        provider: the provider's name.
+        operation: the operation's name: ``create``, ``update`` ...
+        request: the request without credentials, with the exact body that was sent.
+        likely: ``"applied"`` if the provider reported success unreadably, else ``"unclear"``.
+        exchange: the response with its raw body, or None if none arrived.
+        intent: what the write was meant to do; None for an operation the client does not know.
+        given_up_at: when the client gave up the last attempt, in seconds since 1970-01-01 UTC.
+        account: base URL, tenant and organization of the write; only there can it be found.
+    """
+
+    maybe_applied: ClassVar[bool] = True
+
+    _reconcile: _Reconcile | None = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str,
+        operation: str,
+        request: WireRequest,
+        likely: str,
+        exchange: Exchange | None = None,
+        intent: Intent | None = None,
+        given_up_at: float = 0.0,
+        account: tuple[str | None, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.provider = provider
+        self.operation = operation
+        self.request = request
+        self.likely = likely
+        self.exchange = exchange
+        self.intent = intent
+        self.given_up_at = given_up_at
+        self.account = account
+
+    def bind(self, reconcile: _Reconcile) -> None:
+        """Let :meth:`reconcile` use this function; the client does so before it raises."""
+        self._reconcile = reconcile
+
+    def reconcile(
+        self,
+        *,
+        known_invoice: object = None,
+        late_arrival_s: float = 120.0,
+        wait: bool = False,
+    ) -> Awaitable[Found]:
+        """Read back whether it happened, with the client that raised this error.
+
+        A blocking ``Client`` returns the result itself. ``client.reconcile(error)`` returns the
+        same result under its full type; see that method for the arguments.
+
+        Raises:
+            ConfigurationError: if the error was pickled, so that it does not know its client.
+        """
+        if self._reconcile is None:
+            raise ConfigurationError(
+                "this error does not know its client any more (it was pickled); call "
+                "client.reconcile(error) with a client of the same provider and account."
+            )
+        return self._reconcile(
+            self, known_invoice=known_invoice, late_arrival_s=late_arrival_s, wait=wait
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A client holds connections, which no other process can use.
+        revive, (kind, text, state) = super().__reduce__()
+        return (
+            revive,
+            (kind, text, {key: each for key, each in state.items() if key != "_reconcile"}),
+        )
+
+
+class InternalError(BillingualError):
+    """A rule of billingual itself was broken; please report it with its text."""
