@@ -12,6 +12,7 @@ from billingual import (
     Client,
     Draft,
     Filter,
+    Finding,
     Invoice,
     InvoiceProtocol,
     InvoiceSummary,
@@ -19,6 +20,7 @@ from billingual import (
     OutcomeUnknown,
     Pager,
     Receipt,
+    Reconciliation,
     Replacement,
     SyncPager,
     WireRequest,
@@ -68,6 +70,12 @@ def replaceable(client: AsyncClient) -> InvoiceProtocol:
     return client
 
 
-def unknown(error: OutcomeUnknown) -> bool:
-    """An unclear end says so."""
+async def unknown(client: AsyncClient, blocking: Client, error: OutcomeUnknown) -> bool:
+    """An unclear end says so, and what is found out has a type; with the client, the full one."""
+    found = await error.reconcile(late_arrival_s=60, wait=True)
+    if found.adopted and found.invoice is not None:
+        assert_type(found.invoice.number, str | None)
+    assert_type(found.finding, Finding)
+    assert_type(await client.reconcile(error), Reconciliation)
+    assert_type(blocking.reconcile(error).invoice, Invoice | None)
     return error.maybe_applied
