@@ -28,6 +28,7 @@ BY_STRING: Mapping[str, str] = {
     "plugins.py": "names of dialects, transports and providers, as entry points name them",
     "__init__.py": "public names of a package, loaded on first use",
     "transports/httpx.py": "httpx or httpx2, whichever the transport is named after",
+    "transports/_part.py": "the table of transports, for those made of others by name",
     "transports/sandbox.py": "the sandbox, a program above all layers that this transport starts",
 }
 """Files that may import by string: a path below ``src/billingual``, or a file name; and why."""
