@@ -71,8 +71,8 @@ PHRASES: Final = (
 OWN: Final = {
     "Stepped": "billingual._sync.base",
     "Walk": "billingual.abc",
-    "sealed": "billingual.auth",
-    "secret_or_none": "billingual.secret",
+    "as_token": "billingual.auth",
+    "as_secret": "billingual.auth",
 }
 ASYNC_WORD: Final = re.compile(r"Async|Awaitable|Coroutine")
 KEPT_DUNDERS: Final = {"__init__", "__repr__", "__aenter__", "__aexit__", "__aiter__"}
@@ -170,7 +170,7 @@ def made(face: Face, node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     """Write the lines that make the core; the first wraps what no traceback may show."""
     arguments = node.args
     named = {each.arg for each in (*arguments.args, *arguments.kwonlyargs)}
-    wrap = "token, proxy = sealed(token), secret_or_none(proxy)"
+    wrap = "token, proxy = as_token(token), as_secret(proxy)"
     if not {"token", "proxy"} <= named:
         raise UnknownConstructError(f"no rule for {face.name}.__init__ without token and proxy")
     return f"{wrap}\n    self._open({face.name}, {call_of(node).removeprefix('__init__(')}"
@@ -200,7 +200,7 @@ def stepped(face: Face, node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     if wrapper and wrapper is not face:
         line = f"from billingual.{wrapper.target} import {wrapper.turned}{LATE}\n    {line}"
     if "token" in {each.arg for each in node.args.kwonlyargs}:
-        return f"token = token if token is UNSET else sealed(token)\n    {line}"
+        return f"token = token if token is UNSET else as_token(token)\n    {line}"
     return line
 
 

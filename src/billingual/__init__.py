@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Transport,
         TransportOptions,
     )
+    from billingual.auth import Secret
     from billingual.capabilities import (
         Capabilities,
         Feature,
@@ -108,7 +109,6 @@ if TYPE_CHECKING:
     from billingual.retry.budget import RetryBudget
     from billingual.retry.policy import Retry
     from billingual.retry.rate_limit import Limiter
-    from billingual.secret import Secret
     from billingual.testing.faults import Fault, FaultTransport, fault
     from billingual.testing.recording.drift import Drift, drift
     from billingual.testing.recording.record import RecordTransport, record
@@ -307,7 +307,7 @@ _HOMES = {
     "RetryPolicy": "abc",
     "Safety": "outcomes",
     "ScanReport": "pagination",
-    "Secret": "secret",
+    "Secret": "auth",
     "ServerError": "errors",
     "Sort": "model",
     "Status": "model",

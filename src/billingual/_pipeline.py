@@ -17,7 +17,7 @@ import attrs
 
 from billingual._context import HEADERS, ClientContext
 from billingual.abc import Decision, Dialect
-from billingual.auth import struck_out
+from billingual.auth import redact_token
 from billingual.capabilities import Feature
 from billingual.errors import (
     BillingualError,
@@ -331,7 +331,7 @@ class _Call(Generic[T]):
         bounds = Bounds(timeouts=context.timeouts, deadline=self.deadline)
         error: BaseException
         try:
-            return struck_out(await context.wire.transport.send(addressed, bounds), signature)
+            return redact_token(await context.wire.transport.send(addressed, bounds), signature)
         except BillingualError as raised:
             error = raised
         except Exception as fault:  # noqa: BLE001 - a foreign transport may raise anything

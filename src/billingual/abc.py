@@ -33,10 +33,10 @@ from typing import (
 
 import attrs
 
+from billingual.auth import Secret, as_secret
 from billingual.capabilities import Capabilities, Feature
 from billingual.errors import BillingualError, OutcomeUnknown, UnsupportedError
 from billingual.outcomes import Attempt, Found, Safety
-from billingual.secret import Secret, secret_or_none
 from billingual.wire import Bounds, Conversation, WireRequest, WireResponse
 
 if TYPE_CHECKING:
@@ -269,7 +269,7 @@ class Account:
     """Base URL, token and tenant of a server that a transport brings along (the sandbox)."""
 
     base_url: str
-    _token: Secret | None = attrs.field(default=None, converter=secret_or_none)
+    _token: Secret | None = attrs.field(default=None, converter=as_secret)
     tenant: str | None = None
 
     @property
@@ -293,7 +293,7 @@ class TransportOptions:
 
     backend: Backend
     tls: SSLContext | None = None
-    _proxy: Secret | None = attrs.field(default=None, converter=secret_or_none)
+    _proxy: Secret | None = attrs.field(default=None, converter=as_secret)
     connections: int = 100
     keepalive_s: float = 5.0
 

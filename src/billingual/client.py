@@ -53,7 +53,7 @@ from billingual.abc import (
     TransportFactory,
     TransportOptions,
 )
-from billingual.auth import TokenSource, sealed
+from billingual.auth import Secret, TokenSource, as_secret, as_token
 from billingual.capabilities import Capabilities, Feature
 from billingual.errors import (
     ConflictError,
@@ -66,7 +66,6 @@ from billingual.outcomes import Intent
 from billingual.reconcile.readback import explain_lock, settle_act
 from billingual.retry.budget import RetryBudget
 from billingual.retry.rate_limit import Limiter
-from billingual.secret import Secret, secret_or_none
 from billingual.wire import Deadline, Timeouts, WireRequest
 
 if TYPE_CHECKING:
@@ -172,7 +171,7 @@ class AsyncClient:
         allow_insecure: bool = False,
         backend: str | Backend | None = None,
     ) -> None:
-        token, proxy = sealed(token), secret_or_none(proxy)
+        token, proxy = as_token(token), as_secret(proxy)
         settings = Settings(
             provider=provider_named(provider),
             token=token,
@@ -216,9 +215,9 @@ class AsyncClient:
             UnknownNameError: if there is no such provider, dialect or transport.
             ConfigurationError: if the address cannot be read, or an option cannot be used.
         """
-        from billingual._config.url import from_address, hidden  # noqa: PLC0415 - of the first use
+        from billingual._config.url import from_address, mask_secrets  # noqa: PLC0415 - of the first use
 
-        return cls(**from_address(url, hidden(options)))
+        return cls(**from_address(url, mask_secrets(options)))
 
     @classmethod
     def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
@@ -234,9 +233,9 @@ class AsyncClient:
         Raises:
             ConfigurationError: if nothing names a provider, or a value cannot be used.
         """
-        from billingual._config.url import from_environment, hidden  # noqa: PLC0415 - as above
+        from billingual._config.url import from_environment, mask_secrets  # noqa: PLC0415 - as above
 
-        return cls(**from_environment(getenv, hidden(options)))
+        return cls(**from_environment(getenv, mask_secrets(options)))
 
     @classmethod
     def from_profile(
@@ -259,9 +258,9 @@ class AsyncClient:
             ConfigurationError: if there is no file, or something in it cannot be used.
         """
         from billingual._config.profile import from_file  # noqa: PLC0415 - as above
-        from billingual._config.url import hidden  # noqa: PLC0415 - as above
+        from billingual._config.url import mask_secrets  # noqa: PLC0415 - as above
 
-        return cls(**from_file(name, hidden(options), path=path, getenv=getenv))
+        return cls(**from_file(name, mask_secrets(options), path=path, getenv=getenv))
 
     async def create(self, draft: Draft, *, key: str | None = None) -> Invoice:
         """Create an invoice.
@@ -512,7 +511,7 @@ class AsyncClient:
         Raises:
             ConfigurationError: if an option cannot be used.
         """
-        token = UNSET if token is UNSET else sealed(token)
+        token = UNSET if token is UNSET else as_token(token)
         given = {
             "token": token,
             "tenant": tenant,

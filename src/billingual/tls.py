@@ -9,8 +9,8 @@ from os import PathLike
 
 import attrs
 
+from billingual.auth import Secret, as_secret
 from billingual.errors import ConfigurationError
-from billingual.secret import Secret, secret_or_none
 
 __all__ = ["Tls"]
 
@@ -30,7 +30,7 @@ class Tls:
     ca_file: str | PathLike[str] | None = None
     cert_file: str | PathLike[str] | None = None
     key_file: str | PathLike[str] | None = None
-    key_password: Secret | None = attrs.field(default=None, converter=secret_or_none)
+    key_password: Secret | None = attrs.field(default=None, converter=as_secret)
 
     def context(self) -> ssl.SSLContext:
         """Read the files and make the context.

@@ -10,7 +10,7 @@ import pytest
 from billingual import AsyncClient, Client, MemoryTransport, errors
 from billingual._config.profile import from_file
 from billingual._config.url import from_address, from_environment
-from billingual.secret import Secret
+from billingual.auth import Secret
 
 TENANT = "tnt_" + "a" * 24
 CANARY = "canary-51c0de-51c0de"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import attrs
 
 from billingual.abc import Observer, Provider, RetryPolicy
-from billingual.auth import TokenSource, sealed
+from billingual.auth import TokenSource, as_token
 from billingual.errors import ConfigurationError
 from billingual.plugins import OBSERVERS, POLICIES
 from billingual.retry.budget import RetryBudget
@@ -38,7 +38,7 @@ class Settings:
     """What a client was told; siblings differ from each other here and share the wire."""
 
     provider: Provider
-    token: TokenSource | None = attrs.field(repr=False, converter=sealed)
+    token: TokenSource | None = attrs.field(repr=False, converter=as_token)
     tenant: str | None
     organization: str | None
     base_url: str | None

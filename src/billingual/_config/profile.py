@@ -25,7 +25,7 @@ from billingual._config.url import (
     ClientOptions,
     NamedOptions,
     from_address,
-    hidden,
+    mask_secrets,
     named,
     provider_of,
 )
@@ -69,7 +69,7 @@ def from_file(
     token = _token(profile, name, file, getenv)
     if token is not None:
         found["token"] = token
-    options = {**hidden(cast(ClientOptions, found)), **given}
+    options = {**mask_secrets(cast(ClientOptions, found)), **given}
     url, provider = profile.get("url"), profile.get("provider")
     if isinstance(url, str) and provider is None:
         return from_address(url, cast(ClientOptions, options))

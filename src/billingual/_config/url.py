@@ -15,12 +15,11 @@ from typing import Any, Final, Literal, Required, TypedDict, cast
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from billingual.abc import Backend, Observer, Provider, RetryPolicy, Transport, TransportFactory
-from billingual.auth import TokenSource, is_loopback, sealed
+from billingual.auth import Secret, TokenSource, as_secret, as_token, is_loopback
 from billingual.errors import ConfigurationError, UnknownNameError
 from billingual.plugins import DIALECTS, PROVIDERS
 from billingual.retry.budget import RetryBudget
 from billingual.retry.rate_limit import Limiter
-from billingual.secret import Secret, secret_or_none
 from billingual.tls import Tls
 from billingual.wire import Timeouts
 
@@ -29,7 +28,7 @@ __all__ = [
     "NamedOptions",
     "from_address",
     "from_environment",
-    "hidden",
+    "mask_secrets",
     "named",
     "provider_of",
 ]
@@ -69,12 +68,12 @@ class NamedOptions(ClientOptions):
     provider: Required[str | Provider]
 
 
-def hidden(options: ClientOptions) -> ClientOptions:
+def mask_secrets(options: ClientOptions) -> ClientOptions:
     """Wrap what no traceback may show, in the caller's own dictionary."""
     if "token" in options:
-        options["token"] = sealed(options["token"])
+        options["token"] = as_token(options["token"])
     if "proxy" in options:
-        options["proxy"] = secret_or_none(options["proxy"])
+        options["proxy"] = as_secret(options["proxy"])
     return options
 
 
@@ -126,7 +125,7 @@ def from_environment(getenv: Callable[[str], str | None], given: ClientOptions) 
         for name in _VARIABLES
         if (value := (getenv(f"BILLINGUAL_{name}") or "").strip())
     }
-    found.update(hidden(cast(ClientOptions, found)))
+    found.update(mask_secrets(cast(ClientOptions, found)))
     for name in _NUMBERS & found.keys():
         found[name] = _number(found[name], f"BILLINGUAL_{name.upper()}")
     name = found.pop("provider", None)

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Literal, Self, Unpack, overload
 
 from billingual._sync.base import Stepped
 from billingual.abc import Backend, Observer, Provider, RetryPolicy, Transport, TransportFactory
-from billingual.auth import TokenSource, sealed
+from billingual.auth import Secret, TokenSource, as_secret, as_token
 from billingual.capabilities import Capabilities
 from billingual.client import AsyncClient, Preview
 from billingual.errors import OutcomeUnknown
 from billingual.model import UNSET, UnsetType
 from billingual.retry.budget import RetryBudget
 from billingual.retry.rate_limit import Limiter
-from billingual.secret import Secret, secret_or_none
 from billingual.wire import Timeouts
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ class Client(Stepped[AsyncClient]):
         allow_insecure: bool = False,
         backend: str | Backend | None = None,
     ) -> None:
-        token, proxy = sealed(token), secret_or_none(proxy)
+        token, proxy = as_token(token), as_secret(proxy)
         self._open(
             AsyncClient,
             provider,
@@ -161,9 +160,9 @@ class Client(Stepped[AsyncClient]):
             UnknownNameError: if there is no such provider, dialect or transport.
             ConfigurationError: if the address cannot be read, or an option cannot be used.
         """
-        from billingual._config.url import from_address, hidden  # noqa: PLC0415 - of the first use
+        from billingual._config.url import from_address, mask_secrets  # noqa: PLC0415 - of the first use
 
-        return cls(**from_address(url, hidden(options)))
+        return cls(**from_address(url, mask_secrets(options)))
 
     @classmethod
     def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
@@ -179,9 +178,9 @@ class Client(Stepped[AsyncClient]):
         Raises:
             ConfigurationError: if nothing names a provider, or a value cannot be used.
         """
-        from billingual._config.url import from_environment, hidden  # noqa: PLC0415 - of the first use
+        from billingual._config.url import from_environment, mask_secrets  # noqa: PLC0415 - of the first use
 
-        return cls(**from_environment(getenv, hidden(options)))
+        return cls(**from_environment(getenv, mask_secrets(options)))
 
     @classmethod
     def from_profile(
@@ -204,9 +203,9 @@ class Client(Stepped[AsyncClient]):
             ConfigurationError: if there is no file, or something in it cannot be used.
         """
         from billingual._config.profile import from_file  # noqa: PLC0415 - of the first use
-        from billingual._config.url import hidden  # noqa: PLC0415 - of the first use
+        from billingual._config.url import mask_secrets  # noqa: PLC0415 - of the first use
 
-        return cls(**from_file(name, hidden(options), path=path, getenv=getenv))
+        return cls(**from_file(name, mask_secrets(options), path=path, getenv=getenv))
 
     def create(self, draft: Draft, *, key: str | None = None) -> Invoice:
         """Create an invoice.
@@ -416,7 +415,7 @@ class Client(Stepped[AsyncClient]):
         Raises:
             ConfigurationError: if an option cannot be used.
         """
-        token = token if token is UNSET else sealed(token)
+        token = token if token is UNSET else as_token(token)
         return Client._around(
             self._core.with_options(
                 token=token,

@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
-from billingual.secret import writings
+from billingual.auth import encodings_of
 from billingual.wire import Headers, WireRequest, WireResponse
 
 __all__ = ["STRUCK", "Redactor", "is_tenant"]
@@ -131,7 +131,7 @@ class Redactor:
         packed = text.encode("utf-8", "surrogatepass")
         for secret in self._secrets.copy():
             if secret.isascii():
-                packed = writings(secret).sub(STRUCK.encode(), packed)
+                packed = encodings_of(secret).sub(STRUCK.encode(), packed)
         return packed.decode("utf-8", "surrogatepass")
 
     def message(self, text: str) -> str:
