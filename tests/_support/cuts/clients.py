@@ -133,6 +133,7 @@ class _Caller:
             self._clients[key] = self._make(
                 **case.call.options,
                 base_url=self.stage.url,
+                transport="h11",
                 retry=self.setting.retry,
                 timeout=timeouts,
                 # Most calls fail here, which must neither slow the others down nor forbid retries.
