@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import Any, Final, TypeAlias
 
 from _measuring import Batch, Study
-from _peers import KEY, OURS, SIGNED, azure_policies, gives, node_of, path_of
+from _peers import KEY, OURS, OURS_H11, SIGNED, azure_policies, gives, node_of, path_of
 
 from billingual import Client
 
@@ -150,6 +150,7 @@ def botocore_blocking(base: str, uid: str, closing: ExitStack) -> BlockingCall:
 BLOCKING: Final[Mapping[str, BlockingOpener]] = {
     RAW_BLOCKING: raw_httpx_blocking,
     OURS: ours_blocking("httpx"),
+    OURS_H11: ours_blocking("h11"),
     "billingual (urllib3)": ours_blocking("urllib3"),
     "requests + json": requests_blocking,
     "stripe (requests)": stripe_blocking("requests"),

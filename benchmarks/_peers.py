@@ -27,6 +27,7 @@ SIGNED: Final = {"Authorization": f"Bearer {KEY}"}
 RAW: Final = "raw httpx.AsyncClient + json"
 RAW_AIOHTTP: Final = "raw aiohttp + json"
 OURS: Final = "billingual (httpx)"
+OURS_H11: Final = "billingual (h11)"
 OURS_AIOHTTP: Final = "billingual (aiohttp)"
 
 
@@ -200,6 +201,7 @@ async def google(base: str, uid: str, closing: AsyncExitStack) -> AsyncCall:
 AWAITED: Final[Mapping[str, AsyncOpener]] = {
     RAW: raw_httpx,
     OURS: ours("httpx"),
+    OURS_H11: ours("h11"),
     OURS_AIOHTTP: ours("aiohttp"),
     RAW_AIOHTTP: raw_aiohttp,
     "stripe (httpx)": stripe("httpx"),

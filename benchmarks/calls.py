@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 
 from _measuring import Study, arguments, serving
 from _payloads import single
-from _peers import AWAITED, GIVES, OURS, RAW, in_tasks, opened
+from _peers import AWAITED, GIVES, OURS, OURS_AIOHTTP, OURS_H11, RAW, RAW_AIOHTTP, in_tasks, opened
 from _process import pinned
 
 
@@ -33,7 +33,11 @@ def main() -> None:
         )
         runner.run(closing.aclose())
     study.compare("async, one after another", seen, beside=RAW, gives=GIVES)
-    study.goal("async call over httpx, beside raw httpx", seen.ratio(OURS, RAW), 0.8)
+    study.goal("async call over httpx, beside raw httpx", seen.ratio(OURS, RAW), 1.15)
+    study.goal("async call over h11, beside raw httpx", seen.ratio(OURS_H11, RAW), 0.31)
+    over_aiohttp = seen.ratio(OURS_AIOHTTP, RAW_AIOHTTP)
+    study.goal("async call over aiohttp, beside raw aiohttp", over_aiohttp, 1.35)
+    study.ahead("async call over h11", seen, OURS_H11)
     study.close(quick=options.quick)
 
 

@@ -21,6 +21,8 @@ from _payloads import single
 
 OURS = "billingual (httpx)"
 OURS_BLOCKING = "billingual, blocking (httpx)"
+OURS_H11 = "billingual (h11)"
+OURS_H11_BLOCKING = "billingual, blocking (h11)"
 HEAD = """\
 import time
 T = time.perf_counter()
@@ -86,6 +88,18 @@ STARTS = {
         "billingual",
         "import billingual",
         "client = billingual.Client('exante', token='t', base_url=BASE)",
+        "client.get(UID); client.close()",
+    ),
+    OURS_H11: Start(
+        "billingual",
+        "import billingual",
+        "client = billingual.AsyncClient('exante', token='t', base_url=BASE, transport='h11')",
+        "await client.get(UID); await client.aclose()",
+    ),
+    OURS_H11_BLOCKING: Start(
+        "billingual",
+        "import billingual",
+        "client = billingual.Client('exante', token='t', base_url=BASE, transport='h11')",
         "client.get(UID); client.close()",
     ),
     "raw httpx.AsyncClient": Start(
@@ -231,8 +245,10 @@ def main() -> None:
     study.goal("import billingual, client made", middle[OURS]["made"], 100.0, "ms")
     for name, figures in middle.items():
         if not name.startswith(("billingual", "raw")):
-            mine = middle[OURS_BLOCKING if "blocking" in name else OURS]
-            study.goal(f"first answer, beside {name}", mine["first"] / figures["first"], 1.0)
+            mine = middle[OURS_H11_BLOCKING if "blocking" in name else OURS_H11]
+            study.goal(
+                f"first answer over h11, beside {name}", mine["first"] / figures["first"], 1.0
+            )
     study.close(quick=options.quick)
 
 

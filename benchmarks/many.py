@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 
 from _measuring import Study, arguments, serving
 from _payloads import single
-from _peers import AWAITED, GIVES, OURS, OURS_AIOHTTP, RAW, RAW_AIOHTTP, in_tasks, opened
+from _peers import AWAITED, GIVES, OURS, OURS_AIOHTTP, OURS_H11, RAW, RAW_AIOHTTP, in_tasks, opened
 from _process import pinned
 
 WIDTH = 64
@@ -37,10 +37,11 @@ def main() -> None:
         runner.run(closing.aclose())
     study.compare(f"async, {WIDTH} at once", seen, beside=RAW, gives=GIVES)
     at_once = f"{WIDTH} at once"
-    study.goal(f"{at_once} over httpx, beside raw httpx", seen.ratio(OURS, RAW), 0.3)
+    study.goal(f"{at_once} over httpx, beside raw httpx", seen.ratio(OURS, RAW), 0.45)
+    study.goal(f"{at_once} over h11, beside raw httpx", seen.ratio(OURS_H11, RAW), 0.09)
     over_aiohttp = seen.ratio(OURS_AIOHTTP, RAW_AIOHTTP)
-    study.goal(f"{at_once} over aiohttp, beside raw aiohttp", over_aiohttp, 1.1)
-    study.ahead(f"{at_once} over aiohttp", seen, OURS_AIOHTTP)
+    study.goal(f"{at_once} over aiohttp, beside raw aiohttp", over_aiohttp, 1.35)
+    study.ahead(f"{at_once} over h11", seen, OURS_H11)
     study.close(quick=options.quick)
 
 

@@ -4,7 +4,8 @@
 after another and many at once (64 tasks, or 16 threads), all in one run against one server in a
 process of its own. Three sides take turns in an order drawn anew for each round:
 
-- raw: the library as it comes, with request, status check and ``json.loads``;
+- raw: the library as it comes, with request, status check and ``json.loads``; httpx for h11,
+  which is a parser and no client;
 - wire: our transport alone, with the same check and ``json.loads``, so the same work;
 - client: ``AsyncClient`` or ``Client``, whose calls end in a typed invoice.
 
@@ -146,7 +147,7 @@ async def opened(name: str) -> Any:
     """Open a client of the library as it comes; a session of aiohttp needs a running loop."""
     if name == "aiohttp":
         return aiohttp.ClientSession()
-    return (httpx if name == "httpx" else httpx2).AsyncClient()
+    return (httpx2 if name == "httpx2" else httpx).AsyncClient()
 
 
 def blocking_sides(
@@ -163,7 +164,7 @@ def blocking_sides(
         raw: Any = urllib3.PoolManager(maxsize=max(WIDTHS["blocking"]))
         closing.callback(raw.clear)
     else:
-        raw = closing.enter_context((httpx if name == "httpx" else httpx2).Client())
+        raw = closing.enter_context((httpx2 if name == "httpx2" else httpx).Client())
 
     def by_httpx() -> object:
         answer = raw.get(url, headers=SIGNED)
@@ -191,12 +192,12 @@ def cases(base: str, uid: str, closing: ExitStack) -> list[Case]:
     runner = closing.enter_context(asyncio.Runner())
     threads = closing.enter_context(ThreadPoolExecutor(max(WIDTHS["blocking"])))
     found = []
-    for name in ("httpx", "httpx2", "aiohttp"):
+    for name in ("httpx", "httpx2", "h11", "aiohttp"):
         awaited = awaited_sides(name, runner, base, uid, closing)
         for width in WIDTHS["async"]:
             batches = {side: on_loop(runner, call, width) for side, call in awaited.items()}
             found.append(Case(name=name, waits="async", width=width, batches=batches))
-    for name in ("httpx", "httpx2", "urllib3"):
+    for name in ("httpx", "httpx2", "h11", "urllib3"):
         stepped = blocking_sides(name, base, uid, closing)
         for width in WIDTHS["blocking"]:
             batches = {side: in_threads(threads, call, width) for side, call in stepped.items()}

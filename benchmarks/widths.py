@@ -15,7 +15,18 @@ from contextlib import AsyncExitStack
 import httpx
 from _measuring import Cell, Study, arguments, serving
 from _payloads import single
-from _peers import OURS, RAW, SIGNED, AsyncCall, in_tasks, opened, ours, path_of, raw_httpx
+from _peers import (
+    OURS,
+    OURS_H11,
+    RAW,
+    SIGNED,
+    AsyncCall,
+    in_tasks,
+    opened,
+    ours,
+    path_of,
+    raw_httpx,
+)
 from _process import pinned
 
 WIDTHS = (1, 4, 16, 64, 256)
@@ -46,7 +57,7 @@ def main() -> None:
     pinned()
     uid, body = single()
     closing = AsyncExitStack()
-    openers = {OURS: ours("httpx"), RAW: raw_httpx, KEPT: raw_keeping_all}
+    openers = {OURS: ours("httpx"), OURS_H11: ours("h11"), RAW: raw_httpx, KEPT: raw_keeping_all}
     with serving(body=body) as base, asyncio.Runner() as runner:
         calling = runner.run(opened(openers, base, uid, closing, study))
         seen = {
@@ -66,8 +77,8 @@ def main() -> None:
     study.table(
         "CPU us per call by calls at once", ["client", *(f"{w} at once" for w in WIDTHS)], rows
     )
-    few, most = (statistics.median(seen[width].cpu[OURS]) for width in (4, 256))
-    study.goal("CPU per call over httpx, 256 at once beside 4", most / few, 1.15)
+    few, most = (statistics.median(seen[width].cpu[OURS_H11]) for width in (4, 256))
+    study.goal("CPU per call over h11, 256 at once beside 4", most / few, 1.15)
     study.close(quick=options.quick)
 
 
