@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from billingual.errors import ConfigurationError
-from billingual.transports.h11.proxy import Proxy, ProxyRefusedError, Tunnel
+from billingual.transports.h11.proxy import Proxy
+from billingual.transports.h11.tunnel import ProxyRefusedError, Tunnel
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ class BodyReader:
             )
         self._wire_size += len(piece)
         if self._wire_size > self._bounds.wire_bytes:
-            raise self._too_large(f"{self._bounds.wire_bytes} bytes on the wire")
+            raise self.too_large(f"{self._bounds.wire_bytes} bytes on the wire")
         if self._unpacker is None:
             self._keep(piece)
             return
@@ -99,9 +99,9 @@ class BodyReader:
     def _keep(self, piece: bytes) -> None:
         self._size += len(piece)
         if self._size > self._bounds.body_bytes:
-            raise self._too_large(f"{self._bounds.body_bytes} bytes unpacked")
+            raise self.too_large(f"{self._bounds.body_bytes} bytes unpacked")
         if self._size > max(_RATIO_COUNTS_FROM, self._wire_size * self._bounds.ratio):
-            raise self._too_large(f"{self._bounds.ratio} times its packed size")
+            raise self.too_large(f"{self._bounds.ratio} times its packed size")
         if piece:
             self._pieces.append(piece)
 
@@ -113,11 +113,13 @@ class BodyReader:
         if self._coding == "deflate":
             return zlib.decompressobj()
         raise ConnectionLostError(
-            "the answer is packed in a way that was not asked for.",
+            f"the response has the Content-Encoding {self._coding[:40]!r}, which was not asked "
+            "for; only gzip and deflate are decoded.",
             evidence=self._seen(),
         )
 
-    def _too_large(self, bound: str) -> AnswerTooLargeError:
+    def too_large(self, bound: str) -> AnswerTooLargeError:
+        """Return the error for a response that breaks a *bound*."""
         return AnswerTooLargeError(
             f"the answer is larger than {bound}; ask for less at once.", evidence=self._seen()
         )

@@ -11,8 +11,6 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-import h11
-
 from billingual.abc import ExecutionScope, TransportOptions
 from billingual.errors import (
     ConnectionLostError,
@@ -24,10 +22,11 @@ from billingual.outcomes import Evidence
 from billingual.transports._address import Origin
 from billingual.transports._failures import NOTHING, reason, unwritable
 from billingual.transports._trust import default_context
-from billingual.transports.h11.http1 import Http1, PreparedRequest
-from billingual.transports.h11.proxy import Proxy, ProxyRefusedError, Tunnel
+from billingual.transports.h11.http1 import BadResponseError, Http1, PreparedRequest
+from billingual.transports.h11.proxy import Proxy
 from billingual.transports.h11.stream import Socket, Stream
 from billingual.transports.h11.tls import TlsStream
+from billingual.transports.h11.tunnel import ProxyRefusedError, Tunnel
 from billingual.wire import Bounds, Deadline, Timeouts, WireResponse
 
 __all__ = ["Connection"]
@@ -67,7 +66,7 @@ class Connection:
 
         Raises:
             TransportError: if the response breaks a bound.
-            Exception: of the stream or of h11 where the exchange failed; `failure` translates it.
+            Exception: where the exchange failed; `failure` translates it.
         """
         origin = request.origin
         self._response_begun = False
@@ -113,9 +112,7 @@ class Connection:
         kind: type[TransportError]
         if not self._connected and isinstance(error, UnicodeError):
             return unwritable("its address")
-        if isinstance(error, h11.LocalProtocolError):
-            return unwritable("its headers contradict its body")
-        if not isinstance(error, (OSError, h11.RemoteProtocolError)):
+        if not isinstance(error, (OSError, BadResponseError)):
             return None
         if isinstance(error, ProxyRefusedError):
             return NotConnectedError(f"{origin.text}: {error}.", evidence=NOTHING)
@@ -132,23 +129,31 @@ class Connection:
             )
         else:
             kind = ConnectionLostError
-            broke_off = isinstance(error, h11.RemoteProtocolError)
-            what = "the response broke off or is not HTTP" if broke_off else "the connection broke"
-        text = f"{origin.text}: {what} ({type(error).__name__})."
+            what = "the connection broke"
+        if isinstance(error, BadResponseError):
+            text = f"{origin.text}: {error}."  # our own words
+        else:
+            text = f"{origin.text}: {what} ({type(error).__name__})."
         return kind(text, evidence=self._evidence())
 
     async def aclose(self) -> None:
         """Close the connection."""
-        sock, self._socket, self._stream, self._connected = self._socket, None, None, False
+        sock = self._closed()
         if sock is not None:
             await sock.aclose()
 
     def drop(self, scope: ExecutionScope) -> bool:
         """Close it without waiting, from outside its *scope*; False if it is not open."""
-        sock, self._socket, self._stream, self._connected = self._socket, None, None, False
+        sock = self._closed()
         if sock is not None:
             sock.drop(scope)
         return sock is not None
+
+    def _closed(self) -> Socket | None:
+        """Forget the connection, and return the socket that must be closed."""
+        sock, self._socket, self._stream, self._connected = self._socket, None, None, False
+        self._http.close()
+        return sock
 
     @property
     def _request_taken(self) -> bool:

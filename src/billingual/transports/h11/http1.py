@@ -1,15 +1,16 @@
 """HTTP/1.1 without I/O: a request becomes bytes, and received bytes become a response.
 
-h11 speaks the protocol and judges the server. This module calls it in the order of one exchange and
-holds the response to its bounds. Who waits for the bytes, and how, is the business of `connection`.
+httptools parses (llhttp, the parser of Node.js, in C); it is strict about what a server may send.
+This module holds the response to its bounds, and decides whether the connection can serve another
+request. Who waits for the bytes, and how, is the business of `connection`.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import attrs
-import h11
+import httptools
 
 from billingual.errors import TransportError
 from billingual.transports._address import Origin, check_headers, parted
@@ -18,7 +19,7 @@ from billingual.transports._failures import too_late, unwritable
 from billingual.transports.h11.proxy import Proxy
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
-__all__ = ["Http1", "PreparedRequest", "RequestWriter"]
+__all__ = ["BadResponseError", "Http1", "PreparedRequest", "RequestWriter", "ResponseParser"]
 
 # As in httpcore: a response head that is larger is an attack or a mistake.
 _LARGEST_HEAD: Final = 100 * 1024
@@ -28,12 +29,19 @@ _ONE_PIECE: Final = 64 * 1024
 _REMEMBERED: Final = 16
 # Servers may expect a length of these even where there is no body (RFC 9110, section 8.6).
 _WITH_LENGTH: Final = frozenset({"PATCH", "POST", "PUT"})
-_END: Final = h11.EndOfMessage()
+# These have no body, even if their head states a length (RFC 9112, section 6.3).
+_WITHOUT_BODY: Final = frozenset({204, 304})
+# The parser also knows HTTP/0.9 and 2.0, whose messages look different.
+_VERSIONS: Final = frozenset({"1.0", "1.1"})
 _NOTED_HEADERS: Final = {
     "content-encoding": "coding",
-    "content-length": "framing",
-    "transfer-encoding": "framing",
+    "content-length": "length",
+    "transfer-encoding": "transfer",
 }
+
+
+class BadResponseError(Exception):
+    """The server does not speak HTTP, or its response ended early."""
 
 
 @attrs.define(eq=False)
@@ -45,12 +53,16 @@ class PreparedRequest:
     Attributes:
         origin: where it goes.
         head: request line and headers.
-        body: the bytes, if any.
+        body: the bytes that follow the head, framed.
+        reads_body: whether its response may have a body; not that of a HEAD.
+        keeps: whether the connection may serve another request afterwards.
     """
 
     origin: Origin
-    head: h11.Request = attrs.field(repr=False)
-    body: bytes | None = attrs.field(repr=False)
+    head: bytes = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
+    reads_body: bool
+    keeps: bool
 
 
 class RequestWriter:
@@ -62,7 +74,7 @@ class RequestWriter:
 
     def __init__(self, proxy: Proxy | None = None) -> None:
         self._proxy = proxy
-        self._remembered: dict[object, Any] = {}
+        self._remembered: dict[object, _Fields] = {}
 
     def prepare(self, request: WireRequest) -> PreparedRequest:
         """Make a request ready to be sent.
@@ -72,8 +84,6 @@ class RequestWriter:
         """
         try:
             return self._prepared(request)
-        except h11.LocalProtocolError:
-            failure = unwritable("its headers contradict each other")
         except TransportError as error:
             failure = error
         try:
@@ -84,64 +94,171 @@ class RequestWriter:
 
     def _prepared(self, request: WireRequest) -> PreparedRequest:
         origin, target = parted(request.url)
-        body = request.body
-        length = None if body is None else len(body)
+        method, body = request.method, request.body
         # A plain request through a proxy names its whole address; a secure one has a tunnel.
-        forwarded = self._proxy if origin.scheme == "http" else None
-        if forwarded is not None:
+        proxy = self._proxy if origin.scheme == "http" else None
+        if proxy is not None:
             target = f"{origin.text}{target}"
-        key = (origin.text, tuple(request.headers), request.method, length)
-        headers = self._remembered.get(key)
-        if headers is not None:
-            head = h11.Request(method=request.method, target=target, headers=headers)
-            return PreparedRequest(origin, head, body)
-        check_headers(request)
-        fields = _fields(request, origin, length)
-        if forwarded is not None:
-            fields += forwarded.headers()
-        head = h11.Request(method=request.method, target=target, headers=fields)
-        if len(self._remembered) >= _REMEMBERED:
-            self._remembered.clear()
-        self._remembered[key] = head.headers
-        return PreparedRequest(origin, head, body)
+        key = (origin.text, tuple(request.headers), method, None if body is None else len(body))
+        fields = self._remembered.get(key)
+        if fields is None:
+            if len(self._remembered) >= _REMEMBERED:
+                self._remembered.clear()
+            fields = self._remembered[key] = _checked_fields(request, origin, proxy)
+        head = f"{method} {target} HTTP/1.1\r\n".encode("ascii") + fields.lines
+        content = body or b""
+        if fields.chunked:
+            content = (
+                b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content) if content else b"0\r\n\r\n"
+            )
+        return PreparedRequest(origin, head, content, method != "HEAD", fields.keeps)
 
 
-def _fields(request: WireRequest, origin: Origin, length: int | None) -> list[tuple[str, str]]:
-    """List the request's headers; add the host and the length where the caller gives none."""
-    fields = list(request.headers)
-    names = {name.lower() for name, _ in fields}
-    if "host" not in names:
+@attrs.frozen
+class _Fields:
+    """The header lines of a request, with the empty one after them, and what they ask for."""
+
+    lines: bytes = attrs.field(repr=False)
+    chunked: bool
+    keeps: bool
+
+
+def _checked_fields(request: WireRequest, origin: Origin, proxy: Proxy | None) -> _Fields:
+    """Write the header lines; add the host and the length where the caller gives none.
+
+    A request with two hosts, or with a length that is not that of its body, would be read in
+    different ways by different servers, so it is refused.
+    """
+    check_headers(request)
+    if request.method == "CONNECT":
+        raise unwritable("its method asks for a tunnel")
+    pairs = list(request.headers)
+    given: dict[str, list[str]] = {}
+    for name, value in pairs:
+        given.setdefault(name.lower(), []).append(value)
+    hosts, lengths = given.get("host", []), given.get("content-length", [])
+    codings = [value.lower() for value in given.get("transfer-encoding", [])]
+    length = str(len(request.body or b""))
+    if len(hosts) > 1 or codings not in ([], ["chunked"]) or (lengths and codings):
+        raise unwritable("its headers contradict each other")
+    if lengths not in ([], [length]):
+        raise unwritable("its headers contradict its body")
+    if not hosts:
         host = f"[{origin.host}]" if ":" in origin.host else origin.host
         usual = origin.port in {None, 443 if origin.scheme == "https" else 80}
-        fields.insert(0, ("Host", host if usual else f"{host}:{origin.port}"))
-    if length is None and request.method in _WITH_LENGTH:
-        length = 0
-    if length is not None and not names & {"content-length", "transfer-encoding"}:
-        fields.append(("Content-Length", str(length)))
-    return fields
+        pairs.insert(0, ("Host", host if usual else f"{host}:{origin.port}"))
+    has_body = request.body is not None or request.method in _WITH_LENGTH
+    if has_body and not lengths and not codings:
+        pairs.append(("Content-Length", length))
+    if proxy is not None:
+        pairs += proxy.headers()
+    lines = "".join(f"{name}: {value}\r\n" for name, value in pairs) + "\r\n"
+    closes = any("close" in value.lower() for value in given.get("connection", []))
+    return _Fields(lines.encode("ascii"), bool(codings), not closes)
+
+
+class ResponseParser:
+    """Parse the response to one request; the parser calls the methods that begin with ``on_``.
+
+    Attributes:
+        status: of the response, once its head has come; a preliminary response (1xx) is skipped.
+        fields: its header fields, in order.
+        body: pieces of its body that were not taken yet.
+        done: whether it is whole.
+        surplus: whether bytes came after it.
+        keeps: whether the server keeps the connection.
+        unknown_version: whether a head names a version of HTTP that is not known here.
+    """
+
+    def __init__(self) -> None:
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        self.status: int | None = None
+        self.fields: list[tuple[str, str]] = []
+        self.body: list[bytes] = []
+        self.done = self.surplus = self.keeps = self.unknown_version = False
+
+    def feed(self, data: bytes) -> None:
+        """Take received bytes.
+
+        Raises:
+            BadResponseError: if they are not HTTP.
+        """
+        assert self._parser is not None  # noqa: S101 - nothing is fed once it is closed
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            why = "the server switched to another protocol"
+        except httptools.HttpParserError as error:
+            # Raised below, because its traceback holds the bytes, and its text may quote them.
+            why = f"the response is not HTTP ({type(error).__name__})"
+        else:
+            why = "the response has an unknown version of HTTP" if self.unknown_version else ""
+        if not self.done and why:
+            raise BadResponseError(why)
+        self.surplus = self.surplus or bool(why)
+
+    def close(self) -> None:
+        """Let go of the parser, which holds this object: only the collector would free a circle."""
+        self._parser = None
+
+    def on_message_begin(self) -> None:
+        """Begin a response: the first, or the one after a preliminary response."""
+        if self.done:
+            self.surplus = True
+        else:
+            self.fields = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header field; those after the body are of no use here."""
+        if self.status is None:
+            # Spaces around a value are no part of it; the parser leaves those at its end.
+            self.fields.append((name.decode("latin-1"), value.rstrip(b" \t").decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        """Take the end of a head."""
+        if self.status is None and self._parser is not None:
+            status = self._parser.get_status_code()
+            if self._parser.get_http_version() not in _VERSIONS:
+                self.unknown_version = True
+            if not 100 <= status < 200:
+                self.status = status
+
+    def on_body(self, data: bytes) -> None:
+        """Take a piece of the body."""
+        if not self.done:
+            self.body.append(data)
+
+    def on_message_complete(self) -> None:
+        """Take the end of a response, unless it was a preliminary one."""
+        if self.status is not None and not self.done and self._parser is not None:
+            self.done = True
+            self.keeps = self._parser.should_keep_alive()
 
 
 class Http1:
-    """The exchanges on one connection, one after another.
-
-    Attributes:
-        status: of the response under way, once its head has come.
-    """
+    """The exchanges on one connection, one after another."""
 
     __slots__ = (
-        "_bounds", "_complete", "_framings", "_headers", "_http", "_reader", "status",
+        "_bounds", "_complete", "_framings", "_headers", "_reader", "_received", "_request",
+        "_response",
     )  # fmt: skip
 
     # Of the exchange under way; each is set when it is first needed.
     _bounds: Bounds
-    _headers: Headers
     _complete: bool | None
     _framings: int
-    _reader: BodyReader
+    _headers: Headers
+    _received: int
+    _request: PreparedRequest
 
     def __init__(self) -> None:
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LARGEST_HEAD)
-        self.status: int | None = None
+        self._response: ResponseParser | None = None
+        self._reader: BodyReader | None = None
+
+    @property
+    def status(self) -> int | None:
+        """The status of the response under way, once its head has come."""
+        return None if self._response is None else self._response.status
 
     def begin(self, request: PreparedRequest, bounds: Bounds) -> list[bytes]:
         """Begin an exchange; return the pieces to send.
@@ -152,18 +269,11 @@ class Http1:
         """
         if bounds.deadline.left() <= 0:
             raise too_late()
-        self._bounds, self.status = bounds, None
-        http, body = self._http, request.body
-        pieces = [http.send(request.head)]
-        if body:
-            pieces += http.send_with_data_passthrough(h11.Data(data=body)) or ()
-            if len(body) <= _ONE_PIECE:
-                pieces = [b"".join(pieces)]
-        # A caller who asks for chunks needs the last one too.
-        last = http.send(_END)
-        if last:
-            pieces.append(last)
-        return pieces
+        self._request, self._bounds, self._received = request, bounds, 0
+        self._response, self._reader = ResponseParser(), None
+        if len(request.body) <= _ONE_PIECE:
+            return [request.head + request.body]
+        return [request.head, request.body]
 
     def feed(self, data: bytes, *, request_complete: bool) -> bool:
         """Take received bytes, empty at the end of the stream; True once the response is whole.
@@ -173,24 +283,34 @@ class Http1:
             request_complete: whether the whole request has been handed over by now.
 
         Raises:
-            h11.RemoteProtocolError: if the server does not speak HTTP, or stopped too early.
+            BadResponseError: if the server does not speak HTTP, or stopped too early.
             TransportError: if the response breaks a bound.
         """
-        http = self._http
-        http.receive_data(data)
-        while True:
-            event = http.next_event()
-            kind = type(event)
-            if kind is h11.Data:
-                self._reader.feed(bytes(event.data))  # type: ignore[union-attr]  # by its type
-            elif kind is h11.Response:
-                self._read_head(event, request_complete)  # type: ignore[arg-type]  # likewise
-            elif event is h11.NEED_DATA:
-                return False
-            elif kind is h11.EndOfMessage:
-                return True
-            elif kind is not h11.InformationalResponse:
-                raise h11.RemoteProtocolError("the server switched to another protocol")
+        response, reader = self._under_way, self._reader
+        self._received += len(data)
+        if data:
+            response.feed(data)
+        if reader is None:
+            if response.status is None:
+                return self._await_head(data)
+            reader = self._reader = self._read_head(response, request_complete)
+        if not self._request.reads_body or response.status in _WITHOUT_BODY:
+            # Whatever follows is not part of this response. The parser may still wait for a body:
+            # then the connection is closed.
+            response.body.clear()
+            response.done = True
+            return True
+        # Chunk sizes and trailers are no body, and must not be endless either.
+        if self._received > self._bounds.wire_bytes + _LARGEST_HEAD and not response.done:
+            raise reader.too_large(f"{self._bounds.wire_bytes} bytes on the wire")
+        for piece in response.body:
+            reader.feed(piece)
+        response.body.clear()
+        if not data and not response.done:
+            if self._framings:
+                raise BadResponseError("the server closed the connection early")
+            response.done = True  # a body without a length ends with its connection
+        return response.done
 
     def finish(self) -> WireResponse:
         """Return the response.
@@ -198,11 +318,12 @@ class Http1:
         Raises:
             TransportError: if its compressed body ended early.
         """
-        assert self.status is not None  # noqa: S101 - only called once `feed` returned True
+        status, reader = self.status, self._reader
+        assert status is not None and reader is not None  # noqa: S101, PT018 - `feed` returned True
         return WireResponse(
-            status=self.status,
+            status=status,
             headers=self._headers,
-            body=self._reader.finish(),
+            body=reader.finish(),
             request_complete=self._complete,
         )
 
@@ -212,36 +333,50 @@ class Http1:
         Bytes after a response would be taken for the next one. A response that states its length
         twice is dangerous too: a proxy on the way may disagree with us about where it ends.
         """
-        http = self._http
-        if (
-            not (http.our_state is http.their_state is h11.DONE)
-            or any(http.trailing_data)
-            or self._framings > 1
-        ):
-            return False
-        http.start_next_cycle()
-        del self._reader
-        return True
+        response = self._under_way
+        response.close()
+        return (
+            response.keeps and not response.surplus and self._framings <= 1 and self._request.keeps
+        )
 
-    def _read_head(self, response: h11.Response, request_complete: bool) -> None:  # noqa: FBT001
-        self.status = response.status_code
+    def close(self) -> None:
+        """Let go of what only an exchange under way needs."""
+        if self._response is not None:
+            self._response.close()
+
+    @property
+    def _under_way(self) -> ResponseParser:
+        assert self._response is not None  # noqa: S101 - `begin` comes first
+        return self._response
+
+    def _await_head(self, data: bytes) -> bool:
+        if not data:
+            raise BadResponseError("the server closed the connection early")
+        if self._received > _LARGEST_HEAD:
+            raise BadResponseError("the head of the response is too large")
+        if self._bounds.deadline.left() <= 0:
+            raise TimeoutError("the deadline has passed")
+        return False
+
+    def _read_head(self, response: ResponseParser, request_complete: bool) -> BodyReader:  # noqa: FBT001
+        if response.status is not None and response.status < 100:
+            raise BadResponseError("the response has a status below 100")
         # A response that overtakes its request proves nothing about the rest of the request.
         self._complete = request_complete or None
-        fields: list[tuple[str, str]] = []
+        self._headers = Headers(response.fields)
         codings: list[str] = []
         self._framings = 0
-        for raw_name, raw_value in response.headers.raw_items():
-            name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-            fields.append((name, value))
-            kind = _NOTED_HEADERS.get(name.lower())
-            if kind == "coding":
+        for name, value in response.fields:
+            known = _NOTED_HEADERS.get(name.lower())
+            if known == "coding":
                 codings.append(value)
-            elif kind is not None:
+            elif known is not None:
                 self._framings += 1
-        self._headers = Headers(fields)
-        self._reader = BodyReader(
+                if known == "transfer" and value.lower() != "chunked":
+                    raise BadResponseError("the response has an unknown transfer coding")
+        return BodyReader(
             ", ".join(codings),
             self._bounds,
-            status=self.status,
+            status=response.status,
             request_complete=self._complete,
         )

@@ -1,9 +1,4 @@
-"""A proxy: its address and credentials, and the request for a tunnel through it; no I/O.
-
-A plain request goes to the proxy as it is, with the whole address in its first line. For a secure
-one the proxy is asked for a tunnel to the server (``CONNECT``), and TLS runs inside, so that the
-proxy sees neither token nor body.
-"""
+"""A proxy: where it is, and who we are there."""
 
 from __future__ import annotations
 
@@ -11,16 +6,11 @@ import base64
 from urllib.parse import unquote, urlsplit
 
 import attrs
-import h11
 
 from billingual.errors import ConfigurationError
 from billingual.transports._address import Origin
 
-__all__ = ["Proxy", "ProxyRefusedError", "Tunnel"]
-
-
-class ProxyRefusedError(ConnectionError):
-    """The proxy did not open a tunnel."""
+__all__ = ["Proxy"]
 
 
 @attrs.frozen
@@ -71,51 +61,3 @@ def _basic(user: str | None, password: str | None) -> str | None:
     # UTF-8, as RFC 7617 advises; a URL carries what is not ASCII percent-encoded.
     text = f"{unquote(user or '')}:{unquote(password or '')}".encode()
     return f"Basic {base64.b64encode(text).decode('ascii')}"
-
-
-class Tunnel:
-    """One request for a tunnel to a server, and the proxy's response.
-
-    Args:
-        proxy: who is asked.
-        host: where the tunnel leads.
-        port: likewise.
-    """
-
-    def __init__(self, proxy: Proxy, host: str, port: int) -> None:
-        self._http = h11.Connection(h11.CLIENT)
-        name = f"[{host}]" if ":" in host else host
-        self._target = f"{name}:{port}"
-        self._headers = [("Host", self._target), *proxy.headers()]
-
-    def request(self) -> bytes:
-        """Return the bytes that ask for it."""
-        request = h11.Request(method="CONNECT", target=self._target, headers=self._headers)
-        asked = self._http.send(request)
-        assert asked is not None  # noqa: S101 - only a closed connection has nothing to send
-        self._http.send(h11.EndOfMessage())
-        return asked
-
-    def feed(self, data: bytes) -> bool:
-        """Take received bytes; True once the tunnel is open.
-
-        Raises:
-            ProxyRefusedError: if the proxy says no, or does not speak HTTP.
-        """
-        try:
-            self._http.receive_data(data)
-            event = self._http.next_event()
-            while isinstance(event, h11.InformationalResponse):
-                event = self._http.next_event()
-        except h11.RemoteProtocolError:
-            event = h11.ConnectionClosed()
-        if event is h11.NEED_DATA:
-            return False
-        if not isinstance(event, h11.Response):
-            raise ProxyRefusedError("the proxy does not speak HTTP")
-        if not 200 <= event.status_code < 300:
-            raise ProxyRefusedError(f"the proxy refused the tunnel with status {event.status_code}")
-        if any(self._http.trailing_data):
-            # Bytes from nobody: the server speaks only after our first TLS message.
-            raise ProxyRefusedError("the proxy sent data before the tunnel was used")
-        return True
