@@ -17,7 +17,7 @@ __all__ = ["H11Transport"]
 
 
 class H11Transport(PooledTransport["Connection"]):
-    """Send over sockets with the parser h11; safe to share between tasks and threads.
+    """Send HTTP/1.1 over sockets; safe to share between tasks and threads.
 
     Under a backend that blocks it blocks the thread; otherwise it suspends the task, on asyncio,
     uvloop or trio. Nothing is connected, and no TLS is set up, before the first request.
@@ -26,7 +26,7 @@ class H11Transport(PooledTransport["Connection"]):
         ConfigurationError: if the proxy's URL cannot be used.
     """
 
-    library: Final = "h11"
+    library: Final = "httptools"
     http2: Final = False
     supports: Final = frozenset({"async", "sync"})
 
@@ -51,7 +51,7 @@ class H11Transport(PooledTransport["Connection"]):
         )
 
     def _first_writer(self) -> RequestWriter:
-        # h11 is imported with the first request, not when a client is made.
+        # httptools is imported with the first request, not when a client is made.
         from billingual.transports.h11.http1 import RequestWriter  # noqa: PLC0415 - as said
 
         self._writer = RequestWriter(self._proxy)
