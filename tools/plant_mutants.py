@@ -145,6 +145,20 @@ MUTANTS: Final = (
         ("tests/retry",),
     ),
     Mutant(
+        "the next request leaves before a prefetched page is decoded",
+        "pagination/prefetch.py",
+        "                if stop_when_received:\n                    return\n",
+        "",
+        ("tests/client/test_prefetch.py",),
+    ),
+    Mutant(
+        "a finished trio run is not taken for alive",
+        "backends/scope.py",
+        "            return self.call_soon(_nothing)",
+        "            return True",
+        ("tests/backends", "tests/retry"),
+    ),
+    Mutant(
         "an absence needs time for late requests",
         "reconcile/reconciler.py",
         "        if left <= 0:\n            return None\n",
