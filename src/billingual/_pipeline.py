@@ -254,7 +254,7 @@ class _Call(Generic[T]):
             return isinstance(error, BillingualError) and self._may_try_again(request, error)
 
         await self.context.backend.sleep(self.wait_s)
-        # Made anew for each call: one that is shared mixes up the state of its callers.
+        # One for each call: a shared one mixes up the state of its callers.
         retrying = AsyncRetrying(
             retry=retry_if_exception(may_try_again),
             wait=lambda _: self.wait_s,
@@ -490,8 +490,8 @@ class _Call(Generic[T]):
     def _consult_policy(self, request: WireRequest, error: BillingualError) -> Decision:
         refusal = refused_resend(self.attempts, request.safety)
         if refusal:
-            # Asked here and not in each policy: no policy may send an unclear write again,
-            # whoever wrote it.
+            # Asked here and not in each policy: no policy may send an unclear write again, not
+            # even one that a program brings along.
             return Decision(wait_s=None, why=refusal)
         left_s = self.deadline.left()
         try:

@@ -40,7 +40,7 @@ class CallStarted:
 
     def explain(self) -> str:
         """Tell it in one line."""
-        return f"call {self.call}: {self.operation} of {self.provider} began"
+        return f"call {self.call}: {self.operation} of {self.provider} started"
 
 
 @attrs.frozen(kw_only=True)

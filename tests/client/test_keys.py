@@ -69,6 +69,22 @@ def test_the_callers_own_key_is_sent(step: Any, backend: Any) -> None:
     assert ["order-7", "order-7"] == keys_of(transport)
 
 
+def test_a_preview_shows_the_callers_own_key_alone(backend: Any) -> None:
+    """A fresh key is made with each call, so none can be shown."""
+    client, transport = client_of(backend, [], provider=KEYED)
+
+    shown = client.preview.create(DRAFT, key="order-7")
+    fresh = client.preview.create(DRAFT)
+
+    assert shown.headers.get("idempotency-key") == "order-7"
+    assert fresh.headers.get("idempotency-key") is None
+    assert transport.requests == []
+    with pytest.raises(errors.InvalidInputError, match="key"):
+        client.preview.create(DRAFT, key="a b")
+    with pytest.raises(errors.InvalidInputError, match="prefetch"):
+        client.preview.list(prefetch=0)
+
+
 def test_a_refusal_after_an_unclear_attempt_is_a_refusal(step: Any, backend: Any) -> None:
     """Had the first attempt succeeded, its answer would have been repeated."""
     client, _ = client_of(backend, [TIMED_OUT, say(422)], provider=KEYED)

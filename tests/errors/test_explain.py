@@ -235,7 +235,7 @@ def test_events_tell_a_call_from_its_beginning_to_its_end(step: Any, backend: An
     step(client.get(UID))
 
     assert [each.explain() for each in events] == [
-        "call 1: get of exante began",
+        "call 1: get of exante started",
         "call 1: attempt 1 goes out, GET /api/invoices/{invoice_uid}",
         "call 1: attempt 1 (the first attempt): unknown, ServerError (status 503)",
         "call 1: again in 0.05 s, because unknown may pass",

@@ -1,7 +1,7 @@
 """Read an invoice back after a response that does not speak for itself.
 
 A refusal may be the status lock: the invoice is read, and the error says which fields are open. An
-unclear finalize or void is settled by a read: the status tells, and nothing is guessed.
+unclear finalize or void is settled by a read: the status decides, and nothing is guessed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ async def explain_lock(
     """After a refused update, read the invoice: if its status locks the change, say so.
 
     Raises:
-        LockedError: if it does; where the read tells nothing, nothing is raised.
+        LockedError: if it does; if the read shows no lock, nothing is raised.
     """
     capabilities = context.capabilities
     pairs = operation.intent.pairs if operation.intent is not None else ()

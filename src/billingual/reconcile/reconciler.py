@@ -235,11 +235,15 @@ class Reconciler:
                 why="every field has the value that was sent",
                 invoices=tuple(invoices),
             )
-        told = "; ".join(f"{key}: {', '.join(fields)}" for key, fields in sorted(unlike.items()))
+        differing = "; ".join(
+            f"{key}: {', '.join(fields)}" for key, fields in sorted(unlike.items())
+        )
         if len(unlike) < len(pairs):
-            return _unknown(f"only some invoices have the values that were sent ({told})", invoices)
+            return _unknown(
+                f"only some invoices have the values that were sent ({differing})", invoices
+            )
         return await self._absent_in_time(
-            f"the values that were sent are not there ({told})", invoices
+            f"the values that were sent are not there ({differing})", invoices
         )
 
     async def _deleted(self, intent: Intent) -> Reconciliation:
@@ -281,7 +285,7 @@ class Reconciler:
         return await self._find_out_later(too_early)
 
     async def _find_out_later(self, too_early: Reconciliation) -> Reconciliation:
-        """Wait until no request can arrive any more, and find out anew."""
+        """Wait until no request can arrive any more, and find out again."""
         await self.context.backend.sleep(too_early.ask_again_s or 0.0)
         # Zero seconds from now on: a wall clock that lags a hair behind the wait would otherwise
         # say that the time is not over.

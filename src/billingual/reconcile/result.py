@@ -1,4 +1,4 @@
-"""What reading back tells about a write whose end was unclear."""
+"""What reading back shows about a write whose end was unclear."""
 
 from __future__ import annotations
 
