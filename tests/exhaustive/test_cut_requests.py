@@ -76,7 +76,7 @@ def test_what_a_server_has_whole_is_never_called_unsent(
 ) -> None:
     """Whatever the cut, a write whose request is whole ends as unknown."""
     full = 1_500 if backend == "trio" else None
-    cases = drawn(backend, Setting(), proof.seed, full if proof.full else 300)
+    cases = drawn(backend, Setting(), proof.seed, full if proof.full else 150)
 
     assert [] == complaints(backend, cases, judge), f"seed {proof.seed}"
     assert judge.counted["unknown", True] >= len(CALLS)

@@ -53,7 +53,7 @@ def test_no_cut_response_is_taken_for_a_whole_one(backend: str, proof: Any) -> N
     if backend == "trio":
         cases = drawn(proof.seed, proof.amount(150, 4_000))
     else:
-        cases = all_cases() if proof.full else drawn(proof.seed, 600)
+        cases = all_cases() if proof.full else drawn(proof.seed, 400)
 
     assert [] == complaints(backend, cases, judge), f"seed {proof.seed}"
 
