@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
+import math
+import selectors
 import threading
 import time
 from collections.abc import Callable
@@ -12,12 +15,15 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
+import attrs
 import pytest
 
-from billingual import AsyncClient, Client, MemoryTransport, errors
+from _support.pocket import POCKET, PocketDialect
+from billingual import AsyncClient, Client, MemoryTransport, Page, errors
 from billingual.events import AttemptEnded
+from billingual.model import Query
 from billingual.outcomes import Evidence
-from billingual.wire import Bounds, WireRequest, WireResponse
+from billingual.wire import Bounds, Conversation, WireRequest, WireResponse
 
 PAGES = 11
 SIZE = 3
@@ -563,3 +569,69 @@ def test_pages_that_a_limiter_delays_past_their_deadline_are_requested_again() -
         rows = [row.id for row in client.list(prefetch=16)]
 
     assert [uid(each) for each in range(PAGES * SIZE)] == rows
+
+
+class WorkingLoop(asyncio.SelectorEventLoop):
+    """An event loop with a clock of its own: it jumps to the next timer, and work moves it on."""
+
+    def __init__(self) -> None:
+        loop = self
+        self.seconds = 0.0
+
+        class Jump(selectors.DefaultSelector):
+            def select(self, timeout: float | None = None) -> list[Any]:
+                loop.seconds += max(0.0, timeout or 0.0)
+                return []
+
+        super().__init__(Jump())
+
+    def time(self) -> float:
+        return self.seconds
+
+
+def work(milliseconds: float) -> None:
+    """Spend time of the event loop that runs."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, WorkingLoop)
+    loop.seconds += milliseconds / 1000
+
+
+class Distant(Slow):
+    """Respond after 20 ms; sending and receiving take a quarter of a millisecond together."""
+
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        work(0.1)
+        await asyncio.sleep(0.02)
+        work(0.15)
+        return MemoryTransport.json(json.dumps({"rows": [request.url], "total_pages": 200}))
+
+
+class DecodingDialect(PocketDialect):
+    """Decode each page in half a millisecond."""
+
+    def list_page(self, query: Query) -> Conversation[Page]:
+        listed = yield from super().list_page(query)
+        work(0.45)
+        return listed
+
+
+@pytest.mark.parametrize("width", [4, 8, 16])
+def test_a_list_comes_in_nearly_the_ideal_time(width: int) -> None:
+    """200 pages take at most 1.15 times what as many waits of 20 ms take, *width* at once.
+
+    The clock is our own, and the work for a page takes the millisecond that a page of 100 rows was
+    measured to take. One wait is for the first page, which says how many pages there are: at
+    sixteen pages it takes 8 of the 15 per cent.
+    """
+    provider = attrs.evolve(POCKET, dialects=(DecodingDialect(),))
+
+    async def main() -> float:
+        async with AsyncClient(provider, base_url="https://h.example", transport=Distant()) as used:
+            async for _ in used.list(prefetch=width):
+                work(0.3)
+            return asyncio.get_running_loop().time()
+
+    with asyncio.Runner(loop_factory=WorkingLoop) as runner:
+        seconds = runner.run(main())
+
+    assert seconds <= 1.15 * math.ceil(200 / width) * 0.02
