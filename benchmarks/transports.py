@@ -35,12 +35,12 @@ import urllib3
 from _measuring import Cell, Seen, Study, arguments, serving
 from _payloads import single
 
-from billingual import AsyncClient, Client, WireRequest
+from billingual import AsyncClient, Client
 from billingual.abc import Transport, TransportFactory, TransportOptions
 from billingual.backends.anyio import AnyioBackend
 from billingual.backends.sync import SyncBackend, step
 from billingual.plugins import TRANSPORTS
-from billingual.wire import Bounds, Deadline, Timeouts, WireResponse
+from billingual.wire import Bounds, Deadline, Timeouts, WireRequest, WireResponse
 
 SIDES = ("raw", "wire", "client")
 TOKEN = "t"  # noqa: S105 - a canned server

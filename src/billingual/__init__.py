@@ -5,31 +5,17 @@ Everything public is here, and loaded on first use: ``import billingual`` costs 
 
 from __future__ import annotations
 
+from billingual._lazy import attach
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from billingual._sync.client import Client
     from billingual._sync.pager import SyncPager
-    from billingual._version import (
-        __version__,
-    )
-    from billingual.abc import (
-        Backend,
-        Dialect,
-        InvoiceProtocol,
-        Observer,
-        Provider,
-        RetryPolicy,
-        Transport,
-        TransportOptions,
-    )
+    from billingual._version import __version__
+    from billingual.abc import InvoiceProtocol, Provider
     from billingual.auth import Secret
-    from billingual.capabilities import (
-        Capabilities,
-        Feature,
-    )
-    from billingual.client import (
-        AsyncClient,
-    )
+    from billingual.capabilities import Capabilities, Feature
+    from billingual.client import AsyncClient
     from billingual.errors import (
         AnswerTooLargeError,
         AuthenticationError,
@@ -63,16 +49,10 @@ if TYPE_CHECKING:
         UnsupportedError,
         UsageError,
     )
-    from billingual.events import (
-        Event,
-    )
     from billingual.model import (
         UNSET,
         Changes,
-        CollectionMethod,
-        Contact,
         CustomField,
-        Discount,
         Draft,
         Filter,
         Invoice,
@@ -85,46 +65,21 @@ if TYPE_CHECKING:
         Range,
         Receipt,
         Replacement,
-        ReplacementLine,
         Sort,
         Status,
-        Tax,
-        UnsetType,
-        minor_unit_exponent,
     )
-    from billingual.outcomes import (
-        Attempt,
-        Evidence,
-        Finding,
-        Intent,
-        Outcome,
-        Safety,
-    )
-    from billingual.pagination import (
-        Pager,
-        ScanReport,
-    )
+    from billingual.outcomes import Attempt, Finding, Outcome
+    from billingual.pagination import Pager, ScanReport
     from billingual.reconcile.result import Reconciliation
     from billingual.retry.breaker import CircuitBreaker
     from billingual.retry.budget import RetryBudget
     from billingual.retry.policy import Retry
     from billingual.retry.rate_limit import Limiter
-    from billingual.testing.faults import Fault, FaultTransport, fault
-    from billingual.testing.recording.drift import Drift, drift
-    from billingual.testing.recording.record import RecordTransport, record
-    from billingual.testing.recording.replay import ReplayTransport, replay
     from billingual.tls import Tls
-    from billingual.transports.fallback import FallbackTransport, fallback
-    from billingual.transports.memory import (
-        MemoryTransport,
-    )
+    from billingual.transports.fallback import fallback
+    from billingual.transports.memory import MemoryTransport
     from billingual.transports.owned import owned
-    from billingual.wire import (
-        Exchange,
-        Timeouts,
-        WireRequest,
-        WireResponse,
-    )
+    from billingual.wire import Timeouts
 
 __all__ = [
     "UNSET",
@@ -132,7 +87,6 @@ __all__ = [
     "AsyncClient",
     "Attempt",
     "AuthenticationError",
-    "Backend",
     "BillingualError",
     "Capabilities",
     "Changes",
@@ -140,27 +94,15 @@ __all__ = [
     "CircuitOpenError",
     "Client",
     "ClosedError",
-    "CollectionMethod",
     "ConfigurationError",
     "ConflictError",
     "ConnectionLostError",
-    "Contact",
     "CustomField",
     "DeadlineExceededError",
-    "Dialect",
-    "Discount",
     "Draft",
-    "Drift",
-    "Event",
-    "Evidence",
-    "Exchange",
-    "FallbackTransport",
-    "Fault",
-    "FaultTransport",
     "Feature",
     "Filter",
     "Finding",
-    "Intent",
     "InternalError",
     "InvalidInputError",
     "InvalidRequestError",
@@ -176,7 +118,6 @@ __all__ = [
     "Money",
     "NotConnectedError",
     "NotFoundError",
-    "Observer",
     "Outcome",
     "OutcomeUnknown",
     "Page",
@@ -192,162 +133,63 @@ __all__ = [
     "RateLimitedError",
     "Receipt",
     "Reconciliation",
-    "RecordTransport",
     "RedirectedError",
     "RejectedError",
     "Replacement",
-    "ReplacementLine",
-    "ReplayTransport",
     "Retry",
     "RetryBudget",
-    "RetryPolicy",
-    "Safety",
     "ScanReport",
     "Secret",
     "ServerError",
     "Sort",
     "Status",
     "SyncPager",
-    "Tax",
     "TimedOutError",
     "Timeouts",
     "Tls",
-    "Transport",
     "TransportError",
-    "TransportOptions",
     "UnknownNameError",
-    "UnsetType",
     "UnsupportedError",
     "UsageError",
-    "WireRequest",
-    "WireResponse",
     "__version__",
-    "drift",
     "fallback",
-    "fault",
-    "minor_unit_exponent",
     "owned",
-    "record",
-    "replay",
 ]
 
-_HOMES = {
-    "AnswerTooLargeError": "errors",
-    "AsyncClient": "client",
-    "Attempt": "outcomes",
-    "AuthenticationError": "errors",
-    "BillingualError": "errors",
-    "Capabilities": "capabilities",
-    "Changes": "model",
-    "CircuitBreaker": "retry.breaker",
-    "CircuitOpenError": "errors",
-    "Client": "_sync.client",
-    "ClosedError": "errors",
-    "CollectionMethod": "model",
-    "ConfigurationError": "errors",
-    "ConflictError": "errors",
-    "ConnectionLostError": "errors",
-    "Contact": "model",
-    "CustomField": "model",
-    "DeadlineExceededError": "errors",
-    "Dialect": "abc",
-    "Discount": "model",
-    "Draft": "model",
-    "Drift": "testing.recording.drift",
-    "Backend": "abc",
-    "Event": "events",
-    "Evidence": "outcomes",
-    "Exchange": "wire",
-    "FallbackTransport": "transports.fallback",
-    "Fault": "testing.faults",
-    "FaultTransport": "testing.faults",
-    "Feature": "capabilities",
-    "Filter": "model",
-    "Finding": "outcomes",
-    "Intent": "outcomes",
-    "InternalError": "errors",
-    "InvalidInputError": "errors",
-    "InvalidRequestError": "errors",
-    "Invoice": "model",
-    "InvoiceProtocol": "abc",
-    "InvoiceSummary": "model",
-    "Kind": "model",
-    "Limiter": "retry.rate_limit",
-    "LineItem": "model",
-    "LockedError": "errors",
-    "MemoryTransport": "transports.memory",
-    "MissingExtraError": "errors",
-    "Money": "model",
-    "NotConnectedError": "errors",
-    "NotFoundError": "errors",
-    "Observer": "abc",
-    "Outcome": "outcomes",
-    "OutcomeUnknown": "errors",
-    "Page": "model",
-    "Pager": "pagination",
-    "PaginationError": "errors",
-    "Party": "model",
-    "PermissionDeniedError": "errors",
-    "PoolTimeoutError": "errors",
-    "ProtocolError": "errors",
-    "Provider": "abc",
-    "ProviderError": "errors",
-    "Range": "model",
-    "RateLimitedError": "errors",
-    "Receipt": "model",
-    "Reconciliation": "reconcile.result",
-    "RecordTransport": "testing.recording.record",
-    "RedirectedError": "errors",
-    "RejectedError": "errors",
-    "Replacement": "model",
-    "ReplacementLine": "model",
-    "ReplayTransport": "testing.recording.replay",
-    "Retry": "retry.policy",
-    "RetryBudget": "retry.budget",
-    "RetryPolicy": "abc",
-    "Safety": "outcomes",
-    "ScanReport": "pagination",
-    "Secret": "auth",
-    "ServerError": "errors",
-    "Sort": "model",
-    "Status": "model",
-    "SyncPager": "_sync.pager",
-    "Tax": "model",
-    "TimedOutError": "errors",
-    "Timeouts": "wire",
-    "Tls": "tls",
-    "Transport": "abc",
-    "TransportError": "errors",
-    "TransportOptions": "abc",
-    "UNSET": "model",
-    "UnknownNameError": "errors",
-    "UnsetType": "model",
-    "UnsupportedError": "errors",
-    "UsageError": "errors",
-    "WireRequest": "wire",
-    "WireResponse": "wire",
-    "__version__": "_version",
-    "drift": "testing.recording.drift",
-    "fallback": "transports.fallback",
-    "fault": "testing.faults",
-    "minor_unit_exponent": "model",
-    "owned": "transports.owned",
-    "record": "testing.recording.record",
-    "replay": "testing.recording.replay",
-}
-
-
-def __getattr__(name: str) -> object:
-    """Import a public name on first use (PEP 562)."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - only a first use pays for it
-
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "_sync.client": "Client",
+        "_sync.pager": "SyncPager",
+        "_version": "__version__",
+        "abc": "InvoiceProtocol Provider",
+        "auth": "Secret",
+        "capabilities": "Capabilities Feature",
+        "client": "AsyncClient",
+        "errors": (
+            "AnswerTooLargeError AuthenticationError BillingualError CircuitOpenError "
+            "ClosedError ConfigurationError ConflictError ConnectionLostError "
+            "DeadlineExceededError InternalError InvalidInputError InvalidRequestError "
+            "LockedError MissingExtraError NotConnectedError NotFoundError OutcomeUnknown "
+            "PaginationError PermissionDeniedError PoolTimeoutError ProtocolError "
+            "ProviderError RateLimitedError RedirectedError RejectedError ServerError "
+            "TimedOutError TransportError UnknownNameError UnsupportedError UsageError"
+        ),
+        "model": (
+            "Changes CustomField Draft Filter Invoice InvoiceSummary Kind LineItem Money Page "
+            "Party Range Receipt Replacement Sort Status UNSET"
+        ),
+        "outcomes": "Attempt Finding Outcome",
+        "pagination": "Pager ScanReport",
+        "reconcile.result": "Reconciliation",
+        "retry.breaker": "CircuitBreaker",
+        "retry.budget": "RetryBudget",
+        "retry.policy": "Retry",
+        "retry.rate_limit": "Limiter",
+        "tls": "Tls",
+        "transports.fallback": "fallback",
+        "transports.memory": "MemoryTransport",
+        "transports.owned": "owned",
+        "wire": "Timeouts",
+    },
+)

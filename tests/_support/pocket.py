@@ -22,16 +22,14 @@ from billingual import (
     Provider,
     Receipt,
     Replacement,
-    Safety,
     Status,
-    WireRequest,
-    WireResponse,
     errors,
 )
 from billingual.abc import Dialect, Scope
 from billingual.capabilities import Capabilities, FieldRules
 from billingual.model import Query
-from billingual.wire import Conversation, Exchange, Headers
+from billingual.outcomes import Safety
+from billingual.wire import Conversation, Exchange, Headers, WireRequest, WireResponse
 
 REFUSALS = {
     401: errors.AuthenticationError, 403: errors.PermissionDeniedError, 404: errors.NotFoundError,

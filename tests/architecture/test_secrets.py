@@ -16,18 +16,10 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route, Router
 
-from billingual import (
-    AsyncClient,
-    Changes,
-    Draft,
-    MemoryTransport,
-    Money,
-    WireResponse,
-    errors,
-)
+from billingual import AsyncClient, Changes, Draft, MemoryTransport, Money, errors
 from billingual.outcomes import Evidence
 from billingual.transports.asgi import AsgiTransport
-from billingual.wire import Headers
+from billingual.wire import Headers, WireResponse
 
 TOKEN = f"canary{secrets.token_hex(12)}"
 TESTS = str(Path(__file__).parents[1])

@@ -9,8 +9,9 @@ import attrs
 import pytest
 
 from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
-from billingual import Client, InvoiceSummary, MemoryTransport, Page, Safety, errors
+from billingual import Client, InvoiceSummary, MemoryTransport, Page, errors
 from billingual.model import Query
+from billingual.outcomes import Safety
 from billingual.wire import Conversation, WireRequest, encode_query
 
 

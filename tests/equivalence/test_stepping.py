@@ -15,22 +15,14 @@ import anyio
 import pytest
 import trio
 
-from billingual import (
-    AsyncClient,
-    Client,
-    Draft,
-    MemoryTransport,
-    WireRequest,
-    WireResponse,
-    errors,
-)
+from billingual import AsyncClient, Client, Draft, MemoryTransport, errors
 from billingual.abc import Account
 from billingual.backends.portal import PortalBackend
 from billingual.backends.sync import SyncBackend, step
 from billingual.events import AttemptEnded, CallEnded, CallStarted
 from billingual.outcomes import Outcome
 from billingual.sandbox import LANDMARKS
-from billingual.wire import Bounds
+from billingual.wire import Bounds, WireRequest, WireResponse
 
 MARK: Final[ContextVar[str]] = ContextVar("mark", default="untouched")
 INVOICE: Final = "aaaaaaaa-0000-4000-8000-000000000000"

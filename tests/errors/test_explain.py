@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import pytest
 
-from billingual import AsyncClient, Changes, Draft, MemoryTransport, WireRequest, errors
+from billingual import AsyncClient, Changes, Draft, MemoryTransport, errors
 from billingual.errors import BillingualError
 from billingual.events import (
     AttemptEnded,
@@ -23,7 +23,7 @@ from billingual.events import (
 )
 from billingual.outcomes import Attempt, Evidence, Outcome
 from billingual.retry.budget import RetryBudget
-from billingual.wire import Headers, WireResponse
+from billingual.wire import Headers, WireRequest, WireResponse
 
 CANARY = "canary-51c0de"
 TOKEN = f"ex_live_{CANARY}"

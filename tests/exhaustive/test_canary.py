@@ -38,18 +38,11 @@ from _support.canary.wires import WIRES
 from _support.cancellation import CancelAt
 from _support.hostile.calls import CALLS, CHANGES, INVOICE, TENANT, UUID, Call, client_for
 from _support.hostile.server import Bytes, serving
-from billingual import (
-    AsyncClient,
-    Changes,
-    Client,
-    Filter,
-    MemoryTransport,
-    WireResponse,
-    errors,
-)
+from billingual import AsyncClient, Changes, Client, Filter, MemoryTransport, errors
 from billingual.abc import Account, Provider, TransportOptions
 from billingual.auth import BearerAuth, Secret
 from billingual.dialects.exante.dialect import ExanteDialect
+from billingual.wire import WireResponse
 
 GETS: Final = {each.provider: each for each in CALLS if each.name in {"get", "replace"}}
 BAD_TOKENS: Final = {

@@ -11,7 +11,8 @@ import pytest
 
 from _support.hostile.calls import BASE_URLS, CALLS, CHANGES, REPLACEMENT, client_for
 from _support.hostile.ids import ROUTES, SEEDS, hostile_ids
-from billingual import MemoryTransport, WireRequest, WireResponse, errors
+from billingual import MemoryTransport, errors
+from billingual.wire import WireRequest, WireResponse
 
 BASE: Final = "https://home.example"
 

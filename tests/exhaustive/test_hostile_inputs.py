@@ -19,15 +19,9 @@ from _support.hostile.bombs import BOMBS, MIB, answer_to
 from _support.hostile.calls import BASE_URLS, CALLS, TENANT, Call, client_for
 from _support.hostile.json_values import BODIES, VALUES
 from _support.hostile.server import Bytes, header_of, serving
-from billingual import (
-    AsyncClient,
-    Client,
-    Filter,
-    MemoryTransport,
-    WireResponse,
-    errors,
-)
+from billingual import AsyncClient, Client, Filter, MemoryTransport, errors
 from billingual.auth import checked_base_url
+from billingual.wire import WireResponse
 
 VALUES_OF_HEADERS: Final = (
     "x\r\nX-Evil: 1", "x\nX-Evil: 1", "x\rX-Evil: 1", "\r\n\r\nGET /evil HTTP/1.1", "x\0", "\0",

@@ -12,8 +12,8 @@ import pytest
 from _support.hostile.calls import BASE_URLS, CALLS, INVOICE, READS, UUID, Call, client_for
 from _support.hostile.links import PLACES, Link, answered, links
 from _support.hostile.server import Bytes, ByteServer, serving
-from billingual import Client, MemoryTransport, WireRequest, WireResponse, errors
-from billingual.wire import Headers
+from billingual import Client, MemoryTransport, errors
+from billingual.wire import Headers, WireRequest, WireResponse
 
 TOKEN: Final = "a-token-of-twenty-four-chars"
 CODES: Final = (301, 302, 303, 307, 308)

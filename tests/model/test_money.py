@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billingual import InvalidInputError, Money, minor_unit_exponent
+from billingual import InvalidInputError, Money
+from billingual.model import minor_unit_exponent
 from billingual.model._currencies import MINOR_UNITS
 
 CODES = sorted(code for code, exponent in MINOR_UNITS.items() if exponent is not None)

@@ -13,8 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billingual import (
-    CollectionMethod,
-    Contact,
     InvalidInputError,
     Invoice,
     InvoiceSummary,
@@ -28,7 +26,14 @@ from billingual import (
     Sort,
     Status,
 )
-from billingual.model import OpenWord, instant, instant_text, read_instant
+from billingual.model import (
+    CollectionMethod,
+    Contact,
+    OpenWord,
+    instant,
+    instant_text,
+    read_instant,
+)
 
 ends = st.integers(-(10**18) + 1, 10**18 - 1)
 

@@ -15,18 +15,15 @@ from billingual import (
     UNSET,
     Changes,
     CustomField,
-    Discount,
     Draft,
     Filter,
     InvalidInputError,
     Money,
     Range,
     Replacement,
-    ReplacementLine,
     Sort,
-    Tax,
 )
-from billingual.model import Query
+from billingual.model import Discount, Query, ReplacementLine, Tax
 
 NAIVE = datetime(2026, 12, 31)  # noqa: DTZ001 - refused, which is the point
 AWARE = datetime(2026, 12, 31, tzinfo=UTC)

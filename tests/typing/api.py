@@ -23,8 +23,8 @@ from billingual import (
     Reconciliation,
     Replacement,
     SyncPager,
-    WireRequest,
 )
+from billingual.wire import WireRequest
 
 
 async def operations(client: AsyncClient, whole: Replacement, row: InvoiceSummary) -> None:

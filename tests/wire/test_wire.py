@@ -11,8 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billingual import Exchange, Safety, Timeouts, WireRequest, WireResponse
-from billingual.wire import Bounds, Deadline, Headers, encode_query, path_segment
+from billingual import Timeouts
+from billingual.outcomes import Safety
+from billingual.wire import (
+    Bounds,
+    Deadline,
+    Exchange,
+    Headers,
+    WireRequest,
+    WireResponse,
+    encode_query,
+    path_segment,
+)
 
 CANARY = "canary-7f3a91"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from billingual import WireRequest, WireResponse
+from billingual.wire import WireRequest, WireResponse
 
 from billingual_stripe import StripeDialect
 

@@ -18,12 +18,11 @@ from billingual import (
     MemoryTransport,
     Money,
     Retry,
-    Safety,
-    WireRequest,
-    WireResponse,
     errors,
 )
 from billingual.model import Query
+from billingual.outcomes import Safety
+from billingual.wire import WireRequest, WireResponse
 
 from stripe_samples import CUSTOMER, DIALECT, DRAFT, FINAL, asked, form_of, golden, told, written
 

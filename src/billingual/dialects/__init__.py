@@ -8,13 +8,11 @@ For dialects of your own: :class:`Answer` judges and reads an answer and makes t
 
 from __future__ import annotations
 
+from billingual._lazy import attach
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from billingual.dialects._kit.codec import (
-        Number,
-        UnreadableError,
-        decode_json,
-    )
+    from billingual.dialects._kit.codec import Number, UnreadableError, decode_json
     from billingual.dialects._kit.fields import Field, one_of, refuse_nothing, text_of, write_fields
     from billingual.dialects._kit.http import (
         Answer,
@@ -44,32 +42,13 @@ __all__ = [
     "write_request",
 ]
 
-_HOMES = {
-    "text_of": "_kit.fields",
-    "refuse_nothing": "_kit.fields",
-    "one_of": "_kit.fields",
-    "extra_pairs": "_kit.http",
-    "Answer": "_kit.http",
-    "Field": "_kit.fields",
-    "Number": "_kit.codec",
-    "UnreadableError": "_kit.codec",
-    "decode_json": "_kit.codec",
-    "encode_json": "_kit.writer",
-    "error_class": "_kit.http",
-    "read_request": "_kit.http",
-    "structure": "_kit.structure",
-    "write_fields": "_kit.fields",
-    "write_request": "_kit.http",
-}
-
-
-def __getattr__(name: str) -> object:
-    """Import a tool on first use: who names a dialect needs none of them."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - only a first use pays for it
-
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "_kit.codec": "Number UnreadableError decode_json",
+        "_kit.fields": "Field one_of refuse_nothing text_of write_fields",
+        "_kit.http": "Answer error_class extra_pairs read_request write_request",
+        "_kit.structure": "structure",
+        "_kit.writer": "encode_json",
+    },
+)

@@ -5,6 +5,8 @@ Each part is loaded on first use: who reads invoices needs nothing of what other
 
 from __future__ import annotations
 
+from billingual._lazy import attach
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from billingual.model._mapping import as_json
@@ -67,56 +69,21 @@ __all__ = [
     "read_instant",
 ]
 
-_HOMES = {
-    "as_json": "_mapping",
-    "Changes": "write",
-    "CollectionMethod": "enums",
-    "Contact": "party",
-    "CustomField": "lines",
-    "Discount": "replacement",
-    "Draft": "write",
-    "Filter": "query",
-    "Invoice": "invoice",
-    "InvoiceSummary": "invoice",
-    "Kind": "enums",
-    "LineItem": "lines",
-    "Money": "money",
-    "OpenWord": "enums",
-    "Page": "page",
-    "Party": "party",
-    "Query": "query",
-    "Range": "query",
-    "Receipt": "receipt",
-    "Replacement": "replacement",
-    "ReplacementLine": "replacement",
-    "Sort": "query",
-    "Status": "enums",
-    "Tax": "replacement",
-    "UNSET": "_types",
-    "Unset": "_types",
-    "UnsetType": "_types",
-    "checked_currency": "money",
-    "checked_text": "_types",
-    "exact_decimal": "money",
-    "minor_unit_exponent": "money",
-    "differing_fields": "diff",
-    "instant": "_types",
-    "instant_text": "_types",
-    "read_instant": "_types",
-}
-
-
-def __getattr__(name: str) -> object:
-    """Import a name on first use (PEP 562)."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - only a first use pays for it
-
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "_mapping": "as_json",
+        "_types": "UNSET Unset UnsetType checked_text instant instant_text read_instant",
+        "diff": "differing_fields",
+        "enums": "CollectionMethod Kind OpenWord Status",
+        "invoice": "Invoice InvoiceSummary",
+        "lines": "CustomField LineItem",
+        "money": "Money checked_currency exact_decimal minor_unit_exponent",
+        "page": "Page",
+        "party": "Contact Party",
+        "query": "Filter Query Range Sort",
+        "receipt": "Receipt",
+        "replacement": "Discount Replacement ReplacementLine Tax",
+        "write": "Changes Draft",
+    },
+)

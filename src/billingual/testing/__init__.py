@@ -10,6 +10,8 @@ tuple to ``pytest.mark.parametrize`` and call ``check.run(...)``. Nothing here n
 
 from __future__ import annotations
 
+from billingual._lazy import attach
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from billingual.testing.conformance.dialect import (
@@ -36,35 +38,6 @@ if TYPE_CHECKING:
     from billingual.testing.recording.drift import Drift, drift
     from billingual.testing.recording.record import RecordTransport, record
     from billingual.testing.recording.replay import ReplayTransport, replay
-
-_HOMES = {
-    "CATALOGUE": "fault_catalogue",
-    "Check": "conformance.report",
-    "CheckFailedError": "conformance.report",
-    "DIALECT_CHECKS": "conformance.dialect",
-    "DialectSamples": "conformance.samples",
-    "Drift": "recording.drift",
-    "Fault": "fault_catalogue",
-    "FaultTransport": "faults",
-    "Handler": "inprocess",
-    "InProcess": "inprocess",
-    "NotApplicableError": "conformance.report",
-    "RecordTransport": "recording.record",
-    "ReplayTransport": "recording.replay",
-    "Report": "conformance.report",
-    "Result": "conformance.report",
-    "Sample": "conformance.samples",
-    "TRANSPORT_CHECKS": "conformance.transport",
-    "asgi_app": "inprocess",
-    "check_dialect": "conformance.dialect",
-    "check_transport": "conformance.transport",
-    "drift": "recording.drift",
-    "fault": "faults",
-    "record": "recording.record",
-    "replay": "recording.replay",
-    "run_dialect_check": "conformance.dialect",
-    "run_transport_check": "conformance.transport",
-}
 
 __all__ = [
     "CATALOGUE",
@@ -95,14 +68,18 @@ __all__ = [
     "run_transport_check",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name on first use: a program that replays a tape needs no suite."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - only a first use pays for it
-
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "conformance.dialect": "DIALECT_CHECKS check_dialect run_dialect_check",
+        "conformance.report": "Check CheckFailedError NotApplicableError Report Result",
+        "conformance.samples": "DialectSamples Sample",
+        "conformance.transport": "TRANSPORT_CHECKS check_transport run_transport_check",
+        "fault_catalogue": "CATALOGUE Fault",
+        "faults": "FaultTransport fault",
+        "inprocess": "Handler InProcess asgi_app",
+        "recording.drift": "Drift drift",
+        "recording.record": "RecordTransport record",
+        "recording.replay": "ReplayTransport replay",
+    },
+)

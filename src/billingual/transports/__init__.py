@@ -7,6 +7,8 @@ what cannot be written as HTTP, and :func:`default_context` is whom all transpor
 
 from __future__ import annotations
 
+from billingual._lazy import attach
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from billingual.transports._address import Address, checked
@@ -27,24 +29,13 @@ __all__ = [
     "default_context",
 ]
 
-_HOMES = {
-    "UNSENT": "_failures",
-    "SENT": "_failures",
-    "NOTHING": "_failures",
-    "Address": "_address",
-    "BodyReader": "_body",
-    "Lane": "_lanes",
-    "Lanes": "_lanes",
-    "checked": "_address",
-    "default_context": "_trust",
-}
-
-
-def __getattr__(name: str) -> object:
-    """Import a tool on first use: who names a transport needs none of them."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - only a first use pays for it
-
-    return getattr(import_module(f"{__name__}.{home}"), name)
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "_address": "Address checked",
+        "_body": "BodyReader",
+        "_failures": "NOTHING SENT UNSENT",
+        "_lanes": "Lane Lanes",
+        "_trust": "default_context",
+    },
+)

@@ -14,9 +14,9 @@ from urllib.parse import quote
 
 import httpx
 
-from billingual import WireRequest, WireResponse, errors
+from billingual import errors
 from billingual.outcomes import Evidence
-from billingual.wire import Headers
+from billingual.wire import Headers, WireRequest, WireResponse
 
 __all__ = ["ANSWERS", "ECHOES", "FAILURES", "FOREIGN", "LOST", "WRONG_KINDS", "Failure", "token_of"]
 

@@ -7,16 +7,8 @@ from typing import Any, Final
 
 import attrs
 
-from billingual import (
-    AsyncClient,
-    Changes,
-    Draft,
-    Money,
-    Provider,
-    Replacement,
-    ReplacementLine,
-    providers,
-)
+from billingual import AsyncClient, Changes, Draft, Money, Provider, Replacement, providers
+from billingual.model import ReplacementLine
 
 __all__ = [
     "BASE_URLS", "CALLS", "CHANGES", "INVOICE", "READS", "REPLACEMENT", "TENANT", "UUID", "Call",

@@ -10,13 +10,13 @@ from typing import Any, Final
 import attrs
 
 from _support.hostile.calls import CHANGES, REPLACEMENT, TENANT
-from billingual import WireRequest
 from billingual.abc import Scope
 from billingual.dialects.exante.bulk import BulkDialect
 from billingual.dialects.exante.dialect import ExanteDialect
 from billingual.dialects.tenant.dialect import TenantDialect
 from billingual.dialects.v1.dialect import V1Dialect
 from billingual.model import Filter, Query
+from billingual.wire import WireRequest
 
 __all__ = ["ROUTES", "SEEDS", "Route", "hostile_ids"]
 

@@ -9,8 +9,7 @@ from typing import Any, Final
 
 import attrs
 
-from billingual import WireResponse
-from billingual.wire import Headers
+from billingual.wire import Headers, WireResponse
 
 __all__ = ["EVIL", "PLACES", "Link", "answered", "links"]
 

@@ -17,9 +17,9 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from _support.outages.clock import EPOCH
-from billingual import WireRequest, WireResponse, errors
+from billingual import errors
 from billingual.outcomes import Evidence
-from billingual.wire import Bounds, Headers
+from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
 __all__ = ["CALL", "Delivery", "Fate", "OutageProvider", "Weather"]
 

@@ -14,19 +14,11 @@ import socket
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any, Final
 
-from billingual import (
-    ConnectionLostError,
-    Evidence,
-    NotConnectedError,
-    TimedOutError,
-    TransportError,
-    TransportOptions,
-    WireRequest,
-    WireResponse,
-)
-from billingual.abc import ExecutionScope
+from billingual import ConnectionLostError, NotConnectedError, TimedOutError, TransportError
+from billingual.abc import ExecutionScope, TransportOptions
+from billingual.outcomes import Evidence
 from billingual.transports import Address, BodyReader, default_context
-from billingual.wire import Bounds, Headers
+from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
 __all__ = ["Line"]
 

@@ -9,17 +9,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from billingual import (
-    ConfigurationError,
-    Evidence,
-    PoolTimeoutError,
-    TransportOptions,
-    WireRequest,
-    WireResponse,
-)
+from billingual import ConfigurationError, PoolTimeoutError
+from billingual.abc import TransportOptions
 from billingual.backends.sync import SyncBackend
+from billingual.outcomes import Evidence
 from billingual.transports import Lanes, checked
-from billingual.wire import Bounds
+from billingual.wire import Bounds, WireRequest, WireResponse
 
 from billingual_carrier.line import Line
 

@@ -30,12 +30,12 @@ from typing import ClassVar, Final, Self
 from urllib.parse import urlencode
 
 import attrs
-from billingual import Safety
 from billingual.abc import Dialect, Scope
 from billingual.capabilities import Capabilities, Feature, FieldRules
 from billingual.dialects import Answer, read_request
 from billingual.errors import InvalidInputError, LockedError
 from billingual.model import Changes, Draft, Invoice, InvoiceSummary, Page, Query
+from billingual.outcomes import Safety
 from billingual.wire import Conversation, Headers, WireRequest, WireResponse, encode_query
 
 from billingual_stripe.forms import CHANGES, DRAFT, FILTERS, LARGEST_PAGE, form, page_query

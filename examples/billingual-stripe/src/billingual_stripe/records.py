@@ -16,18 +16,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, TypedDict, cast
 
-from billingual import (
-    CollectionMethod,
-    Contact,
-    CustomField,
-    Invoice,
-    Kind,
-    LineItem,
-    Money,
-    Party,
-    Status,
-)
+from billingual import CustomField, Invoice, Kind, LineItem, Money, Party, Status
 from billingual.dialects import Answer, UnreadableError
+from billingual.model import CollectionMethod, Contact
 
 from billingual_stripe.forms import EPOCH
 
