@@ -615,13 +615,13 @@ class DecodingDialect(PocketDialect):
         return listed
 
 
-@pytest.mark.parametrize("width", [4, 8, 16])
-def test_a_list_comes_in_nearly_the_ideal_time(width: int) -> None:
-    """200 pages take at most 1.15 times what as many waits of 20 ms take, *width* at once.
+@pytest.mark.parametrize(("width", "most"), [(4, 1.04), (8, 1.08), (16, 1.13)])
+def test_a_list_comes_in_nearly_the_ideal_time(width: int, most: float) -> None:
+    """200 pages take little more than the waits of 20 ms for them take, *width* at once.
 
     The clock is our own, and the work for a page takes the millisecond that a page of 100 rows was
     measured to take. One wait is for the first page, which says how many pages there are: at
-    sixteen pages it takes 8 of the 15 per cent.
+    sixteen pages it takes 8 of the 13 per cent. Decoding before sending would take 14.
     """
     provider = attrs.evolve(POCKET, dialects=(DecodingDialect(),))
 
@@ -634,4 +634,4 @@ def test_a_list_comes_in_nearly_the_ideal_time(width: int) -> None:
     with asyncio.Runner(loop_factory=WorkingLoop) as runner:
         seconds = runner.run(main())
 
-    assert seconds <= 1.15 * math.ceil(200 / width) * 0.02
+    assert seconds <= most * math.ceil(200 / width) * 0.02
