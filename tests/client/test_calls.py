@@ -11,6 +11,8 @@ import httpx  # noqa: F401 - imported before blocking is watched for
 import pytest
 import tenacity  # noqa: F401 - likewise: the first failure would import it inside the loop
 
+from _support.matrix.clients import failure_of
+from _support.matrix.table import STEPS, Step
 from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
 from billingual import (
     AsyncClient,
@@ -101,17 +103,27 @@ def test_a_preview_of_a_list_is_its_first_page(backend: Any) -> None:
     assert transport.requests == []
 
 
-@pytest.mark.parametrize(
-    "failure",
-    [
-        say(503), say(500), say(429), errors.TimedOutError("x", evidence=SENT),
-        errors.ConnectionLostError("x"), errors.NotConnectedError("x", evidence=UNSENT),
-    ],
-    ids=["503", "500", "429", "timeout", "lost", "refused"],
-)  # fmt: skip
-def test_a_read_is_tried_again(step: Any, backend: Any, failure: Any) -> None:
-    """Three failures and an answer are four deliveries of the same bytes and three waits."""
-    client, transport = client_of(backend, [failure, failure, failure, say()])
+PLAIN = [end for end in STEPS.values() if end.is_plain]
+
+
+def met(end: Step) -> Callable[[object], Any]:
+    """Meet each request as one line of the matrix says."""
+
+    def answer(_: object) -> Any:
+        if end.status is None:
+            raise failure_of(end)
+        return say(end.status, "<html>" if end.says else "{}")
+
+    return answer
+
+
+@pytest.mark.parametrize("end", [end for end in PLAIN if end.passes], ids=lambda end: end.name)
+def test_a_read_is_tried_again(step: Any, backend: Any, end: Step) -> None:
+    """Three failures and a response are four deliveries of the same bytes and three waits."""
+    fail = met(end)
+    client, transport = client_of(
+        backend, lambda request: fail(request) if len(transport.requests) < 4 else say()
+    )
 
     assert step(client.get("i1")) == Invoice(id="i1")
     assert len(transport.requests) == 4
@@ -119,35 +131,15 @@ def test_a_read_is_tried_again(step: Any, backend: Any, failure: Any) -> None:
     assert len(backend.sleeps) == 3
 
 
-UNCLEAR = {
-    "500": say(500),
-    "503": say(503),
-    "302": say(302),
-    "408": say(408),
-    "read timeout": errors.TimedOutError("x", evidence=SENT),
-    "lost": errors.ConnectionLostError("x"),
-    "cut answer": errors.ConnectionLostError(
-        "x", evidence=Evidence(connected=True, request_complete=True, answer_begun=True)
-    ),
-    "too large": errors.AnswerTooLargeError("x", evidence=SENT),
-    "2xx without JSON": say(200, "<html>"),
-    "foreign exception": OSError(5, "a foreign transport broke"),
-}
-
-
 @pytest.mark.parametrize("name", WRITES)
-@pytest.mark.parametrize("seen", UNCLEAR)
+@pytest.mark.parametrize(
+    "end", [end for end in PLAIN if end.ends == "unknown"], ids=lambda end: end.name
+)
 def test_a_write_that_ends_unclearly_is_sent_once(
-    step: Any, backend: Any, name: str, seen: str
+    step: Any, backend: Any, name: str, end: Step
 ) -> None:
     """It is not resent, and its end is OutcomeUnknown with all that is known."""
-
-    def answer(_: object) -> Any:
-        if isinstance(UNCLEAR[seen], OSError):
-            raise UNCLEAR[seen]
-        return UNCLEAR[seen]
-
-    client, transport = client_of(backend, answer, token="tok-1")
+    client, transport = client_of(backend, met(end), token="tok-1")
 
     with pytest.raises(errors.OutcomeUnknown) as caught:
         step(OPERATIONS[name][0](client))
@@ -157,7 +149,7 @@ def test_a_write_that_ends_unclearly_is_sent_once(
     assert backend.sleeps == []
     assert unknown.maybe_applied is True
     assert (unknown.provider, unknown.operation) == ("pocket", name)
-    assert unknown.likely == ("applied" if seen == "2xx without JSON" else "unclear")
+    assert unknown.likely == ("applied" if end.success_is_unread else "unclear")
     assert [each.outcome for each in unknown.attempts] == [Outcome.UNKNOWN]
     assert isinstance(unknown.__cause__, errors.BillingualError)
     assert unknown.__cause__.attempts == unknown.attempts
@@ -208,20 +200,20 @@ def test_a_read_with_a_lasting_error_is_not_tried_again(
 
 
 @pytest.mark.parametrize("name", WRITES)
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
-def test_a_refused_write_raises_the_refusal(
-    step: Any, backend: Any, name: str, status: int
-) -> None:
+@pytest.mark.parametrize(
+    "end", [end for end in PLAIN if end.ends == "rejected"], ids=lambda end: end.name
+)
+def test_a_refused_write_raises_the_refusal(step: Any, backend: Any, name: str, end: Step) -> None:
     """The provider looked and said no: nothing is unclear."""
     capabilities = attrs.evolve(CAPABILITIES, locks={})
     provider = attrs.evolve(POCKET, dialects=(PocketDialect(capabilities),))
-    client, transport = client_of(backend, [say(status)], provider=provider)
+    client, transport = client_of(backend, met(end), provider=provider)
 
     with pytest.raises(errors.ProviderError) as caught:
         step(OPERATIONS[name][0](client))
 
     assert caught.value.maybe_applied is False
-    assert caught.value.status == status
+    assert caught.value.status == end.status
     assert [each.outcome for each in caught.value.attempts] == [Outcome.REJECTED]
     assert any("not tried again" in note for note in caught.value.__notes__)
     assert len(transport.requests) == 1

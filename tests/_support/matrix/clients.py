@@ -21,7 +21,7 @@ from billingual.events import AttemptEnded, CallEnded, CallStarted, Event
 from billingual.outcomes import Evidence
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
-__all__ = ["Plan", "Ran", "run_blocking", "run_on_asyncio", "told"]
+__all__ = ["Plan", "Ran", "failure_of", "run_blocking", "run_on_asyncio", "told"]
 
 WALL: Final = 1_800_000_000.0
 JSON: Final = ("Content-Type", "application/json")
@@ -136,20 +136,25 @@ class PlannedWire:
             reply = self.plan.reply(met, request.method, request.url, request.body)
             headers = Headers([JSON, *headers_of(met)])
             return WireResponse(status=reply.status, headers=headers, body=reply.body)
-        if met.seen is None:
-            raise ValueError("an exception that no transport should let out")
-        connected, complete, begun = met.seen
-        evidence = Evidence(
-            connected=connected, request_complete=complete, answer_begun=begun, status=met.head
-        )
-        kind: type[errors.TransportError] = getattr(errors, met.raises)
-        raise kind("as planned.", evidence=evidence)
+        raise failure_of(met)
 
     async def aclose(self) -> None:
         """Do nothing."""
 
     def account(self, provider: str) -> None:
         """Bring none."""
+
+
+def failure_of(end: Step) -> Exception:
+    """Make the exception of an end that has no status, with the evidence of the matrix."""
+    if end.seen is None:
+        return ValueError("an exception that no transport should let out")
+    connected, complete, begun = end.seen
+    evidence = Evidence(
+        connected=connected, request_complete=complete, answer_begun=begun, status=end.head
+    )
+    kind: type[errors.TransportError] = getattr(errors, end.raises)
+    return kind("as planned.", evidence=evidence)
 
 
 def headers_of(met: Step) -> list[tuple[str, str]]:

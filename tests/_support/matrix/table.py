@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import attrs
 
-__all__ = ["CELLS", "MATRIX", "POLICIES", "Cell", "Step"]
+__all__ = ["CELLS", "MATRIX", "POLICIES", "STEPS", "Cell", "Step"]
 
 MATRIX: Final = json.loads(Path(__file__).with_name("matrix.json").read_text(encoding="utf-8"))
 POLICIES: Final = ("standard", "none")
@@ -29,6 +29,17 @@ class Step:
     takes: float = 0.0
     asks: int | None = None
     asks_until: int | None = None
+    passes: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether it means the same to every dialect: no body of it needs to be understood."""
+        return self.says in {"", "html"} and self.asks is None and self.asks_until is None
+
+    @property
+    def success_is_unread(self) -> bool:
+        """Tell whether a 2xx arrived, or its head, and could not be read."""
+        return 200 <= (self.head or self.status or 0) <= 299 and self.ends != "committed"
 
     @classmethod
     def named(cls, name: str) -> Step:
@@ -38,7 +49,7 @@ class Step:
         return cls(name=name, **{key: value for key, value in entry.items() if key in known})
 
 
-STEPS: Final = {name: Step.named(name) for name in MATRIX["attempts"]}
+STEPS: Final[dict[str, Step]] = {name: Step.named(name) for name in MATRIX["attempts"]}
 
 
 @attrs.frozen
