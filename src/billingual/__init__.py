@@ -1,6 +1,9 @@
 """Speak to any invoicing API through one invoice protocol.
 
-Everything public is here, and loaded on first use: ``import billingual`` costs next to nothing.
+What a user of a client needs is here. Tools for tests are in ``billingual.testing``, protocols for
+authors of dialects and transports in ``billingual.abc``, rarer models in ``billingual.model``.
+
+Each name is loaded on first use, so ``import billingual`` is as quick as an empty package.
 """
 
 from __future__ import annotations
@@ -9,8 +12,7 @@ from billingual._lazy import attach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from billingual._sync.client import Client
-    from billingual._sync.pager import SyncPager
+    from billingual._sync.client import Client, SyncPager
     from billingual._version import __version__
     from billingual.abc import InvoiceProtocol, Provider
     from billingual.auth import Secret
@@ -159,8 +161,7 @@ __all__ = [
 __getattr__, __dir__ = attach(
     __name__,
     {
-        "_sync.client": "Client",
-        "_sync.pager": "SyncPager",
+        "_sync.client": "Client SyncPager",
         "_version": "__version__",
         "abc": "InvoiceProtocol Provider",
         "auth": "Secret",

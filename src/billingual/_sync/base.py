@@ -1,38 +1,36 @@
-"""What the generated blocking classes stand on: a core, and a backend that runs it."""
+"""The base of the generated blocking classes: an async object, and a backend that runs it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, Self, TypeVar
+from typing import Any, Self
 
 from billingual._config.build import blocking_backend
 from billingual.abc import BlockingBackend
 
 __all__ = ["Stepped"]
 
-C = TypeVar("C")
 
+class Stepped:
+    """A blocking object around an async one, the core, whose type each class states."""
 
-class Stepped(Generic[C]):
-    """One async object and its blocking face."""
-
-    _core: C
+    _core: Any
     _backend: BlockingBackend
 
     def _open(
-        self, make: Callable[..., C], *arguments: object, backend: object, **options: object
+        self, make: Callable[..., object], *arguments: object, backend: object, **options: object
     ) -> None:
         self._backend = blocking_backend(backend)
         self._core = make(*arguments, backend=self._backend, **options)
 
-    def _shown(self, name: str, turned: str) -> str:
-        # Tools that show the frames of a failing constructor ask a client that is not made yet.
+    def _shown(self, name: str, blocking: str) -> str:
+        # A tool that shows the variables of a failing constructor calls repr() before _core is set.
         core = getattr(self, "_core", None)
-        return f"{turned}()" if core is None else repr(core).replace(name, turned, 1)
+        return f"{blocking}()" if core is None else repr(core).replace(name, blocking, 1)
 
     @classmethod
-    def _around(cls, core: C, backend: BlockingBackend) -> Self:
-        face = cls.__new__(cls)
-        face._core = core
-        face._backend = backend
-        return face
+    def _around(cls, core: object, backend: BlockingBackend) -> Self:
+        made = cls.__new__(cls)
+        made._core = core
+        made._backend = backend
+        return made
