@@ -360,10 +360,11 @@ class Scope:
 class Dialect(Protocol):
     """How one API family writes the protocol's operations as HTTP; pure: no I/O, no clock.
 
-    Each operation is a generator: it yields requests, is sent their answers, and returns a model.
-    All that can be known to be wrong is refused before the first yield. Only good answers are
-    sent in: :meth:`check` turns a bad one into an error first. Subclass this and override what
-    the family has; what is left raises ``UnsupportedError``.
+    Each operation is a generator: it yields requests, is sent what each response was read to, and
+    returns a model. All that can be known to be wrong is refused before the first yield. Each
+    request carries how its response is read (``WireRequest.read``): the HTTP status decides the
+    class of an error before any body is read, then comes the envelope, then the payload. Subclass
+    this and override what the family has; what is left raises ``UnsupportedError``.
 
     Attributes:
         name: the dialect's name in the registry.
@@ -382,17 +383,6 @@ class Dialect(Protocol):
 
         Raises:
             InvalidInputError: if an id does not have the documented form.
-        """
-        ...
-
-    def check(self, request: WireRequest, response: WireResponse) -> None:
-        """Accept a good answer, or raise the one error that fits a bad one.
-
-        Three layers, in this order: the HTTP status decides the class before any body is read;
-        then the envelope; then whether there is a payload.
-
-        Raises:
-            ProviderError: if the answer is no, or cannot be understood.
         """
         ...
 

@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
+import attrs
+
 from billingual import (
     AsyncClient,
     Changes,
@@ -67,7 +69,8 @@ class PocketDialect(Dialect):
     def scoped(self, scope: Scope) -> Self:
         return type(self)(self._capabilities, scope)
 
-    def check(self, request: WireRequest, response: WireResponse) -> None:
+    def judge(self, request: WireRequest, response: WireResponse) -> None:
+        """Raise the error that fits a bad response."""
         if 200 <= response.status <= 299:
             kind: type[errors.ProviderError] | None = None
             try:
@@ -87,15 +90,15 @@ class PocketDialect(Dialect):
     def create(self, draft: Draft) -> Conversation[Invoice]:
         given = draft.given()
         self.capabilities.accept(self.capabilities.draft, given, "in a draft")
-        response = yield ask("POST", "/invoices", Safety.CREATE, given)
+        response = yield self._ask("POST", "/invoices", Safety.CREATE, given)
         return self._invoice(response)
 
     def get(self, invoice_id: str) -> Conversation[Invoice]:
-        response = yield ask("GET", f"/invoices/{invoice_id}", Safety.READ)
+        response = yield self._ask("GET", f"/invoices/{invoice_id}", Safety.READ)
         return self._invoice(response)
 
     def list_page(self, query: Query) -> Conversation[Page]:
-        response = yield ask("GET", f"/invoices?page={query.page}", Safety.READ)
+        response = yield self._ask("GET", f"/invoices?page={query.page}", Safety.READ)
         payload = json.loads(response.body)
         rows = tuple(InvoiceSummary(id=each) for each in payload.pop("rows"))
         return Page(items=rows, number=query.page, **payload)
@@ -110,33 +113,45 @@ class PocketDialect(Dialect):
                 still_open=self.capabilities.locks[str(base.status)],
             )  # fmt: skip
         body = {name: str(value) for name, value in changes.given().items()}
-        response = yield ask("PATCH", f"/invoices/{invoice_id}", Safety.IDEMPOTENT, body)
+        response = yield self._ask("PATCH", f"/invoices/{invoice_id}", Safety.IDEMPOTENT, body)
         return self._invoice(response)
 
     def replace(self, invoice_id: str, replacement: Replacement) -> Conversation[Receipt]:
         body = {"description": replacement.description}
-        response = yield ask("PUT", f"/invoices/{invoice_id}", Safety.SIDE_EFFECTS, body)
+        response = yield self._ask("PUT", f"/invoices/{invoice_id}", Safety.SIDE_EFFECTS, body)
         return Receipt(id=self._invoice(response).id)
 
     def update_many(
         self, pairs: Sequence[tuple[str, Changes]]
     ) -> Conversation[tuple[Invoice, ...]]:
         body = [[each, changes.number] for each, changes in pairs]
-        yield ask("PUT", "/bulk", Safety.IDEMPOTENT, body)
+        yield self._ask("PUT", "/bulk", Safety.IDEMPOTENT, body)
         return tuple(Invoice(id=each) for each, _ in pairs)
 
     def delete_many(self, invoice_ids: Sequence[str]) -> Conversation[None]:
-        yield ask("DELETE", "/bulk", Safety.IDEMPOTENT, list(invoice_ids))
+        yield self._ask("DELETE", "/bulk", Safety.IDEMPOTENT, list(invoice_ids))
 
     def finalize(self, invoice_id: str) -> Conversation[Invoice]:
-        response = yield ask("POST", f"/invoices/{invoice_id}/finalize", Safety.IDEMPOTENT)
+        response = yield self._ask("POST", f"/invoices/{invoice_id}/finalize", Safety.IDEMPOTENT)
         return self._invoice(response)
 
     def void(self, invoice_id: str) -> Conversation[Invoice]:
         # Two round trips: read, then void; the second starts counting anew.
-        yield ask("GET", f"/invoices/{invoice_id}", Safety.READ)
-        response = yield ask("POST", f"/invoices/{invoice_id}/void", Safety.IDEMPOTENT)
+        yield self._ask("GET", f"/invoices/{invoice_id}", Safety.READ)
+        response = yield self._ask("POST", f"/invoices/{invoice_id}/void", Safety.IDEMPOTENT)
         return self._invoice(response)
+
+    def _ask(self, method: str, path: str, safety: Safety, body: Any = None) -> WireRequest:
+        return self.reading(ask(method, path, safety, body))
+
+    def reading(self, request: WireRequest) -> WireRequest:
+        """Return the request with how its response is read: it is judged and kept as it is."""
+
+        def read(response: WireResponse) -> WireResponse:
+            self.judge(request, response)
+            return response
+
+        return attrs.evolve(request, read=read)
 
     def _invoice(self, response: WireResponse) -> Invoice:
         payload = json.loads(response.body)

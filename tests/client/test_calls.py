@@ -411,7 +411,7 @@ def test_a_lock_that_the_provider_names_is_a_refusal(step: Any, backend: Any) ->
     """A dialect that reads a lock from the answer does not make the write unclear."""
 
     class Locking(PocketDialect):
-        def check(self, request: Any, response: Any) -> None:
+        def judge(self, request: Any, response: Any) -> None:
             raise errors.LockedError(
                 provider="pocket", invoice_id="i1", status="VOID", locked=["number"],
                 still_open=[], exchange=Exchange.of(request, response),

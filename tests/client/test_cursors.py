@@ -23,12 +23,9 @@ class CursorDialect(PocketDialect):
 
     def list_page(self, query: Query) -> Conversation[Page]:
         asked = [] if query.cursor is None else [("after", query.cursor)]
-        response = yield WireRequest(
-            method="GET",
-            url=f"/invoices{encode_query(asked)}",
-            route="/invoices",
-            safety=Safety.READ,
-        )
+        url = f"/invoices{encode_query(asked)}"
+        request = WireRequest(method="GET", url=url, route="/invoices", safety=Safety.READ)
+        response = yield self.reading(request)
         payload = json.loads(response.body)
         rows = tuple(InvoiceSummary(id=each) for each in payload["rows"])
         after = payload.get("after")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import pickle
-from typing import Any, NamedTuple
+from typing import Any
 
 import attrs
 import pytest
@@ -13,22 +13,9 @@ import pytest
 from _support.pocket import POCKET, PocketDialect, client_of, say
 from billingual import Draft, Invoice, errors
 from billingual.events import ProblemsFound
+from billingual.model import Problem
 from billingual.outcomes import Safety
 from billingual.wire import Conversation, Exchange, WireRequest, WireResponse
-
-
-class Flaw(NamedTuple):
-    """A problem of a model."""
-
-    path: str
-    reason: str
-    value: object
-
-
-class FlawedInvoice(Invoice):
-    """An invoice that was read with problems."""
-
-    problems: tuple[Any, ...]
 
 
 class ReadingDialect(PocketDialect):
@@ -37,13 +24,10 @@ class ReadingDialect(PocketDialect):
     def __init__(self, *_: Any) -> None:
         super().__init__()
         self.reads = 0
-        self.problems: list[Flaw] = []
+        self.problems: list[Problem] = []
 
     def scoped(self, _: Any) -> ReadingDialect:
         return self
-
-    def check(self, *_: Any) -> None:
-        raise AssertionError("a request that reads is not checked as well")
 
     def get(self, invoice_id: str) -> Conversation[Invoice]:
         return (yield self._request("GET", invoice_id, Safety.READ))
@@ -65,11 +49,10 @@ class ReadingDialect(PocketDialect):
         if response.body == b"bug":
             raise KeyError("id")
         try:
-            invoice = FlawedInvoice(id=json.loads(response.body)["id"])
+            invoice_id = json.loads(response.body)["id"]
         except ValueError:
             raise errors.ProtocolError("no JSON.", provider="pocket", exchange=exchange) from None
-        object.__setattr__(invoice, "problems", tuple(self.problems))
-        return invoice
+        return Invoice(id=invoice_id, problems=tuple(self.problems))
 
 
 def reading_client(backend: Any, responses: list[Any]) -> tuple[Any, ReadingDialect]:
@@ -125,9 +108,9 @@ def test_the_transport_and_the_preview_do_not_see_how_a_response_is_read(
 
 
 FLAWS = [
-    Flaw("$.lines[0].price", "it is no amount", "Jane Doe"),
-    Flaw("$.lines[7].price", "it is no amount", "Jane Doe"),
-    Flaw("$.due", "it is no date", "Jane Doe"),
+    Problem("$.lines[0].price", "it is no amount", "Jane Doe"),
+    Problem("$.lines[7].price", "it is no amount", "Jane Doe"),
+    Problem("$.due", "it is no date", "Jane Doe"),
 ]
 
 
@@ -195,7 +178,7 @@ def test_a_provider_cannot_fill_the_log_with_kinds_of_problems(
 ) -> None:
     """Names that the provider chooses may stand in a path."""
     dialect = ReadingDialect()
-    dialect.problems = [Flaw(f"$.fields.{n}", "it is no text", n) for n in range(1_000)]
+    dialect.problems = [Problem(f"$.fields.{n}", "it is no text", n) for n in range(1_000)]
     provider = attrs.evolve(POCKET, dialects=(dialect,))
     client, _ = client_of(backend, [say(200, '{"id": "i1"}')], provider=provider)
 

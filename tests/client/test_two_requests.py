@@ -27,10 +27,11 @@ class TwoStepDialect(PocketDialect):
 
     def create(self, draft: Draft) -> Conversation[Invoice]:
         for path in ("/invoices", "/lines"):
-            yield WireRequest(
+            request = WireRequest(
                 method="POST", url=path, route=path, safety=Safety.KEYED,
                 key_header="Idempotency-Key", body=b"{}",
             )  # fmt: skip
+            yield self.reading(request)
         return Invoice(id="i1")
 
 

@@ -16,6 +16,7 @@ from _support.conversations import (
     answer,
     enveloped,
     query_of,
+    read,
     tenant_payload,
 )
 from billingual.abc import FindsDrafts, Sightings
@@ -39,7 +40,7 @@ def walk(finding: Any, answers: Sequence[object]) -> tuple[Sightings, list[WireR
     try:
         asked.append(next(finding))
         while True:
-            asked.append(finding.send(answer(next(script))))
+            asked.append(finding.send(read(asked[-1], answer(next(script)))))
     except StopIteration as end:
         assert next(script, None) is None, "an answer was not asked for"
         seen: Sightings = end.value

@@ -105,7 +105,7 @@ TABLE: dict[str, Told] = {
     ),
     "yes without an id": Told(
         create, (yes({"invoice_number": CANARY}),), errors.OutcomeUnknown,
-        (f"{FIRST}: unknown, ProtocolError (status 200)",),
+        (f"{FIRST}: unknown, ProtocolError (status 200)", "not tried again: a write"),
     ),
     "three times": Told(
         create, (REFUSED, no(429, retry_after="2"), LOST), errors.OutcomeUnknown,

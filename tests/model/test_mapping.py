@@ -104,7 +104,7 @@ def test_money_is_written_in_four_ways(money: object) -> None:
         (Replacement, {**REPLACEMENT, "lines": "a"}, "lines", "not all of this"),
         (Replacement,
          {**REPLACEMENT, "lines": [{"product_id": "a", "quantity": 12.7, "unit_price": "1"}]},
-         "lines[0].quantity", "float is not a whole number"),
+         "lines[0].quantity", "float is not exact"),
         (Replacement, {"counterparty": "c1"}, "counterparty_name", "give counterparty_name, recei"),
         (Filter, {"statuses": "OVERDUE"}, "statuses", "perhaps you meant status"),
         (Filter, {"overdue_days": "many"}, "overdue_days", "is not a range"),

@@ -249,5 +249,5 @@ def test_nothing_is_filled_in() -> None:
     row = InvoiceSummary(id="i")
 
     stated = attrs.asdict(row, filter=lambda _, value: value is not None and value != {})
-    assert stated == {"id": "i"}
+    assert stated == {"id": "i", "problems": ()}
     assert Page(items=(row,)).total_items is None

@@ -39,9 +39,9 @@ def told(conversation: Generator[WireRequest, Any, Any], answer: object, status:
     """Hold a conversation of one request and return what it returns."""
     request = next(conversation)
     response = WireResponse(status=status, body=written(answer))
-    DIALECT.check(request, response)
+    assert request.read is not None
     try:
-        conversation.send(response)
+        conversation.send(request.read(response))
     except StopIteration as end:
         return end.value
     raise AssertionError("there is a second request")

@@ -188,25 +188,28 @@ def test_amounts_are_counted_as_iso_4217_counts(currency: str, amount: int, mone
 
 
 def test_a_fraction_that_a_currency_lacks_is_no_amount() -> None:
-    """It is refused, not rounded."""
+    """It is left out and told, not rounded."""
     page = {**golden("create")["answer"], "currency": "isk", "total": 550}
+    invoice = told(DIALECT.get(DRAFT), page)
 
-    with pytest.raises(errors.ProtocolError, match=r"\$\.total, ISK has no such fraction"):
-        told(DIALECT.get(DRAFT), page)
+    assert (None, 550) == (invoice.total, invoice.extra["total"])
+    assert [("$.total", "ISK has no such fraction")] == [
+        (each.path, each.reason) for each in invoice.problems
+    ]
 
 
-def test_numbers_are_exact_and_nothing_is_coerced() -> None:
+def test_numbers_are_exact_and_no_amount_is_guessed() -> None:
     """A fraction passes through no binary float, and what is no amount is not made one."""
-    conversation = DIALECT.get(DRAFT)
-    request = next(conversation)
+    request = asked(DIALECT.get(DRAFT))
     body = b'{"id": "%s", "ratio": 0.1000000000000000055}' % DRAFT.encode()
-    with pytest.raises(StopIteration) as end:
-        conversation.send(WireResponse(status=200, body=body))
+    invoice: Any = request.read and request.read(WireResponse(status=200, body=body))
 
-    assert Decimal("0.1000000000000000055") == end.value.value.raw["ratio"]
-    for wrong in (True, "7", 1.5):
-        with pytest.raises(errors.ProtocolError, match=r"\$\.total, .* whole number"):
-            told(DIALECT.get(DRAFT), {**golden("create")["answer"], "total": wrong})
+    assert Decimal("0.1000000000000000055") == invoice.raw["ratio"] == invoice.extra["ratio"]
+    for wrong in (True, "7,00", 1.5):
+        invoice = told(DIALECT.get(DRAFT), {**golden("create")["answer"], "total": wrong})
+
+        assert invoice.total is None
+        assert ["$.total"] == [each.path for each in invoice.problems]
     assert "GET" == request.method
 
 

@@ -1,9 +1,14 @@
 """How API families write the protocol as HTTP, and the tools that dialects are made with.
 
-For dialects of your own: :class:`Answer` judges and reads an answer and makes the errors,
-:func:`read_request` and :func:`write_request` make requests, :func:`decode_json`,
-:func:`encode_json` and :func:`structure` are strict JSON without a float, and :class:`Field` with
-:func:`write_fields` turn what a caller gave into a body by a table.
+The dialects here are made with the same tools:
+
+- :class:`DialectBase` makes the checks that all dialects share, by tables of :class:`Field`;
+- :func:`read_request` and :func:`write_request` make requests that carry how their responses are
+  read;
+- :class:`ResponseReader` reads a response, and makes the errors it can turn out to be;
+- :class:`RecordReader` makes models of records, which are structs with fields of the types
+  :data:`Whole`, :data:`Number`, :data:`Moment` and :data:`Unnamed` beside Python's own;
+- :func:`decode_json` and :func:`encode_json` are JSON without a float.
 """
 
 from __future__ import annotations
@@ -12,31 +17,51 @@ from billingual._lazy import attach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from billingual.dialects._kit.codec import Number, UnreadableError, decode_json
-    from billingual.dialects._kit.fields import Field, one_of, refuse_nothing, text_of, write_fields
+    from billingual.dialects._kit.base import DialectBase
+    from billingual.dialects._kit.codec import UnreadableError, decode_json
+    from billingual.dialects._kit.fields import Field, one_of, text_of, write_fields
     from billingual.dialects._kit.http import (
-        Answer,
+        ResponseReader,
         error_class,
         extra_pairs,
         read_request,
         write_request,
     )
-    from billingual.dialects._kit.structure import structure
+    from billingual.dialects._kit.records import (
+        Moment,
+        Number,
+        RecordReader,
+        Unnamed,
+        Whole,
+        array_of,
+        collection_method_of,
+        decimal_of,
+        lenient,
+        status_of,
+    )
     from billingual.dialects._kit.writer import encode_json
 
 __all__ = [
-    "Answer",
+    "DialectBase",
     "Field",
+    "Moment",
     "Number",
+    "RecordReader",
+    "ResponseReader",
+    "Unnamed",
     "UnreadableError",
+    "Whole",
+    "array_of",
+    "collection_method_of",
+    "decimal_of",
     "decode_json",
     "encode_json",
     "error_class",
     "extra_pairs",
+    "lenient",
     "one_of",
     "read_request",
-    "refuse_nothing",
-    "structure",
+    "status_of",
     "text_of",
     "write_fields",
     "write_request",
@@ -45,10 +70,14 @@ __all__ = [
 __getattr__, __dir__ = attach(
     __name__,
     {
-        "_kit.codec": "Number UnreadableError decode_json",
-        "_kit.fields": "Field one_of refuse_nothing text_of write_fields",
-        "_kit.http": "Answer error_class extra_pairs read_request write_request",
-        "_kit.structure": "structure",
+        "_kit.base": "DialectBase",
+        "_kit.codec": "UnreadableError decode_json",
+        "_kit.fields": "Field one_of text_of write_fields",
+        "_kit.http": "ResponseReader error_class extra_pairs read_request write_request",
+        "_kit.records": (
+            "Moment Number RecordReader Unnamed Whole array_of collection_method_of decimal_of "
+            "lenient status_of"
+        ),
         "_kit.writer": "encode_json",
     },
 )

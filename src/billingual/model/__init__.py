@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from billingual.model.money import Money, checked_currency, exact_decimal, minor_unit_exponent
     from billingual.model.page import Page
     from billingual.model.party import Contact, Party
+    from billingual.model.problem import Problem
     from billingual.model.query import Filter, Query, Range, Sort
     from billingual.model.receipt import Receipt
     from billingual.model.replacement import Discount, Replacement, ReplacementLine, Tax
@@ -48,6 +49,7 @@ __all__ = [
     "OpenWord",
     "Page",
     "Party",
+    "Problem",
     "Query",
     "Range",
     "Receipt",
@@ -81,6 +83,7 @@ __getattr__, __dir__ = attach(
         "money": "Money checked_currency exact_decimal minor_unit_exponent",
         "page": "Page",
         "party": "Contact Party",
+        "problem": "Problem",
         "query": "Filter Query Range Sort",
         "receipt": "Receipt",
         "replacement": "Discount Replacement ReplacementLine Tax",

@@ -8,17 +8,18 @@ from decimal import Decimal
 
 import attrs
 
-from billingual.model.deferred import Deferred
 from billingual.model.enums import CollectionMethod, Kind, Status
 from billingual.model.lines import CustomField, LineItem
 from billingual.model.money import Money
 from billingual.model.party import Party
+from billingual.model.payload import KeepsPayload
+from billingual.model.problem import Problem
 
 __all__ = ["Invoice", "InvoiceSummary"]
 
 
 @attrs.frozen(kw_only=True)
-class InvoiceSummary(Deferred):
+class InvoiceSummary(KeepsPayload):
     """An invoice as a row of a list shows it.
 
     What a provider does not state is None: it is never filled with a guess. Amounts of a row may
@@ -46,6 +47,7 @@ class InvoiceSummary(Deferred):
         extra: what the provider sent and no attribute here has a name for; what stood beside a
             single invoice in its envelope is under ``envelope``.
         raw: the payload as it came, parsed; numbers with a fraction are Decimals.
+        problems: what the provider sent and could not be read; empty where all is as documented.
     """
 
     id: str
@@ -68,6 +70,7 @@ class InvoiceSummary(Deferred):
     document: str | None = None
     extra: Mapping[str, object] = attrs.field(factory=dict, repr=False)
     raw: Mapping[str, object] = attrs.field(factory=dict, repr=False, eq=False)
+    problems: tuple[Problem, ...] = attrs.field(default=(), repr=False)
 
 
 @attrs.frozen(kw_only=True)

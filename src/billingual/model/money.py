@@ -12,6 +12,7 @@ import attrs
 from billingual.errors import InvalidInputError
 from billingual.model._currencies import MINOR_UNITS
 from billingual.model._mapping import ToDict
+from billingual.model._quick import quick
 
 __all__ = ["Money", "minor_unit_exponent"]
 
@@ -231,9 +232,7 @@ def _agreeing(money: Money, amount: str | int | Decimal | None) -> Money:
     )
 
 
-_new: Final = object.__new__
-_set_minor: Final = Money.minor.__set__  # type: ignore[attr-defined]  # a slot, to its class
-_set_currency: Final = Money.currency.__set__  # type: ignore[union-attr]  # likewise
+_quick_money: Final = quick(Money, ("minor", "currency"))
 
 
 def trusted_money(minor: int | None, currency: str | None) -> Money | None:
@@ -241,12 +240,7 @@ def trusted_money(minor: int | None, currency: str | None) -> Money | None:
 
     It is for payloads, which are read by the thousand; callers' values go through the class.
     """
-    if minor is None:
-        return None
-    money = _new(Money)
-    _set_minor(money, minor)
-    _set_currency(money, currency)
-    return money
+    return None if minor is None else _quick_money(minor, currency)
 
 
 def exact_decimal(value: object, field: str) -> Decimal:

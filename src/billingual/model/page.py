@@ -6,15 +6,16 @@ from collections.abc import Mapping
 
 import attrs
 
-from billingual.model.deferred import Deferred
 from billingual.model.invoice import InvoiceSummary
+from billingual.model.payload import KeepsPayload
+from billingual.model.problem import Problem
 
 __all__ = ["Page"]
 
 
 @attrs.frozen(kw_only=True)
-class Page(Deferred):
-    """A part of a list as one answer brought it.
+class Page(KeepsPayload):
+    """A part of a list as one response brought it.
 
     Attributes:
         items: the rows in the provider's order.
@@ -24,8 +25,10 @@ class Page(Deferred):
         has_next: whether there are more pages, where the provider says so by itself; None leaves
             it to the totals.
         next_cursor: what the next page is asked for with, where the provider pages by cursor.
-        is_whole: the answer is the entire list, because the provider has no pages.
+        is_whole: the response is the entire list, because the provider has no pages.
         raw: the payload as it came, parsed.
+        problems: what could not be read: of the page itself, of rows that were left out because
+            their ids cannot be read, and of the rows in :attr:`items`.
     """
 
     items: tuple[InvoiceSummary, ...]
@@ -36,3 +39,4 @@ class Page(Deferred):
     next_cursor: str | None = None
     is_whole: bool = False
     raw: Mapping[str, object] = attrs.field(factory=dict, repr=False, eq=False)
+    problems: tuple[Problem, ...] = attrs.field(default=(), repr=False)

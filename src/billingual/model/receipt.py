@@ -8,14 +8,15 @@ from decimal import Decimal
 
 import attrs
 
-from billingual.model._mapping import ToDict
 from billingual.model.enums import Status
+from billingual.model.payload import KeepsPayload
+from billingual.model.problem import Problem
 
 __all__ = ["Receipt"]
 
 
 @attrs.frozen(kw_only=True)
-class Receipt(ToDict):
+class Receipt(KeepsPayload):
     """All that a provider tells after it replaced an invoice: not an invoice.
 
     Attributes:
@@ -29,6 +30,7 @@ class Receipt(ToDict):
         due_at: where it gives one.
         extra: what no attribute here has a name for.
         raw: the payload as it came, parsed.
+        problems: what the provider sent and could not be read.
     """
 
     id: str
@@ -40,3 +42,4 @@ class Receipt(ToDict):
     due_at: datetime | None = None
     extra: Mapping[str, object] = attrs.field(factory=dict, repr=False)
     raw: Mapping[str, object] = attrs.field(factory=dict, repr=False, eq=False)
+    problems: tuple[Problem, ...] = attrs.field(default=(), repr=False)

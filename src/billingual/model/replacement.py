@@ -97,10 +97,10 @@ def _discount_or_none(_: object, field: attrs.Attribute[Any], value: object) -> 
 
 @attrs.frozen(kw_only=True)
 class ReplacementLine(FromDict):
-    """One product: its id, how many, and the exact price of one in major units."""
+    """One product: its id, how many or how much, and the exact price of one in major units."""
 
     product_id: str = attrs.field(validator=_text)
-    quantity: int = attrs.field(validator=_whole)
+    quantity: Decimal = attrs.field(converter=_decimal, validator=_must(exact_decimal))
     unit_price: Decimal = attrs.field(converter=_decimal, validator=_must(exact_decimal))
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import gzip
 from typing import Any, Final
 
+import attrs
+
 from _support.equivalence.calls import KATSU
 from _support.equivalence.faults import AGAIN, ONCE, create, fault, read
 from _support.equivalence.row import EXANTE_DRAFT, KUKKINGU_DRAFT, LATER, REPLACEMENT, Row, Scene
 from _support.equivalence.servers import Reply
-from billingual import Provider
+from billingual import Draft, Invoice, Provider
 from billingual.dialects.exante.dialect import ExanteDialect
 from billingual.sandbox import LANDMARKS
-from billingual.wire import WireRequest, WireResponse
+from billingual.wire import Conversation, WireResponse
 
 __all__ = ["ROWS"]
 
@@ -23,8 +25,20 @@ BOMB: Final = Reply(gzip.compress(bytes(2_000_000)), headers=(("Content-Encoding
 class FaultyDialect(ExanteDialect):
     """A dialect with a bug in it."""
 
-    def check(self, request: WireRequest, response: WireResponse) -> None:
-        raise AttributeError("a bug")
+    def get(self, invoice_id: str) -> Conversation[Invoice]:
+        return _faulty(super().get(invoice_id))
+
+    def create(self, draft: Draft) -> Conversation[Invoice]:
+        return _faulty(super().create(draft))
+
+
+def _faulty(conversation: Conversation[Invoice]) -> Conversation[Invoice]:
+    invoice: Invoice = yield attrs.evolve(next(conversation), read=_with_a_bug)
+    return invoice
+
+
+def _with_a_bug(_: WireResponse) -> object:
+    raise AttributeError("a bug")
 
 
 FAULTY: Final = Provider(

@@ -10,16 +10,6 @@ __all__ = ["StripeDialect", "stripe"]
 
 
 def stripe(*, version: str = VERSION) -> Provider:
-    """Preset for Stripe.
-
-    Args:
-        version: the version of the API to ask for; it decides which fields an invoice has.
-
-    Source: https://docs.stripe.com/api, read 2026-11.
-    """
-    return Provider(
-        name="stripe",
-        dialects=("stripe",),
-        base_url="https://api.stripe.com",
-        options={"stripe": {"version": version}},
-    )
+    """Preset for Stripe, asked for *version* of its API. Source: https://docs.stripe.com/api."""
+    url, options = "https://api.stripe.com", {"stripe": {"version": version}}
+    return Provider(name="stripe", dialects=("stripe",), base_url=url, options=options)

@@ -2,10 +2,10 @@
 
 Its conventions, read 2026-11:
 
-- A request is a form, an answer is JSON without an envelope. https://docs.stripe.com/api
+- A request is a form, a response is JSON without an envelope. https://docs.stripe.com/api
 - ``Stripe-Version`` chooses the version of the API. https://docs.stripe.com/api/versioning
-- Every POST may carry ``Idempotency-Key``: Stripe keeps the first answer for at least 24 hours and
-  repeats it. https://docs.stripe.com/api/idempotent_requests
+- Every POST may carry ``Idempotency-Key``: Stripe keeps the first response for at least 24 hours
+  and repeats it. https://docs.stripe.com/api/idempotent_requests
 - A list begins with the newest and has pages of at most 100 rows; ``starting_after`` names the last
   row seen, ``has_more`` says whether others follow. https://docs.stripe.com/api/pagination
 - A draft is free to edit. Once it is finalized, amounts, ``collection_method`` and ``due_date`` are
@@ -25,29 +25,27 @@ refused, and items are the caller's to add.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import ClassVar, Final, Self
-from urllib.parse import urlencode
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import ClassVar, Final
 
 import attrs
-from billingual.abc import Dialect, Scope
 from billingual.capabilities import Capabilities, Feature, FieldRules
-from billingual.dialects import Answer, read_request
-from billingual.errors import InvalidInputError, LockedError
+from billingual.dialects import DialectBase, ResponseReader, read_request, write_request
+from billingual.errors import InvalidInputError
 from billingual.model import Changes, Draft, Invoice, InvoiceSummary, Page, Query
 from billingual.outcomes import Safety
-from billingual.wire import Conversation, Headers, WireRequest, WireResponse, encode_query
+from billingual.wire import Conversation, WireRequest, encode_query
 
-from billingual_stripe.forms import CHANGES, DRAFT, FILTERS, LARGEST_PAGE, form, page_query
-from billingual_stripe.records import read_invoice
+from billingual_stripe.records import read_invoice, read_page
+from billingual_stripe.requests import CHANGES, DRAFT, FILTERS, LARGEST_PAGE, form, page_query
 
 __all__ = ["VERSION", "StripeDialect"]
 
 VERSION: Final = "2025-11-17.clover"
 """The version whose documentation this was written from."""
 
-_COLLECTION: Final = "/v1/invoices"
-_ONE: Final = "/v1/invoices/{invoice}"
+_COLLECTION, _ONE = "/v1/invoices", "/v1/invoices/{invoice}"
 _ID: Final = re.compile(r"in_[0-9A-Za-z_]{1,250}")
 _BY_CREATION: Final = "filter by creation: extra_params={'created[gte]': '1767225600'}"
 _HINTS: Final = {
@@ -57,138 +55,103 @@ _HINTS: Final = {
     "status": "use finalize or void: there is no status to write",
     "total": "leave it out and add items: POST /v1/invoiceitems with the invoice's id",
 }
-
-CAPABILITIES: Final = Capabilities(
-    provider="stripe",
-    features=frozenset(
-        {
-            Feature.CREATE, Feature.GET, Feature.LIST, Feature.UPDATE,
-            Feature.FINALIZE, Feature.VOID,
-        }
-    ),
-    instead={
-        Feature.REPLACE: "update it with Changes: only the fields given are changed",
-        Feature.UPDATE_MANY: "update invoices one by one; they then succeed or fail alone",
-        Feature.DELETE_MANY: "void them one by one",
-    },
-    draft=FieldRules(
-        accepts=frozenset(DRAFT), requires=frozenset({"counterparty"}), instead=_HINTS
-    ),
-    changes=FieldRules(
-        accepts=frozenset(CHANGES),
-        instead={
-            **_HINTS,
-            "counterparty": "void it and create another: an invoice keeps its customer",
-            "currency": "void it and create another: an invoice keeps its currency",
-        },
-    ),
-    filters=FieldRules(
-        accepts=frozenset({*FILTERS, "extra_params"}),
-        instead={
-            "counterparty": "give counterparty_ids: invoices are listed by the customer's id",
-            "expand": "give extra_params={'expand[]': 'data.customer'}",
-            "issued_from": _BY_CREATION,
-            "issued_to": _BY_CREATION,
-        },
-    ),
-    page_limit=LARGEST_PAGE,
-    locks=dict.fromkeys(
-        ("open", "paid", "uncollectible", "void"), frozenset({"fields", "issued_at", "number"})
-    ),
-    list_rows_complete=True,
-    final_statuses={
-        Feature.FINALIZE: frozenset({"open", "paid"}), Feature.VOID: frozenset({"void"}),
-    },
-    idempotency_keys=True,
-)  # fmt: skip
+_ACCEPTED: Final = frozenset({Feature.CREATE, Feature.GET, Feature.LIST, Feature.UPDATE})
+_FINAL: Final = {
+    Feature.FINALIZE: frozenset({"open", "paid"}),
+    Feature.VOID: frozenset({"void"}),
+}
 
 
 @attrs.frozen(kw_only=True)
-class StripeDialect(Dialect):
-    """Speak to Stripe.
-
-    Attributes:
-        provider: the name used in errors.
-        version: the version of the API to ask for.
-    """
+class StripeDialect(DialectBase):
+    """Speak to Stripe, in one *version* of its API."""
 
     name: ClassVar[str] = "stripe"
+    documented = Capabilities(
+        provider="stripe",
+        features=_ACCEPTED | _FINAL.keys(),
+        instead={
+            Feature.REPLACE: "update it with Changes: only the fields given are changed",
+            Feature.UPDATE_MANY: "update invoices one by one; they then succeed or fail alone",
+            Feature.DELETE_MANY: "void them one by one",
+        },
+        draft=FieldRules(
+            accepts=frozenset(DRAFT), requires=frozenset({"counterparty"}), instead=_HINTS
+        ),
+        changes=FieldRules(
+            accepts=frozenset(CHANGES),
+            instead={
+                **_HINTS,
+                "counterparty": "void it and create another: an invoice keeps its customer",
+                "currency": "void it and create another: an invoice keeps its currency",
+            },
+        ),
+        filters=FieldRules(
+            accepts=frozenset({*FILTERS, "extra_params"}),
+            instead={
+                "counterparty": "give counterparty_ids: invoices are listed by the customer's id",
+                "expand": "give extra_params={'expand[]': 'data.customer'}",
+                "issued_from": _BY_CREATION,
+                "issued_to": _BY_CREATION,
+            },
+        ),
+        page_limit=LARGEST_PAGE,
+        locks=dict.fromkeys(
+            ("open", "paid", "uncollectible", "void"), frozenset({"fields", "issued_at", "number"})
+        ),
+        list_rows_complete=True,
+        final_statuses=_FINAL,
+        idempotency_keys=True,
+    )
+    draft_fields = DRAFT
+    change_fields = CHANGES
+    collection = _COLLECTION
 
     provider: str = "stripe"
     version: str = VERSION
 
-    @property
-    def capabilities(self) -> Capabilities:
-        """What the dialect can do."""
-        return attrs.evolve(CAPABILITIES, provider=self.provider)
-
-    def scoped(self, scope: Scope) -> Self:  # noqa: ARG002 - a secret key is of one account
-        """Return the dialect itself: Stripe knows neither tenants nor organizations."""
-        return self
-
-    def check(self, request: WireRequest, response: WireResponse) -> None:
-        """Accept a JSON object with a 2xx, or raise the one error that fits.
-
-        Raises:
-            ProviderError: if the answer is no, or cannot be understood.
-        """
-        answer = self._answer(request, response)
-        answer.refuse_status()
-        answer.read()
+    @staticmethod
+    def check_id(value: object, name: str, /) -> str:
+        """Return an invoice's id; it is ``in_`` and letters and digits."""
+        if isinstance(value, str) and _ID.fullmatch(value):
+            return value
+        raise InvalidInputError(name, f"{value!r:.80} is no Stripe invoice's", "give 'in_1Mt...'")
 
     def create(self, draft: Draft) -> Conversation[Invoice]:
         """Create a draft without items; one with ``due_at`` is to be sent to its customer."""
-        given = draft.given()
-        self.capabilities.accept(self.capabilities.draft, given, "in a draft")
-        pairs = form(DRAFT, given)
-        if "due_at" in given:
+        pairs = form(self.draft_body(draft))
+        if "due_date" in pairs:
             pairs["collection_method"] = "send_invoice"
-        request = self._post(_COLLECTION, _COLLECTION, pairs)
-        response = yield request
-        return self._invoice(request, response)
+        invoice: Invoice = yield self._post("", pairs, read_invoice)
+        return invoice
 
     def get(self, invoice_id: str) -> Conversation[Invoice]:
         """Read one invoice."""
-        request = read_request(_one(invoice_id), _ONE, headers=self._version())
-        response = yield request
-        return self._invoice(request, response, invoice_id)
+        path, read = self.invoice_path(invoice_id), partial(read_invoice, asked=invoice_id)
+        headers = self._headers()
+        invoice: Invoice = yield read_request(self.provider, path, _ONE, headers=headers, read=read)
+        return invoice
 
     def list_page(self, query: Query) -> Conversation[Page]:
         """Read the rows after the cursor; the newest ones where there is none."""
-        self.capabilities.accept(self.capabilities.filters, query.filter.given(), "as a filter")
-        pairs = encode_query(page_query(query, self.provider).items())
-        request = read_request(_COLLECTION, _COLLECTION, pairs, headers=self._version())
-        response = yield request
-        answer = self._answer(request, response)
-        body = answer.read()
-        rows, more = body.get("data"), body.get("has_more")
-        if not isinstance(rows, list) or not isinstance(more, bool):
-            raise answer.unreadable("$", "there are no rows, or nothing says whether others follow")
-        if more and not rows:
-            raise answer.unreadable("$.data", "more rows are promised, and none to go on from")
-        items = tuple(read_invoice(answer, row, f"$.data[{i}]") for i, row in enumerate(rows))
-        return Page(
-            items=items,
-            number=query.page,
-            has_next=more,
-            next_cursor=items[-1].id if more else None,
-            is_whole=query.cursor is None and not more,
-            raw=body,
-        )
+        self.refuse_filters(query)
+        text = encode_query(page_query(query, self.provider).items())
+        page: Page = yield read_request(
+            self.provider, _COLLECTION, _COLLECTION, text,
+            headers=self._headers(), read=partial(read_page, query=query),
+        )  # fmt: skip
+        return page
 
     def update(
         self, invoice_id: str, changes: Changes, base: InvoiceSummary | None
     ) -> Conversation[Invoice]:
         """Change some fields of one invoice; metadata that is not named stays."""
-        path, given = _one(invoice_id), changes.given()
-        self.capabilities.accept(self.capabilities.changes, given, "in an update")
-        pairs = form(CHANGES, given)
-        if not pairs:
+        path = self.invoice_path(invoice_id).removeprefix(_COLLECTION)
+        pairs = form(self.changes_body(invoice_id, changes, base))
+        if not pairs:  # A form cannot say that a map is empty.
             raise InvalidInputError("changes", "they change nothing", "give a field, like due_at")
-        self._refuse_locked(invoice_id, given, base)
-        request = self._post(path, _ONE, pairs)
-        response = yield request
-        return self._invoice(request, response, invoice_id)
+        invoice: Invoice = yield self._post(path, pairs, partial(read_invoice, asked=invoice_id))
+        return invoice
 
     def finalize(self, invoice_id: str) -> Conversation[Invoice]:
         """Make a draft final, which cannot be undone."""
@@ -199,62 +162,23 @@ class StripeDialect(Dialect):
         return self._act(invoice_id, Feature.VOID)
 
     def _act(self, invoice_id: str, feature: Feature) -> Conversation[Invoice]:
-        act, ends = feature.value, self.capabilities.final_statuses[feature]
-        request = self._post(f"{_one(invoice_id)}/{act}", f"{_ONE}/{act}", {})
-        response = yield request
-        invoice = self._invoice(request, response, invoice_id)
-        if invoice.status not in ends:
-            raise self._answer(request, response).unreadable(
-                "$.status", f"after this it must be {' or '.join(sorted(ends))}"
-            )
+        def read(reader: ResponseReader) -> Invoice:
+            invoice = read_invoice(reader, asked=invoice_id)
+            return self.refuse_status(reader, feature, invoice, "$.status")
+
+        path = self.invoice_path(invoice_id).removeprefix(_COLLECTION)
+        invoice: Invoice = yield self._post(f"{path}/{feature.value}", {}, read)
         return invoice
 
-    def _post(self, path: str, route: str, pairs: Mapping[str, str]) -> WireRequest:
+    def _post(
+        self, path: str, pairs: Mapping[str, str], read: Callable[[ResponseReader], Invoice]
+    ) -> WireRequest:
         """Make a write; the key that the client puts into it makes it safe to repeat."""
-        shapes = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
-        return WireRequest(
-            method="POST",
-            url=path,
-            route=route,
-            safety=Safety.KEYED,
-            key_header="Idempotency-Key",
-            headers=Headers([*shapes.items(), *self._version()]),
-            body=urlencode(pairs).encode(),
-            keys=tuple(pairs),
-        )
+        route = re.sub(r"^/in_\w+", "/{invoice}", path)
+        return write_request(
+            self.provider, "POST", _COLLECTION + path, _COLLECTION + route, Safety.KEYED,
+            form=pairs.items(), headers=self._headers(), key_header="Idempotency-Key", read=read,
+        )  # fmt: skip
 
-    def _version(self) -> list[tuple[str, str]]:
+    def _headers(self) -> list[tuple[str, str]]:
         return [("Stripe-Version", self.version)]
-
-    def _answer(self, request: WireRequest, response: WireResponse) -> Answer:
-        return Answer(self.provider, request, response)
-
-    def _invoice(
-        self, request: WireRequest, response: WireResponse, asked: str | None = None
-    ) -> Invoice:
-        answer = self._answer(request, response)
-        return read_invoice(answer, answer.read(), "$", asked)
-
-    def _refuse_locked(
-        self, invoice_id: str, given: Mapping[str, object], base: InvoiceSummary | None
-    ) -> None:
-        if base is None:
-            return
-        if base.id != invoice_id:
-            raise InvalidInputError("base", f"it is invoice {base.id}", "give the same invoice")
-        locked = self.capabilities.locked(base.status, given)
-        if locked:
-            raise LockedError(
-                provider=self.provider,
-                invoice_id=invoice_id,
-                status=str(base.status),
-                locked=locked,
-                still_open=self.capabilities.locks[str(base.status)],
-            )
-
-
-def _one(invoice_id: str) -> str:
-    if not _ID.fullmatch(str(invoice_id)):
-        fix = "give one like 'in_1Mt'"
-        raise InvalidInputError("invoice_id", f"{invoice_id!r:.80} is no Stripe invoice's", fix)
-    return f"{_COLLECTION}/{invoice_id}"

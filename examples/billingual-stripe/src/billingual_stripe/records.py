@@ -13,204 +13,197 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Final, TypedDict, cast
+from typing import Any, Final
 
-from billingual import CustomField, Invoice, Kind, LineItem, Money, Party, Status
-from billingual.dialects import Answer, UnreadableError
-from billingual.model import CollectionMethod, Contact
+from billingual import CustomField, Invoice, Kind, LineItem, Money, Party
+from billingual.dialects import (
+    Number,
+    RecordReader,
+    ResponseReader,
+    UnreadableError,
+    Whole,
+    collection_method_of,
+    decimal_of,
+    status_of,
+)
+from billingual.model import Contact, Page, Query
+from msgspec import Struct
 
-from billingual_stripe.forms import EPOCH
+from billingual_stripe.requests import EPOCH
 
-__all__ = ["read_invoice"]
+__all__ = ["read_invoice", "read_page"]
 
 
-class AmountRecord(TypedDict):
+class AmountRecord(Struct):
     """A tax or discount over the whole invoice."""
 
-    amount: int
+    amount: Whole
 
 
-class LineRecord(TypedDict, total=False):
+class LineRecord(Struct):
     """A line."""
 
-    id: str | None
-    type: str | None
-    description: str | None
-    quantity: int | None
-    amount: int | None
-    currency: str | None
+    id: str | None = None
+    type: str | None = None
+    description: str | None = None
+    quantity: Number = None
+    amount: Whole | None = None
+    currency: str | None = None
 
 
-class LinesRecord(TypedDict, total=False):
+class LinesRecord(Struct):
     """The first few lines, and whether there are others."""
 
-    data: list[LineRecord] | None
-    has_more: bool | None
+    data: list[LineRecord] | None = None
+    has_more: bool | None = None
 
 
-class TransitionsRecord(TypedDict, total=False):
+class TransitionsRecord(Struct):
     """When the invoice went from one status to another."""
 
-    paid_at: int | None
+    paid_at: Whole | None = None
 
 
-class _Identified(TypedDict):
-    id: str
-
-
-class InvoiceRecord(_Identified, total=False):
+class InvoiceRecord(Struct):
     """An invoice; what it has besides is in ``extra``."""
 
-    number: str | None
-    status: str | None
-    currency: str | None
-    effective_at: int | None
-    due_date: int | None
-    created: int | None
-    status_transitions: TransitionsRecord | None
-    total: int | None
-    subtotal: int | None
-    total_discount_amounts: list[AmountRecord] | None
-    total_taxes: list[AmountRecord] | None
-    amount_due: int | None
-    amount_paid: int | None
-    amount_remaining: int | None
-    collection_method: str | None
-    customer: object
-    customer_name: str | None
-    customer_email: str | None
-    account_name: str | None
-    hosted_invoice_url: str | None
-    lines: LinesRecord | None
-    metadata: dict[str, object] | None
-    description: str | None
-    footer: str | None
+    id: str
+    number: str | None = None
+    status: str | None = None
+    currency: str | None = None
+    effective_at: Whole | None = None
+    due_date: Whole | None = None
+    created: Whole | None = None
+    status_transitions: TransitionsRecord | None = None
+    total: Whole | None = None
+    subtotal: Whole | None = None
+    total_discount_amounts: list[AmountRecord] | None = None
+    total_taxes: list[AmountRecord] | None = None
+    amount_due: Whole | None = None
+    amount_paid: Whole | None = None
+    amount_remaining: Whole | None = None
+    collection_method: str | None = None
+    customer: object = None
+    customer_name: str | None = None
+    customer_email: str | None = None
+    account_name: str | None = None
+    hosted_invoice_url: str | None = None
+    lines: LinesRecord | None = None
+    metadata: dict[str, object] | None = None
+    description: str | None = None
+    footer: str | None = None
 
 
-_WHOLE: Final = frozenset(InvoiceRecord.__annotations__) - {
-    "lines", "status_transitions", "total_discount_amounts", "total_taxes",
-}  # fmt: skip
-"""The fields of which the model holds all; what it holds in part stays in ``extra`` too."""
+_IN_PART: Final = ("lines", "status_transitions", "total_discount_amounts", "total_taxes")
+"""The fields of which the model holds a part only, so that they stay in ``extra`` too."""
 _COUNTED: Final[Mapping[str, tuple[int, int]]] = {"ISK": (1, 100), "UGX": (1, 100), "MGA": (100, 1)}
 """Currencies whose minor unit is another here than in ISO 4217: times this, divided by that."""
 
 
-def read_invoice(answer: Answer, payload: object, path: str, asked: str | None = None) -> Invoice:
-    """Read an invoice that stands at *path* of an answer.
-
-    Args:
-        answer: the answer.
-        payload: what stands there.
-        path: where that is.
-        asked: the id that was asked for; None where any will do.
-
-    Raises:
-        ProtocolError: if it is not as documented, or another invoice than the one asked for.
-    """
-    record = answer.record(payload, InvoiceRecord, path)
-    answer.refuse_other(record["id"], asked, f"{path}.id")
-    try:
-        return _invoice_from(record)
-    except UnreadableError as problem:
-        raise answer.unreadable(f"{path}.{problem.path}", problem.problem) from problem
+def read_invoice(reader: ResponseReader, asked: str | None = None) -> Invoice:
+    """Read the invoice that a response is; *asked* is the id that was asked for, if any."""
+    return _INVOICES.one(reader, reader.decode(), "$", asked=asked)
 
 
-def _invoice_from(record: InvoiceRecord) -> Invoice:
-    status, method = record.get("status"), record.get("collection_method")
-    currency = _upper(record.get("currency"))
-    notes = {"description": record.get("description"), "footer": record.get("footer")}
-    return Invoice(
-        id=record["id"],
-        number=record.get("number"),
-        status=None if status is None else Status(status),
-        kind=Kind(Kind.RECEIVABLE),
-        issued_at=_moment(record, "effective_at"),
-        due_at=_moment(record, "due_date"),
-        paid_at=_moment(record.get("status_transitions") or {}, "paid_at"),
-        created_at=_moment(record, "created"),
-        currency=currency,
-        total=_money(record, "total", currency),
-        subtotal=_money(record, "subtotal", currency),
-        discount=_sum(record.get("total_discount_amounts"), currency),
-        tax=_sum(record.get("total_taxes"), currency),
-        amount_due=_money(record, "amount_due", currency),
-        amount_paid=_money(record, "amount_paid", currency),
-        amount_remaining=_money(record, "amount_remaining", currency),
-        collection_method=None if method is None else CollectionMethod(method),
-        counterparty=_customer(record),
-        seller=_seller(record.get("account_name")),
-        link=record.get("hosted_invoice_url"),
-        lines=_lines(record.get("lines") or {}),
-        fields=tuple(CustomField(*each) for each in (record.get("metadata") or {}).items()),
-        notes={name: text for name, text in notes.items() if text is not None},
-        extra={name: value for name, value in record.items() if not _is_told(name, value)},
-        raw=cast(Mapping[str, object], record),
+def read_page(reader: ResponseReader, query: Query) -> Page:
+    """Read a page of a list."""
+    body = reader.decode()
+    rows, more = body.get("data"), body.get("has_more")
+    if not isinstance(rows, list) or not isinstance(more, bool):
+        raise reader.unreadable("$", "there are no rows, or nothing says whether others follow")
+    items, problems = _INVOICES.rows(reader, rows, "$.data")
+    if more and not (items and rows[-1].get("id") == items[-1].id):
+        raise reader.unreadable("$.data", "more rows are promised, and none to go on from")
+    return Page(
+        items=items,
+        number=query.page,
+        has_next=more,
+        next_cursor=items[-1].id if more else None,
+        is_whole=query.cursor is None and not more,
+        raw=body,
+        problems=problems,
     )
 
 
-def _is_told(name: str, value: object) -> bool:
-    """Tell whether the model holds all of a field; of an expanded customer it holds the id."""
-    expanded = name == "customer" and isinstance(value, dict)
-    return name in _WHOLE and not expanded
+def _invoice_from(record: InvoiceRecord) -> Invoice:
+    currency = record.currency and record.currency.upper()
+    name, times, lines = record.account_name, record.status_transitions, record.lines
+    notes = {"description": record.description, "footer": record.footer}
+    # Some of the lines would be taken for all, so there are none where others follow.
+    all_lines = () if lines is None or lines.has_more else lines.data or ()
+    return Invoice(
+        id=record.id,
+        number=record.number,
+        status=status_of(record.status),
+        kind=Kind(Kind.RECEIVABLE),
+        issued_at=_moment("effective_at", record.effective_at),
+        due_at=_moment("due_date", record.due_date),
+        paid_at=_moment("status_transitions", None if times is None else times.paid_at),
+        created_at=_moment("created", record.created),
+        currency=currency,
+        total=_money("total", record.total, currency),
+        subtotal=_money("subtotal", record.subtotal, currency),
+        discount=_sum("total_discount_amounts", record.total_discount_amounts, currency),
+        tax=_sum("total_taxes", record.total_taxes, currency),
+        amount_due=_money("amount_due", record.amount_due, currency),
+        amount_paid=_money("amount_paid", record.amount_paid, currency),
+        amount_remaining=_money("amount_remaining", record.amount_remaining, currency),
+        collection_method=collection_method_of(record.collection_method),
+        counterparty=_customer(record),
+        seller=None if name is None else Party(name=name),
+        link=record.hosted_invoice_url,
+        lines=tuple(_line(each) for each in all_lines),
+        fields=tuple(CustomField(*each) for each in (record.metadata or {}).items()),
+        notes={name: text for name, text in notes.items() if text is not None},
+    )
 
 
-def _upper(code: str | None) -> str | None:
-    return None if code is None else code.upper()
-
-
-def _moment(record: Mapping[str, object], name: str) -> datetime | None:
-    seconds = cast(int | None, record.get(name))
+def _moment(name: str, seconds: int | None) -> datetime | None:
     try:
         return None if seconds is None else EPOCH + timedelta(seconds=seconds)
     except OverflowError:
         raise UnreadableError(name, "it is outside the years 1 to 9999") from None
 
 
-def _money(record: Mapping[str, object], name: str, currency: str | None) -> Money | None:
-    amount = cast(int | None, record.get(name))
-    if amount is None:
-        return None
+def _money(name: str, amount: int | None, currency: str | None) -> Money | None:
     times, divided = _COUNTED.get(currency or "", (1, 1))
-    minor, fraction = divmod(amount * times, divided)
+    minor, fraction = divmod((amount or 0) * times, divided)
     if fraction:
         raise UnreadableError(name, f"{currency} has no such fraction")
-    return Money(minor, currency)
+    return None if amount is None else Money(minor, currency)
 
 
-def _sum(rows: list[AmountRecord] | None, currency: str | None) -> Money | None:
-    """Add up amounts; None where there is no list."""
-    if rows is None:
-        return None
-    return _money({"amount": sum(row["amount"] for row in rows)}, "amount", currency)
+def _sum(name: str, rows: list[AmountRecord] | None, currency: str | None) -> Money | None:
+    return None if rows is None else _money(name, sum(row.amount for row in rows), currency)
 
 
 def _customer(record: InvoiceRecord) -> Party | None:
-    customer, email = record.get("customer"), record.get("customer_email")
+    customer, email = record.customer, record.customer_email
     known = customer.get("id") if isinstance(customer, dict) else customer
     if customer is None:
         return None
     if not isinstance(known, str):
         raise UnreadableError("customer", "it is neither an id nor an object with one")
     contact = None if email is None else Contact(email=email)
-    return Party(id=known, name=record.get("customer_name"), contact=contact)
-
-
-def _seller(name: str | None) -> Party | None:
-    return None if name is None else Party(name=name)
-
-
-def _lines(lines: LinesRecord) -> tuple[LineItem, ...]:
-    """Read the lines if all are there: some of them would be taken for all."""
-    return () if lines.get("has_more") else tuple(_line(row) for row in lines.get("data") or ())
+    return Party(id=known, name=record.customer_name, contact=contact)
 
 
 def _line(row: LineRecord) -> LineItem:
-    quantity = row.get("quantity")
     return LineItem(
-        id=row.get("id"),
-        kind=row.get("type"),
-        name=row.get("description"),
-        quantity=None if quantity is None else Decimal(quantity),
-        total=_money(row, "amount", _upper(row.get("currency"))),
+        id=row.id,
+        kind=row.type,
+        name=row.description,
+        quantity=decimal_of("lines", row.quantity),
+        total=_money("lines", row.amount, row.currency and row.currency.upper()),
     )
+
+
+def _left(given: Mapping[str, Any], _: Invoice) -> dict[str, object]:
+    """Return the fields that the model holds in part; of an expanded customer it holds the id."""
+    expanded = ("customer",) if isinstance(given.get("customer"), dict) else ()
+    return {name: given[name] for name in (*_IN_PART, *expanded) if name in given}
+
+
+_INVOICES: Final = RecordReader(
+    InvoiceRecord, _invoice_from, watched=(*_IN_PART, "customer"), left=_left
+)

@@ -1,11 +1,11 @@
-"""The one strict way from bytes to values of JSON; the way back is in ``_writer.py``.
+"""The one way from bytes to values of JSON; the way back is in ``writer.py``.
 
-Nothing is coerced, no number passes through a binary float, and whatever cannot be read becomes
-one error that says where.
+No number passes through a binary float, and a body that is no sound JSON becomes one error that
+says where.
 
-Reading goes two ways that give the same: msgspec's compiled reader takes every body it can be
-trusted with (:func:`is_plain`), and the standard library's takes the rest, the broken ones above
-all, because it can say what is wrong with them.
+Two readers give the same values. msgspec's compiled reader takes every body it can be trusted with
+(:func:`is_plain`); the standard library's takes the rest, above all broken bodies, because it can
+say what is wrong with them.
 """
 
 from __future__ import annotations
@@ -23,18 +23,13 @@ if TYPE_CHECKING:
 Number: TypeAlias = int | Decimal
 """A number of JSON, exactly: what has no fraction is an int."""
 
+# RFC 8259 lets a reader set a limit. No documented response is deeper than 8; 64 leaves room and
+# keeps every later walk over the values far from Python's recursion limit.
 MAX_DEPTH: Final = 64
-MAX_NUMBER: Final = 30
+_MARK: Final = b"\xef\xbb\xbf"
 _ESCAPED_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _BRACKETS: Final = b"[]{}"
 _ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(_BRACKETS))
-# A number has two minus signs at most, so one that is too long holds at least half as long a run of
-# the other characters. Ids like 550e8400-e29b-41d4-a716-446655440000 hold none of that length.
-_IN_RUNS: Final = b"0123456789.+eE"
-_RUNS: Final = bytes.maketrans(_IN_RUNS, b"0" * len(_IN_RUNS))
-_LONG_RUN: Final = b"0" * (MAX_NUMBER // 2)
-_NUMBERS: Final = bytes.maketrans(_IN_RUNS + b"-", b"0" * (len(_IN_RUNS) + 1))
-_LONG_NUMBER: Final = b"0" * (MAX_NUMBER + 1)
 
 
 class UnreadableError(Exception):
@@ -51,38 +46,47 @@ class UnreadableError(Exception):
         self.problem = problem
 
 
-def decode_json(body: bytes) -> object:
-    """Read strict JSON; numbers with a fraction become Decimals.
+def decode_json(body: bytes, *, half_surrogates: bool = False) -> object:
+    """Read JSON; numbers with a fraction or an exponent become Decimals.
 
-    NaN and Infinity, numbers of more than 30 characters, nesting deeper than 64 and lone
-    surrogates are refused. A byte order mark is passed over, as RFC 8259 (section 8.1) allows:
-    nothing is lost with it. Of a name that comes twice in one object the last one counts, as
-    ECMA-262 has it for ``JSON.parse``. A number whose exponent no Decimal can hold stays text.
+    NaN and Infinity and nesting deeper than 64 are refused. A byte order mark is passed over, as
+    RFC 8259 (section 8.1) allows: nothing is lost with it. Of a name that comes twice in one object
+    the last one counts, as ECMA-262 has it for ``JSON.parse``. A number that neither an int nor a
+    Decimal can hold stays text.
+
+    Args:
+        body: the bytes.
+        half_surrogates: read texts with half of a surrogate pair too, such as a name that somebody
+            cut in the middle of an emoji. Such a text cannot be written as UTF-8.
 
     Raises:
         UnreadableError: if the body is anything else than that.
     """
+    body = without_mark(body)
     if is_plain(body):
         try:
             return decode_plain(body)
         except (msgspec.DecodeError, RecursionError):
-            pass  # The other reader says why.
-    return _decode_strictly(body)
+            pass  # The other reader reads it, or says why it cannot be read.
+    return _decode_slowly(body, half_surrogates=half_surrogates)
+
+
+def without_mark(body: bytes) -> bytes:
+    """Return *body* without the byte order mark that may stand before it."""
+    return body.removeprefix(_MARK)
 
 
 def is_plain(body: bytes) -> bool:
     """Tell whether msgspec's reader may have *body*, because it breaks no rule it does not know.
 
-    It reads strict JSON, but passes over what nobody asked for without a look at its encoding, the
-    length of its numbers or its depth. False only means that another look is needed.
+    It reads strict JSON, but skips fields that nobody asked for without looking at their encoding
+    or their depth. False only means that another look is needed.
     """
     if not body.isascii():
         try:
             body.decode("utf-8")
         except UnicodeDecodeError:
             return False
-    if _LONG_RUN in body.translate(_RUNS) and _LONG_NUMBER in body.translate(_NUMBERS):
-        return False
     return _is_shallow(body)
 
 
@@ -101,36 +105,31 @@ def _is_shallow(body: bytes) -> bool:
     return False
 
 
-def _decode_strictly(body: bytes) -> object:
-    import json  # noqa: PLC0415 - few answers get here
+def _decode_slowly(body: bytes, *, half_surrogates: bool) -> object:
+    import json  # noqa: PLC0415 - few responses get here
 
     try:
-        text = body.decode("utf-8-sig")
+        text = body.decode("utf-8")
     except UnicodeDecodeError as problem:
         raise UnreadableError("$", f"byte {problem.start} is not UTF-8") from None
     try:
-        value: object = _strict().decode(text)
+        value: object = _slow().decode(text)
     except json.JSONDecodeError as problem:
         raise UnreadableError("$", f"no JSON from character {problem.pos} on") from None
     except RecursionError:
         raise UnreadableError("$", f"nested deeper than {MAX_DEPTH}") from None
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         _refuse_depth(value)
-    if b"\\u" in body and _ESCAPED_SURROGATE.search(body):
-        _refuse_lone_surrogates(value)
+    if not half_surrogates and b"\\u" in body and _ESCAPED_SURROGATE.search(body):
+        _refuse_half_surrogates(value)
     return value
 
 
-def _integer(text: str) -> int:
-    if len(text) > MAX_NUMBER:
-        raise UnreadableError("$", f"a number has more than {MAX_NUMBER} characters")
-    return int(text)
-
-
-def _fraction(text: str) -> Decimal | str:
-    if len(text) > MAX_NUMBER:
-        raise UnreadableError("$", f"a number has more than {MAX_NUMBER} characters")
-    return as_it_came(text)
+def _integer(text: str) -> int | str:
+    try:
+        return int(text)
+    except ValueError:
+        return text  # Python refuses more than 4,300 digits, because reading them is quadratic.
 
 
 def as_it_came(text: str) -> Decimal | str:
@@ -146,16 +145,24 @@ def _constant(_: str) -> NoReturn:
 
 
 @functools.cache
-def _strict() -> json.JSONDecoder:
+def _slow() -> json.JSONDecoder:
     import json  # noqa: PLC0415 - as above
 
     # Readers hold only their options, and are safe to share.
-    return json.JSONDecoder(parse_int=_integer, parse_float=_fraction, parse_constant=_constant)
+    return json.JSONDecoder(parse_int=_integer, parse_float=as_it_came, parse_constant=_constant)
 
 
 _PLAIN: Final = msgspec.json.Decoder(object, float_hook=as_it_came)
 decode_plain: Final = _PLAIN.decode
 """Read JSON that :func:`is_plain`, or a part of it, to what :func:`decode_json` gives."""
+
+
+def decode_part(payload: bytes) -> Any:
+    """Read a part of a body that was found to be sound; this never fails."""
+    try:
+        return decode_plain(payload)
+    except msgspec.DecodeError:
+        return _slow().decode(payload.decode("utf-8"))  # It holds a number of 4,300 digits.
 
 
 def _refuse_depth(value: object) -> None:
@@ -173,10 +180,21 @@ def _refuse_depth(value: object) -> None:
         raise UnreadableError("$", f"nested deeper than {MAX_DEPTH}")
 
 
-def _refuse_lone_surrogates(value: object) -> None:
+def _refuse_half_surrogates(value: object) -> None:
     import json  # noqa: PLC0415 - as above
 
     try:
         json.dumps(value, ensure_ascii=False, default=str).encode("utf-8")
     except UnicodeEncodeError:
         raise UnreadableError("$", "a text holds half of a surrogate pair") from None
+
+
+def with_whole_texts(value: Any) -> Any:
+    """Return *value* with U+FFFD in the place of each half of a surrogate pair."""
+    if isinstance(value, str):
+        if value.isascii():
+            return value
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {with_whole_texts(name): with_whole_texts(each) for name, each in value.items()}
+    return [with_whole_texts(each) for each in value] if isinstance(value, list) else value

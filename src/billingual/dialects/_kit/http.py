@@ -1,6 +1,6 @@
 """What all dialects share about HTTP: making requests, judging statuses, telling what went wrong.
 
-An answer is judged in three layers. The status decides the class of the error before any body is
+A response is judged in three layers. The status decides the class of the error before any body is
 read, so that a broken body never hides it; then comes the envelope; then the payload. The last
 two belong to each dialect.
 """
@@ -8,8 +8,9 @@ two belong to each dialect.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 import attrs
@@ -33,9 +34,7 @@ from billingual.outcomes import Safety
 from billingual.wire import Exchange, Headers, WireRequest, WireResponse
 
 if TYPE_CHECKING:
-    from billingual.model import Filter
-
-R = TypeVar("R")
+    from billingual.model import Filter, Problem
 
 _BY_STATUS: Final[Mapping[int, type[ProviderError]]] = {
     401: AuthenticationError,
@@ -69,28 +68,47 @@ _ADVICE_ON: Final[Mapping[int, str]] = {
     408: "try again later; after a write, look first whether it happened",
     425: "try again later",
 }
-_SECONDS: Final = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
+# The client reads the header, because a date takes a clock; here it is only shown.
+_SHOWABLE: Final = re.compile(r"[ -~]{1,40}", re.ASCII)
 
 
 def read_request(
-    path: str, route: str, query: str = "", *, headers: Iterable[tuple[str, str]] = ()
+    provider: str,
+    path: str,
+    route: str,
+    query: str = "",
+    *,
+    read: Callable[[ResponseReader], object],
+    headers: Iterable[tuple[str, str]] = (),
 ) -> WireRequest:
-    """Make a GET."""
+    """Make a GET.
+
+    Args:
+        provider: the name used in errors.
+        path: percent-encoded.
+        route: the path with placeholders.
+        query: with its question mark.
+        read: how the response is read, once its status is known to be a success.
+        headers: beside ``Accept``.
+    """
     return WireRequest(
         method="GET",
         url=path + query,
         route=route,
         safety=Safety.READ,
         headers=Headers([("Accept", "application/json"), *headers]),
+        read=partial(_judged, provider, "GET", route, (), read),
     )
 
 
 def write_request(
+    provider: str,
     method: str,
     path: str,
     route: str,
     safety: Safety,
     *,
+    read: Callable[[ResponseReader], object],
     body: object = None,
     form: Iterable[tuple[str, str]] | None = None,
     headers: Iterable[tuple[str, str]] = (),
@@ -99,10 +117,12 @@ def write_request(
     """Make a request that changes something.
 
     Args:
+        provider: the name used in errors.
         method: the HTTP method.
         path: percent-encoded.
         route: the path with placeholders.
         safety: what a second delivery would do.
+        read: how the response is read, once its status is known to be a success.
         body: what is sent as JSON; None sends nothing.
         form: pairs that are sent as a form instead.
         headers: beside ``Accept`` and ``Content-Type``.
@@ -119,6 +139,7 @@ def write_request(
     elif body is not None:
         written = dialects.encode_json(body)
     typed = [] if written is None else [("Content-Type", kind)]
+    keys = _keys(body)
     return WireRequest(
         method=method,
         url=path,
@@ -126,9 +147,24 @@ def write_request(
         safety=safety,
         headers=Headers([("Accept", "application/json"), *typed, *headers]),
         body=written,
-        keys=_keys(body),
+        keys=keys,
         key_header=key_header,
+        read=partial(_judged, provider, method, route, keys, read),
     )
+
+
+def _judged(  # noqa: PLR0917 - all but the last are bound when the request is made
+    provider: str,
+    method: str,
+    route: str,
+    keys: tuple[str, ...],
+    read: Callable[[ResponseReader], object],
+    response: WireResponse,
+) -> object:
+    """Judge the status, then read the body."""
+    reader = ResponseReader(provider, method, route, keys, response)
+    reader.refuse_status()
+    return read(reader)
 
 
 def extra_pairs(filter: Filter, taken: Iterable[str]) -> list[tuple[str, str]]:
@@ -154,12 +190,24 @@ def error_class(status: int) -> type[ProviderError] | None:
 
 
 @attrs.frozen
-class Answer:
-    """One answer to one request, and the errors it can turn out to be."""
+class ResponseReader:
+    """One response to one request: reads it, and makes the errors it can turn out to be.
+
+    Attributes:
+        provider: the name used in errors.
+        method: of the request.
+        route: of the request.
+        keys: the names of the fields of the request's body.
+        response: the response.
+        problems: what was found around the records, such as in the envelope.
+    """
 
     provider: str
-    request: WireRequest
+    method: str
+    route: str
+    keys: tuple[str, ...]
     response: WireResponse
+    problems: list[Problem] = attrs.field(factory=list, init=False)
 
     def refuse_status(self) -> None:
         """Pass a 2xx.
@@ -171,44 +219,30 @@ class Answer:
         if kind is not None:
             raise self.refusal(kind)
 
-    def read(self) -> dict[str, object]:
+    def decode(self) -> dict[str, object]:
         """Read the body, which must be a JSON object.
 
         Raises:
             ProtocolError: if it is none.
         """
-        from billingual.dialects._kit.codec import (  # noqa: PLC0415 - of the first answer
+        from billingual.dialects._kit.codec import (  # noqa: PLC0415 - of the first response
             UnreadableError,
             decode_json,
         )
 
         try:
-            value = self.response.read(decode_json)
+            value = decode_json(self.response.body, half_surrogates=True)
         except UnreadableError as problem:
             raise self.unreadable(problem.path, problem.problem) from problem
         if not isinstance(value, dict):
             raise self.unreadable("$", "there is no JSON object")
         return value
 
-    def record(self, payload: object, record: type[R], path: str) -> R:
-        """Read *payload*, which stands at *path* of the body, as the typed dict *record*.
-
-        Raises:
-            ProtocolError: if it does not fit; its ``path`` leads to the first misfit.
-        """
-        from billingual.dialects._kit.codec import UnreadableError  # noqa: PLC0415 - as above
-        from billingual.dialects._kit.structure import structure  # noqa: PLC0415 - as above
-
-        try:
-            return structure(payload, record, path)
-        except UnreadableError as problem:
-            raise self.unreadable(problem.path, problem.problem) from problem
-
     def refuse_other(self, found: str, asked: str | None, path: str) -> None:
-        """Refuse an answer about another invoice than the one asked for, or about none.
+        """Refuse a response about another invoice than the one asked for, or about none.
 
         Args:
-            found: the id in the answer.
+            found: the id in the response.
             asked: the id that was asked for; None where any will do.
             path: where *found* stands.
 
@@ -221,7 +255,7 @@ class Answer:
             raise self.unreadable(path, "it is another invoice than the one asked for")
 
     def refusal(self, kind: type[ProviderError], code: int | None = None) -> ProviderError:
-        """Make the error for an answer that says no.
+        """Make the error for a response that says no.
 
         Args:
             kind: the class of the error.
@@ -232,35 +266,42 @@ class Answer:
         complaint = complaint_of(self.response)
         inside = "" if code is None else f" (and {code} inside)"
         said = f": {complaint}" if complaint else " and did not say why"
-        asked_s = _retry_after(self.response)
-        late = f" (it asks to wait {asked_s:g} s)" if asked_s else ""
+        late = _wait_asked(self.response.headers)
         told = f"{self._told()}{inside}{said}{late}"
         status = self.response.status if code is None else code
-        error = kind(
+        return kind(
             f"{told}; {_ADVICE_ON.get(status, _ADVICE[kind])}.",
             provider=self.provider,
-            exchange=Exchange.of(self.request, self.response),
+            exchange=self._exchange(),
             complaint=complaint,
             told=told,
         )
-        if isinstance(error, (RateLimitedError, ServerError)):
-            error.retry_after = asked_s
-        return error
 
     def unreadable(self, path: str, problem: str) -> ProtocolError:
-        """Make the error for an answer that is not what the provider documents."""
+        """Make the error for a response that is not what the provider documents."""
         told = f"{self._told()}, but not as it documents: at {path}, {problem}"
         error = ProtocolError(
             f"{told}; {_ADVICE[ProtocolError]}.",
             provider=self.provider,
-            exchange=Exchange.of(self.request, self.response),
+            exchange=self._exchange(),
             told=told,
         )
         error.path = path
         return error
 
+    def _exchange(self) -> Exchange:
+        return Exchange(
+            method=self.method,
+            route=self.route,
+            keys=self.keys,
+            status=self.response.status,
+            headers=self.response.headers.without_credentials(),
+            body=self.response.body,
+            request_complete=self.response.request_complete,
+        )
+
     def _told(self) -> str:
-        asked = f"{self.request.method} {self.request.route}"
+        asked = f"{self.method} {self.route}"
         return f"{self.provider} answered {asked} with {self.response.status}"
 
 
@@ -272,7 +313,6 @@ def _keys(body: object) -> tuple[str, ...]:
     return ()
 
 
-def _retry_after(response: WireResponse) -> float | None:
-    """Read seconds only: a dialect has no clock for dates, and the header stays on the error."""
-    text = (response.headers.get("retry-after") or "").strip()
-    return float(text) if _SECONDS.fullmatch(text) else None
+def _wait_asked(headers: Headers) -> str:
+    asked = headers.get("retry-after") or ""
+    return f" (Retry-After: {asked})" if _SHOWABLE.fullmatch(asked) else ""

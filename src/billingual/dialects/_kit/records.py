@@ -1,166 +1,322 @@
-"""Records on their way in: what every dialect does with the payload of an answer.
+"""From the JSON of a response to models: one way for every dialect.
 
-A record is the payload itself, once it is known to be as documented; nothing is copied out of it
-but what a model has a name for, and nothing of the rest is lost. A :class:`Reading` says for one
-kind of record how it becomes a model, at once or on first touch.
+A record is a :class:`msgspec.Struct` that copies the provider's documentation, field by field, in
+the provider's names. A plain function makes a model of a record, and a :class:`RecordReader` joins
+the two: it decodes, keeps the bytes for ``raw``, and gathers in ``extra`` what the model has no
+name for.
+
+A record is read in the first of three ways that can take it; all three give the same values:
+
+1. *exactly*: the compiled decoder takes the payload, and it holds no field but the documented ones.
+2. *with more*: the compiled decoder takes it, but there are fields that nobody documented.
+3. *leniently*: something does not fit. Each field is read by itself; what cannot be read is None,
+   and a :class:`~billingual.model.Problem` names it. Only the id must be right.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Container, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from operator import attrgetter
+from types import NoneType, UnionType
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Final,
+    Generic,
+    TypeAlias,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
-import attrs
 import msgspec
 
-from billingual import model
-from billingual.dialects._kit.codec import decode_plain
-from billingual.dialects._kit.structure import Readers
-from billingual.model import CollectionMethod, InvoiceSummary, Status, read_instant
-from billingual.model.deferred import Source, defer, each
+from billingual.dialects._kit.codec import (
+    UnreadableError,
+    as_it_came,
+    decode_part,
+    with_whole_texts,
+)
+from billingual.model import CollectionMethod, InvoiceSummary, Problem, Receipt, Status
+from billingual.model.payload import KeepsPayload, payload_of, set_payload, set_unread
 
 if TYPE_CHECKING:
-    from billingual.model import Page
+    from billingual.dialects._kit.http import ResponseReader
 
-M = TypeVar("M", bound=InvoiceSummary)
-R = TypeVar("R", bound=Mapping[str, Any])
+M = TypeVar("M", bound="InvoiceSummary | Receipt")
+R = TypeVar("R", bound=msgspec.Struct)
 
 ENVELOPE: Final = "envelope"
-"""The name in an invoice's ``extra`` for what the provider said beside the payload."""
+"""The name in ``extra`` for what the provider said beside the payload."""
 
-MISFIT: Final = (msgspec.DecodeError, RecursionError)
-"""What a compiled reader raises where it cannot take a payload; another look says why."""
+MISFIT: Final = (msgspec.DecodeError, RecursionError, UnreadableError)
+"""What the quick ways of reading raise where they cannot take a payload; another look says why."""
+
+# Larger whole numbers are read leniently, which holds them to MAX_DIGITS.
+Whole: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""A whole number, such as an amount in minor units: ``12.7`` is none, ``12.0`` is 12."""
+
+Moment: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A point in time, in text with an offset; without one it names none, and UTC would be a guess."""
+
+_EXACT: Final = "an exact number"
+Number: TypeAlias = Annotated[object, _EXACT]
+"""A number that may have a fraction; :func:`decimal_of` makes a Decimal of it."""
+
+Unnamed: TypeAlias = object | msgspec.UnsetType
+"""A documented field that the models have no name for: it goes to ``extra`` as it came."""
+
+MAX_DIGITS: Final = 30
+_LARGEST: Final = 10**MAX_DIGITS
+# The range of an IEEE double: whatever another JSON writer could have printed can be read, and no
+# exponent is large enough to make arithmetic expensive.
+_MAX_EXPONENT: Final = 400
+_WHOLE_TEXT: Final = re.compile(r"-?\d{1,30}(?:\.0{1,30})?", re.ASCII)
+_NUMBER_TEXT: Final = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
+# PHP writes an array whose keys have gaps as an object with digits for names.
+_INDEX: Final = re.compile(r"\d{1,9}", re.ASCII)
 
 
-class Reading(Generic[M, R]):
-    """How records of one kind become models.
+class RecordReader(Generic[R, M]):
+    """Reads records of one kind, and makes models of them.
 
     Args:
-        model: what they become.
-        record: the typed dict that says how a payload is documented.
-        key: the field with the id; it is required, and text.
-        scalars: read the attributes that are no parts.
-        parts: read those that are made of several fields, and are longer to make.
-        part_names: the names of these.
-        part_fields: the fields of the record that only they are made of.
-        extra: read what no attribute has a name for.
-        accepts: what else must hold of a record that fits; None for nothing.
+        record: the struct. Its first field is the id; it is required, and text.
+        model_from: makes the model of a record. It may raise
+            :class:`~billingual.dialects.UnreadableError` with the wire name of a field that cannot
+            be used after all; it is then called again with None in that field.
+        watched: names of fields that *left* looks at.
+        left: what remains of *watched* fields that the model holds in part, for ``extra``. It is
+            given the payload, or as much of it, and the model.
+        any_case: whether ids are the same in any case of letters, as UUIDs are.
     """
 
     def __init__(
         self,
-        model: type[M],
         record: type[R],
-        key: str,
+        model_from: Callable[[R], M],
         *,
-        scalars: Callable[[R], dict[str, object]],
-        parts: Callable[[R], dict[str, object]],
-        part_names: frozenset[str],
-        part_fields: frozenset[str],
-        extra: Callable[[R], dict[str, object]],
-        accepts: Callable[[R], bool] | None = None,
+        watched: Iterable[str] = (),
+        left: Callable[[Mapping[str, Any], M], dict[str, object]] | None = None,
+        any_case: bool = False,
     ) -> None:
-        self._model: Any = model
-        self._key = key
-        self._scalars = scalars
-        self._parts = parts
-        self._part_names = part_names
-        self._extra = extra
-        self._readers = functools.cache(
-            functools.partial(Readers.of, record, key, part_fields, accepts)
+        self._record = record
+        self._model_from = model_from
+        self._left = left
+        self._any_case = any_case
+        fields = msgspec.structs.fields(record)
+        self._key = fields[0].encode_name
+        unnamed = [each.name for each in fields if each.default is msgspec.UNSET]
+        self._named = frozenset(each.encode_name for each in fields) - set(unnamed)
+        self._beside = (*unnamed, *watched)
+        exact = msgspec.defstruct(
+            record.__name__, [], bases=(record,), forbid_unknown_fields=True, gc=False
         )
+        self._read_exactly = msgspec.json.Decoder(exact, float_hook=as_it_came).decode
+        self._read_with_more = msgspec.json.Decoder(record, float_hook=as_it_came).decode
+        self._values_beside = _values_of(self._beside)
+        self._raw_and_extra = {"raw": _raw_of, "extra": self._extra_of}
+        self._makes_all = True
 
-    def at_once(self, record: R, beside: Mapping[str, object]) -> M:
-        """Make the model of a record that was checked; *beside* is kept in its ``extra``."""
-        extra = self._extra(record)
-        if beside:
-            extra[ENVELOPE] = beside
-        model: M = self._model(
-            id=record[self._key],
-            **self._scalars(record),
-            **self._parts(record),
-            extra=extra,
-            raw=record,
-        )
-        return model
+    def one(
+        self,
+        reader: ResponseReader,
+        payload: msgspec.Raw | object,
+        path: str,
+        *,
+        asked: str | None = None,
+        beside: Mapping[str, object] | None = None,
+    ) -> M:
+        """Read one record, which must be there.
 
-    def deferred(self, payloads: Iterable[msgspec.Raw]) -> tuple[M, ...]:
-        """Make models that read their payloads, which are plain JSON, on first touch.
+        Args:
+            reader: the response that it came in.
+            payload: its bytes, or its value where they were read already.
+            path: where it stands.
+            asked: the id that was asked for; None where the provider chooses it.
+            beside: what the provider said beside the payload, for ``extra``.
 
         Raises:
-            Exception: one of :data:`MISFIT`, if a payload is not as documented.
+            ProtocolError: if its id cannot be read, or is another than the one asked for.
         """
-        # Copied, so that no row keeps the page it stood on in memory.
-        own = [bytes(payload) for payload in payloads]
-        readers = self._readers()
-        ids = map(readers.key, list(map(readers.check, own)))
-        models: list[M] = [_new(self._model) for _ in own]
-        each(_set_id, models, ids)
-        return tuple(defer(models, own, self._source))
+        try:
+            model = self.read(payload, path)
+        except UnreadableError as problem:
+            raise reader.unreadable(problem.path, problem.problem) from problem
+        found = model.id
+        if self._any_case and asked is not None:
+            found, asked = found.lower(), asked.lower()
+        reader.refuse_other(found, asked, f"{path}.{self._key}")
+        if beside:
+            _set_extra(model, {**model.extra, ENVELOPE: beside})
+        if reader.problems:
+            _set_problems(model, (*reader.problems, *model.problems))
+        return model
 
-    @functools.cached_property
-    def _source(self) -> Source:
-        """What reads each attribute of a payload."""
-        readers = self._readers()
+    def many(
+        self, reader: ResponseReader, payloads: Sequence[msgspec.Raw | object], path: str
+    ) -> tuple[M, ...]:
+        """Read records whose ids must all be right, as those of a batch.
 
-        # Those that the provider has no field for are None in every model.
-        unstated: dict[str, object] = {
-            field.name: None
-            for field in attrs.fields(self._model)
-            if field.default is None and field.name not in self._part_names
-        }
+        Raises:
+            ProtocolError: if an id cannot be read.
+        """
+        return tuple([
+            self.one(reader, each, f"{path}[{index}]") for index, each in enumerate(payloads)
+        ])  # fmt: skip
 
-        def scalars(payload: bytes) -> dict[str, object]:
-            return {**unstated, **self._scalars(readers.scalars(payload))}
+    def rows(
+        self, reader: ResponseReader, payloads: Sequence[msgspec.Raw | object], path: str
+    ) -> tuple[tuple[M, ...], tuple[Problem, ...]]:
+        """Read the rows of a page, and tell their problems and those of *reader*.
 
-        def parts(payload: bytes) -> dict[str, object]:
-            return self._parts(readers.parts(payload))
+        A row whose id cannot be read is left out, with a problem that holds it: one bad row must
+        not end a walk over a million good ones.
+        """
+        rows: list[M] = []
+        problems = list(reader.problems)
+        for index, payload in enumerate(payloads):
+            try:
+                row = self.read(payload, path, index)
+            except UnreadableError as problem:
+                whole = decode_part(payload) if isinstance(payload, msgspec.Raw) else payload
+                problems.append(Problem(problem.path, problem.problem, with_whole_texts(whole)))
+                continue
+            rows.append(row)
+            if row.problems:
+                problems.extend(row.problems)
+        return tuple(rows), tuple(problems)
 
-        def extra(payload: bytes) -> dict[str, object]:
-            return {"extra": self._extra(cast(R, decode_plain(payload)))}
+    def read(self, payload: msgspec.Raw | object, path: str, index: int | None = None) -> M:
+        """Read one record in the first way that can take it.
 
-        return {
-            **dict.fromkeys({**unstated, **self._scalars(cast(R, {}))}, scalars),
-            **dict.fromkeys(self._part_names, parts),
-            "extra": extra,
-            "raw": _raw,
-        }
+        Raises:
+            UnreadableError: if its id cannot be read.
+        """
+        if isinstance(payload, msgspec.Raw):
+            own = bytes(payload)  # A copy, so that no row keeps its whole page in memory.
+            try:
+                return self._quickly(own)
+            except MISFIT:
+                payload = decode_part(own)
+        return self._leniently(payload, path if index is None else f"{path}[{index}]")
+
+    def _quickly(self, own: bytes) -> M:
+        try:
+            record = self._read_exactly(own)
+        except msgspec.ValidationError:
+            model = self._model_from(self._read_with_more(own))
+            self._leave(model, "extra")
+            self._leave(model, "raw")
+            set_unread(model, self._raw_and_extra)
+        else:
+            model = self._model_from(cast(R, record))
+            values = zip(self._beside, self._values_beside(record), strict=True)
+            there = {name: value for name, value in values if value is not msgspec.UNSET}
+            _set_extra(model, self._extra(there, model) if there else {})
+            self._leave(model, "raw")
+            set_unread(model, _RAW)
+        if not model.id:
+            raise UnreadableError(self._key, "the id is empty")
+        set_payload(model, own)
+        return model
+
+    def _leave(self, model: M, name: str) -> None:
+        """Leave an attribute without a value, so that it is made on first touch."""
+        if self._makes_all:
+            try:
+                object.__delattr__(model, name)
+            except AttributeError:
+                self._makes_all = False  # It uses a quick constructor, which left it without one.
+
+    def _leniently(self, payload: object, path: str) -> M:
+        problems: list[Problem] = []
+        record: R = lenient(self._record, payload, path, problems, key=self._key)
+        given = cast(dict[str, Any], with_whole_texts(payload))
+        while True:
+            try:
+                model = self._model_from(record)
+                break
+            except UnreadableError as problem:
+                name = problem.path.partition(".")[0].partition("[")[0]
+                problems.append(Problem(f"{path}.{problem.path}", problem.problem, given.get(name)))
+                _forget(record, name)
+        extra = self._extra(given, model)
+        for each in problems:
+            name = each.path.removeprefix(path).lstrip(".").partition(".")[0].partition("[")[0]
+            extra[name] = given.get(name)
+        _set_raw(model, given)
+        _set_extra(model, extra)
+        if problems:
+            _set_problems(model, tuple(problems))
+        return model
+
+    def _extra(self, given: Mapping[str, Any], model: M) -> dict[str, object]:
+        extra = {name: value for name, value in given.items() if name not in self._named}
+        return extra if self._left is None else extra | self._left(given, model)
+
+    def _extra_of(self, model: M) -> dict[str, object]:
+        return self._extra(decode_part(payload_of(model)), model)
 
 
-def _raw(payload: bytes) -> dict[str, object]:
-    return {"raw": decode_plain(payload)}
+def _values_of(names: Sequence[str]) -> Callable[[object], Sequence[object]]:
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda record: [getattr(record, name) for name in names]
 
 
-def page_of(body: bytes, **attributes: Any) -> Page:
-    """Make a page whose ``raw`` is read from *body*, which is plain JSON, on first touch."""
-    page = model.Page(**attributes)
-    object.__delattr__(page, "raw")
-    defer([page], [body], _BODY)
-    return page
+def _raw_of(model: KeepsPayload) -> object:
+    return decode_part(payload_of(model))
 
 
-_BODY: Final[Source] = {"raw": _raw}
-_new: Final = object.__new__
-_set_id: Final[Any] = cast(Any, InvoiceSummary).id.__set__
+_RAW: Final = {"raw": _raw_of}
 
 
-def unknown(payload: Mapping[str, object], known: Container[str]) -> dict[str, object]:
-    """Return the fields that are not *known*, as they came."""
-    return {name: value for name, value in payload.items() if name not in known}
+# Models are frozen for everybody else; this is where they are made.
+def _set_extra(model: object, extra: Mapping[str, object]) -> None:
+    object.__setattr__(model, "extra", extra)
 
 
-moment: Final = read_instant
-"""Read a timestamp; None where there is none, or it names no point in time."""
+def _set_raw(model: object, raw: Mapping[str, object]) -> None:
+    object.__setattr__(model, "raw", raw)
 
 
-def unclear_moments(record: Mapping[str, object], names: Iterable[str]) -> dict[str, object]:
-    """Return the timestamps that name no point in time, as they came: they go to ``extra``."""
-    return {
-        name: text
-        for name in names
-        if (text := cast(str | None, record.get(name))) is not None and read_instant(text) is None
-    }
+def _set_problems(model: object, problems: tuple[Problem, ...]) -> None:
+    object.__setattr__(model, "problems", problems)
+
+
+def keep_body(model: KeepsPayload, body: bytes) -> None:
+    """Let ``raw`` of a page be read from *body* on first touch."""
+    object.__delattr__(model, "raw")
+    set_payload(model, body)
+    set_unread(model, _RAW)
+
+
+def decimal_of(name: str, value: object) -> Decimal | None:
+    """Make the Decimal of a field of type :data:`Number`.
+
+    Raises:
+        UnreadableError: if it is none, or one that is too long to calculate with.
+    """
+    if value is None:
+        return None
+    if type(value) is int and -_LARGEST < value < _LARGEST:
+        return Decimal(value)
+    if type(value) is Decimal and _is_in_range(value):
+        return value
+    raise UnreadableError(name, _is_not(value, "a number"))
+
+
+def _is_in_range(value: Decimal) -> bool:
+    return abs(value.adjusted()) <= _MAX_EXPONENT and len(value.as_tuple().digits) <= _MAX_EXPONENT
 
 
 _STATUSES: Final[Mapping[str, Status]] = {word: Status(word) for word in Status.known()}
@@ -170,10 +326,237 @@ _METHODS: Final[Mapping[str, CollectionMethod]] = {
 
 
 def status_of(word: str | None) -> Status | None:
-    """Read a status; of each known word there is one object for all invoices."""
+    """Make a status; of each known word there is one object for all invoices."""
     return None if word is None else _STATUSES.get(word) or Status(word)
 
 
 def collection_method_of(word: str | None) -> CollectionMethod | None:
-    """Read a collection method, likewise."""
+    """Make a collection method, likewise."""
     return None if word is None else _METHODS.get(word) or CollectionMethod(word)
+
+
+# What follows reads leniently. A reader of a type is given a value that is not None, the path to
+# it and the list for problems beneath it; it raises UnreadableError where it cannot read the value.
+_Reader: TypeAlias = Callable[[Any, str, list[Problem]], object]
+
+
+def lenient(
+    record: type[R], payload: object, path: str, problems: list[Problem], *, key: str | None = None
+) -> R:
+    """Read *payload* as *record*, field by field.
+
+    A field that cannot be read gets its default, and a problem is added to *problems*. An exact
+    number may stand in quotes or have a fraction of zero, a number may stand for a text, and an
+    empty array for an object, as PHP writes an empty one.
+
+    Args:
+        record: the struct.
+        payload: what JSON gave.
+        path: where it stands.
+        problems: the list to add to.
+        key: the name of the field with the id, which is not read leniently.
+
+    Raises:
+        UnreadableError: if it is no object, or a required field cannot be read.
+    """
+    if type(payload) is not dict:
+        raise UnreadableError(path, _is_not(payload, "an object"))
+    values: dict[str, object] = {}
+    for name, wire, required, read in _fields(record):
+        value, where = payload.get(wire), f"{path}.{wire}"
+        if wire == key:
+            values[name] = _id(value, where, there=wire in payload)
+        elif value is None and (not required or wire not in payload):
+            if required:
+                raise UnreadableError(where, "it is missing")
+        else:
+            try:
+                values[name] = read(value, where, problems)
+            except UnreadableError as problem:
+                if required:
+                    raise
+                problems.append(Problem(problem.path, problem.problem, with_whole_texts(value)))
+    return record(**values)
+
+
+@functools.cache
+def _fields(record: type[msgspec.Struct]) -> list[tuple[str, str, bool, _Reader]]:
+    hints = get_type_hints(record, include_extras=True)
+    return [
+        (each.name, each.encode_name, each.required, _reader_of(hints[each.name]))
+        for each in msgspec.structs.fields(record)
+    ]
+
+
+def _reader_of(hint: Any) -> _Reader:
+    """Find how a type is read."""
+    if hint == Number:
+        return _number
+    if get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    if get_origin(hint) in {Union, UnionType}:
+        kinds = [each for each in get_args(hint) if each not in {NoneType, msgspec.UnsetType}]
+        # PHP writes an empty object as an empty array; where an object is optional, it is nothing.
+        nothing = NoneType in get_args(hint) and any(map(_is_record, kinds))
+        readers = [_reader_of(each) for each in kinds]
+        return functools.partial(_first_of, readers, array_is_nothing=nothing)
+    if get_origin(hint) is list:
+        return functools.partial(_array, _reader_of(get_args(hint)[0]))
+    if _is_record(hint):
+        return functools.partial(_object, hint)
+    return _PLAIN_READERS.get(get_origin(hint) or hint, _as_it_is)
+
+
+def _is_record(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, msgspec.Struct)
+
+
+def _first_of(
+    readers: Sequence[_Reader],
+    value: Any,
+    path: str,
+    problems: list[Problem],
+    *,
+    array_is_nothing: bool,
+) -> object:
+    """Read a value as the first type of a union that takes it."""
+    if array_is_nothing and value == []:
+        return None
+    for read in readers[:-1]:
+        found: list[Problem] = []
+        try:
+            value_read = read(value, path, found)
+        except UnreadableError:
+            continue
+        problems.extend(found)
+        return value_read
+    return readers[-1](value, path, problems)
+
+
+def _object(kind: type[msgspec.Struct], value: Any, path: str, problems: list[Problem]) -> object:
+    return lenient(kind, value, path, problems)
+
+
+def _array(read: _Reader, value: Any, path: str, problems: list[Problem]) -> object:
+    values = []
+    for index, each in enumerate(array_of(value, path)):
+        try:
+            values.append(read(each, f"{path}[{index}]", problems))
+        except UnreadableError as problem:
+            problems.append(Problem(problem.path, problem.problem, with_whole_texts(each)))
+    return values
+
+
+def array_of(value: object, path: str) -> list[object]:
+    """Read an array, also one that came as an object whose names are its indices.
+
+    Raises:
+        UnreadableError: if it is none.
+    """
+    if type(value) is list:
+        return value
+    if type(value) is dict and all(_INDEX.fullmatch(name) for name in value):
+        return list(value.values())
+    raise UnreadableError(path, _is_not(value, "an array"))
+
+
+def _id(value: object, path: str, *, there: bool) -> str:
+    if not there:
+        raise UnreadableError(path, "it is missing")
+    if type(value) is not str:
+        raise UnreadableError(path, _is_not(value, "text"))
+    if not value:
+        raise UnreadableError(path, "the id is empty")
+    return cast(str, _text(value, path, []))
+
+
+def _text(value: Any, path: str, _: list[Problem]) -> object:
+    if type(value) is str:
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise UnreadableError(path, "a text holds half of a surrogate pair") from None
+        return value
+    if type(value) in {int, Decimal}:
+        return str(value)
+    raise UnreadableError(path, _is_not(value, "text"))
+
+
+def _whole(value: Any, path: str, _: list[Problem]) -> object:
+    whole = value
+    if type(value) is str and _WHOLE_TEXT.fullmatch(value):
+        whole = int(value.partition(".")[0])
+    # The exponent is looked at first: to make an int of 1e999999 would take minutes.
+    if type(value) is Decimal and value.adjusted() <= MAX_DIGITS and value == value.to_integral():
+        whole = int(value)
+    if type(whole) is not int:
+        raise UnreadableError(path, _is_not(value, "a whole number"))
+    if not -_LARGEST < whole < _LARGEST:
+        raise UnreadableError(path, f"the number has more than {MAX_DIGITS} digits")
+    return whole
+
+
+def _number(value: Any, path: str, _: list[Problem]) -> object:
+    if type(value) is str and _NUMBER_TEXT.fullmatch(value):
+        value = Decimal(value)
+    decimal_of(path, value)
+    return value
+
+
+def _yes_or_no(value: Any, path: str, _: list[Problem]) -> object:
+    if type(value) is bool:
+        return value
+    raise UnreadableError(path, _is_not(value, "a boolean"))
+
+
+def _moment(value: Any, path: str, _: list[Problem]) -> object:
+    if type(value) is not str or not value.isascii():
+        raise UnreadableError(path, _is_not(value, "a point in time"))
+    try:
+        return msgspec.convert(value, Moment)
+    except msgspec.ValidationError:
+        pass  # ISO 8601 allows more than the RFC 3339 that msgspec reads: no seconds, say.
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise UnreadableError(path, "it names no point in time") from None
+    if moment.utcoffset() is None:
+        raise UnreadableError(path, "it names no point in time without an offset")
+    return moment
+
+
+def _members(value: Any, path: str, _: list[Problem]) -> object:
+    if type(value) is dict:
+        return value
+    if value == []:
+        return {}
+    raise UnreadableError(path, _is_not(value, "an object"))
+
+
+def _as_it_is(value: Any, _: str, __: list[Problem]) -> object:
+    return value
+
+
+_PLAIN_READERS: Final[Mapping[Any, _Reader]] = {
+    str: _text, int: _whole, bool: _yes_or_no, datetime: _moment, dict: _members,
+}  # fmt: skip
+
+
+def _forget(record: msgspec.Struct, wire: str) -> None:
+    """Put None in the place of a field that cannot be used."""
+    for name, encoded, required, _ in _fields(type(record)):
+        if encoded == wire and not required and getattr(record, name) is not None:
+            setattr(record, name, None)
+            return
+    raise ValueError(f"{wire} is no field of the record, or was None already")
+
+
+def _is_not(value: object, documented: str) -> str:
+    nouns = {
+        bool: "a boolean", dict: "an object", int: "a whole number", list: "an array",
+        str: "text", Decimal: "a number with a fraction", NoneType: "null",
+    }  # fmt: skip
+    noun = nouns.get(type(value), "something else")
+    if noun == documented or (documented == "a number" and type(value) in {int, Decimal}):
+        return "it is out of all range"
+    return f"{noun} where {documented} is documented"

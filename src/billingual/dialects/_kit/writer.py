@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from json.encoder import encode_basestring as _quoted
-from typing import Any
+from typing import Any, Final
 
-from billingual.dialects._kit.codec import MAX_DEPTH, MAX_NUMBER
+from billingual.dialects._kit.codec import MAX_DEPTH
 from billingual.errors import InvalidInputError
+
+# No amount or rate is that long; an exponent such as 1E+999999 would be a megabyte of zeros.
+MAX_NUMBER: Final = 30
 
 
 def encode_json(value: object, field: str = "body") -> bytes:

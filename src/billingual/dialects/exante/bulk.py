@@ -6,22 +6,22 @@ Its conventions, read 2026-11:
   nothing: one that is missing or invalid fails them all.
   https://docs.exante.app/api-reference/invoices/bulk-update
 - Only the fields given are changed; there are fewer of them than in a single update. Same page.
-- The order of the answer is not documented: records are matched by ``uid``. Same page.
+- The order of the response is not documented: records are matched by ``uid``. Same page.
 - ``DELETE`` takes an array of 1 to 100 uids in its body; whether it is all or nothing is not
-  documented, so after an error read again. The payload of its answer is optional.
+  documented, so after an error read again. The payload of its response is optional.
   https://docs.exante.app/api-reference/invoices/bulk-delete
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Final, Self
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import attrs
 
-from billingual.abc import Dialect, Scope
 from billingual.capabilities import Capabilities, Feature, FieldRules
-from billingual.dialects._kit import readers
+from billingual.dialects._kit.base import DialectBase
 from billingual.dialects._kit.fields import (
     Field,
     collection_method,
@@ -32,10 +32,11 @@ from billingual.dialects._kit.fields import (
     verbatim,
     write_fields,
 )
-from billingual.dialects._kit.http import Answer, write_request
-from billingual.errors import InvalidInputError, ProtocolError, UnsupportedError
+from billingual.dialects._kit.http import write_request
+from billingual.dialects.exante.dialect import records
+from billingual.errors import InvalidInputError, UnsupportedError
 from billingual.outcomes import Safety
-from billingual.wire import Conversation, WireRequest, WireResponse
+from billingual.wire import Conversation
 
 if TYPE_CHECKING:
     from billingual.model import Changes, Invoice
@@ -84,12 +85,8 @@ CAPABILITIES: Final = Capabilities(
 )
 
 
-def _for_provider(dialect: BulkDialect) -> Capabilities:
-    return attrs.evolve(CAPABILITIES, provider=dialect.provider)
-
-
 @attrs.frozen(kw_only=True)
-class BulkDialect(Dialect):
+class BulkDialect(DialectBase):
     """Speak to Exante about up to 100 invoices at once.
 
     Attributes:
@@ -97,34 +94,15 @@ class BulkDialect(Dialect):
     """
 
     name: ClassVar[str] = "bulk"
+    documented = CAPABILITIES
+    change_fields = _CHANGES
 
     provider: str = "exante"
-    _capabilities: Capabilities = attrs.field(
-        init=False, repr=False, eq=False, default=attrs.Factory(_for_provider, takes_self=True)
-    )
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What the dialect can do."""
-        return self._capabilities
-
-    def scoped(self, scope: Scope) -> Self:  # noqa: ARG002 - batches name their invoices by id
-        """Return the dialect itself: its invoices are named by id, whatever the organization."""
-        return self
-
-    def check(self, request: WireRequest, response: WireResponse) -> None:
-        """Accept a good answer, or raise the one error that fits a bad one.
-
-        Raises:
-            ProviderError: if the status, the envelope or the lack of a payload says no.
-        """
-        answer = Answer(self.provider, request, response)
-        readers.exante_envelope.open_envelope(answer, needs_data=request.method != "DELETE")
 
     def update_many(
         self, pairs: Sequence[tuple[str, Changes]]
     ) -> Conversation[tuple[Invoice, ...]]:
-        """Change 1 to 100 invoices, all or none of them; answers in the order of *pairs*.
+        """Change 1 to 100 invoices, all or none of them; returns them in the order of *pairs*.
 
         Raises:
             UnsupportedError: if a change has a field that a batch does not take.
@@ -133,12 +111,12 @@ class BulkDialect(Dialect):
         """
         ids = _distinct([invoice_id for invoice_id, _ in pairs], "pairs")
         body = [self._element(index, *pair) for index, pair in enumerate(pairs)]
-        request = write_request("PUT", _COLLECTION, _COLLECTION, Safety.IDEMPOTENT, body=body)
-        # Loaded with the first call; before that is sent, lest it fail afterwards.
-        answers = readers.exante_answers
-        response = yield request
-        answer = Answer(self.provider, request, response)
-        return _matched(answer, answers.read_invoices(answer), ids)
+        read = partial(records().read_invoices, ids=ids)
+        invoices: tuple[Invoice, ...] = yield write_request(
+            self.provider, "PUT", _COLLECTION, _COLLECTION, Safety.IDEMPOTENT,
+            body=body, read=read,
+        )  # fmt: skip
+        return invoices
 
     def delete_many(self, invoice_ids: Sequence[str]) -> Conversation[None]:
         """Delete 1 to 100 invoices; after an error, read which of them are left.
@@ -148,10 +126,10 @@ class BulkDialect(Dialect):
                 UUID.
         """
         body = list(_distinct(invoice_ids, "invoice_ids"))
-        request = write_request("DELETE", _COLLECTION, _COLLECTION, Safety.IDEMPOTENT, body=body)
-        envelope = readers.exante_envelope
-        response = yield request
-        envelope.open_envelope(Answer(self.provider, request, response), needs_data=False)
+        yield write_request(
+            self.provider, "DELETE", _COLLECTION, _COLLECTION, Safety.IDEMPOTENT,
+            body=body, read=records().read_deletion,
+        )  # fmt: skip
 
     def _element(self, index: int, invoice_id: str, changes: Changes) -> dict[str, object]:
         given = changes.given()
@@ -159,7 +137,7 @@ class BulkDialect(Dialect):
         try:
             self.capabilities.accept(self.capabilities.batch_changes, given, "in a batch")
             refuse_nothing(given)
-            return {"uid": invoice_id, **write_fields(_CHANGES, given)}
+            return {"uid": invoice_id, **write_fields(self.change_fields, given)}
         except UnsupportedError as problem:
             feature = f"{problem.feature}, {where}"
             raise UnsupportedError(
@@ -194,26 +172,3 @@ def _distinct(invoice_ids: Sequence[str], name: str) -> tuple[str, ...]:
             )
         seen[key] = index
     return tuple(invoice_ids)
-
-
-def _matched(
-    answer: Answer, invoices: Sequence[Invoice], ids: Sequence[str]
-) -> tuple[Invoice, ...]:
-    """Bring the records into the order of *ids*; a record too few, too many or double is wrong."""
-    wanted = [invoice_id.lower() for invoice_id in ids]
-    found = {invoice.id.lower(): invoice for invoice in invoices}
-    if len(found) != len(invoices) or found.keys() != set(wanted):
-        raise _mismatch(answer, invoices, wanted)
-    return tuple([found[key] for key in wanted])
-
-
-def _mismatch(answer: Answer, invoices: Sequence[Invoice], wanted: Sequence[str]) -> ProtocolError:
-    seen: set[str] = set()
-    for index, invoice in enumerate(invoices):
-        key = invoice.id.lower()
-        if key not in wanted or key in seen:
-            problem = "it comes twice" if key in seen else "that invoice was not asked for"
-            return answer.unreadable(f"$.data[{index}].uid", problem)
-        seen.add(key)
-    missing = next(key for key in wanted if key not in seen)
-    return answer.unreadable("$.data", f"invoice {missing} is missing")

@@ -2,7 +2,7 @@
 
 Its conventions, read 2026-11:
 
-- Every answer is ``{status, status_code, message, data}``; a 2xx with another status than
+- Every response is ``{status, status_code, message, data}``; a 2xx with another status than
   ``success`` is a refusal. https://docs.exante.app/api-reference/invoices/create
 - A row of a list is not an invoice: it has no currency, no lines, no custom fields.
   https://docs.exante.app/api-reference/invoices/list
@@ -12,11 +12,11 @@ Its conventions, read 2026-11:
   ``search_param`` overrides.
 - ``PUT`` changes only the fields it is given; what an explicit null does is not documented.
   https://docs.exante.app/api-reference/invoices/update
-- ``invoice_fields`` is an object keyed by name in requests and an array in answers.
+- ``invoice_fields`` is an object keyed by name in requests and an array in responses.
   https://docs.exante.app/api-reference/invoices/create
 - Money is whole minor units in fields named ``*_cents``; what ``total`` counts beside
   ``total_cents`` is not explained, so it stays in ``extra``. Same page.
-- An answer may say more beside its payload, ``skipped: true`` and a ``reason`` for instance; that
+- A response may say more beside its payload, ``skipped: true`` and a ``reason`` for instance; that
   is in the invoice's ``extra`` under ``envelope``.
   https://docs.exante.app/integrations/stripe/sync-api
 - There is no idempotency key: a create is never safe to deliver twice. Same page.
@@ -24,34 +24,38 @@ Its conventions, read 2026-11:
 
 from __future__ import annotations
 
+import functools
+from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import attrs
 
-from billingual.abc import Dialect, Scope
+from billingual import model
+from billingual.abc import Scope
 from billingual.capabilities import Capabilities, Feature, FieldRules
-from billingual.dialects._kit import readers
+from billingual.dialects._kit.base import DialectBase
 from billingual.dialects._kit.fields import (
     Field,
     collection_method,
     currency_code,
     custom_field_map,
     moment,
-    refuse_nothing,
     uuid,
     verbatim,
-    write_fields,
 )
-from billingual.dialects._kit.http import Answer, read_request, write_request
-from billingual.dialects.exante.query import KINDS, PAGE_LIMIT, SORTS, query_pairs
+from billingual.dialects._kit.http import read_request, write_request
+from billingual.dialects.exante.requests import KINDS, PAGE_LIMIT, SORTS, query_pairs
 from billingual.errors import InvalidInputError
 from billingual.model import checked_text
 from billingual.outcomes import Safety
-from billingual.wire import Conversation, WireRequest, WireResponse, encode_query, path_segment
+from billingual.wire import Conversation, encode_query
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from billingual.abc import Sightings
-    from billingual.model import Changes, Draft, Invoice, InvoiceSummary, Page, Query
+    from billingual.model import Changes, Draft, Filter, Invoice, InvoiceSummary, Page, Query
 
 __all__ = ["ExanteDialect"]
 
@@ -138,12 +142,8 @@ CAPABILITIES: Final = Capabilities(
 )
 
 
-def _for_provider(dialect: ExanteDialect) -> Capabilities:
-    return attrs.evolve(CAPABILITIES, provider=dialect.provider)
-
-
 @attrs.frozen(kw_only=True)
-class ExanteDialect(Dialect):
+class ExanteDialect(DialectBase):
     """Speak to Exante about one invoice, or list many.
 
     Attributes:
@@ -158,24 +158,21 @@ class ExanteDialect(Dialect):
     """
 
     name: ClassVar[str] = "exante"
+    documented = CAPABILITIES
+    draft_fields = _DRAFT
+    change_fields = _CHANGES
+    collection = _COLLECTION
+    check_id = staticmethod(uuid)
 
     provider: str = "exante"
     organization: str | None = None
     search_param: str = "search"
-    _capabilities: Capabilities = attrs.field(
-        init=False, repr=False, eq=False, default=attrs.Factory(_for_provider, takes_self=True)
-    )
 
     def __attrs_post_init__(self) -> None:
         if self.organization is not None:
             uuid(self.organization, "organization")
         if not checked_text(self.search_param, "search_param"):
             raise InvalidInputError("search_param", "it is empty", "give the parameter's name")
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What the dialect can do."""
-        return self._capabilities
 
     def scoped(self, scope: Scope) -> Self:
         """Return the dialect bound to an organization; a tenant means nothing here.
@@ -187,16 +184,6 @@ class ExanteDialect(Dialect):
             return self
         return attrs.evolve(self, organization=scope.organization)
 
-    def check(self, request: WireRequest, response: WireResponse) -> None:
-        """Accept a good answer, or raise the one error that fits a bad one.
-
-        Raises:
-            ProviderError: if the status, the envelope or the lack of a payload says no.
-        """
-        readers.exante_envelope.open_envelope(
-            Answer(self.provider, request, response), needs_data=True
-        )
-
     def create(self, draft: Draft) -> Conversation[Invoice]:
         """Create an invoice.
 
@@ -204,11 +191,11 @@ class ExanteDialect(Dialect):
             UnsupportedError: if the draft has a field the provider does not take.
             InvalidInputError: if a required field is missing, or a value cannot be right.
         """
-        given = draft.given()
-        self.capabilities.accept(self.capabilities.draft, given, "in a draft")
-        body = write_fields(_DRAFT, given)
-        request = write_request("POST", _COLLECTION, _COLLECTION, Safety.CREATE, body=body)
-        return (yield from self._invoice(request))
+        invoice: Invoice = yield write_request(
+            self.provider, "POST", _COLLECTION, _COLLECTION, Safety.CREATE,
+            body=self.draft_body(draft), read=records().read_invoice,
+        )  # fmt: skip
+        return invoice
 
     def get(self, invoice_id: str) -> Conversation[Invoice]:
         """Read one invoice in full.
@@ -216,7 +203,11 @@ class ExanteDialect(Dialect):
         Raises:
             InvalidInputError: if the id is no UUID.
         """
-        return (yield from self._invoice(read_request(_one(invoice_id), _ONE), invoice_id))
+        read = partial(records().read_invoice, asked=invoice_id)
+        invoice: Invoice = yield read_request(
+            self.provider, self.invoice_path(invoice_id), _ONE, read=read
+        )
+        return invoice
 
     def list_page(self, query: Query) -> Conversation[Page]:
         """Read one page of the organization's receivables.
@@ -228,33 +219,20 @@ class ExanteDialect(Dialect):
             UnsupportedError: if there is no such filter or sort.
             InvalidInputError: if a value cannot be asked for.
         """
-        self.capabilities.accept(self.capabilities.filters, query.filter.given(), "as a filter")
+        self.refuse_filters(query)
         pairs = query_pairs(
             query,
             provider=self.provider,
             organization=self.organization,
             search_param=self.search_param,
         )
-        request = read_request(_COLLECTION, _COLLECTION, encode_query(pairs))
-        answers = readers.exante_answers
-        response = yield request
-        return answers.read_page(Answer(self.provider, request, response), query.page)
-
-    def find(self, draft: Draft) -> Conversation[Sightings]:
-        """Look for a draft among the receivables of its counterparty, inactive ones included.
-
-        Where the draft says when it is issued, a day before and after is looked through. Absence
-        can only be told by one whole page, in an organization that was named.
-        """
-        from billingual.dialects.exante.search import look_for  # noqa: PLC0415 - seldom wanted
-
-        return look_for(draft, self.list_page, organization=self.organization)
+        read = partial(records().read_page, number=query.page)
+        text = encode_query(pairs)
+        page: Page = yield read_request(self.provider, _COLLECTION, _COLLECTION, text, read=read)
+        return page
 
     def update(
-        self,
-        invoice_id: str,
-        changes: Changes,
-        base: InvoiceSummary | None,
+        self, invoice_id: str, changes: Changes, base: InvoiceSummary | None
     ) -> Conversation[Invoice]:
         """Change some fields of one invoice; no status locks any, so *base* locks nothing.
 
@@ -263,22 +241,94 @@ class ExanteDialect(Dialect):
             InvalidInputError: if nothing is to be changed, a value cannot be right, or *base* is
                 another invoice.
         """
-        path = _one(invoice_id)
-        given = changes.given()
-        self.capabilities.refuse_locked(invoice_id, given, base)
-        self.capabilities.accept(self.capabilities.changes, given, "in an update")
-        refuse_nothing(given)
-        body = write_fields(_CHANGES, given)
-        request = write_request("PUT", path, _ONE, Safety.IDEMPOTENT, body=body)
-        return (yield from self._invoice(request, invoice_id))
+        path = self.invoice_path(invoice_id)
+        body = self.changes_body(invoice_id, changes, base)
+        read = partial(records().read_invoice, asked=invoice_id)
+        invoice: Invoice = yield write_request(
+            self.provider, "PUT", path, _ONE, Safety.IDEMPOTENT, body=body, read=read
+        )
+        return invoice
 
-    def _invoice(self, request: WireRequest, asked: str | None = None) -> Conversation[Invoice]:
-        # What reads answers comes with the first call, and before that is sent: should it fail to
-        # load, nothing has happened.
-        answers = readers.exante_answers
-        response = yield request
-        return answers.read_invoice(Answer(self.provider, request, response), asked=asked)
+    def find(self, draft: Draft) -> Conversation[Sightings]:
+        """Look for a draft among the receivables of its counterparty, inactive ones included.
+
+        There is no search by number that is documented, so a draft is looked for where the list
+        would show it, and recognised by its number afterwards. Where the draft says when it is
+        issued, a day before and after is looked through. Absence can only be told by one whole
+        page, in an organization that was named.
+        """
+        from billingual.abc import Sightings  # noqa: PLC0415 - seldom wanted
+
+        if draft.kind == "payable":
+            gap = "the provider's lists show receivables only, and this is a payable"
+            return Sightings(gap=gap)
+        if not isinstance(draft.counterparty, str):
+            return Sightings(gap="the draft names no counterparty to look under")
+        where = _where(draft)
+        query = model.Query(filter=where, sort=model.Sort.parse("number"), page_size=PAGE_LIMIT)
+        rows: list[InvoiceSummary] = []
+        for number in range(1, _MOST_PAGES + 1):
+            page = yield from self.list_page(attrs.evolve(query, page=number))
+            rows.extend(page.items)
+            last = page.total_pages is not None and number >= page.total_pages
+            if last or not page.items:
+                break
+        gap = self._gap(len(rows), page)
+        if not gap and not rows:
+            # A create names no organization: the counterparty decides, and the list may be another
+            # organization's.
+            gap = _UNSEEN
+            if where.issued_from is not None:
+                wider = attrs.evolve(where, issued_from=None, issued_to=None)
+                ever = yield from self.list_page(model.Query(filter=wider, page_size=1))
+                gap = "" if ever.items else _UNSEEN
+        return Sightings(rows=tuple(rows), gap=gap)
+
+    def _gap(self, rows: int, last: Page) -> str:
+        if self.organization is None:
+            return (
+                "no organization was named, so the list is of the token's default one; give the "
+                "client organization=..."
+            )
+        if last.total_pages is None:
+            return "the provider did not say how many pages there are"
+        if last.total_pages > 1:
+            return "the list has more than one page, and rows can slip between pages"
+        if last.total_items not in {None, rows}:
+            return f"the provider counts {last.total_items} rows and showed {rows}"
+        if last.problems:
+            return f"a part of the list could not be read: {last.problems[0].path}"
+        return ""
 
 
-def _one(invoice_id: str) -> str:
-    return f"{_COLLECTION}/{path_segment(uuid(invoice_id, 'invoice_id'))}"
+@functools.cache
+def records() -> ModuleType:
+    """Import what reads responses, with the first request and before that is sent.
+
+    It is heavy, and making a client takes nothing of it.
+    """
+    from billingual.dialects.exante import records  # noqa: PLC0415 - as above
+
+    return records
+
+
+_DAY: Final = timedelta(days=1)
+# A match on any page proves presence; absence needs one page only, so more are a courtesy.
+_MOST_PAGES: Final = 20
+_UNSEEN: Final = (
+    "none of the counterparty's invoices is in this organization's list, so a new one may stand in "
+    "that of another organization"
+)
+
+
+def _where(draft: Draft) -> Filter:
+    """Return the filter of the lists where *draft* would stand."""
+    earliest = latest = None
+    if isinstance(draft.issued_at, datetime) and 1 < draft.issued_at.year < 9999:
+        earliest, latest = draft.issued_at - _DAY, draft.issued_at + _DAY
+    return model.Filter(
+        counterparty_ids=[str(draft.counterparty)],
+        include_inactive=True,
+        issued_from=earliest,
+        issued_to=latest,
+    )

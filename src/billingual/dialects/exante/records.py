@@ -1,28 +1,40 @@
-"""Exante's records, field by field as documented, and their translation to the protocol's models.
+"""Exante's responses, field by field as documented, and their translation to our models.
 
-A record holds the documented fields that the models have a name for. The others (``age``,
-``blueprint``, ``comments``, ``has_comments``, ``integrations``, ``parent_contract``,
-``pre_payment_credit_notes_cents``, ``total``) and those nobody documented go to ``extra`` as they
-came.
+A response is ``{status, status_code, message, data}``. Sibling pages leave out ``status_code``, or
+say ``success: true`` instead of a status; one says ``skipped: true`` with a ``reason`` where it did
+nothing; https://docs.exante.app/api-reference/invoices/bulk-delete calls ``data`` optional.
 
 Source: https://docs.exante.app/api-reference/invoices/create and ``/list``, read 2026-11.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from decimal import Decimal
-from typing import Final, TypedDict
+from typing import Any, Final, Generic, TypeVar
 
+import msgspec
+from msgspec import UNSET, Raw, Struct
+
+from billingual import model
+from billingual.dialects._kit.codec import UnreadableError, is_plain, without_mark
+from billingual.dialects._kit.http import ResponseReader, error_class
 from billingual.dialects._kit.records import (
-    Reading,
+    MISFIT,
+    Moment,
+    Number,
+    RecordReader,
+    Unnamed,
+    Whole,
+    array_of,
     collection_method_of,
-    moment,
+    decimal_of,
+    keep_body,
+    lenient,
     status_of,
-    unclear_moments,
-    unknown,
 )
-from billingual.dialects.exante.query import KINDS
+from billingual.dialects.exante.requests import KINDS
+from billingual.errors import RejectedError
 from billingual.model import (
     Contact,
     CustomField,
@@ -31,266 +43,458 @@ from billingual.model import (
     Kind,
     LineItem,
     Party,
+    Problem,
 )
-from billingual.model.money import trusted_money
+from billingual.model._quick import quick
+from billingual.model.money import trusted_money as money
 
-_KIND_WORDS: Final = {wire: Kind(word) for word, wire in KINDS.items()}
+D = TypeVar("D")
 
 
-class ContactRecord(TypedDict, total=False):
+class ContactRecord(Struct, gc=False):
     """The person to write to at a party."""
 
-    uid: str | None
-    name: str | None
-    title: str | None
-    email: str | None
-    phone: str | None
+    uid: str | None = None
+    name: str | None = None
+    title: str | None = None
+    email: str | None = None
+    phone: str | None = None
 
 
-class PartyRecord(TypedDict, total=False):
+class PartyRecord(Struct, gc=False):
     """A client or a service provider."""
 
-    uid: str | None
-    name: str | None
-    address: str | None
-    role: str | None
-    billing_contact: ContactRecord | None
+    uid: str | None = None
+    name: str | None = None
+    address: str | None = None
+    role: str | None = None
+    billing_contact: ContactRecord | None = None
 
 
-class PartiesRecord(TypedDict, total=False):
-    """Both sides of an invoice; rows of a list show the client alone."""
+class PartiesRecord(Struct, gc=False, forbid_unknown_fields=True):
+    """Both sides of an invoice; rows of a list show the client alone.
 
-    client: PartyRecord | None
-    service_provider: PartyRecord | None
+    Another party is no part of the model; that none is forgotten, parties with one are read
+    leniently.
+    """
+
+    client: PartyRecord | None = None
+    service_provider: PartyRecord | None = None
 
 
-class LineRecord(TypedDict, total=False):
+class LineRecord(Struct, gc=False):
     """One line; prices are whole minor units."""
 
-    uid: str | None
-    context_type: str | None
-    context_name: str | None
-    currency: str | None
-    quantity: int | None
-    unit_price: int | None
-    line_total: int | None
+    uid: str | None = None
+    context_type: str | None = None
+    context_name: str | None = None
+    currency: str | None = None
+    quantity: Number = None
+    unit_price: Whole | None = None
+    line_total: Whole | None = None
 
 
-class FieldValueRecord(TypedDict, total=False):
+class FieldValueRecord(Struct, gc=False):
     """The value of a custom field."""
 
-    type: str | None
-    original_type: str | None
-    value: object
+    type: str | None = None
+    original_type: str | None = None
+    value: object = None
 
 
-# ``Required[]`` is not seen in annotations that are evaluated later, so what is required stands in
-# a class of its own.
-class _Keyed(TypedDict):
-    key: str
-
-
-class FieldRecord(_Keyed, total=False):
+class FieldRecord(Struct, gc=False):
     """A custom field: an entry of an array here, a member of an object in requests."""
 
-    value: FieldValueRecord | None
+    key: str
+    value: FieldValueRecord | None = None
 
 
-class _Identified(TypedDict):
-    uid: str
-
-
-class RowRecord(_Identified, total=False):
+class RowRecord(Struct, gc=False):
     """What a row of a list and a full invoice have in common."""
 
-    invoice_number: str | None
-    status: str | None
-    collection_method: str | None
-    issue_date: str | None
-    due_date: str | None
-    paid_date: str | None
-    subtotal_cents: int | None
-    discount_cents: int | None
-    tax_cents: int | None
-    total_cents: int | None
-    amount_due_cents: int | None
-    amount_paid_cents: int | None
-    amount_remaining_cents: int | None
-    overdue_days: int | None
-    document_uid: str | None
-    parties: PartiesRecord | None
+    uid: str
+    invoice_number: str | None = None
+    status: str | None = None
+    collection_method: str | None = None
+    issue_date: Moment | None = None
+    due_date: Moment | None = None
+    paid_date: Moment | None = None
+    subtotal_cents: Whole | None = None
+    discount_cents: Whole | None = None
+    tax_cents: Whole | None = None
+    total_cents: Whole | None = None
+    amount_due_cents: Whole | None = None
+    amount_paid_cents: Whole | None = None
+    amount_remaining_cents: Whole | None = None
+    overdue_days: Whole | None = None
+    document_uid: str | None = None
+    parties: PartiesRecord | None = None
+    blueprint: Unnamed = UNSET
+    parent_contract: Unnamed = UNSET
+    pre_payment_credit_notes_cents: Unnamed = UNSET
+    total: Unnamed = UNSET
 
 
-class InvoiceRecord(RowRecord, total=False):
+class InvoiceRecord(RowRecord, gc=False):
     """An invoice in full."""
 
-    invoice_type: str | None
-    currency: str | None
-    invoice_link: str | None
-    invoice_blueprint_uid: str | None
-    target_party_uid: str | None
-    line_items: list[LineRecord] | None
-    invoice_fields: list[FieldRecord] | None
-    invoice_notes: dict[str, object] | None
+    invoice_type: str | None = None
+    currency: str | None = None
+    invoice_link: str | None = None
+    invoice_blueprint_uid: str | None = None
+    target_party_uid: str | None = None
+    line_items: list[LineRecord] | None = None
+    invoice_fields: list[FieldRecord] | None = None
+    invoice_notes: dict[str, object] | None = None
+    age: Unnamed = UNSET
+    comments: Unnamed = UNSET
+    has_comments: Unnamed = UNSET
+    integrations: Unnamed = UNSET
 
 
-_ROW: Final = frozenset(RowRecord.__annotations__)
-_FULL: Final = frozenset(InvoiceRecord.__annotations__)
-_MOMENTS: Final = ("issue_date", "due_date", "paid_date")
-_NOBODY: Final = PartiesRecord()
+class MetaRecord(Struct, gc=False):
+    """Where a page stands in its list."""
+
+    page: Whole | None = None
+    total_pages: Whole | None = None
+    total_items: Whole | None = None
 
 
-def _row_scalars(record: RowRecord) -> dict[str, object]:
-    """Read a row; its amounts carry no currency, because the provider states none."""
-    return _scalars(record, None)
+class PageRecord(Struct, gc=False, rename={"meta": "_meta"}):
+    """One page of a list; its links are never followed, so they are not read."""
+
+    items: list[Raw]
+    meta: MetaRecord | None = None
 
 
-def _full_scalars(record: InvoiceRecord) -> dict[str, object]:
-    currency = record.get("currency")
-    return {
-        **_scalars(record, currency),
-        "kind": _kind(record.get("invoice_type")),
-        "currency": currency,
-        "blueprint": record.get("invoice_blueprint_uid"),
-        "link": record.get("invoice_link"),
-    }
+class EnvelopeRecord(Struct, Generic[D], gc=False, forbid_unknown_fields=True):
+    """An envelope as it is nearly always: it has data, and nothing that is not documented."""
+
+    data: D
+    status: str | None = None
+    status_code: Whole | None = None
+    success: bool | None = None
+    message: object = None
 
 
-def _scalars(record: RowRecord, currency: str | None) -> dict[str, object]:
-    return {
-        "number": record.get("invoice_number"),
-        "status": status_of(record.get("status")),
-        "issued_at": moment(record.get("issue_date")),
-        "due_at": moment(record.get("due_date")),
-        "paid_at": moment(record.get("paid_date")),
-        "total": trusted_money(record.get("total_cents"), currency),
-        "subtotal": trusted_money(record.get("subtotal_cents"), currency),
-        "discount": trusted_money(record.get("discount_cents"), currency),
-        "tax": trusted_money(record.get("tax_cents"), currency),
-        "amount_due": trusted_money(record.get("amount_due_cents"), currency),
-        "amount_paid": trusted_money(record.get("amount_paid_cents"), currency),
-        "amount_remaining": trusted_money(record.get("amount_remaining_cents"), currency),
-        "overdue_days": record.get("overdue_days"),
-        "collection_method": collection_method_of(record.get("collection_method")),
-        "document": record.get("document_uid"),
-    }
+_summary: Final = quick(
+    InvoiceSummary,
+    (
+        "id", "number", "status", "issued_at", "due_at", "paid_at", "total", "subtotal",
+        "discount", "tax", "amount_due", "amount_paid", "amount_remaining", "overdue_days",
+        "collection_method", "counterparty", "document",
+    ),
+    currency=None,
+    problems=(),
+)  # fmt: skip
+_invoice: Final = quick(
+    Invoice,
+    (
+        "id", "number", "status", "issued_at", "due_at", "paid_at", "currency", "total",
+        "subtotal", "discount", "tax", "amount_due", "amount_paid", "amount_remaining",
+        "overdue_days", "collection_method", "counterparty", "document", "kind", "link", "seller",
+        "blueprint", "lines", "fields", "notes",
+    ),
+    created_at=None,
+    updated_at=None,
+    exchange_rate=None,
+    problems=(),
+)  # fmt: skip
+_party: Final = quick(Party, ("id", "name", "address", "role", "contact"))
+_contact: Final = quick(Contact, ("id", "name", "title", "email", "phone"))
+_line: Final = quick(
+    LineItem, ("id", "kind", "name", "quantity", "unit_price", "total"), product_id=None
+)
+_field: Final = quick(CustomField, ("key", "value", "type", "original_type"))
+_KINDS: Final = {wire: Kind(word) for word, wire in KINDS.items()}
 
 
-def _row_parts(record: RowRecord) -> dict[str, object]:
-    return {"counterparty": _party((record.get("parties") or _NOBODY).get("client"))}
+def row_from(record: RowRecord) -> InvoiceSummary:
+    """Make the model of a row; its amounts carry no currency, because the provider states none."""
+    parties = record.parties
+    return _summary(
+        record.uid,
+        record.invoice_number,
+        status_of(record.status),
+        record.issue_date,
+        record.due_date,
+        record.paid_date,
+        money(record.total_cents, None),
+        money(record.subtotal_cents, None),
+        money(record.discount_cents, None),
+        money(record.tax_cents, None),
+        money(record.amount_due_cents, None),
+        money(record.amount_paid_cents, None),
+        money(record.amount_remaining_cents, None),
+        record.overdue_days,
+        collection_method_of(record.collection_method),
+        None if parties is None else party_from(parties.client),
+        record.document_uid,
+    )
 
 
-def _full_parts(record: InvoiceRecord) -> dict[str, object]:
-    parties = record.get("parties") or _NOBODY
-    client, target = _party(parties.get("client")), record.get("target_party_uid")
+def invoice_from(record: InvoiceRecord) -> Invoice:
+    """Make the model of a full invoice."""
+    currency, parties = record.currency, record.parties or PartiesRecord()
+    client, target = party_from(parties.client), record.target_party_uid
     if client is None and target is not None:
         client = Party(id=target)
-    return {
-        "counterparty": client,
-        "seller": _party(parties.get("service_provider")),
-        "lines": tuple([_line(each) for each in record.get("line_items") or ()]),
-        "fields": tuple([_field(each) for each in record.get("invoice_fields") or ()]),
-        "notes": _texts(record.get("invoice_notes") or {}),
-    }
+    kind, notes = record.invoice_type, record.invoice_notes or {}
+    return _invoice(
+        record.uid,
+        record.invoice_number,
+        status_of(record.status),
+        record.issue_date,
+        record.due_date,
+        record.paid_date,
+        currency,
+        money(record.total_cents, currency),
+        money(record.subtotal_cents, currency),
+        money(record.discount_cents, currency),
+        money(record.tax_cents, currency),
+        money(record.amount_due_cents, currency),
+        money(record.amount_paid_cents, currency),
+        money(record.amount_remaining_cents, currency),
+        record.overdue_days,
+        collection_method_of(record.collection_method),
+        client,
+        record.document_uid,
+        None if kind is None else _KINDS.get(kind) or Kind(kind),
+        record.invoice_link,
+        party_from(parties.service_provider),
+        record.invoice_blueprint_uid,
+        tuple([line_from(each) for each in record.line_items or ()]),
+        tuple([field_from(each) for each in record.invoice_fields or ()]),
+        {name: text for name, text in notes.items() if isinstance(text, str)},
+    )
 
 
-def _row_extra(record: RowRecord) -> dict[str, object]:
-    return {
-        **unknown(record, _ROW),
-        **unclear_moments(record, _MOMENTS),
-        **_left("parties", record.get("parties") or _NOBODY, ("client",)),
-    }
+def party_from(record: PartyRecord | None) -> Party | None:
+    """Make the model of a party."""
+    if record is None:
+        return None
+    person = record.billing_contact
+    contact = None
+    if person is not None:
+        contact = _contact(person.uid, person.name, person.title, person.email, person.phone)
+    return _party(record.uid, record.name, record.address, record.role, contact)
 
 
-def _full_extra(record: InvoiceRecord) -> dict[str, object]:
-    parties, notes = record.get("parties") or _NOBODY, record.get("invoice_notes") or {}
-    client, target = parties.get("client"), record.get("target_party_uid")
-    extra = {
-        **unknown(record, _FULL),
-        **unclear_moments(record, _MOMENTS),
-        **_left("parties", parties, ("client", "service_provider")),
-        **_left("invoice_notes", notes, _texts(notes)),
-    }
-    if client is not None and target is not None and target != client.get("uid"):
-        extra["target_party_uid"] = target
-    return extra
+def line_from(record: LineRecord) -> LineItem:
+    """Make the model of a line."""
+    # A line without a currency of its own gets none: the invoice's would be a guess.
+    currency, quantity = record.currency, record.quantity
+    return _line(
+        record.uid,
+        record.context_type,
+        record.context_name,
+        Decimal(quantity) if type(quantity) is int else decimal_of("line_items", quantity),
+        money(record.unit_price, currency),
+        money(record.line_total, currency),
+    )
 
 
-def _texts(notes: Mapping[str, object]) -> dict[str, str]:
-    return {name: text for name, text in notes.items() if isinstance(text, str)}
+def field_from(record: FieldRecord) -> CustomField:
+    """Make the model of a custom field."""
+    value = record.value or FieldValueRecord()
+    return _field(record.key, value.value, value.type or "string", value.original_type)
 
 
-def _left(name: str, whole: Mapping[str, object], read: Container[str]) -> dict[str, object]:
+def _left_of_row(given: Mapping[str, Any], _: InvoiceSummary) -> dict[str, object]:
+    return _rest("parties", given.get("parties"), ("client",))
+
+
+def _left_of_invoice(given: Mapping[str, Any], invoice: Invoice) -> dict[str, object]:
+    left = _rest("parties", given.get("parties"), ("client", "service_provider"))
+    left |= _rest("invoice_notes", given.get("invoice_notes"), invoice.notes)
+    target, client = given.get("target_party_uid"), invoice.counterparty
+    if target is not None and (client is None or client.id != target):
+        left["target_party_uid"] = target
+    return left
+
+
+def _rest(name: str, whole: object, read: Container[str]) -> dict[str, object]:
     """Return what of a known field has no name of its own in the models, under the field's."""
+    if not isinstance(whole, dict):
+        return {}
     left = {key: value for key, value in whole.items() if key not in read and value is not None}
     return {name: left} if left else {}
 
 
-def _kind(word: str | None) -> Kind | None:
-    return None if word is None else _KIND_WORDS.get(word) or Kind(word)
-
-
-def _party(record: PartyRecord | None) -> Party | None:
-    if record is None:
-        return None
-    person = record.get("billing_contact")
-    return Party(
-        id=record.get("uid"),
-        name=record.get("name"),
-        address=record.get("address"),
-        role=record.get("role"),
-        contact=None
-        if person is None
-        else Contact(
-            id=person.get("uid"),
-            name=person.get("name"),
-            title=person.get("title"),
-            email=person.get("email"),
-            phone=person.get("phone"),
-        ),
-    )
-
-
-def _line(record: LineRecord) -> LineItem:
-    # A line without a currency of its own gets none: the invoice's would be a guess.
-    currency, quantity = record.get("currency"), record.get("quantity")
-    return LineItem(
-        id=record.get("uid"),
-        kind=record.get("context_type"),
-        name=record.get("context_name"),
-        quantity=None if quantity is None else Decimal(quantity),
-        unit_price=trusted_money(record.get("unit_price"), currency),
-        total=trusted_money(record.get("line_total"), currency),
-    )
-
-
-def _field(record: FieldRecord) -> CustomField:
-    value = record.get("value") or FieldValueRecord()
-    kind, original = value.get("type"), value.get("original_type")
-    if kind is None:
-        return CustomField(record["key"], value.get("value"), original_type=original)
-    return CustomField(record["key"], value.get("value"), kind, original)
-
-
-ROW: Final = Reading(
-    InvoiceSummary,
-    RowRecord,
-    "uid",
-    scalars=_row_scalars,
-    parts=_row_parts,
-    part_names=frozenset({"counterparty"}),
-    part_fields=frozenset({"parties"}),
-    extra=_row_extra,
-)
-FULL: Final = Reading(
-    Invoice,
+ROWS: Final = RecordReader(RowRecord, row_from, left=_left_of_row, any_case=True)
+INVOICES: Final = RecordReader(
     InvoiceRecord,
-    "uid",
-    scalars=_full_scalars,
-    parts=_full_parts,
-    part_names=frozenset({"counterparty", "seller", "lines", "fields", "notes"}),
-    part_fields=frozenset(
-        {"parties", "target_party_uid", "line_items", "invoice_fields", "invoice_notes"}
-    ),
-    extra=_full_extra,
+    invoice_from,
+    watched=("invoice_notes", "target_party_uid"),
+    left=_left_of_invoice,
+    any_case=True,
 )
+
+_read_one: Final = msgspec.json.Decoder(EnvelopeRecord[Raw]).decode
+_read_many: Final = msgspec.json.Decoder(EnvelopeRecord[list[Raw]]).decode
+_read_page: Final = msgspec.json.Decoder(EnvelopeRecord[PageRecord]).decode
+_OWN: Final = frozenset({"status", "status_code", "success", "message", "data"})
+
+
+def read_invoice(reader: ResponseReader, asked: str | None = None) -> Invoice:
+    """Read a full invoice that is the data of a response.
+
+    Args:
+        reader: the response.
+        asked: the id that was asked for; None where the provider chooses it.
+
+    Raises:
+        ProviderError: if the envelope says no, or the invoice is another than the one asked for.
+    """
+    plain = _opened(reader, _read_one)
+    if plain is not None:
+        return INVOICES.one(reader, plain.data, "$.data", asked=asked)
+    data, beside = _judged(reader)
+    return INVOICES.one(reader, data, "$.data", asked=asked, beside=beside)
+
+
+def read_invoices(reader: ResponseReader, ids: Sequence[str]) -> tuple[Invoice, ...]:
+    """Read the full invoices that are the data of a response, in the order of *ids*.
+
+    The order of the response is not documented, so records are matched by their ids.
+
+    Raises:
+        ProviderError: if the envelope says no, or the invoices are not exactly those asked for.
+    """
+    plain = _opened(reader, _read_many)
+    payloads: Sequence[object]
+    beside: dict[str, object] = {}
+    if plain is not None:
+        payloads = plain.data
+    else:
+        data, beside = _judged(reader)
+        if not isinstance(data, list):
+            raise reader.unreadable("$.data", "there is no array of invoices")
+        payloads = data
+    wanted = {invoice_id.lower(): None for invoice_id in ids}
+    found: dict[str, Invoice] = {}
+    for index, payload in enumerate(payloads):
+        path = f"$.data[{index}]"
+        invoice = INVOICES.one(reader, payload, path, beside=beside)
+        key = invoice.id.lower()
+        if key not in wanted or key in found:
+            problem = "it comes twice" if key in found else "that invoice was not asked for"
+            raise reader.unreadable(f"{path}.uid", problem)
+        found[key] = invoice
+    for key in wanted:
+        if key not in found:
+            raise reader.unreadable("$.data", f"invoice {key} is missing")
+    return tuple([found[key] for key in wanted])
+
+
+def read_page(reader: ResponseReader, number: int) -> model.Page:
+    """Read one page of a list.
+
+    Raises:
+        ProviderError: if the envelope says no, or it is another page than *number*.
+    """
+    plain = _opened(reader, _read_page)
+    payloads: Sequence[object]
+    body: dict[str, object] = {}
+    if plain is not None:
+        payloads, meta = plain.data.items, plain.data.meta or MetaRecord()
+    else:
+        data, _ = _judged(reader)
+        payloads, meta = _page_of(reader, data)
+        body = reader.decode()
+    if meta.page not in {None, number}:
+        raise reader.unreadable(
+            "$.data._meta.page", f"it is page {meta.page}, but page {number} was asked for"
+        )
+    rows, problems = ROWS.rows(reader, payloads, "$.data.items")
+    page = model.Page(
+        items=rows,
+        number=number,
+        total_pages=meta.total_pages,
+        total_items=meta.total_items,
+        raw=body,
+        problems=problems,
+    )
+    if plain is not None:
+        keep_body(page, without_mark(reader.response.body))
+    return page
+
+
+def read_deletion(reader: ResponseReader) -> None:
+    """Read the response to a deletion, which needs no data.
+
+    Raises:
+        ProviderError: if the envelope says no.
+    """
+    if reader.response.status != 204:
+        _judged(reader, needs_data=False)
+
+
+def _opened(reader: ResponseReader, decode: Any) -> Any:  # what *decode* makes: an EnvelopeRecord
+    """Open the envelope in the quick way; None where another look is needed."""
+    body = without_mark(reader.response.body)
+    if not is_plain(body):
+        return None
+    try:
+        plain = decode(body)
+    except MISFIT:
+        return None
+    if isinstance(plain.data, Raw) and bytes(memoryview(plain.data)[:1]) != b"{":
+        return None
+    _judge(reader, plain.status_code, plain.status, success=plain.success)
+    return plain
+
+
+def _judged(reader: ResponseReader, *, needs_data: bool = True) -> tuple[object, dict[str, object]]:
+    """Open the envelope in the slow way: return its data, and what stands beside it.
+
+    Raises:
+        ProviderError: if the envelope says no, or there is no payload.
+    """
+    body = reader.decode()
+    told = lenient(_Told, body, "$", reader.problems)
+    _judge(reader, told.status_code, told.status, success=told.success)
+    if not needs_data and body.get("skipped") is True:
+        # Where a payload comes too, the caller learns it from that; here nothing else would tell.
+        raise reader.refusal(RejectedError)
+    data = body.get("data")
+    if needs_data and not isinstance(data, (dict, list)):
+        raise reader.unreadable("$.data", "there is no payload")
+    return data, {name: value for name, value in body.items() if name not in _OWN}
+
+
+class _Told(Struct):
+    """What an envelope says about its data."""
+
+    status: object = None
+    status_code: Whole | None = None
+    success: bool | None = None
+
+
+def _judge(
+    reader: ResponseReader, code: int | None, status: object, *, success: bool | None
+) -> None:
+    if code is not None and code >= 400:
+        kind = error_class(code) if code <= 599 else None
+        raise reader.refusal(kind or RejectedError, code)
+    if status is not None and not isinstance(status, str):
+        reader.problems.append(Problem("$.status", "it is no text", status))
+        status = None
+    # Some sibling pages leave the status out; what is not there says nothing.
+    if (status is not None and status.lower() != "success") or success is False:
+        raise reader.refusal(RejectedError)
+
+
+def _page_of(reader: ResponseReader, data: object) -> tuple[Sequence[object], MetaRecord]:
+    """Take a page apart leniently."""
+    given = data if isinstance(data, dict) else {}
+    try:
+        rows = array_of(given.get("items"), "$.data.items")
+    except UnreadableError as problem:
+        raise reader.unreadable(problem.path, problem.problem) from problem
+    meta = given.get("_meta")
+    if not isinstance(meta, dict):
+        if meta not in (None, []):
+            reader.problems.append(Problem("$.data._meta", "it is no object", meta))
+        return rows, MetaRecord()
+    return rows, lenient(MetaRecord, meta, "$.data._meta", reader.problems)

@@ -1,217 +1,204 @@
-"""Kukkingu's invoice, field by field as documented, and its translation to the protocol's model.
+"""Kukkingu's responses, field by field as documented, and their translation to our models.
+
+A response is ``{data: ...}``, without a flag: an invoice, or an array of them.
 
 Source: https://docs.kukkingu.software/api-reference/invoices/list-invoices, read 2026-11.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
-from decimal import Decimal
-from types import NoneType
-from typing import TYPE_CHECKING, Final, TypedDict, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import msgspec
+from msgspec import Raw, Struct
 
 from billingual import model
-from billingual.dialects._kit.codec import Number, is_plain
-from billingual.dialects._kit.http import Answer
+from billingual.dialects._kit.codec import UnreadableError, is_plain, without_mark
+from billingual.dialects._kit.http import ResponseReader
 from billingual.dialects._kit.records import (
     MISFIT,
-    Reading,
-    moment,
-    page_of,
+    Moment,
+    Number,
+    RecordReader,
+    Whole,
+    array_of,
+    decimal_of,
+    keep_body,
     status_of,
-    unclear_moments,
-    unknown,
 )
 from billingual.model import Invoice, Party
-from billingual.model.money import trusted_money
+from billingual.model._quick import quick
+from billingual.model.money import trusted_money as money
 
 if TYPE_CHECKING:
     from billingual.model import Page
 
-
-class _Identified(TypedDict):
-    id: str
+D = TypeVar("D")
 
 
-class InvoiceRecord(_Identified, total=False):
+class InvoiceRecord(Struct, gc=False):
     """An invoice; ``contract`` is an id, or an object where it was expanded."""
 
-    contract: object
-    status: str | None
-    invoiceNumber: str | None
-    exchangeRate: Number | None
-    currencyCode: str | None
-    amountMinor: int | None
-    issuedAt: str | None
-    dueAt: str | None
-    paidAt: str | None
-    createdAt: str | None
-    updatedAt: str | None
+    id: str
+    contract: object = None
+    status: str | None = None
+    invoiceNumber: str | None = None
+    exchangeRate: Number = None
+    currencyCode: str | None = None
+    amountMinor: Whole | None = None
+    issuedAt: Moment | None = None
+    dueAt: Moment | None = None
+    paidAt: Moment | None = None
+    createdAt: Moment | None = None
+    updatedAt: Moment | None = None
 
 
-_MAPPED: Final = frozenset(InvoiceRecord.__annotations__)
-_MOMENTS: Final = ("issuedAt", "dueAt", "paidAt", "createdAt", "updatedAt")
-
-
-class _Plain(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+class DataRecord(Struct, Generic[D], gc=False, forbid_unknown_fields=True):
     """A body as it is nearly always: nothing beside the data."""
 
-    data: msgspec.Raw
+    data: D
 
 
-_read_plain: Final = msgspec.json.Decoder(_Plain).decode
-_read_rows: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_invoice: Final = quick(
+    Invoice,
+    (
+        "id", "number", "status", "issued_at", "due_at", "paid_at", "created_at", "updated_at",
+        "currency", "total", "exchange_rate", "document", "counterparty", "notes",
+    ),
+    subtotal=None,
+    discount=None,
+    tax=None,
+    amount_due=None,
+    amount_paid=None,
+    amount_remaining=None,
+    overdue_days=None,
+    collection_method=None,
+    kind=None,
+    link=None,
+    seller=None,
+    blueprint=None,
+    lines=(),
+    fields=(),
+    problems=(),
+)  # fmt: skip
 
 
-def open_answer(answer: Answer) -> msgspec.Raw | None:
-    """Judge an answer in its layers; return its data unread, or None where another look is needed.
-
-    Its envelope has no flag.
-
-    Raises:
-        ProviderError: if the status or the lack of a payload says no.
-    """
-    answer.refuse_status()
-    plain = answer.response.read(_plainly)
-    if plain is None and not isinstance(answer.read().get("data"), (dict, list)):
-        raise answer.unreadable("$.data", "there is no payload")
-    return plain
-
-
-def _plainly(body: bytes) -> msgspec.Raw | None:
-    if not is_plain(body):
-        return None
-    try:
-        data = _read_plain(body).data
-    except MISFIT:
-        return None
-    return data if bytes(memoryview(data)[:1]) in {b"{", b"["} else None
-
-
-def read_invoice(answer: Answer, *, asked: str | None = None) -> Invoice:
-    """Read the invoice that is the data of an answer.
-
-    Args:
-        answer: the answer.
-        asked: the id that was asked for; None where the provider chooses it.
-
-    Raises:
-        ProtocolError: if it is not as documented, or is another invoice than the one asked for.
-    """
-    plain, invoice = open_answer(answer), None
-    if plain is not None:
-        with suppress(*MISFIT):
-            (invoice,) = _INVOICE.deferred([plain])
-    if invoice is None:
-        body = answer.read()
-        record = _record(answer, body["data"], "$.data")
-        invoice = _INVOICE.at_once(record, unknown(body, {"data"}))
-    answer.refuse_other(invoice.id, asked, "$.data.id")
-    return invoice
-
-
-def read_list(answer: Answer) -> Page:
-    """Read the list, which is whole, that is the data of an answer.
-
-    Raises:
-        ProtocolError: if a row of it is not as documented.
-    """
-    plain = open_answer(answer)
-    if plain is not None:
-        with suppress(*MISFIT):
-            rows = _INVOICE.deferred(_read_rows(plain))
-            if all(row.id for row in rows):
-                return page_of(answer.response.body, items=rows, is_whole=True)
-    body = answer.read()
-    data = body["data"]
-    if not isinstance(data, list):
-        raise answer.unreadable("$.data", "there is no array of invoices")
-    read = []
-    for index, row in enumerate(data):
-        record = _record(answer, row, f"$.data[{index}]")
-        answer.refuse_other(record["id"], None, f"$.data[{index}].id")
-        read.append(_INVOICE.at_once(record, {}))
-    return model.Page(items=tuple(read), is_whole=True, raw=body)
-
-
-def _record(answer: Answer, payload: object, path: str) -> InvoiceRecord:
-    record = answer.record(payload, InvoiceRecord, path)
-    if not _fits(record):
-        raise answer.unreadable(f"{path}.contract", "it is neither an id nor an object")
-    return record
-
-
-def _fits(record: InvoiceRecord) -> bool:
-    return isinstance(record.get("contract"), (str, dict, NoneType))
-
-
-def _scalars(record: InvoiceRecord) -> dict[str, object]:
-    currency, rate = record.get("currencyCode"), record.get("exchangeRate")
-    return {
-        "number": record.get("invoiceNumber"),
-        "status": status_of(record.get("status")),
-        "issued_at": moment(record.get("issuedAt")),
-        "due_at": moment(record.get("dueAt")),
-        "paid_at": moment(record.get("paidAt")),
-        "created_at": moment(record.get("createdAt")),
-        "updated_at": moment(record.get("updatedAt")),
-        "currency": currency,
-        "total": trusted_money(record.get("amountMinor"), currency),
-        "exchange_rate": None if rate is None else Decimal(rate),
-        "document": _contract(record.get("contract"))[0],
-    }
-
-
-def _parts(record: InvoiceRecord) -> dict[str, object]:
-    return {
-        "counterparty": _contract(record.get("contract"))[1],
-        "lines": (),
-        "fields": (),
-        "notes": {},
-    }
-
-
-def _extra(record: InvoiceRecord) -> dict[str, object]:
-    rest = _contract(record.get("contract"))[2]
-    return {
-        **unknown(record, _MAPPED),
-        **unclear_moments(record, _MOMENTS),
-        **({"contract": rest} if rest else {}),
-    }
+def invoice_from(record: InvoiceRecord) -> Invoice:
+    """Make the model of an invoice."""
+    document, client, _ = _contract(record.contract)
+    return _invoice(
+        record.id,
+        record.invoiceNumber,
+        status_of(record.status),
+        record.issuedAt,
+        record.dueAt,
+        record.paidAt,
+        record.createdAt,
+        record.updatedAt,
+        record.currencyCode,
+        money(record.amountMinor, record.currencyCode),
+        decimal_of("exchangeRate", record.exchangeRate),
+        document,
+        client,
+        {},
+    )
 
 
 def _contract(contract: object) -> tuple[str | None, Party | None, dict[str, object]]:
     """Take apart what stands behind an invoice: its id, its client, and what has no name here."""
-    if not isinstance(contract, dict):
-        return (contract if isinstance(contract, str) else None), None, {}
-    rest: dict[str, object] = dict(contract)
-    document = rest.pop("id") if isinstance(contract.get("id"), str) else None
-    client = contract.get("client")
-    if isinstance(client, str):
-        del rest["client"]
-        return cast(str | None, document), Party(id=client), rest
-    if isinstance(client, dict) and isinstance(client.get("id"), str):
-        name = client.get("name")
-        read = {"id", "name"} if isinstance(name, str) else {"id"}
-        left = {key: value for key, value in client.items() if key not in read}
-        rest = (
-            {**rest, "client": left} if left else {k: v for k, v in rest.items() if k != "client"}
-        )
-        party = Party(id=client["id"], name=name if isinstance(name, str) else None)
-        return cast(str | None, document), party, rest
-    return cast(str | None, document), None, rest
+    if contract is None or contract == []:
+        return None, None, {}
+    if type(contract) is str:
+        return contract, None, {}
+    if type(contract) is not dict:
+        raise UnreadableError("contract", "it is neither an id nor an object")
+    rest = dict(contract)
+    document = rest.pop("id") if type(contract.get("id")) is str else None
+    client = rest.pop("client", None)
+    if type(client) is str:
+        return document, Party(id=client), rest
+    if type(client) is not dict or type(client.get("id")) is not str:
+        return document, None, rest if client is None else {**rest, "client": client}
+    name = client.get("name") if type(client.get("name")) is str else None
+    read = {"id"} if name is None else {"id", "name"}
+    left = {key: value for key, value in client.items() if key not in read}
+    party = Party(id=client["id"], name=name)
+    return document, party, {**rest, "client": left} if left else rest
 
 
-_INVOICE: Final = Reading(
-    Invoice,
-    InvoiceRecord,
-    "id",
-    scalars=_scalars,
-    parts=_parts,
-    part_names=frozenset({"counterparty", "lines", "fields", "notes"}),
-    extra=_extra,
-    part_fields=frozenset(),
-    accepts=_fits,
-)
+def _left(given: Mapping[str, Any], _: Invoice) -> dict[str, object]:
+    contract = given.get("contract")
+    rest = _contract(contract)[2] if type(contract) is dict else {}
+    return {"contract": rest} if rest else {}
+
+
+INVOICES: Final = RecordReader(InvoiceRecord, invoice_from, watched=("contract",), left=_left)
+
+_read_one: Final = msgspec.json.Decoder(DataRecord[Raw]).decode
+_read_many: Final = msgspec.json.Decoder(DataRecord[list[Raw]]).decode
+
+
+def read_invoice(reader: ResponseReader, asked: str | None = None) -> Invoice:
+    """Read the invoice that is the data of a response.
+
+    Args:
+        reader: the response.
+        asked: the id that was asked for; None where the provider chooses it.
+
+    Raises:
+        ProtocolError: if there is none, or it is another than the one asked for.
+    """
+    plain = _opened(reader, _read_one)
+    if plain is not None and bytes(memoryview(plain.data)[:1]) == b"{":
+        return INVOICES.one(reader, plain.data, "$.data", asked=asked)
+    body = _judged(reader)
+    beside = {name: value for name, value in body.items() if name != "data"}
+    return INVOICES.one(reader, body["data"], "$.data", asked=asked, beside=beside)
+
+
+def read_list(reader: ResponseReader) -> Page:
+    """Read the list, which is whole, that is the data of a response.
+
+    Raises:
+        ProtocolError: if there is none.
+    """
+    plain = _opened(reader, _read_many)
+    payloads: Sequence[object]
+    body: dict[str, object] = {}
+    if plain is not None:
+        payloads = plain.data
+    else:
+        body = _judged(reader)
+        try:
+            payloads = array_of(body["data"], "$.data")
+        except UnreadableError as problem:
+            raise reader.unreadable("$.data", "there is no array of invoices") from problem
+    rows, problems = INVOICES.rows(reader, payloads, "$.data")
+    page = model.Page(items=rows, is_whole=True, raw=body, problems=problems)
+    if plain is not None:
+        keep_body(page, without_mark(reader.response.body))
+    return page
+
+
+def _opened(reader: ResponseReader, decode: Any) -> Any:  # what *decode* makes: a DataRecord
+    """Open a body in the quick way; None where another look is needed."""
+    body = without_mark(reader.response.body)
+    if not is_plain(body):
+        return None
+    try:
+        return decode(body)
+    except MISFIT:
+        return None
+
+
+def _judged(reader: ResponseReader) -> dict[str, object]:
+    """Read a body in the slow way.
+
+    Raises:
+        ProtocolError: if there is no payload.
+    """
+    body = reader.decode()
+    if not isinstance(body.get("data"), (dict, list)):
+        raise reader.unreadable("$.data", "there is no payload")
+    return body

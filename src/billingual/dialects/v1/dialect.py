@@ -10,9 +10,9 @@ https://sabi-docs.netlify.app/api/Katsu%20Pay/Invoice/update_invoice:
 - ``currency`` is a whole number there, and no table says which; the caller's table is needed.
   The other codes (``billingCycle``, ``paymentMethods``, ``notification``, ``discountType``) are
   numbers without documented meanings too.
-- The answer is ``{succeeded, message, errors, data: {invoiceId, amount}}`` by its schema, and a
+- The response is ``{succeeded, message, errors, data: {invoiceId, amount}}`` by its schema, and a
   bare invoice by its example; both are read. Neither is an invoice: there is a receipt only.
-- ``succeeded: false`` comes with status 200. An answer may be labelled as text.
+- ``succeeded: false`` comes with status 200. A response may be labelled as text.
 - Amounts are in major units; how they are rounded is not documented.
 - An update may send mail (``notification``, the reminders), so it is not always safe to deliver
   twice.
@@ -21,28 +21,25 @@ https://sabi-docs.netlify.app/api/Katsu%20Pay/Invoice/update_invoice:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Final, Self
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import attrs
 
-from billingual.abc import Dialect, Scope
 from billingual.capabilities import Capabilities, Feature
-from billingual.dialects._kit import readers
+from billingual.dialects._kit.base import DialectBase
 from billingual.dialects._kit.fields import moment_with_milliseconds, uuid
-from billingual.dialects._kit.http import Answer, write_request
+from billingual.dialects._kit.http import write_request
 from billingual.errors import ConfigurationError, InvalidInputError
 from billingual.model import checked_text
 from billingual.outcomes import Safety
-from billingual.wire import (
-    Conversation,
-    WireRequest,
-    WireResponse,
-    encode_query,
-    path_segment,
-)
+from billingual.wire import Conversation, encode_query, path_segment
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from billingual.model import Receipt, Replacement
 
 __all__ = ["V1Dialect"]
@@ -70,16 +67,12 @@ CAPABILITIES: Final = Capabilities(
 )  # fmt: skip
 
 
-def _for_provider(dialect: V1Dialect) -> Capabilities:
-    return attrs.evolve(CAPABILITIES, provider=dialect.provider)
-
-
 def _copied(table: Mapping[str, int]) -> dict[str, int]:
     return dict(table)
 
 
 @attrs.frozen(kw_only=True)
-class V1Dialect(Dialect):
+class V1Dialect(DialectBase):
     """Speak to Katsu Pay.
 
     Attributes:
@@ -93,14 +86,12 @@ class V1Dialect(Dialect):
     """
 
     name: ClassVar[str] = "v1"
+    documented = CAPABILITIES
 
     provider: str = "katsu"
     currencies: Mapping[str, int] = attrs.field(factory=dict, converter=_copied, hash=False)
     api_version: str = "v1"
     version_param: bool = False
-    _capabilities: Capabilities = attrs.field(
-        init=False, repr=False, eq=False, default=attrs.Factory(_for_provider, takes_self=True)
-    )
 
     def __attrs_post_init__(self) -> None:
         for code, number in self.currencies.items():
@@ -114,23 +105,6 @@ class V1Dialect(Dialect):
                 "api_version", f"{self.api_version!r} is no segment of a path", "give one like 'v1'"
             )
 
-    @property
-    def capabilities(self) -> Capabilities:
-        """What the dialect can do."""
-        return self._capabilities
-
-    def scoped(self, scope: Scope) -> Self:  # noqa: ARG002 - the provider knows no scopes
-        """Return the dialect itself: the provider knows neither tenants nor organizations."""
-        return self
-
-    def check(self, request: WireRequest, response: WireResponse) -> None:
-        """Accept a good answer, or raise the one error that fits a bad one.
-
-        Raises:
-            ProviderError: if the status, ``succeeded`` or the lack of a payload says no.
-        """
-        readers.v1_records.open_answer(Answer(self.provider, request, response))
-
     def replace(self, invoice_id: str, replacement: Replacement) -> Conversation[Receipt]:
         """Put a whole document in the place of one invoice.
 
@@ -141,11 +115,12 @@ class V1Dialect(Dialect):
         body = self._body(uuid(invoice_id, "invoice_id"), replacement)
         path = _ROUTE.replace("{version}", self.api_version)
         query = encode_query([("version", self.api_version)] if self.version_param else [])
-        request = write_request("PUT", path + query, _ROUTE, _safety(replacement), body=body)
-        # Loaded with the first call; before that is sent, lest it fail afterwards.
-        answers = readers.v1_records
-        response = yield request
-        return answers.read_receipt(Answer(self.provider, request, response), invoice_id)
+        read = partial(records().read_receipt, asked=invoice_id)
+        receipt: Receipt = yield write_request(
+            self.provider, "PUT", path + query, _ROUTE, _safety(replacement),
+            body=body, read=read,
+        )  # fmt: skip
+        return receipt
 
     def _body(self, invoice_id: str, given: Replacement) -> dict[str, object]:
         discount = given.discount
@@ -210,3 +185,14 @@ def _safety(given: Replacement) -> Safety:
         given.remind_on_due_date,
     )
     return Safety.SIDE_EFFECTS if any(mails) else Safety.IDEMPOTENT
+
+
+@functools.cache
+def records() -> ModuleType:
+    """Import what reads responses, with the first request and before that is sent.
+
+    It is heavy, and making a client takes nothing of it.
+    """
+    from billingual.dialects.v1 import records  # noqa: PLC0415 - as above
+
+    return records

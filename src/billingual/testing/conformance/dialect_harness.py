@@ -17,7 +17,7 @@ from billingual.testing.conformance.report import Check, NotApplicableError, fai
 from billingual.testing.conformance.samples import DialectSamples, Sample
 from billingual.wire import Conversation, Headers, WireRequest, WireResponse
 
-__all__ = ["METHODS", "Told", "Trial", "dialect_check", "label", "leaves", "replaced"]
+__all__ = ["METHODS", "Told", "Trial", "dialect_check", "label", "leaves", "read", "replaced"]
 
 METHODS: Final = {each: "list_page" if each is Feature.LIST else each.value for each in Feature}
 WITH_ID: Final = (
@@ -92,8 +92,7 @@ class Trial:
             while len(requests) < _ENDLESS:
                 requests.append(request)
                 answer = answers[min(len(requests), len(answers)) - 1]
-                self.dialect.check(request, answer)
-                request = conversation.send(answer)
+                request = conversation.send(read(request, answer))
         except StopIteration as end:
             return Told(tuple(requests), end.value)
         return fail(expected="an end of the conversation", seen=f"{_ENDLESS} requests, no result")
@@ -190,3 +189,10 @@ def dialect_check(work: Callable[[Trial], None]) -> Check:
         work(Trial(dialect, samples))
 
     return named_check(run, work.__doc__)
+
+
+def read(request: WireRequest, response: WireResponse) -> object:
+    """Read a response as its request says."""
+    if request.read is None:
+        fail(expected="a request that carries how its response is read", seen=request)
+    return request.read(response)

@@ -30,11 +30,12 @@ from billingual.testing.conformance.dialect_harness import (
     dialect_check,
     label,
     leaves,
+    read,
     replaced,
 )
 from billingual.testing.conformance.report import NotApplicableError, expect, fail
 from billingual.testing.conformance.samples import Sample
-from billingual.wire import Headers, WireResponse
+from billingual.wire import Headers, WireRequest, WireResponse
 
 __all__ = ["READING_CHECKS"]
 
@@ -208,12 +209,12 @@ def a_status_that_is_no_success_is_its_own_error(trial: Trial) -> None:
 
 def _checked(trial: Trial, sample: Sample, answer: WireResponse) -> BillingualError | None:
     try:
-        trial.dialect.check(trial.first(sample), answer)
+        read(trial.first(sample), answer)
     except BillingualError as error:
         return error
     except Exception as foreign:  # noqa: BLE001 - it is what this is for
         fail(
-            expected=f"{label(sample)}: no exception but ours from check",
+            expected=f"{label(sample)}: no exception but ours",
             seen=f"{type(foreign).__qualname__}: {foreign}, for {answer.status}",
         )
     return None
@@ -319,9 +320,11 @@ def conversations_do_not_mix(trial: Trial) -> None:
     for one, two in rows:
         alone = [trial.good(each).result for each in (one, two)]
         talks = [trial.start(each.feature, each.operands) for each in (one, two)]
-        for talk in talks:
-            next(talk)
-        ended = [_finish(talk, each) for talk, each in zip(talks, (one, two), strict=True)]
+        first = [next(talk) for talk in talks]
+        ended = [
+            _finish(talk, request, each)
+            for talk, request, each in zip(talks, first, (one, two), strict=True)
+        ]
         expect(
             ended == alone,
             expected=f"{label(one)} beside {label(two)}: as each alone",
@@ -329,10 +332,10 @@ def conversations_do_not_mix(trial: Trial) -> None:
         )
 
 
-def _finish(talk: Any, sample: Sample) -> object:
+def _finish(talk: Any, request: WireRequest, sample: Sample) -> object:
     try:
         for body in sample.answers:
-            talk.send(WireResponse(status=sample.status, body=body))
+            request = talk.send(read(request, WireResponse(status=sample.status, body=body)))
     except StopIteration as end:
         return end.value
     return fail(expected=f"{label(sample)}: an end", seen="another request")

@@ -88,14 +88,10 @@ FILTERS: Final = {
 }
 
 
-def form(table: Mapping[str, Field], given: Mapping[str, object]) -> dict[str, str]:
-    """Write fields under Stripe's names.
-
-    Raises:
-        InvalidInputError: if a value cannot be right; the error names the field.
-    """
+def form(body: Mapping[str, object]) -> dict[str, str]:
+    """Write the fields of a body as pairs; a map becomes one pair for each name in it."""
     pairs: dict[str, str] = {}
-    for name, value in write_fields(table, given).items():
+    for name, value in body.items():
         if isinstance(value, dict):
             pairs |= {f"{name}[{key}]": text for key, text in value.items()}
         else:
@@ -119,7 +115,7 @@ def page_query(query: Query, provider: str) -> dict[str, str]:
     size = query.page_size or LARGEST_PAGE
     if size > LARGEST_PAGE:
         raise InvalidInputError("page_size", f"{size} is too many", f"give 1 to {LARGEST_PAGE}")
-    pairs = {**form(FILTERS, query.filter.given()), "limit": str(size)}
+    pairs = {**form(write_fields(FILTERS, query.filter.given())), "limit": str(size)}
     if query.cursor is not None:
         pairs["starting_after"] = query.cursor
     for name in pairs.keys() & query.filter.extra_params:

@@ -1,4 +1,4 @@
-"""Exante's list query: filters, the mini-language of ranges, and the order of rows.
+"""Exante's requests: the fields of bodies, filters, the mini-language of ranges, the order of rows.
 
 Source: https://docs.exante.app/api-reference/invoices/list, read 2026-11.
 """

@@ -1,4 +1,4 @@
-"""An invoice that is read on first touch cannot be told from one that was read at once."""
+"""Invoices keep their payload; ``raw`` and ``extra`` are made of it on first touch."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ LIST = json.dumps(golden("exante_list")["response"]).encode()
 NAMES = [field.name for field in attrs.fields(Invoice)]
 
 
-def read(*, at_once: bool = False) -> Invoice:
-    """Read the sample; a byte order mark, which means nothing, has it read at once."""
-    body = b"\xef\xbb\xbf" + BODY if at_once else BODY
+def read(*, at_once: bool = False, mark: bytes = b"") -> Invoice:
+    """Read the sample; a text full of brackets has it read in the slow way, with nothing left."""
+    body = mark + (BODY.replace(b'"Success"', b'"%s"' % (b"[" * 200)) if at_once else BODY)
     invoice: Invoice = converse(EXANTE, EXANTE.get(SAMPLE_UID), WireResponse(status=200, body=body))
     return invoice
 
@@ -37,6 +37,40 @@ def read_page() -> Page:
         EXANTE, EXANTE.list_page(Query(page=123)), WireResponse(status=200, body=LIST)
     )
     return page
+
+
+def test_raw_alone_is_left_for_later() -> None:
+    """All other attributes are made at once; one with undocumented fields leaves ``extra`` too."""
+    more = json.dumps({"data": {"uid": SAMPLE_UID, "new": 1}}).encode()
+    invoice = converse(EXANTE, EXANTE.get(SAMPLE_UID), WireResponse(status=200, body=more))
+
+    assert {"raw"} == pending(read())
+    assert {"raw", "extra"} == pending(invoice)
+    assert set() == pending(read(at_once=True))
+    assert ({"new": 1}, {"uid": SAMPLE_UID, "new": 1}) == (invoice.extra, invoice.raw)
+    assert set() == pending(invoice)
+
+
+def pending(value: Invoice) -> set[str]:
+    """List the attributes that nobody has read yet."""
+    slots = {name: getattr(type(value), name) for name in NAMES}
+    return {name for name, slot in slots.items() if not is_set(slot, value)}
+
+
+def is_set(slot: Any, value: object) -> bool:
+    """Look into a slot without filling it."""
+    try:
+        slot.__get__(value)
+    except AttributeError:
+        return False
+    return True
+
+
+def test_a_byte_order_mark_means_nothing() -> None:
+    """It is passed over, and the rest is read as ever."""
+    marked = read(mark=b"\xef\xbb\xbf")
+
+    assert (read(), read().raw) == (marked, marked.raw)
 
 
 @pytest.mark.parametrize("name", NAMES)
