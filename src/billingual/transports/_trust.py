@@ -8,7 +8,10 @@ library is imported for it.
 from __future__ import annotations
 
 import functools
-import ssl
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["default_context", "no_trust"]
 
@@ -24,4 +27,6 @@ def default_context() -> ssl.SSLContext:
 @functools.cache
 def no_trust() -> ssl.SSLContext:
     """Return a context that trusts nobody, for connections that use no TLS: cheap and safe."""
+    import ssl  # noqa: PLC0415 - plain http of h11 never needs it
+
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -8,8 +8,7 @@ because the kernel may still deliver what it holds.
 
 from __future__ import annotations
 
-import ssl
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from billingual.abc import ExecutionScope, TransportOptions
 from billingual.errors import (
@@ -23,11 +22,12 @@ from billingual.transports._address import Origin
 from billingual.transports._failures import NOTHING, reason, unwritable
 from billingual.transports._trust import default_context
 from billingual.transports.h11.http1 import BadResponseError, Http1, PreparedRequest
-from billingual.transports.h11.proxy import Proxy
+from billingual.transports.h11.proxy import Proxy, ProxyRefusedError
 from billingual.transports.h11.stream import Socket, Stream
-from billingual.transports.h11.tls import TlsStream
-from billingual.transports.h11.tunnel import ProxyRefusedError, Tunnel
 from billingual.wire import Bounds, Deadline, Timeouts, WireResponse
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["Connection"]
 
@@ -47,7 +47,9 @@ class Connection:
         self._secure = secure
         # Made before anything is sent, because a file of authorities may be missing.
         over_tls = secure or (proxy is not None and proxy.origin.scheme == "https")
-        self._tls = (options.tls or default_context()) if over_tls else None
+        self._tls: ssl.SSLContext | None = None
+        if over_tls:
+            self._tls = options.tls or default_context()
         self._origin: Origin | None = None
         self._http = Http1()
         self._socket: Socket | None = None
@@ -189,6 +191,8 @@ class Connection:
         if first.scheme == "https":
             stream = await self._secured(stream, first, bounds)
         if proxy is not None and self._secure:
+            from billingual.transports.h11.tunnel import Tunnel  # noqa: PLC0415 - seldom needed
+
             tunnel = Tunnel(proxy, origin.host, _port(origin))
             await stream.send(tunnel.request(), bounds)
             while not tunnel.feed(await stream.receive(bounds)):
@@ -212,10 +216,12 @@ class Connection:
 
         return await trio.connect(to.host, _port(to), bounds)
 
-    async def _secured(self, stream: Stream, to: Origin, bounds: Bounds) -> TlsStream:
-        context = self._tls
-        assert isinstance(context, ssl.SSLContext)  # noqa: S101 - made for every secure address
-        secured = TlsStream(stream, context, to.host)
+    async def _secured(self, stream: Stream, to: Origin, bounds: Bounds) -> Stream:
+        # `ssl` takes as long to import as all of this package; plain HTTP does not wait for it.
+        from billingual.transports.h11.tls import TlsStream  # noqa: PLC0415 - as said
+
+        assert self._tls is not None  # noqa: S101 - made for every secure address
+        secured = TlsStream(stream, self._tls, to.host)
         await secured.shake_hands(bounds)
         return secured
 

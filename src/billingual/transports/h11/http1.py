@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import attrs
 import httptools
 
 from billingual.errors import TransportError
@@ -44,11 +43,11 @@ class BadResponseError(Exception):
     """The server does not speak HTTP, or its response ended early."""
 
 
-@attrs.define(eq=False)
 class PreparedRequest:
     """A request that is ready to be sent.
 
-    Its ``repr`` hides everything, because some error reports print the variables of each frame.
+    Not an attrs class: some error reports print the variables of each frame, so its ``repr`` must
+    show nothing.
 
     Attributes:
         origin: where it goes.
@@ -58,11 +57,16 @@ class PreparedRequest:
         keeps: whether the connection may serve another request afterwards.
     """
 
-    origin: Origin
-    head: bytes = attrs.field(repr=False)
-    body: bytes = attrs.field(repr=False)
-    reads_body: bool
-    keeps: bool
+    __slots__ = ("body", "head", "keeps", "origin", "reads_body")
+
+    def __init__(
+        self, origin: Origin, head: bytes, body: bytes, *, reads_body: bool, keeps: bool
+    ) -> None:
+        self.origin = origin
+        self.head = head
+        self.body = body
+        self.reads_body = reads_body
+        self.keeps = keeps
 
 
 class RequestWriter:
@@ -111,16 +115,20 @@ class RequestWriter:
             content = (
                 b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content) if content else b"0\r\n\r\n"
             )
-        return PreparedRequest(origin, head, content, method != "HEAD", fields.keeps)
+        return PreparedRequest(
+            origin, head, content, reads_body=method != "HEAD", keeps=fields.keeps
+        )
 
 
-@attrs.frozen
 class _Fields:
     """The header lines of a request, with the empty one after them, and what they ask for."""
 
-    lines: bytes = attrs.field(repr=False)
-    chunked: bool
-    keeps: bool
+    __slots__ = ("chunked", "keeps", "lines")
+
+    def __init__(self, lines: bytes, *, chunked: bool, keeps: bool) -> None:
+        self.lines = lines
+        self.chunked = chunked
+        self.keeps = keeps
 
 
 def _checked_fields(request: WireRequest, origin: Origin, proxy: Proxy | None) -> _Fields:
@@ -154,7 +162,7 @@ def _checked_fields(request: WireRequest, origin: Origin, proxy: Proxy | None) -
         pairs += proxy.headers()
     lines = "".join(f"{name}: {value}\r\n" for name, value in pairs) + "\r\n"
     closes = any("close" in value.lower() for value in given.get("connection", []))
-    return _Fields(lines.encode("ascii"), bool(codings), not closes)
+    return _Fields(lines.encode("ascii"), chunked=bool(codings), keeps=not closes)
 
 
 class ResponseParser:

@@ -10,7 +10,11 @@ import attrs
 from billingual.errors import ConfigurationError
 from billingual.transports._address import Origin
 
-__all__ = ["Proxy"]
+__all__ = ["Proxy", "ProxyRefusedError"]
+
+
+class ProxyRefusedError(ConnectionError):
+    """The proxy did not open a tunnel."""
 
 
 @attrs.frozen

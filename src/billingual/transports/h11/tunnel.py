@@ -10,15 +10,11 @@ from __future__ import annotations
 from typing import Final
 
 from billingual.transports.h11.http1 import BadResponseError, ResponseParser
-from billingual.transports.h11.proxy import Proxy
+from billingual.transports.h11.proxy import Proxy, ProxyRefusedError
 
-__all__ = ["ProxyRefusedError", "Tunnel"]
+__all__ = ["Tunnel"]
 
 _LARGEST_HEAD: Final = 16 * 1024
-
-
-class ProxyRefusedError(ConnectionError):
-    """The proxy did not open a tunnel."""
 
 
 class Tunnel:
