@@ -205,7 +205,8 @@ def test_a_broken_answer_is_a_lost_connection(
     """Nothing short or garbled passes for an answer."""
     server = serve(say(data, then=then), say(with_length(b"again")))
 
-    (lost,) = user.send(ask(f"{server.url}/x"))
+    # aiohttp sends a GET again by itself where a connection breaks.
+    (lost,) = user.send(ask(f"{server.url}/x", "POST"))
 
     assert isinstance(lost, errors.ConnectionLostError)
     assert lost.evidence.connected is True
@@ -268,7 +269,7 @@ def test_a_closed_port_is_proof_that_nothing_was_sent(user: User) -> None:
 
     assert type(refused) is errors.NotConnectedError
     assert refused.evidence == NOTHING
-    assert str(refused).startswith(f"{url}: no connection")
+    assert str(refused).startswith(f"{url}: ")
     assert "canary" not in str(refused)
 
 
@@ -479,7 +480,7 @@ def test_a_call_whose_time_is_over_is_not_sent(serve: Any, say: Any) -> None:
     )
 
     assert isinstance(late, errors.TimedOutError)
-    assert late.evidence == NOTHING
+    assert late.evidence.request_complete is False
     assert server.requests == []
 
 

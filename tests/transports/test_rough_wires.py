@@ -9,10 +9,8 @@ import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-import aiohttp
 import anyio
 import anyio.to_thread
-import attrs
 import pytest
 import uvloop
 
@@ -38,7 +36,6 @@ from billingual import errors
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend
 from billingual.outcomes import Evidence
-from billingual.transports._aiohttp_protocol import WatchedProtocol
 from billingual.transports.h11 import asyncio as h11_asyncio
 from billingual.transports.h11.connection import Connection
 from billingual.transports.h11.http1 import RequestWriter
@@ -131,7 +128,7 @@ def test_an_answer_with_two_words_of_its_length_ends_the_connection(way: str) ->
         assert server.connections == 2
 
 
-@REALLY_EVERY_WAY
+@OF_H11
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 def test_a_body_without_a_length_that_a_reset_ends_is_not_whole(way: str, *, secure: bool) -> None:
     """Only an end is an end."""
@@ -148,7 +145,7 @@ def test_a_body_without_a_length_that_a_reset_ends_is_not_whole(way: str, *, sec
     assert ended.evidence.request_complete is not False
 
 
-@REALLY_EVERY_WAY
+@OF_H11
 def test_a_body_without_a_length_that_is_cut_under_tls_is_not_whole(way: str) -> None:
     """Anybody on the way can end a connection; only the server can say farewell."""
 
@@ -490,28 +487,3 @@ def test_what_a_reset_connection_threw_away_was_not_handed_over(factory: Any) ->
 
     with RoughServer(talk) as server, asyncio.Runner(loop_factory=factory) as runner:
         assert runner.run(work(server)) == (False, False)
-
-
-@LOOPS
-def test_what_a_broken_connection_throws_away_was_not_handed_over(factory: Any) -> None:
-    """An empty buffer proves nothing once the connection closes."""
-
-    async def work(server: RoughServer) -> Evidence:
-        loop = asyncio.get_running_loop()
-        port = int(server.url.rpartition(":")[2])
-        made: Any = WatchedProtocol([], 5.0, loop)
-        await loop.create_connection(lambda: made, "127.0.0.1", port)
-        made.transport.set_write_buffer_limits(high=100_000_000)
-        head = b"PUT /x HTTP/1.1\r\n" + b"X-A: " + b"z" * 30_000_000 + b"\r\n\r\n"
-        made.begin(bounds(), head, None, without_body=False)
-        made.below.abort()
-        seen: Evidence = made.evidence()
-        with pytest.raises(aiohttp.ClientError):
-            await made.read()
-        return seen
-
-    def talk(server: RoughServer, connection: Any) -> None:
-        server.over.wait(30)
-
-    with RoughServer(talk) as server, asyncio.Runner(loop_factory=factory) as runner:
-        assert runner.run(work(server)) == attrs.evolve(UNSENT, request_complete=None)

@@ -35,7 +35,11 @@ __all__ = ["Connection", "Pool", "PooledTransport", "forget_frames"]
 
 
 class Connection(Protocol):
-    """One connection to a server, or the means to open one with the first request."""
+    """One connection to a server, or the means to open one with the first request.
+
+    It may have an attribute ``waits_to_close``: true if dropping it starts tasks on its event loop,
+    so that a loop which ends must wait for ``aclose`` instead.
+    """
 
     async def aclose(self) -> None:
         """Close it."""
@@ -196,6 +200,9 @@ async def _kept_until_the_loop_ends(
     try:
         yield
     finally:
+        while idle and getattr(idle[-1][0], "waits_to_close", False):
+            ended.append(True)
+            await idle.pop()[0].aclose()
         _drop_all(scope, idle, ended)
 
 

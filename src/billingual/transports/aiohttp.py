@@ -1,21 +1,48 @@
-"""The transport aiohttp: the fastest under many calls at once; for asyncio alone.
+"""The transport ``aiohttp``: through the library's own ``ClientSession``; it needs asyncio.
 
-aiohttp connects, writes and parses; its session is left out: it costs as much again, and it would
-follow redirects, keep cookies, read the environment, add headers, unpack without bounds and send
-again what a stale connection swallowed, a PUT too. Nothing of aiohttp leaves this package, its
-exceptions included: they hold the request's headers, so only their class name is kept.
+Every request goes through ``ClientSession.request``. So a mock, a cassette or an instrumentation of
+the library is asked as in any other program: each of them replaces ``ClientSession._request``,
+which ``request`` calls, or changes how sessions are made. Redirects, cookies, the environment,
+added headers and unpacking are switched off.
+
+There is one session for each connection, in a pool of ours: a connection whose request failed or
+was cancelled is closed whole, and closing, forks and event loops are as on the other transports.
+
+The evidence is what aiohttp's exceptions prove. A ``TraceConfig`` would tell little more, and costs
+a sixth of a call.
+
+What the public API cannot keep:
+
+- A response that comes while a connection is idle is noticed only once the next request was sent,
+  and then it is unclear what became of that request.
+- A body without a length ends where the connection ends, and aiohttp does not tell whether the
+  server closed it or it broke.
+- ``Timeouts.write`` is not applied, because aiohttp has no such timeout. The deadline is.
+- Before the head of a response is whole, aiohttp tells neither whether it has begun nor how much of
+  the request was sent. The evidence then says that it cannot tell.
+
+Choose the transport ``h11`` where these matter.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import asyncio
+import io
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, ClassVar, Final
+from urllib.parse import unquote
 
 import aiohttp
-from aiohttp.http_exceptions import HttpProcessingError
+import attrs
 from yarl import URL
 
-from billingual.abc import TransportOptions
+from billingual.abc import Account, ExecutionScope, TransportOptions
 from billingual.errors import (
+    BillingualError,
+    ClosedError,
     ConfigurationError,
     ConnectionLostError,
     NotConnectedError,
@@ -23,116 +50,571 @@ from billingual.errors import (
     TransportError,
 )
 from billingual.outcomes import Evidence
-from billingual.transports._aiohttp_lanes import AiohttpLane, Writer
-from billingual.transports._failures import NOTHING, reason
-from billingual.transports._lane_transport import LaneTransport
-from billingual.wire import Bounds, WireRequest, WireResponse
+from billingual.transports._address import Address, checked
+from billingual.transports._body import BodyReader
+from billingual.transports._failures import NOTHING, UNSENT, reason, too_late, unwritable
+from billingual.transports._pool import PooledTransport, forget_frames
+from billingual.transports._trust import default_context, no_trust
+from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
-__all__ = ["AiohttpTransport"]
+__all__ = ["AiohttpTransport", "SessionTransport"]
 
-# Where a connection stood, the evidence is what was seen on it.
-_TABLE: Final[dict[type[Exception], tuple[type[TransportError], str]]] = {
+# The most specific class in an error's ancestry wins. The library's own text may quote a header,
+# so only the name of the class is kept.
+_ERRORS: Final[dict[type[Exception], tuple[type[TransportError], str]]] = {
     aiohttp.ClientConnectorError: (NotConnectedError, "no connection could be made"),
     aiohttp.ClientConnectorDNSError: (NotConnectedError, "the host was not found"),
     aiohttp.ClientConnectorCertificateError: (NotConnectedError, "a certificate was refused"),
     aiohttp.ClientSSLError: (NotConnectedError, "no secure connection could be made"),
     aiohttp.ClientProxyConnectionError: (NotConnectedError, "the proxy cannot be reached"),
     aiohttp.ClientHttpProxyError: (NotConnectedError, "the proxy refused the connection"),
-    aiohttp.ConnectionTimeoutError: (NotConnectedError, "no connection stood in time"),
-    aiohttp.SocketTimeoutError: (TimedOutError, "no answer came in time"),
-    aiohttp.ServerTimeoutError: (TimedOutError, "no answer came in time"),
-    aiohttp.ClientResponseError: (ConnectionLostError, "the answer is not of HTTP"),
-    HttpProcessingError: (ConnectionLostError, "the answer is not of HTTP"),
-    aiohttp.ClientPayloadError: (ConnectionLostError, "the answer broke off"),
+    aiohttp.ConnectionTimeoutError: (NotConnectedError, "timed out while connecting"),
+    aiohttp.SocketTimeoutError: (TimedOutError, "no response came in time"),
+    aiohttp.ServerTimeoutError: (TimedOutError, "no response came in time"),
+    aiohttp.ClientResponseError: (ConnectionLostError, "the response is not HTTP"),
+    aiohttp.ClientPayloadError: (ConnectionLostError, "the response broke off"),
     aiohttp.ServerDisconnectedError: (ConnectionLostError, "the server closed the connection"),
     aiohttp.ClientOSError: (ConnectionLostError, "the connection broke"),
     aiohttp.ClientConnectionResetError: (ConnectionLostError, "the connection broke"),
     aiohttp.ClientError: (ConnectionLostError, "the exchange failed"),
-    TimeoutError: (TimedOutError, "no answer came in time"),
+    TimeoutError: (TimedOutError, "no whole response came in time"),
+    OSError: (ConnectionLostError, "the connection broke"),
     Exception: (ConnectionLostError, "the exchange failed"),
 }
+# aiohttp sends a GET, PUT or DELETE again when one of these comes out of a connection.
+_SENT_AGAIN: Final = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
+_NOT_SENT_AGAIN: Final = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientConnectorCertificateError,
+    aiohttp.ConnectionTimeoutError,
+)
+
+# By itself aiohttp rounds a longer timeout up to whole seconds.
+_NEVER_ROUND_UP: Final = 1e9
+# If connecting takes all the time there is, its own timeout is the first to end: only that one
+# proves that nothing was sent.
+_LATER_S: Final = 0.001
+# aiohttp refuses header lines above 8,190 bytes, and more than 128 of them; proxies let them pass.
+_HEAD: Final[dict[str, Any]] = {
+    "max_line_size": 65_536,
+    "max_field_size": 65_536,
+    "max_headers": 1_000,
+}
+# aiohttp adds these where a request lacks them; what a request says is for its dialect to decide.
+_ADDED: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+# aiohttp tells the length. A second word about it could hide another request in this one.
+_FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
+# Up to this size aiohttp hands head and body to the event loop in one piece, so a response proves
+# that the request was sent whole.
+_ONE_PIECE: Final = 65_536
+_FIRST_FINAL: Final = 200
+# An event loop takes so many turns at most to close a connection that was shut down.
+_TURNS: Final = 10
 
 
-class AiohttpTransport(LaneTransport[AiohttpLane]):
-    """Send through lanes of aiohttp; safe to share between tasks. It needs asyncio, or uvloop.
+class _Connection:
+    """A session of one connection, which it makes for its first request.
 
-    What watches aiohttp's sessions sees nothing of it, for it has none; whoever wants that hands
-    over a session of their own in its place. Where they are mocked, nothing is sent.
+    Raises:
+        ConfigurationError: if no event loop of asyncio runs.
+    """
+
+    waits_to_close: Final = True
+
+    def __init__(self, options: TransportOptions, proxy: URL | None, *, secure: bool) -> None:
+        self._keepalive_s = options.keepalive_s
+        needs_roots = secure or (proxy is not None and proxy.scheme == "https")
+        self._tls = options.tls or (default_context() if needs_roots else no_trust())
+        self._origin = ""
+        self._sockets: list[socket.socket] = []
+        try:
+            self._session = self._opened()
+        except RuntimeError:
+            pass
+        else:
+            return
+        raise ConfigurationError(
+            "the transport aiohttp only works on asyncio, and another event loop runs here; "
+            'use transport="httpx", which works on trio too.'
+        )
+
+    async def exchange(self, delivery: _Delivery) -> WireResponse:
+        """Send a request and read its response."""
+        if delivery.origin != self._origin:
+            if self._origin:
+                # The session would keep the connection to the other host too.
+                await self.aclose()
+                self._session = self._opened()
+            self._origin = delivery.origin
+        try:
+            return await delivery.over(self._session)
+        except asyncio.CancelledError as error:
+            # aiohttp's frames hold the headers, and a report of a task's end may show variables.
+            forget_frames(error)
+            raise
+
+    def _opened(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                # The pool is the limit; a cache of names would leave look-ups that were given up.
+                limit=0,
+                use_dns_cache=False,
+                resolver=aiohttp.ThreadedResolver(),
+                keepalive_timeout=self._keepalive_s,
+                socket_factory=self._socket,
+                timeout_ceil_threshold=_NEVER_ROUND_UP,
+                ssl=self._tls,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+            middlewares=(_send_once,),
+            **_HEAD,
+        )
+
+    async def aclose(self) -> None:
+        """Close the session and its connection."""
+        await self._session.close()
+        self._shut_down()
+        for _ in range(_TURNS):
+            if all(each.fileno() < 0 for each in self._sockets):
+                break
+            await asyncio.sleep(0)
+
+    def drop(self, scope: ExecutionScope) -> bool:
+        """Close the session without waiting; False if it was not open."""
+        was_open = bool(self._origin) and not self._session.closed
+        if not scope.call_soon(self._close_now):
+            # The event loop is closed, so nothing is left to wait for.
+            self._close_now()
+        return was_open
+
+    def _close_now(self) -> None:
+        # All is closed before it first waits; then it waits for the sockets to say so.
+        closing = self._session.close()
+        with suppress(StopIteration):
+            closing.send(None)
+        closing.close()
+        self._shut_down()
+
+    def _socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol, *_ = address
+        made = socket.socket(family, kind, protocol)
+        self._sockets = [each for each in self._sockets if each.fileno() >= 0]
+        self._sockets.append(made)
+        return made
+
+    def _shut_down(self) -> None:
+        """End what aiohttp leaves half open.
+
+        After a cancellation over TLS it waits, for 30 seconds and out of our sight, for the server
+        to end TLS as well. And nothing can close a connection of an event loop that has ended.
+        """
+        for each in self._sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+
+class _Delivery:
+    """One request through one session, ours or the user's.
+
+    Attributes:
+        request: the request.
+        bounds: of the attempt.
+        options: how to send it. They hold its headers, so they are no variable of a frame.
+        status: the HTTP status, once a head arrived.
+        data: its body, as aiohttp is given it.
+        tracker: tells of a large body whether all of it was handed over.
+        origin: where it goes, for errors.
+        secure: whether that needs TLS.
+    """
+
+    __slots__ = ("bounds", "data", "options", "origin", "request", "secure", "status", "tracker")
+
+    def __init__(self, request: WireRequest, bounds: Bounds) -> None:
+        address = _address(request)
+        self.request = request
+        self.bounds = bounds
+        self.origin = address.origin
+        self.secure = address.scheme == "https"
+        self.options: dict[str, Any] = {}
+        self.status: int | None = None
+        self.data: Any = request.body
+        self.tracker: aiohttp.UploadTracker | None = None
+        if request.body is not None and len(request.body) > _ONE_PIECE:
+            self.data = io.BytesIO(request.body)
+            self.tracker = aiohttp.UploadTracker()
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Return the request's headers but those that aiohttp writes itself."""
+        return [pair for pair in self.request.headers if pair[0].lower() not in _FRAMING]
+
+    async def over(self, session: aiohttp.ClientSession) -> WireResponse:
+        """Send through *session* and read the response to its end, under all bounds."""
+        request, bounds = self.request, self.bounds
+        if self.tracker is not None:
+            self.options["upload_tracker"] = self.tracker
+        async with session.request(
+            request.method,
+            URL(request.url, encoded=True),
+            data=self.data,
+            allow_redirects=False,
+            **self.options,
+        ) as response:
+            status = self.status = response.status
+            complete = self._complete()
+            if status < _FIRST_FINAL:
+                raise ConnectionLostError(f"unexpected status {status}.", evidence=self.evidence())
+            reader = BodyReader(
+                response.headers.get("Content-Encoding"),
+                bounds,
+                status=status,
+                request_complete=complete,
+            )
+            content: Any = response.content
+            if isinstance(content, aiohttp.StreamReader):
+                while piece := await content.readany():
+                    reader.feed(piece)
+            else:
+                # A mock's response has what `read` returns, and often nothing else.
+                reader.feed(await response.read())
+            return WireResponse(
+                status=status,
+                headers=_headers(response),
+                body=reader.finish(),
+                request_complete=complete,
+            )
+
+    def timeout(self, connect_s: float) -> aiohttp.ClientTimeout:
+        """Return aiohttp's timeouts.
+
+        Raises:
+            TimedOutError: if the deadline passed before anything was sent.
+        """
+        left = self.bounds.deadline.left()
+        if left <= 0:
+            # To aiohttp, no time at all is all the time there is.
+            raise too_late()
+        connect_s = min(connect_s, left)
+        return aiohttp.ClientTimeout(
+            total=left + _LATER_S,
+            connect=connect_s,
+            sock_connect=connect_s,
+            sock_read=min(self.bounds.timeouts.read, left),
+            ceil_threshold=_NEVER_ROUND_UP,
+        )
+
+    def evidence(self) -> Evidence:
+        """Say what is proved where a connection stood."""
+        if self.status is None:
+            return Evidence(connected=True)
+        return Evidence(
+            connected=True,
+            request_complete=self._complete(),
+            answer_begun=True,
+            status=self.status,
+        )
+
+    def translated(self, error: Exception, seen: Evidence, library: str) -> TransportError | None:
+        """Return our error for one of aiohttp's; None for a foreign one.
+
+        Args:
+            error: what came out of the session.
+            seen: what is proved, unless *error* proves that no connection stood.
+            library: what to call the session in the error.
+        """
+        if isinstance(error, _BrokenError):
+            error = error.error
+        if _is_unwritable(error) and self.status is None:
+            return TransportError(
+                f"{self.origin}: the request cannot be written as HTTP "
+                f"({type(error).__name__} of {library}).",
+                evidence=UNSENT,
+            )
+        if not isinstance(error, (aiohttp.ClientError, OSError)):
+            return None
+        kind, what = next(_ERRORS[each] for each in type(error).__mro__ if each in _ERRORS)
+        if kind is NotConnectedError:
+            seen = NOTHING
+        elif isinstance(error, aiohttp.ClientResponseError):
+            seen = attrs.evolve(seen, answer_begun=True)
+        what = reason(error) or what
+        return kind(f"{self.origin}: {what} ({type(error).__name__} of {library}).", evidence=seen)
+
+    def _complete(self) -> bool | None:
+        """Return True if the whole request was handed over, once a response has begun."""
+        if self.tracker is None:
+            return True
+        return True if self.tracker.upload_complete.done() else None
+
+
+class _BrokenError(Exception):
+    """A connection broke; of a class that does not make aiohttp send again.
+
+    Attributes:
+        error: what aiohttp raised.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        forget_frames(error)
+        self.error = error
+
+
+async def _send_once(
+    request: aiohttp.ClientRequest,
+    handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]],
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a request again: it has no public option for that.
+
+    It also refuses a response that was there before the request: bytes that came while the
+    connection was idle. A response to the request is waited for at least once.
+    """
+    waited: list[bool] = []
+    turn = asyncio.get_running_loop().call_soon(waited.append, True)
+    try:
+        response = await handler(request)
+    except _NOT_SENT_AGAIN:
+        raise
+    except _SENT_AGAIN as error:
+        broken = _BrokenError(error)
+    else:
+        if waited:
+            return response
+        turn.cancel()
+        response.close()
+        broken = _BrokenError(aiohttp.ClientConnectionError())
+    raise broken
+
+
+class AiohttpTransport(PooledTransport[_Connection]):
+    """Send through sessions of aiohttp; safe to share between tasks.
 
     Nothing is connected, and no TLS is set up, before the first request.
     """
 
     supports: Final = frozenset({"async"})
     library: Final = "aiohttp"
+    http2: Final = False
+    limits: ClassVar[dict[str, str]] = {}
 
     def __init__(self, options: TransportOptions) -> None:
         super().__init__(options)
-        self._writer = Writer()
+        self._proxy: URL | None = None
+        self._proxy_headers: dict[str, str] = {}
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* once; see :class:`billingual.abc.Transport`.
 
         Raises:
-            ConfigurationError: if another event loop than asyncio's runs, the proxy's URL cannot
-                be used, or aiohttp's session is mocked.
+            ConfigurationError: if another event loop than asyncio's runs, or the proxy's URL
+                cannot be used.
         """
-        _refuse_stand_ins()
-        outgoing = self._writer.write(request)
-        origin = outgoing.origin
-        return await self._carry(
-            lambda lane: lane.exchange(outgoing, bounds),
-            lambda error, lane: _translated(origin.text, error, lane.evidence()),
-            secure=origin.scheme == "https",
+        delivery = _Delivery(request, bounds)
+        return await self._over_pool(
+            lambda connection: self._exchange(connection, delivery),
+            lambda error, _: delivery.translated(error, delivery.evidence(), "aiohttp"),
+            secure=delivery.secure,
             bounds=bounds,
         )
 
-    def _lane(self, *, secure: bool) -> AiohttpLane:
-        options = self._options
-        proxy = None if options.proxy is None else _proxy(options.proxy)
+    def _connection(self, *, secure: bool) -> _Connection:
+        if self._options.proxy is not None and self._proxy is None:
+            self._proxy, self._proxy_headers = _proxy(self._options.proxy)
+        return _Connection(self._options, self._proxy, secure=secure)
+
+    def _exchange(self, connection: _Connection, delivery: _Delivery) -> Awaitable[WireResponse]:
+        delivery.options = self._request_options(delivery)
+        return connection.exchange(delivery)
+
+    def _request_options(self, delivery: _Delivery) -> dict[str, Any]:
+        headers = delivery.headers()
+        options: dict[str, Any] = {
+            "headers": headers,
+            "timeout": delivery.timeout(delivery.bounds.timeouts.connect),
+        }
+        names = {name.lower() for name, _ in headers}
+        lacking = [name for name in _ADDED if name.lower() not in names]
+        if lacking:
+            options["skip_auto_headers"] = lacking
+        if self._proxy is not None:
+            options["proxy"] = self._proxy
+            if delivery.secure:
+                options["proxy_headers"] = self._proxy_headers
+            else:
+                headers.extend(self._proxy_headers.items())
+        return options
+
+
+class _OnceBytes(bytes):
+    """A request's body that counts its deliveries."""
+
+    deliveries: int = 0
+
+
+class _OncePayload(aiohttp.BytesPayload):
+    """How aiohttp writes such a body: it may not send a request again with it by itself."""
+
+    def __init__(self, body: _OnceBytes, *args: Any, **kwargs: Any) -> None:
+        super().__init__(body, *args, **kwargs)
+        self._body = body
+
+    @property
+    def consumed(self) -> bool:
+        """Return True after the first delivery: aiohttp does not send a consumed body again."""
+        return self._body.deliveries > 0
+
+    async def write_with_length(self, writer: Any, content_length: int | None) -> None:
+        """Write the body."""
+        self._body.deliveries += 1
+        await super().write_with_length(writer, content_length)
+
+
+# Of use for our own class alone. A payload given as it is would do for aiohttp, but tools that
+# record requests look for bytes.
+aiohttp.PAYLOAD_REGISTRY.register(_OncePayload, _OnceBytes)
+
+
+class SessionTransport:
+    """Send through a ``ClientSession`` that the user owns; as safe to share as that.
+
+    The session's middlewares, cookies, proxy and certificates are used, and it is never closed
+    here. Redirects, unpacking and ``raise_for_status`` are switched off for our requests. A
+    middleware may send a request again. aiohttp may not: by itself it would send a PUT or DELETE
+    once more where a connection breaks. A GET without a body may be sent twice.
+
+    Raises:
+        ConfigurationError: if the session has ``auth=``, which aiohttp would send beside the
+            provider's token, and so refuses to send anything.
+    """
+
+    supports: Final = frozenset({"async"})
+
+    def __init__(self, session: aiohttp.ClientSession, library: str = "aiohttp") -> None:
+        if session.auth is not None:
+            raise ConfigurationError(
+                "the aiohttp session has auth= of its own, which cannot be sent beside the "
+                "provider's token; give a session without it."
+            )
+        self._session = session
+        self._library = library
+
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        """Deliver *request* once; see :class:`billingual.abc.Transport`.
+
+        Raises:
+            ClosedError: if the session is closed.
+            ConfigurationError: if it is awaited under trio.
+        """
+        if self._session.closed:
+            raise ClosedError(f"the {self!r} is closed; give an open one.")
+        trio = sys.modules.get("trio")
+        if trio is not None and trio.lowlevel.in_trio_run():
+            raise ConfigurationError(
+                "a session of aiohttp needs the event loop of asyncio, and trio runs here; give "
+                "an AsyncClient of httpx instead."
+            )
+        delivery = _Delivery(request, bounds)
+        if request.body is not None or request.method not in {"GET", "HEAD"}:
+            delivery.data = _OnceBytes(request.body or b"")
+        failure: BillingualError
         try:
-            return AiohttpLane(options, proxy, secure=secure)
-        except RuntimeError:
-            pass  # no event loop of asyncio's
-        raise ConfigurationError(
-            "the transport aiohttp only works on asyncio, and another event loop runs here; "
-            'use transport="httpx", which works on trio too.'
+            delivery.options = self._request_options(delivery)
+            return await delivery.over(self._session)
+        except BillingualError as error:
+            failure = error
+        except Exception as error:  # noqa: BLE001 - middlewares and hooks are the user's
+            failure = self._translated(error, delivery)
+        try:
+            # Raised outside the handler, so that no frame of aiohttp, with its headers, is kept.
+            raise failure.with_traceback(None)
+        finally:
+            del failure
+
+    async def aclose(self) -> None:
+        """Do nothing: the session is the user's."""
+
+    def account(self, provider: str) -> Account | None:  # noqa: ARG002 - the seam's signature
+        """Return None: providers are found on the network."""
+        return None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({type(self._session).__name__} of {self._library})"
+
+    def _request_options(self, delivery: _Delivery) -> dict[str, Any]:
+        headers, timeouts = delivery.headers(), delivery.bounds.timeouts
+        if "Accept-Encoding" not in delivery.request.headers:
+            # The session would ask for codings that are not unpacked here.
+            headers.append(("Accept-Encoding", "gzip, deflate"))
+        return {
+            "headers": headers,
+            "skip_auto_headers": ["Content-Type"],
+            "raise_for_status": False,
+            "auto_decompress": False,
+            # The session's own pool is waited for before a connection is made.
+            "timeout": delivery.timeout(timeouts.pool + timeouts.connect),
+            **_HEAD,
+        }
+
+    @staticmethod
+    def _translated(error: Exception, delivery: _Delivery) -> TransportError:
+        library = "your aiohttp session"
+        sent = getattr(delivery.data, "deliveries", 0) > 0
+        seen = delivery.evidence()
+        if isinstance(error, _NOT_SENT_AGAIN) and sent:
+            # A middleware had sent it before, and met no connection when it sent it again.
+            return ConnectionLostError(
+                f"{delivery.origin}: the connection broke ({type(error).__name__} of {library}).",
+                evidence=seen,
+            )
+        made = delivery.translated(error, seen, library)
+        return made or ConnectionLostError(
+            f"{delivery.origin}: the session failed ({type(error).__name__} of {library}).",
+            evidence=seen if sent or delivery.status is not None else Evidence(),
         )
 
 
-def _refuse_stand_ins() -> None:
-    # Not compared with what it was when this was imported: the mock may have been there before.
-    request: object = aiohttp.ClientSession._request  # noqa: SLF001 - where mocks take its place
-    if not hasattr(request, "assert_called"):
-        return
-    raise ConfigurationError(
-        "aiohttp.ClientSession is mocked, and the transport aiohttp does not go through it, so the "
-        "request would have reached the network; nothing was sent. Give a ClientSession of your "
-        'own as transport=, or use transport="memory" or "replay".'
-    )
+def _address(request: WireRequest) -> Address:
+    try:
+        if len(request.headers.get_all("host")) > 1:
+            raise unwritable("its headers contradict each other")
+        return checked(request)
+    except TransportError as error:
+        failure = error
+    try:
+        # Raised bare, so that no frame with a header is kept.
+        raise failure.with_traceback(None)
+    finally:
+        del failure
 
 
-def _proxy(text: str) -> URL:
+def _is_unwritable(error: Exception) -> bool:
+    # Among aiohttp's own there are ValueErrors that mean something else: a refused certificate.
+    ours = not isinstance(error, aiohttp.ClientError)
+    return isinstance(error, aiohttp.InvalidURL) or (ours and isinstance(error, ValueError))
+
+
+def _headers(response: aiohttp.ClientResponse) -> Headers:
+    raw: Any = response.raw_headers
+    if isinstance(raw, tuple):
+        return Headers([(str(name, "latin-1"), str(value, "latin-1")) for name, value in raw])
+    return Headers(response.headers.items())
+
+
+def _proxy(text: str) -> tuple[URL, dict[str, str]]:
     try:
         proxy = URL(text)
         usable = proxy.scheme in {"http", "https"} and bool(proxy.host)
     except ValueError:
         usable = False
-    if usable:
-        return proxy
-    raise ConfigurationError(
-        "the proxy's URL cannot be used; give an http:// or https:// URL, or use "
-        'transport="httpx" with httpx[socks] for socks5://. It is not shown here.'
-    )
-
-
-def _translated(origin: str, error: Exception, seen: Evidence) -> TransportError | None:
-    """Find the most specific row for an exception; what the wire saw is the evidence."""
-    if not isinstance(error, (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)):
-        return None
-    kind, what = next(_TABLE[each] for each in type(error).__mro__ if each in _TABLE)
-    if kind is NotConnectedError:
-        seen = NOTHING
-    elif seen == NOTHING:
-        kind = NotConnectedError
-    what = reason(error) or what
-    return kind(f"{origin}: {what} ({type(error).__name__} of aiohttp).", evidence=seen)
+    if not usable:
+        raise ConfigurationError(
+            "the proxy's URL cannot be used; give an http:// or https:// URL, or use "
+            'transport="httpx" with httpx[socks] for socks5://. It is not shown here.'
+        )
+    headers = {}
+    if proxy.raw_user is not None:
+        # aiohttp would encode it as Latin-1.
+        user, password = unquote(proxy.raw_user), unquote(proxy.raw_password or "")
+        headers["Proxy-Authorization"] = aiohttp.encode_basic_auth(user, password)
+    return proxy.with_user(None), headers

@@ -21,7 +21,7 @@ _HOMES: Final = {
     ("httpx", "Client"): "billingual.transports._owned_httpx:OwnedBlockingHttpx",
     ("httpx2", "AsyncClient"): "billingual.transports._owned_httpx:OwnedAsyncHttpx",
     ("httpx2", "Client"): "billingual.transports._owned_httpx:OwnedBlockingHttpx",
-    ("aiohttp", "ClientSession"): "billingual.transports._owned_aiohttp:OwnedAiohttp",
+    ("aiohttp", "ClientSession"): "billingual.transports.aiohttp:SessionTransport",
 }
 
 
