@@ -18,7 +18,7 @@ from billingual._lazy import attach
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from billingual.dialects._kit.base import DialectBase
-    from billingual.dialects._kit.codec import UnreadableError, decode_json
+    from billingual.dialects._kit.codec import decode_json
     from billingual.dialects._kit.fields import Field, one_of, text_of, write_fields
     from billingual.dialects._kit.http import (
         ResponseReader,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         lenient,
         status_of,
     )
+    from billingual.dialects._kit.unreadable import UnreadableError
     from billingual.dialects._kit.writer import encode_json
 
 __all__ = [
@@ -71,7 +72,8 @@ __getattr__, __dir__ = attach(
     __name__,
     {
         "_kit.base": "DialectBase",
-        "_kit.codec": "UnreadableError decode_json",
+        "_kit.codec": "decode_json",
+        "_kit.unreadable": "UnreadableError",
         "_kit.fields": "Field one_of text_of write_fields",
         "_kit.http": "ResponseReader error_class extra_pairs read_request write_request",
         "_kit.records": (

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 import msgspec
 
+from billingual.dialects._kit.unreadable import UnreadableError
+
 if TYPE_CHECKING:
     import json
 
@@ -30,20 +32,6 @@ _MARK: Final = b"\xef\xbb\xbf"
 _ESCAPED_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _BRACKETS: Final = b"[]{}"
 _ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(_BRACKETS))
-
-
-class UnreadableError(Exception):
-    """A payload cannot be read.
-
-    Attributes:
-        path: where, like ``$.data.items[3].uid``.
-        problem: what is wrong there; it never quotes the payload.
-    """
-
-    def __init__(self, path: str, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
-        self.path = path
-        self.problem = problem
 
 
 def decode_json(body: bytes, *, half_surrogates: bool = False) -> object:

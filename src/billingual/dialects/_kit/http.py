@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import attrs
 
 from billingual import dialects
+from billingual.dialects._kit.unreadable import UnreadableError
 from billingual.errors import (
     AuthenticationError,
     ConflictError,
@@ -161,10 +162,13 @@ def _judged(  # noqa: PLR0917 - all but the last are bound when the request is m
     read: Callable[[ResponseReader], object],
     response: WireResponse,
 ) -> object:
-    """Judge the status, then read the body."""
+    """Judge the status, then read the body; what it cannot read becomes a ProtocolError."""
     reader = ResponseReader(provider, method, route, keys, response)
     reader.refuse_status()
-    return read(reader)
+    try:
+        return read(reader)
+    except UnreadableError as problem:
+        raise reader.unreadable(problem.path, problem.problem) from problem
 
 
 def extra_pairs(filter: Filter, taken: Iterable[str]) -> list[tuple[str, str]]:
@@ -223,19 +227,11 @@ class ResponseReader:
         """Read the body, which must be a JSON object.
 
         Raises:
-            ProtocolError: if it is none.
+            UnreadableError: if it is none; the client makes a ProtocolError of it.
         """
-        from billingual.dialects._kit.codec import (  # noqa: PLC0415 - of the first response
-            UnreadableError,
-            decode_json,
-        )
-
-        try:
-            value = decode_json(self.response.body, half_surrogates=True)
-        except UnreadableError as problem:
-            raise self.unreadable(problem.path, problem.problem) from problem
+        value = dialects.decode_json(self.response.body, half_surrogates=True)
         if not isinstance(value, dict):
-            raise self.unreadable("$", "there is no JSON object")
+            raise UnreadableError("$", "there is no JSON object")
         return value
 
     def refuse_other(self, found: str, asked: str | None, path: str) -> None:

@@ -39,12 +39,8 @@ from typing import (
 
 import msgspec
 
-from billingual.dialects._kit.codec import (
-    UnreadableError,
-    as_it_came,
-    decode_part,
-    with_whole_texts,
-)
+from billingual.dialects._kit.codec import as_it_came, decode_part, with_whole_texts
+from billingual.dialects._kit.unreadable import UnreadableError
 from billingual.model import CollectionMethod, InvoiceSummary, Problem, Receipt, Status
 from billingual.model.payload import KeepsPayload, payload_of, set_payload, set_unread
 
@@ -145,12 +141,10 @@ class RecordReader(Generic[R, M]):
             beside: what the provider said beside the payload, for ``extra``.
 
         Raises:
-            ProtocolError: if its id cannot be read, or is another than the one asked for.
+            UnreadableError: if its id cannot be read; the client makes a ProtocolError of it.
+            ProtocolError: if it is another than the one asked for.
         """
-        try:
-            model = self.read(payload, path)
-        except UnreadableError as problem:
-            raise reader.unreadable(problem.path, problem.problem) from problem
+        model = self.read(payload, path)
         found = model.id
         if self._any_case and asked is not None:
             found, asked = found.lower(), asked.lower()
@@ -160,18 +154,6 @@ class RecordReader(Generic[R, M]):
         if reader.problems:
             _set_problems(model, (*reader.problems, *model.problems))
         return model
-
-    def many(
-        self, reader: ResponseReader, payloads: Sequence[msgspec.Raw | object], path: str
-    ) -> tuple[M, ...]:
-        """Read records whose ids must all be right, as those of a batch.
-
-        Raises:
-            ProtocolError: if an id cannot be read.
-        """
-        return tuple([
-            self.one(reader, each, f"{path}[{index}]") for index, each in enumerate(payloads)
-        ])  # fmt: skip
 
     def rows(
         self, reader: ResponseReader, payloads: Sequence[msgspec.Raw | object], path: str

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from billingual import model
-from billingual.dialects._kit.codec import UnreadableError, is_plain, without_mark
+from billingual.dialects._kit.codec import is_plain, without_mark
 from billingual.dialects._kit.http import ResponseReader, error_class
 from billingual.dialects._kit.records import (
     MISFIT,
@@ -488,10 +488,7 @@ def _judge(
 def _page_of(reader: ResponseReader, data: object) -> tuple[Sequence[object], MetaRecord]:
     """Take a page apart leniently."""
     given = data if isinstance(data, dict) else {}
-    try:
-        rows = array_of(given.get("items"), "$.data.items")
-    except UnreadableError as problem:
-        raise reader.unreadable(problem.path, problem.problem) from problem
+    rows = array_of(given.get("items"), "$.data.items")
     meta = given.get("_meta")
     if not isinstance(meta, dict):
         if meta not in (None, []):

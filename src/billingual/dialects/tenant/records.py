@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from billingual import model
-from billingual.dialects._kit.codec import UnreadableError, is_plain, without_mark
+from billingual.dialects._kit.codec import is_plain, without_mark
 from billingual.dialects._kit.http import ResponseReader
 from billingual.dialects._kit.records import (
     MISFIT,
@@ -27,6 +27,7 @@ from billingual.dialects._kit.records import (
     keep_body,
     status_of,
 )
+from billingual.dialects._kit.unreadable import UnreadableError
 from billingual.model import Invoice, Party
 from billingual.model._quick import quick
 from billingual.model.money import trusted_money as money
@@ -170,10 +171,7 @@ def read_list(reader: ResponseReader) -> Page:
         payloads = plain.data
     else:
         body = _judged(reader)
-        try:
-            payloads = array_of(body["data"], "$.data")
-        except UnreadableError as problem:
-            raise reader.unreadable("$.data", "there is no array of invoices") from problem
+        payloads = array_of(body["data"], "$.data")
     rows, problems = INVOICES.rows(reader, payloads, "$.data")
     page = model.Page(items=rows, is_whole=True, raw=body, problems=problems)
     if plain is not None:
