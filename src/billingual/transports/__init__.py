@@ -1,8 +1,9 @@
-"""Ways to move one request and bring one answer; chosen by name at run time.
+"""Ways to send one request and receive its response; chosen by name at run time.
 
-For transports of your own: :class:`BodyReader` reads an answer's body under all bounds,
-:class:`Lanes` hands out connections that survive forks and second loops, :func:`checked` refuses
-what cannot be written as HTTP, and :func:`default_context` is whom all transports trust.
+For transports of your own: :class:`BodyReader` reads a response's body within all bounds,
+:class:`Pool` hands out connections, also after a fork and on a second event loop, :func:`checked`
+refuses what cannot be written as HTTP, and :func:`default_context` is the TLS context that all
+transports share.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from billingual.transports._address import Address, checked
     from billingual.transports._body import BodyReader
     from billingual.transports._failures import NOTHING, SENT, UNSENT
-    from billingual.transports._lanes import Lane, Lanes
+    from billingual.transports._pool import Connection, Pool
     from billingual.transports._trust import default_context
 
 __all__ = [
@@ -23,8 +24,8 @@ __all__ = [
     "UNSENT",
     "Address",
     "BodyReader",
-    "Lane",
-    "Lanes",
+    "Connection",
+    "Pool",
     "checked",
     "default_context",
 ]
@@ -35,7 +36,7 @@ __getattr__, __dir__ = attach(
         "_address": "Address checked",
         "_body": "BodyReader",
         "_failures": "NOTHING SENT UNSENT",
-        "_lanes": "Lane Lanes",
+        "_pool": "Connection Pool",
         "_trust": "default_context",
     },
 )

@@ -24,8 +24,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import Final, Generic, Protocol, TypeVar
 
-import attrs
-
 from billingual.abc import Account, ExecutionScope, Slots, TransportOptions
 from billingual.errors import BillingualError, PoolTimeoutError
 from billingual.transports._failures import NOTHING
@@ -56,7 +54,6 @@ C = TypeVar("C", bound=Connection)
 _INHERITED: Final[list[object]] = []
 
 
-@attrs.define(eq=False)
 class _Local(Generic[C]):
     """The connections of one execution scope.
 
@@ -68,11 +65,14 @@ class _Local(Generic[C]):
         ended_with_loop: whether each connection that the keeper closed was open.
     """
 
-    slots: Slots
-    idle: list[tuple[C, float]] = attrs.field(factory=list)
-    closed: bool = False
-    keeper: AsyncGenerator[None] | None = None
-    ended_with_loop: list[bool] = attrs.field(factory=list)
+    __slots__ = ("closed", "ended_with_loop", "idle", "keeper", "slots")
+
+    def __init__(self, slots: Slots) -> None:
+        self.slots = slots
+        self.idle: list[tuple[C, float]] = []
+        self.closed = False
+        self.keeper: AsyncGenerator[None] | None = None
+        self.ended_with_loop: list[bool] = []
 
 
 class Pool(Generic[C]):

@@ -1,22 +1,23 @@
 """A transport over http.client: it blocks, needs no package, and tells truly what it saw.
 
-The tools of :mod:`billingual.transports` do what is the same for every transport: ``checked``
-lets nothing out that is no HTTP, ``Lanes`` hands out connections and survives forks, ``BodyReader``
-keeps an answer within its bounds. What is left is one connection, in ``line.py``.
+The tools of :mod:`billingual.transports` do what every transport must: ``checked`` refuses what
+cannot be written as HTTP, ``Pool`` hands out connections and survives forks, ``BodyReader`` keeps a
+response within its bounds. What is left is one connection, in ``connection.py``.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+import attrs
 from billingual import ConfigurationError, PoolTimeoutError
 from billingual.abc import TransportOptions
 from billingual.backends.sync import SyncBackend
 from billingual.outcomes import Evidence
-from billingual.transports import Lanes, checked
+from billingual.transports import Pool, checked
 from billingual.wire import Bounds, WireRequest, WireResponse
 
-from billingual_carrier.line import Line
+from billingual_carrier.connection import StdlibConnection
 
 __all__ = ["StdlibTransport"]
 
@@ -35,32 +36,31 @@ class StdlibTransport:
     def __init__(self, options: TransportOptions) -> None:
         if options.proxy is not None:
             raise ConfigurationError("the transport 'stdlib' knows no proxy; use 'httpx'.")
-        # For an async client too it is threads that wait here, and those may block.
-        backend = options.backend if options.backend.blocks else SyncBackend()
+        if not options.backend.blocks:
+            # An async client calls from worker threads, and those may block too.
+            options = attrs.evolve(options, backend=SyncBackend())
         self._limit = options.connections
-        self._lanes = Lanes(
-            lambda: Line(options), backend, limit=self._limit, keepalive_s=options.keepalive_s
-        )
+        self._pool = Pool(lambda: StdlibConnection(options), options)
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* once; see :class:`billingual.abc.Transport`."""
         address = checked(request)
-        taken = await self._lanes.take(bounds.phase(bounds.timeouts.pool))
+        taken = await self._pool.take(bounds.phase(bounds.timeouts.pool))
         if taken is None:
             unsent = Evidence(connected=False, request_complete=False, answer_begun=False)
             raise PoolTimeoutError(f"all {self._limit} connections stayed busy.", evidence=unsent)
-        put_back = self._lanes.scrap
+        put_back = self._pool.discard
         try:
             response = taken[1].exchange(request, address, bounds)
-            put_back = self._lanes.give
+            put_back = self._pool.give_back
             return response
         finally:
             await put_back(*taken)
 
     async def aclose(self) -> None:
-        """Give up all connections."""
-        await self._lanes.aclose()
+        """Close all connections."""
+        await self._pool.aclose()
 
     def drop(self) -> int:
         """Close the idle connections; return how many there were."""
-        return self._lanes.drop()
+        return self._pool.drop()

@@ -1,9 +1,9 @@
-"""One connection, watched: how far a request got, and how long there is left to wait.
+"""One connection that notes how far a request got and how much time is left.
 
-http.client waits for each piece of an answer anew, so that a server that drips would hold it for
-ever, and takes the end of a connection for the end of an answer. It works on anything that looks
-like a socket; so it is given one that looks at the clock before each wait and remembers what it
-saw.
+http.client gives each piece of a response the full timeout, so a server that drips would hold it
+for ever, and it takes the end of a connection for the end of a response. It works on any object
+with the methods of a socket. So it gets one that looks at the clock before each wait and notes what
+it saw.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from billingual.outcomes import Evidence
 from billingual.transports import Address, BodyReader, default_context
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
-__all__ = ["Line"]
+__all__ = ["StdlibConnection"]
 
 _PIECE: Final = 65_536
 _SHORTEST_S: Final = 0.001
@@ -29,8 +29,8 @@ _ANNOUNCED: Final = frozenset({"PATCH", "POST", "PUT"})
 """Methods whose length is announced even where there is no body."""
 
 
-class _Answer(HTTPResponse):
-    """An answer; http.client passes over 100 only, and 103 or its like is no answer either."""
+class _Response(HTTPResponse):
+    """A response; http.client skips only 100, but 103 and its like are preliminary too."""
 
     def _read_status(self) -> tuple[str, int, str]:
         version, status, reason = super()._read_status()  # type: ignore[misc]  # not in the stubs
@@ -64,7 +64,7 @@ class _Watched:
 
 
 class _Reader(io.RawIOBase):
-    """What one answer is read from; the socket stays open after it."""
+    """What one response is read from; the socket stays open after it."""
 
     def __init__(self, watched: _Watched) -> None:
         super().__init__()
@@ -87,8 +87,8 @@ class _Reader(io.RawIOBase):
         super().close()
 
 
-class Line:
-    """A connection to one origin, or none yet; for one exchange at a time."""
+class StdlibConnection:
+    """A connection to one origin, made with its first request; for one exchange at a time."""
 
     def __init__(self, options: TransportOptions) -> None:
         self._options = options
@@ -99,10 +99,10 @@ class Line:
         self._complete: bool | None = None
 
     def exchange(self, request: WireRequest, address: Address, bounds: Bounds) -> WireResponse:
-        """Send one request and read its whole answer; this blocks.
+        """Send one request and read its whole response; this blocks.
 
         Raises:
-            TransportError: if no whole answer came; its evidence says how far the request got.
+            TransportError: if no whole response came; its evidence says how far the request got.
         """
         kind: type[TransportError]
         try:
@@ -112,7 +112,7 @@ class Line:
         except (OSError, HTTPException, ValueError) as error:
             failure = type(error).__name__
             kind = TimedOutError if isinstance(error, TimeoutError) else ConnectionLostError
-        # Raised out here: no exception of a library, with what it quotes, hangs on ours.
+        # Raised out here, so that no exception of a library, with what it quotes, hangs on ours.
         if self._http is None:
             unsent = Evidence(connected=False, request_complete=False, answer_begun=False)
             raise NotConnectedError(
@@ -121,18 +121,18 @@ class Line:
         raise kind(f"{address.origin}: the exchange failed ({failure}).", evidence=self._evidence())
 
     async def aclose(self) -> None:
-        """Hang up."""
-        self._hang_up()
+        """Close it."""
+        self._close()
 
-    def drop(self, place: ExecutionScope) -> bool:  # noqa: ARG002 - threads share their connections
-        """Hang up; False if there was no connection."""
-        return self._hang_up()
+    def drop(self, scope: ExecutionScope) -> bool:  # noqa: ARG002 - any thread may close a socket
+        """Close it; False if it was not open."""
+        return self._close()
 
     def _connected(self, address: Address, bounds: Bounds) -> HTTPConnection:
-        """Return the connection there is, if it is of use, or make one."""
+        """Return the open connection if it can be used again, or make one."""
         http = self._http
         if http is None or self._origin != address.origin or not self._is_good(http):
-            self._hang_up()
+            self._close()
             http = self._connect(address, bounds.phase(bounds.timeouts.connect))
         self._watched.bounds, self._watched.begun, self._complete = bounds, False, None
         return http
@@ -153,13 +153,13 @@ class Line:
         self._origin, self._watched = address.origin, _Watched(raw)
         self._http = http = HTTPConnection(*at)
         http.default_port = default
-        http.response_class = _Answer
+        http.response_class = _Response
         http.auto_open = 0
         http.sock = self._watched  # it looks like a socket
         return http
 
     def _is_good(self, http: HTTPConnection) -> bool:
-        """Tell whether the server keeps the connection and has nothing more to say on it."""
+        """Tell whether the server keeps the connection and sent nothing that was not asked for."""
         idle_s = self._options.backend.now() - self._idle_since
         if http.sock is None or self._watched.ended or idle_s > self._options.keepalive_s:
             return False
@@ -178,16 +178,16 @@ class Line:
         self._complete = True
 
     def _read(self, http: HTTPConnection, bounds: Bounds) -> WireResponse:
-        with http.getresponse() as answer:
+        with http.getresponse() as response:
             self._refuse_end("head")
-            status, headers = answer.status, Headers(answer.getheaders())
+            status, headers = response.status, Headers(response.getheaders())
             reader = BodyReader(headers.get("content-encoding"), bounds, status=status)
-            while piece := answer.read1(_PIECE):
+            while piece := response.read1(_PIECE):
                 reader.feed(piece)
-            if answer.chunked or answer.length:
+            if response.chunked or response.length:
                 self._refuse_end("body")
         if status == 101:
-            self._hang_up()  # whatever is spoken there now, nobody asked for it
+            self._close()  # no request asked for another protocol
         self._idle_since = self._options.backend.now()
         return WireResponse(status=status, headers=headers, body=reader.finish())
 
@@ -202,7 +202,7 @@ class Line:
         begun = self._watched.begun
         return Evidence(connected=True, request_complete=self._complete, answer_begun=begun)
 
-    def _hang_up(self) -> bool:
+    def _close(self) -> bool:
         http, self._http = self._http, None
         was_open = http is not None and http.sock is not None
         if http is not None:
