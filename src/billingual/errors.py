@@ -186,10 +186,13 @@ class UnsupportedError(UsageError):
 class ConfigurationError(UsageError):
     """An option of the client is missing, wrong or does not fit the others."""
 
-    def __init__(self, message: str, *, field: str = "", hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, field: str = "", hint: str = "", known: Iterable[str] = ()
+    ) -> None:
         super().__init__(message)
         self.field = field
         self.hint = hint
+        self.known = tuple(known)
 
 
 class UnknownNameError(ConfigurationError, LookupError):
@@ -201,9 +204,9 @@ class UnknownNameError(ConfigurationError, LookupError):
     """
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        self.known = tuple(known)
-        known_names = ", ".join(self.known) or "none installed"
-        super().__init__(f"there is no {kind} named {name!r}; there are: {known_names}.")
+        known = tuple(known)
+        listed = ", ".join(known) or "none installed"
+        super().__init__(f"there is no {kind} named {name!r}; there are: {listed}.", known=known)
         self.kind = kind
         self.name = name
 

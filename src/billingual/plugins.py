@@ -1,8 +1,8 @@
-"""Names that stand for dialects, transports, policies and providers.
+"""Dialects, transports, retry policies, observers and providers, found by name.
 
-What ships with this package is looked up in a table and imported on first use; what others add
-comes from entry points, which are read only when a name is not in the table or a list is wanted.
-Each is loaded once.
+Those of this package stand in a table, because reading entry points takes milliseconds. Other
+packages add theirs as entry points, which are read only if a name is not in the table, or to list
+all names. Each is imported on first use, once.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ __all__ = ["DIALECTS", "OBSERVERS", "POLICIES", "PROVIDERS", "TRANSPORTS", "Regi
 
 @attrs.frozen(eq=False)
 class Registry:
-    """One kind of thing, found by name.
+    """The names of one kind of plugin.
 
     Attributes:
         kind: the noun for errors.
-        group: the entry-point group that others add to.
-        builtin: ``module:attribute`` by name.
+        group: the entry-point group that other packages add to.
+        builtin: ``module:attribute`` by name, for those of this package.
         extras: the extra that installs what a name needs.
     """
 
@@ -36,20 +36,20 @@ class Registry:
     _loaded: dict[str, object] = attrs.field(factory=dict, init=False, repr=False)
 
     def names(self) -> tuple[str, ...]:
-        """List all names, those of other packages included."""
-        from importlib.metadata import entry_points  # noqa: PLC0415 - slow to import
+        """List all names, including those of other packages."""
+        from importlib.metadata import entry_points  # noqa: PLC0415 - as said, it is slow
 
         return tuple(
             sorted({*self.builtin, *(each.name for each in entry_points(group=self.group))})
         )
 
     def load(self, name: str) -> object:
-        """Import what *name* stands for.
+        """Import the plugin with this name.
 
         Raises:
-            UnknownNameError: if there is no such name; the error lists those there are.
+            UnknownNameError: if there is no such name; the error lists all names.
             MissingExtraError: if it needs a package that is not installed.
-            ConfigurationError: if another package's entry is broken; the error names it.
+            ConfigurationError: if another package's plugin fails to import; the error names it.
         """
         if name not in self._loaded:
             self._loaded[name] = self._load(name)
@@ -71,15 +71,15 @@ class Registry:
             ) from missing
 
     def _load_entry_point(self, name: str) -> object:
-        from importlib.metadata import entry_points  # noqa: PLC0415 - slow to import
+        from importlib.metadata import entry_points  # noqa: PLC0415 - as said, it is slow
 
         for each in entry_points(group=self.group, name=name):
             try:
                 return each.load()
             except Exception as broken:
-                giver = "another package" if each.dist is None else f"the package {each.dist.name}"
+                owner = "another package" if each.dist is None else f"the package {each.dist.name}"
                 raise ConfigurationError(
-                    f"the {self.kind} {name!r} ({each.value}) of {giver} cannot be loaded "
+                    f"the {self.kind} {name!r} ({each.value}) of {owner} cannot be loaded "
                     f"({type(broken).__name__}: {broken}); update or remove that package."
                 ) from broken
         raise UnknownNameError(self.kind, name, self.names())

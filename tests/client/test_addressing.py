@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -76,7 +76,7 @@ WRONG = {
     "an unknown option": ("exante://h.example?colour=red", "no option 'colour'"),
     "an empty option": ("exante://h.example?retry=", "no option 'retry'"),
     "an option twice": ("exante://h.example?retry=none&retry=none", "twice"),
-    "no number": ("exante://h.example?timeout=soon", "is no number"),
+    "no number": ("exante://h.example?timeout=soon", "is not a number"),
     "a fragment": ("exante://h.example#x", "fragment"),
     "a path alone": ("exante:/path", "no host"),
     "a port that is none": ("exante://h.example:many", "cannot be read"),
@@ -238,6 +238,22 @@ UNUSABLE = {
     "a variable that is not set": (PROD, "prod", "THE_TOKEN, which is not set"),
     "an unknown option": ("[profiles.a]\nprovider='exante'\ncolour='red'", "a", "'colour'"),
     "a token that is no text": ("[profiles.a]\nprovider='exante'\ntoken=12345678", "a", "token"),
+    "a number in quotes": (
+        "[profiles.a]\nprovider='exante'\ntimeout='5'",
+        "a",
+        "wrong timeout: .*number",
+    ),
+    "a yes for a number": (
+        "[profiles.a]\nprovider='exante'\nlimiter=true",
+        "a",
+        "wrong limiter: .*number",
+    ),
+    "a number for text": ("[profiles.a]\nprovider='exante'\ntenant=5", "a", "wrong tenant: .*text"),
+    "a secret that is no text": (
+        f"[profiles.a]\nprovider='exante'\nproxy=['{CANARY}']",
+        "a",
+        "wrong proxy: .*text",
+    ),
     "no provider": ("[profiles.a]\nretry='none'", "a", "must name a provider"),
     "two providers": ("[profiles.a]\nprovider='exante'\nurl='exante:'", "a", "either url or"),
     "a token twice": (
@@ -245,7 +261,7 @@ UNUSABLE = {
     ),
     "no tables": ("profiles = 3", "a", "no tables like"),
     "a profile that is none": ("[profiles]\na = 3", "a", "no tables like"),
-    "no TOML": (f"token = {CANARY}", "a", "is no TOML"),
+    "no TOML": (f"token = {CANARY}", "a", "is not TOML"),
 }  # fmt: skip
 
 
@@ -260,14 +276,16 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, name: str) -> Non
 
 
 def test_a_yes_in_quotes_sends_no_token_unencrypted(tmp_path: Path) -> None:
-    """Text is true to a program even where it says false."""
+    """The text 'false' is true to Python, so text is refused."""
     file = written(
         tmp_path,
         "[profiles.a]\nprovider='exante'\nbase_url='http://h.example'\nallow_insecure='false'",
     )
 
-    with pytest.raises(errors.ConfigurationError, match="unencrypted"):
+    with pytest.raises(errors.ConfigurationError, match=r"allow_insecure: write true or false"):
         Client.from_profile("a", path=file, token="t")
+    with pytest.raises(errors.ConfigurationError, match="unencrypted"):
+        Client("exante", base_url="http://h.example", token="t", allow_insecure=cast(Any, "false"))
 
 
 def test_a_missing_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

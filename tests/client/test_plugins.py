@@ -125,7 +125,7 @@ def test_a_broken_plugin_names_itself(plugin: Path, name: str, told: str) -> Non
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"retry": "plugin_no_policy"}, "is no policy"),
+        ({"retry": "plugin_no_policy"}, "is not a policy"),
         ({"observers": ["plugin_no_observer"]}, "plain functions"),
         ({"observers": ["nobody"]}, "there is no observer named 'nobody'"),
         ({"observers": "plugin_observer"}, "takes a list"),

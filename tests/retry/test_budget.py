@@ -188,5 +188,5 @@ def test_client_and_async_client_can_share_a_bucket(step: Any, backend: Any) -> 
 @pytest.mark.parametrize("wrong", [500, "500", RetryBudget], ids=repr)
 def test_budget_must_be_a_retry_budget(backend: Any, wrong: Any) -> None:
     """A number or a class is refused when the client is made."""
-    with pytest.raises(errors.ConfigurationError, match="is no budget"):
+    with pytest.raises(errors.ConfigurationError, match="is not a budget"):
         client_of(backend, budget=wrong)

@@ -189,7 +189,7 @@ def test_an_unknown_name_is_refused(backend: Any) -> None:
 @pytest.mark.parametrize("wrong", [None, 3, object()], ids=["None", "number", "object"])
 def test_retry_must_be_a_policy(backend: Any, wrong: Any) -> None:
     """Anything else is refused when the client is made."""
-    with pytest.raises(errors.ConfigurationError, match="is no policy"):
+    with pytest.raises(errors.ConfigurationError, match="is not a policy"):
         client_of(backend, MemoryTransport(), retry=wrong)
 
 

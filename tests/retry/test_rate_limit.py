@@ -191,7 +191,7 @@ def test_an_unusable_rate_is_refused(backend: Any, rate: Any) -> None:
 @pytest.mark.parametrize("wrong", ["2", [], Limiter], ids=repr)
 def test_limiter_must_be_a_limiter_or_a_number(backend: Any, wrong: Any) -> None:
     """Anything else is refused when the client is made."""
-    with pytest.raises(errors.ConfigurationError, match="is no limiter"):
+    with pytest.raises(errors.ConfigurationError, match="is not a limiter"):
         client_of(backend, limiter=wrong)
 
 

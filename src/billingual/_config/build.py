@@ -1,4 +1,4 @@
-"""From what a caller names to what a call needs: provider, dialects, wire, credentials."""
+"""Make what a client needs from its options: provider, dialects, backend and transport."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def provider_named(provider: str | Provider) -> Provider:
 
     Raises:
         UnknownNameError: if there is no such name.
-        ConfigurationError: if the name does not stand for a preset.
+        ConfigurationError: if something else is registered under the name.
     """
     if isinstance(provider, Provider):
         return provider
     preset = PROVIDERS.load(provider)
     made = preset() if callable(preset) else preset
     if not isinstance(made, Provider):
-        raise ConfigurationError(f"{provider!r} is registered but is no provider preset.")
+        raise ConfigurationError(f"{provider!r} is registered but is not a provider preset.")
     return made
 
 
@@ -76,7 +76,7 @@ def blocking_backend(backend: object) -> BlockingBackend:
         ConfigurationError: if there is none of that name, or the object cannot run a core.
     """
     if backend is None or backend == "blocking":
-        from billingual.backends.sync import SyncBackend  # noqa: PLC0415 - as above
+        from billingual.backends.sync import SyncBackend  # noqa: PLC0415 - an AsyncClient needs none
 
         return SyncBackend()
     if backend == "portal":
@@ -92,7 +92,7 @@ def blocking_backend(backend: object) -> BlockingBackend:
 
 
 def open_wire(transport: str | Transport | TransportFactory, options: TransportOptions) -> Wire:
-    """Make the transport, or take the caller's own, which is then never closed by us.
+    """Make the transport, or use the caller's own, which the client then never closes.
 
     Raises:
         UnknownNameError: if there is no transport of that name.
@@ -125,7 +125,7 @@ def open_wire(transport: str | Transport | TransportFactory, options: TransportO
 
 
 def _fitting(transport: Transport, backend: Backend) -> Transport:
-    """Make the transport wait as the backend does, or refuse it."""
+    """Return a transport that waits as the backend does, or refuse it."""
     supports = getattr(transport, "supports", frozenset({"async"}))
     if backend.blocks and "sync" not in supports:
         raise ConfigurationError(
@@ -148,7 +148,7 @@ def open_context(
     backend: Backend,
     calls: Iterator[int],
 ) -> ClientContext:
-    """Bind settings to a wire; everything that can be known to be wrong is refused here.
+    """Combine settings and a transport; refuse every option that is certainly wrong.
 
     Raises:
         ConfigurationError: if a token or base URL is missing or unusable, or a tenant or
@@ -251,7 +251,7 @@ def _dialect(dialect: str | Dialect, provider: Provider) -> Dialect:
 
 def _united(dialects: Sequence[Dialect]) -> Capabilities:
     if not dialects:
-        raise ConfigurationError("a provider speaks at least one dialect; name one.")
+        raise ConfigurationError("a provider needs at least one dialect; name one.")
     united = dialects[0].capabilities
     for each in dialects[1:]:
         united = united.united(each.capabilities)

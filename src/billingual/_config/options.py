@@ -1,4 +1,4 @@
-"""What a client is told, checked as it is told: each option has one place that refuses it."""
+"""The options of a client, each checked by one function when the client is made."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = [
 
 @attrs.frozen(kw_only=True, eq=False)
 class Settings:
-    """What a client was told; siblings differ from each other here and share the wire."""
+    """The options of one client. Siblings made by ``with_options`` differ only here."""
 
     provider: Provider
     token: TokenSource | None = attrs.field(repr=False, converter=as_token)
@@ -57,15 +57,16 @@ def policy_of(retry: str | RetryPolicy) -> RetryPolicy:
 
     Raises:
         UnknownNameError: if there is no such name.
-        ConfigurationError: if it is no policy.
+        ConfigurationError: if the object has no method ``decide``.
     """
     policy = POLICIES.load(retry) if isinstance(retry, str) else retry
     if isinstance(retry, str) and not hasattr(policy, "decide") and callable(policy):
         policy = policy()
     if isinstance(policy, type) or not hasattr(policy, "decide"):
         raise ConfigurationError(
-            f"retry={retry!r} is no policy; give 'standard', 'patient', 'none', 'breaker' or a "
-            "Retry with the numbers you want."
+            f"retry={retry!r} is not a policy; give 'standard', 'patient', 'none', 'breaker' or a "
+            "Retry with the numbers you want.",
+            field="retry",
         )
     return cast(RetryPolicy, policy)
 
@@ -83,34 +84,38 @@ def limiter_of(limiter: object) -> Limiter:
     if isinstance(limiter, (int, float)):
         return Limiter(limiter)
     raise ConfigurationError(
-        f"limiter={limiter!r} is no limiter; give a Limiter, or attempts per second as a number."
+        f"limiter={limiter!r} is not a limiter; give a Limiter, or attempts per second as a "
+        "number.",
+        field="limiter",
     )
 
 
 def budget_of(budget: object) -> RetryBudget | None:
-    """Return the budget as it was given; None for the wire's own.
+    """Return the budget unchanged; None means that clients of one transport share one.
 
     Raises:
-        ConfigurationError: if it is none.
+        ConfigurationError: if it is not a RetryBudget.
     """
     if budget is None or isinstance(budget, RetryBudget):
         return budget
     raise ConfigurationError(
-        f"budget={budget!r} is no budget; give a RetryBudget, or leave it out. "
-        'retry="none" switches retries off.'
+        f"budget={budget!r} is not a budget; give a RetryBudget, or leave it out. "
+        'retry="none" switches retries off.',
+        field="budget",
     )
 
 
 def reading_of(reading: object) -> str:
-    """Return the word as it was given.
+    """Return the mode unchanged.
 
     Raises:
         ConfigurationError: if it is neither of the two.
     """
     if reading not in {"tolerant", "strict"}:
         raise ConfigurationError(
-            f"reading={reading!r} is no way to read responses; give 'tolerant' (a value that does "
-            "not fit is left out and named in .problems) or 'strict' (it fails the call)."
+            f"reading={reading!r} is not a way to read responses; give 'tolerant' (a value that "
+            "does not fit is left out and named in .problems) or 'strict' (it fails the call).",
+            field="reading",
         )
     return str(reading)
 
@@ -119,20 +124,21 @@ def checked_observers(observers: object) -> tuple[Observer, ...]:
     """Return observers as a tuple.
 
     Raises:
-        ConfigurationError: if they are no list, or one of them cannot be called or is async:
-            nobody would await it.
+        ConfigurationError: if they are not a list, or one of them cannot be called or is async
+            (the client calls observers without awaiting them).
     """
     is_list = isinstance(observers, Iterable) and not isinstance(observers, str)
     given: tuple[object, ...] = tuple(cast(Iterable[object], observers)) if is_list else (None,)
     if given:
-        # Now, because nothing may be missing in the middle of a write.
-        import billingual.events  # noqa: F401, PLC0415 - see above
+        # Import it now: an import that fails must not do so in the middle of a write.
+        import billingual.events  # noqa: F401, PLC0415 - as said
     listed = tuple(OBSERVERS.load(each) if isinstance(each, str) else each for each in given)
     if not all(callable(each) and not iscoroutinefunction(each) for each in listed):
         raise ConfigurationError(
             "observers= takes a list of plain functions, each called with one event, or of their "
-            "registered names; give [print], "
-            "say. An async function would never be awaited: let a plain one hand the event on."
+            "registered names, like [print]. An async function would never be awaited: let a plain "
+            "one pass the event on.",
+            field="observers",
         )
     return cast(tuple[Observer, ...], listed)
 
@@ -141,12 +147,12 @@ def context_of(tls: object) -> SSLContext | None:
     """Return the TLS context that *tls* stands for; None for the default one.
 
     Raises:
-        ConfigurationError: if it is anything else, since checks cannot be switched off by a
-            keyword; or a file cannot be used.
+        ConfigurationError: if it is another type, or a file cannot be used. ``False`` does not
+            switch certificate checks off.
     """
     if tls is None:
         return tls
-    from ssl import SSLContext  # noqa: PLC0415 - whoever gives none waits for none
+    from ssl import SSLContext  # noqa: PLC0415 - slow, and most clients give none
 
     from billingual.tls import Tls  # noqa: PLC0415 - as above
 
@@ -157,7 +163,8 @@ def context_of(tls: object) -> SSLContext | None:
     if not isinstance(tls, Tls):
         raise ConfigurationError(
             "tls= takes an ssl.SSLContext, the path of a file with authorities to trust, or "
-            "Tls(cert_file=..., key_file=...). Leave it out for the default one."
+            "Tls(cert_file=..., key_file=...). Leave it out for the default one.",
+            field="tls",
         )
     return tls.context()
 
@@ -166,7 +173,7 @@ def timeouts_of(timeout: float | Timeouts) -> Timeouts:
     """Return the timeouts, or make them of one number for each phase.
 
     Raises:
-        ConfigurationError: if one is not above zero, or endless.
+        ConfigurationError: if one is not above zero, or infinite.
     """
     if isinstance(timeout, Timeouts):
         for phase in ("connect", "write", "read", "pool"):
@@ -179,7 +186,7 @@ def deadline_of(deadline: float | None, policy: RetryPolicy) -> float:
     """Return the seconds for one operation: the client's, or else its policy's.
 
     Raises:
-        ConfigurationError: if they are not above zero, or endless.
+        ConfigurationError: if they are not above zero, or infinite.
     """
     seconds = getattr(policy, "deadline_s", 60.0) if deadline is None else deadline
     return _positive(seconds, "deadline")
@@ -189,7 +196,8 @@ def _positive(seconds: float, field: str) -> float:
     usable = not isinstance(seconds, bool) and isinstance(seconds, (int, float))
     if not usable or not 0 < seconds < float("inf"):
         raise ConfigurationError(
-            f"{field}={seconds!r} is no waiting time; give a number of seconds above zero "
-            "(no wait is endless)."
+            f"{field}={seconds!r} is not a waiting time; give a number of seconds above zero "
+            "(no wait is endless).",
+            field=field,
         )
     return float(seconds)

@@ -8,18 +8,22 @@
     token_env = "KUKKINGU_TOKEN"                 # the variable that holds the token
     retry = "patient"
 
-The file is the one that is named, or ``BILLINGUAL_CONFIG``, or ``billingual.toml`` in the current
-folder, or ``billingual/profiles.toml`` in the user's folder for settings (which needs platformdirs,
-part of the extra ``cli``). The first that exists is read, and no other.
+The client reads the first of these files that exists, and no other: the one given as ``path=``, the
+one named by ``BILLINGUAL_CONFIG``, ``billingual.toml`` in the current folder,
+``billingual/profiles.toml`` in the user's folder for settings (which needs platformdirs, part of
+the extra ``cli``).
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
 
 from billingual._config.url import (
     ClientOptions,
@@ -29,18 +33,34 @@ from billingual._config.url import (
     named,
     provider_of,
 )
+from billingual.auth import Secret
 from billingual.errors import ConfigurationError, UnknownNameError
+
+if TYPE_CHECKING:
+    import cattrs
 
 __all__ = ["from_file"]
 
-_OPTIONS: Final = frozenset(
-    {
-        "allow_insecure", "base_url", "deadline", "limiter", "organization", "proxy", "reading",
-        "retry",
-        "tenant", "timeout", "transport",
-    }
-)  # fmt: skip
-_OTHERS: Final = frozenset({"provider", "token", "token_env", "url"})
+
+@attrs.frozen(kw_only=True)
+class _Profile:
+    """The options of a profile; a TOML file can hold no others."""
+
+    url: str | None = None
+    provider: str | None = None
+    token: Secret | None = None
+    token_env: str | None = None
+    allow_insecure: bool | None = None
+    base_url: str | None = None
+    deadline: float | None = None
+    limiter: float | None = None
+    organization: str | None = None
+    proxy: Secret | None = None
+    reading: str | None = None
+    retry: str | None = None
+    tenant: str | None = None
+    timeout: float | None = None
+    transport: str | None = None
 
 
 def from_file(
@@ -50,44 +70,39 @@ def from_file(
     path: str | os.PathLike[str] | None = None,
     getenv: Callable[[str], str | None],
 ) -> NamedOptions:
-    """Read the profile *name*.
+    """Read the profile *name*; the options *given* win over it.
 
     Raises:
         UnknownNameError: if the file has no such profile; the error lists those it has.
-        ConfigurationError: if there is no file, it cannot be read, the profile holds what it must
-            not, or a token stands in a file that others can read.
+        ConfigurationError: if no file is found, it cannot be read, an option is unknown or has the
+            wrong type, or others can read a file that holds a token.
     """
-    file = _file(path, getenv)
-    profile = _profile(file, name)
-    unknown = sorted(profile.keys() - _OPTIONS - _OTHERS)
-    if unknown:
-        raise ConfigurationError(
-            f"the profile {name!r} in {file} has {unknown[0]!r}, which is no option; there are "
-            f"{', '.join(sorted(_OPTIONS | _OTHERS))}."
-        )
-    found: dict[str, Any] = {key: value for key, value in profile.items() if key in _OPTIONS}
-    token = _token(profile, name, file, getenv)
+    file = _find(path, getenv)
+    where = f"the profile {name!r} in {file}"
+    profile = _structured(_table(file, name), where)
+    found = attrs.asdict(profile, recurse=False, filter=lambda _, value: value is not None)
+    url, provider = found.pop("url", None), found.pop("provider", None)
+    found.pop("token_env", None)
+    token = _token(profile, where, file, getenv)
     if token is not None:
         found["token"] = token
     options = {**mask_secrets(cast(ClientOptions, found)), **given}
-    url, provider = profile.get("url"), profile.get("provider")
-    if isinstance(url, str) and provider is None:
+    if url is not None and provider is None:
         return from_address(url, cast(ClientOptions, options))
-    if isinstance(provider, str) and url is None:
+    if provider is not None and url is None:
         return named(provider_of(provider), options)
     raise ConfigurationError(
-        f"the profile {name!r} in {file} must name a provider: give it either url or provider, "
-        "as text."
+        f"{where} must name a provider: give it either url or provider.", field="provider"
     )
 
 
-def _file(path: str | os.PathLike[str] | None, getenv: Callable[[str], str | None]) -> Path:
-    named = path or getenv("BILLINGUAL_CONFIG")
-    if named:
-        return Path(named)
+def _find(path: str | os.PathLike[str] | None, getenv: Callable[[str], str | None]) -> Path:
+    given = path or getenv("BILLINGUAL_CONFIG")
+    if given:
+        return Path(given)
     places = [Path("billingual.toml")]
     try:
-        from platformdirs import user_config_path  # noqa: PLC0415 - only profiles need it
+        from platformdirs import user_config_path  # noqa: PLC0415 - an extra, and only used here
 
         places.append(user_config_path("billingual") / "profiles.toml")
     except ModuleNotFoundError:
@@ -96,12 +111,12 @@ def _file(path: str | os.PathLike[str] | None, getenv: Callable[[str], str | Non
         if each.is_file():
             return each
     raise ConfigurationError(
-        f"there is no file with profiles; write {' or '.join(map(str, places))}, or name one by "
+        f"there is no file with profiles; write {' or '.join(map(str, places))}, or name one with "
         "BILLINGUAL_CONFIG or path=."
     )
 
 
-def _profile(file: Path, name: str) -> dict[str, Any]:
+def _table(file: Path, name: str) -> Mapping[str, object]:
     import tomllib  # noqa: PLC0415 - only profiles need it
 
     try:
@@ -111,38 +126,87 @@ def _profile(file: Path, name: str) -> dict[str, Any]:
             f"the file {file} cannot be read ({problem.strerror}); check its path and permissions."
         ) from None
     except ValueError:
-        # What stands there may be a token, so the parser's message is not shown.
-        raise ConfigurationError(f"the file {file} is no TOML in UTF-8; correct it.") from None
+        # The parser's message quotes the file, where a token may stand.
+        raise ConfigurationError(f"the file {file} is not TOML in UTF-8; correct it.") from None
     profiles = document.get("profiles")
     if not isinstance(profiles, dict) or not all(isinstance(e, dict) for e in profiles.values()):
         raise ConfigurationError(f"the file {file} has no tables like [profiles.{name}].")
     if name not in profiles:
         raise UnknownNameError("profile", name, sorted(profiles))
-    profile: dict[str, Any] = profiles[name]
-    return profile
+    table: dict[str, Any] = profiles[name]
+    return table
+
+
+def _structured(table: Mapping[str, object], where: str) -> _Profile:
+    from cattrs import ClassValidationError, ForbiddenExtraKeysError  # noqa: PLC0415 - slow
+    from cattrs.errors import AttributeValidationNote  # noqa: PLC0415 - as above
+
+    try:
+        return _converter().structure(table, _Profile)
+    except ClassValidationError as invalid:
+        problem = invalid.exceptions[0]
+    # Outside the except block: a chained error would carry the table, and with it a token.
+    if isinstance(problem, ForbiddenExtraKeysError):
+        unknown = min(problem.extra_fields)
+        known = sorted(each.name for each in attrs.fields(_Profile))
+        raise ConfigurationError(
+            f"{where} has {unknown!r}, which is not an option; there are {', '.join(known)}.",
+            field=unknown,
+            known=known,
+        )
+    notes = [e for e in problem.__notes__ if isinstance(e, AttributeValidationNote)]
+    field = notes[0].name
+    raise ConfigurationError(f"{where} has a wrong {field}: write {problem}.", field=field)
+
+
+@cache
+def _converter() -> cattrs.Converter:
+    """Make a converter that refuses a value of another type; cattrs' own turns 5 into '5'."""
+    import cattrs  # noqa: PLC0415 - slow to import, and only profiles need it
+
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    for kind, types, words in (
+        (str, (str,), "text in quotes"),
+        (Secret, (str,), "text in quotes"),
+        (bool, (bool,), "true or false, without quotes"),
+        (float, (int, float), "a number, without quotes"),
+    ):
+        converter.register_structure_hook(kind, _strict(kind, types, words))
+    return converter
+
+
+def _strict(
+    kind: Callable[[Any], object], types: tuple[type, ...], words: str
+) -> Callable[[object, object], object]:
+    def structure(value: object, _: object) -> object:
+        # To Python, True is an int.
+        if not isinstance(value, types) or (isinstance(value, bool) and kind is not bool):
+            raise TypeError(words)
+        return kind(value)
+
+    return structure
 
 
 def _token(
-    profile: dict[str, Any], name: str, file: Path, getenv: Callable[[str], str | None]
-) -> str | None:
-    variable, token = profile.get("token_env"), profile.get("token")
-    if variable is not None:
-        found = getenv(str(variable))
-        if token is not None or not found:
+    profile: _Profile, where: str, file: Path, getenv: Callable[[str], str | None]
+) -> str | Secret | None:
+    if (variable := profile.token_env) is not None:
+        token = getenv(variable)
+        if profile.token is not None or not token:
             raise ConfigurationError(
-                f"the profile {name!r} in {file} takes its token from the variable {variable}, "
-                + ("and holds one besides; keep one." if token is not None else "which is not set.")
+                f"{where} takes its token from the variable {variable}, "
+                + ("and holds one besides; keep one." if profile.token else "which is not set."),
+                field="token_env",
             )
-        return found
-    if token is None:
-        return None
-    if not isinstance(token, str):
-        raise ConfigurationError(
-            f"the token of the profile {name!r} in {file} is no text; write it in quotes."
-        )
-    if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
+        return token
+    if (
+        profile.token is not None
+        and os.name == "posix"
+        and stat.S_IMODE(file.stat().st_mode) & 0o077
+    ):
         raise ConfigurationError(
             f"the file {file} holds a token and others can read it; run chmod 600 on it, or name "
-            "the variable that holds the token with token_env."
+            "the variable that holds the token with token_env.",
+            field="token",
         )
-    return token
+    return profile.token

@@ -1,9 +1,8 @@
-"""Naming a client by an address, by the environment or by a profile in a file.
+"""Options of a client from an address or from the environment.
 
-All three come to the same: a provider's name and options, as ``AsyncClient`` takes them. What the
-caller gives besides wins over what was found. A token never stands in an address, because
-addresses end in logs; it comes from its own variable, from a function, or from a file that only its
-owner can read.
+Both return a provider's name and options, as ``AsyncClient`` takes them. Options that the caller
+gives win over those found. An address never holds a token, because addresses end in logs; the token
+comes from its own variable, from a function, or from a file that only its owner can read.
 """
 
 from __future__ import annotations
@@ -63,13 +62,13 @@ class ClientOptions(TypedDict, total=False):
 
 
 class NamedOptions(ClientOptions):
-    """All that a client is made from."""
+    """A provider and the options of a client."""
 
     provider: Required[str | Provider]
 
 
 def mask_secrets(options: ClientOptions) -> ClientOptions:
-    """Wrap what no traceback may show, in the caller's own dictionary."""
+    """Wrap token and proxy, in place: a traceback with local variables shows the dictionary."""
     if "token" in options:
         options["token"] = as_token(options["token"])
     if "proxy" in options:
@@ -85,15 +84,15 @@ def named(provider: str | Provider, options: Mapping[str, object]) -> NamedOptio
 def from_address(url: str, given: ClientOptions) -> NamedOptions:
     """Read ``provider+transport://host/path?option=value``.
 
-    Without a transport it is the default one. Without a host (``exante+sandbox:``) the transport
-    brings a server along, or the provider's documented address is taken. A host is spoken to over
-    https, loopback over http; ``secure=true`` or ``secure=false`` says otherwise. Options are
-    ``tenant organization retry timeout deadline limiter reading``.
+    Without a transport, the client uses the default one. Without a host (``exante+sandbox:``), the
+    transport has a server of its own, or the client uses the provider's documented address. The
+    scheme is https, for loopback addresses http; ``secure=true`` or ``secure=false`` overrides it.
+    Options are ``tenant organization retry timeout deadline limiter reading``.
 
     Raises:
         UnknownNameError: if there is no such provider or dialect.
         ConfigurationError: if the address cannot be read, holds a user name or a password, or an
-            option is unknown, comes twice or is no number where one is needed.
+            option is unknown, given twice or not a number where one is needed.
     """
     parts = _split(url)
     name, _, transport = parts.scheme.partition("+")
@@ -115,10 +114,10 @@ def from_environment(getenv: Callable[[str], str | None], given: ClientOptions) 
     """Read ``BILLINGUAL_URL``, or ``BILLINGUAL_PROVIDER`` with the variables of its options.
 
     ``BILLINGUAL_TOKEN TENANT ORGANIZATION TRANSPORT BASE_URL RETRY TIMEOUT DEADLINE LIMITER PROXY
-    READING`` add to either; where both speak of one option, the variable of its own wins.
+    READING`` add to either; a variable wins over the same option in the address.
 
     Raises:
-        ConfigurationError: if nothing names a provider, or a value cannot be used.
+        ConfigurationError: if no variable names a provider, or a value cannot be used.
     """
     found: dict[str, Any] = {
         name.lower(): value
@@ -134,8 +133,9 @@ def from_environment(getenv: Callable[[str], str | None], given: ClientOptions) 
         addressed = from_address(url, cast(ClientOptions, options))
         if name is not None and provider_of(name) != addressed["provider"]:
             raise ConfigurationError(
-                f"BILLINGUAL_URL names another provider than {name!r}; whose address and token "
-                "these are is not guessed: unset one of them."
+                f"BILLINGUAL_URL names another provider than {name!r}, and the token may belong to "
+                "either: unset one of them.",
+                field="provider",
             )
         return addressed
     if name is None:
@@ -169,8 +169,8 @@ def _split(url: str) -> SplitResult:
     except (ValueError, AttributeError, TypeError):
         raise ConfigurationError(f"the address cannot be read; {fix}") from None
     if not parts.scheme or parts.scheme in {"http", "https"}:
-        said = f": {parts.scheme!r} is none" if parts.scheme else ""
-        raise ConfigurationError(f"the address names no provider{said}; {fix}")
+        found = f": {parts.scheme!r} is not one" if parts.scheme else ""
+        raise ConfigurationError(f"the address names no provider{found}; {fix}")
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError(
             "the address holds a user name or a password, and addresses end in logs; give the "
@@ -199,8 +199,8 @@ def _options_in(parts: SplitResult) -> dict[str, Any]:
             raise ConfigurationError(
                 f"an address has no option {name!r}{' of that value' if name in known else ''}; "
                 "there are "
-                f"{', '.join(sorted({*_NUMBERS, *_TEXTS, 'secure=true', 'secure=false'}))}. What "
-                "is secret, or no text, is given as an argument."
+                f"{', '.join(sorted({*_NUMBERS, *_TEXTS, 'secure=true', 'secure=false'}))}. Give "
+                "secrets and objects as arguments."
             )
     return found
 
@@ -209,7 +209,7 @@ def _number(text: str, name: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ConfigurationError(f"{name}={text!r} is no number.") from None
+        raise ConfigurationError(f"{name}={text!r} is not a number.", field=name) from None
 
 
 def _shown(parts: SplitResult) -> str:
