@@ -1,0 +1,53 @@
+"""Write ``docs/public-names.txt``: every public name, so that no change of them goes unnoticed.
+
+Run ``python tools/generate_public_names.py`` after a change that is meant. Its diff is what users
+see, and belongs in ``CHANGELOG.md``; ``docs/compatibility.md`` says what a release may change.
+``--check`` compares the whole file and exits 1 where it differs.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+TARGET: Final = Path(__file__).parents[1] / "docs" / "public-names.txt"
+MODULES: Final = (
+    "billingual",
+    "billingual.abc",
+    "billingual.capabilities",
+    "billingual.dialects",
+    "billingual.errors",
+    "billingual.events",
+    "billingual.model",
+    "billingual.outcomes",
+    "billingual.providers",
+    "billingual.retry",
+    "billingual.sandbox",
+    "billingual.testing",
+    "billingual.transports",
+    "billingual.wire",
+)
+
+
+def render() -> str:
+    """List the names that each public module exports."""
+    names = [f"{each}.{name}" for each in MODULES for name in sorted(import_module(each).__all__)]
+    return "\n".join([*names, ""])
+
+
+def main() -> int:
+    """Write the file, or compare it with ``--check``."""
+    text = render()
+    if TARGET.exists() and TARGET.read_text(encoding="utf-8") == text:
+        return 0
+    if "--check" in sys.argv[1:]:
+        print(f"{TARGET.name} is stale: run python tools/generate_public_names.py")
+        return 1
+    TARGET.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
