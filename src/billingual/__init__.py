@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from billingual.capabilities import Capabilities, Feature
     from billingual.client import AsyncClient
     from billingual.errors import (
-        AnswerTooLargeError,
         AuthenticationError,
         BillingualError,
         CircuitOpenError,
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
         RateLimitedError,
         RedirectedError,
         RejectedError,
+        ResponseTooLargeError,
         ServerError,
         TimedOutError,
         TransportError,
@@ -85,7 +85,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNSET",
-    "AnswerTooLargeError",
     "AsyncClient",
     "Attempt",
     "AuthenticationError",
@@ -138,6 +137,7 @@ __all__ = [
     "RedirectedError",
     "RejectedError",
     "Replacement",
+    "ResponseTooLargeError",
     "Retry",
     "RetryBudget",
     "ScanReport",
@@ -168,7 +168,7 @@ __getattr__, __dir__ = attach(
         "capabilities": "Capabilities Feature",
         "client": "AsyncClient",
         "errors": (
-            "AnswerTooLargeError AuthenticationError BillingualError CircuitOpenError "
+            "ResponseTooLargeError AuthenticationError BillingualError CircuitOpenError "
             "ClosedError ConfigurationError ConflictError ConnectionLostError "
             "DeadlineExceededError InternalError InvalidInputError InvalidRequestError "
             "LockedError MissingExtraError NotConnectedError NotFoundError OutcomeUnknown "

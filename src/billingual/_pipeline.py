@@ -362,15 +362,15 @@ class _Call(Generic[T]):
         context = self.context
         if context.strict_reading:
             first = problems[0]
-            told = (
+            summary = (
                 f"{context.provider} answered {request.method} {request.route} with "
                 f"{response.status}, but not as it documents: at {first.path}, {first.reason}"
             )
             error = ProtocolError(
-                f'{told}; reading="tolerant" keeps the rest of the response.',
+                f'{summary}; reading="tolerant" keeps the rest of the response.',
                 provider=context.provider,
                 exchange=Exchange.of(request, response),
-                told=told,
+                summary=summary,
             )
             error.path = first.path
             raise error
@@ -511,7 +511,7 @@ class _Call(Generic[T]):
             # A token function raised before a resend; what was sent before it stays unclear.
             error = BillingualError(f"{type(error).__name__} kept it from being sent again.")
         # The advice in a provider's error is for failures; this one has its own.
-        text = error.told if isinstance(error, ProviderError) else str(error)
+        text = error.summary if isinstance(error, ProviderError) else str(error)
         applied = self.earlier_write_committed or is_unreadable_success(error, self.status)
         unknown = OutcomeUnknown(
             f"{context.provider} may or may not have carried out {operation.feature.value} "

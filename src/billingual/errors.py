@@ -16,7 +16,7 @@
     │   ├── PoolTimeoutError         no connection became free: nothing was sent
     │   ├── TimedOutError            the response did not arrive in time
     │   ├── ConnectionLostError      the connection broke before the response was complete
-    │   └── AnswerTooLargeError      the response exceeds a limit
+    │   └── ResponseTooLargeError    the response exceeds a limit
     ├── DeadlineExceededError        the call's deadline passed before an attempt could start
     ├── CircuitOpenError             too many attempts failed in a row: sending is paused
     ├── ProviderError                the provider: it responded with a refusal or a failure
@@ -48,7 +48,6 @@ from billingual.outcomes import Attempt, Evidence, Found, Intent
 from billingual.wire import Exchange, WireRequest
 
 __all__ = [
-    "AnswerTooLargeError",
     "AuthenticationError",
     "BillingualError",
     "CircuitOpenError",
@@ -73,6 +72,7 @@ __all__ = [
     "RateLimitedError",
     "RedirectedError",
     "RejectedError",
+    "ResponseTooLargeError",
     "ServerError",
     "TimedOutError",
     "TransportError",
@@ -297,7 +297,7 @@ class ConnectionLostError(TransportError):
     """The connection broke before the response was complete."""
 
 
-class AnswerTooLargeError(TransportError):
+class ResponseTooLargeError(TransportError):
     """The response is larger than its limits allow, so the client stopped reading it."""
 
 
@@ -332,7 +332,7 @@ class ProviderError(BillingualError):
         provider: the provider's name.
         exchange: method, route, names of the fields sent, status, headers and raw body.
         complaint: what the provider says is wrong, as text; empty if it says nothing.
-        told: the message without its advice, for callers that add advice of their own.
+        summary: the message without its advice, for callers that add advice of their own.
     """
 
     def __init__(
@@ -342,13 +342,13 @@ class ProviderError(BillingualError):
         provider: str,
         exchange: Exchange,
         complaint: str = "",
-        told: str = "",
+        summary: str = "",
     ) -> None:
         super().__init__(message)
         self.provider = provider
         self.exchange = exchange
         self.complaint = complaint
-        self.told = told or message
+        self.summary = summary or message
 
     @property
     def status(self) -> int:

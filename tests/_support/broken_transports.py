@@ -10,11 +10,11 @@ import httpx
 
 from billingual.abc import Account, Transport, TransportOptions
 from billingual.errors import (
-    AnswerTooLargeError,
     BillingualError,
     ConnectionLostError,
     NotConnectedError,
     PoolTimeoutError,
+    ResponseTooLargeError,
     TransportError,
 )
 from billingual.outcomes import Evidence
@@ -76,7 +76,7 @@ class LeaksAnException(Wrapped):
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         try:
             return await self.good.send(request, bounds)
-        except AnswerTooLargeError:
+        except ResponseTooLargeError:
             raise httpx.DecodingError("too large") from None
 
 

@@ -247,10 +247,10 @@ def test_what_happened_is_told_apart_from_what_to_do() -> None:
     refusal = refused("exante", answer({"message": "no"}, status=500))
     misfit = refused("exante", answer(enveloped(None)))
 
-    assert "exante answered PUT /api/invoices/{invoice_uid} with 500: no" == refusal.told
-    assert misfit.told.endswith("at $.data, there is no payload")
+    assert "exante answered PUT /api/invoices/{invoice_uid} with 500: no" == refusal.summary
+    assert misfit.summary.endswith("at $.data, there is no payload")
     for error in (refusal, misfit):
-        assert str(error).startswith(f"{error.told}; ")
+        assert str(error).startswith(f"{error.summary}; ")
 
 
 def test_an_error_holds_no_credential() -> None:

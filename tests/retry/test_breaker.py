@@ -39,7 +39,7 @@ WELL = {
 }  # fmt: skip
 SILENT = {
     "full pool": errors.PoolTimeoutError("x", evidence=UNSENT),
-    "too large": errors.AnswerTooLargeError("x", evidence=SENT),
+    "too large": errors.ResponseTooLargeError("x", evidence=SENT),
 }
 
 

@@ -61,7 +61,7 @@ ATTEMPTS = {
         transport_error(errors.ConnectionLostError, True, False, True), U,
     ),
     "answer cut": (transport_error(errors.ConnectionLostError, True, True, True), U),
-    "answer too large": (transport_error(errors.AnswerTooLargeError, True, True, True), U),
+    "answer too large": (transport_error(errors.ResponseTooLargeError, True, True, True), U),
     "400": (provider_error(errors.InvalidRequestError, 400), R),
     "401": (provider_error(errors.AuthenticationError, 401), R),
     "403": (provider_error(errors.PermissionDeniedError, 403), R),

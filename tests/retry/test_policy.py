@@ -68,7 +68,7 @@ TABLE: dict[str, tuple[BillingualError, bool, bool]] = {
     "429": (answered(errors.RateLimitedError, 429), True, True),
     "500": (answered(errors.ServerError, 500), True, False),
     "503": (answered(errors.ServerError, 503), True, False),
-    "too large": (errors.AnswerTooLargeError("x", evidence=SENT), False, False),
+    "too large": (errors.ResponseTooLargeError("x", evidence=SENT), False, False),
     "400": (answered(errors.InvalidRequestError, 400), False, False),
     "408": (answered(errors.InvalidRequestError, 408), True, False),
     "425": (answered(errors.InvalidRequestError, 425), True, False),

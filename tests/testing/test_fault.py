@@ -82,7 +82,7 @@ def test_each_kind_of_end_is_in_the_catalogue(step: Any, backend: Any) -> None:
     assert ends == {
         ("NotConnectedError", "not_sent"), ("PoolTimeoutError", "not_sent"),
         ("ConnectionLostError", "not_sent"), ("ConnectionLostError", "unknown"),
-        ("TimedOutError", "unknown"), ("AnswerTooLargeError", "unknown"),
+        ("TimedOutError", "unknown"), ("ResponseTooLargeError", "unknown"),
     }  # fmt: skip
     assert {200, 307, 401, 403, 408, 409, 425, 429, 500, 502, 503, 504} <= statuses
 

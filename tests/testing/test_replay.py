@@ -175,7 +175,7 @@ def test_an_answer_of_a_tape_is_bounded_too(tmp_path: Path, step: Any) -> None:
     """A tape is a file that anybody may have written."""
     tape = tape_of(tmp_path, step, ask())
 
-    with pytest.raises(errors.AnswerTooLargeError):
+    with pytest.raises(errors.ResponseTooLargeError):
         step(ReplayTransport(tape).send(ask(), Bounds(
             timeouts=BOUNDS.timeouts, deadline=BOUNDS.deadline, wire_bytes=3)))  # fmt: skip
     with pytest.raises(errors.TimedOutError):

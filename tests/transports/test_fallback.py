@@ -110,7 +110,7 @@ def seen(*told: bool | None) -> Evidence:
         (errors.ConnectionLostError("x"), False),
         (errors.TimedOutError("x", evidence=seen(True, True, False)), False),
         (errors.TimedOutError("x"), False),
-        (errors.AnswerTooLargeError("x", evidence=seen(True, True, True)), False),
+        (errors.ResponseTooLargeError("x", evidence=seen(True, True, True)), False),
         (errors.ConfigurationError("x"), False),
         (errors.InternalError("x"), False),
     ],

@@ -187,7 +187,7 @@ async def test_an_answer_that_breaks_a_bound_is_not_read_to_its_end(
     """Size on the wire, size unpacked and growth each have a bound."""
     server = serve(say(data))
 
-    with pytest.raises(errors.AnswerTooLargeError) as caught:
+    with pytest.raises(errors.ResponseTooLargeError) as caught:
         await transport.send(get(server), bounds(**changes))
 
     assert caught.value.evidence == Evidence(
@@ -320,7 +320,7 @@ async def test_a_connection_with_unread_answer_is_not_used_again(
 ) -> None:
     """What is left of an answer that was too large cannot become the next one's."""
     server = serve(say(with_length(b"y" * 300_000)), say(with_length(b"fine")))
-    with pytest.raises(errors.AnswerTooLargeError):
+    with pytest.raises(errors.ResponseTooLargeError):
         await transport.send(get(server), bounds(wire_bytes=10))
 
     response = await transport.send(get(server), bounds())
@@ -503,7 +503,7 @@ async def test_an_answer_that_is_too_large_is_left_at_once(
     """A server that never ends cannot hold a caller who has seen enough."""
     server = serve(say(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n", then="drip"))
 
-    with pytest.raises(errors.AnswerTooLargeError):
+    with pytest.raises(errors.ResponseTooLargeError):
         await transport.send(get(server), bounds(wire_bytes=20))
 
 

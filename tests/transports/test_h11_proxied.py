@@ -62,8 +62,8 @@ def test_bytes_after_an_answer_end_the_connection(link: Link, serve: Any, say: A
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (with_length(BODY), errors.AnswerTooLargeError),
-        (chunked(*[b"x" * 100] * 9), errors.AnswerTooLargeError),
+        (with_length(BODY), errors.ResponseTooLargeError),
+        (chunked(*[b"x" * 100] * 9), errors.ResponseTooLargeError),
         (with_length(b"x" * 100, GZIP), errors.ConnectionLostError),
         (with_length(b"x" * 100)[:-1], errors.ConnectionLostError),
     ],

@@ -231,7 +231,7 @@ def test_an_answer_is_read_under_our_bounds(
 
     refused, fine = user.send(ask(server.url), ask(server.url), limits=bounds(**changes))
 
-    assert isinstance(refused, errors.AnswerTooLargeError)
+    assert isinstance(refused, errors.ResponseTooLargeError)
     assert isinstance(fine, WireResponse)
     assert fine.body == b"fine"
 

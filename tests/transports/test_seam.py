@@ -180,7 +180,7 @@ def test_an_application_answers_within_bounds_too(step: Any) -> None:
     """What a server could not do to us, an application cannot either."""
     transport = AsgiTransport(echo(200))
 
-    with pytest.raises(errors.AnswerTooLargeError):
+    with pytest.raises(errors.ResponseTooLargeError):
         step(transport.send(a_request("http://h"), bounds(wire_bytes=10)))
     with pytest.raises(errors.TimedOutError):
         step(transport.send(a_request("http://h"), bounds(now=lambda: 101.0)))

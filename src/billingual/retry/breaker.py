@@ -9,12 +9,12 @@ import attrs
 
 from billingual.abc import Decision, RetryPolicy
 from billingual.errors import (
-    AnswerTooLargeError,
     BillingualError,
     CircuitOpenError,
     ConfigurationError,
     PoolTimeoutError,
     ProviderError,
+    ResponseTooLargeError,
     ServerError,
     TransportError,
 )
@@ -84,7 +84,7 @@ class CircuitBreaker:
 
     def note(self, error: BillingualError | None, now: float) -> None:
         """Record how an attempt that was allowed ended; *error* is None for a success."""
-        if isinstance(error, (PoolTimeoutError, AnswerTooLargeError)):
+        if isinstance(error, (PoolTimeoutError, ResponseTooLargeError)):
             return  # neither says anything about the provider's health
         if isinstance(error, (TransportError, ServerError)):
             self._failed_in_a_row += 1

@@ -14,12 +14,12 @@ import attrs
 
 from billingual.abc import Decision
 from billingual.errors import (
-    AnswerTooLargeError,
     BillingualError,
     ConfigurationError,
     ConflictError,
     ProviderError,
     RateLimitedError,
+    ResponseTooLargeError,
     ServerError,
     TransportError,
 )
@@ -124,7 +124,7 @@ def _may_pass(error: BillingualError, safety: Safety) -> bool:
     if isinstance(error, ConflictError) and safety is Safety.KEYED:
         # An earlier delivery with the same key is still being processed.
         return True
-    if isinstance(error, AnswerTooLargeError):
+    if isinstance(error, ResponseTooLargeError):
         return False
     if isinstance(error, (TransportError, RateLimitedError, ServerError)):
         return True

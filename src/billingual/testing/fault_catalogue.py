@@ -9,10 +9,10 @@ from typing import Final
 import attrs
 
 from billingual.errors import (
-    AnswerTooLargeError,
     ConnectionLostError,
     NotConnectedError,
     PoolTimeoutError,
+    ResponseTooLargeError,
     TimedOutError,
     TransportError,
 )
@@ -131,7 +131,7 @@ _UNCLEAR: Final = (
     _broken("answer_stalled", "the server acts, and its answer stops half-way",
             TimedOutError, _BEGUN, 1),
     _broken("answer_too_large", "the server acts, and its answer breaks a bound",
-            AnswerTooLargeError, _BEGUN, 1),
+            ResponseTooLargeError, _BEGUN, 1),
     _broken("no_evidence", "the server acts, and the transport cannot tell how it ended",
             ConnectionLostError, Evidence(), 1),
 )  # fmt: skip

@@ -6,7 +6,7 @@ import zlib
 
 import attrs
 
-from billingual.errors import AnswerTooLargeError, ConnectionLostError, TimedOutError
+from billingual.errors import ConnectionLostError, ResponseTooLargeError, TimedOutError
 from billingual.outcomes import Evidence
 from billingual.wire import Bounds
 
@@ -49,7 +49,7 @@ class BodyReader:
 
         Raises:
             TimedOutError: if the deadline has passed: a server that drips holds nobody.
-            AnswerTooLargeError: if a bound is broken.
+            ResponseTooLargeError: if a bound is broken.
             ConnectionLostError: if the piece cannot be unpacked.
         """
         if self._bounds.deadline.left() <= 0:
@@ -118,8 +118,8 @@ class BodyReader:
             evidence=self._seen(),
         )
 
-    def too_large(self, bound: str) -> AnswerTooLargeError:
+    def too_large(self, bound: str) -> ResponseTooLargeError:
         """Return the error for a response that breaks a *bound*."""
-        return AnswerTooLargeError(
+        return ResponseTooLargeError(
             f"the answer is larger than {bound}; ask for less at once.", evidence=self._seen()
         )

@@ -140,7 +140,7 @@ LOST: Final[dict[str, Failure]] = {
     "lost": lambda _: errors.ConnectionLostError("lost", evidence=SENT),
     "refused": lambda _: errors.NotConnectedError("refused"),
     "busy": lambda _: errors.PoolTimeoutError("busy"),
-    "large": lambda _: errors.AnswerTooLargeError("large", evidence=SENT),
+    "large": lambda _: errors.ResponseTooLargeError("large", evidence=SENT),
     "unwritable": lambda _: errors.TransportError("unwritable"),
     "a usage error": lambda _: errors.ConfigurationError("not so"),
 }

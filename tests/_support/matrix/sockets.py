@@ -131,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _break(self, met: Step, good: Reply) -> None:
         """End the exchange badly; the evidence and the error say how."""
         begun = met.seen is not None and met.seen[2] is True
-        if met.raises == "AnswerTooLargeError":
+        if met.raises == "ResponseTooLargeError":
             self._answer(Reply(200, BOMB), [("Content-Encoding", "gzip")])
         elif met.name == "answer_undecodable":
             self._answer(good, [("Content-Encoding", "gzip")])

@@ -149,7 +149,7 @@ class AnswerRules:
         changes, data = TOO_LARGE[name]
         server = serve(say(data), say(with_length(b"fine")))
 
-        with pytest.raises(errors.AnswerTooLargeError) as caught:
+        with pytest.raises(errors.ResponseTooLargeError) as caught:
             link.send(a_request(server.url), bounds(**changes), connections=1)
         response = link.send(a_request(server.url), bounds())
 
@@ -164,7 +164,7 @@ class AnswerRules:
         """A server that never ends cannot hold a caller who has seen enough."""
         server = serve(say(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n", then="drip"))
 
-        with pytest.raises(errors.AnswerTooLargeError):
+        with pytest.raises(errors.ResponseTooLargeError):
             link.send(a_request(server.url), bounds(wire_bytes=20))
 
     def test_each_piece_of_an_answer_has_a_time_of_its_own(
@@ -174,7 +174,7 @@ class AnswerRules:
         server = serve(say(b"HTTP/1.1 200 OK\r\n\r\n", then="drip"))
         within = bounds(timeouts=Timeouts(read=0.25), wire_bytes=200)
 
-        with pytest.raises(errors.AnswerTooLargeError):
+        with pytest.raises(errors.ResponseTooLargeError):
             link.send(a_request(server.url), within)
 
     @pytest.mark.timeout(8)

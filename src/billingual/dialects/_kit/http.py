@@ -263,24 +263,24 @@ class ResponseReader:
         inside = "" if code is None else f" (and {code} inside)"
         said = f": {complaint}" if complaint else " and did not say why"
         late = _wait_asked(self.response.headers)
-        told = f"{self._told()}{inside}{said}{late}"
+        summary = f"{self._told()}{inside}{said}{late}"
         status = self.response.status if code is None else code
         return kind(
-            f"{told}; {_ADVICE_ON.get(status, _ADVICE[kind])}.",
+            f"{summary}; {_ADVICE_ON.get(status, _ADVICE[kind])}.",
             provider=self.provider,
             exchange=self._exchange(),
             complaint=complaint,
-            told=told,
+            summary=summary,
         )
 
     def unreadable(self, path: str, problem: str) -> ProtocolError:
         """Make the error for a response that is not what the provider documents."""
-        told = f"{self._told()}, but not as it documents: at {path}, {problem}"
+        summary = f"{self._told()}, but not as it documents: at {path}, {problem}"
         error = ProtocolError(
-            f"{told}; {_ADVICE[ProtocolError]}.",
+            f"{summary}; {_ADVICE[ProtocolError]}.",
             provider=self.provider,
             exchange=self._exchange(),
-            told=told,
+            summary=summary,
         )
         error.path = path
         return error

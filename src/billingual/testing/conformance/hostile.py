@@ -7,7 +7,7 @@ import gzip
 import zlib
 from typing import Final
 
-from billingual.errors import AnswerTooLargeError
+from billingual.errors import ResponseTooLargeError
 from billingual.testing.conformance.harness import (
     Bench,
     described,
@@ -97,7 +97,7 @@ async def answers_are_bounded(bench: Bench) -> None:
         ("unpacked", Say(with_length(PACKED, GZIP)), {"body_bytes": 1000}),
         ("without end", Say(to_the_end(b""), then="drip"), {"wire_bytes": 5}),
     ):
-        await breaks(bench, {name: say}, AnswerTooLargeError, **bounds)
+        await breaks(bench, {name: say}, ResponseTooLargeError, **bounds)
 
 
 @transport_check
@@ -110,7 +110,7 @@ async def bombs_are_not_unpacked(bench: Bench) -> None:
             "gzip": Say(with_length(gzip.compress(bomb), GZIP)),
             "deflate": Say(with_length(zlib.compress(bomb), b"Content-Encoding: deflate")),
         },
-        AnswerTooLargeError,
+        ResponseTooLargeError,
     )
 
 

@@ -20,11 +20,11 @@ from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError
 
 from billingual.errors import (
-    AnswerTooLargeError,
     ConfigurationError,
     ConnectionLostError,
     NotConnectedError,
     PoolTimeoutError,
+    ResponseTooLargeError,
     TimedOutError,
     TransportError,
 )
@@ -43,7 +43,7 @@ _DEPTH: Final = 100
 _FAILURES: Final[dict[str, type[TransportError]]] = {
     kind.__name__: kind
     for kind in (
-        AnswerTooLargeError, ConnectionLostError, NotConnectedError, PoolTimeoutError,
+        ResponseTooLargeError, ConnectionLostError, NotConnectedError, PoolTimeoutError,
         TimedOutError, TransportError,
     )
 }  # fmt: skip
