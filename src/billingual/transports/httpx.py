@@ -438,6 +438,13 @@ class _Connection:
 
 class _AsyncConnection(_Connection):
     async def send(self, exchange: Exchange) -> WireResponse:
+        if self._stream is None:
+            # anyio warns of a coroutine that was never awaited where a task is cancelled in the
+            # very step in which it began to connect. Tasks that are started and given up at once,
+            # as those of a walk that is left, end here instead.
+            from anyio.lowlevel import checkpoint  # noqa: PLC0415 - for the async half only
+
+            await checkpoint()
         try:
             return await exchange.over_async(self._client)
         finally:
