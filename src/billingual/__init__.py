@@ -78,9 +78,9 @@ if TYPE_CHECKING:
     from billingual.retry.policy import Retry
     from billingual.retry.rate_limit import Limiter
     from billingual.tls import Tls
+    from billingual.transports.client import owned
     from billingual.transports.fallback import fallback
     from billingual.transports.memory import MemoryTransport
-    from billingual.transports.owned import owned
     from billingual.wire import Timeouts
 
 __all__ = [
@@ -190,7 +190,7 @@ __getattr__, __dir__ = attach(
         "tls": "Tls",
         "transports.fallback": "fallback",
         "transports.memory": "MemoryTransport",
-        "transports.owned": "owned",
+        "transports.client": "owned",
         "wire": "Timeouts",
     },
 )

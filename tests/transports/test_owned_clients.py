@@ -22,8 +22,8 @@ from billingual.outcomes import Evidence, Outcome, Safety
 from billingual.retry.classify import classify
 from billingual.testing.recording.record import record
 from billingual.transports._part import Part
+from billingual.transports.client import is_http_client, owned
 from billingual.transports.memory import MemoryTransport
-from billingual.transports.owned import is_http_client, owned
 from billingual.wire import Bounds, Deadline, Headers, Timeouts, WireRequest, WireResponse
 
 BODY = b'{"status": "success", "data": "' + b"ab" * 700 + b'"}'
@@ -397,7 +397,7 @@ def test_a_client_that_sends_again_by_itself_proves_nothing(
     )  # fmt: skip
 
     assert type(lost) is errors.ConnectionLostError
-    assert lost.evidence.request_complete is (True if traced else None)
+    assert lost.evidence.request_complete is True
     assert classify(lost) is Outcome.UNKNOWN
     assert len(server.requests) == 1
 
@@ -424,26 +424,43 @@ def test_a_middleware_of_aiohttp_that_sends_again_proves_nothing(serve: Any, say
 
 
 @pytest.mark.parametrize("library", ["httpx", "httpx2"])
-def test_a_hook_that_refuses_answers_is_no_proof_of_a_refusal(
-    library: str, serve: Any, say: Any
+@pytest.mark.parametrize("waits", ["asyncio", "blocking"])
+def test_a_hook_that_raises_for_a_status_hides_it_not(
+    library: str, waits: str, serve: Any, say: Any
 ) -> None:
-    """Many clients raise for a status; the answer is lost then, and we say so."""
-    server = serve(say(with_length(b"no", status=b"409 Conflict")))
+    """Httpx documents such a hook. The status and the headers are in its exception."""
+    answer = with_length(b"no", b"Retry-After: 7", status=b"429 Too Many Requests")
+    server = serve(say(answer), say(answer))
 
     def refuse(response: Any) -> None:
         response.raise_for_status()
 
-    (lost,) = User(library, "blocking").send(
-        ask(server.url, "POST"), event_hooks={"response": [refuse]}
-    )
+    async def refuse_async(response: Any) -> None:
+        refuse(response)
 
-    assert isinstance(lost, errors.ConnectionLostError)
-    assert lost.evidence == Evidence(connected=True, request_complete=True, answer_begun=True)
-    assert "a hook refused the answer (HTTPStatusError of your" in str(lost)
+    async def read_and_refuse(response: Any) -> None:
+        await response.aread()
+        refuse(response)
+
+    def read_and_refuse_blocking(response: Any) -> None:
+        response.read()
+        refuse(response)
+
+    hooks: tuple[Any, Any] = (refuse_async, read_and_refuse)
+    if waits == "blocking":
+        hooks = (refuse, read_and_refuse_blocking)
+    seen: list[Any] = []
+    for hook in hooks:
+        seen += User(library, waits).send(ask(server.url, "POST"), event_hooks={"response": [hook]})
+
+    assert [each.status for each in seen] == [429, 429]
+    assert [each.headers.get("retry-after") for each in seen] == ["7", "7"]
+    assert [each.body for each in seen] == [b"", b"no"]
+    assert [each.request_complete for each in seen] == [True, True]
 
 
-def test_a_hook_that_fails_before_anything_is_sent_is_not_a_lost_write(serve: Any) -> None:
-    """Whatever it raises, no exception of the user's hook leaves the transport."""
+def test_a_hook_that_fails_is_told_as_ours_and_proves_nothing(serve: Any) -> None:
+    """Nothing public tells whether the client had sent the request, so the worst is assumed."""
 
     def fail(request: Any) -> None:
         raise KeyError("canary")
@@ -453,8 +470,24 @@ def test_a_hook_that_fails_before_anything_is_sent_is_not_a_lost_write(serve: An
     )
 
     assert isinstance(failed, errors.ConnectionLostError)
-    assert classify(failed) is Outcome.NOT_SENT
+    assert failed.evidence == Evidence()
+    assert classify(failed) is Outcome.UNKNOWN
     assert "canary" not in f"{failed!r}{failed.__context__!r}"
+
+
+@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+@pytest.mark.parametrize("waits", ["asyncio", "blocking"])
+def test_the_clients_own_authentication_does_not_replace_our_token(
+    library: str, waits: str, serve: Any, say: Any
+) -> None:
+    """The provider's token goes out. A request that carries none gets the client's."""
+    server = serve(say(with_length(b"x")), say(with_length(b"x")))
+    signed = ask(server.url, headers=Headers([("Authorization", "Bearer ours")]))
+
+    User(library, waits).send(signed, ask(server.url), auth=("user", "theirs"))
+
+    assert b"authorization: bearer ours" in server.requests[0].lower()
+    assert b"authorization: basic" in server.requests[1].lower()
 
 
 @pytest.mark.parametrize("library", ["httpx", "httpx2"])
@@ -537,7 +570,7 @@ def test_clients_are_recognised(make: Callable[[], Any], known: bool) -> None:  
 def test_no_library_is_imported_to_recognise_a_client() -> None:
     """Most programs have none of them."""
     program = (
-        "import sys\nfrom billingual.transports.owned import is_http_client\n"
+        "import sys\nfrom billingual.transports.client import is_http_client\n"
         "assert not is_http_client(object())\n"
         "assert not {'httpx', 'httpx2', 'aiohttp'} & set(sys.modules)\n"
     )

@@ -24,8 +24,8 @@ from billingual.capabilities import Capabilities, Feature
 from billingual.errors import ConfigurationError
 from billingual.plugins import DIALECTS, PROVIDERS, TRANSPORTS
 from billingual.retry.budget import RetryBudget
-from billingual.transports.owned import is_http_client
-from billingual.transports.owned import owned as owned_client
+from billingual.transports.client import is_http_client
+from billingual.transports.client import owned as owned_client
 
 __all__ = [
     "async_backend",

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias, cast
 
 from billingual.abc import Account, Transport, TransportFactory, TransportOptions, account_of
 from billingual.errors import ConfigurationError
-from billingual.transports.owned import is_http_client, owned
+from billingual.transports.client import is_http_client, owned
 from billingual.wire import Bounds, WireRequest, WireResponse
 
 __all__ = ["Part", "TransportLike", "make_part"]

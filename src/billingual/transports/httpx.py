@@ -21,18 +21,20 @@ Choose the transport ``h11`` where these matter.
 from __future__ import annotations
 
 import os.path
+import sys
 from contextlib import suppress
 from functools import cache, cached_property
 from importlib import import_module
 from importlib.util import find_spec
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, overload
 
 import attrs
 
-from billingual.abc import ExecutionScope, TransportOptions
+from billingual.abc import Account, ExecutionScope, TransportOptions
 from billingual.errors import (
     BillingualError,
+    ClosedError,
     ConfigurationError,
     ConnectionLostError,
     MissingExtraError,
@@ -45,14 +47,14 @@ from billingual.outcomes import Evidence
 from billingual.transports._address import checked
 from billingual.transports._body import BodyReader
 from billingual.transports._failures import NOTHING, UNSENT, reason, too_late, unwritable
-from billingual.transports._pool import PooledTransport
+from billingual.transports._pool import PooledTransport, forget_frames
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import ModuleType
 
-__all__ = ["Exchange", "Httpx2Transport", "HttpxTransport"]
+__all__ = ["ClientTransport", "Exchange", "Httpx2Transport", "HttpxTransport"]
 
 # The most specific class in an error's ancestry wins. The library's own text may quote a header,
 # so only the name of the class is kept.
@@ -222,6 +224,10 @@ class Exchange:
             response = refused.response
         return self._read(response)
 
+    @overload
+    def translated(self, error: Exception, *, ours: Literal[False]) -> BillingualError: ...
+    @overload
+    def translated(self, error: Exception, *, ours: bool = True) -> BillingualError | None: ...
     def translated(self, error: Exception, *, ours: bool = True) -> BillingualError | None:
         """Return our error for one that came out of a client; None for a foreign one.
 
@@ -304,8 +310,8 @@ class Exchange:
 
     async def _read_async(self, response: Any) -> WireResponse:
         reader = self._reader(response)
-        if response.is_stream_consumed:
-            reader.feed(response.content)
+        if response.is_closed:
+            self._take_read(response, reader)
             return self._response(response, reader)
         failure: TransportError | None = None
         try:
@@ -324,12 +330,22 @@ class Exchange:
 
     def _read(self, response: Any) -> WireResponse:
         reader = self._reader(response)
-        if response.is_stream_consumed:
-            reader.feed(response.content)
+        if response.is_closed:
+            self._take_read(response, reader)
         else:
             for piece in response.iter_raw():
                 reader.feed(piece)
         return self._response(response, reader)
+
+    @staticmethod
+    def _take_read(response: Any, reader: BodyReader) -> None:
+        """Take the body of a response that a mock made or a hook has read.
+
+        A hook that raised for a status, as ``raise_for_status`` does, left the body unread. Then
+        it stays empty: the status alone decides which error it is.
+        """
+        if response.is_stream_consumed:
+            reader.feed(response.content)
 
     def _reader(self, response: Any) -> BodyReader:
         self._status = response.status_code
@@ -568,6 +584,62 @@ class HttpxTransport(PooledTransport[Any]):
             f"the proxy's URL cannot be used ({problem} of {self.name}); give an http:// or "
             f"https:// URL, or install {self.name}[socks] for socks5://. It is not shown here."
         )
+
+
+class ClientTransport:
+    """Send through a client of httpx or httpx2 that the user owns; as safe to share as that.
+
+    The client is never closed here. Its hooks, headers, cookies and other transports are the
+    user's, so an error is proof that nothing was sent only where the library's trace says so.
+    """
+
+    def __init__(self, client: Any, library: str) -> None:
+        self._client = client
+        self._library = sys.modules[library]
+        self._blocks = not hasattr(client, "aclose")
+        self.supports = frozenset({"sync"} if self._blocks else {"async"})
+
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        """Deliver *request* once; see :class:`billingual.abc.Transport`.
+
+        Raises:
+            ClosedError: if the client is closed.
+        """
+        client = self._client
+        if client.is_closed:
+            raise ClosedError(f"the {self!r} is closed; give an open one.")
+        if "Accept-Encoding" not in request.headers:
+            # The client would ask for codings that are not unpacked here.
+            headers = request.headers.merged([("Accept-Encoding", "gzip, deflate")])
+            request = attrs.evolve(request, headers=headers)
+        exchange = Exchange(self._library, request, bounds, traced=True)
+        options: dict[str, Any] = {"build": client.build_request}
+        if "Authorization" in request.headers:
+            # The client's own would write over the provider's token, and may send twice.
+            options["auth"] = None
+        failure: BillingualError
+        try:
+            if self._blocks:
+                return exchange.over_blocking(client, **options)
+            return await exchange.over_async(client, **options)
+        except Exception as error:  # noqa: BLE001 - hooks and transports are the user's
+            failure = exchange.translated(error, ours=False)
+            forget_frames(error)
+        try:
+            # Outside the handler, so that no frame of the library, with its headers, is kept.
+            raise failure.with_traceback(None)
+        finally:
+            del failure
+
+    async def aclose(self) -> None:
+        """Do nothing: the client is the user's."""
+
+    def account(self, provider: str) -> Account | None:  # noqa: ARG002 - the seam's signature
+        """Return None: providers are found on the network."""
+        return None
+
+    def __repr__(self) -> str:
+        return f"owned({type(self._client).__name__} of {self._library.__name__})"
 
 
 class Httpx2Transport(HttpxTransport):

@@ -1,9 +1,10 @@
-"""An HTTP client that the user has already: its pool, proxies, certificates and hooks are used.
+"""An HTTP client that the user owns: its pool, proxies, certificates and hooks are used.
 
 ``AsyncClient("exante", transport=my_client)`` takes an ``AsyncClient`` or ``Client`` of httpx or
 httpx2, or a ``ClientSession`` of aiohttp. It is never closed here. Redirects are refused for each
-request, answers are read under our bounds, and the client's own headers, cookies and
-authentication stay the user's affair. Its library is not imported to recognise it.
+request, and responses are read under our bounds. The client's own headers and cookies go out as
+well; its own authentication does not, because the request is signed already. A client is
+recognised by the names of its classes, so no library is imported for it.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from billingual.errors import ConfigurationError
 __all__ = ["is_http_client", "owned"]
 
 _HOMES: Final = {
-    ("httpx", "AsyncClient"): "billingual.transports._owned_httpx:OwnedAsyncHttpx",
-    ("httpx", "Client"): "billingual.transports._owned_httpx:OwnedBlockingHttpx",
-    ("httpx2", "AsyncClient"): "billingual.transports._owned_httpx:OwnedAsyncHttpx",
-    ("httpx2", "Client"): "billingual.transports._owned_httpx:OwnedBlockingHttpx",
+    ("httpx", "AsyncClient"): "billingual.transports.httpx:ClientTransport",
+    ("httpx", "Client"): "billingual.transports.httpx:ClientTransport",
+    ("httpx2", "AsyncClient"): "billingual.transports.httpx:ClientTransport",
+    ("httpx2", "Client"): "billingual.transports.httpx:ClientTransport",
     ("aiohttp", "ClientSession"): "billingual.transports.aiohttp:SessionTransport",
 }
 
