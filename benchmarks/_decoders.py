@@ -27,6 +27,7 @@ PAGE: Final = "list page"
 BULK: Final = "bulk answer"
 BODIES: Final = {PAGE: page(), BULK: bulk()[1]}
 OURS: Final = "billingual, as decoded"
+TOUCHED: Final = "billingual, and every attribute read"
 FLOOR: Final = "orjson.loads"
 
 Decoding: TypeAlias = Callable[[], object]
@@ -140,7 +141,7 @@ def _stripe(_: str) -> Preparing:
 
 DECODERS: Final[Mapping[str, Callable[[str], Preparing]]] = {
     OURS: ours,
-    "billingual, and every attribute read": ours_touched,
+    TOUCHED: ours_touched,
     "billingual, and raw read": ours_raw,
     FLOOR: _orjson,
     "json.loads": _json,
@@ -153,7 +154,7 @@ DECODERS: Final[Mapping[str, Callable[[str], Preparing]]] = {
 }
 GIVES: Final = {
     OURS: "typed, Money, raw kept",
-    "billingual, and every attribute read": "typed, Money, raw kept",
+    TOUCHED: "typed, Money, raw kept",
     "billingual, and raw read": "typed, Money, raw kept",
     FLOOR: "dicts",
     "json.loads": "dicts",

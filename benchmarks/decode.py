@@ -1,17 +1,17 @@
 """What does it cost to read an answer: from its bytes to invoices?
 
 ``python benchmarks/decode.py``: a list page of 100 rows (about 110 KB) and the answer of a bulk
-update of 100 full invoices (about 280 KB). Ours goes through the dialect as a client does,
-``check`` included, and keeps the raw payload; since parts of it may wait until they are asked for,
-reading every attribute, and reading ``raw``, are rows of their own. All typed peers decode every
-documented field. CPU time, garbage collection included.
+update of 100 full invoices (about 280 KB). Ours goes through the dialect as a client does, and
+keeps the raw payload. All attributes but ``raw`` are made at once; reading every attribute, and
+reading ``raw``, are rows of their own. All typed peers decode every documented field. CPU time,
+garbage collection included.
 """
 
 from __future__ import annotations
 
 import time
 
-from _decoders import BODIES, BULK, DECODERS, FLOOR, GIVES, OURS, PAGE, Preparing
+from _decoders import BODIES, BULK, DECODERS, FLOOR, GIVES, PAGE, TOUCHED, Preparing
 from _measuring import Batch, Seen, Study, arguments
 from _payloads import ROWS
 from _process import pinned
@@ -68,9 +68,9 @@ def main() -> None:
     for which in (PAGE, BULK):
         seen = measured(study, which, options.rounds, calls)
         study.compare(f"{which} of {ROWS}", seen, beside=FLOOR, gives=GIVES, unit="invoice")
-        study.goal(f"decode a {which}, beside orjson.loads", seen.ratio(OURS, FLOOR), 2.0)
+        study.goal(f"read a {which}, beside orjson.loads", seen.ratio(TOUCHED, FLOOR), 3.0)
         for other in list(DECODERS)[6:]:
-            study.goal(f"decode a {which}, beside {other}", seen.ratio(OURS, other), 1.0)
+            study.goal(f"read a {which}, beside {other}", seen.ratio(TOUCHED, other), 1.0)
     study.close(quick=options.quick)
 
 

@@ -8,10 +8,13 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def quick(kind: type[T], names: Iterable[str], /, **fixed: object) -> Callable[..., T]:
+def quick(
+    kind: type[T], names: Iterable[str], /, *, unless_none: str = "", **fixed: object
+) -> Callable[..., T]:
     """Return a constructor of a frozen class that takes *names* by position and checks nothing.
 
-    Fields in *fixed* get that value; a field that is in neither stays without one.
+    Fields in *fixed* get that value; a field that is in neither stays without one. Where the
+    argument *unless_none* is None, so is what comes back.
 
     The constructor that attrs makes for a frozen class sets each field through a function call:
     for an invoice, five times the cost of plain assignment, and a list has thousands of them. So
@@ -24,6 +27,7 @@ def quick(kind: type[T], names: Iterable[str], /, **fixed: object) -> Callable[.
     # The whole template is here; nothing from outside gets into it but names of fields.
     lines = [
         f"def make({', '.join(given)}):",
+        f"    if {unless_none} is None: return None" if unless_none else "",
         "    _value = _new(_Draft)",
         *(f"    _value.{name} = {name}" for name in (*given, *fixed)),
         "    _value.__class__ = _kind",

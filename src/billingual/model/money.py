@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import MAX_PREC, Context, Decimal, InvalidOperation
 from typing import Final
 
@@ -232,15 +232,13 @@ def _agreeing(money: Money, amount: str | int | Decimal | None) -> Money:
     )
 
 
-_quick_money: Final = quick(Money, ("minor", "currency"))
+trusted_money: Final[Callable[[int | None, str | None], Money | None]] = quick(
+    Money, ("minor", "currency"), unless_none="minor"
+)
+"""Make money of parts whose types were checked before, or None where there is no amount.
 
-
-def trusted_money(minor: int | None, currency: str | None) -> Money | None:
-    """Make money of parts whose types were checked before, or None where there is no amount.
-
-    It is for payloads, which are read by the thousand; callers' values go through the class.
-    """
-    return None if minor is None else _quick_money(minor, currency)
+It is for payloads, which are read by the thousand; callers' values go through the class.
+"""
 
 
 def exact_decimal(value: object, field: str) -> Decimal:

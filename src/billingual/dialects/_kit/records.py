@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
@@ -100,7 +100,7 @@ class RecordReader(Generic[R, M]):
         record: type[R],
         model_from: Callable[[R], M],
         *,
-        watched: Iterable[str] = (),
+        watched: Sequence[str] = (),
         left: Callable[[Mapping[str, Any], M], dict[str, object]] | None = None,
         any_case: bool = False,
     ) -> None:
@@ -112,13 +112,15 @@ class RecordReader(Generic[R, M]):
         self._key = fields[0].encode_name
         unnamed = [each.name for each in fields if each.default is msgspec.UNSET]
         self._named = frozenset(each.encode_name for each in fields) - set(unnamed)
-        self._beside = (*unnamed, *watched)
+        self._unnamed, self._unnamed_of = tuple(unnamed), _values_of(unnamed)
+        self._watched, self._watched_of = tuple(watched), _values_of(watched)
         exact = msgspec.defstruct(
             record.__name__, [], bases=(record,), forbid_unknown_fields=True, gc=False
         )
-        self._read_exactly = msgspec.json.Decoder(exact, float_hook=as_it_came).decode
+        self._read_exactly: Callable[[bytes], R] = msgspec.json.Decoder(
+            cast("type[R]", exact), float_hook=as_it_came
+        ).decode
         self._read_with_more = msgspec.json.Decoder(record, float_hook=as_it_came).decode
-        self._values_beside = _values_of(self._beside)
         self._raw_and_extra = {"raw": _raw_of, "extra": self._extra_of}
         self._makes_all = True
 
@@ -192,20 +194,26 @@ class RecordReader(Generic[R, M]):
         return self._leniently(payload, path if index is None else f"{path}[{index}]")
 
     def _quickly(self, own: bytes) -> M:
+        # Lists are read by the thousand rows, so this goes without loops and calls where it can.
         try:
             record = self._read_exactly(own)
         except msgspec.ValidationError:
             model = self._model_from(self._read_with_more(own))
-            self._leave(model, "extra")
-            self._leave(model, "raw")
+            if self._makes_all:
+                self._leave(model, "extra")
             set_unread(model, self._raw_and_extra)
         else:
-            model = self._model_from(cast(R, record))
-            values = zip(self._beside, self._values_beside(record), strict=True)
-            there = {name: value for name, value in values if value is not msgspec.UNSET}
-            _set_extra(model, self._extra(there, model) if there else {})
-            self._leave(model, "raw")
+            model = self._model_from(record)
+            extra = dict(zip(self._unnamed, self._unnamed_of(record)))  # noqa: B905 - it is slow
+            if msgspec.UNSET in extra.values():
+                extra = {name: each for name, each in extra.items() if each is not msgspec.UNSET}
+            if self._left is not None and self._watched:
+                watched = dict(zip(self._watched, self._watched_of(record), strict=True))
+                extra |= self._left(watched, model)
+            object.__setattr__(model, "extra", extra)
             set_unread(model, _RAW)
+        if self._makes_all:
+            self._leave(model, "raw")
         if not model.id:
             raise UnreadableError(self._key, "the id is empty")
         set_payload(model, own)
@@ -213,11 +221,10 @@ class RecordReader(Generic[R, M]):
 
     def _leave(self, model: M, name: str) -> None:
         """Leave an attribute without a value, so that it is made on first touch."""
-        if self._makes_all:
-            try:
-                object.__delattr__(model, name)
-            except AttributeError:
-                self._makes_all = False  # It uses a quick constructor, which left it without one.
+        try:
+            object.__delattr__(model, name)
+        except AttributeError:
+            self._makes_all = False  # It uses a quick constructor, which left it without one.
 
     def _leniently(self, payload: object, path: str) -> M:
         problems: list[Problem] = []
