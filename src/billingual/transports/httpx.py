@@ -392,9 +392,11 @@ def _is_patched(library: Any, kind: Any, client: Any) -> bool:
     costs a tenth more. Code of an unknown place counts as a replacement.
     """
     code = getattr(getattr(kind, "request", None), "__code__", None)
+    # A mock has a mock of code.
+    file = getattr(code, "co_filename", None)
     return (
-        code is None
-        or not code.co_filename.startswith(_folder(library))
+        not isinstance(file, str)
+        or not file.startswith(_folder(library))
         or "request" in getattr(client, "__dict__", ())
     )
 
