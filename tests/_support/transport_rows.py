@@ -37,6 +37,13 @@ HTTPX_LIMITS: Final[dict[str, tuple[str, ...]]] = {
     "surplus-bytes-are-no-answer": ("asyncio", "trio", "blocking"),
     "a-dripping-head-ends-with-the-deadline": ("blocking",),
 }
+URLLIB3_LIMITS: Final[dict[str, tuple[str, ...]]] = dict.fromkeys(
+    (
+        "interim-answers-are-passed-over", "chunks-cut-short-are-an-error",
+        "what-is-no-http-is-an-error", "a-dripping-head-ends-with-the-deadline",
+    ),
+    ("asyncio", "trio", "blocking"),
+)  # fmt: skip
 LIFE: Final = frozenset(
     {"the-seam-is-complete", "closing-twice-is-no-error", "sending-after-closing-never-hangs"}
 )
@@ -88,7 +95,7 @@ ROWS: Final = {
     "h11": Row(H11Transport),
     "httpx": Row(HttpxTransport, limits=HTTPX_LIMITS),
     "httpx2": Row(Httpx2Transport, limits=HTTPX_LIMITS),
-    "urllib3": Row(Urllib3Transport),
+    "urllib3": Row(Urllib3Transport, limits=URLLIB3_LIMITS),
     "memory": Row(InProcess(_memory), not_applicable=_all_but(IN_PROCESS | LIFE, NO_NETWORK)),
     "asgi": Row(
         InProcess(_asgi),

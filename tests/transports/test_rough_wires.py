@@ -96,7 +96,8 @@ def test_two_answers_in_one_breath_are_never_two_answers(way: str, *, secure: bo
         first, second = lay_over(way, sent(*[a_request(server.url)] * 2))
 
         assert [b"ok", b"ok"] == [first.body, second.body]
-        assert server.connections == 2
+        # Without TLS urllib3 throws away what came with a response, and keeps the connection.
+        assert server.connections == (1 if "urllib3" in way and not secure else 2)
 
 
 @REALLY_EVERY_WAY

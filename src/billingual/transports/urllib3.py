@@ -1,22 +1,42 @@
-"""The transport urllib3: the least work per call for programs that block.
+"""The transport ``urllib3``: through the library's own ``PoolManager``, for programs that block.
 
-urllib3's connections are used without its pools: nothing is tried again, no redirect is followed,
-no cookie kept, no environment read, no header added, nothing unpacked. Nothing of urllib3 or
-http.client leaves this package, their exceptions included: their text may quote a header, so only
-the class name is kept.
+Every request goes through ``PoolManager.request``. So a mock, a cassette or an instrumentation of
+urllib3 is asked as in any other program: each of them replaces ``PoolManager.request``,
+``HTTPConnectionPool.urlopen`` or the class of the connections, and ``request`` uses all three.
+Retries, redirects, added headers and unpacking are switched off; urllib3 keeps no cookies and
+reads no environment.
 
-Why not requests: it sends through urllib3 too, and costs about twice as much for each call.
+There is one ``PoolManager`` for each connection, in a pool of ours: a connection whose request
+failed is closed whole, and closing, forks and limits are as on the other transports.
+
+What the public API cannot keep:
+
+- A head that comes byte by byte is not ended by the deadline, because each byte starts the read
+  timeout anew. Bodies are bounded.
+- Sending waits for ``Timeouts.connect`` at most, because urllib3 has no timeout for writing.
+- A status from 102 to 199 is taken for the response, and ends the call with an error.
+- A head, or a body without a length, ends where the connection ends, even if it broke.
+- urllib3 does not tell how much of a request was sent before it failed.
+
+Choose the transport ``h11`` where these matter. Why not requests: it sends through urllib3 too, and
+costs about twice as much for each call.
 """
 
 from __future__ import annotations
 
+import ssl
+from collections.abc import Mapping
 from http.client import HTTPException
-from typing import Final
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
+from urllib.parse import unquote
 
+import attrs
+import urllib3
 from urllib3 import exceptions
-from urllib3.util import Url, parse_url
+from urllib3.util import SKIP_HEADER, Url, make_headers, parse_url
 
-from billingual.abc import Backend
+from billingual.abc import ExecutionScope, TransportOptions
 from billingual.errors import (
     ConfigurationError,
     ConnectionLostError,
@@ -25,32 +45,133 @@ from billingual.errors import (
     TransportError,
 )
 from billingual.outcomes import Evidence
-from billingual.transports._address import checked
-from billingual.transports._failures import reason
-from billingual.transports._lane_transport import LaneTransport
-from billingual.transports._urllib3_lanes import Urllib3Lane
-from billingual.wire import Bounds, WireRequest, WireResponse
+from billingual.transports._address import Address, checked
+from billingual.transports._body import BodyReader
+from billingual.transports._failures import NOTHING, PERHAPS_SENT, reason, too_late, unwritable
+from billingual.transports._pool import PooledTransport
+from billingual.transports._trust import default_context
+from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
 __all__ = ["Urllib3Transport"]
 
-# Where a connection stood, the evidence is what was seen on its socket.
-_TABLE: Final[dict[type[Exception], tuple[type[TransportError], str]]] = {
+# The most specific class in an error's ancestry wins. The library's own text may quote a header,
+# so only the name of the class is kept.
+_ERRORS: Final[dict[type[Exception], tuple[type[TransportError], str]]] = {
     exceptions.NameResolutionError: (NotConnectedError, "the host was not found"),
     exceptions.NewConnectionError: (NotConnectedError, "no connection could be made"),
-    exceptions.ConnectTimeoutError: (NotConnectedError, "no connection stood in time"),
+    exceptions.ConnectTimeoutError: (NotConnectedError, "timed out while connecting"),
     exceptions.ProxyError: (NotConnectedError, "the proxy refused the connection"),
-    exceptions.ReadTimeoutError: (TimedOutError, "no answer came in time"),
-    exceptions.ProtocolError: (ConnectionLostError, "the answer broke off"),
+    exceptions.ReadTimeoutError: (TimedOutError, "no response came in time"),
+    exceptions.ProtocolError: (ConnectionLostError, "the response broke off"),
     exceptions.HTTPError: (ConnectionLostError, "the exchange failed"),
-    TimeoutError: (TimedOutError, "no answer came in time"),
+    TimeoutError: (TimedOutError, "no response came in time"),
     OSError: (ConnectionLostError, "the connection broke"),
-    HTTPException: (ConnectionLostError, "the answer is not of HTTP"),
+    HTTPException: (ConnectionLostError, "the response is not HTTP"),
     Exception: (ConnectionLostError, "the exchange failed"),
 }
+# So much of a body is read at once.
+_PIECE: Final = 65_536
+# To a socket no time at all means not to wait, which is another kind of failure.
+_SHORTEST_S: Final = 0.001
+# urllib3 tells the length. A second word about it could hide another request in this one.
+_FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
+# urllib3 and http.client add these where a request lacks them.
+_ADDED: Final = ("Accept-Encoding", "User-Agent")
+_FIRST_FINAL: Final = 200
+_METHODS_WITHOUT_BODY: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "TRACE"})
 
 
-class Urllib3Transport(LaneTransport[Urllib3Lane]):
-    """Send through lanes of urllib3's connections; safe to share between threads.
+class _Connection:
+    """A ``PoolManager`` of one connection."""
+
+    def __init__(self, manager: urllib3.PoolManager, options: TransportOptions) -> None:
+        self._manager = manager
+        self._keepalive_s = options.keepalive_s
+        self._now = options.backend.now
+        self._used_at: float | None = None
+        self.status: int | None = None
+
+    def exchange(
+        self, request: WireRequest, headers: Mapping[str, str], bounds: Bounds
+    ) -> WireResponse:
+        """Send one request and read its whole response; this blocks the thread."""
+        if self._used_at is not None and self._now() - self._used_at > self._keepalive_s:
+            self._manager.clear()
+        self.status = None
+        left = bounds.deadline.left()
+        if left <= 0:
+            raise too_late()
+        timeouts = bounds.timeouts
+        response = self._manager.request(
+            request.method,
+            request.url,
+            body=request.body,
+            headers=headers,
+            preload_content=False,
+            decode_content=False,
+            redirect=False,
+            retries=False,
+            timeout=urllib3.Timeout(
+                connect=max(min(timeouts.connect, left), _SHORTEST_S),
+                read=max(min(timeouts.read, left), _SHORTEST_S),
+            ),
+        )
+        # Once it is read, the response lets go of it.
+        used: Any = getattr(response.connection, "sock", None)
+        try:
+            answer = self._read(response, bounds)
+        except BaseException:
+            response.close()
+            raise
+        response.release_conn()
+        if (
+            # Another reader of this stream may have seen the response end elsewhere.
+            ("content-length" in answer.headers and "transfer-encoding" in answer.headers)
+            # More came than the response, and TLS holds it where urllib3 does not look.
+            or (isinstance(used, ssl.SSLSocket) and used.pending())
+        ):
+            self._manager.clear()
+        self._used_at = self._now()
+        return answer
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        self._manager.clear()
+
+    def drop(self, scope: ExecutionScope) -> bool:  # noqa: ARG002 - blocking needs no event loop
+        """Close the connection; False if there was none."""
+        used_at, self._used_at = self._used_at, None
+        self._manager.clear()
+        return used_at is not None
+
+    def evidence(self) -> Evidence:
+        """Say what is proved where a connection stood."""
+        if self.status is None:
+            return PERHAPS_SENT
+        return Evidence(
+            connected=True, request_complete=True, answer_begun=True, status=self.status
+        )
+
+    def _read(self, response: Any, bounds: Bounds) -> WireResponse:
+        status = self.status = response.status
+        headers = Headers(response.headers.items())
+        if status < _FIRST_FINAL:
+            raise ConnectionLostError(f"unexpected status {status}.", evidence=self.evidence())
+        reader = BodyReader(headers.get("content-encoding"), bounds, status=status)
+        if not isinstance(response, urllib3.HTTPResponse):
+            # A mock's response has the whole body, and often nothing else.
+            reader.feed(response.data)
+        elif response.chunked:
+            for piece in response.read_chunked(decode_content=False):
+                reader.feed(piece)
+        else:
+            while piece := response.read1(_PIECE, decode_content=False):
+                reader.feed(piece)
+        return WireResponse(status=status, headers=headers, body=reader.finish())
+
+
+class Urllib3Transport(PooledTransport[_Connection]):
+    """Send through urllib3; safe to share between threads.
 
     An ``AsyncClient`` may use it too, each exchange then in a worker thread. Nothing is connected,
     and no TLS is set up, before the first request.
@@ -58,6 +179,30 @@ class Urllib3Transport(LaneTransport[Urllib3Lane]):
 
     supports: Final = frozenset({"sync"})
     library: Final = "urllib3"
+    http2: Final = False
+    limits: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            "interim-answers-are-passed-over": (
+                "urllib3 takes a status from 102 to 199 for the response; "
+                "the transport h11 does not"
+            ),
+            "chunks-cut-short-are-an-error": (
+                "urllib3 does not look for the line that ends the last chunk; "
+                "the transport h11 does"
+            ),
+            "what-is-no-http-is-an-error": (
+                "urllib3 takes a head that the connection's end cuts for a whole one; "
+                "the transport h11 does not"
+            ),
+            "a-dripping-head-ends-with-the-deadline": (
+                "each byte starts urllib3's read timeout anew; the transport h11 ends it"
+            ),
+        }
+    )
+
+    def __init__(self, options: TransportOptions) -> None:
+        # An AsyncClient sends in worker threads, where no event loop runs.
+        super().__init__(attrs.evolve(options, backend=options.backend.for_threads()))
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* once; see :class:`billingual.abc.Transport`.
@@ -66,20 +211,49 @@ class Urllib3Transport(LaneTransport[Urllib3Lane]):
             ConfigurationError: if the proxy's URL cannot be used.
         """
         address = checked(request)
-        return await self._carry(
-            lambda lane: lane.exchange(request, address, bounds),
-            lambda error, lane: _translated(address.origin, error, lane.watch.evidence()),
+        headers = _headers(request)
+
+        async def exchange(connection: _Connection) -> WireResponse:
+            return connection.exchange(request, headers, bounds)
+
+        return await self._over_pool(
+            exchange,
+            lambda error, connection: _translated(address, error, connection.evidence()),
             secure=address.scheme == "https",
             bounds=bounds,
         )
 
-    def _backend(self) -> Backend:
-        # Whoever awaits this transport does so from worker threads, where no loop runs.
-        return self._options.backend.for_threads()
-
-    def _lane(self, *, secure: bool) -> Urllib3Lane:  # noqa: ARG002 - a lane trusts when it must
+    def _connection(self, *, secure: bool) -> _Connection:
         options = self._options
-        return Urllib3Lane(options, None if options.proxy is None else _proxy(options.proxy))
+        one: dict[str, Any] = {"num_pools": 1, "maxsize": 1, "retries": False}
+        if secure:
+            one["ssl_context"] = options.tls or default_context()
+        if options.proxy is None:
+            return _Connection(urllib3.PoolManager(**one), options)
+        proxy = _proxy(options.proxy)
+        if proxy.scheme == "https":
+            one["proxy_ssl_context"] = options.tls or default_context()
+        if proxy.auth is not None:
+            one["proxy_headers"] = make_headers(proxy_basic_auth=unquote(proxy.auth))
+        address = f"{proxy.scheme}://{proxy.netloc}"
+        return _Connection(urllib3.ProxyManager(address, **one), options)
+
+
+def _headers(request: WireRequest) -> Mapping[str, str]:
+    pairs = [pair for pair in request.headers if pair[0].lower() not in _FRAMING]
+    names = {name.lower() for name, _ in pairs}
+    # A dict where it will do: urllib3's own class costs a tenth of a call.
+    headers: dict[str, str] | urllib3.HTTPHeaderDict = dict(pairs)
+    if len(names) < len(pairs):
+        if len(request.headers.get_all("host")) > 1:
+            raise unwritable("its headers contradict each other")
+        headers = urllib3.HTTPHeaderDict(pairs)
+    if request.body is None and request.method not in _METHODS_WITHOUT_BODY:
+        headers["Content-Length"] = "0"
+    for name in _ADDED:
+        if name.lower() not in names:
+            headers[name] = SKIP_HEADER
+    return headers
 
 
 def _proxy(text: str) -> Url:
@@ -96,12 +270,21 @@ def _proxy(text: str) -> Url:
     )
 
 
-def _translated(origin: str, error: Exception, seen: Evidence) -> TransportError | None:
-    """Find the most specific row for an exception; what the wire saw is the evidence."""
+def _translated(address: Address, error: Exception, seen: Evidence) -> TransportError | None:
+    """Return our error for one of urllib3's; None for a foreign one."""
     if not isinstance(error, (exceptions.HTTPError, HTTPException, OSError, ValueError)):
         return None
-    kind, what = next(_TABLE[each] for each in type(error).__mro__ if each in _TABLE)
-    if not seen.connected:
-        kind = NotConnectedError
-    what = reason(error) or what
-    return kind(f"{origin}: {what} ({type(error).__name__} of urllib3).", evidence=seen)
+    if isinstance(error, (exceptions.LocationValueError, UnicodeError)):
+        return unwritable(type(error).__name__)
+    kind, what = next(_ERRORS[each] for each in type(error).__mro__ if each in _ERRORS)
+    within = error.args[-1] if error.args else None
+    if isinstance(error, exceptions.SSLError) and seen == PERHAPS_SENT:
+        # urllib3 raises it for a refused certificate, and for TLS that broke later as well.
+        why = reason(error)
+        if why:
+            kind, what = NotConnectedError, why
+    elif isinstance(error, exceptions.ProtocolError) and isinstance(within, TimeoutError):
+        kind, what = TimedOutError, "the request was not taken in time"
+    if kind is NotConnectedError:
+        seen, what = NOTHING, reason(error) or what
+    return kind(f"{address.origin}: {what} ({type(error).__name__} of urllib3).", evidence=seen)
