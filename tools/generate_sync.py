@@ -59,7 +59,7 @@ PHRASES: Final = (
     ("async with", "with"),
     ("async for", "for"),
     ("await ", ""),
-    # An async function that never suspends is taken too, but nobody needs one here.
+    # An async function works too if it never suspends, but blocking programs have no use for one.
     ("a function (plain or async) that", "a function that"),
     *((pair.name, pair.blocking) for pair in PAIRS),
     ("aclose", "close"),

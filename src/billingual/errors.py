@@ -361,7 +361,7 @@ class ProviderError(BillingualError):
         return self.exchange.body
 
     def json(self) -> Any:
-        """Read the body of the response as JSON, leniently; return None if it is no JSON."""
+        """Read the body of the response as JSON, leniently; return None if it is not JSON."""
         import json  # noqa: PLC0415 - most programs never ask, and imports should stay cheap
 
         try:

@@ -87,7 +87,7 @@ class Evidence:
     def explain(self) -> str:
         """Say what was seen, in words."""
         if self.connected is False:
-            return "no connection stood"
+            return "no connection was made"
         return ", ".join(
             (
                 _told(self.connected, "connected", "not connected", "connected: cannot tell"),
@@ -99,9 +99,9 @@ class Evidence:
                 ),
                 _told(
                     self.answer_begun,
-                    "an answer had begun",
-                    "no answer had begun",
-                    "whether an answer had begun: cannot tell",
+                    "a response had begun",
+                    "no response had begun",
+                    "whether a response had begun: cannot tell",
                 ),
             )
         )

@@ -12,7 +12,7 @@ TOKEN = "kuk-canary-0dd5ee"
 TENANT = "tnt_pfh0haxfpzowht3oi213cqos"
 
 
-def test_an_echoed_token_is_struck_out_of_an_error() -> None:
+def test_a_quoted_token_is_redacted_in_errors() -> None:
     """Text, complaint, raw body and pickle show stars where the token was."""
     answer = MemoryTransport.json(
         f'{{"message": "invalid token {TOKEN}"}}',
@@ -33,8 +33,8 @@ def test_an_echoed_token_is_struck_out_of_an_error() -> None:
         assert TOKEN not in shown
 
 
-def test_a_token_shorter_than_a_secret_strikes_out_nothing() -> None:
-    """A token of a letter would turn every body into stars."""
+def test_a_very_short_token_is_not_redacted() -> None:
+    """Redacting a token of one letter would destroy every body."""
     answer = MemoryTransport.json('{"message": "no"}', status=401)
     with (
         Client("kukkingu", transport=MemoryTransport([answer]), token="n", tenant=TENANT) as client,
@@ -45,8 +45,8 @@ def test_a_token_shorter_than_a_secret_strikes_out_nothing() -> None:
     assert "no" == caught.value.complaint
 
 
-def test_an_unclear_end_keeps_the_answer_and_gives_one_advice() -> None:
-    """The raw answer is on the error, and its text does not say both: again, and do not."""
+def test_an_unknown_outcome_keeps_the_response_and_gives_one_advice() -> None:
+    """The text does not advise both to try again and not to."""
     answer = MemoryTransport.json('{"message": "boom"}', status=500)
     draft = Draft(
         counterparty="550e8400-e29b-41d4-a716-446655440000",

@@ -74,7 +74,7 @@ KNOWING = attrs.evolve(
 
 @pytest.mark.parametrize("answer", [say(), LOST], ids=["done", "unclear"])
 def test_a_note_that_raises_does_not_change_the_call(step: Any, backend: Any, answer: Any) -> None:
-    """What was done is done, and what is unclear stays so."""
+    """The outcome of the call stays as it was."""
     client, _ = client_of(backend, [answer], retry=Noting())
 
     if answer is LOST:
@@ -107,7 +107,7 @@ def test_a_token_function_that_fails_between_attempts_leaves_a_keyed_write_uncle
 
 
 def test_an_error_of_a_token_function_is_raised_unchanged(step: Any, backend: Any) -> None:
-    """Nothing was sent, so its error goes up as it is."""
+    """Nothing was sent, so there is nothing to add."""
     client, transport = client_of(backend, [], token=FailingToken(0))
 
     with pytest.raises(LookupError, match="the vault is shut"):
@@ -178,8 +178,8 @@ def test_an_interrupt_while_a_response_is_read_leaves_the_end_unclear(
 
 
 @pytest.mark.anyio
-async def test_a_client_is_closed_under_cancellation(anyio_backend: str) -> None:
-    """Whoever gives up waiting leaves no connection open."""
+async def test_a_cancelled_block_closes_its_client(anyio_backend: str) -> None:
+    """No connection stays open."""
     begun = ended = 0
     all_ended = anyio.Event()
 

@@ -80,7 +80,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         sys.modules.pop(name, None)
 
 
-def test_all_four_kinds_are_found_by_name_and_loaded_once(plugin: Path) -> None:
+def test_plugins_of_each_kind_are_found_by_name_and_loaded_once(plugin: Path) -> None:
     """Nothing is imported before it is named, and naming it again imports nothing."""
     client = Client("exante", transport="memory")
     assert "acme_plugin" not in sys.modules
@@ -100,7 +100,7 @@ def test_all_four_kinds_are_found_by_name_and_loaded_once(plugin: Path) -> None:
 
 
 def test_an_entry_point_is_resolved_once(plugin: Path) -> None:
-    """The second client that names it asks the other package for nothing."""
+    """The second client does not read the entry points again."""
     for _ in range(2):
         Client("exante", transport="plugin_counted").close()
 
@@ -115,7 +115,7 @@ def test_an_entry_point_is_resolved_once(plugin: Path) -> None:
     ],
 )
 def test_a_broken_plugin_names_itself(plugin: Path, name: str, told: str) -> None:
-    """Who reads it knows whom to ask, and other names still work."""
+    """The error names the package, and other names still work."""
     with pytest.raises(errors.ConfigurationError, match=told):
         AsyncClient("exante", transport=name)
 

@@ -119,12 +119,12 @@ def test_only_an_unknown_outcome_may_have_been_applied(kind: type[BillingualErro
     assert error.attempts == ()
 
 
-def test_an_unknown_outcome_is_no_failure_of_anybody() -> None:
+def test_an_unknown_outcome_is_neither_provider_nor_transport_error() -> None:
     """``except ProviderError`` or ``except TransportError`` must not swallow it."""
     assert OutcomeUnknown.__mro__[1] is BillingualError
 
 
-def test_builtin_handlers_catch_what_they_would_expect() -> None:
+def test_usage_errors_are_builtin_errors_too() -> None:
     """A wrong value is a ValueError, an unknown name a LookupError."""
     assert issubclass(InvalidInputError, ValueError)
     assert issubclass(errors.UnknownNameError, LookupError)
@@ -188,7 +188,7 @@ def test_an_error_says_what_why_and_what_to_do(error: BillingualError, text: str
     ],
     ids=["json", "html", "empty", "binary", "deep"],
 )
-def test_an_errors_body_can_be_read_as_json_or_not_at_all(body: bytes, expected: object) -> None:
+def test_the_json_of_an_error_is_the_body_or_none(body: bytes, expected: object) -> None:
     """Asking an error for more never raises another."""
     exchange = Exchange.of(REQUEST, WireResponse(status=400, body=body))
 

@@ -47,7 +47,7 @@ def yes(data: object) -> WireResponse:
 
 
 LOST = errors.ConnectionLostError("the connection broke.", evidence=SENT)
-REFUSED = errors.NotConnectedError("no connection stood.", evidence=UNSENT)
+REFUSED = errors.NotConnectedError("no connection was made.", evidence=UNSENT)
 GOOD = yes({"uid": UID})
 SECRET_DRAFT = Draft(
     number=CANARY, counterparty=UID, owner=UID, document=UID, fields={CANARY: CANARY}
@@ -82,7 +82,7 @@ class Told:
 
 FIRST = "attempt 1 (the first attempt)"
 NEVER = "is never sent again on its own"
-WHOLE = "connected, the request was sent whole, no answer had begun"
+WHOLE = "connected, the request was sent whole, no response had begun"
 TABLE: dict[str, Told] = {
     "refused": Told(
         create, (no(422),), errors.InvalidRequestError,
@@ -109,7 +109,7 @@ TABLE: dict[str, Told] = {
     ),
     "three times": Told(
         create, (REFUSED, no(429, retry_after="2"), LOST), errors.OutcomeUnknown,
-        (f"{FIRST}: not_sent, NotConnectedError; no connection stood",
+        (f"{FIRST}: not_sent, NotConnectedError; no connection was made",
          "attempt 2 after 0.05 s (not_sent may pass): not_applied, RateLimitedError (status 429)",
          ("attempt 3 after 3.00 s (the provider said when to come back): unknown, "
          f"ConnectionLostError; {WHOLE}"),
@@ -148,13 +148,13 @@ TABLE: dict[str, Told] = {
     "partly sent": Told(
         get, (errors.TimedOutError("slow.", evidence=PARTLY),) * 4, errors.TimedOutError,
         ((f"{FIRST}: not_sent, TimedOutError; connected, the request was not sent whole, "
-         "no answer had begun"),
+         "no response had begun"),
          "attempt 2", "attempt 3", "attempt 4", "not tried again: 4 of 4"),
     ),
     "cannot tell": Told(
         create, (errors.TimedOutError("slow."),), errors.OutcomeUnknown,
         ((f"{FIRST}: unknown, TimedOutError; connected: cannot tell, how much was sent: cannot "
-         "tell, whether an answer had begun: cannot tell"), "not tried again: a write"),
+         "tell, whether a response had begun: cannot tell"), "not tried again: a write"),
     ),
     "wrong token": Told(
         create, (no(401),), errors.AuthenticationError,
@@ -198,7 +198,7 @@ def test_an_error_explains_every_attempt_in_a_line(step: Any, backend: Any, name
 
 @pytest.mark.parametrize("name", TABLE)
 def test_an_explanation_holds_no_payload_and_no_token(step: Any, backend: Any, name: str) -> None:
-    """Neither what was sent nor what was answered, but for the provider's message to a person."""
+    """Only the provider's message to people is quoted."""
     error, events = failing(backend, step, TABLE[name])
     said = [error.explain(), *(each.explain() for each in events), *map(repr, events)]
 
@@ -215,7 +215,7 @@ def test_an_explanation_survives_pickling(step: Any, backend: Any, name: str) ->
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_events_tell_the_call_in_lines_of_their_own(step: Any, backend: Any, name: str) -> None:
+def test_each_event_explains_itself_in_one_line(step: Any, backend: Any, name: str) -> None:
     """Each in one line that begins with the call's number; each attempt in the error's words."""
     error, events = failing(backend, step, TABLE[name])
     lines = [each.explain() for each in events]
@@ -281,8 +281,8 @@ def test_every_end_of_an_attempt_reads_as_a_line(
     assert (WHOLE in line) is (status is None)
 
 
-def test_a_foreign_transports_words_do_not_get_in(step: Any, backend: Any) -> None:
-    """What a library says may hold anything; its class is told, its text is not."""
+def test_texts_of_a_transport_library_are_left_out(step: Any, backend: Any) -> None:
+    """Its text may contain secrets, so only its class is named."""
 
     def break_down(_: WireRequest) -> Any:
         raise OSError(5, f"Bearer {TOKEN}\nand more")

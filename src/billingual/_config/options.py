@@ -144,7 +144,7 @@ def checked_observers(observers: object) -> tuple[Observer, ...]:
 
 
 def context_of(tls: object) -> SSLContext | None:
-    """Return the TLS context that *tls* stands for; None for the default one.
+    """Return the TLS context for *tls*; None means the default one.
 
     Raises:
         ConfigurationError: if it is another type, or a file cannot be used. ``False`` does not

@@ -44,7 +44,7 @@ ADDRESSES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", ADDRESSES)
-def test_an_address_says_where_and_how(name: str) -> None:
+def test_from_url_reads_provider_transport_and_options(name: str) -> None:
     """The scheme is provider and transport, the rest is what it is in any URL."""
     url, expected = ADDRESSES[name]
     provider = url.partition(":")[0].partition("+")[0]
@@ -52,14 +52,14 @@ def test_an_address_says_where_and_how(name: str) -> None:
     assert {"provider": provider, **expected} == from_address(url, {})
 
 
-def test_what_is_given_wins_over_the_address() -> None:
-    """The nearer word counts."""
+def test_arguments_win_over_the_address() -> None:
+    """The caller knows better than a stored address."""
     found = from_address("exante+aiohttp://a.example?retry=none", {"retry": "patient"})
 
     assert "patient" == found["retry"]
 
 
-def test_a_dialect_can_be_addressed_like_a_provider() -> None:
+def test_an_address_may_name_a_dialect() -> None:
     """Another service of a known family needs no preset."""
     client = AsyncClient.from_url("tenant+memory://billing.acme.example", token="t", tenant=TENANT)
 
@@ -85,8 +85,8 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_an_address_that_cannot_be_right_is_refused(name: str) -> None:
-    """With what is wrong, and never with a secret in it."""
+def test_a_wrong_address_is_refused(name: str) -> None:
+    """The error says what is wrong and shows no secret."""
     url, told = WRONG[name]
 
     with pytest.raises(errors.ConfigurationError, match=told) as caught:
@@ -94,15 +94,17 @@ def test_an_address_that_cannot_be_right_is_refused(name: str) -> None:
     assert CANARY not in str(caught.value)
 
 
-def test_plain_http_still_needs_a_word_beside_the_address() -> None:
+def test_an_address_alone_never_allows_plain_http() -> None:
     """An address in a file must not be enough to send a token unencrypted."""
     with pytest.raises(errors.ConfigurationError, match="allow_insecure"):
         AsyncClient.from_url("exante://h.example?secure=false", token="t")
 
 
 @pytest.mark.parametrize("kind", [AsyncClient, Client])
-def test_both_clients_are_made_so(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By address and by environment, subclasses included."""
+def test_both_clients_have_from_url_and_from_env(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A subclass makes an object of its own class."""
 
     class Ours(kind):  # type: ignore[misc]
         pass
@@ -115,7 +117,7 @@ def test_both_clients_are_made_so(kind: Any, monkeypatch: pytest.MonkeyPatch) ->
         assert "https://h.example" in repr(client)
 
 
-def test_the_environment_names_all_options() -> None:
+def test_each_variable_sets_one_option() -> None:
     """Each variable is one option; numbers are numbers."""
     found = from_environment(
         {
@@ -135,7 +137,7 @@ def test_the_environment_names_all_options() -> None:
 
 
 def test_a_variable_wins_over_the_url_and_an_argument_over_both() -> None:
-    """From the general to the particular."""
+    """The more specific source wins."""
     found = from_environment(
         {
             "BILLINGUAL_URL": "exante+httpx://a.example?retry=none",
@@ -189,7 +191,7 @@ token = "{CANARY}"
 
 
 def test_a_profile_holds_options_and_names_the_tokens_variable(tmp_path: Path) -> None:
-    """What is given wins over the file."""
+    """Arguments win over the file."""
     file = written(tmp_path, PROD, 0o644)
 
     found = from_file("prod", {"retry": "none"}, path=file, getenv={"THE_TOKEN": "t"}.get)
@@ -201,7 +203,9 @@ def test_a_profile_holds_options_and_names_the_tokens_variable(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("place", ["BILLINGUAL_CONFIG", "here", "settings"])
-def test_the_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+def test_the_profile_file_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
     """By variable, in the current folder, or in the user's folder for settings."""
     monkeypatch.chdir(tmp_path)
     environment = {}
@@ -222,7 +226,7 @@ def test_the_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plac
 
 
 def test_a_token_in_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    """It says how to mend it, and does not show the token."""
+    """The error says what to run, and does not show the token."""
     assert (
         Secret(CANARY)
         == from_file("open", {}, path=written(tmp_path, PROD), getenv={}.get)["token"]
@@ -266,8 +270,8 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("name", UNUSABLE)
-def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, name: str) -> None:
-    """With the file's name, what is wrong and what there is."""
+def test_a_wrong_profile_file_is_refused(tmp_path: Path, name: str) -> None:
+    """The error names the file, what is wrong and what is allowed."""
     text, profile, told = UNUSABLE[name]
 
     with pytest.raises(errors.ConfigurationError, match=told) as caught:
@@ -275,7 +279,7 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, name: str) -> Non
     assert CANARY not in str(caught.value)
 
 
-def test_a_yes_in_quotes_sends_no_token_unencrypted(tmp_path: Path) -> None:
+def test_allow_insecure_must_be_a_bool(tmp_path: Path) -> None:
     """The text 'false' is true to Python, so text is refused."""
     file = written(
         tmp_path,
@@ -289,7 +293,7 @@ def test_a_yes_in_quotes_sends_no_token_unencrypted(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that was named, and the places that were looked in."""
+    """The error names the given file, or the places that were searched."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
 
@@ -300,7 +304,7 @@ def test_a_missing_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_profile_makes_a_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the file to a call."""
+    """The options in the file reach the request."""
     monkeypatch.setenv("THE_TOKEN", "t")
     script = MemoryTransport([MemoryTransport.json('{"data": []}')])
 

@@ -1,4 +1,4 @@
-"""From what a caller names to a client: names, tokens, addresses, scopes, siblings, closing."""
+"""The options of a client: providers, tokens, addresses, scopes, siblings, closing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Owned(MemoryTransport):
         self.closed += 1
 
 
-def test_a_token_function_is_asked_for_each_attempt(step: Any, backend: Any) -> None:
+def test_a_token_function_is_called_for_each_attempt(step: Any, backend: Any) -> None:
     """A token that was refreshed between two attempts is the one that is sent."""
     tokens = iter(["t1", "t2"])
     client, transport = client_of(backend, [say(503), say()], token=lambda: next(tokens))
@@ -49,7 +49,7 @@ def test_a_token_function_is_asked_for_each_attempt(step: Any, backend: Any) -> 
 
 
 def test_a_token_function_may_be_async(step: Any, backend: Any) -> None:
-    """It may await what it likes."""
+    """It may do I/O to fetch the token."""
 
     async def token() -> str:
         await backend.sleep(0.0)
@@ -98,8 +98,8 @@ def test_a_bad_token_from_a_function_sends_nothing(step: Any, backend: Any, toke
     assert transport.requests == []
 
 
-def test_credentials_hide_themselves() -> None:
-    """Not in text, not in a pickle, not in a dump of the settings."""
+def test_credentials_are_never_shown_or_pickled() -> None:
+    """No text, pickle or dump of the settings contains them."""
     for hidden in (Secret(CANARY), BearerAuth(CANARY)):
         assert CANARY not in f"{hidden} {hidden!r}"
         with pytest.raises(TypeError):
@@ -130,7 +130,7 @@ def test_credentials_hide_themselves() -> None:
         ("http://[::1]:80", "http://[::1]:80"),
     ],
 )
-def test_a_good_base_url_is_taken(url: str, base: str) -> None:
+def test_a_safe_base_url_is_accepted(url: str, base: str) -> None:
     """Plain ``https``, or ``http`` that stays on this machine; the last slash goes."""
     assert checked_base_url(url) == base
 
@@ -178,8 +178,8 @@ def test_a_bad_base_url_is_refused(url: Any, word: str) -> None:
     assert CANARY not in str(caught.value)
 
 
-def test_plain_http_needs_a_word_of_the_caller(backend: Any) -> None:
-    """With it, any host is taken."""
+def test_plain_http_needs_allow_insecure(backend: Any) -> None:
+    """With it, any host is allowed."""
     assert checked_base_url("http://host", allow_insecure=True) == "http://host"
     with pytest.raises(errors.ConfigurationError, match="unencrypted"):
         client_of(backend, base_url="http://host")
@@ -187,8 +187,8 @@ def test_plain_http_needs_a_word_of_the_caller(backend: Any) -> None:
 
 
 @pytest.mark.parametrize("base_url", ["", " "])
-def test_an_empty_base_url_is_no_base_url(backend: Any, base_url: str) -> None:
-    """A variable that was not set does not quietly lead to somebody else's address."""
+def test_an_empty_base_url_is_refused(backend: Any, base_url: str) -> None:
+    """A variable that is set to nothing must not select the default address."""
     with pytest.raises(errors.ConfigurationError, match="base URL"):
         client_of(backend, base_url=base_url)
 
@@ -200,8 +200,8 @@ class Nowhere(MemoryTransport):
         return None
 
 
-def test_a_provider_without_an_address_needs_one() -> None:
-    """The error says both ways out."""
+def test_a_provider_without_an_address_needs_base_url() -> None:
+    """The error names both solutions: an address, or the sandbox."""
     provider = Provider(name="pocket", dialects=(PocketDialect(),), needs_token=False)
 
     with pytest.raises(errors.ConfigurationError, match=r"base_url=.*transport='sandbox'"):
@@ -209,8 +209,8 @@ def test_a_provider_without_an_address_needs_one() -> None:
     AsyncClient(provider, transport=Nowhere(), base_url="https://here.example")
 
 
-def test_a_provider_that_needs_a_token_needs_one() -> None:
-    """It is asked for at construction, not at the first 401."""
+def test_a_missing_token_is_refused_at_construction() -> None:
+    """The first 401 would come too late."""
     provider = attrs.evolve(POCKET, needs_token=True)
 
     with pytest.raises(errors.ConfigurationError, match="token="):
@@ -219,8 +219,8 @@ def test_a_provider_that_needs_a_token_needs_one() -> None:
 
 
 @pytest.mark.parametrize("scope", ["tenant", "organization"])
-def test_a_scope_the_provider_does_not_have_is_refused(backend: Any, scope: str) -> None:
-    """It would be ignored, and everybody's invoices listed."""
+def test_a_scope_that_the_provider_lacks_is_refused(backend: Any, scope: str) -> None:
+    """The client would ignore it and list the invoices of all tenants."""
     other = attrs.evolve(CAPABILITIES, scope=frozenset({scope}))
     provider = attrs.evolve(POCKET, dialects=(PocketDialect(other),))
 
@@ -259,7 +259,7 @@ def test_a_scope_the_provider_does_not_have_is_refused(backend: Any, scope: str)
     ],
     ids=repr,
 )
-def test_an_option_that_cannot_be_used_is_refused(
+def test_a_wrong_option_is_refused(
     backend: Any, options: dict[str, Any], kind: type[Exception], word: str
 ) -> None:
     """At construction, by name, with what there is instead."""
@@ -268,15 +268,15 @@ def test_an_option_that_cannot_be_used_is_refused(
 
 
 @pytest.mark.parametrize("transport", ["htpx", None, 5])
-def test_a_transport_that_is_none_is_refused(transport: Any) -> None:
-    """A misspelt name lists the names there are."""
+def test_an_object_that_is_not_a_transport_is_refused(transport: Any) -> None:
+    """A misspelt name lists the registered names."""
     with pytest.raises(
         errors.ConfigurationError, match=r"aiohttp, .*httpx, .*sandbox, urllib3|neither"
     ):
         AsyncClient(POCKET, transport=transport)
 
 
-def test_a_transport_is_a_name_an_object_or_what_makes_one(backend: Any) -> None:
+def test_a_transport_is_a_name_an_object_or_a_factory(backend: Any) -> None:
     """A class counts as a function that makes one."""
 
     class Made(Owned):
@@ -294,7 +294,7 @@ def test_a_transport_is_a_name_an_object_or_what_makes_one(backend: Any) -> None
     assert by_class._context.wire.transport.options.backend is backend
 
 
-def test_closing_closes_what_the_client_made_and_nothing_else(step: Any, backend: Any) -> None:
+def test_a_client_closes_only_the_transport_it_made(step: Any, backend: Any) -> None:
     """A transport that the caller gave stays the caller's to close."""
     made, given = Owned(), Owned()
     owner = AsyncClient(POCKET, transport=lambda _: made, backend=backend)
@@ -322,7 +322,7 @@ def test_a_closed_client_sends_nothing(step: Any, backend: Any, name: str) -> No
     assert transport.requests == []
 
 
-def test_siblings_share_the_wire(step: Any, backend: Any) -> None:
+def test_siblings_share_the_transport(step: Any, backend: Any) -> None:
     """Closing a sibling closes nothing; closing the first client closes all."""
     made = Owned(lambda _: say())
     first = AsyncClient(POCKET, transport=lambda _: made, backend=backend, token="t1")
@@ -346,7 +346,7 @@ def test_siblings_share_the_wire(step: Any, backend: Any) -> None:
         step(cousin.get("i1"))
 
 
-def test_a_sibling_changes_only_what_it_was_told(backend: Any) -> None:
+def test_with_options_changes_only_the_given_options(backend: Any) -> None:
     """Everything else stays as it was, also through several generations."""
     observer = print
     client, _ = client_of(backend, token="t", observers=[observer], deadline=9.0, timeout=3.0)
@@ -367,7 +367,7 @@ def test_a_sibling_changes_only_what_it_was_told(backend: Any) -> None:
     ids=repr,
 )
 def test_a_sibling_is_checked_like_a_client(backend: Any, options: dict[str, Any]) -> None:
-    """What a client would refuse, its sibling refuses."""
+    """``with_options`` refuses what the constructor refuses."""
     client, _ = client_of(backend)
 
     with pytest.raises(errors.ConfigurationError) as caught:
@@ -376,8 +376,8 @@ def test_a_sibling_is_checked_like_a_client(backend: Any, options: dict[str, Any
     assert CANARY not in str(caught.value)
 
 
-def test_a_third_party_can_register_what_it_has(step: Any, backend: Any) -> None:
-    """A provider of one's own is a value: dialect objects, address, token or not."""
+def test_a_provider_may_be_an_object_with_dialect_objects(step: Any, backend: Any) -> None:
+    """Users can describe another API without registering anything."""
     client, transport = client_of(backend, [say()], provider=POCKET)
 
     assert step(client.get("i1")).id == "i1"
@@ -387,8 +387,8 @@ def test_a_third_party_can_register_what_it_has(step: Any, backend: Any) -> None
     assert transport.requests[0].url.startswith("https://pocket.example/base/")
 
 
-def test_the_first_dialect_that_has_an_operation_carries_it_out(step: Any, backend: Any) -> None:
-    """Two halves of a provider make one client."""
+def test_the_first_dialect_with_an_operation_runs_it(step: Any, backend: Any) -> None:
+    """A provider may combine dialects."""
     from billingual import Feature  # noqa: PLC0415
 
     class Half(PocketDialect):
@@ -409,7 +409,7 @@ def test_the_first_dialect_that_has_an_operation_carries_it_out(step: Any, backe
 
 @pytest.mark.parametrize("registry", [DIALECTS, POLICIES, PROVIDERS, TRANSPORTS])
 def test_every_registered_name_loads(registry: Registry) -> None:
-    """And one that is not registered says which are."""
+    """An unknown name lists the registered ones."""
     names = registry.names()
 
     assert set(registry.builtin) <= set(names)
@@ -420,7 +420,7 @@ def test_every_registered_name_loads(registry: Registry) -> None:
 
 
 def test_a_missing_extra_says_what_to_install() -> None:
-    """A part that is known but not installed is another matter than an unknown one."""
+    """A known name that is not installed differs from an unknown name."""
     registry = Registry("gadget", "billingual.gadgets", {"x": "nowhere_at_all:X"}, {"x": "gadgets"})
     broken = Registry("gadget", "billingual.gadgets", {"x": "billingual.nowhere:X"}, {"x": "g"})
 
@@ -434,7 +434,7 @@ def test_a_missing_extra_says_what_to_install() -> None:
 
 
 def test_a_client_works_on_one_loop_after_another() -> None:
-    """A client that holds no connection does not mind which loop runs it."""
+    """A client without a connection works on any loop."""
     client, _ = client_of(None, lambda _: say())
 
     got = [asyncio.run(client.get("i1")) for _ in range(2)]
