@@ -34,6 +34,14 @@ MAX_PREFETCH: Final = 64
 _LATE: Final = (DeadlineExceededError, PoolTimeoutError)
 """Errors caused by queueing behind earlier pages, at a limiter or at the connection pool."""
 
+_TURNS_TO_CONNECT: Final = 5
+"""Turns of the event loop in which the first requests of a walk start to connect.
+
+The tasks start in the first turn, and in later ones the tasks that they start to connect. If a
+program ended in between, anyio would leave a coroutine that was never awaited, and Python would
+warn of it. Over httpx three turns were enough.
+"""
+
 _RECEIVED: Final = object()
 
 
@@ -61,12 +69,13 @@ class _PageCall:
     between a response and its decoding it is inside none.
     """
 
-    __slots__ = ("_page", "_work", "error")
+    __slots__ = ("_done", "_page", "_work", "error")
 
     _page: Page
 
     def __init__(self, work: Coroutine[Any, Any, Page]) -> None:
-        self._work: Coroutine[Any, Any, Page] | None = work
+        self._work = work
+        self._done = False
         self.error: Exception | None = None
 
     async def receive(self) -> _PageCall:
@@ -85,23 +94,23 @@ class _PageCall:
                 raise error
             finally:
                 del error  # its traceback refers to this frame, and so to itself
-        if self._work is not None:
+        if not self._done:
             await self._go_on(stop_when_received=False)
         return self._page
 
     @types.coroutine
     def _go_on(self, *, stop_when_received: bool) -> Generator[Any, Any, None]:
-        work = self._work
-        assert work is not None  # noqa: S101 - for the type checker: it goes with the page
-        resume: Callable[[Any], Any] = work.send
+        resume: Callable[[Any], Any] = self._work.send
         sent: Any = None
         while True:
             try:
                 waits_for = resume(sent)
             except StopIteration as done:
-                self._page, self._work = done.value, None
+                self._page, self._done = done.value, True
                 return
-            resume, sent = work.send, None
+            finally:
+                sent = None  # an error that was thrown in refers to this frame
+            resume = self._work.send
             if waits_for is _RECEIVED:
                 if stop_when_received:
                     return
@@ -109,7 +118,7 @@ class _PageCall:
             try:
                 sent = yield waits_for
             except BaseException as stop:  # noqa: BLE001 - the coroutine has to be told
-                resume, sent = work.throw, stop
+                resume, sent = self._work.throw, stop
 
 
 @attrs.define(eq=False)
@@ -170,13 +179,15 @@ class Prefetcher:
             query: for one page.
             last: the number of the last page, or None if it is not known.
         """
-        pool = self._pool
-        if pool is None or not self._fits(pool, query):
+        if self._pool is None or not self._fits(self._pool, query):
             await self.stop()
-            if last is None or last <= query.page or not self._start_window(query, last):
-                return await self._fetch(query)
+            if last is not None and last > query.page:
+                self._start_window(query, last)
+        pool = self._pool
+        if pool is None:
+            return await self._fetch(query)
         try:
-            return await self._take_first()
+            return await self._take_first(pool)
         except BaseException as stopped:
             await self._leave(stopped)
             raise
@@ -185,7 +196,8 @@ class Prefetcher:
         """Start the pages from *query* on; their requests leave before the reader goes on."""
         if self._start_window(query, last):
             try:
-                await self._let_them_leave()
+                for _ in range(_TURNS_TO_CONNECT):
+                    await self._let_them_leave()
             except BaseException as stopped:
                 await self._leave(stopped)
                 raise
@@ -240,9 +252,8 @@ class Prefetcher:
             most = self._window[0].number + 2 * self._width - 1
             self._start_up_to(pool, min(self._next, most))
 
-    async def _take_first(self) -> Page:
-        first, pool = self._window[0], self._pool
-        assert pool is not None  # noqa: S101 - for the type checker: a window has one
+    async def _take_first(self, pool: TaskPool) -> Page:
+        first = self._window[0]
         self._reader_waits = True
         try:
             call = await first.job.result()
