@@ -244,7 +244,7 @@ TENANT_REFUSALS: list[tuple[Start, type[BillingualError], str]] = [
     (rows(extra_params={"status": "x"}), InvalidInputError, "place of its own"),
     (lambda: KUKKINGU.list_page(Query(page=2)), InvalidInputError, "no page 2"),
     (lambda: KUKKINGU.list_page(Query(page_size=10)), UnsupportedError, "a page size"),
-    (lambda: KUKKINGU.list_page(Query(sort=Sort("due_at"))), UnsupportedError, "a sorted list"),
+    (lambda: KUKKINGU.list_page(Query(sort=Sort("due_at"))), UnsupportedError, "sort the rows"),
     (lambda: KUKKINGU.update_many([]), UnsupportedError, "one by one"),
     (lambda: KUKKINGU.delete_many([]), UnsupportedError, "void them"),
 ]

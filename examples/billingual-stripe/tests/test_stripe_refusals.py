@@ -70,8 +70,8 @@ def test_a_page_that_cannot_be_asked_for_is_refused(query: Query) -> None:
 
 
 def test_rows_cannot_be_sorted() -> None:
-    """They come newest first."""
-    with pytest.raises(errors.UnsupportedError, match="newest first"):
+    """They come newest first, and the caller may sort them."""
+    with pytest.raises(errors.UnsupportedError, match="sort the rows"):
         asked(DIALECT.list_page(Query(sort=Sort("due_at"))))
 
 

@@ -56,10 +56,7 @@ _HINTS: Final = {
     "total": "leave it out and add items: POST /v1/invoiceitems with the invoice's id",
 }
 _ACCEPTED: Final = frozenset({Feature.CREATE, Feature.GET, Feature.LIST, Feature.UPDATE})
-_FINAL: Final = {
-    Feature.FINALIZE: frozenset({"open", "paid"}),
-    Feature.VOID: frozenset({"void"}),
-}
+_FINAL = {Feature.FINALIZE: frozenset({"open", "paid"}), Feature.VOID: frozenset({"void"})}
 
 
 @attrs.frozen(kw_only=True)
@@ -91,8 +88,7 @@ class StripeDialect(DialectBase):
             instead={
                 "counterparty": "give counterparty_ids: invoices are listed by the customer's id",
                 "expand": "give extra_params={'expand[]': 'data.customer'}",
-                "issued_from": _BY_CREATION,
-                "issued_to": _BY_CREATION,
+                **dict.fromkeys(("issued_from", "issued_to"), _BY_CREATION),
             },
         ),
         page_limit=LARGEST_PAGE,
@@ -134,8 +130,8 @@ class StripeDialect(DialectBase):
 
     def list_page(self, query: Query) -> Conversation[Page]:
         """Read the rows after the cursor; the newest ones where there is none."""
-        self.refuse_filters(query)
-        text = encode_query(page_query(query, self.provider).items())
+        self.check_query(query)
+        text = encode_query(page_query(query))
         page: Page = yield read_request(
             self.provider, _COLLECTION, _COLLECTION, text,
             headers=self._headers(), read=partial(read_page, query=query),

@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, cast
 
 from billingual import CustomField
-from billingual.dialects import Field, write_fields
-from billingual.errors import InvalidInputError, UnsupportedError
+from billingual.dialects import Field, extra_pairs, write_fields
+from billingual.errors import InvalidInputError
 from billingual.model import Query, checked_currency
 
 __all__ = ["CHANGES", "DRAFT", "EPOCH", "FILTERS", "LARGEST_PAGE", "form", "page_query"]
@@ -60,9 +60,7 @@ def _only(value: object, name: str) -> str:
     values = cast(tuple[str, ...], value)
     if len(values) == 1:
         return _text(values[0], name)
-    raise InvalidInputError(
-        name, f"Stripe looks for one, and there are {len(values)}", "list once for each"
-    )
+    raise InvalidInputError(name, f"there are {len(values)}", "give one, and list once for each")
 
 
 CHANGES: Final = {
@@ -99,25 +97,18 @@ def form(body: Mapping[str, object]) -> dict[str, str]:
     return pairs
 
 
-def page_query(query: Query, provider: str) -> dict[str, str]:
+def page_query(query: Query) -> list[tuple[str, str]]:
     """Write the parameters of one page.
 
     Raises:
-        UnsupportedError: if the rows are to be sorted.
         InvalidInputError: if a value cannot be asked for.
     """
-    if query.sort is not None:
-        raise UnsupportedError(provider, "sorting", "take the rows as they come: newest first")
     if query.page > 1 and query.cursor is None:
         raise InvalidInputError(
             "cursor", "only the first page can be asked for without one", "walk the list in order"
         )
-    size = query.page_size or LARGEST_PAGE
-    if size > LARGEST_PAGE:
-        raise InvalidInputError("page_size", f"{size} is too many", f"give 1 to {LARGEST_PAGE}")
-    pairs = {**form(write_fields(FILTERS, query.filter.given())), "limit": str(size)}
+    pairs = form(write_fields(FILTERS, query.filter.given()))
+    pairs["limit"] = str(query.page_size or LARGEST_PAGE)
     if query.cursor is not None:
         pairs["starting_after"] = query.cursor
-    for name in pairs.keys() & query.filter.extra_params:
-        raise InvalidInputError("extra_params", f"{name!r} is there already", "leave it out")
-    return pairs | dict(query.filter.extra_params)
+    return [*pairs.items(), *extra_pairs(query.filter, pairs)]

@@ -10,7 +10,7 @@ import attrs
 from billingual import model
 from billingual.abc import Dialect, Scope
 from billingual.dialects._kit.fields import Field, refuse_nothing, write_fields
-from billingual.errors import InvalidInputError
+from billingual.errors import InvalidInputError, UnsupportedError
 from billingual.wire import path_segment
 
 if TYPE_CHECKING:
@@ -108,13 +108,25 @@ class DialectBase(Dialect):
         self.capabilities.refuse_locked(invoice_id, given, base)
         return write_fields(self.change_fields, _with_currency(self.change_fields, given))
 
-    def refuse_filters(self, query: Query) -> None:
-        """Refuse filters that the provider does not have.
+    def check_query(self, query: Query) -> None:
+        """Refuse filters, orders and page sizes that the provider does not have.
 
         Raises:
             UnsupportedError: if there is one; the error says what to use instead.
+            InvalidInputError: if a page cannot hold so many rows.
         """
-        self.capabilities.accept(self.capabilities.filters, query.filter.given(), "as a filter")
+        can, sort, size = self.capabilities, query.sort, query.page_size
+        can.accept(can.filters, query.filter.given(), "as a filter")
+        if sort is not None and sort.field not in can.sorts:
+            there = ", ".join(sorted(can.sorts))
+            instead = f"sort by {there}" if there else "sort the rows that it brings"
+            raise UnsupportedError(self.provider, f"a list sorted by {sort.field!r}", instead)
+        if size is not None and can.page_limit is None:
+            instead = "leave it out: a list comes whole in one response"
+            raise UnsupportedError(self.provider, "a page size", instead)
+        if size is not None and can.page_limit is not None and size > can.page_limit:
+            problem = f"{size!r} rows do not fit a page"
+            raise InvalidInputError("page_size", problem, f"give 1 to {can.page_limit}")
 
     def refuse_status(self, reader: ResponseReader, feature: Feature, invoice: I, path: str) -> I:
         """Return *invoice* if it has a status that *feature* may leave it in.

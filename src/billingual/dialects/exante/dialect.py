@@ -219,7 +219,7 @@ class ExanteDialect(DialectBase):
             UnsupportedError: if there is no such filter or sort.
             InvalidInputError: if a value cannot be asked for.
         """
-        self.refuse_filters(query)
+        self.check_query(query)
         pairs = query_pairs(
             query,
             provider=self.provider,

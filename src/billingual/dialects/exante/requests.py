@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from billingual.dialects._kit.fields import collection_method, moment, uuid
 from billingual.dialects._kit.http import extra_pairs
-from billingual.errors import InvalidInputError, UnsupportedError
+from billingual.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from billingual.model import Query, Range, Sort
@@ -40,7 +40,6 @@ def query_pairs(
 
     Raises:
         InvalidInputError: if a value cannot be asked for.
-        UnsupportedError: if the list cannot be sorted so.
     """
     table = _writers(search_param)
     given = query.filter.given()
@@ -57,8 +56,8 @@ def query_pairs(
         (wire, write(given[name], name)) for name, (wire, write) in table.items() if name in given
     ]
     if query.sort is not None:
-        pairs.append(("sort", _sort(query.sort, provider)))
-    pairs += [("page", str(query.page)), ("per_page", _page_size(query.page_size))]
+        pairs.append(("sort", _sort(query.sort)))
+    pairs += [("page", str(query.page)), ("per_page", str(query.page_size or PAGE_LIMIT))]
     taken = {wire for wire, _ in table.values()} | {"organization_uid", "sort", "page", "per_page"}
     return pairs + extra_pairs(query.filter, taken)
 
@@ -136,20 +135,5 @@ def _methods(value: object, name: str) -> str:
     return ",".join(str(collection_method(each, name)) for each in methods)
 
 
-def _sort(sort: Sort, provider: str) -> str:
-    wire = SORTS.get(sort.field)
-    if wire is None:
-        raise UnsupportedError(
-            provider, f"a list sorted by {sort.field!r}", f"sort by {', '.join(sorted(SORTS))}"
-        )
-    return f"{'-' if sort.descending else '+'}{wire}"
-
-
-def _page_size(size: int | None) -> str:
-    if size is None:
-        return str(PAGE_LIMIT)
-    if size > PAGE_LIMIT:
-        raise InvalidInputError(
-            "page_size", f"{size!r} rows do not fit a page", f"give 1 to {PAGE_LIMIT}"
-        )
-    return str(size)
+def _sort(sort: Sort) -> str:
+    return f"{'-' if sort.descending else '+'}{SORTS[sort.field]}"

@@ -216,7 +216,7 @@ class TenantDialect(DialectBase):
             InvalidInputError: if a value cannot be asked for.
         """
         headers = self._headers()
-        self.refuse_filters(query)
+        self.check_query(query)
         text = encode_query(query_pairs(query, self.provider))
         page: Page = yield read_request(
             self.provider, _COLLECTION, _COLLECTION, text,

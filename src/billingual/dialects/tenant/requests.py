@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from billingual.dialects._kit.fields import one_of, prefixed_id
 from billingual.dialects._kit.http import extra_pairs
-from billingual.errors import InvalidInputError, UnsupportedError
+from billingual.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from billingual.model import Query
@@ -25,9 +25,9 @@ def query_pairs(query: Query, provider: str) -> list[tuple[str, str]]:
 
     Raises:
         InvalidInputError: if a value cannot be asked for.
-        UnsupportedError: if a sort or a page size is given.
     """
-    _refuse_paging(query, provider)
+    if query.page != 1:
+        raise InvalidInputError("page", f"there is no page {query.page!r}", "ask for page 1")
     wanted = query.filter
     pairs: list[tuple[str, str]] = []
     taken = {"contractId", "status"}
@@ -59,14 +59,3 @@ def _one_status(words: tuple[str, ...], provider: str) -> str:
             "status", f"{provider} takes exactly one", "list once for each status"
         )
     return str(_status(words[0], "status"))
-
-
-def _refuse_paging(query: Query, provider: str) -> None:
-    if query.sort is not None:
-        raise UnsupportedError(provider, "a sorted list", "sort what it brings")
-    if query.page_size is not None:
-        raise UnsupportedError(
-            provider, "a page size", "leave it out: a list comes whole in one answer"
-        )
-    if query.page != 1:
-        raise InvalidInputError("page", f"there is no page {query.page!r}", "ask for page 1")
