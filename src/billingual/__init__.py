@@ -156,39 +156,40 @@ __all__ = [
     "owned",
 ]
 
-__getattr__, __dir__ = attach(
-    __name__,
-    {
-        "_sync.client": "Client SyncPager",
-        "_version": "__version__",
-        "abc": "InvoiceProtocol Provider",
-        "auth": "Secret",
-        "capabilities": "Capabilities Feature",
-        "client": "AsyncClient",
-        "errors": (
-            "ResponseTooLargeError AuthenticationError BillingualError CircuitOpenError "
-            "ClosedError ConfigurationError ConflictError ConnectionLostError "
-            "DeadlineExceededError InternalError InvalidInputError InvalidRequestError "
-            "LockedError MissingExtraError NotConnectedError NotFoundError OutcomeUnknown "
-            "PaginationError PermissionDeniedError PoolTimeoutError ProtocolError "
-            "ProviderError RateLimitedError RedirectedError RejectedError ServerError "
-            "TimedOutError TransportError UnknownNameError UnsupportedError UsageError"
-        ),
-        "model": (
-            "Changes CustomField Draft Filter Invoice InvoiceSummary Kind LineItem Money Page "
-            "Party Range Receipt Replacement Sort Status UNSET"
-        ),
-        "outcomes": "Attempt Finding Outcome",
-        "pagination": "Pager ScanReport",
-        "reconcile.result": "Reconciliation",
-        "retry.breaker": "CircuitBreaker",
-        "retry.budget": "RetryBudget",
-        "retry.policy": "Retry",
-        "retry.rate_limit": "Limiter",
-        "tls": "Tls",
-        "transports.fallback": "fallback",
-        "transports.memory": "MemoryTransport",
-        "transports.client": "owned",
-        "wire": "Timeouts",
-    },
-)
+if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every name exists.
+    __getattr__, __dir__ = attach(
+        __name__,
+        {
+            "_sync.client": "Client SyncPager",
+            "_version": "__version__",
+            "abc": "InvoiceProtocol Provider",
+            "auth": "Secret",
+            "capabilities": "Capabilities Feature",
+            "client": "AsyncClient",
+            "errors": (
+                "ResponseTooLargeError AuthenticationError BillingualError CircuitOpenError "
+                "ClosedError ConfigurationError ConflictError ConnectionLostError "
+                "DeadlineExceededError InternalError InvalidInputError InvalidRequestError "
+                "LockedError MissingExtraError NotConnectedError NotFoundError OutcomeUnknown "
+                "PaginationError PermissionDeniedError PoolTimeoutError ProtocolError "
+                "ProviderError RateLimitedError RedirectedError RejectedError ServerError "
+                "TimedOutError TransportError UnknownNameError UnsupportedError UsageError"
+            ),
+            "model": (
+                "Changes CustomField Draft Filter Invoice InvoiceSummary Kind LineItem Money Page "
+                "Party Range Receipt Replacement Sort Status UNSET"
+            ),
+            "outcomes": "Attempt Finding Outcome",
+            "pagination": "Pager ScanReport",
+            "reconcile.result": "Reconciliation",
+            "retry.breaker": "CircuitBreaker",
+            "retry.budget": "RetryBudget",
+            "retry.policy": "Retry",
+            "retry.rate_limit": "Limiter",
+            "tls": "Tls",
+            "transports.fallback": "fallback",
+            "transports.memory": "MemoryTransport",
+            "transports.client": "owned",
+            "wire": "Timeouts",
+        },
+    )

@@ -24,6 +24,9 @@ def attach(
 ) -> "tuple[Callable[[str], object], Callable[[], list[str]]]":
     """Return ``__getattr__`` and ``__dir__`` for a package.
 
+    Call it under ``if not TYPE_CHECKING``: a type checker that sees a ``__getattr__`` takes every
+    name for one that exists.
+
     Args:
         package: its ``__name__``.
         names: for each module below the package, the names it holds, with spaces between them.

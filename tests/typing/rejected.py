@@ -6,6 +6,7 @@ that the ignore is not used, and the gate fails.
 
 from __future__ import annotations
 
+import billingual.model
 from billingual import (
     AsyncClient,
     Changes,
@@ -55,3 +56,9 @@ def blocking(client: Client) -> None:
 def outcomes(error: OutcomeUnknown) -> None:
     """Callers read the verdict of an error; they do not set it."""
     error.maybe_applied = False  # type: ignore[misc]
+
+
+def names() -> None:
+    """A name that is not public is unknown, though the packages load their names on first use."""
+    billingual.Dialect  # type: ignore[attr-defined]  # noqa: B018
+    billingual.model.Incoice  # type: ignore[attr-defined]  # noqa: B018

@@ -68,18 +68,19 @@ __all__ = [
     "write_request",
 ]
 
-__getattr__, __dir__ = attach(
-    __name__,
-    {
-        "_kit.base": "DialectBase",
-        "_kit.codec": "decode_json",
-        "_kit.unreadable": "UnreadableError",
-        "_kit.fields": "Field one_of text_of write_fields",
-        "_kit.http": "ResponseReader error_class extra_pairs read_request write_request",
-        "_kit.records": (
-            "Moment Number RecordReader Unnamed Whole array_of collection_method_of decimal_of "
-            "lenient status_of"
-        ),
-        "_kit.writer": "encode_json",
-    },
-)
+if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every name exists.
+    __getattr__, __dir__ = attach(
+        __name__,
+        {
+            "_kit.base": "DialectBase",
+            "_kit.codec": "decode_json",
+            "_kit.unreadable": "UnreadableError",
+            "_kit.fields": "Field one_of text_of write_fields",
+            "_kit.http": "ResponseReader error_class extra_pairs read_request write_request",
+            "_kit.records": (
+                "Moment Number RecordReader Unnamed Whole array_of collection_method_of decimal_of "
+                "lenient status_of"
+            ),
+            "_kit.writer": "encode_json",
+        },
+    )

@@ -71,22 +71,23 @@ __all__ = [
     "read_instant",
 ]
 
-__getattr__, __dir__ = attach(
-    __name__,
-    {
-        "_mapping": "as_json",
-        "_types": "UNSET Unset UnsetType checked_text instant instant_text read_instant",
-        "diff": "differing_fields",
-        "enums": "CollectionMethod Kind OpenWord Status",
-        "invoice": "Invoice InvoiceSummary",
-        "lines": "CustomField LineItem",
-        "money": "Money checked_currency exact_decimal minor_unit_exponent",
-        "page": "Page",
-        "party": "Contact Party",
-        "problem": "Problem",
-        "query": "Filter Query Range Sort",
-        "receipt": "Receipt",
-        "replacement": "Discount Replacement ReplacementLine Tax",
-        "write": "Changes Draft",
-    },
-)
+if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every name exists.
+    __getattr__, __dir__ = attach(
+        __name__,
+        {
+            "_mapping": "as_json",
+            "_types": "UNSET Unset UnsetType checked_text instant instant_text read_instant",
+            "diff": "differing_fields",
+            "enums": "CollectionMethod Kind OpenWord Status",
+            "invoice": "Invoice InvoiceSummary",
+            "lines": "CustomField LineItem",
+            "money": "Money checked_currency exact_decimal minor_unit_exponent",
+            "page": "Page",
+            "party": "Contact Party",
+            "problem": "Problem",
+            "query": "Filter Query Range Sort",
+            "receipt": "Receipt",
+            "replacement": "Discount Replacement ReplacementLine Tax",
+            "write": "Changes Draft",
+        },
+    )

@@ -68,18 +68,19 @@ __all__ = [
     "run_transport_check",
 ]
 
-__getattr__, __dir__ = attach(
-    __name__,
-    {
-        "conformance.dialect": "DIALECT_CHECKS check_dialect run_dialect_check",
-        "conformance.report": "Check CheckFailedError NotApplicableError Report Result",
-        "conformance.samples": "DialectSamples Sample",
-        "conformance.transport": "TRANSPORT_CHECKS check_transport run_transport_check",
-        "fault_catalogue": "CATALOGUE Fault",
-        "faults": "FaultTransport fault",
-        "inprocess": "Handler InProcess asgi_app",
-        "recording.drift": "Drift drift",
-        "recording.record": "RecordTransport record",
-        "recording.replay": "ReplayTransport replay",
-    },
-)
+if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every name exists.
+    __getattr__, __dir__ = attach(
+        __name__,
+        {
+            "conformance.dialect": "DIALECT_CHECKS check_dialect run_dialect_check",
+            "conformance.report": "Check CheckFailedError NotApplicableError Report Result",
+            "conformance.samples": "DialectSamples Sample",
+            "conformance.transport": "TRANSPORT_CHECKS check_transport run_transport_check",
+            "fault_catalogue": "CATALOGUE Fault",
+            "faults": "FaultTransport fault",
+            "inprocess": "Handler InProcess asgi_app",
+            "recording.drift": "Drift drift",
+            "recording.record": "RecordTransport record",
+            "recording.replay": "ReplayTransport replay",
+        },
+    )

@@ -30,13 +30,14 @@ __all__ = [
     "default_context",
 ]
 
-__getattr__, __dir__ = attach(
-    __name__,
-    {
-        "_address": "Address checked",
-        "_body": "BodyReader",
-        "_failures": "NOTHING SENT UNSENT",
-        "_pool": "Connection Pool",
-        "_trust": "default_context",
-    },
-)
+if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every name exists.
+    __getattr__, __dir__ = attach(
+        __name__,
+        {
+            "_address": "Address checked",
+            "_body": "BodyReader",
+            "_failures": "NOTHING SENT UNSENT",
+            "_pool": "Connection Pool",
+            "_trust": "default_context",
+        },
+    )
