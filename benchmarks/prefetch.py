@@ -1,11 +1,11 @@
 """How close to the ideal time does a list come when pages are fetched at once?
 
 ``python benchmarks/prefetch.py``: 200 pages of 100 rows over loopback from a server that answers
-after 20 ms, with 1, 4, 8 and 16 pages under way, in both clients over httpx. The ideal is as many
-waits one after another as such batches need, and no time at all for anything else (that the number
-of pages is only known after the first one costs a wait more); connections are open, and the server
-keeps its 20 ms to a fraction of a millisecond. Raw httpx, which reads one page after another and
-decodes nothing, shows how much of the rest is the wire's.
+after 20 ms, with 1, 4, 8 and 16 pages under way, in both clients over h11 and httpx. The ideal is
+as many waits one after another as such batches need, and no time at all for anything else (that the
+number of pages is only known after the first one costs a wait more); connections are open, and the
+server keeps its 20 ms to a fraction of a millisecond. Raw httpx, which reads one page after another
+and decodes nothing, shows how much of the rest is the wire's.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ Walk: TypeAlias = Callable[[int], int]
 Seconds: TypeAlias = dict[tuple[str, int], list[float]]
 
 
-def awaited(base: str, runner: asyncio.Runner, closing: ExitStack) -> Walk:
+def awaited(base: str, transport: str, runner: asyncio.Runner, closing: ExitStack) -> Walk:
     """Return what walks the list in an event loop."""
-    client = AsyncClient("exante", token=KEY, base_url=base)
+    client = AsyncClient("exante", token=KEY, base_url=base, transport=transport)
     closing.callback(lambda: runner.run(client.aclose()))
 
     async def walk(width: int) -> int:
@@ -44,9 +44,9 @@ def awaited(base: str, runner: asyncio.Runner, closing: ExitStack) -> Walk:
     return lambda width: runner.run(walk(width))
 
 
-def blocked(base: str, closing: ExitStack) -> Walk:
+def blocked(base: str, transport: str, closing: ExitStack) -> Walk:
     """Return what walks the list in this thread, and in others for pages under way at once."""
-    client = closing.enter_context(Client("exante", token=KEY, base_url=base))
+    client = closing.enter_context(Client("exante", token=KEY, base_url=base, transport=transport))
     return lambda width: len([row.id for row in client.list(page_size=ROWS, prefetch=width)])
 
 
@@ -85,7 +85,11 @@ def main() -> None:
     )
     study.settings |= {"rounds": options.rounds, "pages": pages, "answers after": f"{DELAY_S} s"}
     pinned()
-    names = ("AsyncClient", "Client")
+    names = [
+        f"{client} ({transport})"
+        for transport in ("h11", "httpx")
+        for client in ("AsyncClient", "Client")
+    ]
     sides = [(name, width) for name in names for width in WIDTHS]
     wall: Seconds = {side: [] for side in sides}
     cpu: Seconds = {side: [] for side in sides}
@@ -94,9 +98,14 @@ def main() -> None:
         asyncio.Runner() as runner,
         ExitStack() as closing,
     ):
-        walks = dict(
-            zip(names, (awaited(base, runner, closing), blocked(base, closing)), strict=True)
-        )
+        made = [
+            walk
+            for transport in ("h11", "httpx")
+            for walk in (
+                awaited(base, transport, runner, closing), blocked(base, transport, closing)
+            )
+        ]  # fmt: skip
+        walks = dict(zip(names, made, strict=True))
         raw_s = by_hand(base, pages)
         for walk in walks.values():
             walk(max(WIDTHS))  # connections are made, and what is imported late is imported
