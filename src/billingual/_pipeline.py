@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar, cast
 
 import attrs
 
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from logging import Logger
 
     from billingual.events import Event
+    from billingual.model import Problem
 
 __all__ = [
     "Operation",
@@ -353,7 +354,7 @@ class _Call(Generic[T]):
             raise plugin_error(f"the dialect {self.operation.dialect.name!r}", fault) from fault
 
     def _report_problems(
-        self, problems: Sequence[Any], request: WireRequest, response: WireResponse
+        self, problems: Sequence[Problem], request: WireRequest, response: WireResponse
     ) -> None:
         """Tell observers and the log what could not be read, or raise it where reading is strict.
 
@@ -577,7 +578,7 @@ def is_unreadable_success(error: BillingualError, status: int | None) -> bool:
     return status is not None and 200 <= status <= 299
 
 
-def _problems_of(value: object) -> Sequence[Any]:
+def _problems_of(value: object) -> Sequence[Problem]:
     """Return what could not be read of a model, or of several."""
     if isinstance(value, tuple):
         return tuple(problem for each in value for problem in getattr(each, "problems", ()))

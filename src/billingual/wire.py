@@ -7,7 +7,7 @@ values are hidden unless their name is on a short list of harmless ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
 
 import attrs
@@ -178,13 +178,6 @@ class WireResponse:
     headers: Headers = attrs.field(factory=Headers)
     body: bytes = attrs.field(default=b"", repr=lambda b: f"{len(b)} B")
     request_complete: bool | None = attrs.field(default=True, repr=False, eq=False)
-    _read: dict[object, object] = attrs.field(factory=dict, init=False, repr=False, eq=False)
-
-    def read(self, reader: Callable[[bytes], T]) -> T:
-        """Read the body with *reader*, once: who judges an answer and who decodes it share that."""
-        if reader not in self._read:
-            self._read[reader] = reader(self.body)
-        return cast(T, self._read[reader])
 
 
 @attrs.frozen(kw_only=True)
