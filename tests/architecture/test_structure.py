@@ -128,8 +128,8 @@ SELDOM = {
 """What neither making a client nor its first call has a use for."""
 
 LATER = SELDOM | {
-    "asyncio", "billingual.dialects._kit.codec", "billingual.dialects._kit.records",
-    "billingual.dialects._kit.writer", "billingual.dialects.tenant.dialect",
+    "asyncio", "billingual.dialects._kit.responses",
+    "billingual.dialects.tenant.dialect",
     "billingual.dialects.v1.dialect",
     "billingual.model.write", "billingual.model.query", "billingual.model.invoice",
     "billingual.tls", "billingual.transports.aiohttp", "certifi", "concurrent", "decimal", "h11",

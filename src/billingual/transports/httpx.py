@@ -551,6 +551,7 @@ class HttpxTransport(PooledTransport[Any]):
 
     def __init__(self, options: TransportOptions) -> None:
         super().__init__(options)
+        self._has_proxy = options.proxy is not None
         if find_spec(self.name) is None:
             raise MissingExtraError(f"the transport {self.name!r}", self.name, self.name)
 
@@ -563,7 +564,7 @@ class HttpxTransport(PooledTransport[Any]):
         """Deliver *request* once; see :class:`billingual.abc.Transport`."""
         secure = request.url.startswith("https:")
         # Only TLS and proxies have more than one step to connect by, and so a state to lose.
-        traced = secure or self._options.proxy is not None
+        traced = secure or self._has_proxy
         exchange = Exchange(self._library, request, bounds, traced=traced)
         return await self._over_pool(
             lambda connection: connection.send(exchange),
