@@ -1,7 +1,7 @@
 """Where a request goes, in the parts that libraries ask for, and whether it can be written at all.
 
-Libraries differ in what they refuse, mend or let through, so for those that look away all is
-looked at here, before anything is sent.
+Libraries differ in what they refuse, correct or let through. So everything is checked here, before
+anything is sent.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ class Address:
 
 
 def checked(request: WireRequest) -> Address:
-    """Take the request's address apart, where all of it can be written as HTTP.
+    """Check a request, and take its address apart.
 
     Raises:
-        TransportError: if the address is none, or a header would end its line or is not ASCII;
-            neither is quoted.
+        TransportError: if the address is malformed, or a header would end its line or is not
+            ASCII; the error quotes neither.
     """
     check_headers(request)
     origin, target = parted(request.url)
@@ -73,10 +73,10 @@ def checked(request: WireRequest) -> Address:
 
 
 def check_headers(request: WireRequest) -> None:
-    """See whether method and headers can be written as HTTP.
+    """Check that method and headers can be written as HTTP.
 
     Raises:
-        TransportError: if a header would end its line or is not ASCII; it is not quoted.
+        TransportError: if a header would end its line or is not ASCII; the error does not quote it.
     """
     for name, value in request.headers:
         if not (_is_name(name) and _is_value(value)):
@@ -89,7 +89,7 @@ def parted(url: str) -> tuple[Origin, str]:
     """Take an absolute URL apart: where it leads, and path and query as they go on the wire.
 
     Raises:
-        TransportError: if it is none.
+        TransportError: if it is malformed.
     """
     if "#" in url:
         url = url.partition("#")[0]

@@ -1,8 +1,9 @@
-"""The body of an answer, read under bounds: size as it comes, size unpacked, growth and time."""
+"""The body of a response, read within bounds: size on the wire, size unpacked, growth and time."""
 
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import attrs
 
@@ -14,16 +15,16 @@ __all__ = ["ANSWER_BEGUN", "BodyReader"]
 
 ANSWER_BEGUN = Evidence(connected=True, request_complete=True, answer_begun=True)
 
-# A short text of one repeated letter may well grow two hundredfold; a bomb is large besides.
+# A short text of one repeated letter may well grow two hundredfold; a bomb is large as well.
 _RATIO_COUNTS_FROM = 1024 * 1024
-# Unpacked so much at a time, a piece is refused before it has grown.
+# Unpacking stops after so much, so that a piece that grows too large is refused before it has.
 _STEP = 1024 * 1024
 
 
 class BodyReader:
-    """Take an answer's body piece by piece and hand it out whole, unpacked from gzip or deflate.
+    """Take a response's body piece by piece and return it whole, unpacked from gzip or deflate.
 
-    Pieces are unpacked as they come and never beyond the bound, so that a small answer cannot
+    Pieces are unpacked as they come and never beyond the bound, so that a small response cannot
     fill the memory.
     """
 
@@ -48,13 +49,13 @@ class BodyReader:
         """Take one piece as it came.
 
         Raises:
-            TimedOutError: if the deadline has passed: a server that drips holds nobody.
+            TimedOutError: if the deadline has passed, so that a slow drip ends too.
             ResponseTooLargeError: if a bound is broken.
             ConnectionLostError: if the piece cannot be unpacked.
         """
         if self._bounds.deadline.left() <= 0:
             raise TimedOutError(
-                "the answer was still coming in when the deadline passed.", evidence=self._seen()
+                "the response was still coming in when the deadline passed.", evidence=self._seen()
             )
         self._wire_size += len(piece)
         if self._wire_size > self._bounds.wire_bytes:
@@ -64,11 +65,12 @@ class BodyReader:
             return
         if not self._unpacked(piece):
             raise ConnectionLostError(
-                "the answer's body is not packed as it says.", evidence=self._seen()
+                "the response's body is not packed as its Content-Encoding says.",
+                evidence=self._seen(),
             )
 
     def _unpacked(self, piece: bytes) -> bool:
-        """Unpack and keep a piece; False if it is broken. The library's error would hold it."""
+        """Unpack and keep a piece; False if it is broken: zlib's error would hold it."""
         unpacker = self._unpacker
         try:
             while piece and unpacker is not None:
@@ -87,7 +89,7 @@ class BodyReader:
         """
         if self._unpacker is not None and self._wire_size and not self._unpacker.eof:
             raise ConnectionLostError(
-                f"the answer's {self._coding} body ended early.", evidence=self._seen()
+                f"the response's {self._coding} body ended early.", evidence=self._seen()
             )
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
@@ -105,7 +107,7 @@ class BodyReader:
         if piece:
             self._pieces.append(piece)
 
-    def _make_unpacker(self) -> zlib._Decompress | None:
+    def _make_unpacker(self) -> Any:  # zlib does not name the class publicly
         if self._coding == "identity":
             return None
         if self._coding in {"gzip", "x-gzip"}:
@@ -121,5 +123,5 @@ class BodyReader:
     def too_large(self, bound: str) -> ResponseTooLargeError:
         """Return the error for a response that breaks a *bound*."""
         return ResponseTooLargeError(
-            f"the answer is larger than {bound}; ask for less at once.", evidence=self._seen()
+            f"the response is larger than {bound}; ask for less at once.", evidence=self._seen()
         )

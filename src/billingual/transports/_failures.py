@@ -1,6 +1,6 @@
-"""What goes wrong on a network, in words of our own, for every transport that uses one.
+"""What goes wrong on a network, in our own words, for every transport that uses one.
 
-Evidence is named here once, so that the same failure weighs the same whichever library met it.
+Evidence is named here once, so that the same failure counts the same whichever library met it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PERHAPS_SENT: Final = Evidence(connected=True)
 
 
 def too_late() -> TimedOutError:
-    """Return the error for a connection that stood when the call's time was over; not sent."""
+    """Return the error for a deadline that passed before anything was sent."""
     return TimedOutError(
         "the deadline passed before the request was sent, so nothing was; give the call more time "
         "with with_options(deadline=...).",
@@ -29,12 +29,12 @@ def too_late() -> TimedOutError:
 
 
 def unwritable(what: str) -> TransportError:
-    """Return the error for a request that no server could understand; it was not sent."""
+    """Return the error for a request that cannot be written; nothing was sent."""
     return TransportError(f"the request cannot be written as HTTP ({what}).", evidence=UNSENT)
 
 
 def reason(error: BaseException | None) -> str:
-    """Say why no connection stood, and what to look at; empty where the system does not tell."""
+    """Say why no connection stood, and what to check; empty if the system does not tell."""
     import socket  # noqa: PLC0415 - of the first failure; a network has brought it anyway
     import ssl  # noqa: PLC0415 - as above
 

@@ -1,8 +1,7 @@
-"""Whom to trust: one TLS context for all clients of the process, made when first needed.
+"""Whom to trust: one default TLS context for all clients of the process, made when first needed.
 
 Making one reads every root certificate, which costs as much as a hundred calls. Every transport
-uses the same one, so that changing the transport never changes whom a program trusts. No HTTP
-library is imported for it.
+uses the same one, so changing the transport never changes whom a program trusts.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ def default_context() -> ssl.SSLContext:
 
 @functools.cache
 def no_trust() -> ssl.SSLContext:
-    """Return a context that trusts nobody, for connections that use no TLS: cheap and safe."""
+    """Return a context without authorities, for connections without TLS: cheap and safe."""
     import ssl  # noqa: PLC0415 - plain http of h11 never needs it
 
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
