@@ -85,7 +85,8 @@ class Rules:
             step = self.attempts[names[0]]
             good = step.get("good for", ())
             if operation in good or f"{operation} {dialect}" in good:
-                step = self.attempts["ok"]
+                # A row without an id is left out, so that its list cannot show what is looked for.
+                step = {**self.attempts["ok"], "hides": step.get("hides", False)}
             yield {**step, **step.get("but", {}).get(dialect, {})}
             names = names[1:] or names
 
@@ -100,8 +101,9 @@ class Rules:
         """Say how many reads follow, and how the operation ends, as rules 5 and 6 say."""
         committed = made.classes[-1] == "committed"
         if "finds" in of:
-            found = "finding adopted" if committed else "finding unknown"
-            return (of["finds"][dialect] if committed else 0), found
+            shown = committed and not made.last.get("hides", False)
+            found = "finding adopted" if shown else "finding unknown"
+            return (of["finds"][dialect] if shown else 0), found
         error = made.last.get("raises", "ok")
         if committed or of["kind"] == "read":
             return 0, error
