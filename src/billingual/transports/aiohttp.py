@@ -251,7 +251,7 @@ class _Delivery:
 
     async def over(self, session: aiohttp.ClientSession) -> WireResponse:
         """Send through *session* and read the response to its end, under all bounds."""
-        request, bounds = self.request, self.bounds
+        request = self.request
         if self.tracker is not None:
             self.options["upload_tracker"] = self.tracker
         async with session.request(
@@ -262,26 +262,15 @@ class _Delivery:
             **self.options,
         ) as response:
             status = self.status = response.status
-            complete = self._complete()
             if status < _FIRST_FINAL:
                 raise ConnectionLostError(f"unexpected status {status}.", evidence=self.evidence())
-            reader = BodyReader(
-                response.headers.get("Content-Encoding"),
-                bounds,
-                status=status,
-                request_complete=complete,
-            )
-            content: Any = response.content
-            if isinstance(content, aiohttp.StreamReader):
-                while piece := await content.readany():
-                    reader.feed(piece)
-            else:
-                # A mock's response has what `read` returns, and often nothing else.
-                reader.feed(await response.read())
+            complete = self._complete()
+            coding = response.headers.get("Content-Encoding")
+            reader = BodyReader(coding, self.bounds, status=status, request_complete=complete)
             return WireResponse(
                 status=status,
                 headers=_headers(response),
-                body=reader.finish(),
+                body=await self._body(response, reader),
                 request_complete=complete,
             )
 
@@ -340,6 +329,19 @@ class _Delivery:
             seen = attrs.evolve(seen, answer_begun=True)
         what = reason(error) or what
         return kind(f"{self.origin}: {what} ({type(error).__name__} of {library}).", evidence=seen)
+
+    async def _body(self, response: aiohttp.ClientResponse, reader: BodyReader) -> bytes:
+        content: Any = response.content
+        if isinstance(content, aiohttp.StreamReader):
+            while piece := await content.readany():
+                reader.feed(piece)
+        body = reader.finish()
+        if not body and (ready := await response.read()):
+            # A mock's response has what `read` returns, unpacked, and often nothing else.
+            reader = BodyReader(None, self.bounds, status=self.status)
+            reader.feed(ready)
+            body = reader.finish()
+        return body
 
     def _complete(self) -> bool | None:
         """Return True if the whole request was handed over, once a response has begun."""

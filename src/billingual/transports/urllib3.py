@@ -117,7 +117,7 @@ class _Connection:
             ),
         )
         # Once it is read, the response lets go of it.
-        used: Any = getattr(response.connection, "sock", None)
+        used: Any = getattr(getattr(response, "connection", None), "sock", None)
         try:
             answer = self._read(response, bounds)
         except BaseException:
@@ -157,11 +157,13 @@ class _Connection:
         headers = Headers(response.headers.items())
         if status < _FIRST_FINAL:
             raise ConnectionLostError(f"unexpected status {status}.", evidence=self.evidence())
-        reader = BodyReader(headers.get("content-encoding"), bounds, status=status)
-        if not isinstance(response, urllib3.HTTPResponse):
-            # A mock's response has the whole body, and often nothing else.
+        if not isinstance(response, urllib3.HTTPResponse) or response.closed:
+            # A mock's response has the whole body, unpacked, and often nothing else.
+            reader = BodyReader(None, bounds, status=status)
             reader.feed(response.data)
-        elif response.chunked:
+            return WireResponse(status=status, headers=headers, body=reader.finish())
+        reader = BodyReader(headers.get("content-encoding"), bounds, status=status)
+        if response.chunked:
             for piece in response.read_chunked(decode_content=False):
                 reader.feed(piece)
         else:
