@@ -14,6 +14,10 @@ What the public API cannot keep:
   it takes them for the next response. It sees surplus bytes only while they wait in the socket.
 - A blocking request whose *head* comes in byte by byte is not ended by the deadline: each byte
   starts the read timeout anew. Asynchronously the deadline ends it. Bodies are bounded in both.
+- Under TLS, a body without a length that ends without ``close_notify`` counts as whole, although
+  anyone on the way may have cut it.
+- A response with two framings (``Content-Length`` and ``Transfer-Encoding``) does not end its
+  connection.
 
 Choose the transport ``h11`` where these matter.
 """
@@ -23,7 +27,7 @@ from __future__ import annotations
 import os.path
 import sys
 from contextlib import suppress
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from types import MappingProxyType
@@ -73,6 +77,7 @@ _ERRORS: Final[dict[str, tuple[type[TransportError], str]]] = {
     "HTTPError": (ConnectionLostError, "the exchange failed"),
     "StreamError": (ConnectionLostError, "something else had read the response"),
 }
+_BELOW: Final = ("httpcore", "httpcore2", "h11")
 # If the library raises these, nothing was sent, unless something sent the request again.
 _BEFORE_SENDING: Final = {
     NotConnectedError: NOTHING, PoolTimeoutError: NOTHING, TransportError: UNSENT,
@@ -266,7 +271,9 @@ class Exchange:
 
     def _row(self, error: Exception) -> tuple[type[TransportError], str] | None:
         for each in type(error).__mro__:
-            if each.__name__ in _ERRORS and getattr(self._library, each.__name__, None) is each:
+            # What is below the library has the same names, and lets its own through now and then.
+            owner = each.__module__.partition(".")[0]
+            if owner in {self._library.__name__, *_BELOW} and each.__name__ in _ERRORS:
                 return _ERRORS[each.__name__]
         return None
 
@@ -279,7 +286,9 @@ class Exchange:
     def _outgoing(self, build: Any, trace: Any) -> Any:
         """Make the library's request."""
         try:
-            outgoing = (build or self._library.Request)(**self._arguments(trace))
+            arguments = self._arguments(trace)
+            arguments["url"] = _url(self._library, self._request.url)
+            outgoing = (build or self._library.Request)(**arguments)
         except (self._library.InvalidURL, UnicodeError, TypeError, ValueError) as error:
             failure = unwritable(type(error).__name__)
         else:
@@ -399,6 +408,13 @@ def _is_patched(library: Any, kind: Any, client: Any) -> bool:
         or not file.startswith(_folder(library))
         or "request" in getattr(client, "__dict__", ())
     )
+
+
+# Creates, lists and bulk requests go to the same few addresses again and again, and to parse one
+# costs the library as much as all of our own checks. Its URLs are immutable.
+@lru_cache(maxsize=64)
+def _url(library: Any, url: str) -> Any:
+    return library.URL(url)
 
 
 @cache

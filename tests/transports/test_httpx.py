@@ -1,0 +1,183 @@
+"""What the transports httpx and httpx2 keep beyond the conformance suite, each in both halves."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import threading
+import warnings
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from _support.wires.link import a_request, bounds, with_length
+from _support.wires.rough_server import OURS
+from billingual import errors
+from billingual.abc import TransportOptions
+from billingual.backends.anyio import AnyioBackend
+from billingual.backends.sync import SyncBackend, step
+from billingual.outcomes import Outcome
+from billingual.plugins import TRANSPORTS
+from billingual.retry.classify import classify
+from billingual.wire import Headers, Timeouts
+
+both_libraries = pytest.mark.parametrize("library", ["httpx", "httpx2"])
+both_halves = pytest.mark.parametrize("waits", ["asyncio", "trio", "blocking"])
+
+
+def over(library: str, waits: str, work: Callable[[Any], Awaitable[Any]], **options: Any) -> Any:
+    """Run *work* with a transport of one library, which is closed after it."""
+    make: Any = TRANSPORTS.load(library)
+    backend: Any = SyncBackend() if waits == "blocking" else AnyioBackend()
+
+    async def main() -> Any:
+        transport = make(TransportOptions(backend=backend, **options))
+        try:
+            return await work(transport)
+        finally:
+            await transport.aclose()
+
+    return step(main()) if waits == "blocking" else anyio.run(main, backend=waits)
+
+
+@both_halves
+@both_libraries
+def test_a_cookie_stays_with_its_response(library: str, waits: str, serve: Any, say: Any) -> None:
+    """On one connection too, where a client of the library would keep it."""
+    server = serve(*[say(with_length(b"ok", b"Set-Cookie: a=b; Path=/"))] * 2)
+
+    async def work(transport: Any) -> None:
+        for _ in range(2):
+            await transport.send(a_request(server.url), bounds())
+
+    over(library, waits, work)
+
+    assert server.connections == 1
+    assert [b"cookie" in each.lower() for each in server.requests] == [False, False]
+
+
+@both_libraries
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_a_handshake_that_is_cancelled_leaves_no_socket(library: str, loop: str) -> None:
+    """The library forgets the stream of a TLS handshake that was cancelled."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, warnings.catch_warnings():
+        warnings.simplefilter("error", ResourceWarning)
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+
+        async def work(transport: Any) -> None:
+            with anyio.move_on_after(0.1):
+                await transport.send(a_request(url), bounds())
+            accepted, _ = silent.accept()
+            with accepted:
+                accepted.settimeout(10)
+                while accepted.recv(65536):
+                    pass
+
+        over(library, loop, work, tls=OURS, connections=1)
+        gc.collect()
+
+
+@both_libraries
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_a_deadline_that_ends_a_handshake_proves_that_nothing_was_sent(
+    library: str, loop: str
+) -> None:
+    """The connect timeout starts anew for TLS, so the deadline may come first."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+
+        async def work(transport: Any) -> errors.TransportError:
+            limits = bounds(timeouts=Timeouts.each(0.2))
+            with pytest.raises(errors.TransportError) as caught:
+                await transport.send(a_request(url, method="POST", body=b"{}"), limits)
+            return caught.value
+
+        failed = over(library, loop, work, tls=OURS)
+
+    assert type(failed) is errors.NotConnectedError
+    assert classify(failed) is Outcome.NOT_SENT
+
+
+def test_one_client_is_made_for_each_connection_and_used_again(
+    serve: Any, say: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failed one is closed whole, and the next call gets another."""
+    server = serve(
+        say(with_length(b"1")), say(with_length(b"2")), say(b"", then="close"),
+        say(with_length(b"3")),
+    )  # fmt: skip
+    made: list[httpx.Client] = []
+
+    class Counted(httpx.Client):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            made.append(self)
+
+    monkeypatch.setattr(httpx, "Client", Counted)
+
+    async def work(transport: Any) -> list[Any]:
+        seen: list[Any] = []
+        for _ in range(4):
+            try:
+                seen.append((await transport.send(a_request(server.url), bounds())).body)
+            except errors.ConnectionLostError:
+                seen.append("lost")
+        return seen
+
+    seen = over("httpx", "blocking", work)
+
+    assert seen == [b"1", b"2", "lost", b"3"]
+    assert [each.is_closed for each in made] == [True, True]
+
+
+@both_halves
+@both_libraries
+def test_a_response_that_comes_before_the_request_is_whole_says_so(
+    library: str, waits: str
+) -> None:
+    """The library reads a response after a failed write, so the request may be incomplete."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def refuse() -> None:
+        accepted, _ = listening.accept()
+        with accepted:
+            accepted.recv(1024)
+            accepted.sendall(with_length(b"no", status=b"413 Too Large"))
+
+    async def work(transport: Any) -> Any:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        asked = a_request(url, method="POST", body=bytes(32 * 2**20))
+        try:
+            return (await transport.send(asked, bounds())).request_complete
+        except errors.TransportError as error:
+            return error.evidence.request_complete
+
+    refusing = threading.Thread(target=refuse)
+    refusing.start()
+    complete = over(library, waits, work)
+    refusing.join()
+    listening.close()
+
+    assert complete is None
+
+
+@both_halves
+def test_headers_that_contradict_the_body_are_told_truly(waits: str, serve: Any, say: Any) -> None:
+    """The library notices a wrong length only while it sends."""
+    server = serve(say(with_length(b"ok")))
+    request = a_request(
+        server.url, method="POST", body=b"12345", headers=Headers([("Content-Length", "3")])
+    )
+
+    async def work(transport: Any) -> errors.TransportError:
+        with pytest.raises(errors.TransportError) as caught:
+            await transport.send(request, bounds())
+        return caught.value
+
+    failed = over("httpx", waits, work)
+
+    assert "cannot be written as HTTP" in str(failed) or "broke" in str(failed)
+    assert failed.evidence.request_complete is None
