@@ -230,7 +230,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an amount has at most 30 digits, whichever way it is read",
-        "dialects/_kit/records.py",
+        "dialects/_kit/responses.py",
         "    if not -_LARGEST < whole < _LARGEST:",
         "    if not whole:",
         ("tests/dialects",),

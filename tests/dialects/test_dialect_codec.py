@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from _support.conversations import ids
-from billingual.dialects._kit.codec import (
+from billingual.dialects._kit.requests import encode_json
+from billingual.dialects._kit.responses import (
     UnreadableError,
     _decode_slowly,
     decode_json,
     with_whole_texts,
     without_mark,
 )
-from billingual.dialects._kit.writer import encode_json
 from billingual.errors import InvalidInputError
 
 TEXT = st.text(st.characters(codec="utf-8"))

@@ -26,8 +26,12 @@ from _support.conversations import (
     invoice_payload,
 )
 from billingual.abc import Dialect
-from billingual.dialects._kit.codec import UnreadableError, decode_json, with_whole_texts
-from billingual.dialects._kit.records import RecordReader
+from billingual.dialects._kit.responses import (
+    RecordReader,
+    UnreadableError,
+    decode_json,
+    with_whole_texts,
+)
 from billingual.dialects.exante import records as exante
 from billingual.dialects.exante.bulk import BulkDialect
 from billingual.dialects.exante.dialect import ExanteDialect

@@ -17,30 +17,33 @@ from billingual._lazy import attach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from billingual.dialects._kit.base import DialectBase
-    from billingual.dialects._kit.codec import decode_json
-    from billingual.dialects._kit.fields import Field, one_of, text_of, write_fields
-    from billingual.dialects._kit.http import (
-        ResponseReader,
-        error_class,
+    from billingual.dialects._kit.requests import (
+        DialectBase,
+        Field,
+        encode_json,
         extra_pairs,
+        one_of,
         read_request,
+        text_of,
+        write_fields,
         write_request,
     )
-    from billingual.dialects._kit.records import (
+    from billingual.dialects._kit.responses import (
         Moment,
         Number,
         RecordReader,
+        ResponseReader,
         Unnamed,
+        UnreadableError,
         Whole,
         array_of,
         collection_method_of,
         decimal_of,
+        decode_json,
+        error_class,
         lenient,
         status_of,
     )
-    from billingual.dialects._kit.unreadable import UnreadableError
-    from billingual.dialects._kit.writer import encode_json
 
 __all__ = [
     "DialectBase",
@@ -72,15 +75,13 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
     __getattr__, __dir__ = attach(
         __name__,
         {
-            "_kit.base": "DialectBase",
-            "_kit.codec": "decode_json",
-            "_kit.unreadable": "UnreadableError",
-            "_kit.fields": "Field one_of text_of write_fields",
-            "_kit.http": "ResponseReader error_class extra_pairs read_request write_request",
-            "_kit.records": (
-                "Moment Number RecordReader Unnamed Whole array_of collection_method_of decimal_of "
-                "lenient status_of"
+            "_kit.requests": (
+                "DialectBase Field encode_json extra_pairs one_of read_request text_of "
+                "write_fields write_request"
             ),
-            "_kit.writer": "encode_json",
+            "_kit.responses": (
+                "Moment Number RecordReader ResponseReader Unnamed UnreadableError Whole array_of "
+                "collection_method_of decimal_of decode_json error_class lenient status_of"
+            ),
         },
     )

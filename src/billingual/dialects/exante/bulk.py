@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import attrs
 
 from billingual.capabilities import Capabilities, Feature, FieldRules
-from billingual.dialects._kit.base import DialectBase
-from billingual.dialects._kit.fields import (
+from billingual.dialects._kit.requests import (
+    DialectBase,
     Field,
     collection_method,
     currency_code,
@@ -31,8 +31,8 @@ from billingual.dialects._kit.fields import (
     uuid,
     verbatim,
     write_fields,
+    write_request,
 )
-from billingual.dialects._kit.http import write_request
 from billingual.dialects.exante.dialect import records
 from billingual.errors import InvalidInputError, UnsupportedError
 from billingual.outcomes import Safety

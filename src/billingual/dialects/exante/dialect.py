@@ -34,17 +34,18 @@ import attrs
 from billingual import model
 from billingual.abc import Scope
 from billingual.capabilities import Capabilities, Feature, FieldRules
-from billingual.dialects._kit.base import DialectBase
-from billingual.dialects._kit.fields import (
+from billingual.dialects._kit.requests import (
+    DialectBase,
     Field,
     collection_method,
     currency_code,
     custom_field_map,
     moment,
+    read_request,
     uuid,
     verbatim,
+    write_request,
 )
-from billingual.dialects._kit.http import read_request, write_request
 from billingual.dialects.exante.requests import KINDS, PAGE_LIMIT, SORTS, query_pairs
 from billingual.errors import InvalidInputError
 from billingual.model import checked_text

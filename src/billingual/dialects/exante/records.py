@@ -17,21 +17,23 @@ import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from billingual import model
-from billingual.dialects._kit.codec import is_plain, without_mark
-from billingual.dialects._kit.http import ResponseReader, error_class
-from billingual.dialects._kit.records import (
+from billingual.dialects._kit.responses import (
     MISFIT,
     Moment,
     Number,
     RecordReader,
+    ResponseReader,
     Unnamed,
     Whole,
     array_of,
     collection_method_of,
     decimal_of,
+    error_class,
+    is_plain,
     keep_body,
     lenient,
     status_of,
+    without_mark,
 )
 from billingual.dialects.exante.requests import KINDS
 from billingual.errors import RejectedError

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, cast
 
-from billingual.dialects._kit.fields import collection_method, moment, uuid
-from billingual.dialects._kit.http import extra_pairs
+from billingual.dialects._kit.requests import collection_method, extra_pairs, moment, uuid
 from billingual.errors import InvalidInputError
 
 if TYPE_CHECKING:

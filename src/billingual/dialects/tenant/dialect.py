@@ -31,15 +31,16 @@ import attrs
 from billingual import model
 from billingual.abc import Scope
 from billingual.capabilities import Capabilities, Feature, FieldRules
-from billingual.dialects._kit.base import DialectBase
-from billingual.dialects._kit.fields import (
+from billingual.dialects._kit.requests import (
+    DialectBase,
     Field,
     currency_code,
     moment_with_milliseconds,
     prefixed_id,
+    read_request,
     text_of,
+    write_request,
 )
-from billingual.dialects._kit.http import ResponseReader, read_request, write_request
 from billingual.dialects.tenant.requests import query_pairs
 from billingual.errors import ConfigurationError, InvalidInputError
 from billingual.outcomes import Safety
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from billingual.abc import Sightings
+    from billingual.dialects._kit.responses import ResponseReader
     from billingual.model import Changes, Draft, Invoice, InvoiceSummary, Money, Page, Query
 
 __all__ = ["TenantDialect"]

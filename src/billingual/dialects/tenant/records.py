@@ -14,20 +14,21 @@ import msgspec
 from msgspec import Raw, Struct
 
 from billingual import model
-from billingual.dialects._kit.codec import is_plain, without_mark
-from billingual.dialects._kit.http import ResponseReader
-from billingual.dialects._kit.records import (
+from billingual.dialects._kit.responses import (
     MISFIT,
     Moment,
     Number,
     RecordReader,
+    ResponseReader,
+    UnreadableError,
     Whole,
     array_of,
     decimal_of,
+    is_plain,
     keep_body,
     status_of,
+    without_mark,
 )
-from billingual.dialects._kit.unreadable import UnreadableError
 from billingual.model import Invoice, Party
 from billingual.model._quick import quick
 from billingual.model.money import trusted_money as money

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from billingual.dialects._kit.fields import one_of, prefixed_id
-from billingual.dialects._kit.http import extra_pairs
+from billingual.dialects._kit.requests import extra_pairs, one_of, prefixed_id
 from billingual.errors import InvalidInputError
 
 if TYPE_CHECKING:

@@ -29,9 +29,12 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import attrs
 
 from billingual.capabilities import Capabilities, Feature
-from billingual.dialects._kit.base import DialectBase
-from billingual.dialects._kit.fields import moment_with_milliseconds, uuid
-from billingual.dialects._kit.http import write_request
+from billingual.dialects._kit.requests import (
+    DialectBase,
+    moment_with_milliseconds,
+    uuid,
+    write_request,
+)
 from billingual.errors import ConfigurationError, InvalidInputError
 from billingual.model import checked_text
 from billingual.outcomes import Safety

@@ -11,8 +11,14 @@ from typing import Any, Final
 import attrs
 from msgspec import Struct
 
-from billingual.dialects._kit.http import ResponseReader
-from billingual.dialects._kit.records import Moment, Number, RecordReader, decimal_of, status_of
+from billingual.dialects._kit.responses import (
+    Moment,
+    Number,
+    RecordReader,
+    ResponseReader,
+    decimal_of,
+    status_of,
+)
 from billingual.errors import RejectedError
 from billingual.model import Receipt
 

@@ -1,4 +1,12 @@
-"""From the JSON of a response to models: one way for every dialect.
+"""The responses of dialects: from bytes to models, or to the one error that fits.
+
+A response is judged in three layers. The status decides the class of the error before any body is
+read, so that a broken body never hides it; then comes the envelope; then the payload. The last
+two belong to each dialect.
+
+No number passes through a binary float. Two readers of JSON give the same values: the compiled one
+of msgspec takes every body it can be trusted with (:func:`is_plain`); that of the standard library
+takes the rest, above all broken bodies, because it can say what is wrong with them.
 
 A record is a :class:`msgspec.Struct` that copies the provider's documentation, field by field, in
 the provider's names. A plain function makes a model of a record, and a :class:`RecordReader` joins
@@ -19,7 +27,7 @@ import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from operator import attrgetter
 from types import NoneType, UnionType
 from typing import (
@@ -28,6 +36,7 @@ from typing import (
     Any,
     Final,
     Generic,
+    NoReturn,
     TypeAlias,
     TypeVar,
     Union,
@@ -37,15 +46,378 @@ from typing import (
     get_type_hints,
 )
 
+import attrs
 import msgspec
 
-from billingual.dialects._kit.codec import as_it_came, decode_part, with_whole_texts
-from billingual.dialects._kit.unreadable import UnreadableError
+from billingual.errors import (
+    AuthenticationError,
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    ProtocolError,
+    ProviderError,
+    RateLimitedError,
+    RedirectedError,
+    RejectedError,
+    ServerError,
+)
 from billingual.model import CollectionMethod, InvoiceSummary, Problem, Receipt, Status
 from billingual.model.payload import KeepsPayload, payload_of, set_payload, set_unread
+from billingual.wire import Exchange, Headers, WireResponse
 
 if TYPE_CHECKING:
-    from billingual.dialects._kit.http import ResponseReader
+    import json
+
+_BY_STATUS: Final[Mapping[int, type[ProviderError]]] = {
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    410: NotFoundError,
+    412: ConflictError,
+    429: RateLimitedError,
+}
+_BY_HUNDRED: Final[Mapping[int, type[ProviderError]]] = {
+    3: RedirectedError,
+    4: InvalidRequestError,
+    5: ServerError,
+}
+_ADVICE: Final[Mapping[type[ProviderError], str]] = {
+    AuthenticationError: "check the token: it may be missing, wrong, expired or revoked",
+    ConflictError: "read the invoice again and decide by its present state",
+    InvalidRequestError: "correct the request before sending it again",
+    NotFoundError: "check the id, and that this token may see the invoice",
+    PermissionDeniedError: "use a token that may do this, or ask for the permission",
+    ProtocolError: "the error's .body keeps the answer as it came",
+    RateLimitedError: "slow down and try again later",
+    RedirectedError: "redirects are never followed; correct the base URL",
+    RejectedError: "correct what it complains about before sending it again",
+    ServerError: "try again later; after a write, look first whether it happened",
+}
+# Statuses for which the advice of their class would be wrong.
+_ADVICE_ON: Final[Mapping[int, str]] = {
+    304: "no request of ours asks for that, so look what stands between you and the provider",
+    408: "try again later; after a write, look first whether it happened",
+    425: "try again later",
+}
+# The client reads the header, because a date takes a clock; here it is only shown.
+_SHOWABLE: Final = re.compile(r"[ -~]{1,40}", re.ASCII)
+
+
+def judge(  # noqa: PLR0917 - all but the last are bound when the request is made
+    provider: str,
+    method: str,
+    route: str,
+    keys: tuple[str, ...],
+    read: Callable[[ResponseReader], object],
+    response: WireResponse,
+) -> object:
+    """Judge the status, then read the body; what it cannot read becomes a ProtocolError."""
+    reader = ResponseReader(provider, method, route, keys, response)
+    reader.refuse_status()
+    try:
+        return read(reader)
+    except UnreadableError as problem:
+        raise reader.unreadable(problem.path, problem.problem) from problem
+
+
+def error_class(status: int) -> type[ProviderError] | None:
+    """Tell which error an HTTP status means; None for success."""
+    if 200 <= status <= 299:
+        return None
+    return _BY_STATUS.get(status) or _BY_HUNDRED.get(status // 100, ProtocolError)
+
+
+@attrs.frozen
+class ResponseReader:
+    """One response to one request: reads it, and makes the errors it can turn out to be.
+
+    Attributes:
+        provider: the name used in errors.
+        method: of the request.
+        route: of the request.
+        keys: the names of the fields of the request's body.
+        response: the response.
+        problems: what was found around the records, such as in the envelope.
+    """
+
+    provider: str
+    method: str
+    route: str
+    keys: tuple[str, ...]
+    response: WireResponse
+    problems: list[Problem] = attrs.field(factory=list, init=False)
+
+    def refuse_status(self) -> None:
+        """Pass a 2xx.
+
+        Raises:
+            ProviderError: if the status is another; its class fits the status.
+        """
+        kind = error_class(self.response.status)
+        if kind is not None:
+            raise self.refusal(kind)
+
+    def decode(self) -> dict[str, object]:
+        """Read the body, which must be a JSON object.
+
+        Raises:
+            UnreadableError: if it is none; the client makes a ProtocolError of it.
+        """
+        value = decode_json(self.response.body, half_surrogates=True)
+        if not isinstance(value, dict):
+            raise UnreadableError("$", "there is no JSON object")
+        return value
+
+    def refuse_other(self, found: str, asked: str | None, path: str) -> None:
+        """Refuse a response about another invoice than the one asked for, or about none.
+
+        Args:
+            found: the id in the response.
+            asked: the id that was asked for; None where any will do.
+            path: where *found* stands.
+
+        Raises:
+            ProtocolError: if the two differ, or *found* is empty.
+        """
+        if not found:
+            raise self.unreadable(path, "the id is empty")
+        if asked is not None and found != asked:
+            raise self.unreadable(path, "it is another invoice than the one asked for")
+
+    def refusal(self, kind: type[ProviderError], code: int | None = None) -> ProviderError:
+        """Make the error for a response that says no.
+
+        Args:
+            kind: the class of the error.
+            code: the status inside the envelope, where that is what says no.
+        """
+        from billingual.dialects._kit.complaint import complaint_of  # noqa: PLC0415 - of a refusal
+
+        complaint = complaint_of(self.response)
+        inside = "" if code is None else f" (and {code} inside)"
+        said = f": {complaint}" if complaint else " and did not say why"
+        late = _wait_asked(self.response.headers)
+        summary = f"{self._told()}{inside}{said}{late}"
+        status = self.response.status if code is None else code
+        return kind(
+            f"{summary}; {_ADVICE_ON.get(status, _ADVICE[kind])}.",
+            provider=self.provider,
+            exchange=self._exchange(),
+            complaint=complaint,
+            summary=summary,
+        )
+
+    def unreadable(self, path: str, problem: str) -> ProtocolError:
+        """Make the error for a response that is not what the provider documents."""
+        summary = f"{self._told()}, but not as it documents: at {path}, {problem}"
+        error = ProtocolError(
+            f"{summary}; {_ADVICE[ProtocolError]}.",
+            provider=self.provider,
+            exchange=self._exchange(),
+            summary=summary,
+        )
+        error.path = path
+        return error
+
+    def _exchange(self) -> Exchange:
+        return Exchange(
+            method=self.method,
+            route=self.route,
+            keys=self.keys,
+            status=self.response.status,
+            headers=self.response.headers.without_credentials(),
+            body=self.response.body,
+            request_complete=self.response.request_complete,
+        )
+
+    def _told(self) -> str:
+        asked = f"{self.method} {self.route}"
+        return f"{self.provider} answered {asked} with {self.response.status}"
+
+
+def _wait_asked(headers: Headers) -> str:
+    asked = headers.get("retry-after") or ""
+    return f" (Retry-After: {asked})" if _SHOWABLE.fullmatch(asked) else ""
+
+
+# RFC 8259 lets a reader set a limit. No documented response is deeper than 8; 64 leaves room and
+# keeps every later walk over the values far from Python's recursion limit.
+MAX_DEPTH: Final = 64
+_MARK: Final = b"\xef\xbb\xbf"
+_ESCAPED_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_BRACKETS: Final = b"[]{}"
+_ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(_BRACKETS))
+
+
+class UnreadableError(Exception):
+    """A payload cannot be read.
+
+    Attributes:
+        path: where, like ``$.data.items[3].uid``.
+        problem: what is wrong there; it never quotes the payload.
+    """
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path = path
+        self.problem = problem
+
+
+def decode_json(body: bytes, *, half_surrogates: bool = False) -> object:
+    """Read JSON; numbers with a fraction or an exponent become Decimals.
+
+    NaN and Infinity and nesting deeper than 64 are refused. A byte order mark is passed over, as
+    RFC 8259 (section 8.1) allows: nothing is lost with it. Of a name that comes twice in one object
+    the last one counts, as ECMA-262 has it for ``JSON.parse``. A number that neither an int nor a
+    Decimal can hold stays text.
+
+    Args:
+        body: the bytes.
+        half_surrogates: read texts with half of a surrogate pair too, such as a name that somebody
+            cut in the middle of an emoji. Such a text cannot be written as UTF-8.
+
+    Raises:
+        UnreadableError: if the body is anything else than that.
+    """
+    body = without_mark(body)
+    if is_plain(body):
+        try:
+            return decode_plain(body)
+        except (msgspec.DecodeError, RecursionError):
+            pass  # The other reader reads it, or says why it cannot be read.
+    return _decode_slowly(body, half_surrogates=half_surrogates)
+
+
+def without_mark(body: bytes) -> bytes:
+    """Return *body* without the byte order mark that may stand before it."""
+    return body.removeprefix(_MARK)
+
+
+def is_plain(body: bytes) -> bool:
+    """Tell whether msgspec's reader may have *body*, because it breaks no rule it does not know.
+
+    It reads strict JSON, but skips fields that nobody asked for without looking at their encoding
+    or their depth. False only means that another look is needed.
+    """
+    if not body.isascii():
+        try:
+            body.decode("utf-8")
+        except UnicodeDecodeError:
+            return False
+    return _is_shallow(body)
+
+
+def _is_shallow(body: bytes) -> bool:
+    """Tell whether no nesting is too deep; False too where texts hold brackets of their own."""
+    brackets = body.translate(None, _ALL_BUT_BRACKETS)
+    if len(brackets) <= 2 * MAX_DEPTH:
+        return True  # Each level takes two, or there is no JSON.
+    for _ in range(MAX_DEPTH + 1):
+        if not brackets:
+            return True
+        innermost_off = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if len(innermost_off) == len(brackets):
+            return False
+        brackets = innermost_off
+    return False
+
+
+def _decode_slowly(body: bytes, *, half_surrogates: bool) -> object:
+    import json  # noqa: PLC0415 - few responses get here
+
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        raise UnreadableError("$", f"byte {problem.start} is not UTF-8") from None
+    try:
+        value: object = _slow().decode(text)
+    except json.JSONDecodeError as problem:
+        raise UnreadableError("$", f"no JSON from character {problem.pos} on") from None
+    except RecursionError:
+        raise UnreadableError("$", f"nested deeper than {MAX_DEPTH}") from None
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+        _refuse_depth(value)
+    if not half_surrogates and b"\\u" in body and _ESCAPED_SURROGATE.search(body):
+        _refuse_half_surrogates(value)
+    return value
+
+
+def _integer(text: str) -> int | str:
+    try:
+        return int(text)
+    except ValueError:
+        return text  # Python refuses more than 4,300 digits, because reading them is quadratic.
+
+
+def as_it_came(text: str) -> Decimal | str:
+    """Read a number with a fraction or an exponent; one that no Decimal can hold stays text."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text
+
+
+def _constant(_: str) -> NoReturn:
+    raise UnreadableError("$", "NaN and Infinity are not JSON")
+
+
+@functools.cache
+def _slow() -> json.JSONDecoder:
+    import json  # noqa: PLC0415 - as above
+
+    # Readers hold only their options, and are safe to share.
+    return json.JSONDecoder(parse_int=_integer, parse_float=as_it_came, parse_constant=_constant)
+
+
+_PLAIN: Final = msgspec.json.Decoder(object, float_hook=as_it_came)
+decode_plain: Final = _PLAIN.decode
+"""Read JSON that :func:`is_plain`, or a part of it, to what :func:`decode_json` gives."""
+
+
+def decode_part(payload: bytes) -> Any:
+    """Read a part of a body that was found to be sound; this never fails."""
+    try:
+        return decode_plain(payload)
+    except msgspec.DecodeError:
+        return _slow().decode(payload.decode("utf-8"))  # It holds a number of 4,300 digits.
+
+
+def _refuse_depth(value: object) -> None:
+    level: list[Any] = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(MAX_DEPTH):
+        if not level:
+            return
+        level = [
+            each
+            for parent in level
+            for each in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(each, (dict, list))
+        ]
+    if level:
+        raise UnreadableError("$", f"nested deeper than {MAX_DEPTH}")
+
+
+def _refuse_half_surrogates(value: object) -> None:
+    import json  # noqa: PLC0415 - as above
+
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode("utf-8")
+    except UnicodeEncodeError:
+        raise UnreadableError("$", "a text holds half of a surrogate pair") from None
+
+
+def with_whole_texts(value: Any) -> Any:
+    """Return *value* with U+FFFD in the place of each half of a surrogate pair."""
+    if isinstance(value, str):
+        if value.isascii():
+            return value
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {with_whole_texts(name): with_whole_texts(each) for name, each in value.items()}
+    return [with_whole_texts(each) for each in value] if isinstance(value, list) else value
+
 
 M = TypeVar("M", bound="InvoiceSummary | Receipt")
 R = TypeVar("R", bound=msgspec.Struct)

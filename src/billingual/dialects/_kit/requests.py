@@ -1,0 +1,525 @@
+"""The requests of dialects: every check of what a caller gives, and what is sent.
+
+A dialect keeps a table from the protocol's names to :class:`Field`; the order of the table is the
+order of the provider's documentation and of the body. :class:`DialectBase` writes drafts and
+changes by such tables, and refuses what can be known to be wrong. Bodies are written in the one
+strict way there is: nothing is coerced, and no number goes through a float.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, cast
+from urllib.parse import urlencode
+
+import attrs
+
+from billingual import model
+from billingual.abc import Dialect, Scope
+from billingual.errors import InvalidInputError, UnsupportedError
+from billingual.model import CollectionMethod, instant_text
+from billingual.outcomes import Safety
+from billingual.wire import Headers, WireRequest, path_segment
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from billingual.capabilities import Capabilities, Feature
+    from billingual.dialects._kit.responses import ResponseReader
+    from billingual.model import Changes, CustomField, Draft, Filter, Invoice, InvoiceSummary, Query
+    from billingual.wire import WireResponse
+
+I = TypeVar("I", bound="Invoice")  # noqa: E741 - an invoice
+
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+# As in responses. No documented body is deeper than 8.
+MAX_DEPTH: Final = 64
+# No amount or rate is that long; an exponent such as 1E+999999 would be a megabyte of zeros.
+MAX_NUMBER: Final = 30
+
+
+@attrs.frozen(kw_only=True)
+class DialectBase(Dialect):
+    """A dialect whose bodies are written by tables of :class:`Field`.
+
+    All methods here refuse what can be known to be wrong before the first ``yield``, in one order:
+    the id, the fields the provider takes, an empty change, a lock, the values.
+
+    Attributes:
+        documented: what the provider can do; :attr:`capabilities` is the same under the name of
+            this provider.
+        draft_fields: the table of a draft.
+        change_fields: the table of changes.
+        collection: the path of all invoices; that of one is below it.
+        provider: the name used in errors.
+    """
+
+    documented: ClassVar[Capabilities]
+    draft_fields: ClassVar[Mapping[str, Field]] = {}
+    change_fields: ClassVar[Mapping[str, Field]] = {}
+    collection: ClassVar[str] = ""
+
+    provider: str
+    _capabilities: Capabilities | None = attrs.field(init=False, repr=False, eq=False, default=None)
+
+    @staticmethod
+    def check_id(value: object, name: str, /) -> str:
+        """Return an invoice's id if it has the documented form.
+
+        Raises:
+            InvalidInputError: if it has not; the error calls it *name*.
+        """
+        raise NotImplementedError(name, value)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the dialect can do."""
+        if self._capabilities is None:
+            # Every call looks at them, and making a copy costs as much as making a request.
+            named = attrs.evolve(self.documented, provider=self.provider)
+            object.__setattr__(self, "_capabilities", named)
+        return cast("Capabilities", self._capabilities)
+
+    def scoped(self, scope: Scope) -> Self:  # noqa: ARG002 - for those that have scopes
+        """Return the dialect itself: it knows neither tenants nor organizations."""
+        return self
+
+    def invoice_path(self, invoice_id: str) -> str:
+        """Return the path of one invoice.
+
+        Raises:
+            InvalidInputError: if the id is not of the documented form.
+        """
+        return f"{self.collection}/{path_segment(self.check_id(invoice_id, 'invoice_id'))}"
+
+    def draft_body(self, draft: Draft) -> dict[str, object]:
+        """Write a draft as the fields of a body.
+
+        Raises:
+            UnsupportedError: if it has a field that the provider does not take.
+            InvalidInputError: if a required field is missing, or a value cannot be right.
+        """
+        given = draft.given()
+        self.capabilities.accept(self.capabilities.draft, given, "in a draft")
+        return write_fields(self.draft_fields, _with_currency(self.draft_fields, given))
+
+    def changes_body(
+        self, invoice_id: str, changes: Changes, base: InvoiceSummary | None
+    ) -> dict[str, object]:
+        """Write changes of one invoice as the fields of a body.
+
+        Args:
+            invoice_id: the invoice.
+            changes: what to change.
+            base: the caller's copy of the invoice; None leaves locks to the provider.
+
+        Raises:
+            UnsupportedError: if there is a field that the provider does not take.
+            InvalidInputError: if nothing is to be changed, a value cannot be right, or *base* is
+                another invoice.
+            LockedError: if the status of *base* locks a field that is to be changed.
+        """
+        given = changes.given()
+        self.capabilities.accept(self.capabilities.changes, given, "in an update")
+        refuse_nothing(given)
+        self.capabilities.refuse_locked(invoice_id, given, base)
+        return write_fields(self.change_fields, _with_currency(self.change_fields, given))
+
+    def check_query(self, query: Query) -> None:
+        """Refuse filters, orders and page sizes that the provider does not have.
+
+        Raises:
+            UnsupportedError: if there is one; the error says what to use instead.
+            InvalidInputError: if a page cannot hold so many rows.
+        """
+        can, sort, size = self.capabilities, query.sort, query.page_size
+        can.accept(can.filters, query.filter.given(), "as a filter")
+        if sort is not None and sort.field not in can.sorts:
+            there = ", ".join(sorted(can.sorts))
+            instead = f"sort by {there}" if there else "sort the rows that it brings"
+            raise UnsupportedError(self.provider, f"a list sorted by {sort.field!r}", instead)
+        if size is not None and can.page_limit is None:
+            instead = "leave it out: a list comes whole in one response"
+            raise UnsupportedError(self.provider, "a page size", instead)
+        if size is not None and can.page_limit is not None and size > can.page_limit:
+            problem = f"{size!r} rows do not fit a page"
+            raise InvalidInputError("page_size", problem, f"give 1 to {can.page_limit}")
+
+    def refuse_status(self, reader: ResponseReader, feature: Feature, invoice: I, path: str) -> I:
+        """Return *invoice* if it has a status that *feature* may leave it in.
+
+        Args:
+            reader: the response it came in.
+            feature: finalize or void.
+            invoice: as it is now.
+            path: where its status stands.
+
+        Raises:
+            ProtocolError: if its status says that the operation did not happen.
+        """
+        final = self.capabilities.final_statuses[feature]
+        if invoice.status in final:
+            return invoice
+        raise reader.unreadable(path, f"after this it must be {' or '.join(sorted(final))}")
+
+
+def _with_currency(table: Mapping[str, Field], given: Mapping[str, object]) -> Mapping[str, object]:
+    """Let the currency of the total stand for the invoice's, so that the two always agree."""
+    total = given.get("total")
+    if not isinstance(total, model.Money) or "currency" not in table:
+        return given
+    currency = given.get("currency", total.currency)
+    if total.currency is not None and currency != total.currency:
+        raise InvalidInputError(
+            "currency",
+            f"it is {currency}, but the total is in {total.currency}",
+            "leave it out: the total carries it",
+        )
+    if currency is None:
+        raise InvalidInputError(
+            "total", "it has no currency, so it is no amount", "give Money.of('12.34', 'EUR')"
+        )
+    return {**given, "currency": currency}
+
+
+@attrs.frozen
+class Field:
+    """One field of a body.
+
+    Attributes:
+        wire: the provider's name for it.
+        write: turns a value that is not None into what JSON carries, or refuses it by name.
+        nullable: whether an explicit null may be sent.
+    """
+
+    wire: str
+    write: Callable[[object, str], object]
+    nullable: bool = True
+
+
+def write_fields(table: Mapping[str, Field], given: Mapping[str, object]) -> dict[str, object]:
+    """Write the given fields in the order of *table*, each under its name on the wire.
+
+    Raises:
+        InvalidInputError: if a value cannot be right.
+    """
+    return {
+        field.wire: _write_field(field, given[name], name)
+        for name, field in table.items()
+        if name in given
+    }
+
+
+def _write_field(field: Field, value: object, name: str) -> object:
+    if value is not None:
+        return field.write(value, name)
+    if field.nullable:
+        return None
+    raise InvalidInputError(name, "the provider takes no null here", "give a value or leave it out")
+
+
+def refuse_nothing(given: Mapping[str, object]) -> None:
+    """Refuse a change that changes nothing.
+
+    Raises:
+        InvalidInputError: if no field is given.
+    """
+    if not given:
+        raise InvalidInputError(
+            "changes", "they hold no field", "give one, like Changes(due_at=...)"
+        )
+
+
+def verbatim(value: object, name: str) -> object:  # noqa: ARG001 - every writer learns the name
+    """Write text as it is."""
+    return value
+
+
+def text_of(shortest: int, longest: int) -> Callable[[object, str], object]:
+    """Make a writer of text whose length has bounds."""
+
+    def write(value: object, name: str) -> object:
+        size = len(str(value))
+        if shortest <= size <= longest:
+            return value
+        bounds = str(shortest) if shortest == longest else f"{shortest} to {longest}"
+        raise InvalidInputError(
+            name, f"it has {size} characters", f"give text of {bounds} characters"
+        )
+
+    return write
+
+
+def one_of(*words: str) -> Callable[[object, str], object]:
+    """Make a writer of words from a closed set."""
+
+    def write(value: object, name: str) -> object:
+        if value in words:
+            return value
+        raise InvalidInputError(
+            name, f"{value!r} is none of those documented", f"give {' or '.join(words)}"
+        )
+
+    return write
+
+
+collection_method: Final = one_of(*CollectionMethod.known())
+
+
+def currency_code(value: object, name: str) -> object:
+    """Write a currency's code.
+
+    The providers document no more than its length, 3. A code that ISO 4217 does not know is
+    refused all the same: nobody could say how many decimal places its minor units stand for.
+
+    Raises:
+        InvalidInputError: if ISO 4217 does not know it; lower case is not taken for upper.
+    """
+    return model.checked_currency(value, name)
+
+
+def uuid(value: object, name: str) -> str:
+    """Write an id that must be a UUID.
+
+    Raises:
+        InvalidInputError: if it is none.
+    """
+    if isinstance(value, str) and _UUID.fullmatch(value):
+        return value
+    raise InvalidInputError(
+        name, f"{value!r} is no UUID", "give one like '3c90c3cc-0d44-4b50-8888-8dd25736052a'"
+    )
+
+
+def prefixed_id(prefix: str) -> Callable[[object, str], str]:
+    """Make a writer of ids such as ``inv_`` and 24 small letters and digits."""
+    pattern = re.compile(rf"{prefix}_[a-z0-9]{{24}}")
+
+    def write(value: object, name: str) -> str:
+        if isinstance(value, str) and pattern.fullmatch(value):
+            return value
+        raise InvalidInputError(
+            name,
+            f"{value!r} is not of the form the provider documents",
+            f"give '{prefix}_' followed by 24 small letters and digits",
+        )
+
+    return write
+
+
+def moment(value: object, _: str) -> str:
+    """Write a point in time as UTC with a literal ``Z``."""
+    return instant_text(cast(datetime, value))
+
+
+def moment_with_milliseconds(value: object, _: str) -> str:
+    """Write a point in time as UTC with milliseconds and a literal ``Z``."""
+    return instant_text(cast(datetime, value), milliseconds=True)
+
+
+def custom_field_map(value: object, name: str) -> dict[str, object]:
+    """Write custom fields as an object keyed by name.
+
+    Raises:
+        InvalidInputError: if JSON cannot carry a value exactly; the error names the custom field.
+    """
+    fields = cast("tuple[CustomField, ...]", value)
+    for each in fields:
+        encode_json(each.value, f"{name}.{each.key}")
+    return {each.key: {"type": each.type, "value": each.value} for each in fields}
+
+
+def read_request(
+    provider: str,
+    path: str,
+    route: str,
+    query: str = "",
+    *,
+    read: Callable[[ResponseReader], object],
+    headers: Iterable[tuple[str, str]] = (),
+) -> WireRequest:
+    """Make a GET.
+
+    Args:
+        provider: the name used in errors.
+        path: percent-encoded.
+        route: the path with placeholders.
+        query: with its question mark.
+        read: how the response is read, once its status is known to be a success.
+        headers: beside ``Accept``.
+    """
+    return WireRequest(
+        method="GET",
+        url=path + query,
+        route=route,
+        safety=Safety.READ,
+        headers=Headers([("Accept", "application/json"), *headers]),
+        read=_judging(provider, "GET", route, (), read),
+    )
+
+
+def write_request(
+    provider: str,
+    method: str,
+    path: str,
+    route: str,
+    safety: Safety,
+    *,
+    read: Callable[[ResponseReader], object],
+    body: object = None,
+    form: Iterable[tuple[str, str]] | None = None,
+    headers: Iterable[tuple[str, str]] = (),
+    key_header: str | None = None,
+) -> WireRequest:
+    """Make a request that changes something.
+
+    Args:
+        provider: the name used in errors.
+        method: the HTTP method.
+        path: percent-encoded.
+        route: the path with placeholders.
+        safety: what a second delivery would do.
+        read: how the response is read, once its status is known to be a success.
+        body: what is sent as JSON; None sends nothing.
+        form: pairs that are sent as a form instead.
+        headers: beside ``Accept`` and ``Content-Type``.
+        key_header: the header for an idempotency key, which the client fills.
+
+    Raises:
+        InvalidInputError: if the body holds what JSON cannot carry exactly.
+    """
+    written, kind = None, "application/json"
+    if form is not None:
+        pairs = list(form)
+        written, kind = urlencode(pairs).encode("ascii"), "application/x-www-form-urlencoded"
+        body = dict(pairs)
+    elif body is not None:
+        written = encode_json(body)
+    typed = [] if written is None else [("Content-Type", kind)]
+    keys = _keys(body)
+    return WireRequest(
+        method=method,
+        url=path,
+        route=route,
+        safety=safety,
+        headers=Headers([("Accept", "application/json"), *typed, *headers]),
+        body=written,
+        keys=keys,
+        key_header=key_header,
+        read=_judging(provider, method, route, keys, read),
+    )
+
+
+def _judging(
+    provider: str,
+    method: str,
+    route: str,
+    keys: tuple[str, ...],
+    read: Callable[[ResponseReader], object],
+) -> Callable[[WireResponse], object]:
+    # What reads responses comes with the first request, before that is sent: should it fail to
+    # load, nothing has happened.
+    from billingual.dialects._kit.responses import judge  # noqa: PLC0415 - as said
+
+    return partial(judge, provider, method, route, keys, read)
+
+
+def extra_pairs(filter: Filter, taken: Iterable[str]) -> list[tuple[str, str]]:
+    """Pass on the caller's own parameters, unless they have a place of their own.
+
+    Raises:
+        InvalidInputError: if one of them does.
+    """
+    names = frozenset(taken)
+    for name in filter.extra_params:
+        if name in names:
+            raise InvalidInputError(
+                "extra_params", f"{name!r} has a place of its own", "use the filter or option"
+            )
+    return list(filter.extra_params.items())
+
+
+def encode_json(value: object, field: str = "body") -> bytes:
+    """Write compact JSON in UTF-8; a Decimal becomes exactly the number it is.
+
+    Args:
+        value: dicts with text keys, lists, tuples, text, ints, Decimals, bools and None.
+        field: the name to give to the value in errors.
+
+    Raises:
+        InvalidInputError: if there is anything else in it, floats above all.
+    """
+    # With the first write: only then is anything of json needed.
+    from json.encoder import encode_basestring  # noqa: PLC0415 - as said
+
+    try:
+        return _json_text(value, field, 0, encode_basestring).encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidInputError(
+            field, "a text holds half of a surrogate pair", "give text that UTF-8 can hold"
+        ) from None
+
+
+def _json_text(value: object, field: str, depth: int, quoted: Callable[[str], str]) -> str:
+    if isinstance(value, str):
+        return quoted(str(value))
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int):
+        return _number_text(value, field)
+    if depth <= MAX_DEPTH and isinstance(value, (dict, Mapping)):
+        return _object_text(value, field, depth, quoted)
+    if depth <= MAX_DEPTH and isinstance(value, (list, tuple)):
+        texts = [
+            _json_text(each, f"{field}[{at}]", depth + 1, quoted) for at, each in enumerate(value)
+        ]
+        return f"[{','.join(texts)}]"
+    # Only here: a client that sends no amounts does without the module.
+    from decimal import Decimal  # noqa: PLC0415 - as said
+
+    if isinstance(value, Decimal):
+        return _number_text(value, field)
+    if isinstance(value, (Mapping, list, tuple)):
+        raise InvalidInputError(field, f"nested deeper than {MAX_DEPTH}", "give flatter data")
+    raise InvalidInputError(
+        field,
+        f"{type(value).__name__} cannot be sent exactly",
+        "give text, an int, a Decimal, a bool, None, or dicts and lists of these",
+    )
+
+
+def _object_text(
+    value: Mapping[Any, object], field: str, depth: int, quoted: Callable[[str], str]
+) -> str:
+    members = []
+    for key, each in value.items():
+        if not isinstance(key, str):
+            raise InvalidInputError(field, "a name in it is not text", "use text for names")
+        text = _json_text(each, f"{field}.{key}", depth + 1, quoted)
+        members.append(f"{quoted(str(key))}:{text}")
+    return f"{{{','.join(members)}}}"
+
+
+def _number_text(value: int | Decimal, field: str) -> str:
+    if not isinstance(value, int) and not value.is_finite():
+        raise InvalidInputError(field, f"{value} is not a finite number", "give a finite one")
+    magnitude = value.bit_length() // 3 if isinstance(value, int) else value.adjusted()
+    if abs(magnitude) <= MAX_NUMBER + 3:
+        text = int.__repr__(value) if isinstance(value, int) else f"{value:f}"
+        if len(text) <= MAX_NUMBER:
+            return text
+    raise InvalidInputError(
+        field, f"the number has more than {MAX_NUMBER} characters", "check where it comes from"
+    )
+
+
+def _keys(body: object) -> tuple[str, ...]:
+    if isinstance(body, Mapping):
+        return tuple(body)
+    if isinstance(body, list):
+        return tuple(sorted({key for each in body if isinstance(each, Mapping) for key in each}))
+    return ()
