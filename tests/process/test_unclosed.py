@@ -11,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.slow  # processes, or waits that are the point
 
 
-@pytest.fixture(params=["h11"])
+@pytest.fixture(params=["httpx", "h11"])
 def transport(request: pytest.FixtureRequest) -> str:
     """Return the transport of the programs' clients."""
     name: str = request.param
