@@ -50,7 +50,7 @@ from billingual.errors import (
     TransportError,
 )
 from billingual.outcomes import Evidence
-from billingual.transports._address import Address, checked
+from billingual.transports._address import Origin, check_headers, parted
 from billingual.transports._body import BodyReader
 from billingual.transports._failures import NOTHING, UNSENT, reason, too_late, unwritable
 from billingual.transports._pool import PooledTransport, forget_frames
@@ -108,6 +108,8 @@ _FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
 # that the request was sent whole.
 _ONE_PIECE: Final = 65_536
 _FIRST_FINAL: Final = 200
+# So many sets of headers are remembered; a client has a few.
+_KNOWN: Final = 16
 # An event loop takes so many turns at most to close a connection that was shut down.
 _TURNS: Final = 10
 
@@ -231,12 +233,12 @@ class _Delivery:
 
     __slots__ = ("bounds", "data", "options", "origin", "request", "secure", "status", "tracker")
 
-    def __init__(self, request: WireRequest, bounds: Bounds) -> None:
-        address = _address(request)
+    def __init__(self, request: WireRequest, bounds: Bounds, *, checked: bool = False) -> None:
+        origin = _origin(request, checked=checked)
         self.request = request
         self.bounds = bounds
-        self.origin = address.origin
-        self.secure = address.scheme == "https"
+        self.origin = origin.text
+        self.secure = origin.scheme == "https"
         self.options: dict[str, Any] = {}
         self.status: int | None = None
         self.data: Any = request.body
@@ -404,6 +406,8 @@ class AiohttpTransport(PooledTransport[_Connection]):
         super().__init__(options)
         self._proxy: URL | None = None
         self._proxy_headers: dict[str, str] = {}
+        # Options of requests by their headers, which are then neither checked nor sorted out again.
+        self._known: dict[object, dict[str, Any]] = {}
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* once; see :class:`billingual.abc.Transport`.
@@ -412,7 +416,8 @@ class AiohttpTransport(PooledTransport[_Connection]):
             ConfigurationError: if another event loop than asyncio's runs, or the proxy's URL
                 cannot be used.
         """
-        delivery = _Delivery(request, bounds)
+        known = (request.method, *request.headers) in self._known
+        delivery = _Delivery(request, bounds, checked=known)
         return await self._over_pool(
             lambda connection: self._exchange(connection, delivery),
             lambda error, _: delivery.translated(error, delivery.evidence(), "aiohttp"),
@@ -426,25 +431,35 @@ class AiohttpTransport(PooledTransport[_Connection]):
         return _Connection(self._options, self._proxy, secure=secure)
 
     def _exchange(self, connection: _Connection, delivery: _Delivery) -> Awaitable[WireResponse]:
-        delivery.options = self._request_options(delivery)
+        request = delivery.request
+        key = (request.method, *request.headers)
+        options = self._known.get(key)
+        if options is None:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            options = self._known[key] = self._request_options(delivery)
+        delivery.options = {
+            **options,
+            "timeout": delivery.timeout(delivery.bounds.timeouts.connect),
+        }
+        if self._proxy is not None and not delivery.secure:
+            headers = [*delivery.options["headers"], *self._proxy_headers.items()]
+            delivery.options["headers"] = headers
         return connection.exchange(delivery)
 
     def _request_options(self, delivery: _Delivery) -> dict[str, Any]:
         headers = delivery.headers()
-        options: dict[str, Any] = {
-            "headers": headers,
-            "timeout": delivery.timeout(delivery.bounds.timeouts.connect),
-        }
+        options: dict[str, Any] = {"headers": headers}
         names = {name.lower() for name, _ in headers}
         lacking = [name for name in _ADDED if name.lower() not in names]
+        if delivery.request.method not in {"PATCH", "POST", "PUT"}:
+            # aiohttp adds no Content-Type to other methods, and naming headers costs time.
+            lacking = [name for name in lacking if name != "Content-Type"]
         if lacking:
             options["skip_auto_headers"] = lacking
         if self._proxy is not None:
             options["proxy"] = self._proxy
-            if delivery.secure:
-                options["proxy_headers"] = self._proxy_headers
-            else:
-                headers.extend(self._proxy_headers.items())
+            options["proxy_headers"] = self._proxy_headers
         return options
 
 
@@ -576,11 +591,13 @@ class SessionTransport:
         )
 
 
-def _address(request: WireRequest) -> Address:
+def _origin(request: WireRequest, *, checked: bool) -> Origin:
     try:
-        if len(request.headers.get_all("host")) > 1:
-            raise unwritable("its headers contradict each other")
-        return checked(request)
+        if not checked:
+            check_headers(request)
+            if len(request.headers.get_all("host")) > 1:
+                raise unwritable("its headers contradict each other")
+        return parted(request.url)[0]
     except TransportError as error:
         failure = error
     try:
