@@ -28,6 +28,7 @@ BY_STRING: Mapping[str, str] = {
     "plugins.py": "names of dialects, transports and providers, as entry points name them",
     "_lazy.py": "public names of a package, loaded on first use",
     "__init__.py": "the same, where the package shares no code: the sandbox",
+    "transports/client.py": "the adapter of the library that a client of the user is from",
     "transports/httpx.py": "httpx or httpx2, whichever the transport is named after",
     "transports/_part.py": "the table of transports, for those made of others by name",
     "transports/sandbox.py": "the sandbox, a program above all layers that this transport starts",
