@@ -119,9 +119,9 @@ def test_both_clients_are_one(stands: Stands, row: Row, proof: Any) -> None:
 def test_what_a_library_cannot_tell_it_still_cannot(stands: Stands, line: Line) -> None:
     """A row meets each line of the table; a line that is not needed any more must go."""
     row = next(each for each in ROWS if each.name == line.met)
-    backend = OWNED[line.transport][0]
+    backend = {**NAMED, **OWNED}[line.transport][0]
     attempts: list[Attempt] = []
-    for way in (Way(backend, "httpx"), Way(backend, line.transport)):
+    for way in (Way(backend, "h11"), Way(backend, line.transport)):
         stands.prepare(way, row)
         seen = run_by(backend, play, row, way, stands)
         attempts += [each[1] for each in seen.events if each[0] == "attempted"]
@@ -146,7 +146,7 @@ def test_nothing_but_what_a_line_allows_is_passed_over() -> None:
         as_seen(Outcome.NOT_SENT, answer_begun=None), [*other, *other], [], {"attempted": other},
     ):  # fmt: skip
         assert other != lent(mine, other, lines)
-    assert other != lent(as_seen(answer_begun=None), other, lines_of("aiohttp"))
+    assert other != lent(as_seen(answer_begun=None), other, lines_of("memory"))
 
 
 def test_the_sample_meets_every_backend_with_every_transport() -> None:

@@ -1,8 +1,8 @@
 """What a library cannot tell: the only difference between ways that is allowed, line by line.
 
-A fact of the evidence that httpx tells may be None on another way if a line says so, and nothing
-else may differ: neither another fact, nor the outcome that was concluded. Each line names a row
-where it happens; a line that is not met there any more is an error too.
+A fact of the evidence that the transport h11 tells may be None on another way if a line says so.
+Nothing else may differ: neither another fact, nor the outcome that was concluded. Each line names a
+row where it happens; a line that is not met there any more is an error too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Line:
     Attributes:
         transport: of the way.
         fact: of the evidence.
-        told: what httpx tells of it.
+        told: what h11 tells of it.
         because: why the library does not.
         met: a row where it happens.
     """
@@ -51,31 +51,29 @@ class Line:
 
 
 LINES: Final = (
-    Line(
-        transport="my aiohttp",
-        fact="request_complete",
-        told=True,
-        because="a middleware sees neither what was written nor when",
-        met="a create with a cut answer",
-    ),
-    Line(
-        transport="my aiohttp",
-        fact="answer_begun",
-        told=False,
-        because="a middleware sees an answer when its head is whole, and no part of it before",
-        met="a create dropped after it took effect",
-    ),
     *(
         Line(
             transport=transport,
             fact="answer_begun",
             told=False,
-            because="the trace tells when the wait for a head begins and when the head is whole",
+            because="the library shows a response when its head is whole, and no part before",
             met="a create dropped after it took effect",
         )
-        for transport in ("my httpx", "my httpx2")
+        for transport in (
+            "aiohttp", "httpx", "httpx2", "my aiohttp", "my httpx", "my httpx2", "urllib3",
+        )
     ),
-)
+    *(
+        Line(
+            transport=transport,
+            fact="request_complete",
+            told=True,
+            because="the library does not tell how much of a request it has written",
+            met="a create dropped after it took effect",
+        )
+        for transport in ("aiohttp", "my aiohttp", "urllib3")
+    ),
+)  # fmt: skip
 
 
 def lines_of(transport: str) -> tuple[Line, ...]:

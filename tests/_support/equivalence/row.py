@@ -108,6 +108,7 @@ class Row:
         transports: where it can happen.
         portal: whether it is run through the portal too, and on every transport in each run.
         taped: whether it is recorded and replayed; not for rows that look what was stored.
+        drops_a_read: whether a connection breaks before the response to a GET.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Row:
     transports: tuple[str, ...] = attrs.field(default=TRANSPORTS, kw_only=True)
     portal: bool = attrs.field(default=False, kw_only=True)
     taped: bool = attrs.field(default=False, kw_only=True)
+    drops_a_read: bool = attrs.field(default=False, kw_only=True)
 
     @account.default
     def _account(self) -> str:

@@ -200,10 +200,10 @@ class Stands:
             yield {**options, **self._here(way, row)}
         else:
             options["base_url"] = self._address(row)
-            if way.transport in NAMED:
+            if way.transport in {TRANSPORTS[0], *NAMED}:
                 options["transport"] = way.transport
             elif way.transport == "record":
-                options["transport"] = record(self._tape(way))
+                options["transport"] = record(self._tape(way), TRANSPORTS[0])
             if way.transport not in OWNED:
                 yield options
                 return

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["BACKENDS", "NAMED", "OWNED", "TAPED", "TRANSPORTS", "Way", "ways_of"]
 
 BACKENDS: Final = ("asyncio", "trio", "blocking")
-TRANSPORTS: Final = ("httpx", "sandbox", "memory")
+TRANSPORTS: Final = ("h11", "sandbox", "memory")
 
 NAMED: Final[Mapping[str, tuple[str, ...]]] = {
-    "aiohttp": ("asyncio",), "h11": BACKENDS, "httpx2": BACKENDS, "urllib3": BACKENDS,
+    "aiohttp": ("asyncio",), "httpx": BACKENDS, "httpx2": BACKENDS, "urllib3": BACKENDS,
 }  # fmt: skip
 """Transports that are chosen by name, and who may wait for them. A loop has urllib3 in threads."""
 
@@ -33,7 +33,7 @@ OWNED: Final[Mapping[str, tuple[str, ...]]] = {
 """Clients that the user owns: a session of aiohttp, and the two clients of each httpx."""
 
 TAPED: Final[Mapping[str, tuple[str, ...]]] = {"record": BACKENDS, "replay": BACKENDS}
-"""A row is recorded over httpx, and then played from its own tape."""
+"""A row is recorded over h11, and then played from its own tape."""
 
 
 @attrs.frozen
@@ -59,8 +59,11 @@ def ways_of(row: Row, *, widely: bool, full: bool, seed: int = 0) -> Iterator[Wa
     backends = (*BACKENDS, *(("portal",) if row.portal else ()))
     ways = [Way(backend, each) for backend in backends for each in row.transports]
     tapes = list(_all(TAPED)) if row.taped else []
-    if "httpx" in row.transports and (widely or full):
+    if "h11" in row.transports and (widely or full):
         ways += _all({**NAMED, **OWNED})
+        if row.drops_a_read:
+            # A session of the user's sends a GET again by itself, and has no public option for it.
+            ways.remove(Way("asyncio", "my aiohttp"))
         if row.portal:
             # A loop of asyncio runs there, so that a blocking program has aiohttp too.
             ways += [Way("portal", each) for each in NAMED]

@@ -107,6 +107,7 @@ ROWS: Final = (
         options=AGAIN,
         portal=True,
         taped=True,
+        drops_a_read=True,
     ),
     Row(
         "a read after a dropped answer",
@@ -114,6 +115,7 @@ ROWS: Final = (
         "INV-2026-S00001 PAID 37219.95 GBP",
         "get: unknown ConnectionLostError > committed 200 = committed",
         options=AGAIN,
+        drops_a_read=True,
     ),
     Row(
         "a read after a cut answer",
@@ -147,6 +149,7 @@ ROWS: Final = (
         "ConnectionLostError",
         "get: unknown ConnectionLostError = unknown ConnectionLostError",
         options=ONCE,
+        drops_a_read=True,
     ),
     Row(
         "a create dropped before it took effect",
@@ -299,7 +302,7 @@ ROWS: Final = (
             "NotConnectedError"
         ),
         unreachable=True,
-        transports=("httpx", "memory"),
+        transports=("h11", "memory"),
         options=AGAIN,
         taped=True,
     ),
@@ -313,7 +316,7 @@ ROWS: Final = (
             "NotConnectedError"
         ),
         unreachable=True,
-        transports=("httpx", "memory"),
+        transports=("h11", "memory"),
         options=AGAIN,
         portal=True,
     ),
