@@ -24,7 +24,7 @@ class KeepsPayload(ToDict):
 
     __slots__ = ("_payload", "_unread")
 
-    # Hidden from type checkers, so that they go on refusing names that nobody declared.
+    # Hidden from type checkers, so that they refuse names that are not declared.
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> object:

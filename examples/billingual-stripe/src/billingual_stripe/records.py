@@ -179,13 +179,11 @@ def _sum(name: str, rows: list[AmountRecord] | None, currency: str | None) -> Mo
 
 def _customer(record: InvoiceRecord) -> Party | None:
     customer, email = record.customer, record.customer_email
-    known = customer.get("id") if isinstance(customer, dict) else customer
-    if customer is None:
-        return None
-    if not isinstance(known, str):
+    known = customer.get("id", 0) if isinstance(customer, dict) else customer
+    if not isinstance(known, str | None):
         raise UnreadableError("customer", "it is neither an id nor an object with one")
     contact = None if email is None else Contact(email=email)
-    return Party(id=known, name=record.customer_name, contact=contact)
+    return None if known is None else Party(id=known, name=record.customer_name, contact=contact)
 
 
 def _line(row: LineRecord) -> LineItem:

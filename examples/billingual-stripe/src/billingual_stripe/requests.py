@@ -21,8 +21,7 @@ from billingual.model import Query, checked_currency
 __all__ = ["CHANGES", "DRAFT", "EPOCH", "FILTERS", "LARGEST_PAGE", "form", "page_query"]
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-LARGEST_PAGE: Final = 100
-_MOST, _LONGEST_NAME, _LONGEST_VALUE = 50, 40, 500
+LARGEST_PAGE, _MOST, _LONGEST_NAME, _LONGEST_VALUE = 100, 50, 40, 500
 
 
 def _text(value: object, name: str) -> str:
@@ -104,11 +103,8 @@ def page_query(query: Query) -> list[tuple[str, str]]:
         InvalidInputError: if a value cannot be asked for.
     """
     if query.page > 1 and query.cursor is None:
-        raise InvalidInputError(
-            "cursor", "only the first page can be asked for without one", "walk the list in order"
-        )
+        raise InvalidInputError("cursor", "a later page needs one", "walk the list in order")
     pairs = form(write_fields(FILTERS, query.filter.given()))
     pairs["limit"] = str(query.page_size or LARGEST_PAGE)
-    if query.cursor is not None:
-        pairs["starting_after"] = query.cursor
+    pairs |= {} if query.cursor is None else {"starting_after": query.cursor}
     return [*pairs.items(), *extra_pairs(query.filter, pairs)]

@@ -274,7 +274,7 @@ def currency_code(value: object, name: str) -> object:
     """Write a currency's code.
 
     The providers document no more than its length, 3. A code that ISO 4217 does not know is
-    refused all the same: nobody could say how many decimal places its minor units stand for.
+    refused all the same: the decimal places of its minor units are unknown.
 
     Raises:
         InvalidInputError: if ISO 4217 does not know it; lower case is not taken for upper.

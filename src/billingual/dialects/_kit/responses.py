@@ -16,7 +16,7 @@ name for.
 A record is read in the first of three ways that can take it; all three give the same values:
 
 1. *exactly*: the compiled decoder takes the payload, and it holds no field but the documented ones.
-2. *with more*: the compiled decoder takes it, but there are fields that nobody documented.
+2. *with more*: the compiled decoder takes it, but it holds undocumented fields.
 3. *leniently*: something does not fit. Each field is read by itself; what cannot be read is None,
    and a :class:`~billingual.model.Problem` names it. Only the id must be right.
 """
@@ -89,7 +89,7 @@ _ADVICE: Final[Mapping[type[ProviderError], str]] = {
     InvalidRequestError: "correct the request before sending it again",
     NotFoundError: "check the id, and that this token may see the invoice",
     PermissionDeniedError: "use a token that may do this, or ask for the permission",
-    ProtocolError: "the error's .body keeps the answer as it came",
+    ProtocolError: "the error's .body keeps the response as it came",
     RateLimitedError: "slow down and try again later",
     RedirectedError: "redirects are never followed; correct the base URL",
     RejectedError: "correct what it complains about before sending it again",
@@ -275,7 +275,7 @@ def decode_json(body: bytes, *, half_surrogates: bool = False) -> object:
 
     Args:
         body: the bytes.
-        half_surrogates: read texts with half of a surrogate pair too, such as a name that somebody
+        half_surrogates: read texts with half of a surrogate pair too, such as a name that was
             cut in the middle of an emoji. Such a text cannot be written as UTF-8.
 
     Raises:
@@ -298,7 +298,7 @@ def without_mark(body: bytes) -> bytes:
 def is_plain(body: bytes) -> bool:
     """Tell whether msgspec's reader may have *body*, because it breaks no rule it does not know.
 
-    It reads strict JSON, but skips fields that nobody asked for without looking at their encoding
+    It reads strict JSON, but skips fields that no record has without looking at their encoding
     or their depth. False only means that another look is needed.
     """
     if not body.isascii():

@@ -1,4 +1,4 @@
-"""Exante: enveloped answers, lists, and batches of up to 100."""
+"""Exante: enveloped responses, lists, and batches of up to 100."""
 
 from __future__ import annotations
 
