@@ -18,7 +18,7 @@ from billingual.errors import (
     TransportError,
 )
 from billingual.outcomes import Evidence
-from billingual.transports.httpx import HttpxTransport
+from billingual.transports.h11.transport import H11Transport
 from billingual.wire import Bounds, WireRequest, WireResponse
 
 __all__ = ["BROKEN"]
@@ -31,7 +31,7 @@ class Wrapped:
 
     def __init__(self, options: TransportOptions) -> None:
         self.options = options
-        self.good: Transport = HttpxTransport(options)
+        self.good: Transport = H11Transport(options)
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         return await self.good.send(request, bounds)

@@ -17,7 +17,6 @@ from _support.wires.link import (
     Link,
     a_request,
     bounds,
-    chunked,
     contexts,
     turn,
     with_length,
@@ -88,16 +87,6 @@ class ConnectionRules:
 
         assert caught.value.evidence == NOTHING
 
-    def test_a_connection_is_used_again(self, link: Link, serve: Any, say: Any) -> None:
-        """Requests in a row need one connection, whatever their framing."""
-        answers = [with_length(b"ok"), chunked(b"ok"), b"HTTP/1.1 204 No Content\r\n\r\n"]
-        server = serve(*[say(each) for each in answers * 2])
-
-        for _ in answers * 2:
-            link.send(a_request(server.url, method="PUT", body=b"{}"), bounds())
-
-        assert (server.connections, len(server.requests)) == (1, 6)
-
     @pytest.mark.parametrize("farewell", [b"", with_length(b"late", status=b"408 Late")])
     def test_a_connection_that_ended_meanwhile_is_not_used_again(
         self, link: Link, serve: Any, say: Any, farewell: bytes
@@ -111,15 +100,6 @@ class ConnectionRules:
 
         assert (first.body, second.body) == (b"first", b"2")
         assert (server.connections, len(server.requests)) == (2, 2)
-
-    def test_a_connection_is_not_kept_for_long(self, link: Link, serve: Any, say: Any) -> None:
-        """One that is older than it may become is not used again."""
-        server = serve(*[say(with_length(b"ok"))] * 2)
-
-        link.send(a_request(server.url), bounds(), keepalive_s=0.0)
-        link.send(a_request(server.url), bounds())
-
-        assert server.connections == 2
 
     def test_a_stale_connection_is_told_from_a_refused_one(
         self, link: Link, serve: Any, say: Any

@@ -199,32 +199,6 @@ class AnswerRules:
 
         assert caught.value.evidence.answer_begun is True
 
-    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-    def test_a_redirect_is_not_followed(
-        self, link: Link, serve: Any, say: Any, status: int
-    ) -> None:
-        """The token is not carried to wherever the answer points."""
-        moved = with_length(b"", b"Location: /elsewhere", status=b"%d Moved" % status)
-        server = serve(say(moved), say(with_length(b"followed")))
-
-        response = link.send(a_request(server.url), bounds())
-
-        assert response.status == status
-        assert len(server.requests) == 1
-
-    def test_nothing_is_kept_from_one_answer_for_the_next_request(
-        self, link: Link, serve: Any, say: Any
-    ) -> None:
-        """Cookies are not stored."""
-        server = serve(say(with_length(b"", b"Set-Cookie: a=b; Path=/")), say(with_length(b"")))
-
-        # A library that keeps cookies may still keep none of a server without a name.
-        url = f"http://localhost:{server.port}"
-        for _ in range(2):
-            link.send(a_request(url), bounds())
-
-        assert b"cookie" not in server.requests[1].lower()
-
     def test_the_answers_headers_arrive(self, link: Link, serve: Any, say: Any) -> None:
         """Repeated fields stay apart, and bytes beyond ASCII do not break anything."""
         server = serve(say(with_length(b"", b"X-A: 1", b"x-a: 2", b"X-B: caf\xe9")))
