@@ -38,7 +38,8 @@ from _payloads import single
 from billingual import AsyncClient, Client
 from billingual.abc import Transport, TransportFactory, TransportOptions
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SyncBackend, step
+from billingual.backends.stepping import step
+from billingual.backends.sync import SyncBackend
 from billingual.plugins import TRANSPORTS
 from billingual.wire import Bounds, Deadline, Timeouts, WireRequest, WireResponse
 

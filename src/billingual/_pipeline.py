@@ -317,7 +317,7 @@ class _Call(Generic[T]):
             if not self.context.backend.blocks:
                 raise
             # Only a client that blocks gets here, so the module is loaded.
-            from billingual.backends.sync import lacks_a_loop  # noqa: PLC0415
+            from billingual.backends.stepping import lacks_a_loop  # noqa: PLC0415
 
             if not (isinstance(fault, InternalError) or lacks_a_loop(fault)):
                 raise

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from billingual import AsyncClient, Draft, Money, errors
 from billingual.abc import Account
-from billingual.backends.sync import step
+from billingual.backends.stepping import step
 from billingual.outcomes import Evidence, Safety
 from billingual.sandbox import ACCOUNTS, LANDMARKS, create_app
 from billingual.transports.asgi import AsgiTransport

@@ -16,7 +16,8 @@ import anyio.to_thread
 import pytest
 
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SyncBackend, step
+from billingual.backends.stepping import step
+from billingual.backends.sync import SyncBackend
 
 WORD: contextvars.ContextVar[str] = contextvars.ContextVar("WORD", default="")
 

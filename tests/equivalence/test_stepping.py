@@ -18,7 +18,8 @@ import trio
 from billingual import AsyncClient, Client, Draft, MemoryTransport, errors
 from billingual.abc import Account
 from billingual.backends.portal import PortalBackend
-from billingual.backends.sync import SyncBackend, step
+from billingual.backends.stepping import step
+from billingual.backends.sync import SyncBackend
 from billingual.events import AttemptEnded, CallEnded, CallStarted
 from billingual.outcomes import Outcome
 from billingual.sandbox import LANDMARKS

@@ -17,7 +17,8 @@ import trio.testing
 
 from billingual import AsyncClient, Client, Limiter, MemoryTransport, errors
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SyncBackend, step
+from billingual.backends.stepping import step
+from billingual.backends.sync import SyncBackend
 from billingual.retry.rate_limit import Pace
 from billingual.wire import Deadline
 

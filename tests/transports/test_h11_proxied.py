@@ -11,7 +11,8 @@ import pytest
 from _support.wires.link import BODY, GZIP, Link, a_request, bounds, chunked, turn, with_length
 from billingual import errors
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SyncBackend, step
+from billingual.backends.stepping import step
+from billingual.backends.sync import SyncBackend
 from billingual.transports.h11.transport import H11Transport
 from billingual.wire import Timeouts
 

@@ -23,7 +23,8 @@ from _support.wires.proxy_rules import ThroughASecureProxy
 from billingual import errors
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SyncBackend, step
+from billingual.backends.stepping import step
+from billingual.backends.sync import SyncBackend
 from billingual.transports.h11 import asyncio as h11_asyncio
 from billingual.transports.h11.transport import H11Transport
 from billingual.wire import Timeouts

@@ -18,7 +18,8 @@ from _support.wires.rough_server import OURS
 from billingual import errors
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SyncBackend, step
+from billingual.backends.stepping import step
+from billingual.backends.sync import SyncBackend
 from billingual.outcomes import Outcome
 from billingual.plugins import TRANSPORTS
 from billingual.retry.classify import classify

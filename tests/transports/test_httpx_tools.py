@@ -171,7 +171,8 @@ def test_a_mock_finds_the_body_of_a_request(library: str, waits: str) -> None:
     from _support.wires.link import a_request, bounds  # noqa: PLC0415 - of this test alone
     from billingual.abc import TransportOptions  # noqa: PLC0415 - likewise
     from billingual.backends.anyio import AnyioBackend  # noqa: PLC0415 - likewise
-    from billingual.backends.sync import SyncBackend, step  # noqa: PLC0415 - likewise
+    from billingual.backends.stepping import step  # noqa: PLC0415 - likewise
+    from billingual.backends.sync import SyncBackend  # noqa: PLC0415 - likewise
     from billingual.plugins import TRANSPORTS  # noqa: PLC0415 - likewise
 
     module = LIBRARIES[library]

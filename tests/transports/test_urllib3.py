@@ -25,7 +25,8 @@ from _support.wires.link import a_request, bounds, with_length
 from billingual import AsyncClient, Client, errors
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SyncBackend, step
+from billingual.backends.stepping import step
+from billingual.backends.sync import SyncBackend
 from billingual.backends.threads import ThreadedTransport
 from billingual.outcomes import Evidence
 from billingual.sandbox import ACCOUNTS, running

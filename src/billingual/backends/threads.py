@@ -18,7 +18,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from billingual.abc import Account, Backend, ExecutionScope, Slots, Transport, account_of
 from billingual.backends.scope import RunScope
-from billingual.backends.sync import step
+from billingual.backends.stepping import step
 from billingual.errors import PoolTimeoutError
 from billingual.outcomes import Evidence
 from billingual.wire import Bounds, WireRequest, WireResponse

@@ -11,7 +11,8 @@ import anyio
 from billingual import AsyncClient, Client
 from billingual.abc import Backend
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SyncBackend, step
+from billingual.backends.stepping import step
+from billingual.backends.sync import SyncBackend
 from billingual.pagination import ScanReport
 
 __all__ = ["TRANSPORT_DRIVERS", "Awaited", "client_at", "client_for", "run_by"]

@@ -19,7 +19,7 @@ from _support.equivalence.owned_clients import borrowed
 from _support.equivalence.ways import NAMED, OWNED, TRANSPORTS, Way
 from billingual import MemoryTransport, errors
 from billingual.abc import TransportOptions
-from billingual.backends.sync import step
+from billingual.backends.stepping import step
 from billingual.outcomes import Evidence, Safety
 from billingual.sandbox import ACCOUNTS, Sandbox, create_app, running
 from billingual.sandbox.settings import Settings

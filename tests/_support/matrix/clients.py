@@ -16,7 +16,8 @@ from _support.matrix.responses import Answers, Reply
 from _support.matrix.table import Cell, Step
 from billingual import AsyncClient, Client, errors
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SyncBackend, step
+from billingual.backends.stepping import step
+from billingual.backends.sync import SyncBackend
 from billingual.events import AttemptEnded, CallEnded, CallStarted, Event
 from billingual.outcomes import Evidence
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse

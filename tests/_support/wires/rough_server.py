@@ -17,7 +17,8 @@ import uvloop
 from _support.wires.link import contexts
 from billingual.abc import Transport, TransportOptions
 from billingual.backends.anyio import AnyioBackend
-from billingual.backends.sync import SyncBackend, step
+from billingual.backends.stepping import step
+from billingual.backends.sync import SyncBackend
 from billingual.transports.aiohttp import AiohttpTransport
 from billingual.transports.h11.transport import H11Transport
 from billingual.transports.urllib3 import Urllib3Transport

@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from importlib import import_module
 from typing import Final, TypeAlias
 from urllib.parse import unquote
 
 import attrs
 
 from billingual.abc import Transport, account_of
+from billingual.backends.clock import SystemClock
 from billingual.errors import ConfigurationError, TransportError
 from billingual.outcomes import Safety
 from billingual.testing.recording.cassette import Cassette, TapedExchange, TapedRequest
@@ -34,7 +34,6 @@ _TYPES: Final = {
     str: "text",
 }  # fmt: skip
 _PATIENCE_S: Final = 60.0
-_CLOCK: Final = "billingual.backends.clock"
 
 
 @attrs.frozen
@@ -182,8 +181,7 @@ def _asker(
 
 
 def _usual_bounds() -> Bounds:
-    # Clocks belong to the backends, which stand beside the transports.
-    now = import_module(_CLOCK).SystemClock().now
+    now = SystemClock().now
     return Bounds(timeouts=Timeouts(), deadline=Deadline(now() + _PATIENCE_S, now))
 
 
