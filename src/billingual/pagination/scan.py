@@ -50,6 +50,7 @@ class Scan:
     total_items: int | None = None
     ended: bool = False
     _whole: bool = False
+    _left_out: bool = False
     _seen: SeenIds = attrs.field(factory=SeenIds, repr=False)
     _cursors: SeenIds = attrs.field(factory=SeenIds, repr=False)
     _last_ids: tuple[str, ...] = attrs.field(default=(), repr=False)
@@ -82,6 +83,10 @@ class Scan:
         self.repeated += len(ids) - len(fresh)
         self.total_items = page.total_items
         self._last_ids = ids
+        if page.problems:
+            # A page has the problems of its rows, and those of rows that could not be handed out.
+            of_rows = sum(len(row.problems) for row in page.items)
+            self._left_out = self._left_out or len(page.problems) > of_rows
         self._whole = page.is_whole or (
             page.number == 1 and page.total_items is not None and len(ids) == page.total_items
         )
@@ -96,9 +101,11 @@ class Scan:
 
     def report(self) -> ScanReport:
         """Report what was seen so far."""
-        complete = self.ended and self._whole and self.repeated == 0
+        complete = self.ended and self._whole and self.repeated == 0 and not self._left_out
         if complete:
             why = "one response held the whole list"
+        elif self._left_out:
+            why = "a part of a page could not be read; its problems say which"
         elif self.pages == 0:
             why = "nothing was read yet"
         elif not self.ended:
@@ -132,4 +139,4 @@ class Scan:
             return page.has_next
         if page.total_pages is not None:
             return page.number < page.total_pages
-        return bool(page.items)
+        return bool(page.items or page.problems)
