@@ -153,7 +153,7 @@ class InvalidInputError(UsageError, ValueError):
         self.problem = problem
         self.fix = fix
         self.hint = hint
-        self.known = tuple(known)
+        self.known: tuple[str, ...] = tuple(known)
 
 
 class UnsupportedError(UsageError):
@@ -180,7 +180,7 @@ class UnsupportedError(UsageError):
         self.feature = feature
         self.instead = instead
         self.field = field
-        self.known = tuple(known)
+        self.known: tuple[str, ...] = tuple(known)
 
 
 class ConfigurationError(UsageError):
@@ -192,7 +192,7 @@ class ConfigurationError(UsageError):
         super().__init__(message)
         self.field = field
         self.hint = hint
-        self.known = tuple(known)
+        self.known: tuple[str, ...] = tuple(known)
 
 
 class UnknownNameError(ConfigurationError, LookupError):
@@ -220,7 +220,7 @@ class MissingExtraError(ConfigurationError):
     """
 
     def __init__(self, name: str, extra: str, module: str) -> None:
-        self.install = f'pip install "billingual[{extra}]"'
+        self.install: str = f'pip install "billingual[{extra}]"'
         super().__init__(f"{name} needs {module}, which is not installed; run: {self.install}")
         self.name = name
 
@@ -251,8 +251,8 @@ class LockedError(BillingualError):
         still_open: Iterable[str],
         exchange: Exchange | None = None,
     ) -> None:
-        self.locked = tuple(sorted(locked))
-        self.still_open = tuple(sorted(still_open))
+        self.locked: tuple[str, ...] = tuple(sorted(locked))
+        self.still_open: tuple[str, ...] = tuple(sorted(still_open))
         rest = (
             f"only {', '.join(self.still_open)} may still be changed"
             if self.still_open
@@ -278,7 +278,7 @@ class TransportError(BillingualError):
     def __init__(self, message: str, *, evidence: Evidence | None = None) -> None:
         super().__init__(message)
         # Without evidence the client assumes the worst: the request may have arrived.
-        self.evidence = Evidence() if evidence is None else evidence
+        self.evidence: Evidence = Evidence() if evidence is None else evidence
 
 
 class NotConnectedError(TransportError):
@@ -348,7 +348,7 @@ class ProviderError(BillingualError):
         self.provider = provider
         self.exchange = exchange
         self.complaint = complaint
-        self.summary = summary or message
+        self.summary: str = summary or message
 
     @property
     def status(self) -> int:

@@ -11,8 +11,8 @@ class SystemClock:
     """Read the system's clocks; holds no state and is safe to share."""
 
     # The functions themselves, since each call asks for the time thrice.
-    now = staticmethod(time.monotonic)
-    wall = staticmethod(time.time)
+    now: staticmethod[[], float] = staticmethod(time.monotonic)
+    wall: staticmethod[[], float] = staticmethod(time.time)
 
     def random(self) -> float:
         """Return a number from 0 up to 1."""

@@ -121,7 +121,7 @@ class _TaskJob(Generic[T]):
         self, work: Callable[[], Coroutine[Any, Any, T]], then: Callable[[], object]
     ) -> None:
         self._work = work
-        self.then = then
+        self.then: Callable[[], object] = then
         self._done = anyio.Event()
         self._error: BaseException | None = None
 

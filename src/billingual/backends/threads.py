@@ -113,7 +113,7 @@ class _ThreadJob(Generic[T]):
 
     def __init__(self, work: Callable[[], T], then: Callable[[], object]) -> None:
         self._work: Callable[[], T] | None = work
-        self.then = then
+        self.then: Callable[[], object] = then
         self._error: BaseException | None = None
         self._done = threading.Event()
 

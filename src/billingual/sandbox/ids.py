@@ -19,7 +19,7 @@ class Mint:
 
     def __init__(self, seed: int, counter: int = 0) -> None:
         self.seed = seed
-        self.counter = counter
+        self.counter: int = counter
 
     def uuid(self) -> str:
         """Mint a version 4 UUID."""

@@ -43,7 +43,7 @@ class Journal:
 
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque(maxlen=_KEPT)
-        self.count = 0
+        self.count: int = 0
 
     def add(
         self,

@@ -53,7 +53,7 @@ class Store:
     """Hold the rows; not safe for two threads at once, the sandbox's lock sees to that."""
 
     def __init__(self, path: str | None = None) -> None:
-        self.mint = Mint(0)
+        self.mint: Mint = Mint(0)
         self._connection = sqlite3.connect(
             path or ":memory:", check_same_thread=False, isolation_level=None
         )

@@ -54,7 +54,7 @@ class FaultTransport:
         self._numbers = itertools.count(1)
         self._plan = plan if callable(plan) else _in_order([self._named(each) for each in plan])
         self.injected: list[tuple[int, str]] = []
-        self.supports = self._inner.supports
+        self.supports: frozenset[str] = self._inner.supports
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* as often as its fault says, and end as it says.

@@ -68,9 +68,9 @@ class _Local(Generic[C]):
     __slots__ = ("closed", "ended_with_loop", "idle", "keeper", "slots")
 
     def __init__(self, slots: Slots) -> None:
-        self.slots = slots
+        self.slots: Slots = slots
         self.idle: list[tuple[C, float]] = []
-        self.closed = False
+        self.closed: bool = False
         self.keeper: AsyncGenerator[None] | None = None
         self.ended_with_loop: list[bool] = []
 

@@ -40,7 +40,9 @@ class FallbackTransport:
         self._parts = tuple(Part.of(each) for each in transports)
         if not self._parts:
             raise ConfigurationError("a fallback needs transports to choose from; give two.")
-        self.supports = _EITHER.intersection(*(each.supports for each in self._parts))
+        self.supports: frozenset[str] = _EITHER.intersection(
+            *(each.supports for each in self._parts)
+        )
         if not self.supports:
             raise ConfigurationError(
                 f"{', '.join(each.name for each in self._parts)} do not wait alike: some need an "

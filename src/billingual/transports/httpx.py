@@ -48,7 +48,7 @@ from billingual.errors import (
     TransportError,
 )
 from billingual.outcomes import Evidence
-from billingual.transports._address import checked
+from billingual.transports._address import Address, checked
 from billingual.transports._body import BodyReader
 from billingual.transports._failures import NOTHING, UNSENT, reason, too_late, unwritable
 from billingual.transports._pool import PooledTransport, forget_frames
@@ -175,7 +175,7 @@ class Exchange:
     def __init__(
         self, library: ModuleType, request: WireRequest, bounds: Bounds, *, traced: bool = False
     ) -> None:
-        self.address = checked(request)
+        self.address: Address = checked(request)
         self._library: Any = library
         self._request = request
         self._bounds = bounds
@@ -616,7 +616,7 @@ class ClientTransport:
         self._client = client
         self._library = sys.modules[library]
         self._blocks = not hasattr(client, "aclose")
-        self.supports = frozenset({"sync"} if self._blocks else {"async"})
+        self.supports: frozenset[str] = frozenset({"sync"} if self._blocks else {"async"})
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* once; see :class:`billingual.abc.Transport`.

@@ -14,7 +14,7 @@ Its conventions, read 2026-11:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -95,7 +95,7 @@ class BulkDialect(DialectBase):
 
     name: ClassVar[str] = "bulk"
     documented = CAPABILITIES
-    change_fields = _CHANGES
+    change_fields: ClassVar[Mapping[str, Field]] = _CHANGES
 
     provider: str = "exante"
 

@@ -25,6 +25,7 @@ Its conventions, read 2026-11:
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, Self
@@ -160,10 +161,10 @@ class ExanteDialect(DialectBase):
 
     name: ClassVar[str] = "exante"
     documented = CAPABILITIES
-    draft_fields = _DRAFT
-    change_fields = _CHANGES
+    draft_fields: ClassVar[Mapping[str, Field]] = _DRAFT
+    change_fields: ClassVar[Mapping[str, Field]] = _CHANGES
     collection = _COLLECTION
-    check_id = staticmethod(uuid)
+    check_id: ClassVar[staticmethod[[object, str], str]] = staticmethod(uuid)
 
     provider: str = "exante"
     organization: str | None = None

@@ -162,10 +162,10 @@ class TenantDialect(DialectBase):
 
     name: ClassVar[str] = "tenant"
     documented = CAPABILITIES
-    draft_fields = _DRAFT
-    change_fields = _CHANGES
+    draft_fields: ClassVar[Mapping[str, Field]] = _DRAFT
+    change_fields: ClassVar[Mapping[str, Field]] = _CHANGES
     collection = _COLLECTION
-    check_id = staticmethod(prefixed_id("inv"))
+    check_id: ClassVar[staticmethod[[object, str], str]] = staticmethod(prefixed_id("inv"))
 
     provider: str = "kukkingu"
     tenant: str | None = None

@@ -42,7 +42,7 @@ class LoopbackProxy:
         self._threads: list[threading.Thread] = []
         self._over = False
         self.asked: list[Asked] = []
-        self.port = int(self._listener.getsockname()[1])
+        self.port: int = int(self._listener.getsockname()[1])
         self._begin(self._accept)
 
     def close(self) -> None:

@@ -99,11 +99,11 @@ class LoopbackServer:
         self._open: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.requests: list[Heard] = []
-        self.connections = 0
-        self.most = 0
+        self.connections: int = 0
+        self.most: int = 0
         self.host = "127.0.0.1"
-        self.port = int(self._listener.getsockname()[1])
-        self.url = f"{'https' if tls else 'http'}://{self.host}:{self.port}"
+        self.port: int = int(self._listener.getsockname()[1])
+        self.url: str = f"{'https' if tls else 'http'}://{self.host}:{self.port}"
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
 

@@ -153,7 +153,7 @@ class Cassette:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self.exchanges: list[TapedExchange] = []
         self._texts: list[str] = []
         self._saved = -1

@@ -46,7 +46,7 @@ class RecordTransport:
         self._cassette = Cassette(path)
         self._redactor = Redactor()
         self._fault: Exception | None = None
-        self.supports = self._inner.supports
+        self.supports: frozenset[str] = self._inner.supports
         if not self._cassette.path.parent.is_dir():
             raise ConfigurationError(
                 f"there is no folder {str(self._cassette.path.parent)!r} to write a tape to; "

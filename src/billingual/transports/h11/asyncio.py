@@ -115,7 +115,8 @@ class AsyncioStream:
         self._due = 0.0
         self._timer: Any = None
         self._timer_at = 0.0
-        self.wrote = self.flushed = False
+        self.wrote: bool = False
+        self.flushed: bool = False
 
     async def send(self, data: bytes, bounds: Bounds) -> None:
         """Hand *data* to the event loop, which goes on sending while `receive` waits.

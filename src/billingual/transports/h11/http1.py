@@ -62,11 +62,11 @@ class PreparedRequest:
     def __init__(
         self, origin: Origin, head: bytes, body: bytes, *, reads_body: bool, keeps: bool
     ) -> None:
-        self.origin = origin
-        self.head = head
-        self.body = body
-        self.reads_body = reads_body
-        self.keeps = keeps
+        self.origin: Origin = origin
+        self.head: bytes = head
+        self.body: bytes = body
+        self.reads_body: bool = reads_body
+        self.keeps: bool = keeps
 
 
 class RequestWriter:
@@ -183,7 +183,10 @@ class ResponseParser:
         self.status: int | None = None
         self.fields: list[tuple[str, str]] = []
         self.body: list[bytes] = []
-        self.done = self.surplus = self.keeps = self.unknown_version = False
+        self.done: bool = False
+        self.surplus: bool = False
+        self.keeps: bool = False
+        self.unknown_version: bool = False
 
     def feed(self, data: bytes) -> None:
         """Take received bytes.

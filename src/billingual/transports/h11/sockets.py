@@ -54,7 +54,8 @@ class SocketStream:
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         self._readable = Readable(connected.fileno())
-        self.wrote = self.flushed = False
+        self.wrote: bool = False
+        self.flushed: bool = False
 
     async def send(self, data: bytes, bounds: Bounds) -> None:
         """Send all of *data*; each large piece has a timeout of its own."""

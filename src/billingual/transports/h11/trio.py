@@ -31,7 +31,8 @@ class TrioStream:
     def __init__(self, stream: trio.SocketStream) -> None:
         self._stream = stream
         self._readable = Readable(stream.socket.fileno())
-        self.wrote = self.flushed = False
+        self.wrote: bool = False
+        self.flushed: bool = False
 
     async def send(self, data: bytes, bounds: Bounds) -> None:
         """Send all of *data*; each large piece has a timeout of its own."""
