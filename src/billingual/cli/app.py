@@ -25,7 +25,7 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 credentials or permission, 4 not found, 
 """
 
 
-app = App(
+app: App = App(
     name="billingual",
     help=(
         "Speak to any invoicing API through one invoice protocol. Start with 'billingual demo': "
