@@ -183,6 +183,7 @@ class Exchange:
         self._trace = _Trace() if traced else None
         self._stream: Any = None
         self._status: int | None = None
+        self._headers = Headers()
 
     @property
     def stream(self) -> Any:
@@ -359,8 +360,15 @@ class Exchange:
     def _reader(self, response: Any) -> BodyReader:
         self._status = response.status_code
         self._stream = response.extensions.get("network_stream")
+        # Decoded once, by us: the library decodes its own at each look.
+        self._headers = headers = Headers(
+            [
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in response.headers.raw
+            ]
+        )
         # A mock's body, and one that a hook has read, are unpacked already.
-        coding = None if response.is_stream_consumed else response.headers.get("content-encoding")
+        coding = None if response.is_closed else ", ".join(headers.get_all("content-encoding"))
         return BodyReader(
             coding, self._bounds, status=self._status, request_complete=self._request_complete()
         )
@@ -368,12 +376,7 @@ class Exchange:
     def _response(self, response: Any, reader: BodyReader) -> WireResponse:
         return WireResponse(
             status=response.status_code,
-            headers=Headers(
-                [
-                    (name.decode("latin-1"), value.decode("latin-1"))
-                    for name, value in response.headers.raw
-                ]
-            ),
+            headers=self._headers,
             body=reader.finish(),
             request_complete=self._request_complete(),
         )
