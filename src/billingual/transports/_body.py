@@ -114,9 +114,12 @@ class BodyReader:
             return zlib.decompressobj(16 + zlib.MAX_WBITS)
         if self._coding == "deflate":
             return zlib.decompressobj()
+        # Only a name that is registered is quoted: a server may echo anything, the token too.
+        named = self._coding in {"br", "compress", "dcb", "dcz", "zstd"}
+        coding = f"the Content-Encoding {self._coding!r}" if named else "a Content-Encoding"
         raise ConnectionLostError(
-            f"the response has the Content-Encoding {self._coding[:40]!r}, which was not asked "
-            "for; only gzip and deflate are decoded.",
+            f"the response has {coding}, which was not asked for; only gzip and deflate are "
+            "decoded.",
             evidence=self._seen(),
         )
 
