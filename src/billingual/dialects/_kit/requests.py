@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, cast
 from urllib.parse import urlencode
 
@@ -421,11 +421,16 @@ def _judging(
     keys: tuple[str, ...],
     read: Callable[[ResponseReader], object],
 ) -> Callable[[WireResponse], object]:
+    return partial(_judge(), provider, method, route, keys, read)
+
+
+@cache
+def _judge() -> Callable[..., object]:
     # What reads responses comes with the first request, before that is sent: should it fail to
     # load, nothing has happened.
     from billingual.dialects._kit.responses import judge  # noqa: PLC0415 - as said
 
-    return partial(judge, provider, method, route, keys, read)
+    return judge
 
 
 def extra_pairs(filter: Filter, taken: Iterable[str]) -> list[tuple[str, str]]:
@@ -453,15 +458,20 @@ def encode_json(value: object, field: str = "body") -> bytes:
     Raises:
         InvalidInputError: if there is anything else in it, floats above all.
     """
-    # With the first write: only then is anything of json needed.
-    from json.encoder import encode_basestring  # noqa: PLC0415 - as said
-
     try:
-        return _json_text(value, field, 0, encode_basestring).encode("utf-8")
+        return _json_text(value, field, 0, _quoted()).encode("utf-8")
     except UnicodeEncodeError:
         raise InvalidInputError(
             field, "a text holds half of a surrogate pair", "give text that UTF-8 can hold"
         ) from None
+
+
+@cache
+def _quoted() -> Callable[[str], str]:
+    # With the first write: only then is anything of json needed.
+    from json.encoder import encode_basestring  # noqa: PLC0415 - as said
+
+    return encode_basestring
 
 
 def _json_text(value: object, field: str, depth: int, quoted: Callable[[str], str]) -> str:
