@@ -89,9 +89,7 @@ def _check(token: Secret) -> None:
     # Tracebacks may show this frame with its local variables, so it never holds the text.
     if not token.reveal():
         raise ConfigurationError(
-            "the token is empty or not text; give the key you were issued.",
-            field="token",
-            hint="give_token",
+            "the token is empty or not text", "give the key you were issued", field="token"
         )
     if not _fits_in_a_header(token):
         raise ConfigurationError(
@@ -256,8 +254,8 @@ def checked_base_url(url: str, *, allow_insecure: bool = False) -> str:
         )
     if parts.username is not None or not {"?", "#"}.isdisjoint(url):
         raise ConfigurationError(
-            "the base URL holds a user name, a query or a fragment; give scheme, host, port and "
-            "path only, and the token as token=.",
+            "the base URL holds a user name, a query or a fragment",
+            "give scheme, host, port and path only, and the token as token=",
             field="base_url",
             hint="give_token_apart",
         )
@@ -275,8 +273,8 @@ def checked_base_url(url: str, *, allow_insecure: bool = False) -> str:
         )
     if parts.scheme == "http" and allow_insecure is not True and not is_loopback(host):
         raise ConfigurationError(
-            f"http://{host} would carry the token unencrypted; use https://, or say "
-            "allow_insecure=True if you know the network.",
+            f"http://{host} would carry the token unencrypted",
+            "use https://, or say allow_insecure=True if you know the network",
             field="base_url",
             hint="use_https",
         )

@@ -184,12 +184,25 @@ class UnsupportedError(UsageError):
 
 
 class ConfigurationError(UsageError):
-    """An option of the client is missing, wrong or does not fit the others."""
+    """An option of the client is missing, wrong or does not fit the others.
+
+    Attributes:
+        problem: what is wrong.
+        fix: what to do; empty if *problem* says it.
+    """
 
     def __init__(
-        self, message: str, *, field: str = "", hint: str = "", known: Iterable[str] = ()
+        self,
+        problem: str,
+        fix: str = "",
+        *,
+        field: str = "",
+        hint: str = "",
+        known: Iterable[str] = (),
     ) -> None:
-        super().__init__(message)
+        super().__init__(f"{problem}; {fix}." if fix else problem)
+        self.problem = problem
+        self.fix = fix
         self.field = field
         self.hint = hint
         self.known: tuple[str, ...] = tuple(known)

@@ -147,9 +147,9 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_field(
         ("status", "\ud800", "surrogate"),
         ("search", "a\udfff", "surrogate"),
         ("document", "\ud800", "surrogate"),
-        ("include_inactive", "no", "neither True nor False"),
-        ("include_inactive", 1, "neither True nor False"),
-        ("include_inactive", None, "neither True nor False"),
+        ("include_inactive", "no", "neither true nor false"),
+        ("include_inactive", 1, "neither true nor false"),
+        ("include_inactive", None, "neither true nor false"),
         ("extra_params", None, "no mapping"),
         ("extra_params", [("a", "b")], "no mapping"),
         ("extra_params", {"a": 1}, "not a pair"),
@@ -365,7 +365,7 @@ def test_custom_fields_may_be_given_as_a_mapping() -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"a": 1}, "int is not text; give a str, or a list of objects like CustomField('a', "),
+        ({"a": 1}, "int is not text; give text, or a list of custom fields"),
         ({"a": None}, "NoneType is not text"),
         ({"a": "\ud800"}, "surrogate"),
         ([CustomField("a", 1, type=5)], "int is not text"),

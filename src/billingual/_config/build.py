@@ -200,8 +200,8 @@ def _address(settings: Settings, account: Account | None) -> str:
     documented = account.base_url if account else settings.provider.base_url
     if documented is None:
         raise ConfigurationError(
-            f"{settings.provider.name} documents no address; give base_url='https://...', or try "
-            "it without one by transport='sandbox'.",
+            f"{settings.provider.name} documents no address",
+            "give base_url='https://...', or try it without one by transport='sandbox'",
             field="base_url",
             hint="give_base_url",
         )
@@ -215,8 +215,8 @@ def _token(settings: Settings, account: Account | None) -> TokenSource | None:
         return account.token
     if settings.provider.needs_token:
         raise ConfigurationError(
-            f"{settings.provider.name} needs a token; give token=..., or try it without an account "
-            "by transport='sandbox'.",
+            f"{settings.provider.name} needs a token",
+            "give token=..., or try it without an account by transport='sandbox'",
             field="token",
             hint="give_token",
         )
@@ -232,7 +232,8 @@ def _scope(settings: Settings, account: Account | None, capabilities: Capabiliti
         if getattr(scope, name) is not None and name not in capabilities.scope:
             has = " or ".join(sorted(capabilities.scope)) or "neither"
             raise ConfigurationError(
-                f"{capabilities.provider} has no {name}s; leave {name}= out (it has {has}).",
+                f"{capabilities.provider} has no {name}s (it has {has})",
+                f"leave {name}= out",
                 field=name,
                 hint="leave_out",
             )

@@ -173,8 +173,8 @@ def _split(url: str) -> SplitResult:
         raise ConfigurationError(f"the address names no provider{found}; {fix}")
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError(
-            "the address holds a user name or a password, and addresses end in logs; give the "
-            "token as token= or in BILLINGUAL_TOKEN. It is not shown here.",
+            "the address holds a user name or a password, and addresses end in logs",
+            "give the token as token= or in BILLINGUAL_TOKEN",
             field="url",
             hint="give_token_apart",
         )

@@ -191,7 +191,9 @@ def found_in(source: str | None, besides: Collection[str] = ()) -> Iterator[None
             raise
         place = "the input" if source == "-" else source
         field = f"{error.field} in {place}"
-        raise InvalidInputError(field, error.problem, error.fix) from None
+        raise InvalidInputError(
+            field, error.problem, error.fix, hint=error.hint, known=error.known
+        ) from None
 
 
 def named_numbers(option: str, texts: Sequence[str]) -> dict[str, int]:

@@ -8,7 +8,7 @@ import textwrap
 from rich.console import Console
 from rich.text import Text
 
-from billingual.cli.wording import told
+from billingual.cli.error_text import error_text
 from billingual.errors import BillingualError, RateLimitedError, ServerError, TransportError
 
 __all__ = ["complain", "fail", "hint"]
@@ -28,7 +28,7 @@ def complain(error: BillingualError) -> None:
     """Say in one paragraph what an error says, and why it was not tried again if it could be."""
     passing = isinstance(error, (TransportError, RateLimitedError, ServerError))
     notes = getattr(error, "__notes__", ()) if passing else ()
-    fail(f"{told(error)}{''.join(f' ({note})' for note in notes)}")
+    fail(f"{error_text(error)}{''.join(f' ({note})' for note in notes)}")
 
 
 def _say(text: str, style: str) -> None:

@@ -244,7 +244,13 @@ def _first_problem(problem: BaseException, kind: type) -> InvalidInputError:
     if isinstance(problem, KeyError):
         return InvalidInputError(path, f"{kind.__name__} needs it", f"give {missing}")
     if isinstance(problem, InvalidInputError):
-        return InvalidInputError(_place(path, problem.field), problem.problem, problem.fix)
+        return InvalidInputError(
+            _place(path, problem.field),
+            problem.problem,
+            problem.fix,
+            hint=problem.hint,
+            known=problem.known,
+        )
     return InvalidInputError(path or kind.__name__.lower(), str(problem), "correct it")
 
 

@@ -34,7 +34,7 @@ UNSET: Final = Unset.UNSET
 UnsetType: TypeAlias = Literal[Unset.UNSET]
 
 
-def checked_text(value: object, field: str, fix: str = "give a str") -> str:
+def checked_text(value: object, field: str, fix: str = "give text") -> str:
     """Return *value* if it is text that can be sent.
 
     Raises:
@@ -75,12 +75,14 @@ def instant(value: object, field: str) -> datetime:
             field,
             f"{type(value).__name__} is not a point in time",
             "give an aware datetime or text like '2026-12-31T00:00:00Z'",
+            hint="write_instant",
         )
     if value.utcoffset() is None:
         raise InvalidInputError(
             field,
             f"{value.isoformat()} has no time zone, so it names no point in time",
             "add one: datetime(..., tzinfo=timezone.utc), or text that ends with 'Z'",
+            hint="write_instant",
         )
     try:
         return value.astimezone(UTC)

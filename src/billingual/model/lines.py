@@ -75,7 +75,7 @@ def custom_fields(
             "fields", "these are no custom fields", "give {'name': 'text'} or CustomField objects"
         )
     for each in value:
-        checked_text(each.key, "fields", "give a str for each name")
+        checked_text(each.key, "fields", "give text for each name")
         checked_text(each.type, f"fields.{each.key}", "give the provider's word for its type")
     names = [each.key for each in value]
     if len(set(names)) != len(names):
@@ -84,6 +84,6 @@ def custom_fields(
 
 
 def _text_field(key: str, text: object) -> CustomField:
-    checked_text(key, "fields", "give a str for each name")
-    fix = f"give a str, or a list of objects like CustomField({key!r}, value, type=...)"
+    checked_text(key, "fields", "give text for each name")
+    fix = "give text, or a list of custom fields, which can hold any value"
     return CustomField(key, checked_text(text, f"fields.{key}", fix))

@@ -62,7 +62,7 @@ def _whole_minor(_: object, attribute: attrs.Attribute[int], value: object) -> N
         raise InvalidInputError(
             attribute.name,
             f"{type(value).__name__} is not a whole number of minor units",
-            "give an int, or use Money.of('12.34', 'EUR') for an amount in major units",
+            "give a whole number, or an amount in major units as Money.of('12.34', 'EUR')",
         )
 
 

@@ -123,7 +123,7 @@ def _key(_: object, __: attrs.Attribute[str], value: object) -> None:
 def _yes_or_no(_: object, field: attrs.Attribute[bool], value: object) -> None:
     if type(value) is not bool:
         raise InvalidInputError(
-            field.name, f"{type(value).__name__} is neither True nor False", "give a bool"
+            field.name, f"{type(value).__name__} is neither true nor false", "give true or false"
         )
 
 
@@ -335,7 +335,7 @@ def _is_a(kind: type) -> Callable[[object, attrs.Attribute[Any], object], None]:
 def _counted(_: object, field: attrs.Attribute[Any], value: object) -> None:
     if type(value) is not int or value < 1:
         raise InvalidInputError(
-            field.name, f"{value!r} is no count from 1 on", "give an int, 1 or more"
+            field.name, f"{value!r} is no count from 1 on", "give a whole number, 1 or more"
         )
 
 

@@ -42,7 +42,7 @@ def _must(
 def _whole(_: object, field: attrs.Attribute[int], value: object) -> None:
     if type(value) is not int:
         raise InvalidInputError(
-            field.name, f"{type(value).__name__} is not a whole number", "give an int"
+            field.name, f"{type(value).__name__} is not a whole number", "give a whole number"
         )
 
 
@@ -53,7 +53,7 @@ def _text(_: object, field: attrs.Attribute[str], value: object) -> None:
 def _yes_or_no(_: object, field: attrs.Attribute[bool], value: object) -> None:
     if type(value) is not bool:
         raise InvalidInputError(
-            field.name, f"{type(value).__name__} is neither True nor False", "give a bool"
+            field.name, f"{type(value).__name__} is neither true nor false", "give true or false"
         )
 
 

@@ -55,7 +55,7 @@ def decimal_if_given(_: object, field: attrs.Attribute[Any], value: object) -> N
 def text_if_given(_: object, field: attrs.Attribute[Any], value: object) -> None:
     """Refuse anything but text, None or UNSET."""
     if value is not UNSET and value is not None:
-        checked_text(value, field.name, "give a str, None or leave it out")
+        checked_text(value, field.name, "give text or leave it out")
 
 
 def word_if_given(_: object, field: attrs.Attribute[Any], value: object) -> None:

@@ -82,7 +82,7 @@ class Pager:
         """
         if type(limit) is not int:
             raise InvalidInputError(
-                "limit", f"{type(limit).__name__} is no number of rows", "give an int"
+                "limit", f"{type(limit).__name__} is no number of rows", "give a whole number"
             )
         if limit < 1:
             raise InvalidInputError("limit", f"{limit} asks for no rows", "give at least 1")

@@ -230,7 +230,7 @@ def refuse_nothing(given: Mapping[str, object]) -> None:
     """
     if not given:
         raise InvalidInputError(
-            "changes", "they hold no field", "give one, like Changes(due_at=...)"
+            "changes", "they hold no field", "give at least one, such as due_at"
         )
 
 

@@ -66,7 +66,7 @@ CAPABILITIES: Final = Capabilities(
         Feature.GET: _ONE_AT_A_TIME,
         Feature.LIST: _ONE_AT_A_TIME,
         Feature.UPDATE: _ONE_AT_A_TIME,
-        Feature.REPLACE: "update it with Changes: only the fields given are changed",
+        Feature.REPLACE: "update single fields: only those that are given are changed",
         Feature.FINALIZE: "set a status with update_many: Changes(status='APPROVED')",
         Feature.VOID: "set a status with update_many: Changes(status='VOID')",
     },

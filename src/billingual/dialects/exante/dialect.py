@@ -113,7 +113,7 @@ CAPABILITIES: Final = Capabilities(
     provider="exante",
     features=frozenset({Feature.CREATE, Feature.GET, Feature.LIST, Feature.UPDATE}),
     instead={
-        Feature.REPLACE: "update it with Changes: only the fields given are changed",
+        Feature.REPLACE: "update single fields: only those that are given are changed",
         Feature.UPDATE_MANY: "use the bulk dialect, which shares its service",
         Feature.DELETE_MANY: "use the bulk dialect, which shares its service",
         Feature.FINALIZE: "set a status with update: Changes(status='APPROVED')",
@@ -123,7 +123,7 @@ CAPABILITIES: Final = Capabilities(
         accepts=frozenset(_DRAFT),
         requires=frozenset({"counterparty", "owner", "document"}),
         instead={
-            "paid_at": "create it first, then update it with Changes(paid_at=...)",
+            "paid_at": "create it first, then set paid_at by an update",
             "total": _COMPUTED,
             "exchange_rate": _NO_RATES,
         },
@@ -134,7 +134,7 @@ CAPABILITIES: Final = Capabilities(
     filters=FieldRules(
         accepts=_FILTERS,
         instead={
-            "document": "list without it and compare each row's .document",
+            "document": "list without it and compare the document of each row",
             "expand": "get each invoice: its rows cannot be expanded",
         },
     ),

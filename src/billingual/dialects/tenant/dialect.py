@@ -118,7 +118,7 @@ CAPABILITIES: Final = Capabilities(
         }
     ),
     instead={
-        Feature.REPLACE: "update it with Changes: only the fields given are changed",
+        Feature.REPLACE: "update single fields: only those that are given are changed",
         Feature.UPDATE_MANY: "update invoices one by one; they then succeed or fail alone",
         Feature.DELETE_MANY: "void them one by one: an invoice cannot be deleted",
     },
@@ -296,8 +296,8 @@ class TenantDialect(DialectBase):
     def _headers(self) -> list[tuple[str, str]]:
         if self.tenant is None:
             raise ConfigurationError(
-                f"{self.provider} needs a tenant for every operation: give the client "
-                "tenant='tnt_' followed by 24 small letters and digits.",
+                f"{self.provider} needs a tenant for every operation",
+                "give the client tenant='tnt_' followed by 24 small letters and digits",
                 field="tenant",
                 hint="give_tenant",
             )

@@ -55,7 +55,7 @@ CAPABILITIES: Final = Capabilities(
     features=frozenset({Feature.REPLACE}),
     instead={
         Feature.UPDATE: (
-            "pass a Replacement to update: the provider replaces the whole document, and what is "
+            "update it with a Replacement: the provider replaces the whole document, and what is "
             "left out may be cleared"
         ),
         Feature.UPDATE_MANY: "update invoices one by one, each with a Replacement",
@@ -169,10 +169,10 @@ class V1Dialect(DialectBase):
         number = self.currencies.get(code)
         if number is None:
             raise ConfigurationError(
-                f"{self.provider} writes currencies as numbers and does not document them, so the "
-                f"number for {code!r} must come from you: "
-                f'providers.katsu(currencies={{"{code}": 1}}), with the number your '
-                "account uses in the place of 1.",
+                f"{self.provider} writes currencies as numbers that it does not document, so the "
+                f"number of {code!r} must come from you",
+                f'give providers.katsu(currencies={{"{code}": 1}}), with the number that your '
+                "account uses in the place of 1",
                 field=code,
                 hint="give_currency_number",
             )

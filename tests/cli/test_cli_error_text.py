@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from billingual.cli.app import run
-from billingual.cli.wording import told
+from billingual.cli.error_text import error_text
 from billingual.errors import RejectedError
 from billingual.sandbox import LANDMARKS
 
@@ -47,8 +47,8 @@ def _is_local(arguments: tuple[str, ...]) -> bool:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("update", ID), "changes: they hold no field; give one, like --due-at."),
-        (("update", ID, *KATSU, "--number", "4"), "give --replacement FILE: the provider"),
+        (("update", ID), "changes: they hold no field; give at least one, such as --due-at."),
+        (("update", ID, *KATSU, "--number", "4"), "give --replacement FILE."),
         (("list", *KUKKINGU, "--base-url", "https://x.example"), "give --tenant"),
         (("list", "--base-url", "http://x.example"), "unencrypted; use https://."),
         (("list", "--base-url", "https://u@x.example"), "environment variable BILLINGUAL_TOKEN."),
@@ -59,13 +59,13 @@ def _is_local(arguments: tuple[str, ...]) -> bool:
         (("list", *KUKKINGU, "--expand", "x"), "send it as it is with --param."),
         (("list", *KUKKINGU, "--collection-method", "x"), "not support --collection-method as"),
         (("list", *KUKKINGU, "--collection-method", "x"), "--document, --expand, --param"),
-        (("list", "--document", "d"), "compare each row's document."),
+        (("list", "--document", "d"), "compare the document of each row."),
         (
             ("list", "--due-from", "2026-02-01T00:00:00Z", "--due-to", "2026-01-01T00:00:00Z"),
             "is later than --due-to,",
         ),
         (("create", "--number", "1"), "give --counterparty, --document, --owner."),
-        (("create", "--paid-at", "2026-01-01T00:00:00Z"), "then update it with --paid-at."),
+        (("create", "--paid-at", "2026-01-01T00:00:00Z"), "then set --paid-at by an update."),
         (("create", "--total", "1.234 EUR"), "--total: 1.234 has more decimal places"),
         (("create", "--total", "1 eur"), "--total: 'eur' is not in capital letters"),
         (("get", "42"), "INVOICE-ID: '42' is no UUID"),
@@ -129,7 +129,7 @@ def test_an_option_for_single_fields_is_offered_where_nothing_is_replaced(
     path = tmp_path / "whole.json"
     path.write_text(json.dumps(DOCUMENT))
 
-    assert "give single options, like --due-at:" in _said(
+    assert "give single options, like --due-at." in _said(
         capsys, "update", ID, "--replacement", str(path)
     )
 
@@ -138,4 +138,4 @@ def test_what_a_provider_said_stays_as_it_said_it() -> None:
     """A provider's own text is evidence, whatever words are in it."""
     error = RejectedError.__new__(RejectedError, "leave tenant= out, give an int")
 
-    assert told(error) == "leave tenant= out, give an int"
+    assert error_text(error) == "leave tenant= out, give an int"

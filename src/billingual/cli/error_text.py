@@ -1,0 +1,101 @@
+"""Errors of the library in the words of the command line.
+
+The library speaks to programmers. At a prompt there are options and files instead of arguments, so
+fields are named as options, and where the way out differs, it is found by the error's *hint*.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import attrs
+
+from billingual.cli.inputs import ChangeOptions, DraftOptions, FilterOptions
+from billingual.errors import (
+    BillingualError,
+    ConfigurationError,
+    InvalidInputError,
+    UnsupportedError,
+)
+
+__all__ = ["error_text"]
+
+_ADVICE: Final = {
+    "give_base_url": "give --base-url, or try it without one with --transport sandbox",
+    "give_currency_number": "give --currency-code {field}=1, with the number that your account "
+    "uses in the place of 1",
+    "give_tenant": "give --tenant, 'tnt_' followed by 24 small letters and digits",
+    "give_token": "set the environment variable BILLINGUAL_TOKEN, or try it without an account "
+    "with --transport sandbox",
+    "give_token_apart": "give the token in the environment variable BILLINGUAL_TOKEN",
+    "leave_out": "leave --{field} out",
+    # There is no option that sends a token in clear, so none is advised.
+    "use_https": "use https://",
+    "write_instant": "write it like '2026-12-31T00:00:00Z'",
+}
+_INSTEAD: Final = {
+    "replace": "give single options, like --due-at",
+    "update": "give --replacement FILE",
+}
+"""What to do where a provider has one way to change an invoice and not the other."""
+
+# What JSON calls the types that an error names.
+_JSON_NOUNS: Final = {
+    "bool": "true or false", "int": "a number", "Decimal": "a number", "str": "text",
+    "list": "a list", "dict": "an object", "NoneType": "null",
+}  # fmt: skip
+
+
+def _options() -> dict[str, str]:
+    kinds = (FilterOptions, ChangeOptions, DraftOptions)
+    fields = {field.name for kind in kinds for field in attrs.fields(kind)}
+    names = fields | {"sort", "limit", "page_size", "replacement", "param", "tenant"}
+    names |= {"organization"}
+    odd = {
+        "counterparty_ids": "--counterparty-id",
+        "extra_params": "--param",
+        "fields": "--field",
+        "invoice_id": "INVOICE-ID",
+    }
+    return {name: f"--{name.replace('_', '-')}" for name in names} | odd
+
+
+_OPTIONS: Final = _options()
+# A name with an underscore is a field's; one without could be any English word.
+_FIELD_NAME: Final = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
+
+
+def error_text(error: BillingualError) -> str:
+    """Return what an error says, with options for fields.
+
+    Only the library's own words are changed; what a provider said stays as it said it.
+    """
+    if isinstance(error, InvalidInputError):
+        kind, is_, rest = error.problem.partition(" is ")
+        problem = f"{_JSON_NOUNS.get(kind, kind)}{is_}{_named(rest)}"
+        fix = _ADVICE.get(error.hint) or _fix(error.fix, error.known)
+        return f"{_option(error.field)}: {problem}; {fix}."
+    if isinstance(error, UnsupportedError):
+        feature = error.feature.replace(f"'{error.field}'", _option(error.field), 1)
+        instead = _INSTEAD.get(error.feature) or _fix(error.instead, error.known)
+        return f"{error.provider} does not support {feature}; {instead}."
+    if isinstance(error, ConfigurationError) and error.hint in _ADVICE:
+        return f"{error.problem}; {_ADVICE[error.hint].format(field=error.field)}."
+    return str(error)
+
+
+def _option(name: str) -> str:
+    return _OPTIONS.get(name, name)
+
+
+def _named(text: str) -> str:
+    return _FIELD_NAME.sub(lambda found: _option(found[0]), text)
+
+
+def _fix(text: str, known: tuple[str, ...]) -> str:
+    """Name options for the fields in an advice: those it lists, and those with an underscore."""
+    listed = ", ".join(known)
+    if listed and text.endswith(listed):
+        text = text.removesuffix(listed) + ", ".join(map(_option, known))
+    return _named(text)
