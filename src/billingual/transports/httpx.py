@@ -549,12 +549,13 @@ class HttpxTransport(PooledTransport[Any]):
     the first request.
 
     Attributes:
-        name: the library's name, and that of its module.
+        library: the name of the library, and of its module.
         limits: the checks of the conformance suite that the library cannot pass, and why.
     """
 
     supports: Final = frozenset({"async", "sync"})
-    name: ClassVar[str] = "httpx"
+    library: ClassVar[str] = "httpx"
+    http2: Final = False
     limits: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
             "surplus-bytes-are-no-answer": (
@@ -571,13 +572,13 @@ class HttpxTransport(PooledTransport[Any]):
     def __init__(self, options: TransportOptions) -> None:
         super().__init__(options)
         self._has_proxy = options.proxy is not None
-        if find_spec(self.name) is None:
-            raise MissingExtraError(f"the transport {self.name!r}", self.name, self.name)
+        if find_spec(self.library) is None:
+            raise MissingExtraError(f"the transport {self.library!r}", self.library, self.library)
 
     @cached_property
     def _library(self) -> ModuleType:
         # Imported with the first request: it costs more than all of our own package.
-        return import_module(self.name)
+        return import_module(self.library)
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* once; see :class:`billingual.abc.Transport`."""
@@ -603,8 +604,8 @@ class HttpxTransport(PooledTransport[Any]):
                 raise
             problem = type(error).__name__
         raise ConfigurationError(
-            f"the proxy's URL cannot be used ({problem} of {self.name}); give an http:// or "
-            f"https:// URL, or install {self.name}[socks] for socks5://. It is not shown here."
+            f"the proxy's URL cannot be used ({problem} of {self.library}); give an http:// or "
+            f"https:// URL, or install {self.library}[socks] for socks5://. It is not shown here."
         )
 
 
@@ -671,4 +672,4 @@ class Httpx2Transport(HttpxTransport):
     of the operating system, is not used.
     """
 
-    name: ClassVar[str] = "httpx2"
+    library: ClassVar[str] = "httpx2"
