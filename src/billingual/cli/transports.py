@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.util import find_spec
 from typing import Final, get_type_hints
 
 import attrs
@@ -95,20 +97,27 @@ def _told(entry: _Entry, registry: Registry) -> _Entry:
     try:
         kind = _kind(registry.load(entry.name), entry)
         known = _with_facts(entry, kind)
-        if known.library is None:
-            return known
-        try:
-            return attrs.evolve(known, library_version=version(known.library))
-        except PackageNotFoundError:
-            # It may import its library when it is made, as the sandbox does.
-            extra = registry.extras.get(entry.name)
-            if extra is None:
-                return known
-            raise MissingExtraError(entry.name, extra, known.library) from None
+        extra = registry.extras.get(entry.name)
+        if extra is not None and known.library is not None:
+            # Some transports import their library with the first request only.
+            _require(entry.name, extra, known.library)
     except MissingExtraError as missing:
         return attrs.evolve(entry, install=missing.install)
     except ConfigurationError as broken:
         return attrs.evolve(entry, problem=str(broken))
+    if known.library is not None:
+        with suppress(PackageNotFoundError):
+            return attrs.evolve(known, library_version=version(known.library))
+    return known
+
+
+def _require(name: str, extra: str, library: str) -> None:
+    try:
+        found = find_spec(library)
+    except ValueError:
+        found = None
+    if found is None:
+        raise MissingExtraError(name, extra, library)
 
 
 def _kind(target: object, entry: _Entry) -> object:
