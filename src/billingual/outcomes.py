@@ -74,14 +74,14 @@ class Evidence:
     Attributes:
         connected: a connection to the server (or its proxy) was open.
         request_complete: every byte of the request was handed to the operating system.
-        answer_begun: at least one byte of a response arrived.
+        response_begun: at least one byte of a response arrived.
         status: the HTTP status, if the head of a response arrived and its body did not, or only
             in part; a hint that two pieces of evidence are not compared by.
     """
 
     connected: bool | None = None
     request_complete: bool | None = None
-    answer_begun: bool | None = None
+    response_begun: bool | None = None
     status: int | None = attrs.field(default=None, eq=False)
 
     def explain(self) -> str:
@@ -98,7 +98,7 @@ class Evidence:
                     "how much was sent: cannot tell",
                 ),
                 _told(
-                    self.answer_begun,
+                    self.response_begun,
                     "a response had begun",
                     "no response had begun",
                     "whether a response had begun: cannot tell",

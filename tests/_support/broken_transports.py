@@ -23,7 +23,7 @@ from billingual.wire import Bounds, WireRequest, WireResponse
 
 __all__ = ["BROKEN"]
 
-NOTHING: Final = Evidence(connected=False, request_complete=False, answer_begun=False)
+NOTHING: Final = Evidence(connected=False, request_complete=False, response_begun=False)
 
 
 class Wrapped:
@@ -57,7 +57,7 @@ class SwallowsTruncation(Wrapped):
         try:
             return await self.good.send(request, bounds)
         except ConnectionLostError as error:
-            if error.evidence.answer_begun:
+            if error.evidence.response_begun:
                 return WireResponse(status=200, body=b"half")
             raise
 
@@ -67,7 +67,7 @@ class LiesInEvidence(Wrapped):
         try:
             return await self.good.send(request, bounds)
         except ConnectionLostError as error:
-            if error.evidence.answer_begun:
+            if error.evidence.response_begun:
                 raise
             raise ConnectionLostError("lost", evidence=NOTHING) from None
 
@@ -111,7 +111,7 @@ class TriesAgain(Wrapped):
         try:
             return await self.good.send(request, bounds)
         except ConnectionLostError as error:
-            if error.evidence.answer_begun is not False or request.body:
+            if error.evidence.response_begun is not False or request.body:
                 raise
             return await self.good.send(request, bounds)
 

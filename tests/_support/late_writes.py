@@ -16,7 +16,7 @@ from billingual.wire import Bounds, Deadline, Headers, Timeouts, WireRequest, Wi
 
 ORGANIZATION: Final = LANDMARKS["exante_organization"]
 SECOND_ORGANIZATION: Final = LANDMARKS["exante_second_organization"]
-SENT: Final = Evidence(connected=True, request_complete=True, answer_begun=False)
+SENT: Final = Evidence(connected=True, request_complete=True, response_begun=False)
 _ENDLESS: Final = Bounds(timeouts=Timeouts(), deadline=Deadline(1e18, lambda: 0.0))
 _EXANTE: Final[Mapping[str, Any]] = {
     "counterparty": LANDMARKS["exante_party"],

@@ -15,7 +15,7 @@ from billingual import RetryBudget, errors
 from billingual.abc import Decision
 from billingual.outcomes import Evidence
 
-UNSENT = Evidence(connected=False, request_complete=False, answer_begun=False)
+UNSENT = Evidence(connected=False, request_complete=False, response_begun=False)
 
 
 def failures(count: int) -> list[errors.BillingualError]:

@@ -33,7 +33,7 @@ from billingual.retry.policy import Retry
 from billingual.wire import Exchange
 
 SENT = Evidence(connected=True, request_complete=True)
-UNSENT = Evidence(connected=False, request_complete=False, answer_begun=False)
+UNSENT = Evidence(connected=False, request_complete=False, response_begun=False)
 REPLACEMENT = Replacement(
     counterparty="c", counterparty_name="n", receiving_account="r", account_name="a",
     due_at="2026-12-31T00:00:00Z", currency="EUR", lines=[], taxes=[], discount=None,

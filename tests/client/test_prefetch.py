@@ -28,7 +28,7 @@ from billingual.wire import Bounds, Conversation, WireRequest, WireResponse
 PAGES = 11
 SIZE = 3
 BACKENDS = ["asyncio", "trio", "blocking"]
-NOTHING = Evidence(connected=False, request_complete=False, answer_begun=False)
+NOTHING = Evidence(connected=False, request_complete=False, response_begun=False)
 
 
 def uid(number: int) -> str:

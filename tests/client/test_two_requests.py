@@ -15,7 +15,7 @@ from billingual.wire import Conversation, WireRequest
 
 DRAFT = Draft(number="1")
 REFUSED = errors.NotConnectedError(
-    "refused.", evidence=Evidence(connected=False, request_complete=False, answer_begun=False)
+    "refused.", evidence=Evidence(connected=False, request_complete=False, response_begun=False)
 )
 
 

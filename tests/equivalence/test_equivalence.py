@@ -132,7 +132,7 @@ def test_what_a_library_cannot_tell_it_still_cannot(stands: Stands, line: Line) 
 
 def test_nothing_but_what_a_line_allows_is_passed_over() -> None:
     """Another fact, a contradiction, another end or another shape stays a difference."""
-    told = Evidence(connected=True, request_complete=True, answer_begun=False)
+    told = Evidence(connected=True, request_complete=True, response_begun=False)
     lines = lines_of("my httpx")
     other = [("attempted", Attempt(number=1, outcome=Outcome.UNKNOWN, evidence=told))]
 
@@ -140,13 +140,13 @@ def test_nothing_but_what_a_line_allows_is_passed_over() -> None:
         evidence = attrs.evolve(told, **facts)
         return [("attempted", Attempt(number=1, outcome=end, evidence=evidence))]
 
-    assert other == lent(as_seen(answer_begun=None), other, lines)
+    assert other == lent(as_seen(response_begun=None), other, lines)
     for mine in (
-        as_seen(answer_begun=True), as_seen(request_complete=None), as_seen(connected=None),
-        as_seen(Outcome.NOT_SENT, answer_begun=None), [*other, *other], [], {"attempted": other},
+        as_seen(response_begun=True), as_seen(request_complete=None), as_seen(connected=None),
+        as_seen(Outcome.NOT_SENT, response_begun=None), [*other, *other], [], {"attempted": other},
     ):  # fmt: skip
         assert other != lent(mine, other, lines)
-    assert other != lent(as_seen(answer_begun=None), other, lines_of("memory"))
+    assert other != lent(as_seen(response_begun=None), other, lines_of("memory"))
 
 
 def test_the_sample_meets_every_backend_with_every_transport() -> None:

@@ -28,9 +28,9 @@ from billingual.wire import Headers, WireRequest, WireResponse
 CANARY = "canary-51c0de"
 TOKEN = f"ex_live_{CANARY}"
 UID = "550e8400-e29b-41d4-a716-446655440000"
-SENT = Evidence(connected=True, request_complete=True, answer_begun=False)
-UNSENT = Evidence(connected=False, request_complete=False, answer_begun=False)
-PARTLY = Evidence(connected=True, request_complete=False, answer_begun=False)
+SENT = Evidence(connected=True, request_complete=True, response_begun=False)
+UNSENT = Evidence(connected=False, request_complete=False, response_begun=False)
+PARTLY = Evidence(connected=True, request_complete=False, response_begun=False)
 
 
 def no(status: int, **headers: str) -> WireResponse:

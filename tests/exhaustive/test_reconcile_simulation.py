@@ -38,8 +38,8 @@ ORGANIZATION: Final = "00000000-0000-4000-8000-00000000000a"
 OWNER: Final = "00000000-0000-4000-8000-00000000000b"
 LATEST_S: Final = 60.0
 LAG_S: Final = 3.0
-SENT: Final = Evidence(connected=True, request_complete=True, answer_begun=False)
-UNSENT: Final = Evidence(connected=False, request_complete=False, answer_begun=False)
+SENT: Final = Evidence(connected=True, request_complete=True, response_begun=False)
+UNSENT: Final = Evidence(connected=False, request_complete=False, response_begun=False)
 FAULTS: Final = (
     "refused", "lost", "lost answer", "late", "503 before", "500 after", "truncated",
 )  # fmt: skip

@@ -49,7 +49,7 @@ def test_a_dripping_server_holds_no_call(
     # httpx tells of a head that is whole, and of no byte before.
     begun = None if (transport, part) == ("httpx", "head") else True
     assert caught.value.evidence == Evidence(
-        connected=True, request_complete=True, answer_begun=begun
+        connected=True, request_complete=True, response_begun=begun
     )
     assert [each.error for each in caught.value.attempts] == ["TimedOutError"]
     server.wait_for_open(0)

@@ -28,7 +28,8 @@ from billingual.wire import Headers, WireRequest, WireResponse
 UID = LANDMARKS["exante_party"]
 EXANTE = Draft(number="D-1", counterparty=UID, owner=UID, document=UID)
 TIMED_OUT = errors.TimedOutError(
-    "no answer came.", evidence=Evidence(connected=True, request_complete=True, answer_begun=False)
+    "no answer came.",
+    evidence=Evidence(connected=True, request_complete=True, response_begun=False),
 )
 
 

@@ -17,8 +17,8 @@ from billingual.retry.policy import NONE, STANDARD, Retry
 INVOICE = "inv_mqxd1kc6bgtcc676xoqzax47"
 GOOD = MemoryTransport.json(f'{{"data": {{"id": "{INVOICE}", "status": "DRAFT"}}}}')
 DOWN = MemoryTransport.json("{}", status=503)
-UNSENT = Evidence(connected=False, request_complete=False, answer_begun=False)
-SENT = Evidence(connected=True, request_complete=True, answer_begun=False)
+UNSENT = Evidence(connected=False, request_complete=False, response_begun=False)
+SENT = Evidence(connected=True, request_complete=True, response_begun=False)
 
 
 def answered(status: int) -> Any:

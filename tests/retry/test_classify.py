@@ -31,7 +31,7 @@ def transport_error(
     begun: bool | None = None,  # noqa: FBT001
 ) -> errors.TransportError:
     """Make a wire's error with its evidence."""
-    evidence = Evidence(connected=connected, request_complete=complete, answer_begun=begun)
+    evidence = Evidence(connected=connected, request_complete=complete, response_begun=begun)
     return kind("broke", evidence=evidence)
 
 

@@ -117,13 +117,13 @@ OPERATIONS: dict[str, tuple[str | Provider, Callable[[Any], Any]]] = {
     "finalize": ("kukkingu", lambda c: c.finalize(INVOICE)),
     "void": ("kukkingu", lambda c: c.void(INVOICE)),
 }  # fmt: skip
-UNSENT = Evidence(connected=False, request_complete=False, answer_begun=False)
-SENT = Evidence(connected=True, request_complete=True, answer_begun=False)
+UNSENT = Evidence(connected=False, request_complete=False, response_begun=False)
+SENT = Evidence(connected=True, request_complete=True, response_begun=False)
 FAILURES: dict[str, Any] = {
     "refused": errors.NotConnectedError("x", evidence=UNSENT),
     "full pool": errors.PoolTimeoutError("x", evidence=UNSENT),
     "half sent": errors.ConnectionLostError(
-        "x", evidence=Evidence(connected=True, request_complete=False, answer_begun=False)
+        "x", evidence=Evidence(connected=True, request_complete=False, response_begun=False)
     ),
     "lost": errors.ConnectionLostError("x", evidence=SENT),
     "timeout": errors.TimedOutError("x", evidence=SENT),

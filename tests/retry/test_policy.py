@@ -20,7 +20,7 @@ from billingual.retry.policy import NONE, STANDARD, Retry
 from billingual.wire import Exchange, WireRequest, WireResponse
 
 REQUEST = WireRequest(method="POST", url="/x", route="/x", safety=Safety.CREATE)
-UNSENT = Evidence(connected=False, request_complete=False, answer_begun=False)
+UNSENT = Evidence(connected=False, request_complete=False, response_begun=False)
 SENT = Evidence(connected=True, request_complete=True)
 
 

@@ -62,7 +62,7 @@ def test_a_fault_does_what_it_says_and_its_evidence_is_true(
         evidence = failure.evidence
         assert not (server.requests and evidence.request_complete is False)
         assert not (evidence.connected is False and evidence.request_complete is not False)
-        assert not (evidence.answer_begun and evidence.request_complete is False)
+        assert not (evidence.response_begun and evidence.request_complete is False)
         assert (classify(failure) is Outcome.NOT_SENT) <= (not server.requests)
         assert str(failure).startswith("a planned fault: ")
     else:
@@ -138,7 +138,7 @@ def test_an_answer_slower_than_patience_does_not_come(
         step(FaultTransport(server, ["slow"], backend=backend).send(REQUEST, limits))
 
     assert caught.value.evidence == Evidence(
-        connected=True, request_complete=True, answer_begun=False
+        connected=True, request_complete=True, response_begun=False
     )
     assert (backend.sleeps, len(server.requests)) == ([1.5], 1)
 

@@ -132,7 +132,7 @@ def test_no_credential_is_ever_on_a_tape(tmp_path: Path, step: Any) -> None:
 
 def test_a_failure_is_kept_with_its_evidence(tmp_path: Path, step: Any) -> None:
     """A tape holds what happened, not only what went well."""
-    evidence = Evidence(connected=True, request_complete=True, answer_begun=False)
+    evidence = Evidence(connected=True, request_complete=True, response_begun=False)
     lost = errors.ConnectionLostError("http://127.0.0.1:9/x broke", evidence=evidence)
     inner = MemoryTransport([lost, MemoryTransport.json("{}")])
     transport = RecordTransport(inner, tmp_path / "tape.json")

@@ -429,9 +429,9 @@ def test_a_cancelled_call_leaves_nothing_behind(way: str, *, warm: bool, secure:
 
 
 CONNECTED: Final = Evidence(connected=True)
-NOTHING: Final = Evidence(connected=False, request_complete=False, answer_begun=False)
-UNSENT: Final = Evidence(connected=None, request_complete=False, answer_begun=False)
-BEGUN: Final = Evidence(connected=True, answer_begun=True)
+NOTHING: Final = Evidence(connected=False, request_complete=False, response_begun=False)
+UNSENT: Final = Evidence(connected=None, request_complete=False, response_begun=False)
+BEGUN: Final = Evidence(connected=True, response_begun=True)
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ async def test_a_write_that_went_out_is_never_sent_by_another_way(
 
 def seen(*told: bool | None) -> Evidence:
     """Make evidence: connected, complete, begun."""
-    return Evidence(connected=told[0], request_complete=told[1], answer_begun=told[2])
+    return Evidence(connected=told[0], request_complete=told[1], response_begun=told[2])
 
 
 @pytest.mark.parametrize(

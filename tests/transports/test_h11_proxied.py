@@ -80,7 +80,7 @@ def test_a_broken_or_large_answer_is_refused(
         link.send(a_request(TARGET), bounds(wire_bytes=500), proxy=proxy.url)
     following = link.send(a_request(TARGET), bounds())
 
-    assert caught.value.evidence.answer_begun is True
+    assert caught.value.evidence.response_begun is True
     assert following.body == b"fine"
 
 

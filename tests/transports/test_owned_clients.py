@@ -28,7 +28,7 @@ from billingual.wire import Bounds, Deadline, Headers, Timeouts, WireRequest, Wi
 
 BODY = b'{"status": "success", "data": "' + b"ab" * 700 + b'"}'
 GZIPPED = gzip.compress(BODY, mtime=0)
-NOTHING = Evidence(connected=False, request_complete=False, answer_begun=False)
+NOTHING = Evidence(connected=False, request_complete=False, response_begun=False)
 AWAITED = [
     ("httpx", "asyncio"), ("httpx", "trio"), ("httpx2", "asyncio"), ("httpx2", "trio"),
     ("aiohttp", "asyncio"),
@@ -180,7 +180,7 @@ def test_a_lost_answer_is_never_asked_for_again(
     assert isinstance(lost, errors.ConnectionLostError)
     assert lost.evidence.connected is True
     assert lost.evidence.request_complete is not False
-    assert lost.evidence.answer_begun is not True
+    assert lost.evidence.response_begun is not True
     assert classify(lost) is Outcome.UNKNOWN
     assert len(server.requests) == 2
 

@@ -48,7 +48,7 @@ EVERY_WAY: Final = pytest.mark.parametrize("way", WAYS)
 OF_H11: Final = pytest.mark.parametrize("way", [way for way in WAYS if "h11" in way])
 AWAITED: Final = [way for way in WAYS if "blocking" not in way]
 LOOPS: Final = pytest.mark.parametrize("factory", [None, uvloop.new_event_loop])
-UNSENT: Final = Evidence(connected=True, request_complete=False, answer_begun=False)
+UNSENT: Final = Evidence(connected=True, request_complete=False, response_begun=False)
 TOKEN: Final = (("Authorization", f"Bearer {CANARY}"), ("X-Odd", CANARY))
 
 
@@ -159,7 +159,7 @@ def test_a_body_without_a_length_that_is_cut_under_tls_is_not_whole(way: str) ->
         (ended,) = lay_over(way, sent(a_request(server.url)))
 
     assert type(ended) is errors.ConnectionLostError
-    expected = Evidence(connected=True, request_complete=True, answer_begun=True, status=200)
+    expected = Evidence(connected=True, request_complete=True, response_begun=True, status=200)
     assert expected == ended.evidence
 
 

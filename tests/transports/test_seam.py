@@ -159,7 +159,7 @@ def test_an_application_that_breaks_off_is_a_lost_connection(
         step(AsgiTransport(app).send(a_request("http://h"), bounds()))
 
     assert caught.value.evidence == Evidence(
-        connected=True, request_complete=True, answer_begun=begun
+        connected=True, request_complete=True, response_begun=begun
     )
     assert type(caught.value.__cause__) is (type(None) if cause is None else cause)
 
@@ -234,17 +234,17 @@ def test_the_registered_memory_transport_has_no_answers(step: Any) -> None:
 
 FOREIGN: list[tuple[type[Exception], type[errors.TransportError], Evidence]] = [
     (httpx.ConnectError, errors.NotConnectedError, Evidence(
-        connected=False, request_complete=False, answer_begun=False)),
+        connected=False, request_complete=False, response_begun=False)),
     (httpx.ConnectTimeout, errors.NotConnectedError, Evidence(
-        connected=False, request_complete=False, answer_begun=False)),
+        connected=False, request_complete=False, response_begun=False)),
     (httpx.ProxyError, errors.NotConnectedError, Evidence(
-        connected=False, request_complete=False, answer_begun=False)),
+        connected=False, request_complete=False, response_begun=False)),
     (httpx.UnsupportedProtocol, errors.NotConnectedError, Evidence(
-        connected=False, request_complete=False, answer_begun=False)),
+        connected=False, request_complete=False, response_begun=False)),
     (httpx.PoolTimeout, errors.PoolTimeoutError, Evidence(
-        connected=False, request_complete=False, answer_begun=False)),
+        connected=False, request_complete=False, response_begun=False)),
     (httpx.LocalProtocolError, errors.TransportError, Evidence(
-        connected=None, request_complete=False, answer_begun=False)),
+        connected=None, request_complete=False, response_begun=False)),
     # A mock takes no piece of the body, so how far the request got cannot be told.
     (httpx.WriteTimeout, errors.TimedOutError, Evidence()),
     (httpx.ReadTimeout, errors.TimedOutError, Evidence()),
@@ -255,7 +255,7 @@ FOREIGN: list[tuple[type[Exception], type[errors.TransportError], Evidence]] = [
     (httpx.DecodingError, errors.ConnectionLostError, Evidence()),
     (httpx.TooManyRedirects, errors.ConnectionLostError, Evidence()),
     (httpx.InvalidURL, errors.TransportError, Evidence(
-        connected=None, request_complete=False, answer_begun=False)),
+        connected=None, request_complete=False, response_begun=False)),
 ]  # fmt: skip
 
 

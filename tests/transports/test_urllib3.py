@@ -197,7 +197,7 @@ def test_a_body_that_breaks_off_is_a_lost_connection(serve: Any, say: Any, data:
         step(transport.send(a_request(server.url, method="PUT", body=b"{}"), bounds()))
     step(transport.aclose())
 
-    assert (True, 200) == (caught.value.evidence.answer_begun, caught.value.evidence.status)
+    assert (True, 200) == (caught.value.evidence.response_begun, caught.value.evidence.status)
 
 
 def test_a_context_that_checks_less_is_left_as_it_is() -> None:
@@ -251,8 +251,8 @@ def test_a_forked_child_crosses_no_answer() -> None:
 
 
 PERHAPS: Final = Evidence(connected=True)
-NOTHING: Final = Evidence(connected=False, request_complete=False, answer_begun=False)
-UNSENT: Final = Evidence(connected=None, request_complete=False, answer_begun=False)
+NOTHING: Final = Evidence(connected=False, request_complete=False, response_begun=False)
+UNSENT: Final = Evidence(connected=None, request_complete=False, response_begun=False)
 
 
 @pytest.mark.parametrize(

@@ -200,5 +200,5 @@ class ThreadedTransport:
 def _all_busy() -> PoolTimeoutError:
     return PoolTimeoutError(
         f"all {_THREADS} worker threads stayed busy.",
-        evidence=Evidence(connected=False, request_complete=False, answer_begun=False),
+        evidence=Evidence(connected=False, request_complete=False, response_begun=False),
     )

@@ -36,8 +36,8 @@ __all__ = ["classify", "evidence_of", "refused_resend", "verdict"]
 # request, and whether an earlier request with the key is still being processed.
 # Source: https://docs.stripe.com/error-low-level, read 2026-11; 403 is inferred.
 _BEFORE_THE_KEY: Final = frozenset({401, 403, 409})
-_RESPONDED: Final = Evidence(connected=True, request_complete=True, answer_begun=True)
-_NOTHING: Final = Evidence(connected=False, request_complete=False, answer_begun=False)
+_RESPONDED: Final = Evidence(connected=True, request_complete=True, response_begun=True)
+_NOTHING: Final = Evidence(connected=False, request_complete=False, response_begun=False)
 _UNSENT: Final = (
     UsageError, DeadlineExceededError, CircuitOpenError, NotConnectedError, PoolTimeoutError,
 )  # fmt: skip
@@ -54,7 +54,7 @@ def classify(error: BillingualError, *, rate_limit_precedes_handler: bool = True
     if isinstance(error, _UNSENT):
         return Outcome.NOT_SENT
     if isinstance(error, TransportError):
-        unsent = error.evidence.request_complete is False and not error.evidence.answer_begun
+        unsent = error.evidence.request_complete is False and not error.evidence.response_begun
         return Outcome.NOT_SENT if unsent else Outcome.UNKNOWN
     if isinstance(error, RateLimitedError):
         return Outcome.NOT_APPLIED if rate_limit_precedes_handler else Outcome.UNKNOWN

@@ -66,10 +66,10 @@ _PAGE: Final = b"<!doctype html><title>Sorry</title><p>Please come back later.</
 
 
 def _saw(*, sent: bool | None, begun: bool | None = False) -> Evidence:
-    return Evidence(connected=True, request_complete=sent, answer_begun=begun)
+    return Evidence(connected=True, request_complete=sent, response_begun=begun)
 
 
-_NOTHING: Final = Evidence(connected=False, request_complete=False, answer_begun=False)
+_NOTHING: Final = Evidence(connected=False, request_complete=False, response_begun=False)
 _WHOLE: Final = _saw(sent=True)
 _BEGUN: Final = _saw(sent=True, begun=True)
 _PERHAPS: Final = _saw(sent=None)

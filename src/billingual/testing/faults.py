@@ -26,7 +26,7 @@ __all__ = ["CATALOGUE", "Fault", "FaultTransport", "Plan", "fault"]
 Plan: TypeAlias = "Sequence[Fault | str | None] | Callable[[int, WireRequest], Fault | str | None]"
 """What befalls which request: in order, or by a function of its number (from 1) and itself."""
 
-_LATE: Final = Evidence(connected=True, request_complete=True, answer_begun=False)
+_LATE: Final = Evidence(connected=True, request_complete=True, response_begun=False)
 
 
 class FaultTransport:

@@ -11,9 +11,9 @@ from billingual.errors import ConnectionLostError, ResponseTooLargeError, TimedO
 from billingual.outcomes import Evidence
 from billingual.wire import Bounds
 
-__all__ = ["ANSWER_BEGUN", "BodyReader"]
+__all__ = ["RESPONSE_BEGUN", "BodyReader"]
 
-ANSWER_BEGUN = Evidence(connected=True, request_complete=True, answer_begun=True)
+RESPONSE_BEGUN = Evidence(connected=True, request_complete=True, response_begun=True)
 
 # A short text of one repeated letter may well grow two hundredfold; a bomb is large as well.
 _RATIO_COUNTS_FROM = 1024 * 1024
@@ -95,7 +95,7 @@ class BodyReader:
 
     def _seen(self) -> Evidence:
         return attrs.evolve(
-            ANSWER_BEGUN, status=self._status, request_complete=self._request_complete
+            RESPONSE_BEGUN, status=self._status, request_complete=self._request_complete
         )
 
     def _keep(self, piece: bytes) -> None:

@@ -12,8 +12,8 @@ from billingual.outcomes import Evidence
 
 __all__ = ["NOTHING", "PERHAPS_SENT", "SENT", "UNSENT", "reason", "too_late", "unwritable"]
 
-NOTHING: Final = Evidence(connected=False, request_complete=False, answer_begun=False)
-UNSENT: Final = Evidence(connected=None, request_complete=False, answer_begun=False)
+NOTHING: Final = Evidence(connected=False, request_complete=False, response_begun=False)
+UNSENT: Final = Evidence(connected=None, request_complete=False, response_begun=False)
 SENT: Final = Evidence(connected=True, request_complete=True)
 # The kernel may hold, and still deliver, what could not be written in time.
 PERHAPS_SENT: Final = Evidence(connected=True)

@@ -302,7 +302,7 @@ class _Delivery:
         return Evidence(
             connected=True,
             request_complete=self._complete(),
-            answer_begun=True,
+            response_begun=True,
             status=self.status,
         )
 
@@ -328,7 +328,7 @@ class _Delivery:
         if kind is NotConnectedError:
             seen = NOTHING
         elif isinstance(error, aiohttp.ClientResponseError):
-            seen = attrs.evolve(seen, answer_begun=True)
+            seen = attrs.evolve(seen, response_begun=True)
         what = reason(error) or what
         return kind(f"{self.origin}: {what} ({type(error).__name__} of {library}).", evidence=seen)
 

@@ -21,7 +21,7 @@ AsgiApp: TypeAlias = Callable[
     Awaitable[None],
 ]
 
-_DELIVERED: Final = Evidence(connected=True, request_complete=True, answer_begun=False)
+_DELIVERED: Final = Evidence(connected=True, request_complete=True, response_begun=False)
 
 
 @attrs.define
@@ -83,7 +83,7 @@ class AsgiTransport:
             begun = exchange.status is not None
             raise ConnectionLostError(
                 "the application broke the connection before its answer was whole.",
-                evidence=attrs.evolve(_DELIVERED, answer_begun=begun, status=exchange.status),
+                evidence=attrs.evolve(_DELIVERED, response_begun=begun, status=exchange.status),
             ) from fault
         headers = Headers((k.decode("latin-1"), v.decode("latin-1")) for k, v in exchange.headers)
         reader = BodyReader(headers.get("content-encoding"), bounds, status=exchange.status)

@@ -119,7 +119,7 @@ def _sent_nothing(failure: TransportError) -> bool:
     """Tell whether it is proved that no server can have the request."""
     seen = failure.evidence
     if isinstance(failure, (NotConnectedError, PoolTimeoutError)):
-        return not seen.request_complete and not seen.answer_begun
+        return not seen.request_complete and not seen.response_begun
     return seen.connected is False and seen.request_complete is False
 
 

@@ -392,7 +392,7 @@ class Exchange:
         return Evidence(
             connected=True if self._body.started else None,
             request_complete=self._request_complete(),
-            answer_begun=True if self._status else None,
+            response_begun=True if self._status else None,
             status=self._status,
         )
 

@@ -59,7 +59,7 @@ class SandboxTransport(AsgiTransport):
             if _is_impatience(error):
                 raise TimedOutError(
                     "no answer came in time.",
-                    evidence=Evidence(connected=True, request_complete=True, answer_begun=False),
+                    evidence=Evidence(connected=True, request_complete=True, response_begun=False),
                 ) from None
             raise
         finally:

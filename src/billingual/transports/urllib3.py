@@ -149,7 +149,7 @@ class _Connection:
         if self.status is None:
             return PERHAPS_SENT
         return Evidence(
-            connected=True, request_complete=True, answer_begun=True, status=self.status
+            connected=True, request_complete=True, response_begun=True, status=self.status
         )
 
     def _read(self, response: Any, bounds: Bounds) -> WireResponse:

@@ -163,7 +163,7 @@ def _attempt_problem(attempt: Attempt, seen: Seen) -> str | None:
         return f"the server has it whole, the client says {attempt}"
     if seen.whole and attempt.evidence.request_complete is False:
         return f"the server has it whole, the evidence says {attempt.evidence}"
-    if attempt.evidence.answer_begun is not False:
+    if attempt.evidence.response_begun is not False:
         return f"nothing was answered, the evidence says {attempt.evidence}"
     if not attempt.evidence.connected and seen.data:
         return f"the server read of it, the evidence says {attempt.evidence}"

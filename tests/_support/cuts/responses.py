@@ -30,7 +30,7 @@ BY_STATUS: Final = {
     409: errors.ConflictError, 422: errors.InvalidRequestError, 429: errors.RateLimitedError,
     500: errors.ServerError, 502: errors.ServerError, 503: errors.ServerError,
 }  # fmt: skip
-SEEN_WHOLE: Final = Evidence(connected=True, request_complete=True, answer_begun=True)
+SEEN_WHOLE: Final = Evidence(connected=True, request_complete=True, response_begun=True)
 
 
 @attrs.frozen
@@ -265,7 +265,7 @@ def _wanted(
     if not case.is_short:
         late = case.then == "stall"
         kind = errors.TimedOutError if late else errors.ConnectionLostError
-        evidence = attrs.evolve(SEEN_WHOLE, answer_begun=case.at > 0)
+        evidence = attrs.evolve(SEEN_WHOLE, response_begun=case.at > 0)
         said_yes = case.at >= case.framed.head and status <= 299
         return kind, Outcome.UNKNOWN, "applied" if said_yes else "unclear", evidence
     if status <= 299:

@@ -54,7 +54,7 @@ LINES: Final = (
     *(
         Line(
             transport=transport,
-            fact="answer_begun",
+            fact="response_begun",
             told=False,
             because="the library shows a response when its head is whole, and no part before",
             met="a create dropped after it took effect",

@@ -35,7 +35,7 @@ INVOICES: Final = 40
 NOBODY: Final = "http://127.0.0.1:9"
 """Port 9 is that of the discard protocol, which no program serves here."""
 _ENDLESS: Final = Bounds(timeouts=Timeouts(), deadline=Deadline(1e9, lambda: 0.0))
-_SENT: Final = Evidence(connected=True, request_complete=True, answer_begun=False)
+_SENT: Final = Evidence(connected=True, request_complete=True, response_begun=False)
 
 
 @attrs.frozen
@@ -247,7 +247,7 @@ class Stands:
 
 
 def _nobody(request: WireRequest) -> errors.BillingualError:
-    evidence = Evidence(connected=False, request_complete=False, answer_begun=False)
+    evidence = Evidence(connected=False, request_complete=False, response_begun=False)
     return errors.NotConnectedError("nothing listens there.", evidence=evidence)
 
 

@@ -152,7 +152,7 @@ def failure_of(end: Step) -> Exception:
         return ValueError("an exception that no transport should let out")
     connected, complete, begun = end.seen
     evidence = Evidence(
-        connected=connected, request_complete=complete, answer_begun=begun, status=end.head
+        connected=connected, request_complete=complete, response_begun=begun, status=end.head
     )
     kind: type[errors.TransportError] = getattr(errors, end.raises)
     return kind("as planned.", evidence=evidence)

@@ -29,9 +29,9 @@ CALL: Final[ContextVar[int]] = ContextVar("CALL")
 LONGEST_S: Final = 3600.0
 """A limiter's longest pause, which it documents."""
 
-UNSENT: Final = Evidence(connected=False, request_complete=False, answer_begun=False)
-HALF_SENT: Final = Evidence(connected=True, request_complete=False, answer_begun=False)
-SENT: Final = Evidence(connected=True, request_complete=True, answer_begun=False)
+UNSENT: Final = Evidence(connected=False, request_complete=False, response_begun=False)
+HALF_SENT: Final = Evidence(connected=True, request_complete=False, response_begun=False)
+SENT: Final = Evidence(connected=True, request_complete=True, response_begun=False)
 GOOD: Final = json.dumps(
     {"data": {"id": "inv_mqxd1kc6bgtcc676xoqzax47", "status": "DRAFT"}}
 ).encode()

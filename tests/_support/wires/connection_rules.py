@@ -111,7 +111,7 @@ class ConnectionRules:
         with pytest.raises(errors.ConnectionLostError) as caught:
             link.send(a_request(server.url, method="PUT", body=b"{}"), bounds())
 
-        assert caught.value.evidence.answer_begun is False
+        assert caught.value.evidence.response_begun is False
         assert caught.value.evidence.request_complete is not False
         assert (server.connections, len(server.requests)) == (1, 2)
 

@@ -35,8 +35,8 @@ __all__ = [
     "with_length",
 ]
 
-SENT = Evidence(connected=True, request_complete=True, answer_begun=False)
-NOTHING = Evidence(connected=False, request_complete=False, answer_begun=False)
+SENT = Evidence(connected=True, request_complete=True, response_begun=False)
+NOTHING = Evidence(connected=False, request_complete=False, response_begun=False)
 CANARY = "canary-0dd5ee"
 BODY = b'{"status": "success", "data": "' + b"ab" * 700 + b'"}'
 GZIPPED = gzip.compress(BODY, mtime=0)

@@ -119,7 +119,7 @@ class AnswerRules:
 
         assert type(caught.value) is errors.ConnectionLostError
         assert caught.value.evidence.connected is True
-        assert caught.value.evidence.answer_begun is begun
+        assert caught.value.evidence.response_begun is begun
         assert caught.value.evidence.request_complete is not False
         assert caught.value.__cause__ is None
         assert isinstance(caught.value.__context__, zlib.error | None)
@@ -153,7 +153,7 @@ class AnswerRules:
             link.send(a_request(server.url), bounds(**changes), connections=1)
         response = link.send(a_request(server.url), bounds())
 
-        assert caught.value.evidence == attrs.evolve(SENT, answer_begun=True)
+        assert caught.value.evidence == attrs.evolve(SENT, response_begun=True)
         assert response.body == b"fine"
         assert server.connections == 2
 
@@ -197,7 +197,7 @@ class AnswerRules:
         with pytest.raises(errors.TimedOutError) as caught:
             link.send(a_request(server.url), bounds(deadline=Deadline(60.0, ticking())))
 
-        assert caught.value.evidence.answer_begun is True
+        assert caught.value.evidence.response_begun is True
 
     def test_the_answers_headers_arrive(self, link: Link, serve: Any, say: Any) -> None:
         """Repeated fields stay apart, and bytes beyond ASCII do not break anything."""

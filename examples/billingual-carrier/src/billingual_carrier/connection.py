@@ -114,7 +114,7 @@ class StdlibConnection:
             kind = TimedOutError if isinstance(error, TimeoutError) else ConnectionLostError
         # Raised out here, so that no exception of a library, with what it quotes, hangs on ours.
         if self._http is None:
-            unsent = Evidence(connected=False, request_complete=False, answer_begun=False)
+            unsent = Evidence(connected=False, request_complete=False, response_begun=False)
             raise NotConnectedError(
                 f"no connection to {address.origin} ({failure}).", evidence=unsent
             )
@@ -200,7 +200,7 @@ class StdlibConnection:
 
     def _evidence(self) -> Evidence:
         begun = self._watched.begun
-        return Evidence(connected=True, request_complete=self._complete, answer_begun=begun)
+        return Evidence(connected=True, request_complete=self._complete, response_begun=begun)
 
     def _close(self) -> bool:
         http, self._http = self._http, None

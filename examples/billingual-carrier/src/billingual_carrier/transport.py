@@ -47,7 +47,7 @@ class StdlibTransport:
         address = checked(request)
         taken = await self._pool.take(bounds.phase(bounds.timeouts.pool))
         if taken is None:
-            unsent = Evidence(connected=False, request_complete=False, answer_begun=False)
+            unsent = Evidence(connected=False, request_complete=False, response_begun=False)
             raise PoolTimeoutError(f"all {self._limit} connections stayed busy.", evidence=unsent)
         put_back = self._pool.discard
         try:

@@ -37,7 +37,7 @@ _LATE: Final = Say(with_length(b"late"), after=threading.Event(), patience_s=2.0
 
 def _nothing_sent(error: TransportError, what: str) -> None:
     expect(
-        error.evidence.request_complete is False and not error.evidence.answer_begun,
+        error.evidence.request_complete is False and not error.evidence.response_begun,
         expected=f"{what}: evidence that nothing was sent",
         seen=described(error),
     )
@@ -47,7 +47,7 @@ def _sent(error: TransportError, what: str) -> None:
     expect(
         error.evidence.connected is not False
         and error.evidence.request_complete is not False
-        and not error.evidence.answer_begun,
+        and not error.evidence.response_begun,
         expected=f"{what}: evidence that the request may be complete and no answer began",
         seen=described(error),
     )
@@ -136,7 +136,7 @@ async def a_request_nobody_takes_ends(bench: Bench) -> None:
     error = await bench.failure(bench.transport(), asked, bounds, kind=TimedOutError)
 
     expect(
-        error.evidence.request_complete is not True and not error.evidence.answer_begun,
+        error.evidence.request_complete is not True and not error.evidence.response_begun,
         expected="no claim that the request was complete or an answer began",
         seen=described(error),
     )
@@ -163,7 +163,7 @@ async def a_connection_lost_while_sending_is_reported_truly(bench: Bench) -> Non
 
     # An event loop may have taken every byte and lost them: "complete" is then the careful word.
     expect(
-        error.evidence.connected is not False and not error.evidence.answer_begun,
+        error.evidence.connected is not False and not error.evidence.response_begun,
         expected="evidence of a connection that stood and no answer",
         seen=described(error),
     )

@@ -296,7 +296,7 @@ def described(met: WireResponse | BillingualError) -> str:
 def consistent(error: TransportError) -> None:
     """Fail the check where evidence contradicts itself."""
     seen = error.evidence
-    if seen.connected is False and (seen.request_complete or seen.answer_begun):
+    if seen.connected is False and (seen.request_complete or seen.response_begun):
         fail(expected="evidence that does not contradict itself", seen=described(error))
 
 

@@ -143,7 +143,7 @@ async def waiting_for_a_connection_ends(bench: Bench) -> None:
         finally:
             release.set()
         expect(
-            error.evidence.request_complete is False and not error.evidence.answer_begun,
+            error.evidence.request_complete is False and not error.evidence.response_begun,
             expected="evidence that nothing was sent",
             seen=described(error),
         )

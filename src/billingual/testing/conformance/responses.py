@@ -53,7 +53,7 @@ async def breaks(
             transport, request(server.url), bench.bounds(**bounds), kind=kind
         )
         # A reset may overtake, on its way through the system, what was sent before it.
-        begun = error.evidence.answer_begun is not False or say.then == "reset"
+        begun = error.evidence.response_begun is not False or say.then == "reset"
         expect(
             error.evidence.request_complete is not False and begun,
             expected=f"{name}: evidence of a request that went out and an answer that began",

@@ -43,7 +43,7 @@ async def _refused(bench: Bench, server: LoopbackServer, tls: ssl.SSLContext | N
     error = await bench.failure(bench.transport(tls=tls), asked, kind=NotConnectedError)
 
     expect(
-        error.evidence.request_complete is False and not error.evidence.answer_begun,
+        error.evidence.request_complete is False and not error.evidence.response_begun,
         expected="evidence that nothing was sent",
         seen=described(error),
     )

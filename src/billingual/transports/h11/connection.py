@@ -167,11 +167,11 @@ class Connection:
         if not self._connected or sock is None:
             return NOTHING
         if not sock.wrote:
-            return Evidence(connected=True, request_complete=False, answer_begun=False)
+            return Evidence(connected=True, request_complete=False, response_begun=False)
         return Evidence(
             connected=True,
             request_complete=sock.flushed or None,
-            answer_begun=self._response_begun,
+            response_begun=self._response_begun,
             status=self._http.status,
         )
 
