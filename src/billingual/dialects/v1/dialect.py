@@ -29,15 +29,10 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import attrs
 
 from billingual.capabilities import Capabilities, Feature
-from billingual.dialects._kit.requests import (
-    DialectBase,
-    moment_with_milliseconds,
-    uuid,
-    write_request,
-)
+from billingual.dialects._kit.requests import DialectBase, uuid, write_request
+from billingual.dialects.v1.requests import record_from, safety_of
 from billingual.errors import ConfigurationError, InvalidInputError
 from billingual.model import checked_text
-from billingual.outcomes import Safety
 from billingual.wire import Conversation, encode_query, path_segment
 
 if TYPE_CHECKING:
@@ -115,55 +110,17 @@ class V1Dialect(DialectBase):
             InvalidInputError: if an id is no UUID.
             ConfigurationError: if the provider's number for the currency was not given.
         """
-        body = self._body(uuid(invoice_id, "invoice_id"), replacement)
+        body = record_from(
+            uuid(invoice_id, "invoice_id"), replacement, self._currency(replacement.currency)
+        )
         path = _ROUTE.replace("{version}", self.api_version)
         query = encode_query([("version", self.api_version)] if self.version_param else [])
         read = partial(records().read_receipt, asked=invoice_id)
         receipt: Receipt = yield write_request(
-            self.provider, "PUT", path + query, _ROUTE, _safety(replacement),
+            self.provider, "PUT", path + query, _ROUTE, safety_of(replacement),
             body=body, read=read,
         )  # fmt: skip
         return receipt
-
-    def _body(self, invoice_id: str, given: Replacement) -> dict[str, object]:
-        discount = given.discount
-        return {
-            "id": invoice_id,
-            "counterPartyId": uuid(given.counterparty, "counterparty"),
-            "receivingAccountId": uuid(given.receiving_account, "receiving_account"),
-            "counterPartyName": given.counterparty_name,
-            "accountName": given.account_name,
-            "dueDate": moment_with_milliseconds(given.due_at, "due_at"),
-            "currency": self._currency(given.currency),
-            "products": [
-                {
-                    "productId": uuid(line.product_id, f"lines[{index}].product_id"),
-                    "quantity": line.quantity,
-                    "unitPrice": line.unit_price,
-                }
-                for index, line in enumerate(given.lines)
-            ],
-            "taxes": [
-                {
-                    "taxId": uuid(tax.tax_id, f"taxes[{index}].tax_id"),
-                    "taxPercentageValue": tax.percentage,
-                }
-                for index, tax in enumerate(given.taxes)
-            ],
-            **(
-                {"discount": {"discountType": discount.type, "discountValue": discount.value}}
-                if discount is not None
-                else {}
-            ),
-            "description": given.description,
-            "billingCycle": given.billing_cycle,
-            "recuringInvoice": given.recurring,
-            "paymentMethods": given.payment_methods,
-            "notification": given.notifications,
-            "beforeDueDates": given.remind_days_before,
-            "afterDueDates": given.remind_days_after,
-            "onDueDate": given.remind_on_due_date,
-        }
 
     def _currency(self, code: str) -> int:
         number = self.currencies.get(code)
@@ -177,17 +134,6 @@ class V1Dialect(DialectBase):
                 hint="give_currency_number",
             )
         return number
-
-
-def _safety(given: Replacement) -> Safety:
-    """Say whether a second delivery could send a second mail."""
-    mails = (
-        given.notifications,
-        given.remind_days_before,
-        given.remind_days_after,
-        given.remind_on_due_date,
-    )
-    return Safety.SIDE_EFFECTS if any(mails) else Safety.IDEMPOTENT
 
 
 @functools.cache

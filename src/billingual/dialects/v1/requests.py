@@ -1,0 +1,76 @@
+"""Katsu Pay's record of a whole invoice, field by field as documented.
+
+Source: https://sabi-docs.netlify.app/api/Katsu%20Pay/Invoice/update_invoice, read 2026-11.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from billingual.dialects._kit.requests import moment_with_milliseconds, uuid
+from billingual.outcomes import Safety
+
+if TYPE_CHECKING:
+    from billingual.model import Replacement
+
+
+def record_from(invoice_id: str, given: Replacement, currency: int) -> dict[str, object]:
+    """Write a whole document as the provider's record.
+
+    Args:
+        invoice_id: a UUID.
+        given: the document.
+        currency: the provider's number for its currency.
+
+    Raises:
+        InvalidInputError: if an id in the document is no UUID.
+    """
+    discount = given.discount
+    return {
+        "id": invoice_id,
+        "counterPartyId": uuid(given.counterparty, "counterparty"),
+        "receivingAccountId": uuid(given.receiving_account, "receiving_account"),
+        "counterPartyName": given.counterparty_name,
+        "accountName": given.account_name,
+        "dueDate": moment_with_milliseconds(given.due_at, "due_at"),
+        "currency": currency,
+        "products": [
+            {
+                "productId": uuid(line.product_id, f"lines[{index}].product_id"),
+                "quantity": line.quantity,
+                "unitPrice": line.unit_price,
+            }
+            for index, line in enumerate(given.lines)
+        ],
+        "taxes": [
+            {
+                "taxId": uuid(tax.tax_id, f"taxes[{index}].tax_id"),
+                "taxPercentageValue": tax.percentage,
+            }
+            for index, tax in enumerate(given.taxes)
+        ],
+        **(
+            {"discount": {"discountType": discount.type, "discountValue": discount.value}}
+            if discount is not None
+            else {}
+        ),
+        "description": given.description,
+        "billingCycle": given.billing_cycle,
+        "recuringInvoice": given.recurring,
+        "paymentMethods": given.payment_methods,
+        "notification": given.notifications,
+        "beforeDueDates": given.remind_days_before,
+        "afterDueDates": given.remind_days_after,
+        "onDueDate": given.remind_on_due_date,
+    }
+
+
+def safety_of(given: Replacement) -> Safety:
+    """Say whether a second delivery could send a second mail."""
+    mails = (
+        given.notifications,
+        given.remind_days_before,
+        given.remind_days_after,
+        given.remind_on_due_date,
+    )
+    return Safety.SIDE_EFFECTS if any(mails) else Safety.IDEMPOTENT
