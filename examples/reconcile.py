@@ -1,4 +1,4 @@
-"""Find out what became of a create whose answer was lost, by asking the error itself.
+"""Find out what became of a create whose response was lost, by asking the error itself.
 
 The sandbox carries the create out and breaks the connection. The error knows what was meant, looks
 for it by its number, and brings the invoice. Nothing is sent a second time.

@@ -1,4 +1,4 @@
-"""Meet the failure that costs money: a create whose answer is lost.
+"""Meet the failure that costs money: a create whose response is lost.
 
 The sandbox commits the invoice and drops the connection. The client does not send it again and
 does not call it failed: it says that it does not know, and the program looks.

@@ -81,7 +81,7 @@ ALLOWED: dict[tuple[str, str], Unavoidable] = {
     ("sandbox/server.py", "uvicorn.protocols.http.h11_impl.H11Protocol"): Unavoidable(
         reason="a server of the sandbox must drop connections; neither ASGI nor uvicorn has a way",
         guard="only `billingual sandbox` imports it; in-process sandboxes work without",
-        test="tests/sandbox/test_sandbox_wire.py::test_a_drop_closes_the_socket_without_an_answer",
+        test="tests/sandbox/test_sandbox_wire.py::test_a_drop_closes_the_socket_without_a_response",
     ),
 }
 """The file below ``src/billingual`` and the name that it uses."""

@@ -81,7 +81,7 @@ MUTANTS: Final = (
         ("tests/client",),
     ),
     Mutant(
-        "an answer that was not understood is not committed",
+        "a response that was not understood is not committed",
         "_pipeline.py",
         "        self._record(classify(error), error)",
         "        self._record(Outcome.COMMITTED, None)",
@@ -222,7 +222,7 @@ MUTANTS: Final = (
         ("tests/dialects", "tests/equivalence"),
     ),
     Mutant(
-        "the token is struck out of answers",
+        "the token is struck out of responses",
         "auth.py",
         "    if len(token) < _SECRET_LENGTH:\n",
         "    if token:\n",
@@ -236,7 +236,7 @@ MUTANTS: Final = (
         ("tests/dialects",),
     ),
     Mutant(
-        "an answer is bounded",
+        "a response is bounded",
         "transports/_body.py",
         "        if self._size > self._bounds.body_bytes:",
         "        if self._size < 0:",

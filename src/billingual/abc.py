@@ -411,7 +411,7 @@ class Dialect(Protocol):
     def update_many(
         self, pairs: Sequence[tuple[str, Changes]]
     ) -> Conversation[tuple[Invoice, ...]]:
-        """Change several invoices in one request; answers in the order of *pairs*."""
+        """Change several invoices in one request; responses in the order of *pairs*."""
         raise self._lacking(Feature.UPDATE_MANY)
 
     def delete_many(self, invoice_ids: Sequence[str]) -> Conversation[None]:
@@ -454,7 +454,7 @@ class FindsDrafts(Protocol):
     def find(self, draft: Draft) -> Conversation[Sightings]:
         """Look where *draft* would stand; more may be seen than resembles it.
 
-        The answer's ``gap`` says why an invoice that exists might not be among the rows: then its
+        The response's ``gap`` says why an invoice that exists might not be among the rows: then its
         absence proves nothing.
         """
         ...

@@ -44,7 +44,7 @@ class StepBackend:
     Attributes:
         clock: seconds on its clock.
         sleeps: what was slept, in order.
-        chance: what ``random`` answers.
+        chance: what ``random`` returns.
     """
 
     blocks = False  # so it takes any transport; one that suspends fails the test

@@ -222,7 +222,7 @@ BROKEN_DIALECTS: Final[dict[str, tuple[Dialect, DialectSamples, set[str]]]] = {
         KnowsItsWords: {"unknown-words-stay-readable"},
         StumblesOverNull: {"odd-values-are-read-or-refused"},
         TakesConflictsForGood: {"a-status-that-is-no-success-is-its-own-error"},
-        TakesHtmlForNothing: {"a-page-of-html-is-no-answer"},
+        TakesHtmlForNothing: {"a-page-of-html-is-no-response"},
         PromisesTooMuch: {"capabilities-are-what-it-can-do"},
         ChangesNothing: {"wrong-operands-are-refused-first"},
         ShowsItsIds: {"routes-hold-no-data"},
@@ -231,7 +231,7 @@ BROKEN_DIALECTS: Final[dict[str, tuple[Dialect, DialectSamples, set[str]]]] = {
 } | {
     each.__name__: (each(tenant=TENANT), KUKKINGU, meant)
     for each, meant in {
-        TakesAnyInvoice: {"anothers-answer-is-refused"},
+        TakesAnyInvoice: {"anothers-response-is-refused"},
         ForgetsItsLocks: {"locks-are-kept"},
         KeepsItsLastAnswer: {"conversations-do-not-mix"},
     }.items()

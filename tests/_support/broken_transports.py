@@ -45,11 +45,11 @@ class Wrapped:
 
 class FollowsRedirects(Wrapped):
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
-        answer = await self.good.send(request, bounds)
-        if answer.status in {301, 302, 303, 307, 308}:
-            to = answer.headers.get("location") or request.url
+        response = await self.good.send(request, bounds)
+        if response.status in {301, 302, 303, 307, 308}:
+            to = response.headers.get("location") or request.url
             return await self.good.send(attrs.evolve(request, url=to), bounds)
-        return answer
+        return response
 
 
 class SwallowsTruncation(Wrapped):
@@ -87,9 +87,9 @@ class KeepsCookies(Wrapped):
         if self.cookie:
             headers = request.headers.merged([("Cookie", self.cookie)])
             request = attrs.evolve(request, headers=headers)
-        answer = await self.good.send(request, bounds)
-        self.cookie = answer.headers.get("set-cookie") or self.cookie
-        return answer
+        response = await self.good.send(request, bounds)
+        self.cookie = response.headers.get("set-cookie") or self.cookie
+        return response
 
 
 class CrossesAnswers(Wrapped):
@@ -99,11 +99,11 @@ class CrossesAnswers(Wrapped):
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         self.busy += 1
         try:
-            answer = await self.good.send(request, bounds)
+            response = await self.good.send(request, bounds)
         finally:
             self.busy -= 1
-        before, self.last = self.last, answer
-        return before if before is not None and self.busy > 2 else answer
+        before, self.last = self.last, response
+        return before if before is not None and self.busy > 2 else response
 
 
 class TriesAgain(Wrapped):
@@ -167,10 +167,10 @@ class ForgetsTheCancelled(Wrapped):
 
 class JudgesStatuses(Wrapped):
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
-        answer = await self.good.send(request, bounds)
-        if answer.status == 429:
+        response = await self.good.send(request, bounds)
+        if response.status == 429:
             raise TransportError("too many requests")
-        return answer
+        return response
 
 
 class KeepsConnectionsForEver(Wrapped):
@@ -192,32 +192,32 @@ class IgnoresTheDeadline(Wrapped):
 BROKEN: Final[dict[type[Wrapped], set[str]]] = {
     FollowsRedirects: {"redirects-are-not-followed"},
     SwallowsTruncation: {
-        "an-answer-cut-short-is-an-error", "chunks-cut-short-are-an-error",
+        "a-response-cut-short-is-an-error", "chunks-cut-short-are-an-error",
         "a-packed-body-that-is-broken-is-an-error", "what-is-no-http-is-an-error",
         "errors-show-no-credential",
     },
     LiesInEvidence: {
-        "a-connection-lost-before-the-answer-is-reported-truly",
+        "a-connection-lost-before-the-response-is-reported-truly",
         "a-connection-lost-while-sending-is-reported-truly", "a-request-is-sent-once",
     },
     LeaksAnException: {
-        "answers-are-bounded", "bombs-are-not-unpacked", "errors-show-no-credential",
+        "responses-are-bounded", "bombs-are-not-unpacked", "errors-show-no-credential",
         "failures-give-their-place-back",
     },
     KeepsCookies: {"cookies-are-not-kept"},
     CrossesAnswers: {
-        "a-hundred-at-once-get-their-own-answers", "no-more-connections-than-allowed",
+        "a-hundred-at-once-get-their-own-responses", "no-more-connections-than-allowed",
     },
     TriesAgain: {"a-request-is-sent-once", "failures-give-their-place-back"},
     HasNoBounds: {
-        "answers-are-bounded", "bombs-are-not-unpacked", "errors-show-no-credential",
+        "responses-are-bounded", "bombs-are-not-unpacked", "errors-show-no-credential",
     },
     ReadsTheEnvironment: {"the-environment-is-not-read"},
     QuotesCredentials: {"errors-show-no-credential"},
     ChecksNoHost: {"a-certificate-of-another-host-is-refused"},
     TidiesTargets: {"targets-go-out-as-they-are"},
     ForgetsTheCancelled: {"a-cancelled-request-leaves-nothing-behind"},
-    JudgesStatuses: {"any-status-is-an-answer"},
+    JudgesStatuses: {"any-status-is-a-response"},
     KeepsConnectionsForEver: {"an-idle-connection-is-not-kept-for-long"},
     HasNoLimit: {"no-more-connections-than-allowed", "waiting-for-a-connection-ends"},
     IgnoresTheDeadline: {

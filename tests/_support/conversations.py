@@ -50,10 +50,10 @@ def golden(name: str) -> dict[str, Any]:
     return value
 
 
-def answer(
+def response(
     value: object, status: int = 200, headers: tuple[tuple[str, str], ...] = ()
 ) -> WireResponse:
-    """Make an answer whose body is *value*: bytes as they are, anything else as JSON."""
+    """Make a response whose body is *value*: bytes as they are, anything else as JSON."""
     body = value if isinstance(value, bytes) else json.dumps(value, default=_number).encode()
     return WireResponse(status=status, headers=Headers(headers), body=body)
 

@@ -1,4 +1,4 @@
-"""What the four dialects are tried with: the answers that the providers' documentation prints."""
+"""What the four dialects are tried with: the responses that the providers' documentation prints."""
 
 from __future__ import annotations
 
@@ -55,17 +55,17 @@ def _exante() -> DialectSamples:
     draft = Draft(counterparty=UID, owner=UID, document=UID, due_at=MOMENT, number="N-1")
     return DialectSamples(
         operations=[
-            Sample(feature=Feature.CREATE, operands=[draft], answers=one, status=201),
-            Sample(feature=Feature.GET, operands=[UID], answers=one),
+            Sample(feature=Feature.CREATE, operands=[draft], responses=one, status=201),
+            Sample(feature=Feature.GET, operands=[UID], responses=one),
             Sample(
                 feature=Feature.LIST,
                 operands=[Query(filter=Filter(status=["SENT"]), sort=Sort("due_at"), page=123)],
-                answers=page,
+                responses=page,
             ),
             Sample(
                 feature=Feature.UPDATE,
                 operands=[UID, Changes(status="SENT", due_at=MOMENT), None],
-                answers=one,
+                responses=one,
             ),
         ],
         refusal=b'{"status":"error","status_code":400,"message":"no such party","data":null}',
@@ -76,19 +76,19 @@ def _exante() -> DialectSamples:
 
 
 def _bulk() -> DialectSamples:
-    answer = _documented("exante_bulk_update")["response"]
-    ids = [each["uid"] for each in answer["data"]]
+    response = _documented("exante_bulk_update")["response"]
+    ids = [each["uid"] for each in response["data"]]
     return DialectSamples(
         operations=[
             Sample(
                 feature=Feature.UPDATE_MANY,
                 operands=[[(each, Changes(status="SENT")) for each in ids]],
-                answers=_written(answer),
+                responses=_written(response),
             ),
             Sample(
                 feature=Feature.DELETE_MANY,
                 operands=[[UID, OTHER]],
-                answers=b'{"status":"success","status_code":200,"message":"Gone","data":{}}',
+                responses=b'{"status":"success","status_code":200,"message":"Gone","data":{}}',
             ),
         ],
         refusal=b'{"status":"error","status_code":400,"message":"one is missing","data":null}',
@@ -106,16 +106,18 @@ def _tenant() -> DialectSamples:
     draft = Draft(document=CONTRACT, number="N-1", total=Money.of("50", "EUR"), exchange_rate="1")
     return DialectSamples(
         operations=[
-            Sample(feature=Feature.CREATE, operands=[draft], answers=one("DRAFT"), status=201),
-            Sample(feature=Feature.GET, operands=[INVOICE], answers=one("VOID")),
-            Sample(feature=Feature.LIST, operands=[Query()], answers=_written({"data": [payload]})),
+            Sample(feature=Feature.CREATE, operands=[draft], responses=one("DRAFT"), status=201),
+            Sample(feature=Feature.GET, operands=[INVOICE], responses=one("VOID")),
+            Sample(
+                feature=Feature.LIST, operands=[Query()], responses=_written({"data": [payload]})
+            ),
             Sample(
                 feature=Feature.UPDATE,
                 operands=[INVOICE, Changes(number="N-1"), None],
-                answers=one("DRAFT"),
+                responses=one("DRAFT"),
             ),
-            Sample(feature=Feature.FINALIZE, operands=[INVOICE], answers=one("FINALIZED")),
-            Sample(feature=Feature.VOID, operands=[INVOICE], answers=one("VOID")),
+            Sample(feature=Feature.FINALIZE, operands=[INVOICE], responses=one("FINALIZED")),
+            Sample(feature=Feature.VOID, operands=[INVOICE], responses=one("VOID")),
         ],
         refusal=b'{"statusCode":422,"error":"Unprocessable","message":"not a draft"}',
         complaint="not a draft",
@@ -155,9 +157,9 @@ def _v1() -> DialectSamples:
             Sample(
                 feature=Feature.REPLACE,
                 operands=operands,
-                answers=_written({**by_schema, "data": {"invoiceId": UID, "amount": 34.8}}),
+                responses=_written({**by_schema, "data": {"invoiceId": UID, "amount": 34.8}}),
             ),
-            Sample(feature=Feature.REPLACE, operands=operands, answers=_written(bare)),
+            Sample(feature=Feature.REPLACE, operands=operands, responses=_written(bare)),
         ],
         refusal=b'{"succeeded":false,"message":"no such account","errors":["E17"]}',
         complaint="no such account",
@@ -181,7 +183,7 @@ class DialectSubject:
 _NO_LOCKS: Final = {"locks-are-kept": "no status locks a field"}
 _NO_IDS: Final = {
     "hostile-ids-stay-in-their-place": "it has no get",
-    "anothers-answer-is-refused": "it has no get",
+    "anothers-response-is-refused": "it has no get",
 }
 
 SUBJECTS: Final = {
@@ -191,6 +193,6 @@ SUBJECTS: Final = {
     "v1": DialectSubject(
         V1Dialect(currencies={"USD": 1}),
         _v1(),
-        {**_NO_LOCKS, "anothers-answer-is-refused": "it has no get"},
+        {**_NO_LOCKS, "anothers-response-is-refused": "it has no get"},
     ),
 }

@@ -1,7 +1,7 @@
-"""A server of invoices on loopback that sees its connections, and can hold or drip its answers.
+"""A server of invoices on loopback that sees its connections, and can hold or drip its responses.
 
 It answers each invoice asked for with the id as its number, so a client that is given another's
-answer can tell.
+response can tell.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class InvoiceServer:
         self.wait_for_open(0)
 
     def hold(self, count: int = 1) -> None:
-        """Leave the next *count* requests without an answer until :meth:`release`."""
+        """Leave the next *count* requests without a response until :meth:`release`."""
         self.reached.clear()
         self.released.clear()
         self._to_hold = count
@@ -85,7 +85,7 @@ class InvoiceServer:
         self.released.set()
 
     def drip(self, part: str) -> None:
-        """Send ``head`` or ``body`` of each answer one byte each 0.05 seconds, without end."""
+        """Send ``head`` or ``body`` of each response one byte each 0.05 seconds, without end."""
         self._drip = part
 
     @property
@@ -122,7 +122,7 @@ class InvoiceServer:
                 if self._tls is not None:
                     connection = self._tls.wrap_socket(raw, server_side=True)
                 for line, body in _requests(connection):
-                    self._answer(connection, line, body)
+                    self._respond(connection, line, body)
         finally:
             connection.close()
             raw.close()
@@ -130,7 +130,7 @@ class InvoiceServer:
                 self._open.discard(raw)
                 self._change.notify_all()
 
-    def _answer(self, connection: socket.socket, line: str, body: bytes) -> None:
+    def _respond(self, connection: socket.socket, line: str, body: bytes) -> None:
         self.requests.append(line)
         with self._change:
             held = self._to_hold > 0
@@ -139,7 +139,7 @@ class InvoiceServer:
                 self.reached.set()
         if held:
             self.released.wait()
-        payload = json.dumps(_answer_to(*line.split(" ")[:2], body)).encode()
+        payload = json.dumps(_response_to(*line.split(" ")[:2], body)).encode()
         head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
         if self._drip is None:
             connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(payload) + payload)
@@ -163,7 +163,7 @@ def _requests(connection: socket.socket) -> Iterator[tuple[str, bytes]]:
             yield line.decode().strip(), stream.read(length)
 
 
-def _answer_to(method: str, target: str, body: bytes) -> dict[str, Any]:
+def _response_to(method: str, target: str, body: bytes) -> dict[str, Any]:
     path, _, query = target.partition("?")
     parts = path.strip("/").split("/")
     given = json.loads(body) if body else None

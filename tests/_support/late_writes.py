@@ -78,7 +78,7 @@ class Stand(AsgiTransport):
         self.requests.append(f"{request.method} {request.route}")
         if request.safety.writes and self.delays:
             self._late.append((self.now() + self.delays.pop(0), request))
-            raise errors.TimedOutError("no answer came in time.", evidence=SENT)
+            raise errors.TimedOutError("no response came in time.", evidence=SENT)
         return await super().send(request, bounds)
 
     def account(self, provider: str) -> Account | None:

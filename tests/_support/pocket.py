@@ -1,6 +1,6 @@
 """A provider small enough to keep in mind, spoken by a dialect of a third party.
 
-``/invoices`` holds invoices ``{"id": ..., "number": ..., "status": ...}``. An answer with
+``/invoices`` holds invoices ``{"id": ..., "number": ..., "status": ...}``. A response with
 ``"no": true`` says no inside a 200.
 """
 
@@ -191,16 +191,16 @@ POCKET = Provider(
 
 
 def say(status: int = 200, text: str = '{"id": "i1"}', **headers: str) -> WireResponse:
-    """Make an answer; ``retry_after="1"`` becomes a header."""
+    """Make a response; ``retry_after="1"`` becomes a header."""
     fields = [(name.replace("_", "-"), value) for name, value in headers.items()]
     return WireResponse(status=status, headers=Headers(fields), body=text.encode())
 
 
 def client_of(
-    backend: Any, answers: Iterable[Any] | Callable[[WireRequest], Any] = (), **options: Any
+    backend: Any, responses: Iterable[Any] | Callable[[WireRequest], Any] = (), **options: Any
 ) -> tuple[AsyncClient, MemoryTransport]:
     """Make a client of the pocket provider and the transport that answers it."""
-    transport = MemoryTransport(answers)
+    transport = MemoryTransport(responses)
     options.setdefault("provider", POCKET)
     options.setdefault("base_url", "https://pocket.example/base")
     return AsyncClient(transport=transport, backend=backend, **options), transport

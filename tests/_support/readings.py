@@ -1,4 +1,4 @@
-"""Dialects to test with, and a payload read by each as its provider's answer."""
+"""Dialects to test with, and a payload read by each as its provider's response."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from _support.conversations import (
     REPLACEMENT,
     TENANT,
     UID,
-    answer,
     converse,
     enveloped,
+    response,
     tenant_payload,
 )
 from billingual.dialects.exante.bulk import BulkDialect
@@ -26,20 +26,20 @@ SENT = Changes(status="SENT")
 
 
 def exante(payload: object, **envelope: object) -> Invoice:
-    """Read a payload as Exante's answer to a get."""
-    return converse(EXANTE, EXANTE.get(UID), answer(enveloped(payload, **envelope)))
+    """Read a payload as Exante's response to a get."""
+    return converse(EXANTE, EXANTE.get(UID), response(enveloped(payload, **envelope)))
 
 
 def kukkingu(**fields: object) -> Invoice:
     """Read Kukkingu's documented invoice with other values."""
-    return converse(KUKKINGU, KUKKINGU.get(INVOICE), answer({"data": tenant_payload(**fields)}))
+    return converse(KUKKINGU, KUKKINGU.get(INVOICE), response({"data": tenant_payload(**fields)}))
 
 
 def katsu(body: object) -> Receipt:
-    """Read a body as Katsu Pay's answer to a replacement."""
-    return converse(KATSU, KATSU.replace(UID, REPLACEMENT), answer(body))
+    """Read a body as Katsu Pay's response to a replacement."""
+    return converse(KATSU, KATSU.replace(UID, REPLACEMENT), response(body))
 
 
 def listed(data: object, page: int = 1) -> Page:
-    """Read a payload as Exante's answer to a list."""
-    return converse(EXANTE, EXANTE.list_page(Query(page=page)), answer(enveloped(data)))
+    """Read a payload as Exante's response to a list."""
+    return converse(EXANTE, EXANTE.list_page(Query(page=page)), response(enveloped(data)))

@@ -15,7 +15,7 @@ from billingual.sandbox import CREDENTIALS, Sandbox
 
 @attrs.frozen
 class Reply:
-    """One answer of the app."""
+    """One response of the app."""
 
     status: int
     headers: Mapping[str, str]

@@ -25,21 +25,21 @@ __all__ = ["CASES", "ROWS", "Row"]
 NAMES: Final = tuple(each.name for each in TRANSPORT_CHECKS)
 BLOCKING: Final = {"a-cancelled-request-leaves-nothing-behind": "a blocking call is not cancelled"}
 NO_NETWORK: Final = "it opens no connection"
-# What an answer from this process has in common with one from a wire.
+# What a response from this process has in common with one from a wire.
 IN_PROCESS: Final = frozenset(
     {
-        "targets-go-out-as-they-are", "cookies-are-not-kept", "any-status-is-an-answer",
-        "redirects-are-not-followed", "headers-of-an-answer-are-kept",
-        "a-large-answer-arrives-whole", "a-hundred-at-once-get-their-own-answers",
+        "targets-go-out-as-they-are", "cookies-are-not-kept", "any-status-is-a-response",
+        "redirects-are-not-followed", "headers-of-a-response-are-kept",
+        "a-large-response-arrives-whole", "a-hundred-at-once-get-their-own-responses",
     }
 )  # fmt: skip
 HTTPX_LIMITS: Final[dict[str, tuple[str, ...]]] = {
-    "surplus-bytes-are-no-answer": ("asyncio", "trio", "blocking"),
+    "surplus-bytes-are-no-response": ("asyncio", "trio", "blocking"),
     "a-dripping-head-ends-with-the-deadline": ("blocking",),
 }
 URLLIB3_LIMITS: Final[dict[str, tuple[str, ...]]] = dict.fromkeys(
     (
-        "interim-answers-are-passed-over", "chunks-cut-short-are-an-error",
+        "interim-responses-are-passed-over", "chunks-cut-short-are-an-error",
         "what-is-no-http-is-an-error", "a-dripping-head-ends-with-the-deadline",
     ),
     ("asyncio", "trio", "blocking"),

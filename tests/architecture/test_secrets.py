@@ -61,12 +61,12 @@ def everything_said_by(error: BaseException) -> str:
 
 
 def leaking(fault: Exception) -> Callable[[Any], Any]:
-    """Make a transport's answer that raises a foreign exception."""
+    """Make a transport's response that raises a foreign exception."""
 
-    def answer(request: Any) -> Any:
+    def response(request: Any) -> Any:
         raise fault
 
-    return answer
+    return response
 
 
 UUID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
@@ -197,7 +197,7 @@ def test_no_client_that_cannot_be_made_shows_the_token(options: dict[str, Any]) 
 @pytest.mark.anyio
 @pytest.mark.parametrize("operation", ["get", "create"])
 async def test_no_failure_of_httpx_shows_the_token(operation: str) -> None:
-    """A refused connection, a broken answer and a silent server, over real sockets."""
+    """A refused connection, a broken response and a silent server, over real sockets."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with AsyncClient(

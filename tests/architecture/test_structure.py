@@ -170,7 +170,7 @@ def test_a_client_that_is_made_imports_no_library_that_it_waits_or_sends_with() 
     assert awaited & (LATER | {"billingual.backends.sync"}) == set()
 
 
-ANSWER = b'{"status":"success","data":{"uid":"3c90c3cc-0d44-4b50-8888-8dd25736052a"}}'
+RESPONSE = b'{"status":"success","data":{"uid":"3c90c3cc-0d44-4b50-8888-8dd25736052a"}}'
 FIRST_CALLS = {
     "Client": (
         "options = {'token': 'not-a-real-one', 'base_url': sys.argv[1]}\n"
@@ -226,8 +226,8 @@ def answer_once(listening: socket.socket) -> None:
         asked = b""
         while b"\r\n\r\n" not in asked:
             asked += connection.recv(65536)
-        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(ANSWER)}\r\n\r\n"
-        connection.sendall(head.encode() + ANSWER)
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(RESPONSE)}\r\n\r\n"
+        connection.sendall(head.encode() + RESPONSE)
         connection.recv(1)
 
 

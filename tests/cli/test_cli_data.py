@@ -69,7 +69,7 @@ def test_all_rows_are_listed_on_demand(billingual: Command, served: Running) -> 
 
 
 def test_an_empty_list_is_an_empty_array(billingual: Command) -> None:
-    """Nothing found is an answer, and no error."""
+    """Nothing found is a response, and no error."""
     as_json = billingual("list", "--search", "no such thing", "-o", "json")
     as_table = billingual("list", "--search", "no such thing")
 

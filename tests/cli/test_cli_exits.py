@@ -24,8 +24,8 @@ CREATE = (
 
 
 def _order(sandbox: Running, fault: dict[str, object]) -> None:
-    answer = httpx.post(f"{sandbox.url}/_sandbox/faults", json=fault, trust_env=False)
-    answer.raise_for_status()
+    response = httpx.post(f"{sandbox.url}/_sandbox/faults", json=fault, trust_env=False)
+    response.raise_for_status()
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_provider_that_cannot_be_reached_exits_6(billingual: Command) -> None:
 
 
 def test_an_unknown_outcome_exits_7(billingual: Command, served: Running) -> None:
-    """A create whose answer was lost is neither a success nor a failure."""
+    """A create whose response was lost is neither a success nor a failure."""
     _order(served, {"kind": "drop_after_commit", "method": "POST"})
     done = billingual(*CREATE, "--base-url", served.base_url("exante"), env=TOKEN)
 
@@ -148,7 +148,7 @@ def _start(*arguments: str, **env: str) -> subprocess.Popen[str]:
 
 
 def test_an_interrupt_exits_130(served: Running) -> None:
-    """Ctrl-C while an answer is awaited ends quietly."""
+    """Ctrl-C while a response is awaited ends quietly."""
     _order(served, {"kind": "latency", "seconds": 5})
     process = _start("list", "--base-url", served.base_url("exante"), **TOKEN)
     until = time.monotonic() + 30
@@ -181,12 +181,12 @@ def test_the_sandbox_prints_a_url_and_curl_lines_and_stops_cleanly() -> None:
     process = _start("sandbox", "--port", "0")
     assert process.stdout is not None
     url = process.stdout.readline().strip()
-    answer = httpx.get(f"{url}/_sandbox/state", trust_env=False)
+    response = httpx.get(f"{url}/_sandbox/state", trust_env=False)
     process.send_signal(signal.SIGINT)
     commands = [line for line in process.stdout if line.startswith("curl ")]
     _, err = process.communicate(timeout=30)
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     assert len(ACCOUNTS) == len(commands)
     assert all(f"'{url}/" in command for command in commands)
     assert process.returncode == 0

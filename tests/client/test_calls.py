@@ -109,12 +109,12 @@ PLAIN = [end for end in STEPS.values() if end.is_plain]
 def met(end: Step) -> Callable[[object], Any]:
     """Meet each request as one line of the matrix says."""
 
-    def answer(_: object) -> Any:
+    def response(_: object) -> Any:
         if end.status is None:
             raise failure_of(end)
         return say(end.status, "<html>" if end.says else "{}")
 
-    return answer
+    return response
 
 
 @pytest.mark.parametrize("end", [end for end in PLAIN if end.passes], ids=lambda end: end.name)
@@ -163,7 +163,7 @@ def test_a_write_that_ends_unclearly_is_sent_once(
 def test_a_success_that_cannot_be_read_was_probably_applied(
     step: Any, backend: Any, name: str, text: str
 ) -> None:
-    """A write whose good answer has no id, or trips the dialect, is never called a failure."""
+    """A write whose good response has no id, or trips the dialect, is never called a failure."""
     client, transport = client_of(backend, [say(200, text)])
 
     with pytest.raises(errors.OutcomeUnknown) as caught:
@@ -175,7 +175,7 @@ def test_a_success_that_cannot_be_read_was_probably_applied(
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind"),
+    ("response", "kind"),
     [
         (say(200, "<html>"), errors.ProtocolError),
         (say(200, '{"number": "1"}'), errors.ProtocolError),
@@ -187,10 +187,10 @@ def test_a_success_that_cannot_be_read_was_probably_applied(
     ids=["not-json", "no-id", "bug", "302", "404", "envelope"],
 )
 def test_a_read_with_a_lasting_error_is_not_tried_again(
-    step: Any, backend: Any, answer: Any, kind: type[errors.BillingualError]
+    step: Any, backend: Any, response: Any, kind: type[errors.BillingualError]
 ) -> None:
     """Its error stays what it is, with the one attempt on it."""
-    client, transport = client_of(backend, [answer])
+    client, transport = client_of(backend, [response])
 
     with pytest.raises(kind) as caught:
         step(client.get("i1"))
@@ -408,7 +408,7 @@ def test_a_refusal_without_a_lock_is_raised_unchanged(step: Any, backend: Any, s
 
 
 def test_a_lock_that_the_provider_names_is_a_refusal(step: Any, backend: Any) -> None:
-    """A dialect that reads a lock from the answer does not make the write unclear."""
+    """A dialect that reads a lock from the response does not make the write unclear."""
 
     class Locking(PocketDialect):
         def judge(self, request: Any, response: Any) -> None:
@@ -468,7 +468,7 @@ def test_attempts_are_counted_for_each_request(step: Any, backend: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "outcome", "error"),
+    ("responses", "outcome", "error"),
     [
         ([say(503)], Outcome.UNKNOWN, "OutcomeUnknown"),
         ([say(422)], Outcome.REJECTED, "InvalidRequestError"),
@@ -485,13 +485,13 @@ def test_attempts_are_counted_for_each_request(step: Any, backend: Any) -> None:
     ids=["unclear", "refused", "no-id", "unsent", "limited", "script-over", "interrupted"],
 )
 def test_every_started_call_emits_its_end(
-    step: Any, backend: Any, answers: list[Any], outcome: Outcome, error: str
+    step: Any, backend: Any, responses: list[Any], outcome: Outcome, error: str
 ) -> None:
     """An observer that opens something for a call can rely on closing it."""
     seen: list[Any] = []
-    script = iter(answers)
+    script = iter(responses)
 
-    def answer(_: object) -> Any:
+    def response(_: object) -> Any:
         given = next(script, None)
         if given is None:
             raise errors.ConfigurationError("the script is over")
@@ -499,7 +499,7 @@ def test_every_started_call_emits_its_end(
             raise given
         return given
 
-    client, _ = client_of(backend, answer, observers=[seen.append])
+    client, _ = client_of(backend, response, observers=[seen.append])
 
     with pytest.raises(BaseException):  # noqa: B017 - which one is asked below
         step(client.create(Draft(number="1")))
@@ -568,13 +568,13 @@ async def test_concurrent_calls_do_not_mix_up_their_events(on_a_loop: None) -> N
     """Fifty tasks share one client; each gets its own invoice although all are tried again."""
     asked: dict[str, int] = {}
 
-    def answer(request: Any) -> Any:
+    def response(request: Any) -> Any:
         asked[request.url] = asked.get(request.url, 0) + 1
         name = request.url.rpartition("/")[2]
         return say(503) if asked[request.url] < 3 else say(200, f'{{"id": "{name}"}}')
 
     client, transport = client_of(
-        None, answer, retry=Retry(base_s=0.0), budget=RetryBudget(capacity=2000)
+        None, response, retry=Retry(base_s=0.0), budget=RetryBudget(capacity=2000)
     )
     got: dict[str, str] = {}
 

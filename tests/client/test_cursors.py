@@ -135,8 +135,8 @@ def test_a_repeated_row_is_counted(step: Any, backend: Any) -> None:
 
 def test_client_walks_the_same_way() -> None:
     """``Client`` requests the same pages in the same order, and stops at the same cycle."""
-    answers = [page("ab", "b"), page("", "x"), page("c"), page("a", "x"), page("b", "x")]
-    transport = MemoryTransport(answers)
+    responses = [page("ab", "b"), page("", "x"), page("c"), page("a", "x"), page("b", "x")]
+    transport = MemoryTransport(responses)
     with Client(CURSORS, transport=transport, base_url="https://pocket.example/base") as client:
         pager = client.list()
 

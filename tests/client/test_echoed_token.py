@@ -14,14 +14,14 @@ TENANT = "tnt_pfh0haxfpzowht3oi213cqos"
 
 def test_a_quoted_token_is_redacted_in_errors() -> None:
     """Text, complaint, raw body and pickle show stars where the token was."""
-    answer = MemoryTransport.json(
+    response = MemoryTransport.json(
         f'{{"message": "invalid token {TOKEN}"}}',
         status=401,
         headers={"WWW-Authenticate": f'Bearer error="{TOKEN}"'},
     )
     with (
         Client(
-            "kukkingu", transport=MemoryTransport([answer]), token=TOKEN, tenant=TENANT
+            "kukkingu", transport=MemoryTransport([response]), token=TOKEN, tenant=TENANT
         ) as client,
         pytest.raises(AuthenticationError) as caught,
     ):
@@ -35,9 +35,11 @@ def test_a_quoted_token_is_redacted_in_errors() -> None:
 
 def test_a_very_short_token_is_not_redacted() -> None:
     """Redacting a token of one letter would destroy every body."""
-    answer = MemoryTransport.json('{"message": "no"}', status=401)
+    response = MemoryTransport.json('{"message": "no"}', status=401)
     with (
-        Client("kukkingu", transport=MemoryTransport([answer]), token="n", tenant=TENANT) as client,
+        Client(
+            "kukkingu", transport=MemoryTransport([response]), token="n", tenant=TENANT
+        ) as client,
         pytest.raises(AuthenticationError) as caught,
     ):
         client.list().first()
@@ -47,14 +49,14 @@ def test_a_very_short_token_is_not_redacted() -> None:
 
 def test_an_unknown_outcome_keeps_the_response_and_gives_one_advice() -> None:
     """The text does not advise both to try again and not to."""
-    answer = MemoryTransport.json('{"message": "boom"}', status=500)
+    response = MemoryTransport.json('{"message": "boom"}', status=500)
     draft = Draft(
         counterparty="550e8400-e29b-41d4-a716-446655440000",
         owner="550e8400-e29b-41d4-a716-446655440001",
         document="550e8400-e29b-41d4-a716-446655440002",
     )
     with (
-        Client("exante", transport=MemoryTransport([answer])) as client,
+        Client("exante", transport=MemoryTransport([response])) as client,
         pytest.raises(OutcomeUnknown) as caught,
     ):
         client.create(draft)

@@ -42,7 +42,7 @@ def keys_of(transport: Any) -> list[str | None]:
 
 
 def test_every_attempt_of_a_create_carries_one_key(step: Any, backend: Any) -> None:
-    """With a key an unclear create is sent again, and its answer is definite."""
+    """With a key an unclear create is sent again, and its response is definite."""
     client, transport = client_of(backend, [TIMED_OUT, say(503), say()], provider=KEYED)
 
     step(client.create(DRAFT))
@@ -86,7 +86,7 @@ def test_a_preview_shows_the_callers_own_key_alone(backend: Any) -> None:
 
 
 def test_a_refusal_after_an_unclear_attempt_is_a_refusal(step: Any, backend: Any) -> None:
-    """Had the first attempt succeeded, its answer would have been repeated."""
+    """Had the first attempt succeeded, its response would have been repeated."""
     client, _ = client_of(backend, [TIMED_OUT, say(422)], provider=KEYED)
 
     with pytest.raises(errors.InvalidRequestError) as caught:

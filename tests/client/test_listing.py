@@ -139,7 +139,7 @@ def test_the_report_says_what_was_seen(step: Any, backend: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "complete"),
+    ("response", "complete"),
     [
         (page("a", "b", is_whole=True), True),
         (page("a", "b", total_items=2, total_pages=1), True),
@@ -153,11 +153,11 @@ def test_the_report_says_what_was_seen(step: Any, backend: Any) -> None:
 def test_only_one_whole_response_is_provably_complete(
     step: Any,
     backend: Any,
-    answer: Any,
+    response: Any,
     complete: bool,  # noqa: FBT001
 ) -> None:
     """The provider's own count must agree."""
-    client, _ = listing(backend, answer)
+    client, _ = listing(backend, response)
     pager = client.list()
 
     step(ids_of(pager))
@@ -243,12 +243,12 @@ def test_each_page_is_a_call_with_its_own_deadline(step: Any, backend: Any) -> N
     """A long list may take longer than one operation."""
     seen: list[Any] = []
 
-    def answer(request: Any) -> Any:
+    def response(request: Any) -> Any:
         backend.clock += 40.0
         number = int(request.url.rpartition("=")[2])
         return page(f"r{number}", total_pages=5)
 
-    client, _ = client_of(backend, answer, observers=[seen.append], deadline=60.0)
+    client, _ = client_of(backend, response, observers=[seen.append], deadline=60.0)
 
     assert len(step(ids_of(client.list()))) == 5
     calls = [event for event in seen if isinstance(event, CallStarted)]

@@ -72,12 +72,14 @@ KNOWING = attrs.evolve(
 )
 
 
-@pytest.mark.parametrize("answer", [say(), LOST], ids=["done", "unclear"])
-def test_a_note_that_raises_does_not_change_the_call(step: Any, backend: Any, answer: Any) -> None:
+@pytest.mark.parametrize("response", [say(), LOST], ids=["done", "unclear"])
+def test_a_note_that_raises_does_not_change_the_call(
+    step: Any, backend: Any, response: Any
+) -> None:
     """The outcome of the call stays as it was."""
-    client, _ = client_of(backend, [answer], retry=Noting())
+    client, _ = client_of(backend, [response], retry=Noting())
 
-    if answer is LOST:
+    if response is LOST:
         with pytest.raises(errors.OutcomeUnknown):
             step(client.create(DRAFT))
     else:
@@ -87,7 +89,7 @@ def test_a_note_that_raises_does_not_change_the_call(step: Any, backend: Any, an
 def test_a_token_function_that_fails_during_the_readback_leaves_the_end_unclear(
     step: Any, backend: Any
 ) -> None:
-    """The read that would settle a finalize is a help, and its failure no answer."""
+    """The read that would settle a finalize is a help, and its failure no response."""
     client, _ = client_of(backend, [LOST], provider=KNOWING, token=FailingToken(1))
 
     with pytest.raises(errors.OutcomeUnknown):
@@ -161,7 +163,7 @@ def test_an_observers_error_is_logged_without_the_payload(
 def test_an_interrupt_while_a_response_is_read_leaves_the_end_unclear(
     step: Any, backend: Any
 ) -> None:
-    """The answer had come, so the provider had acted or not; nobody has read which."""
+    """The response had come, so the provider had acted or not; nobody has read which."""
 
     class Interrupted(PocketDialect):
         def create(self, draft: Draft) -> Conversation[Any]:

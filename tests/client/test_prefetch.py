@@ -54,8 +54,8 @@ class Slow:
 
     supports = frozenset({"async", "sync"})
 
-    def __init__(self, answer: Callable[[int], Any] = page) -> None:
-        self.answer = answer
+    def __init__(self, response: Callable[[int], Any] = page) -> None:
+        self.response = response
         self.asked: list[int] = []
         self.under_way = self.most = 0
         self.lock = threading.Lock()
@@ -77,10 +77,10 @@ class Slow:
         finally:
             with self.lock:
                 self.under_way -= 1
-        answer = self.answer(number)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        response = self.response(number)
+        if isinstance(response, Exception):
+            raise response
+        return response
 
     async def aclose(self) -> None: ...
 
@@ -252,14 +252,14 @@ def test_a_page_that_cannot_be_decoded_raises_when_its_turn_comes(backend: str) 
     """The pages before it are returned, and the walk can go on with it."""
     broken = [4]
 
-    def answer(number: int) -> Any:
+    def response(number: int) -> Any:
         if number in broken:
             broken.remove(number)
             return MemoryTransport.json("[")
         return page(number)
 
     with pytest.raises(errors.ProtocolError):
-        walked(backend, Slow(answer), prefetch=8)
+        walked(backend, Slow(response), prefetch=8)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -267,7 +267,7 @@ def test_a_page_whose_decoding_says_try_again_is_requested_again(backend: str) -
     """A response of status 200 can carry an error that may pass; the reader waits for the retry."""
     refusals = [4]
 
-    def answer(number: int) -> Any:
+    def response(number: int) -> Any:
         if number in refusals:
             refusals.remove(number)
             return MemoryTransport.json(
@@ -275,7 +275,7 @@ def test_a_page_whose_decoding_says_try_again_is_requested_again(backend: str) -
             )
         return page(number)
 
-    transport = Slow(answer)
+    transport = Slow(response)
 
     ids = walked(backend, transport, prefetch=8, retry="standard")
 
@@ -470,7 +470,7 @@ def test_a_page_delayed_by_others_is_requested_again(backend: str, error: Any) -
     """It gets a deadline of its own, once the others are received; pages behind it are kept."""
     late = {4, 6}
 
-    def answer(number: int) -> Any:
+    def response(number: int) -> Any:
         if number in late:
             late.discard(number)
             if error is errors.PoolTimeoutError:
@@ -478,7 +478,7 @@ def test_a_page_delayed_by_others_is_requested_again(backend: str, error: Any) -
             return error("too late")
         return page(number)
 
-    transport = Slow(answer)
+    transport = Slow(response)
 
     assert [uid(each) for each in range(PAGES * SIZE)] == walked(backend, transport, prefetch=8)
     assert PAGES + 2 == len(transport.asked)
@@ -515,13 +515,13 @@ def test_going_on_after_a_failed_page_starts_with_that_page() -> None:
     """No row is skipped, and none is returned twice."""
     broken = [4]
 
-    def answer(number: int) -> Any:
+    def response(number: int) -> Any:
         if number in broken:
             broken.remove(number)
             return errors.ConnectionLostError("it broke.")
         return page(number)
 
-    transport = Slow(answer)
+    transport = Slow(response)
     transport.blocks = True
     rows: list[str] = []
     with Client(
@@ -538,12 +538,12 @@ def test_going_on_after_a_failed_page_starts_with_that_page() -> None:
 def test_without_a_known_number_of_pages_they_are_requested_one_by_one() -> None:
     """No page number is guessed."""
 
-    def answer(number: int) -> Any:
+    def response(number: int) -> Any:
         if number <= 3:
             return page(number, None)
         return MemoryTransport.json('{"data": {"items": [], "_meta": {}}}')
 
-    transport = Slow(answer)
+    transport = Slow(response)
 
     assert 3 * SIZE == len(walked("asyncio", transport, prefetch=8))
     assert 1 == transport.most

@@ -1,4 +1,4 @@
-"""Reading after an answer that does not speak for itself: unclear acts, and refusals by a lock."""
+"""Reading after a response that does not speak for itself: unclear acts, and refusals by a lock."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def drafted(backend: Any, step: Any) -> Any:
 def test_an_unclear_act_that_happened_is_returned(
     step: Any, drafted: Any, act: str, status: str
 ) -> None:
-    """One read settles it; the caller never hears that the answer was lost."""
+    """One read settles it; the caller never hears that the response was lost."""
     stand, client, invoice_id = drafted
     stand.lose(committed=True)
 

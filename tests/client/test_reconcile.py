@@ -439,9 +439,9 @@ def whole(number: str, uid: str = ID) -> dict[str, object]:
 def listed(*pages: list[dict[str, object]], **meta: object) -> Callable[[Any], Any]:
     """Answer the POST with silence, lists with *pages*, and each invoice as it was asked for."""
 
-    def answer(request: Any) -> Any:
+    def response(request: Any) -> Any:
         if request.method == "POST":
-            return errors.TimedOutError("no answer came in time.", evidence=SENT)
+            return errors.TimedOutError("no response came in time.", evidence=SENT)
         path, _, query = request.url.partition("?")
         asked = dict(each.split("=") for each in query.split("&") if query)
         if not asked:
@@ -452,7 +452,7 @@ def listed(*pages: list[dict[str, object]], **meta: object) -> Callable[[Any], A
         about = {"page": page, "total_pages": len(pages), **meta}
         return _enveloped({"items": pages[page - 1] if page <= len(pages) else [], "_meta": about})
 
-    return answer
+    return response
 
 
 def _enveloped(data: object) -> Any:

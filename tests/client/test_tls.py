@@ -18,7 +18,7 @@ from billingual import AsyncClient, Client, Secret, Tls, errors
 
 UID = "550e8400-e29b-41d4-a716-446655440000"
 BODY = b'{"data": {"uid": "%s"}}' % UID.encode()
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
+RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
 
 
 class Authority:
@@ -51,7 +51,7 @@ class Authority:
                 try:
                     with context.wrap_socket(plain, server_side=True) as connection:
                         connection.recv(65536)
-                        connection.sendall(ANSWER)
+                        connection.sendall(RESPONSE)
                 except OSError:
                     continue
 

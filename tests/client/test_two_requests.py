@@ -46,9 +46,9 @@ def test_a_failed_second_request_leaves_the_operation_unclear(
 ) -> None:
     """The first was carried out, so there is something at the provider."""
     seen: list[Any] = []
-    answers = iter([say()])
+    responses = iter([say()])
     client, transport = client_of(
-        backend, lambda _: next(answers, second), provider=TWO, retry="none",
+        backend, lambda _: next(responses, second), provider=TWO, retry="none",
         observers=[seen.append],
     )  # fmt: skip
 

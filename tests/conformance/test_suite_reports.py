@@ -30,7 +30,7 @@ from billingual.transports.httpx import HttpxTransport
 
 COOKIES = "cookies-are-not-kept"
 REUSE = "a-connection-is-used-again"
-STATUS = "any-status-is-an-answer"
+STATUS = "any-status-is-a-response"
 
 
 @pytest.mark.parametrize("checks", [TRANSPORT_CHECKS, DIALECT_CHECKS], ids=["transport", "dialect"])
@@ -50,7 +50,7 @@ def test_a_report_tells_people_what_was_seen() -> None:
     assert str(report).splitlines() == [
         "KeepsCookies on asyncio: 0 passed, 1 failed, 0 limits, 1 not applicable",
         "  FAILED  cookies-are-not-kept",
-        "            rule:     Nothing of one answer comes back in the next request.",
+        "            rule:     Nothing of one response comes back in the next request.",
         "            expected: no Cookie in any request",
         "            seen:     [None, 'a=b; Path=/']",
         "  n/a     a-connection-is-used-again  no sockets here",
@@ -70,7 +70,7 @@ def test_a_declared_limit_is_shown_and_is_no_failure() -> None:
     report = check_transport(Candid, only=[COOKIES, STATUS])
 
     assert [each.outcome for each in report] == ["limit", "passed"]
-    assert "  limit   cookies-are-not-kept     its jar is always on" in str(report).splitlines()
+    assert "  limit   cookies-are-not-kept      its jar is always on" in str(report).splitlines()
     assert [each.check.name for each in report.limits] == [COOKIES]
     report.raise_failures()
 
@@ -84,7 +84,9 @@ def test_failures_are_raised_as_a_group() -> None:
 
     (error,) = caught.value.exceptions
     assert isinstance(error, AssertionError)
-    assert error.__notes__ == [f"{COOKIES}: Nothing of one answer comes back in the next request."]
+    assert error.__notes__ == [
+        f"{COOKIES}: Nothing of one response comes back in the next request."
+    ]
 
 
 def test_a_good_report_raises_nothing() -> None:

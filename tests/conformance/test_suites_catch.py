@@ -14,10 +14,10 @@ from billingual.testing import DIALECT_CHECKS, check_dialect, check_transport
 # Quick checks of every group: in the gate a broken transport meets these beside its own.
 NEIGHBOURS = frozenset(
     {
-        "any-status-is-an-answer", "an-announced-length-is-read", "chunks-are-joined",
+        "any-status-is-a-response", "an-announced-length-is-read", "chunks-are-joined",
         "redirects-are-not-followed", "cookies-are-not-kept", "the-environment-is-not-read",
         "targets-go-out-as-they-are", "headers-go-out-as-they-are", "a-request-is-sent-once",
-        "an-answer-cut-short-is-an-error", "answers-are-bounded", "a-connection-is-used-again",
+        "a-response-cut-short-is-an-error", "responses-are-bounded", "a-connection-is-used-again",
         "a-refused-connection-means-nothing-was-sent", "closing-twice-is-no-error",
         "silence-ends-with-the-read-timeout", "the-seam-is-complete",
     }

@@ -1,4 +1,4 @@
-"""Each bad answer becomes the one error that fits: by status, then envelope, then payload."""
+"""Each bad response becomes the one error that fits: by status, then envelope, then payload."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from _support.conversations import (
     REPLACEMENT,
     TENANT,
     UID,
-    answer,
     asked,
     converse,
     enveloped,
     ids,
     read,
+    response,
 )
 from billingual.abc import Dialect
 from billingual.dialects.exante.bulk import BulkDialect
@@ -83,7 +83,7 @@ STATUSES: dict[int, type[ProviderError]] = {
 
 
 def refused(name: str, response: WireResponse) -> ProviderError:
-    """Check an answer with a dialect and return the error it makes of it."""
+    """Check a response with a dialect and return the error it makes of it."""
     _, start = DIALECTS[name]
     with pytest.raises(ProviderError) as caught:
         read(asked(start()), response)
@@ -210,7 +210,7 @@ def test_a_wait_that_is_asked_for_is_shown(header: str | None, shown: str) -> No
 
 def test_an_error_tells_what_happened_and_what_to_do() -> None:
     """Provider, request, status, complaint and advice are all in the text."""
-    error = refused("tenant", answer({"message": "number is taken"}, status=409))
+    error = refused("tenant", response({"message": "number is taken"}, status=409))
 
     assert (
         "kukkingu answered PATCH /api/v1/invoices/{invoiceId} with 409: number is taken; "
@@ -235,7 +235,7 @@ def test_the_advice_fits_the_status(status: int, said: str, unsaid: str) -> None
     """A status that means something else than others of its class gets advice of its own."""
     for error in (
         refused("v1", WireResponse(status=status)),
-        refused("exante", answer(enveloped({}, status_code=status))) if status >= 400 else None,
+        refused("exante", response(enveloped({}, status_code=status))) if status >= 400 else None,
     ):
         if error is not None:
             assert said in str(error)
@@ -244,8 +244,8 @@ def test_the_advice_fits_the_status(status: int, said: str, unsaid: str) -> None
 
 def test_what_happened_is_told_apart_from_what_to_do() -> None:
     """Whoever has other advice to give can use the first part alone."""
-    refusal = refused("exante", answer({"message": "no"}, status=500))
-    misfit = refused("exante", answer(enveloped(None)))
+    refusal = refused("exante", response({"message": "no"}, status=500))
+    misfit = refused("exante", response(enveloped(None)))
 
     assert "exante answered PUT /api/invoices/{invoice_uid} with 500: no" == refusal.summary
     assert misfit.summary.endswith("at $.data, there is no payload")
@@ -254,7 +254,7 @@ def test_what_happened_is_told_apart_from_what_to_do() -> None:
 
 
 def test_an_error_holds_no_credential() -> None:
-    """Cookies of the answer are dropped, and no value that was sent is in the text."""
+    """Cookies of the response are dropped, and no value that was sent is in the text."""
     cookie = Headers([("Set-Cookie", "session=canary"), ("X-Request-Id", "17")])
     error = refused("tenant", WireResponse(status=500, headers=cookie))
 
@@ -304,7 +304,7 @@ def test_a_2xx_that_says_no_is_an_error(
     name: str, body: object, kind: type[ProviderError], words: str
 ) -> None:
     """The envelope and the payload are judged even where the status says yes."""
-    error = refused(name, answer(body))
+    error = refused(name, response(body))
 
     assert kind is type(error)
     assert words in str(error)
@@ -320,25 +320,25 @@ def test_a_2xx_that_says_no_is_an_error(
     ],
 )
 def test_a_refused_deletion_is_an_error(body: bytes) -> None:
-    """An answer without a payload can still say no."""
+    """A response without a payload can still say no."""
     with pytest.raises(RejectedError):
-        converse(BULK, BULK.delete_many([UID]), answer(body))
+        converse(BULK, BULK.delete_many([UID]), response(body))
 
 
 def test_a_deletion_answered_by_a_page_of_html_is_an_error() -> None:
-    """What needs no payload still needs an answer that can be read."""
+    """What needs no payload still needs a response that can be read."""
     with pytest.raises(ProtocolError, match="no JSON"):
-        converse(BULK, BULK.delete_many([UID]), answer(b"<html></html>"))
+        converse(BULK, BULK.delete_many([UID]), response(b"<html></html>"))
 
 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_errors_can_be_pickled_and_copied(name: str) -> None:
     """An error crosses processes with its class, text and data."""
-    for response in (
-        answer({"message": "slow"}, status=429, headers=(("Retry-After", "2"),)),
-        answer(b"{"),
+    for made in (
+        response({"message": "slow"}, status=429, headers=(("Retry-After", "2"),)),
+        response(b"{"),
     ):
-        error = refused(name, response)
+        error = refused(name, made)
         for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 - our own bytes
             assert (type(error), str(error), error.__dict__) == (
                 type(twin),
@@ -347,10 +347,10 @@ def test_errors_can_be_pickled_and_copied(name: str) -> None:
             )
 
 
-def test_a_broken_answer_is_not_quoted() -> None:
+def test_a_broken_response_is_not_quoted() -> None:
     """A protocol error says where and what, never the payload, which may be personal."""
     secret = "jsmith@example.com"
-    error = refused("exante", answer(json.dumps(enveloped(secret)).encode()))
+    error = refused("exante", response(json.dumps(enveloped(secret)).encode()))
 
     assert secret not in str(error)
     assert secret.encode() in error.body

@@ -208,7 +208,7 @@ KEYS = {
 
 
 def survive(name: str, response: WireResponse) -> None:
-    """Read an answer to the end; an error of any other family passes through and fails."""
+    """Read a response to the end; an error of any other family passes through and fails."""
     dialect, start, _ = CASES[name]
     try:
         converse(dialect, start(), response)
@@ -237,7 +237,7 @@ def test_random_json_ends_in_our_errors(name: str, status: int, value: object) -
 @given(data=st.data())
 @settings(max_examples=80)
 def test_a_mutated_sample_ends_in_our_errors(name: str, data: st.DataObject) -> None:
-    """A documented answer with one odd value, or with bytes cut or changed, is read or refused."""
+    """A documented response with one odd value, or with changed bytes, is read or refused."""
     sample = CASES[name][2]
     path = data.draw(st.sampled_from(paths(sample)))
     body = bytearray(json.dumps(replaced(sample, path, data.draw(ODD | JSON))).encode())
@@ -270,7 +270,7 @@ BROKEN_BYTES = [
 
 
 def told(name: str, body: bytes) -> object:
-    """Read an answer and everything of what it became; or return the error and its words."""
+    """Read a response and everything of what it became; or return the error and its words."""
     dialect, start, _ = CASES[name]
     try:
         value = converse(dialect, start(), WireResponse(status=200, body=body))

@@ -15,13 +15,13 @@ from _support.conversations import (
     SAMPLE_UID,
     THIRD_UID,
     UID,
-    answer,
     asked,
     assert_documented,
     body_of,
     converse,
     golden,
     query_of,
+    response,
 )
 from billingual.dialects.exante.bulk import BulkDialect
 from billingual.dialects.exante.dialect import ExanteDialect
@@ -103,10 +103,10 @@ def test_a_create_is_sent_as_documented(name: str) -> None:
 
 
 def test_a_created_invoice_is_read_as_documented() -> None:
-    """The printed answer to a create becomes an invoice with every attribute in its place."""
+    """The printed response to a create becomes an invoice with every attribute in its place."""
     page = golden("exante_create")["response"]
     dialect = ExanteDialect()
-    invoice = converse(dialect, dialect.create(DRAFTS["minimal"]), answer(page))
+    invoice = converse(dialect, dialect.create(DRAFTS["minimal"]), response(page))
     money = Money(123, "<string>")
     contact = Contact(
         id=SAMPLE_UID,
@@ -154,7 +154,7 @@ def test_nothing_of_a_documented_invoice_is_lost() -> None:
     """What has no attribute of its own is in ``extra`` as it came, and ``raw`` has it all."""
     page = golden("exante_create")["response"]
     dialect = ExanteDialect()
-    invoice = converse(dialect, dialect.get(SAMPLE_UID), answer(page))
+    invoice = converse(dialect, dialect.get(SAMPLE_UID), response(page))
 
     assert page["data"] == invoice.raw
     assert {name: page["data"][name] for name in EXANTE_UNMAPPED} == invoice.extra
@@ -195,12 +195,12 @@ def test_the_example_of_a_bulk_update_is_sent_as_documented() -> None:
     assert ("collection_method", "due_date", "status", "uid") == request.keys
 
 
-def test_the_answer_to_a_bulk_update_is_read_as_documented() -> None:
-    """The printed answer becomes invoices with nothing lost."""
+def test_the_response_to_a_bulk_update_is_read_as_documented() -> None:
+    """The printed response becomes invoices with nothing lost."""
     page = golden("exante_bulk_update")["response"]
     dialect = BulkDialect()
     conversation = dialect.update_many([(SAMPLE_UID, Changes(status="SENT"))])
-    (invoice,) = converse(dialect, conversation, answer(page))
+    (invoice,) = converse(dialect, conversation, response(page))
 
     assert SAMPLE_UID == invoice.id
     assert page["data"][0] == invoice.raw
@@ -278,7 +278,7 @@ def test_a_list_is_read_as_documented() -> None:
     """The printed page becomes summaries without a currency, with nothing lost."""
     page = golden("exante_list")["response"]
     dialect = ExanteDialect()
-    result = converse(dialect, dialect.list_page(Query(page=123)), answer(page))
+    result = converse(dialect, dialect.list_page(Query(page=123)), response(page))
     (row,) = result.items
     sent = page["data"]["items"][0]
     unmapped = {"blueprint", "parent_contract", "pre_payment_credit_notes_cents", "total"}

@@ -11,12 +11,12 @@ import pytest
 from _support.conversations import (
     INVOICE,
     TENANT,
-    answer,
     asked,
     assert_documented,
     body_of,
     converse,
     golden,
+    response,
 )
 from billingual.dialects.tenant.dialect import TenantDialect
 from billingual.model import (
@@ -66,7 +66,7 @@ def test_a_tenant_invoice_is_read_as_documented() -> None:
     """The documented fields become an invoice with an exact exchange rate."""
     page = golden("tenant_partial_update")["response"]
     dialect = TenantDialect(tenant=TENANT)
-    invoice = converse(dialect, dialect.get(INVOICE), answer(page))
+    invoice = converse(dialect, dialect.get(INVOICE), response(page))
     moment = datetime(2023, 10, 5, 14, 48, tzinfo=UTC)
 
     assert INVOICE == invoice.id

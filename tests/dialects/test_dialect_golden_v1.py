@@ -9,12 +9,12 @@ from typing import Any
 from _support.conversations import (
     REPLACEMENT,
     UID,
-    answer,
     asked,
     assert_documented,
     body_of,
     converse,
     golden,
+    response,
 )
 from billingual.dialects.v1.dialect import V1Dialect
 
@@ -44,7 +44,7 @@ def test_a_replacement_is_sent_as_documented() -> None:
     assert page["example"]["response"]["dueDate"] == sent["dueDate"]
 
 
-def test_the_schema_answer_to_a_replacement_is_read() -> None:
+def test_the_schema_response_to_a_replacement_is_read() -> None:
     """The schema's envelope, its placeholders filled, becomes a receipt with an exact amount."""
     page = golden("v1_update")["schema"]["response"]
     dialect = V1Dialect(currencies={"USD": 1})
@@ -52,7 +52,7 @@ def test_the_schema_answer_to_a_replacement_is_read() -> None:
         b'{"succeeded":true,"message":"<string>","errors":["<string>","<string>"],'
         b'"data":{"invoiceId":"%s","amount":1500.10}}' % UID.encode()
     )
-    receipt = converse(dialect, dialect.replace(UID, REPLACEMENT), answer(body))
+    receipt = converse(dialect, dialect.replace(UID, REPLACEMENT), response(body))
 
     assert shape(page) == shape(receipt.raw)
     assert (UID, Decimal("1500.10")) == (receipt.id, receipt.amount)
@@ -60,11 +60,11 @@ def test_the_schema_answer_to_a_replacement_is_read() -> None:
     assert {"message": "<string>", "errors": ["<string>", "<string>"]} == receipt.extra
 
 
-def test_the_example_answer_to_a_replacement_is_read() -> None:
+def test_the_example_response_to_a_replacement_is_read() -> None:
     """The bare invoice of the printed example becomes a receipt with nothing lost."""
     page = golden("v1_update")["example"]["response"]
     dialect = V1Dialect(currencies={"USD": 1})
-    receipt = converse(dialect, dialect.replace(UID, REPLACEMENT), answer(page))
+    receipt = converse(dialect, dialect.replace(UID, REPLACEMENT), response(page))
 
     assert ("1234567890", Decimal(1500), "USD") == (receipt.id, receipt.amount, receipt.currency)
     assert ("0987654321", "Pending") == (receipt.counterparty, receipt.status)

@@ -17,10 +17,10 @@ from _support.conversations import (
     OTHER_UID,
     REPLACEMENT,
     UID,
-    answer,
     converse,
     enveloped,
     ids,
+    response,
     tenant_payload,
 )
 from _support.readings import BULK, EXANTE, KATSU, KUKKINGU, SENT, exante, katsu, kukkingu, listed
@@ -47,10 +47,12 @@ BATCHES: list[tuple[object, str, str]] = [
 
 
 @pytest.mark.parametrize(("data", "path", "problem"), BATCHES, ids=ids(BATCHES))
-def test_a_batch_answers_for_exactly_what_was_asked(data: object, path: str, problem: str) -> None:
-    """A record too few, too many or double makes the answer unreadable, and says which."""
+def test_a_batch_responses_for_exactly_what_was_asked(
+    data: object, path: str, problem: str
+) -> None:
+    """A record too few, too many or double makes the response unreadable, and says which."""
     with pytest.raises(ProtocolError, match=problem) as caught:
-        converse(BULK, BULK.update_many([(UID, SENT)]), answer(enveloped(data)))
+        converse(BULK, BULK.update_many([(UID, SENT)]), response(enveloped(data)))
 
     assert path == caught.value.path
 
@@ -136,12 +138,12 @@ MIXED_UP: list[tuple[Dialect, Callable[[], Conversation[Any]], object, str, str]
 @pytest.mark.parametrize(
     ("dialect", "start", "body", "path", "problem"), MIXED_UP, ids=ids(MIXED_UP)
 )
-def test_an_answer_about_another_invoice_is_refused(
+def test_a_response_about_another_invoice_is_refused(
     dialect: Dialect, start: Callable[[], Conversation[Any]], body: object, path: str, problem: str
 ) -> None:
     """What was asked about one invoice is not answered by another, by none, or in another state."""
     with pytest.raises(ProtocolError, match=problem) as caught:
-        converse(dialect, start(), answer(body))
+        converse(dialect, start(), response(body))
 
     assert path == caught.value.path
 
@@ -259,7 +261,7 @@ def test_a_number_beyond_all_use_is_kept_but_not_read(number: bytes) -> None:
     """What takes for ever to calculate with does not become an attribute."""
     line = b'{"uid":"a","quantity":' + number + b"}"
     body = b'{"data":{"uid":"%s","total_cents":%s,"line_items":[%s]}}'
-    invoice = converse(EXANTE, EXANTE.get(UID), answer(body % (UID.encode(), number, line)))
+    invoice = converse(EXANTE, EXANTE.get(UID), response(body % (UID.encode(), number, line)))
 
     assert (None, (LineItem(id="a"),)) == (invoice.total, invoice.lines)
     assert Decimal(number.decode()) == invoice.extra["total_cents"]
@@ -278,7 +280,7 @@ def test_an_amount_is_never_guessed() -> None:
 
 def test_a_create_that_worked_returns_its_invoice() -> None:
     """Whatever is wrong with a field of the invoice, its id is there to go on with."""
-    body = answer(about(UID, invoice_notes="hi", total_cents="a lot"), status=201)
+    body = response(about(UID, invoice_notes="hi", total_cents="a lot"), status=201)
     invoice = converse(EXANTE, EXANTE.create(DRAFT), body)
 
     assert UID == invoice.id
@@ -305,7 +307,7 @@ def test_a_bad_row_ends_no_page() -> None:
 
 def test_a_bad_row_of_a_tenant_ends_no_list() -> None:
     """Likewise for a list that comes whole."""
-    body = answer({"data": [{"id": INVOICE, "contract": 5}, {"id": None}]})
+    body = response({"data": [{"id": INVOICE, "contract": 5}, {"id": None}]})
     page = converse(KUKKINGU, KUKKINGU.list_page(Query()), body)
 
     assert [INVOICE] == [row.id for row in page.items]
@@ -372,7 +374,7 @@ LONG = 10**33 + 7
 def test_a_long_number_in_a_field_nobody_named_is_kept(text: str) -> None:
     """Digit for digit; what neither an int nor a Decimal can hold stays text."""
     body = json.dumps(about(UID, zz=[1])).replace("[1]", text).encode()
-    invoice = converse(EXANTE, EXANTE.get(UID), answer(body))
+    invoice = converse(EXANTE, EXANTE.get(UID), response(body))
 
     assert text == str(invoice.extra["zz"]) == str(invoice.raw["zz"])
     assert () == invoice.problems

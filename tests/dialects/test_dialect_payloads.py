@@ -153,7 +153,7 @@ def test_threads_may_touch_it_at_once() -> None:
 
 
 def test_a_row_does_not_hold_its_page() -> None:
-    """Who keeps one row of a list keeps the bytes of that row, not those of the whole answer."""
+    """Who keeps one row of a list keeps the bytes of that row, not those of the whole response."""
     page = read_page()
     row, gone = page.items[0], weakref.ref(page)
     del page

@@ -13,10 +13,10 @@ from _support.conversations import (
     OTHER_UID,
     TENANT,
     UID,
-    answer,
     enveloped,
     query_of,
     read,
+    response,
     tenant_payload,
 )
 from billingual.abc import FindsDrafts, Sightings
@@ -33,16 +33,16 @@ KUKKINGU = TenantDialect(tenant=TENANT)
 DRAFT = Draft(number="N-1", counterparty=UID, owner=UID, document=UID)
 
 
-def walk(finding: Any, answers: Sequence[object]) -> tuple[Sightings, list[WireRequest]]:
+def walk(finding: Any, responses: Sequence[object]) -> tuple[Sightings, list[WireRequest]]:
     """Answer each request in turn; return what was seen and what was asked."""
     asked: list[WireRequest] = []
-    script = iter(answers)
+    script = iter(responses)
     try:
         asked.append(next(finding))
         while True:
-            asked.append(finding.send(read(asked[-1], answer(next(script)))))
+            asked.append(finding.send(read(asked[-1], response(next(script)))))
     except StopIteration as end:
-        assert next(script, None) is None, "an answer was not asked for"
+        assert next(script, None) is None, "a response was not asked for"
         seen: Sightings = end.value
         return seen, asked
 

@@ -33,7 +33,7 @@ DRAFT: Final = Draft(
 )  # fmt: skip
 
 
-def answer(request: WireRequest) -> WireResponse:
+def response(request: WireRequest) -> WireResponse:
     """Answer a read or a create with an invoice, a list with a page of two of three."""
     data: Any = {"uid": INVOICE, "currency": "EUR"}
     if "?" in request.url:
@@ -46,7 +46,7 @@ def answer(request: WireRequest) -> WireResponse:
 
 def client_with(**options: Any) -> tuple[Client, MemoryTransport]:
     """Make a blocking client over memory."""
-    transport = MemoryTransport(answer)
+    transport = MemoryTransport(response)
     return Client("exante", **{"transport": transport, "token": "t", **options}), transport
 
 
@@ -156,7 +156,7 @@ def test_a_token_functions_own_error_is_its_callers(call: Callable[..., object])
     def sealed() -> str:
         raise RuntimeError("the vault is sealed")
 
-    transport = MemoryTransport(answer)
+    transport = MemoryTransport(response)
 
     with pytest.raises(RuntimeError, match="the vault is sealed"):
         call(token=sealed, transport=transport)
@@ -381,7 +381,7 @@ def test_a_walk_goes_on_after_an_error() -> None:
     replies: list[Any] = [errors.ConnectionLostError("lost")]
 
     def flaky(request: WireRequest) -> Any:
-        return replies.pop() if replies and "?page=2" in request.url else answer(request)
+        return replies.pop() if replies and "?page=2" in request.url else response(request)
 
     client, _ = client_with(transport=MemoryTransport(flaky), retry="none")
     rows = iter(client.list())

@@ -74,7 +74,7 @@ class Told:
     """A failing call and what is to be read in its explanation, line by line."""
 
     call: Callable[[AsyncClient], Any]
-    answers: tuple[Any, ...]
+    responses: tuple[Any, ...]
     kind: type[BillingualError]
     lines: tuple[str, ...]
     options: dict[str, Any] = attrs.field(factory=dict)
@@ -174,7 +174,7 @@ def failing(backend: Any, step: Any, told: Told) -> tuple[BillingualError, list[
     """Run the call of a row; return its error and its events."""
     events: list[Any] = []
     client = AsyncClient(
-        "exante", token=TOKEN, transport=MemoryTransport(map(copy.copy, told.answers)),
+        "exante", token=TOKEN, transport=MemoryTransport(map(copy.copy, told.responses)),
         backend=backend, observers=[events.append], **told.options,
     )  # fmt: skip
     with pytest.raises(told.kind) as caught:

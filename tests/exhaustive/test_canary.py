@@ -24,11 +24,11 @@ import pytest
 import trustme
 
 from _support.canary.paths import (
-    ANSWERS,
     ECHOES,
     FAILURES,
     FOREIGN,
     LOST,
+    RESPONSES,
     WRONG_KINDS,
     Failure,
     token_of,
@@ -173,7 +173,7 @@ def test_no_quote_in_another_writing_shows_the_token(proof: Any, fails: Any, nam
 
 
 @pytest.mark.parametrize("name", WRONG_KINDS)
-def test_no_answer_of_a_wrong_kind_shows_the_token(proof: Any, fails: Any, name: str) -> None:
+def test_no_response_of_a_wrong_kind_shows_the_token(proof: Any, fails: Any, name: str) -> None:
     """A transport that returns what it must not is named, and nothing is shown."""
     for call in some_of(CALLS, proof.amount(2, len(CALLS)), list(WRONG_KINDS).index(name)):
         error = fails(call, WRONG_KINDS[name], name)
@@ -181,7 +181,7 @@ def test_no_answer_of_a_wrong_kind_shows_the_token(proof: Any, fails: Any, name:
         assert isinstance(error, errors.BillingualError), (name, str(call), repr(error))
 
 
-@pytest.mark.parametrize("name", [*FOREIGN, *list(ANSWERS)[::9], *LOST])
+@pytest.mark.parametrize("name", [*FOREIGN, *list(RESPONSES)[::9], *LOST])
 def test_rich_tracebacks_show_no_token(
     canary: Canary, step: Any, backend: Any, silent: Any, name: str
 ) -> None:
@@ -220,14 +220,14 @@ def test_no_broken_dialect_shows_the_token(
     dialect = type("Broken", (BrokenDialect,), {"place": place})()
     provider = Provider(name="broken", dialects=(dialect,), base_url="https://b.example")
 
-    def answer(request: Any) -> WireResponse:
-        said = ANSWERS[name](request)
+    def response(request: Any) -> WireResponse:
+        said = RESPONSES[name](request)
         return WireResponse(
             status=200, headers=said.headers, body=b'{"status": "success", "data": {}}'
         )
 
     made = AsyncClient(
-        provider, token=canary.reveal(), transport=MemoryTransport(answer), backend=backend
+        provider, token=canary.reveal(), transport=MemoryTransport(response), backend=backend
     )
     silent(failure_of(lambda: step(made.get(UUID))), place, rich=True)
 
@@ -284,7 +284,7 @@ def test_no_broken_part_shows_the_token(
     """Policies, token functions, deadlines and observers that fail, after a signed attempt."""
     made = client_for(
         "exante",
-        transport=MemoryTransport(ANSWERS["status 503"]),
+        transport=MemoryTransport(RESPONSES["status 503"]),
         backend=backend,
         **{"token": canary.reveal(), **options},
     )
@@ -300,7 +300,7 @@ def test_no_broken_clock_shows_the_token(
     """A backend that raises in the middle of a call finds nothing to show."""
     for _ in range(3):
         made = client_for(
-            "exante", token=canary.reveal(), transport=MemoryTransport(ANSWERS["status 503"]),
+            "exante", token=canary.reveal(), transport=MemoryTransport(RESPONSES["status 503"]),
             backend=BrokenBackend(backend),
         )  # fmt: skip
         silent(failure_of(lambda made=made: step(GETS["exante"].make(made))), "clock", rich=True)
@@ -485,7 +485,7 @@ def test_no_signed_request_shows_the_token(canary: Canary, step: Any, backend: A
 def test_no_tenant_is_in_a_log_an_event_or_an_error(overheard: Overheard) -> None:
     """A tenant's id goes out in a header; what is said about the call does not repeat it."""
     events: list[Any] = []
-    transport = MemoryTransport(ANSWERS["status 404"])
+    transport = MemoryTransport(RESPONSES["status 404"])
     made = client_for(
         "kukkingu", Client, token="fine-and-dandy", transport=transport, observers=[events.append]
     )

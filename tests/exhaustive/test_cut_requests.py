@@ -140,7 +140,7 @@ def test_a_request_that_is_cut_while_it_is_written_may_have_been_sent(
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("status", [413, 429, 503])
-def test_an_answer_to_half_a_request_does_not_make_it_whole(backend: str, status: int) -> None:
+def test_a_response_to_half_a_request_does_not_make_it_whole(backend: str, status: int) -> None:
     """Where the server answers and resets while the body is written, not all was handed over."""
 
     def judge(case: RequestCase, ended: Ended) -> str | None:

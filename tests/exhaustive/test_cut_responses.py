@@ -1,8 +1,8 @@
-"""G5: an answer cut at any byte, in any framing, in any way, is never taken for a whole one.
+"""G5: a response cut at any byte, in any framing, in any way, is never taken for a whole one.
 
-Every case goes over a real socket to a server that says so many bytes and then ends the answer,
+Every case goes over a real socket to a server that says so many bytes and then ends the response,
 resets the connection, or falls silent. The gate runs a seeded sample and every edge of some
-answers; ``--full-proofs`` runs every byte on asyncio and by blocking, and a larger sample on trio.
+responses; ``--full-proofs`` runs every byte on asyncio and blocking, and a larger sample on trio.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pytest
 
 from _support.cuts.clients import BACKENDS, Setting, chance, complaints, tls_pair
 from _support.cuts.responses import (
-    AnswerCase,
+    ResponseCase,
     all_cases,
     edges,
     is_a_race,
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.timeout(1200)
 AT_ONCE = Retry(attempts=3, base_s=0.0, throttled_s=0.0)
 
 
-def drawn(seed: int, count: int) -> list[AnswerCase]:
+def drawn(seed: int, count: int) -> list[ResponseCase]:
     """Draw cases: a third where something ends, the others anywhere."""
     draw = chance(seed)
     some = draw.sample(list(edges()), count // 3)
@@ -40,7 +40,7 @@ def drawn(seed: int, count: int) -> list[AnswerCase]:
 
 
 def test_the_proof_is_as_large_as_it_says() -> None:
-    """There are at least a hundred thousand cases over at least twenty answers."""
+    """There are at least a hundred thousand cases over at least twenty responses."""
     cases = all_cases()
 
     assert len(cases) >= 100_000
@@ -49,7 +49,7 @@ def test_the_proof_is_as_large_as_it_says() -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_no_cut_response_is_taken_for_a_whole_one(backend: str, proof: Any) -> None:
-    """A cut answer ends in one error of ours that says what was seen; a whole one in its value."""
+    """A cut response ends in one error of ours that says what was seen; a whole one in a value."""
     if backend == "trio":
         cases = drawn(proof.seed, proof.amount(150, 4_000))
     else:
@@ -60,7 +60,7 @@ def test_no_cut_response_is_taken_for_a_whole_one(backend: str, proof: Any) -> N
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_connection_that_served_before_changes_nothing(backend: str, proof: Any) -> None:
-    """The same holds where the cut answer is the second one on its connection."""
+    """The same holds where the cut response is the second one on its connection."""
     cases = [
         case
         for case in drawn(proof.seed + 1, proof.amount(90, 1_500))
@@ -109,8 +109,8 @@ def test_a_readback_that_is_cut_settles_nothing(backend: str, proof: Any) -> Non
     [b"", b"Content-Encoding: gzip\r\n", b"Content-Type: application/json\r\n"],
     ids=["bare", "gzip", "json"],
 )
-def test_an_empty_answer_to_a_write_may_be_what_was_left_of_a_refusal(head: bytes) -> None:
-    """Where an answer ends with its connection, no body is no yes."""
+def test_an_empty_response_to_a_write_may_be_what_was_left_of_a_refusal(head: bytes) -> None:
+    """Where a response ends with its connection, no body is no yes."""
     with CuttingServer() as server:
         stage = server.stage()
         stage.expect(Cut(say=b"HTTP/1.1 200 OK\r\n" + head + b"\r\n"))

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import pytest
 
-from _support.hostile.bombs import BOMBS, MIB, answer_to
+from _support.hostile.bombs import BOMBS, MIB, response_to
 from _support.hostile.calls import BASE_URLS, CALLS, TENANT, Call, client_for
 from _support.hostile.json_values import BODIES, VALUES
 from _support.hostile.server import Bytes, header_of, serving
@@ -203,7 +203,7 @@ def test_every_address_that_is_taken_means_one_thing(proof: Any) -> None:
 def test_hostile_json_ends_in_our_own_words(
     proof: Any, step: Any, make_backend: Any, call: Call, status: int
 ) -> None:
-    """Every value in every place of an answer: a model, or an error of ours that can be told."""
+    """Every value in every place of a response: a model, or an error of ours that can be told."""
     bodies: dict[str, bytes] = {}
     client = client_for(
         call.provider,
@@ -262,7 +262,7 @@ def test_no_bomb_fills_the_memory(proof: Any) -> None:
     """Twenty bombs: each ends in an error of ours; the peak stays below the bound and 32 MiB."""
     program = str(Path(__file__).parents[1] / "_support" / "hostile" / "bombs.py")
     for backend in ("asyncio", "blocking", "trio") if proof.full else ("asyncio",):
-        with serving(lambda request: Bytes(answer_to(_number_in(request)))) as server:
+        with serving(lambda request: Bytes(response_to(_number_in(request)))) as server:
             done = subprocess.run(
                 [sys.executable, program, server.url, backend],
                 capture_output=True, text=True, timeout=100, check=False,

@@ -1,4 +1,4 @@
-"""The token stays home: links in answers are not followed, and neither are redirects."""
+"""The token stays home: links in responses are not followed, and neither are redirects."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def test_no_link_of_a_paged_list_is_followed(proof: Any, step: Any, make_backend
     ]
     backend, link = make_backend(), Link("", "next")
 
-    def answer(request: WireRequest) -> WireResponse:
+    def response(request: WireRequest) -> WireResponse:
         return answered(page_of(len(transport.requests)), link)
 
-    transport = MemoryTransport(answer)
+    transport = MemoryTransport(response)
     client = client_for("exante", token=TOKEN, transport=transport, backend=backend, retry="none")
     for link in links(proof.seed, 10_000):
         transport.requests.clear()
@@ -73,10 +73,10 @@ def test_no_link_of_a_whole_list_is_followed(proof: Any, step: Any, make_backend
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
-def test_no_answer_of_any_call_sends_us_elsewhere(
+def test_no_response_of_any_call_sends_us_elsewhere(
     proof: Any, step: Any, make_backend: Any, call: Call
 ) -> None:
-    """Links in the answer to every operation: each request stays below the base URL, and is one."""
+    """Whatever links a response holds, each request stays below the base URL, and is one."""
     for each in links(proof.seed + 2, proof.amount(100, 2_000)):
         transport = MemoryTransport(
             lambda _, link=each: answered({"status": "success", "data": {"id": "x"}}, link)
@@ -154,7 +154,7 @@ def evil_urls(evil: ByteServer, home: ByteServer) -> list[str]:
 
 
 def saying(status: bytes, body: bytes, *fields: str) -> Bytes:
-    """Make the bytes of an answer."""
+    """Make the bytes of a response."""
     head = [b"HTTP/1.1 " + status, b"Content-Length: %d" % len(body)]
     lines = [*head, *(each.encode("latin-1") for each in fields)]
     return Bytes((b"\r\n".join(lines) + b"\r\n\r\n" + body,))
@@ -167,18 +167,18 @@ def test_a_second_server_is_never_called(proof: Any, backend: str) -> None:
     said: dict[str, Any] = {}
     with (
         serving(lambda _: saying(b"200 OK", b"{}")) as evil,
-        serving(lambda _: said["answer"]) as home,
+        serving(lambda _: said["response"]) as home,
     ):
         expected = 0
         for url in evil_urls(evil, home):
             for code in CODES[:: 1 if proof.full else 4]:
-                said["answer"] = saying(b"%d Go" % code, b"", f"Location: {url}")
+                said["response"] = saying(b"%d Go" % code, b"", f"Location: {url}")
                 calls_by(backend, calls, home.url)
                 expected += len(calls)
             for place in PLACES[:: 1 if proof.full else 3]:
                 made = answered({"status": "success", "data": {"items": []}}, Link(url, place))
                 fields = [f"{key}: {value}" for key, value in made.headers]
-                said["answer"] = saying(b"200 OK", made.body, *fields)
+                said["response"] = saying(b"200 OK", made.body, *fields)
                 calls_by(backend, calls, home.url)
                 expected += len(calls)
 
@@ -192,12 +192,12 @@ def test_a_second_server_is_never_called_by_a_list_of_many_pages() -> None:
     with serving(lambda _: saying(b"200 OK", b"{}")) as evil:
         pages = iter((1, 2))
 
-        def answer(_: bytes) -> Bytes:
+        def response(_: bytes) -> Bytes:
             link = Link(f"http://127.0.0.1:{evil.port}/api/invoices?page=2", PLACES[0])
             return saying(b"200 OK", answered(page_of(next(pages)), link).body)
 
         with (
-            serving(answer) as home,
+            serving(response) as home,
             client_for("exante", Client, base_url=home.url, token=TOKEN) as client,
         ):
             rows = list(client.list())

@@ -1,7 +1,7 @@
 """Creates through a bad network, reconciled and sent again where absent: none doubled, none lost.
 
 In virtual time, through the whole client. Each attempt of a create may be refused, lost, carried
-out without an answer, carried out up to a minute late, answered by a 5xx before or after the write,
+out without a response, carried out a minute late, answered by a 5xx before or after the write,
 or cut short; one read in ten fails, and lists lag three seconds. The caller reconciles at random
 moments, waiting or not, and sends again only what is absent. The same caller with less patience
 than the network takes shows that the simulation can tell.
@@ -41,7 +41,7 @@ LAG_S: Final = 3.0
 SENT: Final = Evidence(connected=True, request_complete=True, response_begun=False)
 UNSENT: Final = Evidence(connected=False, request_complete=False, response_begun=False)
 FAULTS: Final = (
-    "refused", "lost", "lost answer", "late", "503 before", "500 after", "truncated",
+    "refused", "lost", "lost response", "late", "503 before", "500 after", "truncated",
 )  # fmt: skip
 ROUNDS: Final = 40
 
@@ -72,7 +72,7 @@ class Provider:
     supports = frozenset({"async", "sync"})
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
-        """Answer, or fail as the network does."""
+        """Response, or fail as the network does."""
         self.backend.clock += self.chance.uniform(0.02, 0.5)
         self._arrive()
         if request.method == "POST":
@@ -106,15 +106,15 @@ class Provider:
         if fault == "refused":
             raise errors.NotConnectedError("refused.", evidence=UNSENT)
         if fault == "lost":
-            raise errors.TimedOutError("no answer.", evidence=SENT)
+            raise errors.TimedOutError("no response.", evidence=SENT)
         if fault == "late":
             wait = self.chance.uniform(0, LATEST_S)
             self.late.append((self.backend.clock + wait, body))
-            raise errors.TimedOutError("no answer.", evidence=SENT)
+            raise errors.TimedOutError("no response.", evidence=SENT)
         if fault == "503 before":
             return MemoryTransport.json('{"message": "no"}', status=503)
         record = self.store(body, self.backend.clock)
-        if fault == "lost answer":
+        if fault == "lost response":
             raise errors.ConnectionLostError("lost.", evidence=SENT)
         if fault == "500 after":
             return MemoryTransport.json('{"message": "no"}', status=500)

@@ -217,7 +217,7 @@ def test_money_is_a_value() -> None:
 
 @given(st.text(max_size=40) | st.decimals() | st.integers() | st.floats() | st.none())
 def test_any_amount_is_taken_exactly_or_refused(amount: object) -> None:
-    """Whatever is given, the answer is exact money or InvalidInputError."""
+    """Whatever is given, the response is exact money or InvalidInputError."""
     try:
         money = Money.of(amount, "EUR")  # type: ignore[arg-type]
     except InvalidInputError:

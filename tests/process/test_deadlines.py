@@ -28,7 +28,7 @@ DRIPS = [
 def test_a_dripping_server_holds_no_call(
     server: InvoiceServer, transport: str, backend: str, part: str
 ) -> None:
-    """The answer never ends, each wait is short, and still TimedOutError comes, with the truth."""
+    """The response never ends and each wait is short; TimedOutError still comes, with the truth."""
     server.drip(part)
     options: dict[str, Any] = {
         "base_url": server.url, "token": "t", "deadline": 0.3, "timeout": 30.0, "retry": "none",

@@ -42,8 +42,10 @@ def four_children(in_child):
 
 
 @pytest.mark.parametrize("backend", ["blocking", "portal"])
-def test_four_children_cross_no_answer(run: Callable[..., Any], server: Any, backend: str) -> None:
-    """Of 600 calls in children whose parent keeps a connection open, none gets another's answer."""
+def test_four_children_cross_no_response(
+    run: Callable[..., Any], server: Any, backend: str
+) -> None:
+    """In 600 calls of children whose parent keeps a connection open, no response is another's."""
     ended = run(
         FOUR_CHILDREN
         + f"""
@@ -59,7 +61,7 @@ with client(backend={backend!r}) as parent:
     assert server.connections == 1 + 4, "the parent went on with the connection it had"
 
 
-def test_four_children_of_an_async_client_cross_no_answer(
+def test_four_children_of_an_async_client_cross_no_response(
     run: Callable[..., Any], server: Any
 ) -> None:
     """A child that forks off inside a running loop starts its own and its own connections."""

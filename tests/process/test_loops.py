@@ -19,7 +19,7 @@ from billingual.transports.memory import MemoryTransport
 from billingual.wire import Bounds, WireRequest, WireResponse
 
 BASE = "http://127.0.0.1:9"
-ANSWER = """{{"status": "success", "status_code": 200, "message": "ok",
+RESPONSE = """{{"status": "success", "status_code": 200, "message": "ok",
               "data": {{"uid": "{0}", "invoice_number": "{0}"}}}}"""
 
 
@@ -27,7 +27,7 @@ class Remembering(MemoryTransport):
     """Answer every request, and remember the thread of each."""
 
     def __init__(self, options: TransportOptions | None = None) -> None:
-        super().__init__(lambda request: self.json(ANSWER.format(request.url[-36:])))
+        super().__init__(lambda request: self.json(RESPONSE.format(request.url[-36:])))
         self.threads: set[int] = set()
         self.closed_in: set[int] = set()
 

@@ -26,7 +26,7 @@ def limited(connections: int) -> Callable[[TransportOptions], HttpxTransport]:
 def test_sixteen_threads_share_a_client(
     server: InvoiceServer, backend: str, connections: int
 ) -> None:
-    """No answer goes to another thread, and there are never more connections than allowed."""
+    """No response goes to another thread, and there are never more connections than allowed."""
     begin = threading.Barrier(16)
 
     def calls(thread: int) -> int:

@@ -70,7 +70,7 @@ except KeyboardInterrupt:
 def test_both_sides_of_a_fork_read_a_walk_to_its_end(
     run: Callable[..., Any], server: Any, backend: str
 ) -> None:
-    """The child fetches anew what the parent had under way; no answer is crossed."""
+    """The child fetches anew what the parent had under way; no response is crossed."""
     ended = run(
         f"""
 used = client(backend={backend!r})

@@ -28,13 +28,13 @@ from billingual.wire import Headers, WireRequest, WireResponse
 UID = LANDMARKS["exante_party"]
 EXANTE = Draft(number="D-1", counterparty=UID, owner=UID, document=UID)
 TIMED_OUT = errors.TimedOutError(
-    "no answer came.",
+    "no response came.",
     evidence=Evidence(connected=True, request_complete=True, response_begun=False),
 )
 
 
-def answer(status: int, body: Any = None, **headers: str) -> WireResponse:
-    """Make an answer; a body that is no bytes is written as JSON."""
+def response(status: int, body: Any = None, **headers: str) -> WireResponse:
+    """Make a response; a body that is no bytes is written as JSON."""
     raw = body if isinstance(body, bytes) else json.dumps(body or {}).encode()
     fields = [(name.replace("_", "-"), value) for name, value in headers.items()]
     return WireResponse(status=status, headers=Headers(fields), body=raw)
@@ -48,12 +48,12 @@ def invoice(number: str = "D-1") -> dict[str, Any]:
 def page(number: int, rows: list[dict[str, Any]], pages: int) -> WireResponse:
     """Make one page of a list."""
     meta = {"page": number, "total_pages": pages}
-    return answer(200, {"status": "success", "data": {"items": rows, "_meta": meta}})
+    return response(200, {"status": "success", "data": {"items": rows, "_meta": meta}})
 
 
-def client_of(backend: Any, answers: Any, provider: str = "exante", **options: Any) -> Any:
-    """Make a client over answers, with its transport."""
-    transport = MemoryTransport(answers)
+def client_of(backend: Any, responses: Any, provider: str = "exante", **options: Any) -> Any:
+    """Make a client over responses, with its transport."""
+    transport = MemoryTransport(responses)
     return AsyncClient(provider, transport=transport, backend=backend, **options), transport
 
 
@@ -69,7 +69,7 @@ class NotAnswering:
 
 def test_01_a_create_answered_503_is_sent_once(step: Any, backend: Any) -> None:
     """Defect 1: 26 POSTs over a quarter of an hour."""
-    client, transport = client_of(backend, NotAnswering(answer(503)), retry="patient")
+    client, transport = client_of(backend, NotAnswering(response(503)), retry="patient")
 
     with pytest.raises(errors.OutcomeUnknown):
         step(client.create(EXANTE))
@@ -142,7 +142,7 @@ def test_04_the_number_of_attempts_is_the_configured_one(
     step: Any, backend: Any, most: int
 ) -> None:
     """Defect 4: a counter that began at 2."""
-    client, transport = client_of(backend, NotAnswering(answer(503)), retry=Retry(attempts=most))
+    client, transport = client_of(backend, NotAnswering(response(503)), retry=Retry(attempts=most))
 
     with pytest.raises(errors.ServerError) as caught:
         step(client.get(UID))
@@ -165,7 +165,7 @@ def test_05_08_15_a_create_answered_503_is_sent_once_by_default(
     step: Any, backend: Any, provider: str, draft: Draft, options: dict[str, Any]
 ) -> None:
     """Defects 5, 8 and 15: three POSTs without a key, by default."""
-    client, transport = client_of(backend, NotAnswering(answer(503)), provider, **options)
+    client, transport = client_of(backend, NotAnswering(response(503)), provider, **options)
 
     with pytest.raises(errors.OutcomeUnknown) as caught:
         step(client.create(draft))
@@ -176,9 +176,9 @@ def test_05_08_15_a_create_answered_503_is_sent_once_by_default(
 
 def test_06_retry_after_in_milliseconds_is_obeyed(step: Any, backend: Any) -> None:
     """Defect 6: ``retry-after-ms`` was ignored, its type error swallowed."""
-    late = answer(429, retry_after_ms="50")
+    late = response(429, retry_after_ms="50")
     client, _ = client_of(
-        backend, [late, answer(200, {"data": invoice()})], retry=Retry(throttled_s=0.0)
+        backend, [late, response(200, {"data": invoice()})], retry=Retry(throttled_s=0.0)
     )
 
     step(client.get(UID))
@@ -228,7 +228,7 @@ async def test_09_a_proxy_works_for_awaited_calls() -> None:
 def test_10_a_rate_limit_ends_after_the_configured_attempts(step: Any, backend: Any) -> None:
     """Defect 10: 13 sends 5 ms apart instead of 3, with ``Retry-After: 7``."""
     client, transport = client_of(
-        backend, NotAnswering(answer(429, retry_after="7")), retry=Retry(attempts=3)
+        backend, NotAnswering(response(429, retry_after="7")), retry=Retry(attempts=3)
     )
 
     with pytest.raises(errors.RateLimitedError) as caught:
@@ -283,7 +283,7 @@ def test_10_trust_is_the_same_for_each_attempt(
 
 def test_11_a_503_in_html_is_a_503(step: Any, backend: Any) -> None:
     """Defect 11: the error said 500."""
-    html = answer(503, b"<html>busy</html>", content_type="text/html")
+    html = response(503, b"<html>busy</html>", content_type="text/html")
     client, _ = client_of(backend, [html], retry="none")
 
     with pytest.raises(errors.ServerError) as caught:
@@ -296,7 +296,7 @@ def test_11_a_503_in_html_is_a_503(step: Any, backend: Any) -> None:
 def test_12_no_call_waits_for_a_day(step: Any, backend: Any, status: int) -> None:
     """Defect 12: three sleeps of 86,400 s after a 409."""
     client, transport = client_of(
-        backend, NotAnswering(answer(status, retry_after="86400")), retry="patient"
+        backend, NotAnswering(response(status, retry_after="86400")), retry="patient"
     )
 
     with pytest.raises(errors.BillingualError):
@@ -310,12 +310,12 @@ def test_13_listing_is_iterative(step: Any, backend: Any) -> None:
     """Defect 13: a RecursionError after some hundred pages, empty ones above all."""
     pages = 3000
 
-    def answers(request: WireRequest) -> WireResponse:
+    def responses(request: WireRequest) -> WireResponse:
         number = int(re.search(r"[?&]page=(\d+)", request.url)[1])
         row = {"uid": f"{number:08d}-0000-4000-8000-000000000000"}
         return page(number, [row] if number % 4 == 0 else [], pages)
 
-    client, transport = client_of(backend, answers)
+    client, transport = client_of(backend, responses)
 
     async def count() -> int:
         return sum([1 async for _ in client.list(page_size=1)])
@@ -337,7 +337,7 @@ def test_14_retry_after_is_waited_for(
 ) -> None:
     """Defect 14: four sends and no wait at all with ``Retry-After: 9``."""
     client, transport = client_of(
-        backend, [answer(status, retry_after="9"), answer(200, {"data": invoice()})]
+        backend, [response(status, retry_after="9"), response(200, {"data": invoice()})]
     )
 
     step(operation(client))

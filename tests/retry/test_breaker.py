@@ -22,7 +22,7 @@ SENT = Evidence(connected=True, request_complete=True, response_begun=False)
 
 
 def answered(status: int) -> Any:
-    """Make an answer without a body."""
+    """Make a response without a body."""
     return MemoryTransport.json("{}", status=status)
 
 
@@ -47,16 +47,16 @@ class Scene:
     """A client behind a breaker, and a transport that answers what it is told."""
 
     def __init__(self, step: Any, backend: Any, breaker: Any, **options: Any) -> None:
-        self.step, self.backend, self.answer = step, backend, DOWN
-        self.transport = MemoryTransport(lambda _: self.answer)
+        self.step, self.backend, self.response = step, backend, DOWN
+        self.transport = MemoryTransport(lambda _: self.response)
         self.client = AsyncClient(
             "kukkingu", token="t" * 20, tenant="tnt_" + "1" * 24, backend=backend,
             transport=self.transport, base_url="https://one.example", retry=breaker, **options,
         )  # fmt: skip
 
-    def get(self, answer: Any, client: Any = None) -> str:
-        """Make a call that meets *answer*, and name its end."""
-        self.answer = answer
+    def get(self, response: Any, client: Any = None) -> str:
+        """Make a call that meets *response*, and name its end."""
+        self.response = response
         try:
             self.step((client or self.client).get(INVOICE))
         except errors.BillingualError as error:
@@ -98,8 +98,8 @@ def test_it_opens_after_three_failures_in_a_row(scene: Any, ill: str) -> None:
 def test_any_response_but_5xx_resets_the_count(scene: Any, well: str) -> None:
     """Whatever it says, it shows that the provider works."""
     stage = scene()
-    for answer in (DOWN, DOWN, WELL[well], DOWN, DOWN):
-        stage.get(answer)
+    for response in (DOWN, DOWN, WELL[well], DOWN, DOWN):
+        stage.get(response)
 
     assert "good" == stage.get(GOOD)
     assert 6 == stage.sent
@@ -109,8 +109,8 @@ def test_any_response_but_5xx_resets_the_count(scene: Any, well: str) -> None:
 def test_errors_that_say_nothing_about_the_provider_do_not_count(scene: Any, silent: str) -> None:
     """A full pool and a response beyond its bounds neither raise the count nor reset it."""
     stage = scene()
-    for answer in (DOWN, DOWN, *[SILENT[silent]] * 5):
-        assert "CircuitOpenError" != stage.get(answer)
+    for response in (DOWN, DOWN, *[SILENT[silent]] * 5):
+        assert "CircuitOpenError" != stage.get(response)
     stage.get(DOWN)
 
     assert "CircuitOpenError" == stage.get(GOOD)
@@ -190,7 +190,7 @@ def test_the_policy_inside_still_retries(scene: Any) -> None:
 def test_fewer_failures_are_retried_to_success(scene: Any) -> None:
     """Below its threshold it does what the policy inside does."""
     stage = scene(breaker=CircuitBreaker())
-    stage.transport._answer = lambda _: GOOD if stage.sent == 3 else DOWN
+    stage.transport._response = lambda _: GOOD if stage.sent == 3 else DOWN
 
     stage.step(stage.client.get(INVOICE))
 
@@ -269,7 +269,7 @@ def test_any_policy_may_have_admit_and_note(scene: Any) -> None:
     """It is asked before each attempt, and told how it ended."""
     policy = ThirdParty()
     stage = scene(breaker=policy)
-    stage.transport._answer = lambda _: GOOD if stage.sent == 2 else DOWN
+    stage.transport._response = lambda _: GOOD if stage.sent == 2 else DOWN
 
     stage.step(stage.client.get(INVOICE))
 

@@ -22,10 +22,10 @@ TENANTS = ("tnt_" + "1" * 24, "tnt_" + "2" * 24)
 AT_ONCE = Retry(attempts=99, base_s=0.0, throttled_s=0.0)
 
 
-def client_of(backend: Any, answer: Any = DOWN, **options: Any) -> AsyncClient:
-    """Make a client whose every request is met with *answer*."""
+def client_of(backend: Any, response: Any = DOWN, **options: Any) -> AsyncClient:
+    """Make a client whose every request is met with *response*."""
     options.setdefault("token", TOKENS[0])
-    options.setdefault("transport", MemoryTransport(lambda _: answer))
+    options.setdefault("transport", MemoryTransport(lambda _: response))
     options.setdefault("base_url", "https://one.example")
     options.setdefault("retry", AT_ONCE)
     return AsyncClient("kukkingu", tenant=TENANTS[0], backend=backend, **options)
@@ -38,14 +38,14 @@ def sent(step: Any, client: AsyncClient) -> int:
     return len(caught.value.attempts)
 
 
-@pytest.mark.parametrize(("answer", "retries"), [(DOWN, 35), (BUSY, 100)], ids=["503", "429"])
+@pytest.mark.parametrize(("response", "retries"), [(DOWN, 35), (BUSY, 100)], ids=["503", "429"])
 def test_a_full_bucket_pays_for_so_many_retries(
-    step: Any, backend: Any, answer: Any, retries: int
+    step: Any, backend: Any, response: Any, retries: int
 ) -> None:
     """500 tokens are 35 retries at 14 after a failure, and 100 at 5 after a rate limit."""
     policy = Retry(attempts=None, base_s=0.0, throttled_s=0.0)
     limiter_gaps_s = 5.0 * retries
-    client = client_of(backend, answer, retry=policy, deadline=limiter_gaps_s)
+    client = client_of(backend, response, retry=policy, deadline=limiter_gaps_s)
 
     assert 1 + retries == sent(step, client)
     assert 1 == sent(step, client)
@@ -79,8 +79,8 @@ def test_the_level_stays_between_zero_and_the_capacity(events: list[str]) -> Non
 def test_each_success_puts_a_token_back(step: Any, backend: Any) -> None:
     """After a first attempt or a retry; a failure puts none back."""
     budget = RetryBudget(capacity=100)
-    answers = MemoryTransport([DOWN, GOOD, GOOD, GOOD, DOWN, DOWN, GOOD])
-    client = client_of(backend, transport=answers, budget=budget)
+    responses = MemoryTransport([DOWN, GOOD, GOOD, GOOD, DOWN, DOWN, GOOD])
+    client = client_of(backend, transport=responses, budget=budget)
 
     for level in (100 - 14 + 1, 88, 89, 89 - 28 + 1):
         step(client.get(INVOICE))
@@ -117,13 +117,13 @@ def test_an_error_says_that_the_budget_is_spent(step: Any, backend: Any) -> None
 
 def test_an_error_that_is_not_retried_costs_nothing(step: Any, backend: Any) -> None:
     """A refusal, a policy that stops and a near deadline take no tokens."""
-    for answer, options in [
+    for response, options in [
         (MemoryTransport.json("{}", status=404), {}),
         (DOWN, {"retry": "none"}),
         (DOWN, {"retry": Retry(base_s=9.0), "deadline": 1.0}),
     ]:
         budget = RetryBudget()
-        sent(step, client_of(backend, answer, budget=budget, **options))
+        sent(step, client_of(backend, response, budget=budget, **options))
 
         assert 500 == budget.tokens
 

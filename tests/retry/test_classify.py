@@ -19,7 +19,7 @@ N, A, R, C, U = (
 
 
 def provider_error(kind: type[ProviderError], status: int) -> ProviderError:
-    """Make an answer's error."""
+    """Make a response's error."""
     exchange = Exchange.of(REQUEST, WireResponse(status=status))
     return kind("no", provider="p", exchange=exchange)
 
@@ -57,11 +57,11 @@ ATTEMPTS = {
     "nothing is known": (transport_error(errors.ConnectionLostError), U),
     "read timeout": (transport_error(errors.TimedOutError, True, True), U),
     "write timeout": (transport_error(errors.TimedOutError, True), U),
-    "answer before the request was whole": (
+    "response before the request was whole": (
         transport_error(errors.ConnectionLostError, True, False, True), U,
     ),
-    "answer cut": (transport_error(errors.ConnectionLostError, True, True, True), U),
-    "answer too large": (transport_error(errors.ResponseTooLargeError, True, True, True), U),
+    "response cut": (transport_error(errors.ConnectionLostError, True, True, True), U),
+    "response too large": (transport_error(errors.ResponseTooLargeError, True, True, True), U),
     "400": (provider_error(errors.InvalidRequestError, 400), R),
     "401": (provider_error(errors.AuthenticationError, 401), R),
     "403": (provider_error(errors.PermissionDeniedError, 403), R),
@@ -149,7 +149,7 @@ def test_the_verdict_follows_from_all_attempts(ends: list[Outcome], whole: Outco
 
 
 KEYED_ENDS = {
-    "a refusal after an unclear attempt is the answer": ([(U, None), (R, 422)], R),
+    "a refusal after an unclear attempt is the response": ([(U, None), (R, 422)], R),
     "a conflict says that an attempt is under way": ([(U, None), (R, 409)], U),
     "who may not ask is told so before the key is read": ([(U, None), (R, 401)], U),
     "likewise what may not be asked": ([(U, None), (R, 403)], U),

@@ -27,7 +27,7 @@ SENT = Evidence(connected=True, request_complete=True)
 def answered(
     kind: type[errors.ProviderError], status: int, retry_after: float | None = None
 ) -> Any:
-    """Make the error of an answer."""
+    """Make the error of a response."""
     error = kind("no", provider="p", exchange=Exchange.of(REQUEST, WireResponse(status=status)))
     if retry_after is not None:
         error.retry_after = retry_after  # type: ignore[attr-defined]

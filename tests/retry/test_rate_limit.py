@@ -171,11 +171,11 @@ def test_retries_keep_to_the_rate(make_backend: Any, step: Any) -> None:
     backend = make_backend(chance=0.0)
     sent: list[float] = []
 
-    def answer(_: object) -> Any:
+    def response(_: object) -> Any:
         sent.append(backend.clock)
         return MemoryTransport.json("{}", status=503) if len(sent) % 2 else GOOD
 
-    client = client_of(backend, MemoryTransport(answer), retry="standard", limiter=2)
+    client = client_of(backend, MemoryTransport(response), retry="standard", limiter=2)
     for _ in range(4):
         step(client.get(INVOICE))
 
@@ -205,9 +205,9 @@ FORMS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def note_rate_limit(step: Any, backend: Any, answer: Any = None, **options: Any) -> Any:
-    """Make a client whose first call was turned away for 40 s, unless *answer* says otherwise."""
-    script: Iterator[Any] = iter([answer or busy(Retry_After="40")])
+def note_rate_limit(step: Any, backend: Any, response: Any = None, **options: Any) -> Any:
+    """Make a client whose first call was turned away for 40 s, unless *response* says otherwise."""
+    script: Iterator[Any] = iter([response or busy(Retry_After="40")])
     client = client_of(backend, MemoryTransport(lambda _: next(script, GOOD)), **options)
     with pytest.raises(errors.RateLimitedError):
         step(client.get(INVOICE))

@@ -16,7 +16,7 @@ DEFAULT_NOW = "2026-11-21T09:00:00.000Z"
 
 
 def everything(app: Sandbox) -> list[bytes]:
-    """Give the bytes of many answers."""
+    """Give the bytes of many responses."""
     exante, kukkingu = Caller(app, "exante"), Caller(app, "kukkingu")
     return [
         exante("GET", LIST, per_page="100", include_inactive="true").body,
@@ -37,7 +37,7 @@ def everything(app: Sandbox) -> list[bytes]:
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
-    """Two sandboxes with one seed answer alike, before and after the same writes."""
+    """Two sandboxes with one seed response alike, before and after the same writes."""
     first, second = create_app(invoices=50), create_app(invoices=50)
     for app in (first, second):
         Caller(app, "exante")(
@@ -171,19 +171,19 @@ BAD = [
 def test_a_bad_control_request_changes_nothing(app: Sandbox, name: str, body: object) -> None:
     """It answers an error and leaves the sandbox as it was."""
     before = control(app, "GET", "state")
-    answer = control(app, "POST", name, body)
+    response = control(app, "POST", name, body)
 
-    assert {"error"} == set(answer)
+    assert {"error"} == set(response)
     assert before == control(app, "GET", "state")
 
 
 def test_settings_list_their_choices(app: Sandbox) -> None:
     """Every default is among the choices shown."""
-    answer = control(app, "GET", "settings")
+    response = control(app, "GET", "settings")
 
     assert all(
-        answer["settings"][name] in choices and len(choices) > 1
-        for name, choices in answer["choices"].items()
+        response["settings"][name] in choices and len(choices) > 1
+        for name, choices in response["choices"].items()
     )
 
 

@@ -54,7 +54,7 @@ def test_a_minimal_create_takes_the_documented_defaults(exante: Caller) -> None:
 
 
 def test_a_full_create_comes_back(exante: Caller) -> None:
-    """What was sent is what get answers; the field map comes out as an array."""
+    """What was sent is what get returns; the field map comes out as an array."""
     sent = {
         "issue_date": "2026-03-30T02:00:00+02:00",
         "due_date": "2026-04-29T00:00:00.5Z",
@@ -334,7 +334,7 @@ def test_a_uid_twice_in_a_batch_is_refused(exante: Caller, method: str) -> None:
 
 
 def test_the_batch_may_answer_in_another_order(app: Sandbox, exante: Caller) -> None:
-    """A setting reverses the answer, because no order is documented."""
+    """A setting reverses the response, because no order is documented."""
     control(app, "POST", "settings", {"exante_bulk_order": "reversed"})
     uids = [create(exante)["uid"] for _ in range(3)]
     reply = exante("PUT", LIST, [{"uid": uid} for uid in uids])

@@ -1,4 +1,4 @@
-"""Faults in process: what each kind does to the answer and to the data."""
+"""Faults in process: what each kind does to the response and to the data."""
 
 from __future__ import annotations
 

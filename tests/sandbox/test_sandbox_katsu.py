@@ -63,7 +63,7 @@ def tax(percent: str) -> str:
     return f'{{"taxId": "{OTHER}", "taxPercentageValue": {percent}}}'
 
 
-def test_an_update_answers_the_schema_shape(katsu: Caller) -> None:
+def test_an_update_answers_in_the_schema_shape(katsu: Caller) -> None:
     """The envelope says succeeded and carries the id and the computed amount."""
     reply = katsu("PUT", UPDATE, FULL)
 

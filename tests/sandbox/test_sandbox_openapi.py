@@ -91,7 +91,7 @@ def with_known_ids(value: Any, ids: dict[str, str]) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("provider", sorted(OPERATIONS))
-def test_answers_conform_to_the_document(provider: str) -> None:
+def test_responses_conform_to_the_document(provider: str) -> None:
     """Valid and invalid requests alike get documented statuses, labels and shapes, never a 5xx."""
     app = create_app(invoices=20)
     account = ACCOUNTS[provider]

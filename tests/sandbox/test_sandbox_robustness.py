@@ -82,7 +82,7 @@ HOSTILE = {
 @pytest.mark.parametrize("body", sorted(HOSTILE))
 @pytest.mark.parametrize("target", sorted(TARGETS))
 def test_a_hostile_body_is_refused(app: Sandbox, target: str, body: str) -> None:
-    """Unreadable and unbounded JSON gives 400 with a short, well-formed answer."""
+    """Unreadable and unbounded JSON gives 400 with a short, well-formed response."""
     credential, method, path, _ = TARGETS[target]
     headers = {"content-type": "application/json"}
     reply = Caller(app, credential)(method, path, raw=HOSTILE[body], extra=headers)
@@ -202,7 +202,7 @@ def _with(rest: dict[str, object], name: str) -> Callable[[object], object]:
 @pytest.mark.slow
 @pytest.mark.parametrize("target", sorted(TARGETS))
 def test_no_variation_of_a_valid_body_breaks_the_sandbox(target: str) -> None:
-    """Around every valid body there is no crash, and each answer is JSON with a rule or a 200."""
+    """Around every valid body there is no crash, and each response is JSON with a rule or a 200."""
     credential, method, path, body = TARGETS[target]
     app = create_app(invoices=3)
     caller = Caller(app, credential)

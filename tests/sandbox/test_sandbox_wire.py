@@ -76,7 +76,7 @@ def test_every_provider_answers_at_its_base_url(client: httpx.Client, server: Ru
 @pytest.mark.parametrize(
     ("kind", "effect"), [("drop_before_commit", False), ("drop_after_commit", True)]
 )
-def test_a_drop_closes_the_socket_without_an_answer(
+def test_a_drop_closes_the_socket_without_a_response(
     client: httpx.Client,
     server: Running,
     kind: str,
@@ -124,7 +124,9 @@ def test_a_rate_limit_travels_with_its_header(client: httpx.Client, server: Runn
 
 
 @pytest.mark.slow
-def test_a_slow_answer_outlasts_an_impatient_client(client: httpx.Client, server: Running) -> None:
+def test_a_slow_response_outlasts_an_impatient_client(
+    client: httpx.Client, server: Running
+) -> None:
     """The client gives up; the request is carried out later all the same."""
     fault(client, server, kind="latency", seconds=0.3)
     client.timeout = httpx.Timeout(10, read=0.05)
@@ -216,23 +218,23 @@ def test_a_printed_command_works_when_it_is_pasted(
     """A shell takes each command as it stands, and the provider answers 200 to its words."""
     command = curl_commands(server.url)[provider]
     request = _pasted(command)
-    answer = client.send(request)
+    response = client.send(request)
 
-    assert answer.status_code == 200, answer.text
+    assert response.status_code == 200, response.text
 
 
 def test_the_pasted_replacement_leaves_nothing_out(client: httpx.Client, server: Running) -> None:
     """The provider clears what a document lacks, so the printed one says every field."""
     rows = f"{server.url}/_sandbox/invoices?provider=katsu"
     before = client.get(rows).json()["invoices"][0]["doc"]
-    answer = client.send(_pasted(curl_commands(server.url)["katsu"]))
+    response = client.send(_pasted(curl_commands(server.url)["katsu"]))
     after = next(
         row["doc"]
         for row in client.get(rows).json()["invoices"]
         if row["id"] == LANDMARKS["katsu_invoice"]
     )
 
-    assert (True, 107.5) == (answer.json()["succeeded"], answer.json()["data"]["amount"])
+    assert (True, 107.5) == (response.json()["succeeded"], response.json()["data"]["amount"])
     assert set(before) == set(after)
     assert None not in after.values()
 
@@ -279,13 +281,13 @@ def test_the_blocking_server_announces_itself_and_ends_on_interrupt() -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         url = process.stdout.readline().strip()
-        answer = httpx.get(f"{url}/_sandbox/clock")
+        response = httpx.get(f"{url}/_sandbox/clock")
         process.send_signal(2)
         commands = [line for line in process.stdout if line.startswith("curl ")]
         errors = process.stderr.read()
         status = process.wait(timeout=30)
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     assert len(ACCOUNTS) == len(commands)
     assert all(f"'{url}/" in command for command in commands)
     assert (errors, status) == ("", 0)

@@ -52,9 +52,9 @@ def test_a_fault_does_what_it_says_and_its_evidence_is_true(
     planned = CATALOGUE[name]
 
     try:
-        answer, failure = step(transport.send(REQUEST, bounds(backend))), None
+        response, failure = step(transport.send(REQUEST, bounds(backend))), None
     except errors.TransportError as error:
-        answer, failure = None, error
+        response, failure = None, error
 
     assert len(server.requests) == planned.deliveries
     assert transport.injected == [(1, name)]
@@ -67,7 +67,7 @@ def test_a_fault_does_what_it_says_and_its_evidence_is_true(
         assert str(failure).startswith("a planned fault: ")
     else:
         own = WireResponse(status=201, body=BODY.replace(b"x", b"1"))
-        assert answer != own or planned.delay_s or planned.deliveries == 2
+        assert response != own or planned.delay_s or planned.deliveries == 2
 
 
 def test_each_kind_of_end_is_in_the_catalogue(step: Any, backend: Any) -> None:
@@ -116,17 +116,19 @@ def test_a_plan_may_be_a_function(step: Any, backend: Any) -> None:
     assert asked == [(1, "POST"), (2, "POST"), (3, "POST")]
 
 
-def test_a_slow_answer_comes_within_patience(step: Any, backend: Any) -> None:
+def test_a_slow_response_comes_within_patience(step: Any, backend: Any) -> None:
     """The backend waits, and nobody else."""
     server = a_server()
 
-    answer = step(FaultTransport(server, ["slow"], backend=backend).send(REQUEST, bounds(backend)))
+    response = step(
+        FaultTransport(server, ["slow"], backend=backend).send(REQUEST, bounds(backend))
+    )
 
-    assert (answer.status, backend.sleeps) == (201, [2.0])
+    assert (response.status, backend.sleeps) == (201, [2.0])
 
 
 @pytest.mark.parametrize(("read", "left"), [(1.5, 1e6), (10.0, 1.5)])
-def test_an_answer_slower_than_patience_does_not_come(
+def test_a_response_slower_than_patience_does_not_come(
     read: float, left: float, step: Any, backend: Any
 ) -> None:
     """The read timeout and the deadline end it, and the server has acted."""
@@ -152,7 +154,7 @@ def test_an_answer_slower_than_patience_does_not_come(
         ("empty_yes", b""),
     ],
 )
-def test_an_answer_may_be_another_ones_or_a_part(
+def test_a_response_may_be_another_ones_or_a_part(
     name: str, body: bytes, step: Any, backend: Any
 ) -> None:
     """Which delivery answers, and how much of it comes, is the fault's to say."""
@@ -167,15 +169,15 @@ def test_a_cut_takes_at_least_a_byte(length: int, step: Any, backend: Any) -> No
     most = Fault(name="most", what="most of it", kept=0.999999)
     server = MemoryTransport([WireResponse(status=200, body=b"x" * length)])
 
-    answer = step(FaultTransport(server, [most]).send(REQUEST, bounds(backend)))
+    response = step(FaultTransport(server, [most]).send(REQUEST, bounds(backend)))
 
-    assert len(answer.body) == length - 1
+    assert len(response.body) == length - 1
 
 
 def test_a_real_failure_takes_the_place_of_a_planned_one(step: Any, backend: Any) -> None:
-    """An answer cannot be lost where none could come: that evidence would be a lie."""
+    """A response cannot be lost where none could come: that evidence would be a lie."""
     real = errors.NotConnectedError("really")
-    transport = FaultTransport(MemoryTransport([real]), ["answer_lost"], backend=backend)
+    transport = FaultTransport(MemoryTransport([real]), ["response_lost"], backend=backend)
 
     with pytest.raises(errors.NotConnectedError) as caught:
         step(transport.send(REQUEST, bounds(backend)))
@@ -213,12 +215,12 @@ def test_a_plan_that_cannot_be_is_refused_at_once(plan: list[str], text: str) ->
     ],
 )
 def test_a_fault_that_contradicts_itself_cannot_be_made(fields: dict[str, Any]) -> None:
-    """Its evidence would be a lie, or its answer nobody's."""
+    """Its evidence would be a lie, or its response nobody's."""
     with pytest.raises(ValueError, match=r"\w"):
         Fault(name="odd", what="odd", **fields)
 
 
-def test_a_lost_answer_of_a_create_is_an_unknown_outcome() -> None:
+def test_a_lost_response_of_a_create_is_an_unknown_outcome() -> None:
     """Through a whole client: the sandbox has acted, and the client says that it cannot tell."""
     draft = Draft(
         counterparty=LANDMARKS["exante_party"], owner=LANDMARKS["exante_owner"],
@@ -240,8 +242,8 @@ def test_a_lost_answer_of_a_create_is_an_unknown_outcome() -> None:
 
 
 def _second_write(number: int, request: WireRequest) -> str | None:
-    """Lose the answers to all creates but the first."""
-    return "answer_lost" if request.safety is Safety.CREATE and number > 1 else None
+    """Lose the responses to all creates but the first."""
+    return "response_lost" if request.safety is Safety.CREATE and number > 1 else None
 
 
 def test_a_refused_connection_is_tried_again() -> None:

@@ -87,7 +87,7 @@ def test_a_tape_plays_for_any_tenant(tmp_path: Path) -> None:
 
 
 def test_no_credential_is_ever_on_a_tape(tmp_path: Path, step: Any) -> None:
-    """Not in a header, an address or a body, and not where an answer quotes it in another form."""
+    """Not in a header, an address or a body, and not where a response quotes it in another form."""
     tape = tmp_path / "tape.json"
     packed = base64.b64encode(f"user:{CANARY}".encode()).decode()
     quoted = json.dumps(CANARY)[1:-1]
@@ -198,7 +198,7 @@ def test_json_is_shown_as_json(tmp_path: Path, step: Any) -> None:
         "exchanges": [
             {
                 "request": {"method": "GET", "url": "/api/x", "route": "/api/x", "safety": "read"},
-                "answer": {"status": 200, "body": {"json": {"a": 1}}},
+                "response": {"status": 200, "body": {"json": {"a": 1}}},
             }
         ],
     }
@@ -231,7 +231,7 @@ def test_many_threads_record_on_one_tape(tmp_path: Path, step: Any) -> None:
     assert taped == {f"/api/x?n={number}" for number in range(60)}
 
 
-def test_trouble_with_the_tape_takes_no_answer_away(tmp_path: Path, step: Any) -> None:
+def test_trouble_with_the_tape_takes_no_response_away(tmp_path: Path, step: Any) -> None:
     """A write that succeeded must not look like an error; the trouble is told at the end."""
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -275,7 +275,7 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path, step: Any) -> 
     assert [each.name for each in tmp_path.iterdir()] == ["tape.json"]
 
 
-def test_an_answer_that_no_tape_can_hold_is_told_at_the_end(tmp_path: Path, step: Any) -> None:
+def test_a_response_that_no_tape_can_hold_is_told_at_the_end(tmp_path: Path, step: Any) -> None:
     """It reaches the caller all the same."""
     odd = WireResponse(status=7)
     transport = RecordTransport(MemoryTransport([odd]), tmp_path / "tape.json")
@@ -341,7 +341,7 @@ def test_an_unknown_inner_transport_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_recording_over_a_socket_keeps_the_unpacked_answer(
+async def test_a_recording_over_a_socket_keeps_the_unpacked_response(
     serve: Any, say: Any, tmp_path: Path
 ) -> None:
     """What is on the tape is what the program got, not what was packed for the wire."""

@@ -35,10 +35,10 @@ def ask(
     return WireRequest(**{**options, **changes})
 
 
-def tape_of(path: Path, step: Any, *requests: WireRequest, answers: Any = None) -> Path:
-    """Record *requests*; each is answered by its number, or from *answers*."""
+def tape_of(path: Path, step: Any, *requests: WireRequest, responses: Any = None) -> Path:
+    """Record *requests*; each is answered by its number, or from *responses*."""
     numbered = [MemoryTransport.json(f'{{"n":{place}}}') for place in range(len(requests))]
-    transport = RecordTransport(MemoryTransport(answers or numbered), path / "tape.json")
+    transport = RecordTransport(MemoryTransport(responses or numbered), path / "tape.json")
     for request in requests:
         step(transport.send(request, BOUNDS))
     return path / "tape.json"
@@ -95,7 +95,7 @@ def test_what_counts_as_the_same_request(
 
 
 def test_two_tenants_are_two(tmp_path: Path, step: Any) -> None:
-    """Each gets the answers of the tenant in its place, in the order of first mention."""
+    """Each gets the responses of the tenant in its place, in the order of first mention."""
     first, second = (Headers([("tenant-id", f"tnt_{name * 24}")]) for name in "ab")
     tape = tape_of(tmp_path, step, ask(headers=first), ask(headers=second))
     player = ReplayTransport(tape)
@@ -171,7 +171,7 @@ def test_a_client_closes_the_player_it_made(tmp_path: Path) -> None:
         pass
 
 
-def test_an_answer_of_a_tape_is_bounded_too(tmp_path: Path, step: Any) -> None:
+def test_a_response_of_a_tape_is_bounded_too(tmp_path: Path, step: Any) -> None:
     """A tape is a file that anybody may have written."""
     tape = tape_of(tmp_path, step, ask())
 
@@ -185,20 +185,20 @@ def test_an_answer_of_a_tape_is_bounded_too(tmp_path: Path, step: Any) -> None:
 
 GOOD: dict[str, Any] = {
     "request": {"method": "GET", "url": "/", "route": "/", "safety": "read"},
-    "answer": {"status": 200, "body": {"text": "x"}},
+    "response": {"status": 200, "body": {"text": "x"}},
 }
 
 
 @pytest.mark.parametrize(
     ("exchange", "text"),
     [
-        ({**GOOD, "answer": {"status": "200"}}, r"answer\.status|status"),
-        ({**GOOD, "answer": {"status": 12.7}}, "status"),
-        ({**GOOD, "answer": {"status": 20}}, r"exchanges\[0\]\.answer"),
-        ({**GOOD, "answer": {"status": 200, "body": {"text": 1}}}, "body"),
-        ({**GOOD, "answer": {"status": 200, "body": {"base64": "?"}}}, "body"),
-        ({**GOOD, "answer": {"status": 200, "body": {"text": "a", "json": 1}}}, "body"),
-        ({**GOOD, "answer": {"status": 200, "headers": {"a": 1}}}, "headers"),
+        ({**GOOD, "response": {"status": "200"}}, r"response\.status|status"),
+        ({**GOOD, "response": {"status": 12.7}}, "status"),
+        ({**GOOD, "response": {"status": 20}}, r"exchanges\[0\]\.response"),
+        ({**GOOD, "response": {"status": 200, "body": {"text": 1}}}, "body"),
+        ({**GOOD, "response": {"status": 200, "body": {"base64": "?"}}}, "body"),
+        ({**GOOD, "response": {"status": 200, "body": {"text": "a", "json": 1}}}, "body"),
+        ({**GOOD, "response": {"status": 200, "headers": {"a": 1}}}, "headers"),
         ({**GOOD, "more": 1}, "more"),
         ({"request": GOOD["request"]}, r"exchanges\[0\]"),
         ({**GOOD, "failure": {"error": "TimedOutError", "message": "m"}}, r"exchanges\[0\]"),
@@ -239,11 +239,11 @@ def test_what_is_no_tape_is_refused(content: bytes | None, text: str, tmp_path: 
         ReplayTransport(tape)
 
 
-async def drifted(tape: Path, answer: bytes | WireResponse | errors.BillingualError) -> list[str]:
+async def drifted(tape: Path, response: bytes | WireResponse | errors.BillingualError) -> list[str]:
     """Ask again where everything is answered alike, and list the differences."""
-    if isinstance(answer, bytes):
-        answer = WireResponse(status=200, body=answer)
-    given = answer
+    if isinstance(response, bytes):
+        response = WireResponse(status=200, body=response)
+    given = response
     report = await drift(tape, MemoryTransport(lambda _: given), base_url="http://h", bounds=BOUNDS)
     lines = [str(each) for each in report.differences]
     assert [f"  {each}" for each in lines] == str(report).splitlines()[1:]
@@ -282,7 +282,7 @@ async def test_drift_compares_shapes_and_not_values(
 ) -> None:
     """Values come and go; what breaks programs is reported, and only that."""
     old = WireResponse(status=200, body=OLD)
-    tape = tape_of(tmp_path, step, ask(), answers=[old])
+    tape = tape_of(tmp_path, step, ask(), responses=[old])
 
     assert changes == await drifted(tape, now)
 
@@ -292,8 +292,8 @@ async def test_drift_never_sends_a_write_again(tmp_path: Path, step: Any) -> Non
     """Not even one that a tape calls a read."""
     yes = MemoryTransport.json("{}")
     lost = errors.TimedOutError("no")
-    answers = [yes, yes, yes, yes, yes, lost]
-    recorder = RecordTransport(MemoryTransport(answers), tmp_path / "tape.json")
+    responses = [yes, yes, yes, yes, yes, lost]
+    recorder = RecordTransport(MemoryTransport(responses), tmp_path / "tape.json")
     for request in (
         ask("POST", body=b"{}"), ask("PUT", safety=Safety.READ), ask(url="/api/x?token=12345678"),
         ask(url="/api/fine"), ask(url="/api/send-it", safety=Safety.SIDE_EFFECTS),
@@ -313,19 +313,19 @@ async def test_drift_never_sends_a_write_again(tmp_path: Path, step: Any) -> Non
         "  not asked: PUT /api/{id} (a write is never sent again)",
         "  not asked: GET /api/{id} (a secret was struck out of it)",
         "  not asked: GET /api/{id} (a write is never sent again)",
-        "  not asked: GET /api/{id} (it had no answer)",
+        "  not asked: GET /api/{id} (it had no response)",
     ]
 
 
 @pytest.mark.anyio
-async def test_drift_compares_with_the_last_answer_and_signs_as_told(
+async def test_drift_compares_with_the_last_response_and_signs_as_told(
     tmp_path: Path, step: Any
 ) -> None:
     """Each read is asked once; the tenant takes the place of its stand-in."""
     tenant = ("tenant-id", "tnt_abcdefgh")
     request = ask(url="/api/x?t=tnt_abcdefgh", headers=Headers([tenant, ("Accept", "a/b")]))
-    answers = [WireResponse(status=500), MemoryTransport.json('{"a":1}')]
-    tape = tape_of(tmp_path, step, request, request, answers=answers)
+    responses = [WireResponse(status=500), MemoryTransport.json('{"a":1}')]
+    tape = tape_of(tmp_path, step, request, request, responses=responses)
     transport = MemoryTransport(lambda _: MemoryTransport.json('{"a":2}'))
 
     report = await drift(

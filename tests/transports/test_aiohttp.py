@@ -88,8 +88,8 @@ def test_clients_speak_to_a_server_through_it() -> None:
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_a_hundred_calls_at_once_cross_no_answer(loop: str) -> None:
-    """They share the connections there may be, and each gets its own answer."""
+def test_a_hundred_calls_at_once_cross_no_response(loop: str) -> None:
+    """They share the connections there may be, and each gets its own response."""
 
     async def main(url: str) -> list[bool]:
         transport = a_transport(connections=7)
@@ -184,16 +184,16 @@ async def test_a_response_that_was_there_before_the_request_is_refused() -> None
     assert Evidence(connected=True) == caught.value.evidence
 
 
-def test_half_a_farewell_is_not_mixed_with_the_next_answer(serve: Any, say: Any) -> None:
-    """What came after an answer, and with it, is none of the next one's business."""
+def test_half_a_farewell_is_not_mixed_with_the_next_response(serve: Any, say: Any) -> None:
+    """What came after a response, and with it, is none of the next one's business."""
     server = serve(say(OK + b"HTTP/1.1 408 La"), say(with_length(b"next")))
     transport = a_transport(keepalive_s=60.0)
 
     async def twice() -> list[tuple[int, bytes]]:
         request = a_request(server.url, method="PUT", body=b"{}")
-        answers = [await transport.send(request, bounds()) for _ in range(2)]
+        responses = [await transport.send(request, bounds()) for _ in range(2)]
         await transport.aclose()
-        return [(each.status, each.body) for each in answers]
+        return [(each.status, each.body) for each in responses]
 
     assert [(200, b"ok"), (200, b"next")] == asyncio.run(twice())
 
@@ -206,10 +206,10 @@ def test_an_idle_connection_ends_when_its_time_is_over(loop: str) -> None:
         transport = a_transport(keepalive_s=0.05)
         await transport.send(a_request(server.url, f"/invoices/{uid(1)}"), bounds())
         await anyio.to_thread.run_sync(server.wait_for_open, 0)
-        answer = await transport.send(a_request(server.url, f"/invoices/{uid(2)}"), bounds())
+        response = await transport.send(a_request(server.url, f"/invoices/{uid(2)}"), bounds())
         await transport.aclose()
 
-        assert uid(2).encode() in answer.body
+        assert uid(2).encode() in response.body
         assert server.connections == 2
 
     with InvoiceServer() as server, asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
@@ -223,16 +223,16 @@ async def test_a_lane_that_goes_elsewhere_leaves_where_it_was() -> None:
     with InvoiceServer() as there, InvoiceServer() as elsewhere:
         for server, host in ((there, "127.0.0.1"), (elsewhere, "localhost"), (there, "localhost")):
             url = f"http://{host}:{server.port}"
-            answer = await transport.send(a_request(url, f"/invoices/{uid(1)}"), bounds())
+            response = await transport.send(a_request(url, f"/invoices/{uid(1)}"), bounds())
 
-            assert uid(1).encode() in answer.body
+            assert uid(1).encode() in response.body
         await anyio.to_thread.run_sync(elsewhere.wait_for_open, 0)
         await anyio.to_thread.run_sync(there.wait_for_open, 1)
         await transport.aclose()
 
 
-def test_an_answer_to_head_has_no_body(serve: Any, say: Any) -> None:
-    """Its length is that of the answer to a GET, which then comes over the same connection."""
+def test_a_response_to_head_has_no_body(serve: Any, say: Any) -> None:
+    """Its length is that of the response to a GET, which then comes over the same connection."""
     head = with_length(b"ok")[:-2]
     server = serve(say(head), say(OK), say(head))
     transport = a_transport(keepalive_s=60.0)
@@ -288,18 +288,18 @@ def test_a_large_request_arrives_whole(loop: str, *, secure: bool) -> None:
         async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls) as server:
             port = server.sockets[0].getsockname()[1]
             url = f"{'https' if secure else 'http'}://127.0.0.1:{port}"
-            answer = await transport.send(a_request(url, method="PUT", body=body), bounds())
+            response = await transport.send(a_request(url, method="PUT", body=body), bounds())
             await transport.aclose()
-        assert answer.request_complete is True
-        return answer.body
+        assert response.request_complete is True
+        return response.body
 
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
         assert hashlib.sha256(body).hexdigest().encode() == runner.run(main())
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_an_answer_that_does_not_wait_for_the_request_ends_the_connection(loop: str) -> None:
-    """It is an answer, but nobody knows how much of the request the server has."""
+def test_a_response_that_does_not_wait_for_the_request_ends_the_connection(loop: str) -> None:
+    """It is a response, but nobody knows how much of the request the server has."""
     heads: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -368,7 +368,7 @@ asyncio.run(main())
 """
 
 
-def test_a_forked_child_crosses_no_answer() -> None:
+def test_a_forked_child_crosses_no_response() -> None:
     """It makes connections of its own, and the parent keeps the one it has."""
     with InvoiceServer() as server:
         said = subprocess.run(

@@ -75,7 +75,7 @@ async def test_the_next_way_is_taken_where_no_connection_stands(
 async def test_a_write_that_went_out_is_never_sent_by_another_way(
     serve: Any, say: Any, then: str
 ) -> None:
-    """However the answer was lost: the second way is not asked."""
+    """However the response was lost: the second way is not asked."""
     server = serve(say(b"", then=then))
     inner = HttpxTransport(TransportOptions(backend=AnyioBackend()))
     second = MemoryTransport([MemoryTransport.json("{}")])

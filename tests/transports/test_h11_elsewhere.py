@@ -16,7 +16,7 @@ from billingual.outcomes import Safety
 from billingual.transports.h11.transport import H11Transport
 from billingual.wire import Bounds, Deadline, Timeouts, WireRequest
 
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 BOUNDS = Bounds(timeouts=Timeouts.each(10), deadline=Deadline(100.0, lambda: 0.0))
 
 
@@ -38,7 +38,7 @@ def test_a_client_works_on_the_next_event_loop(
     serve: Any, say: Any, first: Callable[..., Any], then: Callable[..., Any] | None
 ) -> None:
     """Never "event loop is closed": the old loop closed its connection, and a new one is opened."""
-    server = serve(*[say(ANSWER)] * 3)
+    server = serve(*[say(RESPONSE)] * 3)
     transport = a_transport()
 
     async def twice_and_close() -> list[bytes]:

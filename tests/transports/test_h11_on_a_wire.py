@@ -37,7 +37,7 @@ async def transport() -> AsyncIterator[H11Transport]:
     await made.aclose()
 
 
-async def test_an_answer_as_large_as_its_bounds_is_fine(
+async def test_a_response_as_large_as_its_bounds_is_fine(
     transport: H11Transport, serve: Any, say: Any
 ) -> None:
     """A bound is the largest that is taken, not the smallest that is refused."""
@@ -45,9 +45,9 @@ async def test_an_answer_as_large_as_its_bounds_is_fine(
     plain = bounds(wire_bytes=len(BODY), body_bytes=len(BODY))
     packed = bounds(wire_bytes=len(GZIPPED), body_bytes=len(BODY))
 
-    answers = [await transport.send(get(server), each) for each in (plain, packed)]
+    responses = [await transport.send(get(server), each) for each in (plain, packed)]
 
-    assert [answer.body for answer in answers] == [BODY, BODY]
+    assert [response.body for response in responses] == [BODY, BODY]
 
 
 async def test_a_full_pool_means_that_nothing_was_sent(serve: Any, say: Any) -> None:
@@ -76,10 +76,10 @@ async def test_a_full_pool_means_that_nothing_was_sent(serve: Any, say: Any) -> 
     assert [type(each) for each in caught] == [errors.PoolTimeoutError]
 
 
-async def test_a_connection_with_unread_answer_is_not_used_again(
+async def test_a_connection_with_unread_response_is_not_used_again(
     transport: H11Transport, serve: Any, say: Any
 ) -> None:
-    """What is left of an answer that was too large cannot become the next one's."""
+    """What is left of a response that was too large cannot become the next one's."""
     server = serve(say(with_length(b"y" * 300_000)), say(with_length(b"fine")))
     with pytest.raises(errors.ResponseTooLargeError):
         await transport.send(get(server), bounds(wire_bytes=10))
@@ -102,7 +102,7 @@ async def test_a_post_without_a_body_says_so(transport: H11Transport, serve: Any
     assert server.requests[0].count(b"Content-Length: 0\r\n") == 1
 
 
-async def test_the_answers_headers_arrive_in_order(
+async def test_the_responses_headers_arrive_in_order(
     transport: H11Transport, serve: Any, say: Any
 ) -> None:
     """Repeated fields stay apart, and bytes beyond ASCII do not break anything."""
@@ -123,7 +123,7 @@ async def test_the_answers_headers_arrive_in_order(
     ],
     ids=["unknown-coding", "cut", "too-large"],
 )
-async def test_a_failed_answer_gives_its_place_in_the_pool_back(
+async def test_a_failed_response_gives_its_place_in_the_pool_back(
     serve: Any, say: Any, data: bytes
 ) -> None:
     """With one connection in all, the next request still gets one."""

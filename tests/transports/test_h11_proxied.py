@@ -33,12 +33,12 @@ def link(request: pytest.FixtureRequest) -> Iterator[Link]:
         link.close()
 
 
-@pytest.mark.parametrize("answer", [with_length(b"ok"), chunked(b"o", b"k")])
+@pytest.mark.parametrize("response", [with_length(b"ok"), chunked(b"o", b"k")])
 def test_a_connection_to_a_proxy_is_used_again(
-    link: Link, serve: Any, say: Any, answer: bytes
+    link: Link, serve: Any, say: Any, response: bytes
 ) -> None:
     """Three requests in a row need one."""
-    proxy = serve(*[say(answer)] * 3)
+    proxy = serve(*[say(response)] * 3)
 
     bodies = [
         link.send(a_request(TARGET, method="PUT", body=b"{}"), bounds(), proxy=proxy.url).body
@@ -49,8 +49,8 @@ def test_a_connection_to_a_proxy_is_used_again(
     assert proxy.connections == 1
 
 
-def test_bytes_after_an_answer_end_the_connection(link: Link, serve: Any, say: Any) -> None:
-    """They are not taken for the next answer."""
+def test_bytes_after_a_response_end_the_connection(link: Link, serve: Any, say: Any) -> None:
+    """They are not taken for the next response."""
     late = with_length(b"late", status=b"408 Late")
     proxy = serve(say(with_length(b"1") + late), say(with_length(b"2")))
 
@@ -61,7 +61,7 @@ def test_bytes_after_an_answer_end_the_connection(link: Link, serve: Any, say: A
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind"),
+    ("response", "kind"),
     [
         (with_length(BODY), errors.ResponseTooLargeError),
         (chunked(*[b"x" * 100] * 9), errors.ResponseTooLargeError),
@@ -70,11 +70,11 @@ def test_bytes_after_an_answer_end_the_connection(link: Link, serve: Any, say: A
     ],
     ids=["length", "chunks", "no-gzip", "cut"],
 )
-def test_a_broken_or_large_answer_is_refused(
-    link: Link, serve: Any, say: Any, answer: bytes, kind: type[errors.TransportError]
+def test_a_broken_or_large_response_is_refused(
+    link: Link, serve: Any, say: Any, response: bytes, kind: type[errors.TransportError]
 ) -> None:
     """The next request has a new connection."""
-    proxy = serve(say(answer, then="close"), say(with_length(b"fine")))
+    proxy = serve(say(response, then="close"), say(with_length(b"fine")))
 
     with pytest.raises(kind) as caught:
         link.send(a_request(TARGET), bounds(wire_bytes=500), proxy=proxy.url)

@@ -81,9 +81,9 @@ def test_tls_keeps_its_connection_too(looped: Link) -> None:
     with InvoiceServer(theirs) as server:
         for number in range(5):
             path = f"/invoices/{uid(number)}"
-            answer = looped.send(a_request(server.url, path), bounds(), tls=ours)
+            response = looped.send(a_request(server.url, path), bounds(), tls=ours)
 
-            assert uid(number).encode() in answer.body
+            assert uid(number).encode() in response.body
         looped.close()
         server.wait_for_open(0)
 
@@ -91,8 +91,8 @@ def test_tls_keeps_its_connection_too(looped: Link) -> None:
 
 
 @contextlib.contextmanager
-def tls_server(context: ssl.SSLContext, takes: int, answer: bytes = b"") -> Iterator[str]:
-    """Shake hands, take so many bytes, answer, and then wait; yield the URL."""
+def tls_server(context: ssl.SSLContext, takes: int, response: bytes = b"") -> Iterator[str]:
+    """Shake hands, take so many bytes, response, and then wait; yield the URL."""
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -102,7 +102,7 @@ def tls_server(context: ssl.SSLContext, takes: int, answer: bytes = b"") -> Iter
                 left = takes
                 while left > 0:
                     left -= len(secure.recv(65_536))
-                secure.sendall(answer)
+                secure.sendall(response)
                 over.wait(10)
 
         server = threading.Thread(target=serve, daemon=True)
@@ -118,10 +118,10 @@ def test_a_large_request_goes_out_whole_under_tls(looped: Link) -> None:
     with tls_server(theirs, 8_000_000, with_length(b"ok")) as url:
         request = a_request(url, method="PUT", body=b"z" * 8_000_000)
 
-        answer = looped.send(request, bounds(), tls=ours)
+        response = looped.send(request, bounds(), tls=ours)
         looped.close()
 
-    assert answer.body == b"ok"
+    assert response.body == b"ok"
 
 
 @pytest.mark.timeout(20)
@@ -146,7 +146,7 @@ def test_a_server_that_does_not_take_all_under_tls_ends_with_the_write_timeout(
 def test_what_comes_while_nobody_asks_ends_the_connection(
     looped: Link, serve: Any, say: Any
 ) -> None:
-    """Bytes after an answer that the loop reads meanwhile are not the next answer."""
+    """Bytes after a response that the loop reads meanwhile are not the next response."""
     late = with_length(b"late", status=b"408 Late")
     server = serve(say(with_length(b"1"), then="drip"), say(late), say(with_length(b"2")))
 
@@ -159,7 +159,7 @@ def test_what_comes_while_nobody_asks_ends_the_connection(
     assert server.connections == 2
 
 
-def test_an_answer_in_many_pieces_is_one_answer(looped: Link, serve: Any, say: Any) -> None:
+def test_a_response_in_many_pieces_is_one_response(looped: Link, serve: Any, say: Any) -> None:
     """The waiting task is woken once, whatever the network makes of it."""
     body = BODY * 2000
     server = serve(say(with_length(body)), say(chunked(*[BODY] * 500)))
@@ -204,10 +204,10 @@ def test_a_host_that_the_caller_names_stands(looped: Link, serve: Any, say: Any)
     assert [b"host: named.example"] == [each for each in lines if each.startswith(b"host")]
 
 
-def test_a_switch_to_another_protocol_is_no_answer(looped: Link, serve: Any, say: Any) -> None:
+def test_a_switch_to_another_protocol_is_no_response(looped: Link, serve: Any, say: Any) -> None:
     """Also where a header asks for it: nobody here could go on."""
-    answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: odd\r\nConnection: upgrade\r\n\r\n"
-    server = serve(say(answer))
+    response = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: odd\r\nConnection: upgrade\r\n\r\n"
+    server = serve(say(response))
     headers = (("Upgrade", "odd"), ("Connection", "upgrade"))
 
     with pytest.raises(errors.ConnectionLostError, match="switched to another protocol"):
@@ -230,11 +230,11 @@ def test_a_timer_of_an_earlier_exchange_ends_no_later_one(looped: Link) -> None:
         server.hold()
         threading.Timer(0.2, server.release).start()
 
-        answer = looped.send(request, bounds())
+        response = looped.send(request, bounds())
 
         assert server.connections == 1
 
-    assert answer.status == 200
+    assert response.status == 200
 
 
 def test_a_timer_goes_off_in_peace_while_nobody_waits(looped: Link) -> None:
@@ -276,7 +276,7 @@ def test_a_backend_that_does_not_name_its_loop_is_served(*, secure: bool) -> Non
     theirs, ours = secured()
     with InvoiceServer(theirs if secure else None) as server, asyncio.Runner() as runner:
         link = Link(H11Transport, ForeignBackend(), runner.run)
-        answers = [
+        responses = [
             link.send(a_request(server.url, f"/invoices/{uid(each)}"), bounds(), tls=ours)
             for each in range(3)
         ]
@@ -284,7 +284,7 @@ def test_a_backend_that_does_not_name_its_loop_is_served(*, secure: bool) -> Non
 
         assert server.connections == 1
 
-    assert [uid(each).encode() in answers[each].body for each in range(3)] == [True] * 3
+    assert [uid(each).encode() in responses[each].body for each in range(3)] == [True] * 3
 
 
 @pytest.mark.timeout(20)

@@ -151,15 +151,15 @@ def test_a_patched_transport_is_asked(
     """Handlers of ``MockTransport`` return such responses, and httpx takes them."""
     module = LIBRARIES[library]
 
-    def answer(_self: Any, request: Any) -> Any:
+    def response(_self: Any, request: Any) -> Any:
         assert str(request.url) == URL
         return module.Response(200, json=BODY)
 
-    async def answer_async(self: Any, request: Any) -> Any:
-        return answer(self, request)
+    async def response_async(self: Any, request: Any) -> Any:
+        return response(self, request)
 
-    monkeypatch.setattr(module.HTTPTransport, "handle_request", answer)
-    monkeypatch.setattr(module.AsyncHTTPTransport, "handle_async_request", answer_async)
+    monkeypatch.setattr(module.HTTPTransport, "handle_request", response)
+    monkeypatch.setattr(module.AsyncHTTPTransport, "handle_async_request", response_async)
 
     assert number_of(waits, library) == "mocked"
 
@@ -229,8 +229,8 @@ def test_an_instrumentation_hears_each_request(
     module: str, kind: str, method: str, suffix: str,
 ) -> None:  # fmt: skip
     """Also one that comes when a connection is open already; and it may leave again."""
-    answer = say(with_length(json.dumps(BODY).encode()))
-    server = serve(*[answer] * 4)
+    response = say(with_length(json.dumps(BODY).encode()))
+    server = serve(*[response] * 4)
     options: dict[str, Any] = {
         "base_url": server.url, "token": "t", "transport": f"httpx{suffix}",
     }  # fmt: skip

@@ -50,7 +50,7 @@ def ask(url: str, method: str = "GET", **changes: Any) -> WireRequest:
 
 
 def with_length(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> bytes:
-    """Write an answer whose length is announced."""
+    """Write a response whose length is announced."""
     lines = [b"HTTP/1.1 " + status, b"Content-Length: %d" % len(body), *headers, b"", body]
     return b"\r\n".join(lines)
 
@@ -128,17 +128,17 @@ def user(request: pytest.FixtureRequest) -> User:
     ],
     ids=["length", "close-delimited", "gzip", "404", "500", "204", "307", "302"],
 )
-def test_any_answer_is_an_answer_and_no_redirect_is_followed(
+def test_any_response_is_a_response_and_no_redirect_is_followed(
     user: User, serve: Any, say: Any, data: bytes, then: str, status: int, body: bytes
 ) -> None:
     """Whatever the client is set to do about statuses and redirects."""
     server = serve(say(data, then=then), say(with_length(b"followed")))
     options = {"raise_for_status" if user.library == "aiohttp" else "follow_redirects": True}
 
-    (answer,) = user.send(ask(f"{server.url}/x"), **options)
+    (response,) = user.send(ask(f"{server.url}/x"), **options)
 
-    assert isinstance(answer, WireResponse), answer
-    assert (answer.status, answer.body) == (status, body)
+    assert isinstance(response, WireResponse), response
+    assert (response.status, response.body) == (status, body)
     assert len(server.requests) == 1
 
 
@@ -167,7 +167,7 @@ def test_a_request_goes_out_as_it_is_and_the_clients_own_comes_with_it(
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("then", ["close", "reset"])
-def test_a_lost_answer_is_never_asked_for_again(
+def test_a_lost_response_is_never_asked_for_again(
     user: User, serve: Any, say: Any, method: str, then: str
 ) -> None:
     """Not on a warm connection, and not for a PUT, which aiohttp alone would send again."""
@@ -199,10 +199,10 @@ def test_a_lost_answer_is_never_asked_for_again(
     ],
     ids=["cut", "cut-reset", "gzip-cut", "no-gzip", "brotli", "chunk-cut", "half-a-status", "ssh"],
 )
-def test_a_broken_answer_is_a_lost_connection(
+def test_a_broken_response_is_a_lost_connection(
     user: User, serve: Any, say: Any, data: bytes, then: str
 ) -> None:
-    """Nothing short or garbled passes for an answer."""
+    """Nothing short or garbled passes for a response."""
     server = serve(say(data, then=then), say(with_length(b"again")))
 
     # aiohttp sends a GET again by itself where a connection breaks.
@@ -223,7 +223,7 @@ def test_a_broken_answer_is_a_lost_connection(
     ],
     ids=["wire", "unpacked", "bomb"],
 )
-def test_an_answer_is_read_under_our_bounds(
+def test_a_response_is_read_under_our_bounds(
     user: User, serve: Any, say: Any, changes: dict[str, int], data: bytes
 ) -> None:
     """The client's connection is closed then, and the client goes on."""
@@ -236,7 +236,7 @@ def test_an_answer_is_read_under_our_bounds(
     assert fine.body == b"fine"
 
 
-def test_a_deadline_ends_an_answer_that_drips(user: User, serve: Any, say: Any) -> None:
+def test_a_deadline_ends_a_response_that_drips(user: User, serve: Any, say: Any) -> None:
     """A byte now and then holds nobody."""
     server = serve(say(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", then="drip"))
     clock = itertools.count()
@@ -247,7 +247,7 @@ def test_a_deadline_ends_an_answer_that_drips(user: User, serve: Any, say: Any) 
     assert isinstance(late, errors.TimedOutError)
 
 
-def test_an_answer_that_does_not_come_times_out(user: User, serve: Any, say: Any) -> None:
+def test_a_response_that_does_not_come_times_out(user: User, serve: Any, say: Any) -> None:
     """The request is out, so it may have been acted on."""
     server = serve(say(b"", then="hang"))
     limits = bounds(timeouts=Timeouts(read=0.1))
@@ -403,7 +403,7 @@ def test_a_client_that_sends_again_by_itself_proves_nothing(
 
 
 def test_a_middleware_of_aiohttp_that_sends_again_proves_nothing(serve: Any, say: Any) -> None:
-    """It met a lost answer first, and a refused connection then."""
+    """It met a lost response first, and a refused connection then."""
     server = serve(say(b"", then="close"))
 
     async def again(request: Any, handler: Any) -> Any:
@@ -429,8 +429,8 @@ def test_a_hook_that_raises_for_a_status_hides_it_not(
     library: str, waits: str, serve: Any, say: Any
 ) -> None:
     """Httpx documents such a hook. The status and the headers are in its exception."""
-    answer = with_length(b"no", b"Retry-After: 7", status=b"429 Too Many Requests")
-    server = serve(say(answer), say(answer))
+    response = with_length(b"no", b"Retry-After: 7", status=b"429 Too Many Requests")
+    server = serve(say(response), say(response))
 
     def refuse(response: Any) -> None:
         response.raise_for_status()

@@ -53,7 +53,7 @@ TOKEN: Final = (("Authorization", f"Bearer {CANARY}"), ("X-Odd", CANARY))
 
 
 def sent(*requests: WireRequest, within: Bounds | None = None) -> Callable[[Any], Awaitable[Any]]:
-    """Send *requests* one after another, and return what became of each: an answer or an error."""
+    """Send *requests* one after another, and return what became of each: a response or an error."""
 
     async def send(transport: Any) -> list[Any]:
         ended: list[Any] = []
@@ -81,8 +81,8 @@ def answering(first: bytes) -> Callable[[RoughServer, Any], None]:
 
 @REALLY_EVERY_WAY
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
-def test_two_answers_in_one_breath_are_never_two_answers(way: str, *, secure: bool) -> None:
-    """What TLS has taken off the socket, and not unpacked yet, is not the next answer."""
+def test_two_responses_in_one_breath_are_never_two_responses(way: str, *, secure: bool) -> None:
+    """What TLS has taken off the socket, and not unpacked yet, is not the next response."""
 
     def talk(server: RoughServer, connection: Any) -> None:
         while True:
@@ -101,8 +101,8 @@ def test_two_answers_in_one_breath_are_never_two_answers(way: str, *, secure: bo
 
 
 @REALLY_EVERY_WAY
-def test_what_a_full_buffer_left_in_tls_is_never_an_answer(way: str) -> None:
-    """An answer that fills a reader to the brim leaves the next one where no reader looks."""
+def test_what_a_full_buffer_left_in_tls_is_never_a_response(way: str) -> None:
+    """A response that fills a reader to the brim leaves the next one where no reader looks."""
     head = len(with_length(b"x" * 8000)) - 8000
     brim = with_length(b"x" * (8192 - head))
 
@@ -119,10 +119,10 @@ def test_what_a_full_buffer_left_in_tls_is_never_an_answer(way: str) -> None:
 
 
 @REALLY_EVERY_WAY
-def test_an_answer_with_two_words_of_its_length_ends_the_connection(way: str) -> None:
+def test_a_response_with_two_words_of_its_length_ends_the_connection(way: str) -> None:
     """Where it ends, not all on the way may have seen alike."""
-    answer = chunked(b"hello").replace(b"OK\r\n", b"OK\r\nContent-Length: 3\r\n")
-    with RoughServer(answering(answer)) as server:
+    response = chunked(b"hello").replace(b"OK\r\n", b"OK\r\nContent-Length: 3\r\n")
+    with RoughServer(answering(response)) as server:
         _, second = lay_over(way, sent(*[a_request(server.url)] * 2))
 
         assert second.body == b"ok"
@@ -164,13 +164,13 @@ def test_a_body_without_a_length_that_is_cut_under_tls_is_not_whole(way: str) ->
 
 
 @REALLY_EVERY_WAY
-@pytest.mark.parametrize("answer", [OK, chunked(b"ok")], ids=["length", "chunks"])
-def test_an_answer_with_a_length_is_whole_however_tls_ends(way: str, answer: bytes) -> None:
+@pytest.mark.parametrize("response", [OK, chunked(b"ok")], ids=["length", "chunks"])
+def test_a_response_with_a_length_is_whole_however_tls_ends(way: str, response: bytes) -> None:
     """Servers that leave without a farewell are many."""
 
     def talk(server: RoughServer, connection: Any) -> None:
         server.request(connection)
-        connection.sendall(answer)
+        connection.sendall(response)
         cut(connection)
 
     with RoughServer(talk, secure=True) as server:
@@ -196,13 +196,13 @@ def test_a_body_without_a_length_is_whole_after_a_farewell_of_tls(way: str) -> N
 
 @EVERY_WAY
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [b"HTTP/1.1 101 Switching\r\n\r\n", b"HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n"],
     ids=["101", "099"],
 )
-def test_a_status_that_is_none_of_an_answer_is_no_answer(way: str, answer: bytes) -> None:
+def test_a_status_that_is_none_of_a_response_is_no_response(way: str, response: bytes) -> None:
     """Below 200 nothing is said about the request."""
-    with RoughServer(answering(answer)) as server:
+    with RoughServer(answering(response)) as server:
         first, second = lay_over(way, sent(*[a_request(server.url)] * 2))
 
     assert type(first) is errors.ConnectionLostError
@@ -211,7 +211,7 @@ def test_a_status_that_is_none_of_an_answer_is_no_answer(way: str, answer: bytes
 
 @EVERY_WAY
 @pytest.mark.timeout(30)
-def test_an_answer_that_comes_while_nobody_takes_the_request_is_read(way: str) -> None:
+def test_a_response_that_comes_while_nobody_takes_the_request_is_read(way: str) -> None:
     """Also where it takes a write timeout to look; how much the server has is unknown."""
 
     def talk(server: RoughServer, connection: Any) -> None:
@@ -249,7 +249,7 @@ def test_each_piece_of_a_request_has_a_time_of_its_own(way: str) -> None:
 
 @REALLY_EVERY_WAY
 def test_nothing_goes_out_once_the_deadline_has_passed(way: str) -> None:
-    """A request without time for an answer would only become unclear."""
+    """A request without time for a response would only become unclear."""
     with RoughServer(answering(OK)) as server:
 
         async def work(transport: Any) -> Any:

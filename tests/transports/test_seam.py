@@ -66,13 +66,13 @@ def echo(status: int) -> Callable[..., Awaitable[None]]:
 def in_memory(status: int) -> MemoryTransport:
     """Make a memory transport that answers like :func:`echo`."""
 
-    def answer(request: WireRequest) -> WireResponse:
+    def response(request: WireRequest) -> WireResponse:
         path, _, query = request.url.removeprefix("http://127.0.0.1").partition("?")
         signature = request.headers.get("authorization") or ""
         seen = "|".join([request.method, path, query, signature, (request.body or b"").decode()])
         return WireResponse(status=status, headers=Headers([("X-Echo", "yes")]), body=seen.encode())
 
-    return MemoryTransport(answer)
+    return MemoryTransport(response)
 
 
 async def start_memory(status: int, serve: Any, say: Any) -> tuple[Transport, str]:
@@ -98,7 +98,7 @@ async def start_httpx(status: int, serve: Any, say: Any) -> tuple[Transport, str
 @pytest.mark.anyio
 @pytest.mark.parametrize("status", [200, 404, 429, 500])
 @pytest.mark.parametrize("start", [start_memory, start_asgi, start_httpx])
-async def test_any_status_is_an_answer(start: Any, status: int, serve: Any, say: Any) -> None:
+async def test_any_status_is_a_response(start: Any, status: int, serve: Any, say: Any) -> None:
     """A transport judges nothing: that is for dialect and policy."""
     transport, base = await start(status, serve, say)
 
@@ -116,7 +116,7 @@ async def silent(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def half(scope: Any, receive: Any, send: Any) -> None:
-    """Begin an answer and leave."""
+    """Begin a response and leave."""
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"ha", "more_body": True})
 
@@ -127,13 +127,13 @@ async def raising(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def raising_late(scope: Any, receive: Any, send: Any) -> None:
-    """Fail in the middle of an answer."""
+    """Fail in the middle of a response."""
     await half(scope, receive, send)
     raise RuntimeError("the app broke")
 
 
 async def dropping(scope: Any, receive: Any, send: Any) -> None:
-    """Break the connection before the answer."""
+    """Break the connection before the response."""
     scope["extensions"]["sandbox.drop"]()
     await echo(200)(scope, receive, send)
 
@@ -164,8 +164,8 @@ def test_an_application_that_breaks_off_is_a_lost_connection(
     assert type(caught.value.__cause__) is (type(None) if cause is None else cause)
 
 
-def test_an_application_may_fail_after_its_answer_was_whole(step: Any) -> None:
-    """A server would have sent the answer before it noticed."""
+def test_an_application_may_fail_after_its_response_was_whole(step: Any) -> None:
+    """A server would have sent the response before it noticed."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await echo(200)(scope, receive, send)
@@ -214,7 +214,7 @@ def test_the_memory_transport_keeps_what_was_sent(step: Any) -> None:
     response = step(transport.send(request, bounds()))
     with pytest.raises(errors.ConnectionLostError) as caught:
         step(transport.send(request, bounds()))
-    with pytest.raises(errors.ConfigurationError, match="no answer left for POST /api/x") as over:
+    with pytest.raises(errors.ConfigurationError, match="no response left for POST /api/x") as over:
         step(transport.send(request, bounds()))
 
     assert caught.value is lost
@@ -223,7 +223,7 @@ def test_the_memory_transport_keeps_what_was_sent(step: Any) -> None:
     assert (response.body, response.headers.get("x")) == (b'{"a": 1}', "y")
 
 
-def test_the_registered_memory_transport_has_no_answers(step: Any) -> None:
+def test_the_registered_memory_transport_has_no_responses(step: Any) -> None:
     """It is good for previews."""
     transport = memory(TransportOptions(backend=AnyioBackend()))
 

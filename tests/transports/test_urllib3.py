@@ -64,7 +64,7 @@ def test_a_client_speaks_to_a_server_through_it() -> None:
 
 @pytest.mark.parametrize("loop", RUNS)
 def test_a_client_that_awaits_has_it_in_worker_threads(loop: str) -> None:
-    """Many calls at once on either event loop; each gets its own answer."""
+    """Many calls at once on either event loop; each gets its own response."""
 
     async def main(url: str) -> list[str | None]:
         numbers: list[str | None] = []
@@ -110,8 +110,8 @@ async def test_in_worker_threads_a_full_pool_has_its_own_error_too() -> None:
         await anyio.to_thread.run_sync(server.wait_for_open, 0)
 
 
-def test_a_hundred_calls_at_once_cross_no_answer() -> None:
-    """Threads share the connections there may be, and each gets its own answer."""
+def test_a_hundred_calls_at_once_cross_no_response() -> None:
+    """Threads share the connections there may be, and each gets its own response."""
     transport = a_transport(connections=7)
 
     def ask(url: str, number: int) -> bool:
@@ -165,7 +165,7 @@ def test_closing_while_in_use_lets_the_exchange_end() -> None:
 
 
 def test_a_status_below_200_is_no_response_and_ends_the_connection(serve: Any, say: Any) -> None:
-    """After 101 the server speaks something else there, which is no answer to what follows."""
+    """After 101 the server speaks something else there, which is no response to what follows."""
     switched = b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"
     server = serve(say(switched), say(with_length(b"ok")))
     transport = a_transport()
@@ -238,7 +238,7 @@ with Client("exante", base_url=sys.argv[1], token="t", retry="none",
 """
 
 
-def test_a_forked_child_crosses_no_answer() -> None:
+def test_a_forked_child_crosses_no_response() -> None:
     """It makes connections of its own, and the parent keeps the one it has."""
     with InvoiceServer() as server:
         said = subprocess.run(

@@ -1,4 +1,4 @@
-"""Requests and answers hide what must not be seen and encode what must arrive."""
+"""Requests and responses hide what must not be seen and encode what must arrive."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_an_addressed_request_is_absolute_and_signed() -> None:
 
 
 def test_an_exchange_keeps_no_credentials() -> None:
-    """Cookies that an answer sets are dropped; its body is kept and not shown."""
+    """Cookies that a response sets are dropped; its body is kept and not shown."""
     response = WireResponse(
         status=400,
         headers=Headers([("Set-Cookie", CANARY), ("Retry-After", "1")]),

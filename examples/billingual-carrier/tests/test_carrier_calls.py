@@ -34,7 +34,7 @@ def test_a_blocking_client_calls_through_it(sandbox: Running) -> None:
 
 
 def test_an_async_client_calls_through_it(sandbox: Running) -> None:
-    """Each exchange runs in a worker thread; eight at once get their own answers."""
+    """Each exchange runs in a worker thread; eight at once get their own responses."""
 
     async def work() -> None:
         address = sandbox.base_url("exante")

@@ -1,7 +1,7 @@
-"""A door in front of localstripe that keeps idempotency keys, as Stripe documents it to do.
+"""A proxy in front of localstripe that keeps idempotency keys, as Stripe documents it to do.
 
-localstripe passes over ``Idempotency-Key``. Stripe saves the status and body of the first answer to
-a key and repeats them, and refuses a key that comes with other parameters; what failed validation
+localstripe ignores ``Idempotency-Key``. Stripe saves the status and body of the first response to a
+key and repeats them, and refuses a key that comes with other parameters; what failed validation
 is not saved. Source: https://docs.stripe.com/api/idempotent_requests, read 2026-11.
 """
 
@@ -29,7 +29,7 @@ class Heard(NamedTuple):
 
 
 class Said(NamedTuple):
-    """One answer as it went out."""
+    """One response as it went out."""
 
     status: int
     body: bytes
@@ -64,12 +64,12 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self._answer()
+        self._response()
 
     def do_POST(self) -> None:
-        self._answer()
+        self._response()
 
-    def _answer(self) -> None:
+    def _response(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         heard = Heard(self.command, self.path, self.headers.get("Idempotency-Key"), body)
         with self.server.lock:
@@ -98,8 +98,8 @@ class _Handler(BaseHTTPRequestHandler):
         inner = HTTPConnection("127.0.0.1", self.server.port, timeout=10)
         try:
             inner.request(heard.method, heard.path, heard.body or None, headers)
-            answer = inner.getresponse()
-            return Said(answer.status, answer.read())
+            response = inner.getresponse()
+            return Said(response.status, response.read())
         finally:
             inner.close()
 

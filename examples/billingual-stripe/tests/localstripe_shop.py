@@ -34,10 +34,10 @@ class Shop:
             "Content-Type": "application/x-www-form-urlencoded",
         }
         connection.request("POST", f"/v1/{path}", urlencode(fields), headers)
-        answer = connection.getresponse()
-        body: dict[str, Any] = json.loads(answer.read())
+        response = connection.getresponse()
+        body: dict[str, Any] = json.loads(response.read())
         connection.close()
-        assert answer.status == 200, body
+        assert response.status == 200, body
         return body
 
     def owe(self, amount: int = 1250) -> None:

@@ -26,7 +26,7 @@ def golden(name: str) -> dict[str, Any]:
 
 
 def written(value: object) -> bytes:
-    """Write an answer's body as Stripe does."""
+    """Write a response's body as Stripe does."""
     return json.dumps(value, indent=2).encode()
 
 
@@ -35,10 +35,10 @@ def asked(conversation: Generator[WireRequest, Any, Any]) -> WireRequest:
     return next(conversation)
 
 
-def told(conversation: Generator[WireRequest, Any, Any], answer: object, status: int = 200) -> Any:
+def told(conversation: Generator[WireRequest, Any, Any], body: object, status: int = 200) -> Any:
     """Hold a conversation of one request and return what it returns."""
     request = next(conversation)
-    response = WireResponse(status=status, body=written(answer))
+    response = WireResponse(status=status, body=written(body))
     assert request.read is not None
     try:
         conversation.send(request.read(response))

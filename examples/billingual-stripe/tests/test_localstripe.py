@@ -45,9 +45,9 @@ def test_a_create_with_a_key_is_made_once(face: Face, shop: Shop, keeper: Keeper
 
 @pytest.mark.parametrize(
     ("name", "arrived"),
-    [("answer_lost", 2), ("answer_cut", 2), ("answer_late", 2), ("no_answer", 1)],
+    [("response_lost", 2), ("response_cut", 2), ("response_late", 2), ("no_response", 1)],
 )
-def test_a_create_whose_answer_was_lost_is_made_once(
+def test_a_create_whose_response_was_lost_is_made_once(
     face: Face, shop: Shop, keeper: Keeper, name: str, arrived: int
 ) -> None:
     """It is sent again under its key, and there is exactly one invoice."""
@@ -125,7 +125,7 @@ def test_a_list_is_walked_by_cursors(face: Face, shop: Shop, keeper: Keeper) -> 
 
 
 def test_an_invoice_is_read_as_it_was_created(face: Face, shop: Shop, keeper: Keeper) -> None:
-    """Both answers are the same invoice, with exact amounts and its lines."""
+    """Both responses are the same invoice, with exact amounts and its lines."""
 
     async def work() -> None:
         async with face.client(keeper.url) as client:
@@ -159,10 +159,10 @@ def test_an_update_changes_what_it_names(face: Face, shop: Shop, keeper: Keeper)
 
 
 def test_an_open_invoice_is_voided_once(face: Face, shop: Shop, keeper: Keeper) -> None:
-    """Though the answer was lost: the act is repeated under its key and not done twice."""
+    """Though the response was lost: the act is repeated under its key and not done twice."""
 
     async def work() -> None:
-        faulty = fault([None, "answer_lost"], "httpx")
+        faulty = fault([None, "response_lost"], "httpx")
         async with face.client(keeper.url, transport=faulty, retry=AT_ONCE) as client:
             shop.owe()
             invoice = await done(client.create(Draft(counterparty=shop.customer)))

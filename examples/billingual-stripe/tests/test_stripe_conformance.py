@@ -13,7 +13,7 @@ from stripe_samples import CUSTOMER, DIALECT, DRAFT, FINAL, golden, written
 
 SAMPLES: Final = DialectSamples(
     operations=[
-        Sample(feature=feature, operands=operands, answers=written(golden(name)["answer"]))
+        Sample(feature=feature, operands=operands, responses=written(golden(name)["response"]))
         for feature, name, operands in (
             (Feature.CREATE, "create", [Draft(counterparty=CUSTOMER)]),
             (Feature.GET, "create", [DRAFT]),

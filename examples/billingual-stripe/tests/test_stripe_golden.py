@@ -105,7 +105,7 @@ def test_a_list_is_asked_for_by_stripes_names() -> None:
 def test_a_draft_is_read() -> None:
     """What is null stays unknown; amounts are exact and carry the currency."""
     page = golden("create")
-    invoice = told(WRITES["create"](), page["answer"])
+    invoice = told(WRITES["create"](), page["response"])
 
     assert (DRAFT, "draft", "receivable") == (invoice.id, invoice.status, invoice.kind)
     assert Money(0, "USD") == invoice.total == invoice.tax == invoice.discount
@@ -113,12 +113,12 @@ def test_a_draft_is_read() -> None:
     assert datetime(2023, 4, 4, 21, 41, 7, tzinfo=UTC) == invoice.created_at
     assert (CUSTOMER, "Jenny Rosen") == (invoice.counterparty.id, invoice.counterparty.name)
     assert "manual" == invoice.extra["billing_reason"]
-    assert page["answer"] == invoice.raw
+    assert page["response"] == invoice.raw
 
 
 def test_a_finalized_invoice_is_read() -> None:
     """Its times, number and link; over nothing it is paid at once, which is a good end."""
-    invoice = told(WRITES["finalize"](), golden("finalize")["answer"])
+    invoice = told(WRITES["finalize"](), golden("finalize")["response"])
 
     assert ("paid", "9545A614-0001") == (invoice.status, invoice.number)
     assert datetime(2023, 4, 11, 20, 48, 24, tzinfo=UTC) == invoice.due_at
@@ -129,7 +129,7 @@ def test_a_finalized_invoice_is_read() -> None:
 
 def test_lines_and_amounts_are_read() -> None:
     """A balance in favour of the customer lowers what is due, not the total."""
-    page = golden("uncollectible")["answer"]
+    page = golden("uncollectible")["response"]
     invoice = told(DIALECT.get(page["id"]), page)
 
     line = LineItem(
@@ -146,7 +146,7 @@ def test_lines_and_amounts_are_read() -> None:
 
 def test_lines_that_are_not_all_there_are_not_shown() -> None:
     """Some lines would be taken for all of them; they are in extra as they came."""
-    page = golden("uncollectible")["answer"]
+    page = golden("uncollectible")["response"]
     page["lines"]["has_more"] = True
     invoice = told(DIALECT.get(page["id"]), page)
 
@@ -155,14 +155,14 @@ def test_lines_that_are_not_all_there_are_not_shown() -> None:
 
 def test_metadata_is_read_as_custom_fields() -> None:
     """An update shows the metadata as it is now."""
-    invoice = told(WRITES["update"](), golden("update")["answer"])
+    invoice = told(WRITES["update"](), golden("update")["response"])
 
     assert (CustomField("order_id", "6735"),) == invoice.fields
 
 
 def test_taxes_and_discounts_are_added_up() -> None:
     """Each is a list of amounts; where there is no list nothing is known."""
-    page = golden("create")["answer"]
+    page = golden("create")["response"]
     page["total_taxes"] = [{"amount": 19}, {"amount": 7}]
     del page["total_discount_amounts"]
     invoice = told(DIALECT.get(DRAFT), page)
@@ -182,14 +182,14 @@ def test_taxes_and_discounts_are_added_up() -> None:
 )
 def test_amounts_are_counted_as_iso_4217_counts(currency: str, amount: int, money: Money) -> None:
     """Three currencies have other minor units at Stripe; the amounts are the same money."""
-    page = {**golden("create")["answer"], "currency": currency, "total": amount}
+    page = {**golden("create")["response"], "currency": currency, "total": amount}
 
     assert money == told(DIALECT.get(DRAFT), page).total
 
 
 def test_a_fraction_that_a_currency_lacks_is_no_amount() -> None:
     """It is left out and told, not rounded."""
-    page = {**golden("create")["answer"], "currency": "isk", "total": 550}
+    page = {**golden("create")["response"], "currency": "isk", "total": 550}
     invoice = told(DIALECT.get(DRAFT), page)
 
     assert (None, 550) == (invoice.total, invoice.extra["total"])
@@ -206,7 +206,7 @@ def test_numbers_are_exact_and_no_amount_is_guessed() -> None:
 
     assert Decimal("0.1000000000000000055") == invoice.raw["ratio"] == invoice.extra["ratio"]
     for wrong in (True, "7,00", 1.5):
-        invoice = told(DIALECT.get(DRAFT), {**golden("create")["answer"], "total": wrong})
+        invoice = told(DIALECT.get(DRAFT), {**golden("create")["response"], "total": wrong})
 
         assert invoice.total is None
         assert ["$.total"] == [each.path for each in invoice.problems]
@@ -215,7 +215,7 @@ def test_numbers_are_exact_and_no_amount_is_guessed() -> None:
 
 def test_an_expanded_customer_is_read() -> None:
     """The id is the same; the rest of the object is in extra."""
-    page = golden("create")["answer"]
+    page = golden("create")["response"]
     page["customer"] = {"id": CUSTOMER, "object": "customer", "phone": "+1"}
     invoice = told(DIALECT.get(DRAFT), page)
 
@@ -226,7 +226,7 @@ def test_an_expanded_customer_is_read() -> None:
 @pytest.mark.parametrize("more", [True, False])
 def test_a_page_leads_to_the_next(more: bool) -> None:  # noqa: FBT001 - a table of two rows
     """The last row is the cursor; a first page with nothing behind it is the whole list."""
-    page = told(DIALECT.list_page(Query()), {**golden("list")["answer"], "has_more": more})
+    page = told(DIALECT.list_page(Query()), {**golden("list")["response"], "has_more": more})
 
     assert (more, DRAFT if more else None, not more) == (
         page.has_next, page.next_cursor, page.is_whole,
@@ -250,13 +250,13 @@ def test_an_act_without_its_effect_is_refused(
 ) -> None:
     """A yes that shows another status than the act leads to is no yes."""
     with pytest.raises(errors.ProtocolError, match=r"\$\.status"):
-        told(conversation, {**golden("finalize")["answer"], "status": status})
+        told(conversation, {**golden("finalize")["response"], "status": status})
 
 
 @pytest.mark.parametrize("status", ["open", "paid"])
 def test_an_unclear_finalize_is_settled_by_either_end(status: str) -> None:
     """The invoice is read, and open and paid are both what finalizing leads to."""
-    page = {**golden("finalize")["answer"], "status": status}
+    page = {**golden("finalize")["response"], "status": status}
     lost, read = WireResponse(status=502), WireResponse(status=200, body=written(page))
     script = MemoryTransport([lost, read])
     with Client("stripe", transport=script, retry=Retry(attempts=1)) as client:

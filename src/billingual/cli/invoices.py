@@ -226,7 +226,7 @@ async def update_invoice(  # noqa: D417 - groups of options say themselves what 
         replacement: A JSON file (- is stdin) with the complete new document (katsu).
         currency_code: The provider's number of a currency, like USD=1; repeat it (katsu).
         output: table (the default), json or ndjson (on one line).
-        raw: Include the answer as the provider sent it.
+        raw: Include the response as the provider sent it.
         dry_run: Show the exact request and send nothing.
     """
     changes = changes_from(fields, source)

@@ -113,7 +113,7 @@ def _pages(entry: _Entry) -> str:
     if not entry.can.supports(Feature.LIST):
         return _NO
     limit = entry.can.page_limit
-    return "one answer" if limit is None else f"up to {limit} rows"
+    return "one response" if limit is None else f"up to {limit} rows"
 
 
 _ROWS: Final[Mapping[str, Callable[[_Entry], str]]] = {

@@ -110,7 +110,7 @@ def instant_text(value: datetime, *, milliseconds: bool = False) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def read_instant(text: str | None) -> datetime | None:
-    """Read a provider's timestamp, or answer None where it names no point in time.
+    """Read a provider's timestamp, or response None where it names no point in time.
 
     A timestamp without an offset is *not* taken for UTC: that would be a guess. The caller keeps
     the text in ``extra`` instead. The invoices of a page share their dates, so the last are kept.

@@ -18,7 +18,7 @@ from billingual.sandbox.faults import fault_from, fault_record
 from billingual.sandbox.fields import Field, InvalidError, boolean, integer, number, read_object
 from billingual.sandbox.instants import millisecond_text, parse_instant
 from billingual.sandbox.json_text import stored_json
-from billingual.sandbox.messages import Action, Answer, Call, RefusalError, endpoint
+from billingual.sandbox.messages import Action, Call, RefusalError, Reply, endpoint
 from billingual.sandbox.seed import sow
 from billingual.sandbox.settings import Settings
 from billingual.sandbox.state import World
@@ -76,18 +76,18 @@ def routes(world: World) -> list[Route]:
     ]
 
 
-def refuse(world: World, refusal: RefusalError) -> Answer:  # noqa: ARG001  the shape of a Refuse
+def refuse(world: World, refusal: RefusalError) -> Reply:  # noqa: ARG001  the shape of a Refuse
     """Answer an error of the control API."""
-    return Answer(body={"error": refusal.message}, status=refusal.status, rule=refusal.rule)
+    return Reply(body={"error": refusal.message}, status=refusal.status, rule=refusal.rule)
 
 
-def _state(world: World, call: Call) -> Answer:
+def _state(world: World, call: Call) -> Reply:
     call.only()
     counts = {}
     for provider, table in _TABLES.items():
         row = world.store.row(f"SELECT count(*) AS n FROM {table}")  # noqa: S608  our names
         counts[provider] = 0 if row is None else row["n"]
-    return Answer(
+    return Reply(
         body={
             "seed": world.store.mint.seed,
             "clock": _clock_record(world),
@@ -104,7 +104,7 @@ def _state(world: World, call: Call) -> Answer:
     )
 
 
-def _reset(world: World, call: Call) -> Answer:
+def _reset(world: World, call: Call) -> Reply:
     """Go back to how `create_app` made it: data, clock, settings, no faults, no journal."""
     call.only()
     world.settings = Settings()
@@ -116,7 +116,7 @@ def _reset(world: World, call: Call) -> Answer:
     return _state(world, call)
 
 
-def _seed(world: World, call: Call) -> Answer:
+def _seed(world: World, call: Call) -> Reply:
     """Replace the data by that of another seed, dated around the clock as it stands."""
     call.only()
     body = cast("dict[str, int]", read_object(call.json(), _SEED))
@@ -125,12 +125,12 @@ def _seed(world: World, call: Call) -> Answer:
     return _state(world, call)
 
 
-def _clock(world: World, call: Call) -> Answer:
+def _clock(world: World, call: Call) -> Reply:
     call.only()
-    return Answer(body=_clock_record(world))
+    return Reply(body=_clock_record(world))
 
 
-def _set_clock(world: World, call: Call) -> Answer:
+def _set_clock(world: World, call: Call) -> Reply:
     """Set, then advance, then freeze or run, as far as each is asked for."""
     call.only()
     body = read_object(call.json(), _CLOCK)
@@ -148,20 +148,20 @@ def _set_clock(world: World, call: Call) -> Answer:
     elif body.get("frozen") is False:
         world.clock.run()
     world.store.set_meta("clock", world.clock.now())
-    return Answer(body=_clock_record(world))
+    return Reply(body=_clock_record(world))
 
 
 def _clock_record(world: World) -> dict[str, object]:
     return {"now": millisecond_text(world.clock.now()), "frozen": world.clock.frozen}
 
 
-def _faults(world: World, call: Call) -> Answer:
+def _faults(world: World, call: Call) -> Reply:
     call.only()
     pending = world.faults.pending()
-    return Answer(body={"faults": [fault_record(fault) for fault in pending]})
+    return Reply(body={"faults": [fault_record(fault) for fault in pending]})
 
 
-def _add_faults(world: World, call: Call) -> Answer:
+def _add_faults(world: World, call: Call) -> Reply:
     """Queue one fault, or an array of them."""
     call.only()
     body = call.json()
@@ -169,18 +169,18 @@ def _add_faults(world: World, call: Call) -> Answer:
     return _faults(world, call)
 
 
-def _clear_faults(world: World, call: Call) -> Answer:
+def _clear_faults(world: World, call: Call) -> Reply:
     call.only()
     world.faults.clear()
     return _faults(world, call)
 
 
-def _settings(world: World, call: Call) -> Answer:
+def _settings(world: World, call: Call) -> Reply:
     call.only()
-    return Answer(body={"settings": attrs.asdict(world.settings), "choices": Settings.choices()})
+    return Reply(body={"settings": attrs.asdict(world.settings), "choices": Settings.choices()})
 
 
-def _set_settings(world: World, call: Call) -> Answer:
+def _set_settings(world: World, call: Call) -> Reply:
     call.only()
     body = call.json()
     if not isinstance(body, dict):
@@ -192,7 +192,7 @@ def _set_settings(world: World, call: Call) -> Answer:
     return _settings(world, call)
 
 
-def _invoices(world: World, call: Call) -> Answer:
+def _invoices(world: World, call: Call) -> Reply:
     """Show the raw rows; Katsu Pay documents no read, so this is how its state is seen."""
     parameters = call.only("provider", "limit")
     table = _TABLES.get(parameters.get("provider", ""))
@@ -200,23 +200,23 @@ def _invoices(world: World, call: Call) -> Answer:
         raise RefusalError(400, "bad-parameter", "provider must be of " + ", ".join(_TABLES))
     limit = _limit(parameters, _MAX_INVOICES)
     rows = world.store.rows(f"SELECT * FROM {table} ORDER BY rowid LIMIT ?", (limit,))  # noqa: S608
-    return Answer(body={"invoices": [_raw(row) for row in rows]})
+    return Reply(body={"invoices": [_raw(row) for row in rows]})
 
 
 def _raw(row: Row) -> dict[str, object]:
     return {**dict(row), "doc": stored_json(row["doc"])}
 
 
-def _requests(world: World, call: Call) -> Answer:
+def _requests(world: World, call: Call) -> Reply:
     limit = _limit(call.only("limit"), 100)
     entries = [attrs.asdict(entry) for entry in world.journal.last(limit)]
-    return Answer(body={"requests": entries})
+    return Reply(body={"requests": entries})
 
 
-def _clear_requests(world: World, call: Call) -> Answer:
+def _clear_requests(world: World, call: Call) -> Reply:
     call.only()
     world.journal.clear()
-    return Answer(body={"requests": []})
+    return Reply(body={"requests": []})
 
 
 def _limit(parameters: Mapping[str, str], default: int) -> int:

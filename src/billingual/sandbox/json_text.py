@@ -66,7 +66,7 @@ def json_text(value: object) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except TypeError:
-        # The standard encoder writes no Decimal; most answers hold none and deserve its speed.
+        # The standard encoder writes no Decimal; most responses hold none and deserve its speed.
         return _exact(value)
 
 

@@ -1,6 +1,6 @@
-"""One request and one answer, free of ASGI: what a provider's action sees and gives.
+"""One request and one response, free of ASGI: what a provider's action sees and gives.
 
-An *action* takes the world and a `Call` and returns an `Answer` or raises a `RefusalError`. It
+An *action* takes the world and a `Call` and returns a `Reply` or raises a `RefusalError`. It
 runs inside one transaction: a refusal undoes whatever the action had changed.
 """
 
@@ -19,10 +19,10 @@ from billingual.sandbox.state import World
 __all__ = [
     "RULE_HEADER",
     "Action",
-    "Answer",
     "Call",
     "RefusalError",
     "Refuse",
+    "Reply",
     "bearer_token",
     "endpoint",
     "response_of",
@@ -113,8 +113,8 @@ class Call:
 
 
 @attrs.frozen(kw_only=True)
-class Answer:
-    """One answer; *body* is a JSON value."""
+class Reply:
+    """One response; *body* is a JSON value."""
 
     body: object
     status: int = 200
@@ -123,8 +123,8 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-Action = Callable[[World, Call], Answer]
-Refuse = Callable[[World, RefusalError], Answer]
+Action = Callable[[World, Call], Reply]
+Refuse = Callable[[World, RefusalError], Reply]
 
 
 def endpoint(
@@ -146,23 +146,23 @@ def endpoint(
         with world.lock:
             try:
                 with world.store.transaction():
-                    answer = action(world, call)
+                    response = action(world, call)
             except RefusalError as refusal:
-                answer = refuse(world, refusal)
+                response = refuse(world, refusal)
             except InvalidError as invalid:
-                answer = refuse(world, _refusal_of(invalid))
-        return response_of(answer)
+                response = refuse(world, _refusal_of(invalid))
+        return response_of(response)
 
     return run
 
 
-def response_of(answer: Answer) -> Response:
-    """Turn an answer into a Starlette response."""
-    headers = dict(answer.headers)
-    if answer.rule is not None:
-        headers[RULE_HEADER] = answer.rule
+def response_of(reply: Reply) -> Response:
+    """Turn a response into a Starlette response."""
+    headers = dict(reply.headers)
+    if reply.rule is not None:
+        headers[RULE_HEADER] = reply.rule
     return Response(
-        json_text(answer.body), answer.status, headers=headers, media_type=answer.media_type
+        json_text(reply.body), reply.status, headers=headers, media_type=reply.media_type
     )
 
 

@@ -1,7 +1,7 @@
 """The gate every provider request passes: body limit, fault, journal.
 
-Pure ASGI. It reads the whole body, lets the inner app answer into memory, and then sends, spoils
-or drops the answer. It suspends only where the server's `receive` and `send` do, and in the
+Pure ASGI. It reads the whole body, lets the inner app respond into memory, and then sends, spoils
+or drops the response. It suspends only where the server's `receive` and `send` do, and in the
 injected sleep of a latency fault.
 """
 
@@ -28,7 +28,7 @@ _RULE = RULE_HEADER.lower().encode()
 
 
 @attrs.define
-class _Answer:
+class _Reply:
     """What the inner app sent."""
 
     status: int = 500
@@ -69,23 +69,23 @@ class Gate:
         if body is None:
             return
         if provider not in self._refusals or scope["path"] == f"/{provider}/openapi.json":
-            other = await self._carry_out(scope, body) if len(body) <= MAX_BODY else _Answer(413)
+            other = await self._carry_out(scope, body) if len(body) <= MAX_BODY else _Reply(413)
             await _send(other, send, with_body=scope["method"] != "HEAD")
             return
         with self._world.lock:
             fault = self._world.faults.take(provider, scope["method"], scope["path"])
         try:
-            answer = await self._answer(scope, provider, body, fault)
+            response = await self._respond(scope, provider, body, fault)
         except BaseException:
             # A sleep that gives up, or a cancelled server: nothing was sent.
             self._note(scope, provider, fault, None)
             raise
-        self._note(scope, provider, fault, answer)
-        await _deliver(scope, send, answer, fault)
+        self._note(scope, provider, fault, response)
+        await _deliver(scope, send, response, fault)
 
-    async def _answer(
+    async def _respond(
         self, scope: Scope, provider: str, body: bytes, fault: Fault | None
-    ) -> _Answer | None:
+    ) -> _Reply | None:
         """Carry the request out as far as the fault lets it; None if nothing shall be sent."""
         if fault is None:
             return await self._met(scope, provider, body)
@@ -97,47 +97,47 @@ class Gate:
             await self._world.sleep(fault.seconds)
         if fault.kind == "status" and not fault.after_commit:
             return self._failed(provider, fault)
-        answer = await self._met(scope, provider, body)
+        response = await self._met(scope, provider, body)
         if fault.kind == "latency" and fault.after_commit:
             await self._world.sleep(fault.seconds)
         if fault.kind == "status":
             return self._failed(provider, fault)
-        return None if fault.kind == "drop_after_commit" else answer
+        return None if fault.kind == "drop_after_commit" else response
 
-    async def _met(self, scope: Scope, provider: str, body: bytes) -> _Answer:
+    async def _met(self, scope: Scope, provider: str, body: bytes) -> _Reply:
         if len(body) > MAX_BODY:
             return self._refused(
                 provider, RefusalError(413, "body-size", f"The body has more than {MAX_BODY} bytes")
             )
         return await self._carry_out(scope, body)
 
-    async def _carry_out(self, scope: Scope, body: bytes) -> _Answer:
-        answer = _Answer()
+    async def _carry_out(self, scope: Scope, body: bytes) -> _Reply:
+        response = _Reply()
         message: Message = {"type": "http.request", "body": body, "more_body": False}
 
         async def replay() -> Message:
             return message
 
-        await self._app(scope, replay, answer.collect)
-        return answer
+        await self._app(scope, replay, response.collect)
+        return response
 
-    def _refused(self, provider: str, refusal: RefusalError) -> _Answer:
+    def _refused(self, provider: str, refusal: RefusalError) -> _Reply:
         return _rendered(response_of(self._refusals[provider](self._world, refusal)))
 
-    def _rate_limited(self, provider: str, fault: Fault) -> _Answer:
+    def _rate_limited(self, provider: str, fault: Fault) -> _Reply:
         """Answer 429 with a `Retry-After` as Exante documents it, or as a date."""
-        answer = self._refused(
+        response = self._refused(
             provider, RefusalError(429, "fault-rate-limit", "Rate limit exceeded")
         )
-        answer.status = 429
+        response.status = 429
         if fault.retry_after is not None:
-            answer.headers.append((b"retry-after", fault.retry_after.encode("ascii")))
-        return answer
+            response.headers.append((b"retry-after", fault.retry_after.encode("ascii")))
+        return response
 
-    def _failed(self, provider: str, fault: Fault) -> _Answer:
+    def _failed(self, provider: str, fault: Fault) -> _Reply:
         refusal = RefusalError(fault.status, "fault-status", f"Injected status {fault.status}")
-        answer = self._refused(provider, refusal)
-        answer.status = fault.status
+        response = self._refused(provider, refusal)
+        response.status = fault.status
         headers = {RULE_HEADER: "fault-status"}
         text = f"Injected status {fault.status}"
         page = f"<!doctype html><title>{fault.status}</title><h1>{text}</h1>"
@@ -150,11 +150,11 @@ class Gate:
         if fault.body_kind == "text_as_json":
             return _rendered(Response(text, fault.status, headers, "application/json"))
         if fault.body_kind == "json_as_text":
-            return _rendered(Response(answer.body, fault.status, headers, "text/plain"))
-        return answer
+            return _rendered(Response(response.body, fault.status, headers, "text/plain"))
+        return response
 
     def _note(
-        self, scope: Scope, provider: str, fault: Fault | None, answer: _Answer | None
+        self, scope: Scope, provider: str, fault: Fault | None, response: _Reply | None
     ) -> None:
         with self._world.lock:
             self._world.journal.add(
@@ -163,9 +163,9 @@ class Gate:
                 method=scope["method"],
                 path=scope["path"],
                 query=scope.get("query_string", b"").decode("latin-1"),
-                status=None if answer is None else answer.status,
+                status=None if response is None else response.status,
                 fault=None if fault is None else fault.kind,
-                rule=None if answer is None else answer.rule(),
+                rule=None if response is None else response.rule(),
             )
 
 
@@ -179,37 +179,37 @@ async def _read(receive: Receive) -> bytes | None:
             return None
         chunk = message.get("body", b"")
         size += len(chunk)
-        # What is beyond the limit is read, so that the client can read our answer, and thrown away.
+        # What is beyond the limit is read and dropped, so that the client can read our response.
         if size - len(chunk) <= MAX_BODY:
             chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
 
 
-def _rendered(response: Response) -> _Answer:
-    return _Answer(response.status_code, list(response.raw_headers), bytes(response.body))
+def _rendered(response: Response) -> _Reply:
+    return _Reply(response.status_code, list(response.raw_headers), bytes(response.body))
 
 
-async def _deliver(scope: Scope, send: Send, answer: _Answer | None, fault: Fault | None) -> None:
-    if answer is None:
+async def _deliver(scope: Scope, send: Send, response: _Reply | None, fault: Fault | None) -> None:
+    if response is None:
         _drop(scope)
     elif fault is not None and fault.kind == "truncate":
-        await send(_start(answer))
-        part = answer.body[: fault.cut(len(answer.body))]
+        await send(_start(response))
+        part = response.body[: fault.cut(len(response.body))]
         await send({"type": "http.response.body", "body": part, "more_body": True})
         _drop(scope)
     else:
-        await _send(answer, send, with_body=scope["method"] != "HEAD")
+        await _send(response, send, with_body=scope["method"] != "HEAD")
 
 
-async def _send(answer: _Answer, send: Send, *, with_body: bool) -> None:
-    await send(_start(answer))
-    body = answer.body if with_body else b""
+async def _send(response: _Reply, send: Send, *, with_body: bool) -> None:
+    await send(_start(response))
+    body = response.body if with_body else b""
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-def _start(answer: _Answer) -> Message:
-    return {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
+def _start(response: _Reply) -> Message:
+    return {"type": "http.response.start", "status": response.status, "headers": response.headers}
 
 
 def _drop(scope: Scope) -> None:

@@ -34,7 +34,7 @@ _GRACE_S = 1
 
 
 class _DroppableProtocol(H11Protocol):
-    """HTTP/1.1 whose app may cut the connection without an answer."""
+    """HTTP/1.1 whose app may cut the connection without a response."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -48,7 +48,7 @@ class _DroppableProtocol(H11Protocol):
         return serve_one
 
     def _drop(self) -> None:
-        # Told so, uvicorn neither answers 500 nor logs that the answer is missing.
+        # Told so, uvicorn neither answers 500 nor logs that the response is missing.
         self.cycle.disconnected = True
         self.transport.close()
 
@@ -198,7 +198,7 @@ def _check_port(port: int) -> None:
 def _listener(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Without its protocol's number, asyncio does not take the socket for TCP and leaves Nagle's
-    # delay on: 40 ms on every answer that is written in two parts.
+    # delay on: 40 ms on every response that is written in two parts.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

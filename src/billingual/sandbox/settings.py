@@ -42,7 +42,7 @@ class Settings:
         katsu_auth: `optional` (a token sent must be right), `required` or `ignored`.
         katsu_response_shape: `envelope` (the schema sample) or `prose` (the bare example).
         katsu_error_shape: `envelope` or `problem` (problem+json, where `errors` is an object).
-        katsu_content_type: How a JSON answer is labelled.
+        katsu_content_type: How a JSON response is labelled.
         katsu_logical_failure: `in_200` answers a logical failure with `succeeded: false` in a
             200; `in_400` in a 400.
     """

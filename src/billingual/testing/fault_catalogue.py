@@ -29,9 +29,9 @@ class Fault:
         name: what it is called in plans and reports.
         what: what happens, in one line.
         deliveries: how often the server gets the whole request: 0, 1 or 2.
-        answered_by: the delivery whose answer comes back, counted from 0.
-        delay_s: seconds the answer takes longer. Beyond the read timeout it does not come.
-        error: the error that comes instead of an answer.
+        answered_by: the delivery whose response comes back, counted from 0.
+        delay_s: seconds the response takes longer. Beyond the read timeout it does not come.
+        error: the error that comes instead of a response.
         evidence: what that error saw. It never says more than a client could know.
         status: the status that comes instead of the server's.
         headers: the header fields that come instead of the server's.
@@ -120,17 +120,17 @@ _UNCLEAR: Final = (
             TimedOutError, _PERHAPS, 1),
     _broken("lost_before_acting", "the server takes the request and crashes before it acts",
             ConnectionLostError, _WHOLE, 0),
-    _broken("answer_lost", "the server acts, and the connection breaks before its answer",
+    _broken("response_lost", "the server acts, and the connection breaks before its response",
             ConnectionLostError, _WHOLE, 1),
-    _broken("answer_late", "the server acts, and its answer does not come in time",
+    _broken("response_late", "the server acts, and its response does not come in time",
             TimedOutError, _WHOLE, 1),
-    _broken("no_answer", "the server takes the request and neither acts nor answers",
+    _broken("no_response", "the server takes the request and neither acts nor answers",
             TimedOutError, _WHOLE, 0),
-    _broken("answer_cut", "the server acts, and the connection breaks within its answer",
+    _broken("response_cut", "the server acts, and the connection breaks within its response",
             ConnectionLostError, _BEGUN, 1),
-    _broken("answer_stalled", "the server acts, and its answer stops half-way",
+    _broken("response_stalled", "the server acts, and its response stops half-way",
             TimedOutError, _BEGUN, 1),
-    _broken("answer_too_large", "the server acts, and its answer breaks a bound",
+    _broken("response_too_large", "the server acts, and its response breaks a bound",
             ResponseTooLargeError, _BEGUN, 1),
     _broken("no_evidence", "the server acts, and the transport cannot tell how it ended",
             ConnectionLostError, Evidence(), 1),
@@ -144,7 +144,7 @@ _ANSWERED: Final = (
     _answered("server_error", 500, "the server fails before it acts"),
     _answered("server_error_after_acting", 500, "the server acts and then fails", deliveries=1),
     _answered("bad_gateway", 502, "a proxy finds no server", body=_PAGE, headers=_HTML),
-    _answered("bad_gateway_after_acting", 502, "the server acts, and a proxy loses its answer",
+    _answered("bad_gateway_after_acting", 502, "the server acts, and a proxy loses its response",
               deliveries=1, body=_PAGE, headers=_HTML),
     _answered("gateway_timeout_after_acting", 504, "the server acts, and a proxy gives up waiting",
               deliveries=1, body=_PAGE, headers=_HTML),
@@ -153,7 +153,7 @@ _ANSWERED: Final = (
     _answered("unauthorized", 401, "the token is refused"),
     _answered("forbidden", 403, "the token is not good for this"),
     _answered("conflict", 409, "the invoice's state stands against it"),
-    _answered("redirected", 307, "the answer points to another host", body=b"",
+    _answered("redirected", 307, "the response points to another host", body=b"",
               headers=(("Location", "https://elsewhere.invalid/"),)),
     _answered("proxy_page", 200, "a proxy answers with a page of its own, and nothing is sent on",
               body=_PAGE, headers=_HTML),
@@ -164,17 +164,19 @@ _UNREADABLE: Final = (
     _unreadable("garbled_yes", "the server acts, and its yes is no UTF-8", b'{"data": "\xff\xfe"}'),
     _unreadable("hollow_yes", "the server acts, and its yes is an empty object", b"{}"),
     _unreadable("null_yes", "the server acts, and its yes is null", b"null"),
-    Fault(name="half_yes", what="the server acts, and half of its answer passes for all", kept=0.5),
+    Fault(
+        name="half_yes", what="the server acts, and half of its response passes for all", kept=0.5
+    ),
 )
 _OFTEN: Final = (
-    Fault(name="slow", what="the answer takes two seconds longer", delay_s=2.0),
-    Fault(name="endless", what="the server acts, and its answer takes an hour", delay_s=3600.0),
+    Fault(name="slow", what="the response takes two seconds longer", delay_s=2.0),
+    Fault(name="endless", what="the server acts, and its response takes an hour", delay_s=3600.0),
     Fault(name="delivered_twice", what="a proxy delivers the request twice; the first answers",
           deliveries=2),
     Fault(name="delivered_twice_and_answered_last",
           what="a proxy delivers the request twice; the second answers",
           deliveries=2, answered_by=1),
-    _broken("delivered_twice_and_lost", "a proxy delivers the request twice, and loses the answers",
+    _broken("delivered_twice_and_lost", "a proxy delivers the request twice, and loses both times",
             ConnectionLostError, _WHOLE, 2),
 )  # fmt: skip
 

@@ -1,9 +1,9 @@
 """Let things go wrong on purpose, at the moments that matter, with true evidence.
 
-``AsyncClient("exante", transport=fault(["refused", None, "answer_lost"], "sandbox"))`` refuses the
-connection of the first request, lets the second pass, and loses the answer to the third after the
-server has acted. A fault is data: how often the server gets the request, how long the answer takes,
-and what the client is told. :data:`CATALOGUE` names the usual ones.
+``transport=fault(["refused", None, "response_lost"], "sandbox")``: no connection is made
+for the first request, the second passes, and the response to the third is lost after the server has
+acted. A fault is data: how often the server gets the request, how long its response takes, and what
+the client sees. :data:`CATALOGUE` names the usual ones.
 """
 
 from __future__ import annotations
@@ -66,13 +66,13 @@ class FaultTransport:
         fault = self._named(self._plan(number, request))
         if fault is None:
             return await self._inner.send(request, bounds)
-        answers = await self._deliveries(fault, request, bounds)
+        responses = await self._deliveries(fault, request, bounds)
         self.injected.append((number, fault.name))
         if fault.delay_s:
             await self._wait(fault, bounds)
         if fault.error is not None:
             raise fault.error(f"a planned fault: {fault.what}.", evidence=fault.evidence)
-        return _altered(answers[: fault.answered_by + 1][-1] if answers else None, fault)
+        return _altered(responses[: fault.answered_by + 1][-1] if responses else None, fault)
 
     async def aclose(self) -> None:
         """Close the inner transport if it was made for this one."""
@@ -89,15 +89,15 @@ class FaultTransport:
     async def _deliveries(
         self, fault: Fault, request: WireRequest, bounds: Bounds
     ) -> list[WireResponse]:
-        answers: list[WireResponse] = []
+        responses: list[WireResponse] = []
         for _ in range(fault.deliveries):
             try:
-                answers.append(await self._inner.send(request, bounds))
+                responses.append(await self._inner.send(request, bounds))
             except TransportError:
                 # The client knows of one delivery; how a second one failed would mislead it.
-                if not answers:
+                if not responses:
                     raise
-        return answers
+        return responses
 
     def _named(self, fault: Fault | str | None) -> Fault | None:
         if isinstance(fault, str):
@@ -144,15 +144,15 @@ def _in_order(faults: list[Fault | None]) -> Callable[[int, WireRequest], Fault 
     return nth
 
 
-def _altered(answer: WireResponse | None, fault: Fault) -> WireResponse:
-    answer = answer or WireResponse(status=200)
-    body = answer.body if fault.body is None else fault.body
+def _altered(response: WireResponse | None, fault: Fault) -> WireResponse:
+    response = response or WireResponse(status=200)
+    body = response.body if fault.body is None else fault.body
     if fault.kept is not None:
         # Never the whole of it: a cut that cuts nothing is no fault.
         body = body[: min(int(len(body) * fault.kept), max(len(body) - 1, 0))]
     return attrs.evolve(
-        answer,
-        status=fault.status or answer.status,
-        headers=answer.headers if fault.headers is None else Headers(fault.headers),
+        response,
+        status=fault.status or response.status,
+        headers=response.headers if fault.headers is None else Headers(fault.headers),
         body=body,
     )

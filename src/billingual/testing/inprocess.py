@@ -44,12 +44,12 @@ def asgi_app(handler: Handler) -> AsgiApp:
             message = await hear()  # type: ignore[operator]  # the protocol of ASGI
             body += message.get("body", b"")
             more = message.get("more_body", False)
-        answer = handler(_request_of(details, body))  # type: ignore[arg-type]  # likewise
-        pairs = [(key.lower().encode(), value.encode("latin-1")) for key, value in answer.headers]
+        response = handler(_request_of(details, body))  # type: ignore[arg-type]  # likewise
+        pairs = [(key.lower().encode(), value.encode("latin-1")) for key, value in response.headers]
         await say(  # type: ignore[operator]  # likewise
-            {"type": "http.response.start", "status": answer.status, "headers": pairs}
+            {"type": "http.response.start", "status": response.status, "headers": pairs}
         )
-        await say({"type": "http.response.body", "body": answer.body})  # type: ignore[operator]
+        await say({"type": "http.response.body", "body": response.body})  # type: ignore[operator]
 
     return app
 

@@ -82,7 +82,7 @@ class AsgiTransport:
         if exchange.status is None or exchange.dropped or not exchange.ended:
             begun = exchange.status is not None
             raise ConnectionLostError(
-                "the application broke the connection before its answer was whole.",
+                "the application broke the connection before its response was whole.",
                 evidence=attrs.evolve(_DELIVERED, response_begun=begun, status=exchange.status),
             ) from fault
         headers = Headers((k.decode("latin-1"), v.decode("latin-1")) for k, v in exchange.headers)

@@ -558,7 +558,7 @@ class HttpxTransport(PooledTransport[Any]):
     http2: Final = False
     limits: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
-            "surplus-bytes-are-no-answer": (
+            "surplus-bytes-are-no-response": (
                 "the library takes bytes after a whole response for the next one; "
                 "the transport h11 does not"
             ),

@@ -1,4 +1,4 @@
-"""A transport without a wire: answers come from a script or a function, requests are kept.
+"""A transport without a wire: responses come from a script or a function, requests are kept.
 
 For tests of programs that use a client, and for our own. It runs under any backend, because it
 never waits.
@@ -13,17 +13,17 @@ from billingual.abc import Account, TransportOptions
 from billingual.errors import BillingualError, ConfigurationError
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
-__all__ = ["Answer", "MemoryTransport", "memory"]
+__all__ = ["MemoryTransport", "Response", "memory"]
 
-Answer: TypeAlias = WireResponse | BillingualError
-"""What a request is met with: an answer, or an error that is raised."""
+Response: TypeAlias = WireResponse | BillingualError
+"""What a request is met with: a response, or an error that is raised."""
 
 
 class MemoryTransport:
-    """Answer each request from *answers*, in order or by function.
+    """Answer each request from *responses*, in order or by function.
 
     Args:
-        answers: answers in the order they are given, or a function of the request.
+        responses: responses in the order they are given, or a function of the request.
 
     Attributes:
         requests: what was sent, absolute and signed, in order.
@@ -33,21 +33,23 @@ class MemoryTransport:
     library: Final = None
     http2: Final = False
 
-    def __init__(self, answers: Iterable[Answer] | Callable[[WireRequest], Answer] = ()) -> None:
+    def __init__(
+        self, responses: Iterable[Response] | Callable[[WireRequest], Response] = ()
+    ) -> None:
         self.requests: list[WireRequest] = []
-        if callable(answers):
-            self._answer = answers
+        if callable(responses):
+            self._response = responses
         else:
-            script = iter(answers)
-            self._answer = lambda request: _next_of(script, request)
+            script = iter(responses)
+            self._response = lambda request: _next_of(script, request)
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:  # noqa: ARG002
-        """Keep *request* and give its answer, or raise it."""
+        """Keep *request* and give its response, or raise it."""
         self.requests.append(request)
-        answer = self._answer(request)
-        if isinstance(answer, BillingualError):
-            raise answer
-        return answer
+        response = self._response(request)
+        if isinstance(response, BillingualError):
+            raise response
+        return response
 
     async def aclose(self) -> None:
         """Do nothing: there is nothing to give up."""
@@ -60,20 +62,20 @@ class MemoryTransport:
     def json(
         text: str, *, status: int = 200, headers: Mapping[str, str] | None = None
     ) -> WireResponse:
-        """Make a JSON answer, for scripts."""
+        """Make a JSON response, for scripts."""
         fields = {"Content-Type": "application/json", **(headers or {})}
         return WireResponse(status=status, headers=Headers(fields.items()), body=text.encode())
 
 
 def memory(options: TransportOptions) -> MemoryTransport:  # noqa: ARG001 - a factory's signature
-    """Make a memory transport without answers: good for previews, refuses to send."""
+    """Make a memory transport without responses: good for previews, refuses to send."""
     return MemoryTransport()
 
 
-def _next_of(script: Iterable[Answer], request: WireRequest) -> Answer:
-    for answer in script:
-        return answer
+def _next_of(script: Iterable[Response], request: WireRequest) -> Response:
+    for response in script:
+        return response
     raise ConfigurationError(
-        f"the memory transport has no answer left for {request.method} {request.route}; give "
-        "MemoryTransport([...]) one answer for each request."
+        f"the memory transport has no response left for {request.method} {request.route}; give "
+        "MemoryTransport([...]) one response for each request."
     )

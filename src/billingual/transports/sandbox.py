@@ -58,7 +58,7 @@ class SandboxTransport(AsgiTransport):
         except Exception as error:
             if _is_impatience(error):
                 raise TimedOutError(
-                    "no answer came in time.",
+                    "no response came in time.",
                     evidence=Evidence(connected=True, request_complete=True, response_begun=False),
                 ) from None
             raise

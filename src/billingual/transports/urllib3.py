@@ -119,20 +119,20 @@ class _Connection:
         # Once it is read, the response lets go of it.
         used: Any = getattr(getattr(response, "connection", None), "sock", None)
         try:
-            answer = self._read(response, bounds)
+            read = self._read(response, bounds)
         except BaseException:
             response.close()
             raise
         response.release_conn()
         if (
             # Another reader of this stream may have seen the response end elsewhere.
-            ("content-length" in answer.headers and "transfer-encoding" in answer.headers)
+            ("content-length" in read.headers and "transfer-encoding" in read.headers)
             # More came than the response, and TLS holds it where urllib3 does not look.
             or (isinstance(used, ssl.SSLSocket) and used.pending())
         ):
             self._manager.clear()
         self._used_at = self._now()
-        return answer
+        return read
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -184,7 +184,7 @@ class Urllib3Transport(PooledTransport[_Connection]):
     http2: Final = False
     limits: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
-            "interim-answers-are-passed-over": (
+            "interim-responses-are-passed-over": (
                 "urllib3 takes a status from 102 to 199 for the response; "
                 "the transport h11 does not"
             ),

@@ -1,4 +1,4 @@
-"""Ways in which a call can fail, with answers and exceptions that hold the token if they can.
+"""Ways in which a call can fail, with responses and exceptions that hold the token if they can.
 
 Each is a function of the request as a transport receives it: signed, so that a provider, a proxy
 or a library under test can quote the credential.
@@ -18,7 +18,16 @@ from billingual import errors
 from billingual.outcomes import Evidence
 from billingual.wire import Headers, WireRequest, WireResponse
 
-__all__ = ["ANSWERS", "ECHOES", "FAILURES", "FOREIGN", "LOST", "WRONG_KINDS", "Failure", "token_of"]
+__all__ = [
+    "ECHOES",
+    "FAILURES",
+    "FOREIGN",
+    "LOST",
+    "RESPONSES",
+    "WRONG_KINDS",
+    "Failure",
+    "token_of",
+]
 
 Failure = Callable[[WireRequest], Any]
 STATUSES: Final = (
@@ -39,28 +48,28 @@ def _says(
 ) -> Failure:
     """Answer with a body made from the token."""
 
-    def answer(request: WireRequest) -> WireResponse:
+    def response(request: WireRequest) -> WireResponse:
         headers = Headers([("Content-Type", kind)])
         return WireResponse(status=status, headers=headers, body=body(token_of(request)))
 
-    return answer
+    return response
 
 
 def _heads(*names: str, status: int = 403) -> Failure:
     """Answer with the token in the given headers."""
 
-    def answer(request: WireRequest) -> WireResponse:
+    def response(request: WireRequest) -> WireResponse:
         value = f'Bearer error="{token_of(request)}"'
         headers = Headers([(name, value) for name in names])
         return WireResponse(status=status, headers=headers, body=b'{"message": "no"}')
 
-    return answer
+    return response
 
 
 def _status(status: int) -> Failure:
     """Answer with a status, the token quoted in body and headers."""
 
-    def answer(request: WireRequest) -> WireResponse:
+    def response(request: WireRequest) -> WireResponse:
         token = token_of(request)
         headers = Headers(
             [("WWW-Authenticate", f'Bearer error="{token}"'), ("Location", f"https://e/?t={token}")]
@@ -68,7 +77,7 @@ def _status(status: int) -> Failure:
         body = json.dumps({"status": "error", "message": f"Authorization: Bearer {token}"})
         return WireResponse(status=status, headers=headers, body=body.encode())
 
-    return answer
+    return response
 
 
 def _json(make: Callable[[str], object]) -> Callable[[str], bytes]:
@@ -79,7 +88,7 @@ def _in_escapes(token: str) -> str:
     return "".join(f"\\u{ord(each):04X}" for each in token)
 
 
-ANSWERS: Final[dict[str, Failure]] = {
+RESPONSES: Final[dict[str, Failure]] = {
     **{f"status {status}": _status(status) for status in STATUSES},
     "echo in a list": _says(_json(lambda t: {"errors": [{"detail": [t, {"message": t}]}]})),
     "echo in a name": _says(_json(lambda t: {"errors": {t: ["is wrong"]}}), 422),
@@ -107,7 +116,7 @@ ANSWERS: Final[dict[str, Failure]] = {
     "an empty array": lambda _: WireResponse(status=200, body=b"[]"),
     "no UTF-8": lambda _: WireResponse(status=200, body=b"\xff\xfe"),
 }  # fmt: skip
-"""Answers that say no, or nothing, most of them quoting the token as it is."""
+"""Responses that say no, or nothing, most of them quoting the token as it is."""
 
 ECHOES: Final[dict[str, Failure]] = {
     "slashes escaped as JSON": _says(
@@ -133,7 +142,7 @@ ECHOES: Final[dict[str, Failure]] = {
         status=400, headers=Headers([(f"X-{token_of(r)}", "1")])
     ),
 }  # fmt: skip
-"""Answers that quote the token in another writing, as real frameworks do."""
+"""Responses that quote the token in another writing, as real frameworks do."""
 
 LOST: Final[dict[str, Failure]] = {
     "late": lambda _: errors.TimedOutError("late", evidence=SENT),
@@ -148,10 +157,10 @@ LOST: Final[dict[str, Failure]] = {
 
 
 def _raises(make: Callable[[WireRequest, str], BaseException]) -> Failure:
-    def answer(request: WireRequest) -> Any:
+    def response(request: WireRequest) -> Any:
         raise make(request, token_of(request))
 
-    return answer
+    return response
 
 
 def _chained(request: WireRequest) -> Any:
@@ -214,7 +223,7 @@ WRONG_KINDS: Final[dict[str, Failure]] = {
 """What a third party's transport returns by mistake."""
 
 FAILURES: Final[dict[str, Failure]] = {
-    **ANSWERS,
+    **RESPONSES,
     **LOST,
     **{f"foreign: {name}": failure for name, failure in FOREIGN.items()},
 }

@@ -184,7 +184,7 @@ def _parts_of(value: object) -> list[object]:
 def _attempted(make: Callable[[], Any]) -> str:
     try:
         return str(make())
-    except Exception as refusal:  # noqa: BLE001 - a refusal is a good answer; it is searched too
+    except Exception as refusal:  # noqa: BLE001 - a refusal is a good response; it is searched too
         return f"{type(refusal).__name__}: {refusal}"
 
 

@@ -26,11 +26,11 @@ def _raw(*pieces: bytes, then: str = "close") -> WireFault:
 def _quoting(make: Callable[[bytes], bytes], then: str = "close") -> WireFault:
     """Answer with bytes made from the Authorization header that came."""
 
-    def answer(request: bytes) -> Bytes:
+    def response(request: bytes) -> Bytes:
         said = header_of(request, "authorization") or header_of(request, "proxy-authorization")
         return Bytes((make(said.encode("latin-1")),), then)  # type: ignore[arg-type]
 
-    return answer
+    return response
 
 
 def _message(quoted: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Operations of the four dialects, each with an answer such as its provider documents."""
+"""Operations of the four dialects, each with a response such as its provider documents."""
 
 from __future__ import annotations
 
@@ -88,12 +88,12 @@ CALLS: Final = {
 
 @attrs.frozen(kw_only=True)
 class Golden:
-    """A call and one answer to it.
+    """A call and one response to it.
 
     Attributes:
         call: name of the call.
-        status: of the answer.
-        body: of the answer.
+        status: of the response.
+        body: of the response.
     """
 
     call: str

@@ -61,8 +61,8 @@ class Early(RequestCase):
 
     def cut(self) -> Cut:
         """Tell the server."""
-        answer = b"HTTP/1.1 %d No\r\nContent-Length: 2\r\n\r\n{}" % self.status
-        return Cut(take=self.take, say=answer, then=self.then)
+        response = b"HTTP/1.1 %d No\r\nContent-Length: 2\r\n\r\n{}" % self.status
+        return Cut(take=self.take, say=response, then=self.then)
 
 
 @attrs.frozen
@@ -132,7 +132,7 @@ class RequestJudge:
     def __call__(self, case: RequestCase, ended: Ended) -> str | None:
         error = ended.value
         if not isinstance(error, errors.BillingualError):
-            return f"a value, or a foreign exception, without an answer: {error!r}"
+            return f"a value, or a foreign exception, without a response: {error!r}"
         attempts = error.attempts
         # An unclear write may be looked for afterwards, which comes last and is no attempt.
         pairs = list(zip(attempts, ended.seen, strict=False))
@@ -158,7 +158,7 @@ def _write_problem(attempts: Sequence[Attempt], ended: Ended) -> str | None:
 
 def _attempt_problem(attempt: Attempt, seen: Seen) -> str | None:
     if attempt.outcome not in {Outcome.UNKNOWN, Outcome.NOT_SENT}:
-        return f"it ended {attempt.outcome} without an answer"
+        return f"it ended {attempt.outcome} without a response"
     if seen.whole and attempt.outcome is not Outcome.UNKNOWN:
         return f"the server has it whole, the client says {attempt}"
     if seen.whole and attempt.evidence.request_complete is False:

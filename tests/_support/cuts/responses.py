@@ -1,4 +1,4 @@
-"""Answers cut at a byte: every case there is, and what each must come to."""
+"""Responses cut at a byte: every case there is, and what each must come to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from billingual.transports.memory import MemoryTransport
 from billingual.wire import Headers, WireResponse
 
 __all__ = [
-    "AnswerCase", "all_cases", "edges", "is_a_race", "judge", "judge_look", "judge_retried",
+    "ResponseCase", "all_cases", "edges", "is_a_race", "judge", "judge_look", "judge_retried",
     "judge_tls", "whole",
 ]  # fmt: skip
 
@@ -35,7 +35,7 @@ SEEN_WHOLE: Final = Evidence(connected=True, request_complete=True, response_beg
 
 @attrs.frozen
 class Framed:
-    """A golden answer as bytes.
+    """A golden response as bytes.
 
     Attributes:
         data: the whole of it.
@@ -49,8 +49,8 @@ class Framed:
 
 
 @attrs.frozen
-class AnswerCase:
-    """One answer, cut once."""
+class ResponseCase:
+    """One response, cut once."""
 
     golden: str
     framing: str
@@ -59,7 +59,7 @@ class AnswerCase:
 
     @property
     def of(self) -> Golden:
-        """The answer."""
+        """The response."""
         return GOLDEN[self.golden]
 
     @property
@@ -69,7 +69,7 @@ class AnswerCase:
 
     @property
     def framed(self) -> Framed:
-        """The answer's bytes."""
+        """The response's bytes."""
         return _FRAMED[self.golden, self.framing]
 
     @property
@@ -81,7 +81,7 @@ class AnswerCase:
 
     @property
     def is_short(self) -> bool:
-        """Tell whether HTTP calls the answer whole although it is not."""
+        """Tell whether HTTP calls the response whole although it is not."""
         packed = self.framing == "close+gzip" and self.at > self.framed.head
         seems_whole = self.framing.startswith("close") and self.then == "fin" and not packed
         return seems_whole and self.framed.head <= self.at < len(self.framed.data)
@@ -111,13 +111,13 @@ def _frame(golden: Golden, framing: str) -> Framed:
 
 @functools.cache
 def _good(golden: Golden) -> Any:
-    """Say what the client makes of the answer where no wire can cut it."""
+    """Say what the client makes of the response where no wire can cut it."""
     call = CALLS[golden.call]
     headers = Headers([("Content-Type", "application/json")])
-    answer = WireResponse(status=golden.status, headers=headers, body=golden.body)
+    response = WireResponse(status=golden.status, headers=headers, body=golden.body)
     client = Client(
         **call.options,
-        transport=MemoryTransport([answer]),
+        transport=MemoryTransport([response]),
         base_url="http://127.0.0.1",
         retry="none",
     )
@@ -135,32 +135,32 @@ _FRAMED: Final = {
 
 
 @functools.cache
-def all_cases() -> Sequence[AnswerCase]:
-    """Cut every answer in every framing at every byte, in every way."""
+def all_cases() -> Sequence[ResponseCase]:
+    """Cut every response in every framing at every byte, in every way."""
     return [
-        AnswerCase(name, framing, at, then)
+        ResponseCase(name, framing, at, then)
         for (name, framing), framed in _FRAMED.items()
         for at in range(len(framed.data) + 1)
         for then in ENDS
     ]
 
 
-def edges() -> Iterator[AnswerCase]:
-    """Cut every answer where something ends: the head, the body, the whole."""
+def edges() -> Iterator[ResponseCase]:
+    """Cut every response where something ends: the head, the body, the whole."""
     for (name, framing), framed in _FRAMED.items():
         whole = len(framed.data)
         for at in sorted({0, 1, framed.head - 1, framed.head, framed.head + 1, whole - 1, whole}):
             for then in ENDS:
                 if at <= whole:
-                    yield AnswerCase(name, framing, at, then)
+                    yield ResponseCase(name, framing, at, then)
 
 
-def whole(case: AnswerCase) -> Cut:
+def whole(case: ResponseCase) -> Cut:
     """Answer the same call whole, and keep the connection."""
     return Cut(say=_FRAMED[case.golden, "length"].data, then="keep")
 
 
-def judge(case: AnswerCase, ended: Ended) -> str | None:
+def judge(case: ResponseCase, ended: Ended) -> str | None:
     """Say what is wrong with the end of a call, or nothing."""
     if not ended.is_ours:
         return f"a foreign exception: {ended.value!r}"
@@ -169,7 +169,7 @@ def judge(case: AnswerCase, ended: Ended) -> str | None:
     return _judge_value(case, ended.value)
 
 
-def judge_tls(case: AnswerCase, ended: Ended) -> str | None:
+def judge_tls(case: ResponseCase, ended: Ended) -> str | None:
     """Say what is wrong with the end of a call under TLS.
 
     Without a close_notify anyone may have ended the connection, so a body without a length is
@@ -180,12 +180,12 @@ def judge_tls(case: AnswerCase, ended: Ended) -> str | None:
     return judge(case, ended)
 
 
-def is_a_race(case: AnswerCase) -> bool:
+def is_a_race(case: ResponseCase) -> bool:
     """Tell whether another attempt could go out on the connection that is just ending."""
     return case.is_whole and not case.framing.startswith("close") and case.of.status >= 400
 
 
-def judge_retried(case: AnswerCase, ended: Ended) -> str | None:
+def judge_retried(case: ResponseCase, ended: Ended) -> str | None:
     """Say what is wrong with a call that may be made three times, and is cut each time alike."""
     if not ended.is_ours:
         return f"a foreign exception: {ended.value!r}"
@@ -195,7 +195,7 @@ def judge_retried(case: AnswerCase, ended: Ended) -> str | None:
     return _judge_value(case, ended.value)
 
 
-def judge_look(case: AnswerCase, ended: Ended) -> str | None:
+def judge_look(case: ResponseCase, ended: Ended) -> str | None:
     """Say what is wrong with an unclear call whose look afterwards is cut."""
     if len(ended.seen) != 1:
         return f"it was delivered {len(ended.seen)} times"
@@ -206,7 +206,7 @@ def judge_look(case: AnswerCase, ended: Ended) -> str | None:
     return None
 
 
-def _may_pass(case: AnswerCase) -> bool:
+def _may_pass(case: ResponseCase) -> bool:
     """Tell whether a call that ends so is made again."""
     told = case.is_whole or case.is_short
     if told and case.of.status == 429:
@@ -214,7 +214,7 @@ def _may_pass(case: AnswerCase) -> bool:
     return not case.call.writes and (not told or case.of.status >= 500)
 
 
-def _judge_value(case: AnswerCase, value: Any) -> str | None:
+def _judge_value(case: ResponseCase, value: Any) -> str | None:
     if case.is_whole:
         return _differs(case.framed.good, value)
     if not isinstance(value, errors.BillingualError):
@@ -227,10 +227,10 @@ def _differs(good: Any, found: Any) -> str | None:
         same = type(good) is type(found) and str(good) == str(found)
     else:
         same = bool(good == found)
-    return None if same else f"the whole answer became {found!r} instead of {good!r}"
+    return None if same else f"the whole response became {found!r} instead of {good!r}"
 
 
-def _judge_error(case: AnswerCase, error: errors.BillingualError) -> str | None:
+def _judge_error(case: ResponseCase, error: errors.BillingualError) -> str | None:
     wanted, outcome, likely, evidence = _wanted(case)
     attempts = error.attempts
     if case.call.writes and outcome is Outcome.UNKNOWN:
@@ -245,7 +245,7 @@ def _judge_error(case: AnswerCase, error: errors.BillingualError) -> str | None:
 
 
 def _attempts_problem(
-    case: AnswerCase, attempts: Sequence[Attempt], outcome: Outcome, evidence: Evidence
+    case: ResponseCase, attempts: Sequence[Attempt], outcome: Outcome, evidence: Evidence
 ) -> str | None:
     if {each.outcome for each in attempts} != {outcome}:
         return f"the attempts are {attempts} instead of {outcome}"
@@ -258,7 +258,7 @@ def _attempts_problem(
 
 
 def _wanted(
-    case: AnswerCase,
+    case: ResponseCase,
 ) -> tuple[type[errors.BillingualError], Outcome, str, Evidence]:
     """Say which error a cut must come to, and what the attempt says of it."""
     status = case.of.status

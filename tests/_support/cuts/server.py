@@ -32,7 +32,7 @@ class Cut:
     Attributes:
         take: bytes to read from the wire before acting; None for the whole request.
         say: what to answer.
-        then: ``fin`` ends the answer, ``reset`` the connection, ``stall`` leaves it in silence and
+        then: ``fin`` ends the response, ``reset`` the connection, ``stall`` sends nothing more and
             ``keep`` waits for another request.
     """
 

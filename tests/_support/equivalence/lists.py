@@ -50,7 +50,7 @@ async def only_page(scene: Scene) -> Any:
 
 
 async def pages(scene: Scene) -> Any:
-    """Walk answers."""
+    """Walk responses."""
     return [each async for each in scene.client.list(page_size=15).pages()]
 
 
@@ -118,7 +118,7 @@ async def resume(scene: Scene) -> Any:
 
 
 async def resume_pages(scene: Scene) -> Any:
-    """Ask again for an answer that failed."""
+    """Ask again for a response that failed."""
     walked = scene.client.list().pages()
     first = await anext(walked)
     try:
@@ -201,7 +201,7 @@ ROWS: Final = (
         script=(page(1, "a", "b", total_pages=2), page(2, "b", "c", total_pages=2)),
     ),
     Row(
-        "one whole answer is provably complete",
+        "one whole response is provably complete",
         walk,
         "ab, 2 rows of 2, 1 pages, 0 repeated, complete",
         "list: committed 200 = committed",
@@ -276,7 +276,7 @@ ROWS: Final = (
         taped=True,
     ),
     Row(
-        "an answer that failed can be asked for again",
+        "a response that failed can be asked for again",
         resume_pages,
         "page 1 of 1, page 2 of 1, the end",
         (

@@ -251,7 +251,7 @@ ROWS: Final = (
         taped=True,
     ),
     Row(
-        "an answer that unpacks to a bomb, on a read",
+        "a response that unpacks to a bomb, on a read",
         lambda s: s.client.get(LANDMARKS["exante_party"]),
         "ResponseTooLargeError",
         "get: unknown ResponseTooLargeError = unknown ResponseTooLargeError",
@@ -259,7 +259,7 @@ ROWS: Final = (
         options=AGAIN,
     ),
     Row(
-        "an answer that unpacks to a bomb, on a create",
+        "a response that unpacks to a bomb, on a create",
         lambda s: s.client.create(EXANTE_DRAFT),
         "OutcomeUnknown applied (ResponseTooLargeError)",
         "create: unknown ResponseTooLargeError = unknown OutcomeUnknown",
@@ -268,7 +268,7 @@ ROWS: Final = (
         taped=True,
     ),
     Row(
-        "a packed answer that is none",
+        "a packed response that is none",
         lambda s: s.client.get(LANDMARKS["exante_party"]),
         "ConnectionLostError",
         "get: unknown ConnectionLostError = unknown ConnectionLostError",

@@ -103,7 +103,7 @@ class Row:
         provider: a preset's name or a provider.
         account: the provider whose account of the sandbox is used.
         options: the client's options, beside those that lead to the transport.
-        script: answers that no sandbox gives, in order.
+        script: responses that no sandbox gives, in order.
         unreachable: whether nothing listens at the address.
         transports: where it can happen.
         portal: whether it is run through the portal too, and on every transport in each run.
@@ -131,6 +131,6 @@ class Row:
         return name if name in ACCOUNTS else "exante"
 
     def patience_s(self) -> float:
-        """Return the seconds that an answer is waited for."""
+        """Return the seconds that a response is waited for."""
         timeouts = self.options.get("timeout", Timeouts())
         return float(min(timeouts.read, self.options.get("deadline", 60.0)))

@@ -40,7 +40,7 @@ _SENT: Final = Evidence(connected=True, request_complete=True, response_begun=Fa
 
 @attrs.frozen
 class Reply:
-    """An answer no sandbox gives."""
+    """A response no sandbox gives."""
 
     body: bytes
     status: int = 200
@@ -54,7 +54,7 @@ class Control:
         self.app = app
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Ask, and read the answer."""
+        """Ask, and read the response."""
         request = WireRequest(
             method=method,
             url=f"http://control.localhost/_sandbox/{path}",
@@ -86,7 +86,7 @@ class Control:
 
 
 class _ImpatienceError(Exception):
-    """The answer would come later than the row waits."""
+    """The response would come later than the row waits."""
 
 
 class _InMemory:
@@ -97,12 +97,12 @@ class _InMemory:
         self.app = create_app(invoices=INVOICES, sleep=self._sleep)
         self._asgi = AsgiTransport(self.app)
 
-    def answer(self, request: WireRequest) -> WireResponse | errors.BillingualError:
+    def response(self, request: WireRequest) -> WireResponse | errors.BillingualError:
         try:
             return step(self._asgi.send(request, _ENDLESS))
         except errors.ConnectionLostError as lost:
             if isinstance(lost.__cause__, _ImpatienceError):
-                return errors.TimedOutError("no answer came in time.", evidence=_SENT)
+                return errors.TimedOutError("no response came in time.", evidence=_SENT)
             return lost
 
     async def _sleep(self, seconds: float) -> None:
@@ -227,7 +227,7 @@ class Stands:
             return {"transport": self.in_process[way.backend]}
         self.in_memory.patience_s = row.patience_s()
         base_url = f"http://memory.localhost{ACCOUNTS[row.account].prefix}"
-        return {"base_url": base_url, "transport": MemoryTransport(self.in_memory.answer)}
+        return {"base_url": base_url, "transport": MemoryTransport(self.in_memory.response)}
 
     def _scripted(self, transport: str, row: Any) -> dict[str, Any]:
         base_url = "http://scripted.localhost"
@@ -237,13 +237,13 @@ class Stands:
             return {"base_url": base_url, "transport": MemoryTransport(_nobody)}
         app = AsgiTransport(ScriptedApp(row.script))
 
-        def answer(request: WireRequest) -> WireResponse | errors.BillingualError:
+        def response(request: WireRequest) -> WireResponse | errors.BillingualError:
             try:
                 return step(app.send(request, _ENDLESS))
             except errors.BillingualError as error:
                 return error
 
-        return {"base_url": base_url, "transport": MemoryTransport(answer)}
+        return {"base_url": base_url, "transport": MemoryTransport(response)}
 
 
 def _nobody(request: WireRequest) -> errors.BillingualError:

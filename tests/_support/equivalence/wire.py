@@ -43,7 +43,7 @@ async def deadline_between(scene: Scene) -> Any:
 
 
 async def dropped_finalize(scene: Scene) -> Any:
-    """Lose the answer of a finalize that took effect: a read settles it."""
+    """Lose the response of a finalize that took effect: a read settles it."""
     invoice_id = scene.kukkingu("DRAFT")
     scene.control.fault("drop_after_commit")
     return await scene.client.finalize(invoice_id)
@@ -70,19 +70,19 @@ async def open_circuit(scene: Scene) -> Any:
 
 
 async def dropped_batch(scene: Scene) -> Any:
-    """Lose the answer of a batch."""
+    """Lose the response of a batch."""
     scene.control.fault("drop_after_commit")
     return await scene.client.update_many({scene.exante("DRAFT"): LATER})
 
 
 async def late_batch(scene: Scene) -> Any:
-    """Get no answer to a batch in time."""
+    """Get no response to a batch in time."""
     scene.control.fault("latency", seconds=0.3, after_commit=True)
     return await scene.client.update_many({scene.exante("DRAFT"): LATER})
 
 
 async def truncated_delete(scene: Scene) -> Any:
-    """Get half an answer to a delete."""
+    """Get half a response to a delete."""
     scene.control.fault("truncate")
     return await scene.client.delete_many([scene.exante("DRAFT")])
 
@@ -110,7 +110,7 @@ ROWS: Final = (
         drops_a_read=True,
     ),
     Row(
-        "a read after a dropped answer",
+        "a read after a dropped response",
         read(fault("drop_after_commit")),
         "INV-2026-S00001 PAID 37219.95 GBP",
         "get: unknown ConnectionLostError > committed 200 = committed",
@@ -118,7 +118,7 @@ ROWS: Final = (
         drops_a_read=True,
     ),
     Row(
-        "a read after a cut answer",
+        "a read after a cut response",
         read(fault("truncate")),
         "INV-2026-S00001 PAID 37219.95 GBP",
         "get: unknown ConnectionLostError > committed 200 = committed",
@@ -167,7 +167,7 @@ ROWS: Final = (
         options=AGAIN,
     ),
     Row(
-        "a create with a cut answer",
+        "a create with a cut response",
         create(fault("truncate")),
         "OutcomeUnknown applied (ConnectionLostError), 1 stored",
         "create: unknown ConnectionLostError = unknown OutcomeUnknown",
@@ -225,7 +225,7 @@ ROWS: Final = (
         options=AGAIN,
     ),
     Row(
-        "a delete with a cut answer",
+        "a delete with a cut response",
         truncated_delete,
         "OutcomeUnknown applied (ConnectionLostError)",
         "delete_many: unknown ConnectionLostError = unknown OutcomeUnknown",

@@ -1,4 +1,4 @@
-"""Twenty small answers that want to be large, and the program that eats them.
+"""Twenty small responses that want to be large, and the program that eats them.
 
 Run as a program, ``python bombs.py URL BACKEND``, it asks for each of them once and prints
 one JSON object: how each call ended, and by how many bytes the memory peaked over the first calls.
@@ -18,7 +18,7 @@ import anyio
 
 from billingual import AsyncClient, Client
 
-__all__ = ["BOMBS", "MIB", "answer_to", "run"]
+__all__ = ["BOMBS", "MIB", "response_to", "run"]
 
 MIB: Final = 1024 * 1024
 BOMBS: Final = (
@@ -91,8 +91,8 @@ def _chunks(body: bytes, size: int) -> bytes:
     return b"".join(b"%x\r\n%s\r\n" % (len(each), each) for each in pieces) + b"0\r\n\r\n"
 
 
-def answer_to(number: int) -> Iterator[bytes]:
-    """Make the bytes of the answer with the *number*-th bomb; others are small and good."""
+def response_to(number: int) -> Iterator[bytes]:
+    """Make the bytes of the response with the *number*-th bomb; others are small and good."""
     if not 0 <= number < len(BOMBS):
         yield b"HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\n{}"
         return

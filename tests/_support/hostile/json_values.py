@@ -97,4 +97,4 @@ BODIES: Final[dict[str, tuple[bytes, ...]]] = {
         b'{"succeeded": false, "message": @, "errors": @}',
     ),
 }  # fmt: skip
-"""Answers of each provider, where ``@`` stands for a value."""
+"""Responses of each provider, where ``@`` stands for a value."""

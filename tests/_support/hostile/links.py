@@ -1,4 +1,4 @@
-"""Links that a hostile provider could put into an answer, and where it could put them."""
+"""Links that a hostile provider could put into a response, and where it could put them."""
 
 from __future__ import annotations
 
@@ -82,25 +82,25 @@ def links(seed: int, amount: int) -> Iterator[Link]:
 
 
 def _in_data(make: Callable[[str], dict[str, Any]]) -> Callable[[dict[str, Any], str], None]:
-    def put(answer: dict[str, Any], url: str) -> None:
-        if isinstance(answer.get("data"), dict):
-            answer["data"].update(make(url))
+    def put(response: dict[str, Any], url: str) -> None:
+        if isinstance(response.get("data"), dict):
+            response["data"].update(make(url))
         else:
-            answer.update(make(url))
+            response.update(make(url))
 
     return put
 
 
 def _in_meta(make: Callable[[str], dict[str, Any]]) -> Callable[[dict[str, Any], str], None]:
-    def put(answer: dict[str, Any], url: str) -> None:
-        meta = answer["data"].get("_meta") if isinstance(answer.get("data"), dict) else answer
-        (answer if meta is None else meta).update(make(url))
+    def put(response: dict[str, Any], url: str) -> None:
+        meta = response["data"].get("_meta") if isinstance(response.get("data"), dict) else response
+        (response if meta is None else meta).update(make(url))
 
     return put
 
 
 def _beside(make: Callable[[str], dict[str, Any]]) -> Callable[[dict[str, Any], str], None]:
-    return lambda answer, url: answer.update(make(url))
+    return lambda response, url: response.update(make(url))
 
 
 _BODIES: Final[dict[str, Callable[[dict[str, Any], str], None]]] = {
@@ -119,11 +119,11 @@ _HEADERS: Final = {
     "Alt-Svc": lambda u: f'h2="{u}"',
 }
 PLACES: Final = (*_BODIES, *_HEADERS)
-"""Where a link can stand: in the body, or in a header of the answer."""
+"""Where a link can stand: in the body, or in a header of the response."""
 
 
 def answered(body: dict[str, Any], link: Link) -> WireResponse:
-    """Make an answer of *body* with the link in its place."""
+    """Make a response of *body* with the link in its place."""
     headers: list[tuple[str, str]] = [("Content-Type", "application/json")]
     if link.place in _BODIES:
         _BODIES[link.place](body, link.url)

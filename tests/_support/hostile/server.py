@@ -28,15 +28,17 @@ class Bytes:
 
 
 class ByteServer:
-    """Answer each request by *answer*, a function of the request's bytes.
+    """Answer each request by *response*, a function of the request's bytes.
 
     Attributes:
         requests: what came, request by request, whole.
         connections: how many came.
     """
 
-    def __init__(self, answer: Callable[[bytes], Bytes], tls: ssl.SSLContext | None = None) -> None:
-        self._answer = answer
+    def __init__(
+        self, response: Callable[[bytes], Bytes], tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._response = response
         self._tls = tls
         self._over = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -75,7 +77,7 @@ class ByteServer:
             connection.settimeout(0.01)
             while request := self._read(connection):
                 self.requests.append(request)
-                say = self._answer(request)
+                say = self._response(request)
                 for piece in say.pieces:
                     self._send(connection, piece)
                 if say.then == "reset":
@@ -117,10 +119,10 @@ def header_of(head: bytes, name: str) -> str:
 
 @contextmanager
 def serving(
-    answer: Callable[[bytes], Bytes], tls: ssl.SSLContext | None = None
+    response: Callable[[bytes], Bytes], tls: ssl.SSLContext | None = None
 ) -> Iterator[ByteServer]:
     """Run a server for as long as a test needs it."""
-    server = ByteServer(answer, tls)
+    server = ByteServer(response, tls)
     try:
         yield server
     finally:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import attrs
 
-from _support.matrix.responses import CONTRACT, INVOICE, ONE, TENANT, TWO, Answers, uid
+from _support.matrix.responses import CONTRACT, INVOICE, ONE, TENANT, TWO, Responses, uid
 from billingual import Changes, Draft, Filter, Invoice, Money, Provider, Replacement, Status, errors
 from billingual.model import Discount, ReplacementLine, Tax
 
@@ -37,13 +37,13 @@ class Scene:
 
     Attributes:
         client: awaited or blocking.
-        answers: the provider behind it.
+        responses: the provider behind it.
         begin: lets the fault strike what is sent from now on.
         dialect: what is spoken.
     """
 
     client: Any
-    answers: Answers
+    responses: Responses
     begin: Callable[[], None]
     dialect: str
 
@@ -86,7 +86,7 @@ def _plain(call: Callable[[Scene], Any], **state: Any) -> Callable[[Scene], Awai
 
     async def run(scene: Scene) -> str:
         for name, value in state.items():
-            setattr(scene.answers, name, value)
+            setattr(scene.responses, name, value)
         scene.begin()
         await _now(call(scene))
         return "ok"
@@ -98,7 +98,7 @@ def _list(pages: int, filter: Filter | None = None) -> Callable[[Scene], Awaitab
     """Make an operation of the last of so many pages; those before it come."""
 
     async def run(scene: Scene) -> str:
-        scene.answers.pages = pages
+        scene.responses.pages = pages
         walk = scene.client.list(filter).pages()
         for number in range(1, pages + 1):
             if number == pages:

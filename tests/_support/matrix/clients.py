@@ -12,7 +12,7 @@ from typing import Any, Final
 import attrs
 
 from _support.matrix.calls import CALLS, Scene, options_of
-from _support.matrix.responses import Answers, Reply
+from _support.matrix.responses import Reply, Responses
 from _support.matrix.table import Cell, Step
 from billingual import AsyncClient, Client, errors
 from billingual.backends.anyio import AnyioBackend
@@ -64,7 +64,7 @@ class Plan:
 
     Attributes:
         steps: how one delivery of the operation after another ends.
-        answers: the provider.
+        responses: the provider.
         sends: deliveries of the operation.
         reads: its own reads after them.
         begun: whether the fault strikes; until then reads succeed and writes end unclear.
@@ -73,7 +73,7 @@ class Plan:
     """
 
     steps: Iterator[Step]
-    answers: Answers
+    responses: Responses
     sends: int = 0
     reads: int = 0
     begun: bool = False
@@ -87,11 +87,11 @@ class Plan:
         self.begun = True
 
     def meet(self, method: str, url: str, body: bytes | None) -> Step | Reply:
-        """Say what a request meets: an end of the matrix, or a plain answer."""
+        """Say what a request meets: an end of the matrix, or a plain response."""
         if not self.begun:
             if method == "GET":
-                return self.answers.good(method, url, body)
-            return Reply(500, self.answers.complaint(500))
+                return self.responses.good(method, url, body)
+            return Reply(500, self.responses.complaint(500))
         if self._operation is None:
             self._operation, self._body = (method, url), body
         if self._operation == (method, url):
@@ -99,18 +99,18 @@ class Plan:
             self.altered = self.altered or body != self._body
             return next(self.steps)
         self.reads += 1
-        if self.answers.status == "unreadable":
-            return Reply(503, self.answers.complaint(503))
-        return self.answers.good(method, url, body)
+        if self.responses.status == "unreadable":
+            return Reply(503, self.responses.complaint(503))
+        return self.responses.good(method, url, body)
 
     def reply(self, end: Step, method: str, url: str, body: bytes | None) -> Reply:
-        """Make the answer of an end that has a status."""
+        """Make the response of an end that has a status."""
         if end.ends == "committed":
-            return self.answers.good(method, url, body)
+            return self.responses.good(method, url, body)
         assert end.status is not None
         if end.says:
-            return Reply(end.status, self.answers.unwell(method, url, body, end.says))
-        return Reply(end.status, self.answers.complaint(end.status))
+            return Reply(end.status, self.responses.unwell(method, url, body, end.says))
+        return Reply(end.status, self.responses.complaint(end.status))
 
 
 @attrs.define
@@ -123,7 +123,7 @@ class PlannedWire:
     supports: Final = frozenset({"async", "sync"})
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
-        """Answer, or fail with the evidence of the matrix."""
+        """Response, or fail with the evidence of the matrix."""
         met = self.plan.meet(request.method, request.url, request.body)
         if self.plan.begun and not self.plan.reads:
             self.plan.safety = request.safety.value
@@ -195,8 +195,8 @@ def run_blocking(cells: Iterable[tuple[Cell, str]]) -> list[Ran]:
 
 
 async def _run(cell: Cell, policy: str, kind: type[Any], backend: Any) -> Ran:
-    answers = Answers(cell.dialect)
-    plan = Plan(cell.steps(), answers)
+    responses = Responses(cell.dialect)
+    plan = Plan(cell.steps(), responses)
     events: list[Event] = []
     client = kind(
         **options_of(cell.dialect),
@@ -211,7 +211,7 @@ async def _run(cell: Cell, policy: str, kind: type[Any], backend: Any) -> Ran:
         plan.begin()
         events.clear()
 
-    scene = Scene(client=client, answers=answers, begin=begin, dialect=cell.dialect)
+    scene = Scene(client=client, responses=responses, begin=begin, dialect=cell.dialect)
     end: str | errors.BillingualError
     try:
         end = await CALLS[cell.operation](scene)

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import attrs
 
-__all__ = ["CONTRACT", "INVOICE", "ONE", "OTHER", "TENANT", "TWO", "Answers", "Reply", "uid"]
+__all__ = ["CONTRACT", "INVOICE", "ONE", "OTHER", "TENANT", "TWO", "Reply", "Responses", "uid"]
 
 ONE: Final = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
 TWO: Final = "550e8400-e29b-41d4-a716-446655440001"
@@ -40,7 +40,7 @@ class Reply:
 
 
 @attrs.define
-class Answers:
+class Responses:
     """What one provider answers.
 
     Attributes:
@@ -70,7 +70,7 @@ class Answers:
         return _json(self._payload(method, url, body, says=says))
 
     def complaint(self, status: int) -> bytes:
-        """Make the body of an answer whose status says no."""
+        """Make the body of a response whose status says no."""
         return _json({"message": "no", "statusCode": status})
 
     def _refusal(self, code: int | None) -> object:

@@ -17,7 +17,7 @@ import anyio.lowlevel
 
 from _support.matrix.calls import CALLS, Scene, options_of
 from _support.matrix.clients import WALL, Plan, headers_of, told
-from _support.matrix.responses import Answers, Reply
+from _support.matrix.responses import Reply, Responses
 from _support.matrix.table import Cell, Step
 from billingual import AsyncClient, Client, errors
 from billingual.backends.anyio import AnyioBackend
@@ -35,30 +35,30 @@ PATIENT: Final = Timeouts(connect=20, write=20, read=20, pool=20)
 
 SAMPLE: Final = (
     ("create", "exante", "nothing"), ("create", "exante", "refused"),
-    ("create", "exante", "tls_refused"), ("create", "exante", "answer_lost"),
-    ("create", "exante", "answer_late"), ("create", "exante", "answer_cut"),
-    ("create", "exante", "answer_stalled"), ("create", "exante", "answer_too_large"),
-    ("create", "exante", "answer_undecodable"), ("create", "exante", "moved"),
+    ("create", "exante", "tls_refused"), ("create", "exante", "response_lost"),
+    ("create", "exante", "response_late"), ("create", "exante", "response_cut"),
+    ("create", "exante", "response_stalled"), ("create", "exante", "response_too_large"),
+    ("create", "exante", "response_undecodable"), ("create", "exante", "moved"),
     ("create", "exante", "request_timeout"), ("create", "exante", "conflict"),
     ("create", "exante", "limited_date"), ("create", "exante", "limited_then_conflict"),
     ("create", "exante", "limited_then_lost"), ("create", "exante", "unavailable_then_conflict"),
     ("create", "exante", "yes_as_html"), ("create", "exante", "yes_cut"),
     ("create", "exante", "envelope_says_no"), ("create", "tenant", "server_error"),
     ("create", "v1", "nothing"), ("delete_many", "bulk", "yes_no_content"),
-    ("delete_many", "bulk", "unavailable_2s"), ("finalize", "tenant", "answer_lost"),
-    ("finalize_undone", "tenant", "gateway_timeout"), ("get", "exante", "answer_cut"),
-    ("get", "exante", "answer_lost"), ("get", "exante", "limited_61s"),
+    ("delete_many", "bulk", "unavailable_2s"), ("finalize", "tenant", "response_lost"),
+    ("finalize_undone", "tenant", "gateway_timeout"), ("get", "exante", "response_cut"),
+    ("get", "exante", "response_lost"), ("get", "exante", "limited_61s"),
     ("get", "exante", "redirected"), ("get", "tenant", "unavailable_then_ok"),
     ("get", "tenant", "failed_limited_then_ok"), ("list_second_page", "exante", "bad_gateway"),
     ("list_filtered", "tenant", "cut_then_html"), ("preview", "exante", "nothing"),
     ("reconcile_a_create", "exante", "unavailable_then_ok"), ("replace", "v1", "limited_2s"),
-    ("replace", "v1", "envelope_says_no"), ("replace_and_notify", "v1", "answer_lost"),
+    ("replace", "v1", "envelope_says_no"), ("replace_and_notify", "v1", "response_lost"),
     ("update", "exante", "unavailable_then_conflict"), ("update", "tenant", "conflict"),
     ("update_of_a_locked_invoice", "tenant", "limited_then_conflict"),
     ("update_of_a_locked_invoice", "tenant", "forbidden"),
     ("update_without_a_reason", "tenant", "unprocessable"),
-    ("update_many_100", "bulk", "answer_lost"), ("update_many_1", "bulk", "yes_null"),
-    ("void", "tenant", "answer_stalled"), ("void_unsettled", "tenant", "unavailable"),
+    ("update_many_100", "bulk", "response_lost"), ("update_many_1", "bulk", "yes_null"),
+    ("void", "tenant", "response_stalled"), ("void_unsettled", "tenant", "unavailable"),
 )  # fmt: skip
 """What a server can do that does not know the client, spread over the matrix."""
 
@@ -106,20 +106,20 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(length) if length else None
         met = self.server.plan.meet(self.command, self.path, body)
         if isinstance(met, Reply):
-            self._answer(met)
+            self._respond(met)
         elif met.ends == "committed" or met.status is not None:
             reply = self.server.plan.reply(met, self.command, self.path, body)
-            self._answer(reply, headers_of(met))
+            self._respond(reply, headers_of(met))
         else:
             self.close_connection = True
-            self._break(met, self.server.plan.answers.good(self.command, self.path, body))
+            self._break(met, self.server.plan.responses.good(self.command, self.path, body))
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - names of http.server
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""
 
-    def _answer(self, reply: Reply, headers: list[tuple[str, str]] | None = None) -> None:
+    def _respond(self, reply: Reply, headers: list[tuple[str, str]] | None = None) -> None:
         self.send_response_only(reply.status)
         for name, value in (JSON, *(headers or ())):
             self.send_header(name, value)
@@ -133,9 +133,9 @@ class _Handler(BaseHTTPRequestHandler):
         """End the exchange badly; the evidence and the error say how."""
         begun = met.seen is not None and met.seen[2] is True
         if met.raises == "ResponseTooLargeError":
-            self._answer(Reply(200, BOMB), [("Content-Encoding", "gzip")])
-        elif met.name == "answer_undecodable":
-            self._answer(good, [("Content-Encoding", "gzip")])
+            self._respond(Reply(200, BOMB), [("Content-Encoding", "gzip")])
+        elif met.name == "response_undecodable":
+            self._respond(good, [("Content-Encoding", "gzip")])
         elif begun:
             self.send_response_only(200)
             self.send_header("Content-Length", str(len(good.body)))
@@ -191,8 +191,8 @@ def run_over_sockets(server: Loopback, backend: str, cell: Cell, policy: str) ->
 
 
 async def _run(server: Loopback, cell: Cell, policy: str, kind: type[Any], backend: Any) -> str:
-    answers = Answers(cell.dialect)
-    plan = server.plan = Plan(cell.steps(), answers)
+    responses = Responses(cell.dialect)
+    plan = server.plan = Plan(cell.steps(), responses)
     events: list[Event] = []
     client = kind(
         **options_of(cell.dialect),
@@ -200,14 +200,14 @@ async def _run(server: Loopback, cell: Cell, policy: str, kind: type[Any], backe
         retry=policy,
         backend=backend,
         observers=[events.append],
-        timeout=BRISK if cell.fault in {"answer_late", "answer_stalled"} else PATIENT,
+        timeout=BRISK if cell.fault in {"response_late", "response_stalled"} else PATIENT,
     )
 
     def begin() -> None:
         plan.begin()
         events.clear()
 
-    scene = Scene(client=client, answers=answers, begin=begin, dialect=cell.dialect)
+    scene = Scene(client=client, responses=responses, begin=begin, dialect=cell.dialect)
     end: str | errors.BillingualError
     try:
         end = await CALLS[cell.operation](scene)

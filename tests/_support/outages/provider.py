@@ -45,7 +45,7 @@ class Fate:
 
     Attributes:
         kind: ``good``, ``refused`` (no connection), ``half`` (broke while it was written),
-            ``lost`` (broke before the answer), ``timeout``, or a status.
+            ``lost`` (broke before the response), ``timeout``, or a status.
         applied: whether a write happens nonetheless.
         asks: a form of ``Retry-After`` and its seconds, or None.
     """
@@ -113,7 +113,7 @@ class OutageProvider:
             # The deadline cut a request short whose fate stands: to its caller it is a timeout.
             cut = "timeout" if fate.kind not in {"refused", "half"} else fate.kind
             delivery.fate = fate = attrs.evolve(fate, kind=cut)
-        return self._answer(fate, call, who, delivery)
+        return self._response(fate, call, who, delivery)
 
     def _look(self, now: float, call: int, who: Hashable, request: WireRequest) -> None:
         """Judge a request as it goes out."""
@@ -127,7 +127,7 @@ class OutageProvider:
         if request.method != "GET" and any(each.fate.kind in UNCLEAR for each in before):
             self.complaints.append(f"{call} writes again after something unclear")
 
-    def _answer(self, fate: Fate, call: int, who: Hashable, delivery: Delivery) -> WireResponse:
+    def _response(self, fate: Fate, call: int, who: Hashable, delivery: Delivery) -> WireResponse:
         if fate.kind == "good":
             self.good_at.append(delivery.at)
             return WireResponse(status=200, body=GOOD)
@@ -138,7 +138,7 @@ class OutageProvider:
         if fate.kind == "lost":
             raise errors.ConnectionLostError("lost", evidence=SENT)
         if fate.kind == "timeout":
-            raise errors.TimedOutError("no answer", evidence=SENT)
+            raise errors.TimedOutError("no response", evidence=SENT)
         fields: list[tuple[str, str]] = []
         if fate.asks is not None:
             field, until = _asked(*fate.asks)

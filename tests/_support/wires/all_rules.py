@@ -9,10 +9,10 @@ from __future__ import annotations
 from _support.wires.connection_rules import ConnectionRules
 from _support.wires.proxy_rules import ProxyRules
 from _support.wires.request_rules import RequestRules
-from _support.wires.response_rules import AnswerRules
+from _support.wires.response_rules import ResponseRules
 
 __all__ = ["OnAWire"]
 
 
-class OnAWire(AnswerRules, RequestRules, ConnectionRules, ProxyRules):
+class OnAWire(ResponseRules, RequestRules, ConnectionRules, ProxyRules):
     """All the rules."""

@@ -91,7 +91,7 @@ class ConnectionRules:
     def test_a_connection_that_ended_meanwhile_is_not_used_again(
         self, link: Link, serve: Any, say: Any, farewell: bytes
     ) -> None:
-        """Neither its end nor a farewell on it becomes the next answer."""
+        """Neither its end nor a farewell on it becomes the next response."""
         server = serve(say(with_length(b"first") + farewell, then="close"), say(with_length(b"2")))
 
         first = link.send(a_request(server.url, method="PUT", body=b"{}"), bounds())

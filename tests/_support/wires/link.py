@@ -100,13 +100,13 @@ def a_request(
 
 
 def with_length(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> bytes:
-    """Write an answer whose length is announced."""
+    """Write a response whose length is announced."""
     lines = [b"HTTP/1.1 " + status, b"Content-Length: %d" % len(body), *headers, b"", body]
     return b"\r\n".join(lines)
 
 
 def chunked(*pieces: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
-    """Write an answer in chunks."""
+    """Write a response in chunks."""
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
     return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + end
 

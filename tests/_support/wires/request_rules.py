@@ -130,8 +130,8 @@ class RequestRules:
             ),
             "no-gzip": (say(with_length(BODY, cookie, GZIP)), bounds()),
         }
-        answer, within = faults[fault]
-        server = serve(answer)
+        response, within = faults[fault]
+        server = serve(response)
         base = "http://127.0.0.1:9" if fault == "refused" else server.url
         token = (("Authorization", f"Bearer {CANARY}"), ("X-Odd", CANARY))
 

@@ -1,4 +1,4 @@
-"""What every transport over a socket must make of an answer."""
+"""What every transport over a socket must make of a response."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from _support.wires.link import (
 from billingual import errors
 from billingual.wire import Deadline, Timeouts
 
-__all__ = ["AnswerRules"]
+__all__ = ["ResponseRules"]
 
-ANSWERS: dict[str, tuple[bytes, str, int, bytes]] = {
+RESPONSES: dict[str, tuple[bytes, str, int, bytes]] = {
     "content-length": (with_length(BODY), "keep", 200, BODY),
     "empty": (with_length(b""), "keep", 200, b""),
     "chunked": (chunked(BODY[:7], BODY[7:]), "keep", 200, BODY),
@@ -89,15 +89,15 @@ TOO_LARGE: dict[str, tuple[dict[str, int], bytes]] = {
 }  # fmt: skip
 
 
-class AnswerRules:
-    """What is an answer, and what is none."""
+class ResponseRules:
+    """What is a response, and what is none."""
 
-    @pytest.mark.parametrize("name", ANSWERS)
-    def test_an_answer_of_any_status_and_framing_is_an_answer(
+    @pytest.mark.parametrize("name", RESPONSES)
+    def test_a_response_of_any_status_and_framing_is_a_response(
         self, link: Link, serve: Any, say: Any, name: str
     ) -> None:
         """The whole body arrives, unpacked."""
-        data, then, status, body = ANSWERS[name]
+        data, then, status, body = RESPONSES[name]
         server = serve(say(data, then=then))
 
         response = link.send(a_request(server.url), bounds())
@@ -106,10 +106,10 @@ class AnswerRules:
 
     @pytest.mark.parametrize("name", BROKEN)
     @pytest.mark.parametrize("method", ["GET", "PUT"])
-    def test_a_broken_answer_is_a_lost_connection(
+    def test_a_broken_response_is_a_lost_connection(
         self, link: Link, serve: Any, say: Any, method: str, name: str
     ) -> None:
-        """Nothing short or garbled passes for an answer, and the request is not sent again."""
+        """Nothing short or garbled passes for a response, and the request is not sent again."""
         data, then, begun = BROKEN[name]
         server = serve(say(data, then=then), say(with_length(b"again")))
         body = b"{}" if method == "PUT" else None
@@ -125,7 +125,7 @@ class AnswerRules:
         assert isinstance(caught.value.__context__, zlib.error | None)
         assert len(server.requests) == 1
 
-    def test_every_cut_of_a_packed_answer_is_noticed(
+    def test_every_cut_of_a_packed_response_is_noticed(
         self, link: Link, serve: Any, say: Any
     ) -> None:
         """A close-delimited body has no length, but gzip has an end: no prefix passes."""
@@ -142,7 +142,7 @@ class AnswerRules:
         assert len(server.requests) == len(cuts) - 1
 
     @pytest.mark.parametrize("name", TOO_LARGE)
-    def test_an_answer_that_breaks_a_bound_is_not_read_to_its_end(
+    def test_a_response_that_breaks_a_bound_is_not_read_to_its_end(
         self, link: Link, serve: Any, say: Any, name: str
     ) -> None:
         """Size on the wire, size unpacked and growth each have a bound; the next call is fine."""
@@ -158,7 +158,7 @@ class AnswerRules:
         assert server.connections == 2
 
     @pytest.mark.timeout(20)
-    def test_an_answer_that_is_too_large_is_left_at_once(
+    def test_a_response_that_is_too_large_is_left_at_once(
         self, link: Link, serve: Any, say: Any
     ) -> None:
         """A server that never ends cannot hold a caller who has seen enough."""
@@ -167,7 +167,7 @@ class AnswerRules:
         with pytest.raises(errors.ResponseTooLargeError):
             link.send(a_request(server.url), bounds(wire_bytes=20))
 
-    def test_each_piece_of_an_answer_has_a_time_of_its_own(
+    def test_each_piece_of_a_response_has_a_time_of_its_own(
         self, link: Link, serve: Any, say: Any
     ) -> None:
         """A server that is slow but steady is listened to for longer than the read timeout."""
@@ -191,7 +191,7 @@ class AnswerRules:
     def test_a_server_that_drips_holds_nobody(
         self, link: Link, serve: Any, say: Any, start: bytes
     ) -> None:
-        """The deadline is looked at for each piece, wherever in the answer it drips."""
+        """The deadline is looked at for each piece, wherever in the response it drips."""
         server = serve(say(start, then="drip"))
 
         with pytest.raises(errors.TimedOutError) as caught:
@@ -199,7 +199,7 @@ class AnswerRules:
 
         assert caught.value.evidence.response_begun is True
 
-    def test_the_answers_headers_arrive(self, link: Link, serve: Any, say: Any) -> None:
+    def test_the_responses_headers_arrive(self, link: Link, serve: Any, say: Any) -> None:
         """Repeated fields stay apart, and bytes beyond ASCII do not break anything."""
         server = serve(say(with_length(b"", b"X-A: 1", b"x-a: 2", b"X-B: caf\xe9")))
 

@@ -20,8 +20,8 @@ class Witness:
 
     async def invoices(self, provider: str) -> list[dict[str, Any]]:
         """List the rows the sandbox stores for a provider, payload under ``doc``."""
-        answer = await self._http.get("/invoices", params={"provider": provider})
-        body = json.loads(answer.raise_for_status().content, parse_float=Decimal)
+        response = await self._http.get("/invoices", params={"provider": provider})
+        body = json.loads(response.raise_for_status().content, parse_float=Decimal)
         rows: list[dict[str, Any]] = body["invoices"]
         return rows
 

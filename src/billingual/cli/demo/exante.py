@@ -37,7 +37,7 @@ async def exante_chapter(scene: Scene) -> None:
     scene.stage.chapter(
         "exante",
         "Dialect exante (provider exante)",
-        "Every answer comes in an envelope {status, status_code, message, data}. Here the client "
+        "Every response comes in an envelope {status, status_code, message, data}. Here the client "
         "creates, reads, changes and lists invoices one by one.",
     )
     async with scene.client("exante") as invoices:

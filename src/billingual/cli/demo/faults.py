@@ -11,11 +11,11 @@ from billingual.model import Filter
 
 __all__ = ["fault_chapter"]
 
-_NUMBER = "DEMO-LOST-ANSWER"
+_NUMBER = "DEMO-LOST-RESPONSE"
 
 
 async def fault_chapter(scene: Scene) -> None:
-    """Wait out a rate limit; lose the answer of a create, and find out what became of it."""
+    """Wait out a rate limit; lose the response of a create, and find out what became of it."""
     scene.stage.chapter(
         "exante",
         "When things go wrong (provider exante)",
@@ -24,7 +24,7 @@ async def fault_chapter(scene: Scene) -> None:
     )
     async with scene.client("exante") as invoices:
         await _rate_limit(scene, invoices)
-        await _lost_answer(scene, invoices)
+        await _lost_response(scene, invoices)
 
 
 async def _rate_limit(scene: Scene, invoices: AsyncClient) -> None:
@@ -37,8 +37,8 @@ async def _rate_limit(scene: Scene, invoices: AsyncClient) -> None:
         )
 
 
-async def _lost_answer(scene: Scene, invoices: AsyncClient) -> None:
-    with scene.stage.step("create, answer lost: OutcomeUnknown, and no second try") as sight:
+async def _lost_response(scene: Scene, invoices: AsyncClient) -> None:
+    with scene.stage.step("create, response lost: OutcomeUnknown, and no second try") as sight:
         await scene.witness.order(
             {"kind": "drop_after_commit", "provider": "exante", "method": "POST"}
         )

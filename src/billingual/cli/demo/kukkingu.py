@@ -101,7 +101,7 @@ async def _pay_and_void(scene: Scene, invoices: AsyncClient, final: Invoice) -> 
 
 
 async def _list(scene: Scene, invoices: AsyncClient, voided: str) -> None:
-    with scene.stage.step("list: there are no pages, so one answer is provably everything") as (
+    with scene.stage.step("list: there are no pages, so one response is provably everything") as (
         sight
     ):
         pager = invoices.list(Filter(status="VOID"))

@@ -1,12 +1,12 @@
 """The conformance suite of dialects: what every one of them must do, rule by rule.
 
-Its author shows it good operands and good answers, best of all those that the provider's
+Its author shows it good operands and good responses, best of all those that the provider's
 documentation prints; the suite varies them in every way that has gone wrong somewhere::
 
     from billingual.testing import DialectSamples, Sample, check_dialect
 
     samples = DialectSamples(
-        operations=[Sample(feature=Feature.GET, operands=["inv_1"], answers=GOLDEN)],
+        operations=[Sample(feature=Feature.GET, operands=["inv_1"], responses=GOLDEN)],
         refusal=b'{"message": "no such customer"}',
     )
     report = check_dialect(MyDialect(), samples)

@@ -63,7 +63,7 @@ class Trial:
         return request
 
     def good(self, sample: Sample, *bodies: bytes) -> Told:
-        """Hold a conversation with good answers, its own or *bodies*; it must come to its end."""
+        """Hold a conversation with good responses, its own or *bodies*; it must come to its end."""
         met = self.held(sample, *bodies)
         if isinstance(met, BillingualError):
             fail(expected=f"{label(sample)}: a result", seen=f"{type(met).__name__}: {met}")
@@ -71,28 +71,28 @@ class Trial:
 
     def held(self, sample: Sample, *bodies: bytes) -> Told | BillingualError:
         """Hold a conversation; any exception but ours fails the check."""
-        answers = [
+        responses = [
             WireResponse(status=sample.status, headers=_JSON, body=body)
-            for body in bodies or sample.answers
+            for body in bodies or sample.responses
         ]
         try:
-            return self._hold(self.start(sample.feature, sample.operands), answers)
+            return self._hold(self.start(sample.feature, sample.operands), responses)
         except BillingualError as error:
             return error
         except Exception as foreign:  # noqa: BLE001 - it is what this is for
             fail(
                 expected=f"{label(sample)}: no exception but ours",
-                seen=f"{type(foreign).__qualname__}: {foreign}, for {answers[-1].body[:200]!r}",
+                seen=f"{type(foreign).__qualname__}: {foreign}, for {responses[-1].body[:200]!r}",
             )
 
-    def _hold(self, conversation: Conversation[Any], answers: Sequence[WireResponse]) -> Told:
+    def _hold(self, conversation: Conversation[Any], responses: Sequence[WireResponse]) -> Told:
         requests: list[WireRequest] = []
         try:
             request = next(conversation)
             while len(requests) < _ENDLESS:
                 requests.append(request)
-                answer = answers[min(len(requests), len(answers)) - 1]
-                request = conversation.send(read(request, answer))
+                response = responses[min(len(requests), len(responses)) - 1]
+                request = conversation.send(read(request, response))
         except StopIteration as end:
             return Told(tuple(requests), end.value)
         return fail(expected="an end of the conversation", seen=f"{_ENDLESS} requests, no result")
@@ -134,19 +134,19 @@ class Trial:
         return found
 
     def json(self, sample: Sample) -> Any:
-        """Read a sample's last answer.
+        """Read a sample's last response.
 
         Raises:
             NotApplicableError: if it is no JSON.
         """
         try:
-            return json.loads(sample.answers[-1], parse_float=Decimal)
+            return json.loads(sample.responses[-1], parse_float=Decimal)
         except ValueError:
-            raise NotApplicableError("its answers are no JSON") from None
+            raise NotApplicableError("its responses are no JSON") from None
 
     def last(self, sample: Sample, value: object) -> tuple[bytes, ...]:
-        """Return a sample's answers with *value* in the place of the last one."""
-        return (*sample.answers[:-1], json.dumps(value, default=_exact).encode())
+        """Return a sample's responses with *value* in the place of the last one."""
+        return (*sample.responses[:-1], json.dumps(value, default=_exact).encode())
 
 
 def _exact(value: object) -> object:

@@ -1,4 +1,4 @@
-"""How a dialect reads: good answers become models, all others errors of ours, nothing is lost."""
+"""How a dialect reads: good responses become models, all others errors of ours, nothing is lost."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ _SINGLE: Final = (Feature.CREATE, Feature.GET, Feature.UPDATE, Feature.FINALIZE,
 
 
 @dialect_check
-def good_answers_become_models(trial: Trial) -> None:
+def good_responses_become_models(trial: Trial) -> None:
     """What the provider documents is read: an invoice, a page, a receipt, invoices, or None."""
     for sample in trial:
         told = trial.good(sample)
         expect(
-            len(told.requests) == len(sample.answers),
-            expected=f"{label(sample)}: a request for each of {len(sample.answers)} answers",
+            len(told.requests) == len(sample.responses),
+            expected=f"{label(sample)}: a request for each of {len(sample.responses)} responses",
             seen=f"{len(told.requests)} requests",
         )
         expect(_fits(sample.feature, told.result), expected=f"{label(sample)}: a model", seen=told)
@@ -172,15 +172,15 @@ def unknown_words_stay_readable(trial: Trial) -> None:
 
 
 @dialect_check
-def half_an_answer_is_refused(trial: Trial) -> None:
-    """Every beginning of a good answer that is not the whole of it is an error of ours."""
+def half_a_response_is_refused(trial: Trial) -> None:
+    """Every beginning of a good response that is not the whole of it is an error of ours."""
     for sample in trial:
-        whole = sample.answers[-1].strip()
+        whole = sample.responses[-1].strip()
         step = max(1, len(whole) // _CUTS)
         # An operation that returns nothing may be answered by nothing.
         nothing_is_fine = trial.good(sample).result is None
         for cut in (*range(1 if nothing_is_fine else 0, len(whole), step), len(whole) - 1):
-            met = trial.held(sample, *sample.answers[:-1], whole[:cut])
+            met = trial.held(sample, *sample.responses[:-1], whole[:cut])
             if not isinstance(met, BillingualError):
                 fail(expected=f"{label(sample)}: an error at byte {cut}", seen=met.result)
 
@@ -191,9 +191,9 @@ def a_status_that_is_no_success_is_its_own_error(trial: Trial) -> None:
     for sample in trial:
         request = trial.first(sample)
         for status, kind in _STATUSES.items():
-            for body in (b"", b"\xff\x00", _HTML, sample.answers[-1]):
-                answer = WireResponse(status=status, body=body)
-                error = _checked(trial, sample, answer)
+            for body in (b"", b"\xff\x00", _HTML, sample.responses[-1]):
+                response = WireResponse(status=status, body=body)
+                error = _checked(trial, sample, response)
                 if not isinstance(error, kind):
                     fail(
                         expected=f"{label(sample)}: {kind.__name__} for {status}",
@@ -202,32 +202,32 @@ def a_status_that_is_no_success_is_its_own_error(trial: Trial) -> None:
                 expect(
                     (error.status, error.body) == (status, body)
                     and error.exchange.route == request.route,
-                    expected=f"{label(sample)}: an error that keeps the answer",
+                    expected=f"{label(sample)}: an error that keeps the response",
                     seen=error.exchange,
                 )
 
 
-def _checked(trial: Trial, sample: Sample, answer: WireResponse) -> BillingualError | None:
+def _checked(trial: Trial, sample: Sample, response: WireResponse) -> BillingualError | None:
     try:
-        read(trial.first(sample), answer)
+        read(trial.first(sample), response)
     except BillingualError as error:
         return error
     except Exception as foreign:  # noqa: BLE001 - it is what this is for
         fail(
             expected=f"{label(sample)}: no exception but ours",
-            seen=f"{type(foreign).__qualname__}: {foreign}, for {answer.status}",
+            seen=f"{type(foreign).__qualname__}: {foreign}, for {response.status}",
         )
     return None
 
 
 @dialect_check
 def a_refusal_is_told(trial: Trial) -> None:
-    """An answer that says no is an error that says why, can be pickled, and shows no secret."""
+    """A response that says no is an error that says why, can be pickled, and shows no secret."""
     samples = trial.samples
     secret = Headers([("Set-Cookie", "session=canary-4b1d"), ("X-Request-Id", "r-1")])
     for sample in trial:
-        answer = WireResponse(status=samples.refusal_status, headers=secret, body=samples.refusal)
-        error = _checked(trial, sample, answer)
+        response = WireResponse(status=samples.refusal_status, headers=secret, body=samples.refusal)
+        error = _checked(trial, sample, response)
         if not isinstance(error, (ProviderError, LockedError)):
             fail(expected=f"{label(sample)}: a ProviderError", seen=error)
         twin = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
@@ -246,14 +246,14 @@ def a_refusal_is_told(trial: Trial) -> None:
 
 
 @dialect_check
-def a_page_of_html_is_no_answer(trial: Trial) -> None:
+def a_page_of_html_is_no_response(trial: Trial) -> None:
     """A 200 with something else than the provider's format is a ProtocolError."""
     for sample in trial:
         nothing_is_fine = trial.good(sample).result is None
         for body in (_HTML, b"null", b"[]", b'"ok"', b"7", b"{", b"\xff\xfe", b"", b"{}"):
             if nothing_is_fine and body in {b"", b"{}"}:
                 continue
-            met = trial.held(sample, *sample.answers[:-1], body)
+            met = trial.held(sample, *sample.responses[:-1], body)
             expect(
                 isinstance(met, ProtocolError),
                 expected=f"{label(sample)}: ProtocolError for {body[:20]!r}",
@@ -263,7 +263,7 @@ def a_page_of_html_is_no_answer(trial: Trial) -> None:
 
 @dialect_check
 def odd_values_are_read_or_refused(trial: Trial) -> None:
-    """With any value of a good answer replaced by another kind, a model or our error comes."""
+    """With any value of a good response replaced by another kind, a model or our error comes."""
     for sample in trial:
         body = trial.json(sample)
         for path, leaf in leaves(body):
@@ -287,18 +287,18 @@ def odd_json_is_read_or_refused(trial: Trial) -> None:
     """Numbers without end, deep nesting and names that come twice end as a model or our error."""
     for sample in trial:
         trial.json(sample)
-        text = sample.answers[-1].decode()
+        text = sample.responses[-1].decode()
         deep = "[" * 100_000 + "]" * 100_000
         for odd in (
             deep, '{"a":' * 20_000 + "1" + "}" * 20_000, "1" * 100_000, "NaN", "Infinity",
             "1e999999999", "\ufeff" + text, text + text, text + "x", text.replace(":", ":\x00", 1),
         ):  # fmt: skip
-            trial.held(sample, *sample.answers[:-1], odd.encode())
+            trial.held(sample, *sample.responses[:-1], odd.encode())
 
 
 @dialect_check
-def anothers_answer_is_refused(trial: Trial) -> None:
-    """An answer about another invoice than the one asked for is no answer."""
+def anothers_response_is_refused(trial: Trial) -> None:
+    """A response about another invoice than the one asked for is no response."""
     tried = False
     for sample in trial.of(Feature.GET, Feature.UPDATE, Feature.FINALIZE, Feature.VOID):
         asked, body = str(sample.operands[0]), trial.json(sample)
@@ -310,7 +310,7 @@ def anothers_answer_is_refused(trial: Trial) -> None:
                 if isinstance(met, Told) and met.result.id == other:
                     fail(expected=f"{label(sample)}: an error", seen=f"the invoice {other}")
     if not tried:
-        raise NotApplicableError("no answer holds the id that was asked for")
+        raise NotApplicableError("no response holds the id that was asked for")
 
 
 @dialect_check
@@ -334,7 +334,7 @@ def conversations_do_not_mix(trial: Trial) -> None:
 
 def _finish(talk: Any, request: WireRequest, sample: Sample) -> object:
     try:
-        for body in sample.answers:
+        for body in sample.responses:
             request = talk.send(read(request, WireResponse(status=sample.status, body=body)))
     except StopIteration as end:
         return end.value
@@ -342,16 +342,16 @@ def _finish(talk: Any, request: WireRequest, sample: Sample) -> object:
 
 
 READING_CHECKS: Final = (
-    good_answers_become_models,
+    good_responses_become_models,
     the_payload_is_kept,
     unknown_fields_are_kept,
     unknown_words_stay_readable,
-    half_an_answer_is_refused,
+    half_a_response_is_refused,
     a_status_that_is_no_success_is_its_own_error,
     a_refusal_is_told,
-    a_page_of_html_is_no_answer,
+    a_page_of_html_is_no_response,
     odd_values_are_read_or_refused,
     odd_json_is_read_or_refused,
-    anothers_answer_is_refused,
+    anothers_response_is_refused,
     conversations_do_not_mix,
 )

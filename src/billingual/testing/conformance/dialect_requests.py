@@ -362,7 +362,7 @@ def a_scoped_dialect_is_a_dialect(trial: Trial) -> None:
 
 @dialect_check
 def a_conversation_left_early_ends_quietly(trial: Trial) -> None:
-    """A conversation that is closed before its first answer does nothing more."""
+    """A conversation that is closed before its first response does nothing more."""
     for sample in trial:
         conversation = trial.start(sample.feature, sample.operands)
         next(conversation)

@@ -31,7 +31,7 @@ from billingual.wire import Timeouts, WireResponse
 __all__ = ["EVIDENCE_CHECKS"]
 
 _BIG: Final = bytes(16 * 2**20)
-# Who waits for too long is given an answer in the end, and so found out.
+# Who waits for too long is given a response in the end, and so found out.
 _LATE: Final = Say(with_length(b"late"), after=threading.Event(), patience_s=2.0)
 
 
@@ -48,7 +48,7 @@ def _sent(error: TransportError, what: str) -> None:
         error.evidence.connected is not False
         and error.evidence.request_complete is not False
         and not error.evidence.response_begun,
-        expected=f"{what}: evidence that the request may be complete and no answer began",
+        expected=f"{what}: evidence that the request may be complete and no response began",
         seen=described(error),
     )
 
@@ -91,7 +91,7 @@ async def silence_ends_with_the_deadline(bench: Bench) -> None:
     """The deadline cuts every timeout to what it leaves."""
     server = bench.server(Say(with_length(b"ok")), _LATE)
     transport = bench.transport(keepalive_s=60.0)
-    await bench.answer(transport, request(server.url))
+    await bench.response(transport, request(server.url))
     bounds = bench.bounds(deadline_s=0.2, timeouts=Timeouts.each(60))
     asked = request(server.url, method="POST")
     error = await bench.failure(transport, asked, bounds, kind=TimedOutError)
@@ -115,7 +115,7 @@ async def _drips(bench: Bench, start: bytes) -> None:
     server = bench.server(Say(with_length(b"ok")), Say(start, then="drip"))
     transport = bench.transport(keepalive_s=60.0)
     # Once connected, nothing but the drips takes time.
-    await bench.answer(transport, request(server.url))
+    await bench.response(transport, request(server.url))
     bounds = bench.bounds(deadline_s=0.25, timeouts=Timeouts.each(60))
     asked = request(server.url, method="POST")
     error = await bench.failure(transport, asked, bounds, kind=TimedOutError)
@@ -137,13 +137,13 @@ async def a_request_nobody_takes_ends(bench: Bench) -> None:
 
     expect(
         error.evidence.request_complete is not True and not error.evidence.response_begun,
-        expected="no claim that the request was complete or an answer began",
+        expected="no claim that the request was complete or a response began",
         seen=described(error),
     )
 
 
 @transport_check
-async def a_connection_lost_before_the_answer_is_reported_truly(bench: Bench) -> None:
+async def a_connection_lost_before_the_response_is_reported_truly(bench: Bench) -> None:
     """Where the server had the whole request, the evidence never says that it was not sent."""
     for then in ("reset", "close"):
         for method, body in (("POST", b"{}"), ("GET", None), ("POST", bytes(200_000))):
@@ -156,7 +156,7 @@ async def a_connection_lost_before_the_answer_is_reported_truly(bench: Bench) ->
 
 @transport_check
 async def a_connection_lost_while_sending_is_reported_truly(bench: Bench) -> None:
-    """Where the server left in the middle of a request, no answer began, and the error is ours."""
+    """Where the server left within a request, no response began, and the error is ours."""
     server = bench.server(Say(then="close"), reads="head")
     asked = request(server.url, method="POST", body=_BIG)
     error = await bench.failure(bench.transport(), asked, kind=ConnectionLostError)
@@ -164,7 +164,7 @@ async def a_connection_lost_while_sending_is_reported_truly(bench: Bench) -> Non
     # An event loop may have taken every byte and lost them: "complete" is then the careful word.
     expect(
         error.evidence.connected is not False and not error.evidence.response_begun,
-        expected="evidence of a connection that stood and no answer",
+        expected="evidence of a connection that stood and no response",
         seen=described(error),
     )
 
@@ -177,7 +177,7 @@ async def a_request_is_sent_once(bench: Bench) -> None:
             Say(with_length(b"ok")), Say(then="close"), Say(with_length(b"again"))
         )
         transport = bench.transport()
-        await bench.answer(transport, request(server.url, "/first"))
+        await bench.response(transport, request(server.url, "/first"))
         error = await bench.failure(
             transport,
             request(server.url, "/second", method=method, body=body),
@@ -199,13 +199,13 @@ async def a_stale_connection_is_told_truly(bench: Bench) -> None:
             )
         )
         transport = bench.transport()
-        await bench.answer(transport, request(server.url))
+        await bench.response(transport, request(server.url))
         asked = request(server.url, "/second", method="POST", body=b"{}")
         met = await bench.either(transport, asked)
         seen = [each.target for each in server.requests].count("/second")
 
         if isinstance(met, WireResponse):
-            expect(seen == 1, expected="one delivery for one answer", seen=f"{seen} deliveries")
+            expect(seen == 1, expected="one delivery for one response", seen=f"{seen} deliveries")
         elif isinstance(met, TransportError):
             expect(
                 seen == 0 or met.evidence.request_complete is not False,
@@ -238,7 +238,7 @@ async def _failures(bench: Bench) -> dict[str, Callable[[], Any]]:
 
 @transport_check
 async def errors_show_no_credential(bench: Bench) -> None:
-    """No header, query, user name or answer stands in an error's text, or in what it came from."""
+    """No header, query, user name or response stands in the text of an error or of its causes."""
     bench.needs_network()
     for name, ask in (await _failures(bench)).items():
         error = await ask()
@@ -260,7 +260,7 @@ EVIDENCE_CHECKS: Final = (
     a_dripping_body_ends_with_the_deadline,
     a_dripping_head_ends_with_the_deadline,
     a_request_nobody_takes_ends,
-    a_connection_lost_before_the_answer_is_reported_truly,
+    a_connection_lost_before_the_response_is_reported_truly,
     a_connection_lost_while_sending_is_reported_truly,
     a_request_is_sent_once,
     a_stale_connection_is_told_truly,

@@ -46,7 +46,7 @@ ALWAYS: Final = WireResponse(status=200, body=b"ok")
 
 @attrs.frozen
 class ExecutionScope:
-    """Where a check's answers come from.
+    """Where a check's responses come from.
 
     Attributes:
         url: the address below which requests go.
@@ -196,13 +196,13 @@ class Bench(Workshop):
             return ExecutionScope(known.base_url if known else "http://127.0.0.1", made, list)
         return self.answering(lambda request: ALWAYS, **options)  # noqa: ARG005 - a handler's
 
-    async def answer(
+    async def response(
         self, transport: Transport, request: WireRequest, bounds: Bounds | None = None
     ) -> WireResponse:
-        """Send, and fail the check unless an answer comes."""
+        """Send, and fail the check unless a response comes."""
         met = await self.either(transport, request, bounds)
         if isinstance(met, BillingualError):
-            fail(expected="an answer", seen=described(met))
+            fail(expected="a response", seen=described(met))
         return met
 
     async def failure(
@@ -222,7 +222,7 @@ class Bench(Workshop):
     async def either(
         self, transport: Transport, request: WireRequest, bounds: Bounds | None = None
     ) -> WireResponse | BillingualError:
-        """Send; return the answer or our error, and fail the check at any other exception."""
+        """Send; return the response or our error, and fail the check at any other exception."""
         try:
             met = await transport.send(request, bounds or self.bounds())
         except BillingualError as error:
@@ -288,7 +288,7 @@ def echoed(heard: Heard) -> Say:
 def described(met: WireResponse | BillingualError) -> str:
     """Say in words what came of a send."""
     if isinstance(met, WireResponse):
-        return f"an answer {met.status} with {len(met.body)} bytes: {met.body[:60]!r}"
+        return f"a response {met.status} with {len(met.body)} bytes: {met.body[:60]!r}"
     evidence = f" with {met.evidence}" if isinstance(met, TransportError) else ""
     return f"{type(met).__name__}: {met}{evidence}"
 

@@ -1,4 +1,4 @@
-"""What comes back from a server that means harm: bounds hold, and answers are not mixed up."""
+"""What comes back from a server that means harm: bounds hold, and responses are not mixed up."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ __all__ = ["HOSTILE_CHECKS"]
 
 
 @transport_check
-async def hostile_heads_end_as_an_answer_or_our_error(bench: Bench) -> None:
-    """Whatever stands in a head, an answer or an error of ours comes, and the next is unharmed."""
+async def hostile_heads_end_as_a_response_or_our_error(bench: Bench) -> None:
+    """Whatever stands in a head, a response or an error of ours comes, and the next is unharmed."""
     two = b"Content-Length: 2\r\n"
     heads = (
         two + b"X-Folded: a\r\n b\r\n", two + b"X-Latin: caf\xe9\r\n", two + b"X-Nul: a\x00b\r\n",
@@ -40,44 +40,44 @@ async def hostile_heads_end_as_an_answer_or_our_error(bench: Bench) -> None:
         b"HTTP/1.1 99999 Odd\r\n", b"HTTP/1.1 20x OK\r\n", b"HTTP/9.9 200 OK\r\n",
         b"HTTP/1.1 200\r\n", b"HTTP/1.1 -12 Odd\r\n", b"HTTP/1.1 200 \xff\x00\r\n", b"\r\n\r\n",
     )  # fmt: skip
-    answers = [b"HTTP/1.1 200 OK\r\n" + each + b"\r\nok" for each in heads]
-    answers += [each + two + b"\r\nok" for each in lines]
+    responses = [b"HTTP/1.1 200 OK\r\n" + each + b"\r\nok" for each in heads]
+    responses += [each + two + b"\r\nok" for each in lines]
     server = bench.server(
         script=lambda heard: (
             echoed(heard)
             if heard.target.startswith("/after")
-            else Say(answers[int(heard.target[1:])], then="close")
+            else Say(responses[int(heard.target[1:])], then="close")
         )
     )
     transport = bench.transport()
 
-    for number in range(len(answers)):
+    for number in range(len(responses)):
         await bench.either(transport, request(server.url, f"/{number}"))
         asked = request(server.url, f"/after/{number}")
         after = await bench.either(transport, asked)
         if not isinstance(after, WireResponse):
             # It may have met the connection that the server was just about to close.
-            after = await bench.answer(transport, asked)
+            after = await bench.response(transport, asked)
         expect(
             after.body == b"/after/%d" % number,
-            expected=f"after {answers[number]!r} an answer of its own",
+            expected=f"after {responses[number]!r} a response of its own",
             seen=described(after),
         )
 
 
 @transport_check
-async def surplus_bytes_are_no_answer(bench: Bench) -> None:
-    """Bytes after a whole answer never become the answer to another request."""
+async def surplus_bytes_are_no_response(bench: Bench) -> None:
+    """Bytes after a whole response never become the response to another request."""
     poison = with_length(b"poison")
     for surplus in (poison, poison[:-3]):
         server = bench.server(script=functools.partial(_with_surplus, surplus))
         transport = bench.transport(connections=1)
-        await bench.answer(transport, request(server.url))
+        await bench.response(transport, request(server.url))
         met = await bench.either(transport, request(server.url, "/next"))
 
         expect(
             not isinstance(met, WireResponse) or met.body == b"/next",
-            expected="its own answer, or an error",
+            expected="its own response, or an error",
             seen=described(met),
         )
 
@@ -87,7 +87,7 @@ def _with_surplus(surplus: bytes, heard: Heard) -> Say:
 
 
 @transport_check
-async def answers_are_bounded(bench: Bench) -> None:
+async def responses_are_bounded(bench: Bench) -> None:
     """Size on the wire, size unpacked and growth each have a bound; more is not read."""
     for name, say, bounds in (
         ("on the wire", Say(with_length(BODY)), {"wire_bytes": 1000}),
@@ -102,7 +102,7 @@ async def answers_are_bounded(bench: Bench) -> None:
 
 @transport_check
 async def bombs_are_not_unpacked(bench: Bench) -> None:
-    """A small answer that grows beyond the bound of growth is refused while it grows."""
+    """A small response that grows beyond the bound of growth is refused while it grows."""
     bomb = bytes(8 * 2**20)
     await breaks(
         bench,
@@ -115,20 +115,20 @@ async def bombs_are_not_unpacked(bench: Bench) -> None:
 
 
 @transport_check
-async def an_answer_as_large_as_its_bounds_arrives(bench: Bench) -> None:
+async def a_response_as_large_as_its_bounds_arrives(bench: Bench) -> None:
     """A bound is the largest that is taken, not the smallest that is refused."""
     server = bench.server(Say(with_length(BODY)), Say(with_length(PACKED, GZIP)))
     transport = bench.transport()
     for size in (len(BODY), len(PACKED)):
         bounds = bench.bounds(wire_bytes=size, body_bytes=len(BODY))
-        answer = await bench.answer(transport, request(server.url), bounds)
-        expect(answer.body == BODY, expected="the whole body", seen=described(answer))
+        response = await bench.response(transport, request(server.url), bounds)
+        expect(response.body == BODY, expected="the whole body", seen=described(response))
 
 
 HOSTILE_CHECKS: Final = (
-    hostile_heads_end_as_an_answer_or_our_error,
-    surplus_bytes_are_no_answer,
-    answers_are_bounded,
+    hostile_heads_end_as_a_response_or_our_error,
+    surplus_bytes_are_no_response,
+    responses_are_bounded,
     bombs_are_not_unpacked,
-    an_answer_as_large_as_its_bounds_arrives,
+    a_response_as_large_as_its_bounds_arrives,
 )

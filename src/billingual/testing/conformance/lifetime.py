@@ -107,12 +107,12 @@ async def a_cancelled_request_leaves_nothing_behind(bench: Bench) -> None:
             met = await cancel(cancelled, point)
             wrong = await crossed(bench, place, range(point, point + 1), "after/")
             expect(
-                not wrong, expected=f"an answer after {how} was cancelled at {point}", seen=wrong
+                not wrong, expected=f"a response after {how} was cancelled at {point}", seen=wrong
             )
             if not met:
                 break
         wrong = await crossed(bench, place, _CALLS, "then/")
-        expect(not wrong, expected="20 of 20 answers after that", seen=wrong)
+        expect(not wrong, expected="20 of 20 responses after that", seen=wrong)
 
 
 @transport_check
@@ -133,8 +133,8 @@ def the_next_event_loop_is_served_too(bench: Bench) -> None:
         last.join()
         gc.collect()
 
-    expect(not wrong, expected="answers on the first loop", seen=wrong)
-    expect(told == [[]], expected="answers on the second loop", seen=told)
+    expect(not wrong, expected="responses on the first loop", seen=wrong)
+    expect(told == [[]], expected="responses on the second loop", seen=told)
 
 
 def _kept(bench: Bench) -> ExecutionScope:
@@ -144,8 +144,8 @@ def _kept(bench: Bench) -> ExecutionScope:
 
 
 @transport_check
-def a_forked_child_crosses_no_answers(bench: Bench) -> None:
-    """Parent and child go on with the same transport, and each gets its own answers."""
+def a_forked_child_crosses_no_responses(bench: Bench) -> None:
+    """Parent and child go on with the same transport, and each gets its own responses."""
     if not hasattr(os, "fork"):
         raise NotApplicableError("this system has no fork")
     with warnings.catch_warnings():
@@ -154,8 +154,8 @@ def a_forked_child_crosses_no_answers(bench: Bench) -> None:
         place = _kept(bench)
         code, wrong = bench.run(lambda: _forked(bench, place))
 
-    expect(code == 0, expected="20 of 20 own answers in the child", seen=f"it ended with {code}")
-    expect(not wrong, expected="20 of 20 own answers in the parent", seen=wrong)
+    expect(code == 0, expected="20 of 20 own responses in the child", seen=f"it ended with {code}")
+    expect(not wrong, expected="20 of 20 own responses in the parent", seen=wrong)
 
 
 async def _forked(bench: Bench, place: ExecutionScope) -> tuple[int, list[str]]:
@@ -195,7 +195,7 @@ def _in_child(bench: Bench, place: ExecutionScope) -> None:
 
 @transport_check
 async def closing_while_in_use_ends_well(bench: Bench) -> None:
-    """A request under way while the transport is closed ends with its answer or our error."""
+    """A request under way while the transport is closed ends with its response or our error."""
     release = threading.Event()
     bench.keep(release.set)
     server = bench.server(Say(with_length(b"ok"), after=release))
@@ -204,7 +204,7 @@ async def closing_while_in_use_ends_well(bench: Bench) -> None:
     async def use() -> None:
         met = await bench.either(transport, request(server.url))
         good = isinstance(met, BillingualError) or met.body == b"ok"
-        expect(good, expected="its answer or an error of ours", seen=described(met))
+        expect(good, expected="its response or an error of ours", seen=described(met))
 
     async def close() -> None:
         await bench.until(lambda: server.requests, what="the request arrives")
@@ -241,7 +241,7 @@ async def sending_after_closing_never_hangs(bench: Bench) -> None:
 
 @transport_check
 async def the_seam_is_complete(bench: Bench) -> None:
-    """What the core asks a transport beside sending has an answer of the right kind."""
+    """What the core asks a transport beside sending has a response of the right kind."""
     place = bench.anywhere()
     supports = getattr(place.transport, "supports", frozenset({"async"}))
     known = supports and set(supports) <= {"async", "sync"}
@@ -267,7 +267,7 @@ LIFE_CHECKS: Final = (
     the_seam_is_complete,
     a_cancelled_request_leaves_nothing_behind,
     the_next_event_loop_is_served_too,
-    a_forked_child_crosses_no_answers,
+    a_forked_child_crosses_no_responses,
     closing_while_in_use_ends_well,
     closing_twice_is_no_error,
     sending_after_closing_never_hangs,

@@ -29,7 +29,7 @@ _MANY: Final = 100
 async def crossed(
     bench: Bench, place: ExecutionScope, numbers: range, prefix: str = ""
 ) -> list[str]:
-    """Send one request after another; list what was met instead of the answer to each."""
+    """Send one request after another; list what was met instead of the response to each."""
     wrong = []
     for number in numbers:
         path = f"/{prefix}{number}"
@@ -40,7 +40,7 @@ async def crossed(
 
 
 async def _at_once(bench: Bench, place: ExecutionScope, count: int, **bounds: Any) -> list[str]:
-    """Send *count* requests at once; list what was met instead of the answer to each."""
+    """Send *count* requests at once; list what was met instead of the response to each."""
 
     def job(number: int) -> Callable[[], Coroutine[Any, Any, str]]:
         async def send() -> str:
@@ -57,18 +57,18 @@ async def _at_once(bench: Bench, place: ExecutionScope, count: int, **bounds: An
 
 
 @transport_check
-async def a_hundred_at_once_get_their_own_answers(bench: Bench) -> None:
-    """A hundred requests at once all succeed, each with the answer to itself."""
+async def a_hundred_at_once_get_their_own_responses(bench: Bench) -> None:
+    """A hundred requests at once all succeed, each with the response to itself."""
     place = bench.answering(echo)
 
     for _ in range(2):
         wrong = await _at_once(bench, place, _MANY)
-        expect(not wrong, expected="100 answers, each its own", seen=wrong)
+        expect(not wrong, expected="100 responses, each its own", seen=wrong)
 
 
 @transport_check
 async def a_connection_is_used_again(bench: Bench) -> None:
-    """One request after another needs one connection, whatever the answers were."""
+    """One request after another needs one connection, whatever the responses were."""
     server = bench.server(
         Say(with_length(b"ok")),
         Say(with_length(b"no", status=b"404 Not Found")),
@@ -78,7 +78,7 @@ async def a_connection_is_used_again(bench: Bench) -> None:
     )
     transport = bench.transport(keepalive_s=60.0)
     for _ in range(5):
-        await bench.answer(transport, request(server.url))
+        await bench.response(transport, request(server.url))
 
     expect(server.connections == 1, expected="one connection", seen=f"{server.connections}")
 
@@ -88,9 +88,9 @@ async def an_idle_connection_is_not_kept_for_long(bench: Bench) -> None:
     """A connection that was idle for longer than keepalive_s is not used again."""
     server = bench.server(script=echoed)
     transport = bench.transport(keepalive_s=0.05)
-    await bench.answer(transport, request(server.url))
+    await bench.response(transport, request(server.url))
     await bench.backend.sleep(0.15)
-    await bench.answer(transport, request(server.url))
+    await bench.response(transport, request(server.url))
 
     expect(server.connections == 2, expected="two connections", seen=f"{server.connections}")
 
@@ -102,7 +102,7 @@ async def a_connection_the_server_ends_is_not_used_again(bench: Bench) -> None:
     server = bench.server(Say(ends), Say(ends), Say(ends))
     transport = bench.transport()
     for _ in range(3):
-        await bench.answer(transport, request(server.url))
+        await bench.response(transport, request(server.url))
 
     expect(server.connections == 3, expected="three connections", seen=f"{server.connections}")
 
@@ -119,7 +119,7 @@ async def no_more_connections_than_allowed(bench: Bench) -> None:
     place = ExecutionScope(server.url, bench.transport(connections=3), list)
     wrong = await _at_once(bench, place, 24)
 
-    expect(not wrong, expected="24 answers, each its own", seen=wrong)
+    expect(not wrong, expected="24 responses, each its own", seen=wrong)
     expect(server.most <= 3, expected="at most 3 connections at once", seen=f"{server.most}")
 
 
@@ -132,7 +132,7 @@ async def waiting_for_a_connection_ends(bench: Bench) -> None:
     transport = bench.transport(connections=1)
 
     async def first() -> None:
-        await bench.answer(transport, request(server.url, "/first"))
+        await bench.response(transport, request(server.url, "/first"))
 
     async def second() -> None:
         try:
@@ -149,7 +149,7 @@ async def waiting_for_a_connection_ends(bench: Bench) -> None:
         )
 
     await bench.together([first, second])
-    after = await bench.answer(transport, request(server.url, "/third"))
+    after = await bench.response(transport, request(server.url, "/third"))
     heard = [each.target for each in server.requests]
     expect(heard == ["/first", "/third"], expected="/first and /third only", seen=heard)
     expect(after.body == b"ok", expected="the place is free again", seen=described(after))
@@ -167,16 +167,16 @@ async def failures_give_their_place_back(bench: Bench) -> None:
     for _ in range(20):
         await bench.either(transport, request(server.url), bench.bounds(wire_bytes=1000))
     bounds = bench.bounds(timeouts=Timeouts(pool=0.5))
-    after = await bench.answer(transport, request(server.url), bounds)
+    after = await bench.response(transport, request(server.url), bounds)
 
-    expect(after.body == b"ok", expected="an answer", seen=described(after))
+    expect(after.body == b"ok", expected="a response", seen=described(after))
 
 
 POOL_CHECKS: Final = (
     a_connection_is_used_again,
     an_idle_connection_is_not_kept_for_long,
     a_connection_the_server_ends_is_not_used_again,
-    a_hundred_at_once_get_their_own_answers,
+    a_hundred_at_once_get_their_own_responses,
     no_more_connections_than_allowed,
     waiting_for_a_connection_ends,
     failures_give_their_place_back,

@@ -63,7 +63,7 @@ async def targets_go_out_as_they_are(bench: Bench) -> None:
     place = bench.answering(echo)
 
     for target in _TARGETS:
-        await bench.answer(place.transport, request(place.url, target))
+        await bench.response(place.transport, request(place.url, target))
         arrived = place.heard()[-1]
 
         expect(
@@ -81,7 +81,7 @@ async def methods_and_bodies_go_out_as_they_are(bench: Bench) -> None:
 
     for method, body in _BODIES:
         size = "no body" if body is None else f"{len(body)} bytes"
-        await bench.answer(transport, request(server.url, method=method, body=body))
+        await bench.response(transport, request(server.url, method=method, body=body))
         heard = server.requests[-1]
 
         expect(
@@ -110,7 +110,7 @@ async def headers_go_out_as_they_are(bench: Bench) -> None:
         ("X-Empty", ""),
         ("X-Odd", 'a, b; c="d"  e'),
     ]
-    await bench.answer(bench.transport(), request(server.url, headers=given))
+    await bench.response(bench.transport(), request(server.url, headers=given))
     heard = server.requests[0]
 
     for name, value in given:
@@ -186,7 +186,7 @@ async def an_address_that_is_none_is_refused(bench: Bench) -> None:
 
 @transport_check
 async def cookies_are_not_kept(bench: Bench) -> None:
-    """Nothing of one answer comes back in the next request."""
+    """Nothing of one response comes back in the next request."""
     baked = WireResponse(status=200, headers=Headers([("Set-Cookie", "a=b; Path=/")]))
     seen: list[str | None] = []
 
@@ -196,7 +196,7 @@ async def cookies_are_not_kept(bench: Bench) -> None:
 
     place = bench.answering(handler)
     for path in ("/x", "/x"):
-        await bench.answer(place.transport, request(place.url, path))
+        await bench.response(place.transport, request(place.url, path))
 
     expect(seen == [None, None], expected="no Cookie in any request", seen=seen)
 
@@ -230,7 +230,7 @@ async def the_environment_is_not_read(bench: Bench) -> None:
     server = bench.server(script=echoed)
 
     with _environment(proxy):
-        await bench.answer(bench.transport(), request(server.url))
+        await bench.response(bench.transport(), request(server.url))
 
     expect(proxy.connections == 0, expected="no proxy is asked", seen="the one of HTTP_PROXY was")
     given = server.requests[0].values("authorization")

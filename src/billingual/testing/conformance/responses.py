@@ -1,4 +1,4 @@
-"""What comes back: whole answers in every framing, unpacked and bounded, or errors of ours."""
+"""What comes back: whole responses in every framing, unpacked and bounded, or errors of ours."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from billingual.testing.conformance.report import expect
 from billingual.testing.conformance.server import Say
 from billingual.wire import Headers, WireRequest, WireResponse
 
-__all__ = ["ANSWER_CHECKS", "BODY", "GZIP", "PACKED", "breaks"]
+__all__ = ["BODY", "GZIP", "PACKED", "RESPONSE_CHECKS", "breaks"]
 
 BODY: Final = b'{"status": "success", "data": "' + b"ab" * 700 + b'"}'
 PACKED: Final = gzip.compress(BODY, mtime=0)
@@ -22,15 +22,15 @@ _STATUSES: Final = (200, 201, 204, 304, 400, 401, 403, 404, 409, 410, 422, 429, 
 
 
 async def _arrives(bench: Bench, says: dict[str, Say], body: bytes = BODY) -> None:
-    """Expect *body* from each of the answers, all by one transport."""
+    """Expect *body* from each of the responses, all by one transport."""
     server = bench.server(*says.values())
     transport = bench.transport()
     for name, say in says.items():
-        answer = await bench.answer(transport, request(server.url))
+        response = await bench.response(transport, request(server.url))
         expect(
-            (answer.status, answer.body) == (200, body),
+            (response.status, response.body) == (200, body),
             expected=f"{name}: 200 with the whole body of {len(body)} bytes",
-            seen=described(answer),
+            seen=described(response),
         )
         if say.then != "keep":
             # The next request could meet the connection just as the server closes it.
@@ -43,7 +43,7 @@ async def breaks(
     kind: type[TransportError] = ConnectionLostError,
     **bounds: Any,
 ) -> None:
-    """Expect an error from each of the answers, and evidence that fits; then a good answer."""
+    """Expect an error from each of the responses, and evidence that fits; then a good response."""
     server = bench.server(
         *(each for say in says.values() for each in (say, Say(with_length(b"ok"))))
     )
@@ -56,17 +56,17 @@ async def breaks(
         begun = error.evidence.response_begun is not False or say.then == "reset"
         expect(
             error.evidence.request_complete is not False and begun,
-            expected=f"{name}: evidence of a request that went out and an answer that began",
+            expected=f"{name}: evidence of a request that went out and a response that began",
             seen=described(error),
         )
-        after = await bench.answer(transport, request(server.url))
+        after = await bench.response(transport, request(server.url))
         expect(
-            after.body == b"ok", expected=f"{name}: the next answer whole", seen=described(after)
+            after.body == b"ok", expected=f"{name}: the next response whole", seen=described(after)
         )
 
 
 @transport_check
-async def any_status_is_an_answer(bench: Bench) -> None:
+async def any_status_is_a_response(bench: Bench) -> None:
     """The transport judges no status, and tries none again."""
     asked_for: list[int] = []
 
@@ -76,16 +76,16 @@ async def any_status_is_an_answer(bench: Bench) -> None:
 
     place = bench.answering(handler)
     for status in _STATUSES:
-        answer = await bench.answer(place.transport, request(place.url, f"/{status}"))
+        response = await bench.response(place.transport, request(place.url, f"/{status}"))
 
-        expect(answer.status == status, expected=f"the status {status}", seen=described(answer))
+        expect(response.status == status, expected=f"the status {status}", seen=described(response))
         times = asked_for.count(status)
         expect(times == 1, expected=f"a request that is answered {status} sent once", seen=times)
 
 
 @transport_check
 async def redirects_are_not_followed(bench: Bench) -> None:
-    """A redirect is an answer: the token is not carried to wherever it points."""
+    """A redirect is a response: the token is not carried to wherever it points."""
     at = ""
 
     def handler(asked: WireRequest) -> WireResponse:
@@ -98,15 +98,17 @@ async def redirects_are_not_followed(bench: Bench) -> None:
     for method in ("GET", "POST"):
         for status in (301, 302, 303, 307, 308):
             asked = request(place.url, f"/{status}", method=method)
-            answer = await bench.answer(place.transport, asked)
-            expect(answer.status == status, expected=f"the status {status}", seen=described(answer))
+            response = await bench.response(place.transport, asked)
+            expect(
+                response.status == status, expected=f"the status {status}", seen=described(response)
+            )
 
     expect(len(place.heard()) == 10, expected="one request for each", seen=place.heard())
 
 
 @transport_check
-async def interim_answers_are_passed_over(bench: Bench) -> None:
-    """An answer of 1xx is none; the final one is."""
+async def interim_responses_are_passed_over(bench: Bench) -> None:
+    """A response of 1xx is none; the final one is."""
     hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
     await _arrives(
         bench,
@@ -120,7 +122,7 @@ async def interim_answers_are_passed_over(bench: Bench) -> None:
 
 @transport_check
 async def statuses_without_a_body_end_at_once(bench: Bench) -> None:
-    """Answers of 204 and 304 have no body, whatever their headers say; more may follow."""
+    """Responses of 204 and 304 have no body, whatever their headers say; more may follow."""
     server = bench.server(
         Say(b"HTTP/1.1 204 No Content\r\n\r\n"),
         Say(b"HTTP/1.1 204 No Content\r\n" + GZIP + b"\r\n\r\n"),
@@ -129,24 +131,24 @@ async def statuses_without_a_body_end_at_once(bench: Bench) -> None:
         Say(with_length(BODY)),
     )
     transport = bench.transport()
-    answers = [await bench.answer(transport, request(server.url)) for _ in range(5)]
+    responses = [await bench.response(transport, request(server.url)) for _ in range(5)]
 
     expect(
-        [(each.status, each.body) for each in answers]
+        [(each.status, each.body) for each in responses]
         == [(204, b""), (204, b""), (304, b""), (200, b""), (200, BODY)],
         expected="204, 204, 304 and 200 without a body, then 200 with one",
-        seen="; ".join(described(each) for each in answers),
+        seen="; ".join(described(each) for each in responses),
     )
 
 
 @transport_check
-async def headers_of_an_answer_are_kept(bench: Bench) -> None:
+async def headers_of_a_response_are_kept(bench: Bench) -> None:
     """Fields that come twice stay two; names are found in any case."""
     pairs = [("X-Twice", "1"), ("Retry-After", "7"), ("X-Twice", "2")]
     place = bench.answering(lambda asked: WireResponse(status=200, headers=Headers(pairs)))  # noqa: ARG005
-    answer = await bench.answer(place.transport, request(place.url))
+    response = await bench.response(place.transport, request(place.url))
 
-    seen = (answer.headers.get_all("x-twice"), answer.headers.get("retry-AFTER"))
+    seen = (response.headers.get_all("x-twice"), response.headers.get("retry-AFTER"))
     expect(seen == (("1", "2"), "7"), expected="(('1', '2'), '7')", seen=seen)
 
 
@@ -214,18 +216,18 @@ async def packed_bodies_are_unpacked(bench: Bench) -> None:
 
 
 @transport_check
-async def a_large_answer_arrives_whole(bench: Bench) -> None:
-    """An answer of many pieces is put together in order."""
+async def a_large_response_arrives_whole(bench: Bench) -> None:
+    """A response of many pieces is put together in order."""
     body = b"".join(b"%07d " % number for number in range(40_000))
     place = bench.answering(lambda asked: WireResponse(status=200, body=body))  # noqa: ARG005
-    answer = await bench.answer(place.transport, request(place.url))
+    response = await bench.response(place.transport, request(place.url))
 
-    expect(answer.body == body, expected="320000 bytes in order", seen=described(answer))
+    expect(response.body == body, expected="320000 bytes in order", seen=described(response))
 
 
 @transport_check
-async def an_answer_cut_short_is_an_error(bench: Bench) -> None:
-    """Less than the announced length is no answer, however the connection ends."""
+async def a_response_cut_short_is_an_error(bench: Bench) -> None:
+    """Less than the announced length is no response, however the connection ends."""
     data = with_length(BODY)
     head = data.index(b"\r\n\r\n") + 4
     await breaks(
@@ -258,7 +260,7 @@ async def chunks_cut_short_are_an_error(bench: Bench) -> None:
 
 @transport_check
 async def a_packed_body_that_is_broken_is_an_error(bench: Bench) -> None:
-    """What cannot be unpacked to its end, or is packed in a way nobody asked for, is no answer."""
+    """A body in an encoding that was not offered, or that ends too early, is no response."""
     await breaks(
         bench,
         {
@@ -274,7 +276,7 @@ async def a_packed_body_that_is_broken_is_an_error(bench: Bench) -> None:
 
 @transport_check
 async def what_is_no_http_is_an_error(bench: Bench) -> None:
-    """A greeting of another protocol, or half a status line, is no answer."""
+    """A greeting of another protocol, or half a status line, is no response."""
     await breaks(
         bench,
         {
@@ -287,18 +289,18 @@ async def what_is_no_http_is_an_error(bench: Bench) -> None:
     )
 
 
-ANSWER_CHECKS: Final = (
-    any_status_is_an_answer,
+RESPONSE_CHECKS: Final = (
+    any_status_is_a_response,
     redirects_are_not_followed,
-    interim_answers_are_passed_over,
+    interim_responses_are_passed_over,
     statuses_without_a_body_end_at_once,
-    headers_of_an_answer_are_kept,
+    headers_of_a_response_are_kept,
     an_announced_length_is_read,
     chunks_are_joined,
     a_body_may_end_with_its_connection,
     packed_bodies_are_unpacked,
-    a_large_answer_arrives_whole,
-    an_answer_cut_short_is_an_error,
+    a_large_response_arrives_whole,
+    a_response_cut_short_is_an_error,
     chunks_cut_short_are_an_error,
     a_packed_body_that_is_broken_is_an_error,
     what_is_no_http_is_an_error,

@@ -1,4 +1,4 @@
-"""What a dialect's author shows its suite: for each operation, good operands and a good answer."""
+"""What a dialect's author shows its suite: good operands and a good response per operation."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from billingual.capabilities import Feature
 __all__ = ["DialectSamples", "Sample"]
 
 
-def _in_order(answers: bytes | Iterable[bytes]) -> tuple[bytes, ...]:
-    return (answers,) if isinstance(answers, bytes) else tuple(answers)
+def _in_order(responses: bytes | Iterable[bytes]) -> tuple[bytes, ...]:
+    return (responses,) if isinstance(responses, bytes) else tuple(responses)
 
 
 def _listed(operands: Iterable[object]) -> tuple[object, ...]:
@@ -29,14 +29,14 @@ class Sample:
         feature: the operation.
         operands: the arguments of the dialect's method, as the client passes them: an id first
             where there is one; a :class:`Query` for a list; *base* last for an update.
-        answers: the body of the answer to each request, as the provider's documentation prints
+        responses: the body of the response to each request, as the provider's documentation prints
             it; one alone may be given as bytes.
-        status: of each answer.
+        status: of each response.
     """
 
     feature: Feature
     operands: tuple[object, ...] = attrs.field(converter=_listed)
-    answers: tuple[bytes, ...] = attrs.field(converter=_in_order)
+    responses: tuple[bytes, ...] = attrs.field(converter=_in_order)
     status: int = 200
 
 
@@ -46,12 +46,12 @@ class DialectSamples:
 
     Attributes:
         operations: a sample, or several, for every feature in the dialect's capabilities.
-        refusal: the body of an answer that says no.
+        refusal: the body of a response that says no.
         refusal_status: its status.
         complaint: a part of what the refusal complains of, which the error must show.
         wrong: for a feature, operands that can be known to be wrong without asking.
         scope: a tenant or organization that :meth:`Dialect.scoped` takes.
-        tolerated: for a feature, names of keys of an answer that may hold anything, because no
+        tolerated: for a feature, names of keys of a response that may hold anything, because no
             part of the result is made of them: an unknown field inside them may get lost.
     """
 

@@ -164,7 +164,7 @@ class LoopbackServer:
                 say = self._script(heard)
                 if say.after is not None:
                     self._wait(say.after, say.patience_s)
-                self._answer(connection, say)
+                self._respond(connection, say)
                 if say.then != "keep":
                     break
         if self._reads == "head" or (heard is not None and say.then == "reset"):
@@ -176,7 +176,7 @@ class LoopbackServer:
             if self._over.is_set() or event.wait(_BETWEEN_DRIPS_S):
                 return
 
-    def _answer(self, connection: socket.socket, say: Say) -> None:
+    def _respond(self, connection: socket.socket, say: Say) -> None:
         for piece in (say.data,) if isinstance(say.data, bytes) else say.data:
             connection.sendall(piece)
         if say.then == "hang":

@@ -38,14 +38,14 @@ from billingual.testing.conformance.lifetime import LIFE_CHECKS
 from billingual.testing.conformance.pooling import POOL_CHECKS
 from billingual.testing.conformance.report import Check, Report, Result, conclude, judge
 from billingual.testing.conformance.requests import REQUEST_CHECKS
-from billingual.testing.conformance.responses import ANSWER_CHECKS
+from billingual.testing.conformance.responses import RESPONSE_CHECKS
 from billingual.testing.conformance.trust import TRUST_CHECKS
 
 __all__ = ["TRANSPORT_CHECKS", "check_transport", "run_transport_check"]
 
 TRANSPORT_CHECKS: Final[tuple[Check, ...]] = (
     *REQUEST_CHECKS,
-    *ANSWER_CHECKS,
+    *RESPONSE_CHECKS,
     *HOSTILE_CHECKS,
     *EVIDENCE_CHECKS,
     *POOL_CHECKS,

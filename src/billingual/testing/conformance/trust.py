@@ -32,8 +32,8 @@ async def a_trusted_certificate_is_taken(bench: Bench) -> None:
     server = bench.server(script=echoed, tls=certificates.serving())
     transport = bench.transport(tls=certificates.trusting())
     for path in ("/one", "/two"):
-        answer = await bench.answer(transport, request(server.url, path))
-        expect(answer.body == path.encode(), expected=path, seen=described(answer))
+        response = await bench.response(transport, request(server.url, path))
+        expect(response.body == path.encode(), expected=path, seen=described(response))
 
     expect(server.connections == 1, expected="one connection", seen=f"{server.connections}")
 
@@ -77,12 +77,12 @@ async def a_certificate_of_another_host_is_refused(bench: Bench) -> None:
 
 @transport_check
 async def a_certificate_of_the_clients_is_shown(bench: Bench) -> None:
-    """Where a server demands a certificate, that of the context is shown; without one no answer."""
+    """A server that demands a certificate gets the one of the context; without one it refuses."""
     bench.needs_network()
     server = bench.server(script=echoed, tls=certificates.serving(demands=True))
     asked = request(server.url)
-    answer = await bench.answer(bench.transport(tls=certificates.trusting(shows=True)), asked)
-    expect(answer.body == b"/x", expected="an answer", seen=described(answer))
+    response = await bench.response(bench.transport(tls=certificates.trusting(shows=True)), asked)
+    expect(response.body == b"/x", expected="a response", seen=described(response))
     before = len(server.requests)
     # A server refuses after the handshake, so it shows in a write or a read: try a few times.
     for _ in range(10):
@@ -109,8 +109,8 @@ async def a_proxy_is_asked_for_a_tunnel(bench: Bench) -> None:
         tls=certificates.trusting(), proxy=f"http://user:pa%20{CANARY}@127.0.0.1:{proxy.port}"
     )
     for path in ("/one", "/two"):
-        answer = await bench.answer(transport, request(server.url, path, headers=_SECRET))
-        expect(answer.body == path.encode(), expected=path, seen=described(answer))
+        response = await bench.response(transport, request(server.url, path, headers=_SECRET))
+        expect(response.body == path.encode(), expected=path, seen=described(response))
 
     asked = [(each.line.rpartition(" ")[0], each.credentials) for each in proxy.asked]
     expected = (f"CONNECT 127.0.0.1:{server.port}", f"user:pa {CANARY}")
@@ -125,9 +125,9 @@ async def a_proxy_passes_plain_requests_on(bench: Bench) -> None:
     proxy = _proxy(bench)
     server = bench.server(script=echoed)
     transport = bench.transport(proxy=f"http://user:{CANARY}@127.0.0.1:{proxy.port}")
-    answer = await bench.answer(transport, request(server.url, "/one"))
+    response = await bench.response(transport, request(server.url, "/one"))
 
-    expect(answer.body.endswith(b"/one"), expected="an answer", seen=described(answer))
+    expect(response.body.endswith(b"/one"), expected="a response", seen=described(response))
     asked = [each.credentials for each in proxy.asked]
     expect(asked == [f"user:{CANARY}"], expected="the proxy with its credentials", seen=asked)
 

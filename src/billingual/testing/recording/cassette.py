@@ -32,7 +32,7 @@ from billingual.outcomes import Evidence, Safety
 from billingual.testing.recording.redaction import Redactor
 from billingual.wire import Headers, WireRequest, WireResponse
 
-__all__ = ["FORMAT", "Cassette", "TapedAnswer", "TapedExchange", "TapedFailure", "TapedRequest"]
+__all__ = ["FORMAT", "Cassette", "TapedExchange", "TapedFailure", "TapedRequest", "TapedResponse"]
 
 FORMAT: Final = 1
 """The version of the format; a tape of another one is refused."""
@@ -84,15 +84,15 @@ class TapedRequest:
 
 
 @attrs.frozen(kw_only=True)
-class TapedAnswer:
-    """What may be kept of an answer; its body is unpacked."""
+class TapedResponse:
+    """What may be kept of a response; its body is unpacked."""
 
     status: int = attrs.field(validator=[attrs.validators.ge(100), attrs.validators.le(999)])
     headers: Headers = attrs.field(factory=Headers)
     body: bytes = attrs.field(default=b"", repr=False)
 
     @classmethod
-    def of(cls, response: WireResponse, redactor: Redactor) -> TapedAnswer:
+    def of(cls, response: WireResponse, redactor: Redactor) -> TapedResponse:
         """Keep what may be kept."""
         redactor.learn(response.headers)
         return cls(
@@ -128,15 +128,15 @@ class TapedFailure:
 
 @attrs.frozen(kw_only=True)
 class TapedExchange:
-    """A request with its answer, or with the failure that came instead."""
+    """A request with its response, or with the failure that came instead."""
 
     request: TapedRequest
-    answer: TapedAnswer | None = None
+    response: TapedResponse | None = None
     failure: TapedFailure | None = None
 
     def __attrs_post_init__(self) -> None:
-        if (self.answer is None) == (self.failure is None):
-            raise ValueError("an exchange ends in an answer or in a failure")
+        if (self.response is None) == (self.failure is None):
+            raise ValueError("an exchange ends in a response or in a failure")
 
 
 class Cassette:

@@ -1,7 +1,7 @@
-"""Ask again what is on a tape, and report where the provider's answers have changed their shape.
+"""Ask again what is on a tape, and report where the provider's responses have changed their shape.
 
 Values come and go; what breaks a program is another status, a field that is gone or new, or a
-number that has become text. Only that is compared, and the report holds no value of an answer.
+number that has become text. Only that is compared, and the report holds no value of a response.
 Reads alone are asked again: what is a write on the tape is never sent.
 """
 
@@ -42,7 +42,7 @@ class Difference:
 
     Attributes:
         request: method and route.
-        path: where in the answer, like ``$.data.items[].uid``; ``status`` for the status.
+        path: where in the response, like ``$.data.items[].uid``; ``status`` for the status.
         change: what has become of it.
     """
 
@@ -88,9 +88,9 @@ async def drift(
     provider: str | None = None,
     bounds: Bounds | None = None,
 ) -> Drift:
-    """Send the reads of a tape through *transport*, and compare the shapes of the answers.
+    """Send the reads of a tape through *transport*, and compare the shapes of the responses.
 
-    Each read is sent once, and compared with its last answer on the tape. A null fits every type,
+    Each read is sent once, and compared with its last response on the tape. A null fits every type,
     and the elements of an empty list are unknown.
 
     Args:
@@ -135,15 +135,15 @@ class _Asker:
 
     async def compare(self, exchange: TapedExchange, bounds: Bounds) -> list[tuple[str, str]]:
         """Ask again and list the changes: where, and what."""
-        answer = exchange.answer
-        assert answer is not None  # noqa: S101 - only answered reads are asked again
+        taped = exchange.response
+        assert taped is not None  # noqa: S101 - only answered reads are asked again
         try:
-            response = await self.transport.send(self._request(exchange.request), bounds)
+            now = await self.transport.send(self._request(exchange.request), bounds)
         except TransportError as failure:
-            return [("status", f"was {answer.status}, now {type(failure).__name__}")]
-        if response.status != answer.status:
-            return [("status", f"was {answer.status}, now {response.status}")]
-        return list(_changes(_shape(answer.body), _shape(response.body)))
+            return [("status", f"was {taped.status}, now {type(failure).__name__}")]
+        if now.status != taped.status:
+            return [("status", f"was {taped.status}, now {now.status}")]
+        return list(_changes(_shape(taped.body), _shape(now.body)))
 
     def _request(self, taped: TapedRequest) -> WireRequest:
         tenants = [value for name, value in self.headers if is_tenant(name)]
@@ -190,7 +190,7 @@ def _latest(exchanges: Iterable[TapedExchange]) -> list[TapedExchange]:
     latest: dict[object, TapedExchange] = {}
     for exchange in exchanges:
         key = likeness(exchange.request)
-        if exchange.answer is not None or key not in latest:
+        if exchange.response is not None or key not in latest:
             latest[key] = exchange
     return list(latest.values())
 
@@ -200,8 +200,8 @@ def _why_not(exchange: TapedExchange) -> str | None:
     # The method counts besides the word of the tape, which anybody may have edited.
     if request.safety is not Safety.READ or request.method not in {"GET", "HEAD"}:
         return "a write is never sent again"
-    if exchange.answer is None:
-        return "it had no answer"
+    if exchange.response is None:
+        return "it had no response"
     if STRUCK in unquote(request.url):
         return "a secret was struck out of it"
     return None

@@ -2,7 +2,7 @@
 
 ``AsyncClient("exante", transport=record("tape.json"))`` sends over httpx and keeps each exchange,
 failures included. What is never written: authorization, cookies and every header field that is
-not on a short list; tokens, wherever an answer quotes them; values of fields and parameters that
+not on a short list; tokens, wherever a response quotes them; values of fields and parameters that
 are named like secrets; the provider's address; tenants, for which numbers stand in. Invoices are
 written as they came: look at a tape before you give it away.
 """
@@ -15,10 +15,10 @@ from billingual.abc import Account, Transport, TransportFactory, TransportOption
 from billingual.errors import ConfigurationError, TransportError
 from billingual.testing.recording.cassette import (
     Cassette,
-    TapedAnswer,
     TapedExchange,
     TapedFailure,
     TapedRequest,
+    TapedResponse,
 )
 from billingual.testing.recording.redaction import Redactor
 from billingual.transports._part import Part, TransportLike, make_part
@@ -31,7 +31,7 @@ class RecordTransport:
     """Send through *inner* and keep what was asked and answered; safe for tasks and threads.
 
     The tape is written after each exchange, so that a crash loses none, and replaces one that was
-    there as a whole. It is written by whoever waits for the answer: for tests, not for servers.
+    there as a whole. It is written by whoever waits for the response: for tests, not for servers.
 
     Args:
         inner: the transport that sends; it stays the caller's to close.
@@ -90,15 +90,15 @@ class RecordTransport:
         return self._inner.account(provider)
 
     def _keep(self, request: WireRequest, end: WireResponse | TransportError) -> None:
-        """Put one exchange on the tape. Trouble with a tape must not take an answer away."""
+        """Put one exchange on the tape. Trouble with a tape must not take a response away."""
         try:
             taped = TapedRequest.of(request, self._redactor)
             if isinstance(end, TransportError):
                 failure = TapedFailure.of(end, self._redactor)
                 self._cassette.add(TapedExchange(request=taped, failure=failure))
             else:
-                answer = TapedAnswer.of(end, self._redactor)
-                self._cassette.add(TapedExchange(request=taped, answer=answer))
+                response = TapedResponse.of(end, self._redactor)
+                self._cassette.add(TapedExchange(request=taped, response=response))
         except Exception as fault:  # noqa: BLE001 - raised when the transport is closed
             self._fault = fault.with_traceback(None)
         else:

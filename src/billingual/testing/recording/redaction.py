@@ -1,4 +1,4 @@
-"""What may stand on a tape: requests and answers without credentials and without tenants.
+"""What may stand on a tape: requests and responses without credentials and without tenants.
 
 Nothing is kept because it looks harmless: header fields are kept if their name is on a list. A
 credential that was seen once is struck out wherever it turns up again, in each of the ways a
@@ -139,7 +139,7 @@ class Redactor:
         return _ORIGIN.sub("the provider", self.text(text))
 
     def revived(self, response: WireResponse) -> bytes:
-        """Return an answer's body with the tenants of this program in their places again."""
+        """Return a response's body with the tenants of this program in their places again."""
         body = response.body
         for tenant, stand_in in list(self._tenants.items()):
             body = body.replace(stand_in.encode(), tenant.encode())

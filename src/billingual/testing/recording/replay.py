@@ -1,4 +1,4 @@
-"""Play a tape back: every answer comes from it, and nothing is sent anywhere.
+"""Play a tape back: every response comes from it, and nothing is sent anywhere.
 
 A request is matched by method, path, parameters, tenant and body, whatever their order. One that
 was asked several times is answered in the order of the tape, failures included, so that a retry
@@ -55,7 +55,7 @@ class ReplayTransport:
         return tuple(self._named(place) for place in places)
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
-        """Give the next answer of the tape to *request*, or raise the failure.
+        """Give the next response of the tape to *request*, or raise the failure.
 
         Raises:
             ConfigurationError: if the tape has none; nothing was sent.
@@ -93,14 +93,14 @@ class ReplayTransport:
         return Account(base_url=f"http://{provider}.replay.localhost", tenant=next(tenants, None))
 
     def _revived(self, exchange: TapedExchange, bounds: Bounds) -> WireResponse:
-        if exchange.answer is None:
+        if exchange.response is None:
             assert exchange.failure is not None  # noqa: S101 - an exchange has one of the two
             raise exchange.failure.revived()
-        answer = exchange.answer
-        response = WireResponse(status=answer.status, headers=answer.headers, body=answer.body)
+        taped = exchange.response
+        wire = WireResponse(status=taped.status, headers=taped.headers, body=taped.body)
         reader = BodyReader(None, bounds)
-        reader.feed(self._redactor.revived(response))
-        return WireResponse(status=answer.status, headers=answer.headers, body=reader.finish())
+        reader.feed(self._redactor.revived(wire))
+        return WireResponse(status=taped.status, headers=taped.headers, body=reader.finish())
 
     def _unmatched(self, asked: TapedRequest) -> ConfigurationError:
         taped = [each.request for each in self._cassette.exchanges]
@@ -114,9 +114,11 @@ class ReplayTransport:
             )
         place = nearest(asked, taped)
         if place is None:
-            return ConfigurationError(f"{tape} is empty, so {what} has no answer; record it again.")
+            return ConfigurationError(
+                f"{tape} is empty, so {what} has no response; record it again."
+            )
         return ConfigurationError(
-            f"{tape} has no answer to {what}. The nearest is its exchange "
+            f"{tape} has no response to {what}. The nearest is its exchange "
             f"{self._named(place)}; the differences: {differences(asked, taped[place])}. "
             "Ask as it was recorded, or record the tape again. Nothing was sent."
         )

@@ -40,7 +40,7 @@ from billingual.sandbox.fields import (
 )
 from billingual.sandbox.instants import day_of, second_text
 from billingual.sandbox.json_text import json_text, stored_json
-from billingual.sandbox.messages import Answer, Call, RefusalError, bearer_token, endpoint
+from billingual.sandbox.messages import Call, RefusalError, Reply, bearer_token, endpoint
 from billingual.sandbox.providers.exante.query import COLLECTION_METHODS
 from billingual.sandbox.providers.exante.records import (
     Record,
@@ -120,7 +120,7 @@ def routes(world: World) -> list[Route]:
     ]
 
 
-def refuse(world: World, refusal: RefusalError) -> Answer:
+def refuse(world: World, refusal: RefusalError) -> Reply:
     """Answer an error; the shape is INFERRED and the `exante_error_shape` setting chooses it."""
     settings = world.settings
     status = refusal.status
@@ -128,14 +128,14 @@ def refuse(world: World, refusal: RefusalError) -> Answer:
         status = settings.exante_validation_status
     details = [f"{path} {reason}" for path, reason in refusal.details]
     if settings.exante_error_shape == "details":
-        return Answer(
+        return Reply(
             body={"error": refusal.message, "details": details}, status=status, rule=refusal.rule
         )
     body: Record = {"status": "error", "status_code": status, "message": refusal.message}
     if details:
         body["data"] = {"errors": details}
     http_status = 200 if settings.exante_error_shape == "envelope_in_200" else status
-    return Answer(body=body, status=http_status, rule=refusal.rule)
+    return Reply(body=body, status=http_status, rule=refusal.rule)
 
 
 def authorize(call: Call, *, write: bool = False) -> Account:
@@ -158,15 +158,15 @@ def authorize(call: Call, *, write: bool = False) -> Account:
     return account
 
 
-def envelope(data: object, message: str = "Success", status: int = 200) -> Answer:
+def envelope(data: object, message: str = "Success", status: int = 200) -> Reply:
     """Wrap a success."""
-    return Answer(
+    return Reply(
         body={"status": "success", "status_code": status, "message": message, "data": data},
         status=status,
     )
 
 
-def _create(world: World, call: Call) -> Answer:
+def _create(world: World, call: Call) -> Reply:
     account = authorize(call, write=True)
     call.only()
     body = cast("Record", read_object(call.json(), _CREATE))
@@ -201,13 +201,13 @@ def _create(world: World, call: Call) -> Answer:
     return envelope(record, status=world.settings.exante_create_status)
 
 
-def _get(world: World, call: Call) -> Answer:
+def _get(world: World, call: Call) -> Reply:
     account = authorize(call)
     call.only()
     return envelope(invoice_record(world, _existing(world, account, call.parameters["uid"])))
 
 
-def _update(world: World, call: Call) -> Answer:
+def _update(world: World, call: Call) -> Reply:
     account = authorize(call, write=True)
     call.only()
     changes = cast("Record", read_object(call.json(), _UPDATE))
@@ -216,7 +216,7 @@ def _update(world: World, call: Call) -> Answer:
     return envelope(invoice_record(world, _existing(world, account, row["uid"])))
 
 
-def _bulk_update(world: World, call: Call) -> Answer:
+def _bulk_update(world: World, call: Call) -> Reply:
     """Update 1 to 100 invoices; the request's one transaction makes it all or nothing."""
     account = authorize(call, write=True)
     call.only()
@@ -231,7 +231,7 @@ def _bulk_update(world: World, call: Call) -> Answer:
     return envelope(records, f"Successfully updated {len(records)} invoice(s)")
 
 
-def _bulk_delete(world: World, call: Call) -> Answer:
+def _bulk_delete(world: World, call: Call) -> Reply:
     """Delete 1 to 100 invoices; whether all or nothing is undocumented, and a setting."""
     account = authorize(call, write=True)
     call.only()

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from billingual.sandbox.accounts import Account
 from billingual.sandbox.instants import second_text
 from billingual.sandbox.json_text import stored_json
-from billingual.sandbox.messages import Answer, Call, RefusalError, endpoint
+from billingual.sandbox.messages import Call, RefusalError, Reply, endpoint
 from billingual.sandbox.providers.exante.invoices import authorize, envelope, refuse
 from billingual.sandbox.providers.exante.query import (
     COLLECTION_METHODS,
@@ -62,7 +62,7 @@ def routes(world: World) -> list[Route]:
     ]
 
 
-def _list(world: World, call: Call) -> Answer:
+def _list(world: World, call: Call) -> Reply:
     account = authorize(call)
     query = ListQuery.read(world, call)
     organization = query.organization() or account.organization
@@ -111,7 +111,7 @@ def _links(world: World, call: Call, page: Page, pages: int) -> Record:
     }
 
 
-def _stats(world: World, call: Call) -> Answer:
+def _stats(world: World, call: Call) -> Reply:
     account = authorize(call)
     call.only()
     selection = _listed(world, _member(account, call.parameters["organization"]))
@@ -133,7 +133,7 @@ def _stats(world: World, call: Call) -> Answer:
     )
 
 
-def _filter_options(world: World, call: Call) -> Answer:
+def _filter_options(world: World, call: Call) -> Reply:
     account = authorize(call)
     call.only()
     selection = _listed(world, _member(account, call.parameters["organization"]))
@@ -168,7 +168,7 @@ def _filter_options(world: World, call: Call) -> Answer:
     )
 
 
-def _user(world: World, call: Call) -> Answer:
+def _user(world: World, call: Call) -> Reply:
     account = authorize(call)
     call.only()
     organizations = []

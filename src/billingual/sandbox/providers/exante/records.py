@@ -1,9 +1,9 @@
-"""Exante's records: one stored row, two shapes of answer.
+"""Exante's records: one stored row, two shapes of response.
 
 Documented facts (sources: https://docs.exante.app/api-reference/invoices/create, .../bulk-update,
 .../list, read 2026-11):
 
-- The *invoice* is what create, get and update answer; the *list row* is another shape: it adds
+- The *invoice* is what create, get and update response; the *list row* is another shape: it adds
   `parent_contract` and `blueprint`, shows only `parties.client`, and lacks `currency`,
   `invoice_type`, `line_items`, `target_party_uid`, `invoice_fields`, `invoice_link`,
   `integrations`, `invoice_notes`, `comments`, `age`, `has_comments` and `invoice_blueprint_uid`.
@@ -137,7 +137,7 @@ def list_row(row: Row) -> Record:
 
 
 def fields_array(fields: Mapping[str, Mapping[str, object]]) -> list[Record]:
-    """Turn the map a request carries into the array an answer shows."""
+    """Turn the map a request carries into the array a response shows."""
     return [
         {
             "key": key,

@@ -5,7 +5,7 @@ Source: https://sabi-docs.netlify.app/api/Katsu%20Pay/Invoice/update_invoice, re
 - The id is in the body. The names are those of the schema sample: `counterPartyId` with a capital
   P, `recuringInvoice` with one r; currency, discount type and billing cycle are integers nobody
   explains.
-- The answer is `{succeeded, message, errors[], data: {invoiceId, amount}}` by the schema sample,
+- The response is `{succeeded, message, errors[], data: {invoiceId, amount}}` by the schema sample,
   or a bare invoice by the prose example; `katsu_response_shape` chooses.
 - The body may be labelled text/plain, application/json or text/json. 400, 404 and 500 are the
   documented errors.
@@ -40,7 +40,7 @@ from billingual.sandbox.fields import (
 )
 from billingual.sandbox.instants import millisecond_text
 from billingual.sandbox.json_text import json_text
-from billingual.sandbox.messages import Answer, Call, RefusalError, bearer_token, endpoint
+from billingual.sandbox.messages import Call, RefusalError, Reply, bearer_token, endpoint
 from billingual.sandbox.state import World
 
 __all__ = ["amount_of", "refuse", "routes"]
@@ -97,14 +97,14 @@ def routes(world: World) -> list[Route]:
     ]
 
 
-def refuse(world: World, refusal: RefusalError) -> Answer:
+def refuse(world: World, refusal: RefusalError) -> Reply:
     """Answer an error; the shape is INFERRED and the `katsu_error_shape` setting chooses it."""
     settings = world.settings
     if settings.katsu_error_shape == "problem":
         errors: dict[str, list[str]] = {}
         for path, reason in refusal.details:
             errors.setdefault(path, []).append(reason)
-        return Answer(
+        return Reply(
             body={
                 "type": "https://tools.ietf.org/html/rfc9110#section-15.5",
                 "title": refusal.message,
@@ -117,7 +117,7 @@ def refuse(world: World, refusal: RefusalError) -> Answer:
             media_type="application/problem+json",
         )
     errors_list = [f"{path} {reason}" for path, reason in refusal.details] or [refusal.message]
-    return Answer(
+    return Reply(
         body={
             "succeeded": False,
             "message": refusal.message,
@@ -156,7 +156,7 @@ def amount_of(record: Record) -> Decimal:
         return _plain(net + net * rate)
 
 
-def _update(world: World, call: Call) -> Answer:
+def _update(world: World, call: Call) -> Reply:
     _authorize(world, call)
     call.only("version")
     record = cast("Record", read_object(call.json(_MEDIA_TYPES), _UPDATE))
@@ -178,7 +178,7 @@ def _update(world: World, call: Call) -> Answer:
     return _updated(world, full, amount, row["created"])
 
 
-def _updated(world: World, record: Record, amount: Decimal, created: int) -> Answer:
+def _updated(world: World, record: Record, amount: Decimal, created: int) -> Reply:
     body: Record = {
         "succeeded": True,
         "message": "Invoice updated successfully",
@@ -195,7 +195,7 @@ def _updated(world: World, record: Record, amount: Decimal, created: int) -> Ans
             "createdDate": millisecond_text(created),
             "dueDate": record["dueDate"],
         }
-    return Answer(body=body, media_type=world.settings.katsu_content_type)
+    return Reply(body=body, media_type=world.settings.katsu_content_type)
 
 
 def _authorize(world: World, call: Call) -> None:

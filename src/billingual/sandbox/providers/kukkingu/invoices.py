@@ -33,7 +33,7 @@ from starlette.routing import Route
 from billingual.sandbox.fields import Field, integer, matching, number, read_object, text
 from billingual.sandbox.instants import SECOND, millisecond_text
 from billingual.sandbox.json_text import json_text, stored_json
-from billingual.sandbox.messages import Answer, Call, RefusalError, endpoint
+from billingual.sandbox.messages import Call, RefusalError, Reply, endpoint
 from billingual.sandbox.providers.kukkingu.tenancy import (
     authorize,
     contract_record,
@@ -112,7 +112,7 @@ def routes(world: World) -> list[Route]:
     ]
 
 
-def _list(world: World, call: Call) -> Answer:
+def _list(world: World, call: Call) -> Reply:
     tenant = tenant_of(call, authorize(call))
     parameters = call.only("contractId", "status", "expand")
     expand = expansions(parameters, "contract", "contract.client")
@@ -133,7 +133,7 @@ def _list(world: World, call: Call) -> Answer:
     return wrapped([_record(world, row, expand) for row in rows])
 
 
-def _create(world: World, call: Call) -> Answer:
+def _create(world: World, call: Call) -> Reply:
     tenant = tenant_of(call, authorize(call))
     call.only()
     body = cast("Record", read_object(call.json(), _CREATE))
@@ -158,13 +158,13 @@ def _create(world: World, call: Call) -> Answer:
     return wrapped(record, world.settings.kukkingu_create_status)
 
 
-def _get(world: World, call: Call) -> Answer:
+def _get(world: World, call: Call) -> Reply:
     tenant = tenant_of(call, authorize(call))
     expand = expansions(call.only("expand"), "contract", "contract.client")
     return wrapped(_record(world, _existing(world, tenant, call.parameters["id"]), expand))
 
 
-def _patch(world: World, call: Call) -> Answer:
+def _patch(world: World, call: Call) -> Reply:
     tenant = tenant_of(call, authorize(call))
     call.only()
     changes = cast("Record", read_object(call.json(), _PATCH))
@@ -183,15 +183,15 @@ def _patch(world: World, call: Call) -> Answer:
     return wrapped(_record(world, _existing(world, tenant, row["id"])))
 
 
-def _finalize(world: World, call: Call) -> Answer:
+def _finalize(world: World, call: Call) -> Reply:
     return _move(world, call, "finalize")
 
 
-def _void(world: World, call: Call) -> Answer:
+def _void(world: World, call: Call) -> Reply:
     return _move(world, call, "void")
 
 
-def _move(world: World, call: Call, move: str) -> Answer:
+def _move(world: World, call: Call, move: str) -> Reply:
     """Move an invoice along the state machine."""
     tenant = tenant_of(call, authorize(call))
     call.only()
@@ -210,7 +210,7 @@ def _move(world: World, call: Call, move: str) -> Answer:
     return wrapped(_record(world, _existing(world, tenant, row["id"])))
 
 
-def _pdf(world: World, call: Call) -> Answer:
+def _pdf(world: World, call: Call) -> Reply:
     """Answer a link to a PDF on another host; its lifetime is in seconds (INFERRED)."""
     account = authorize(call)
     if "tenant-id" in call.headers:

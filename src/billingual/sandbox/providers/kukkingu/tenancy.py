@@ -22,7 +22,7 @@ from starlette.routing import Route
 from billingual.sandbox.accounts import Account, account_of_token
 from billingual.sandbox.instants import millisecond_text
 from billingual.sandbox.json_text import stored_json
-from billingual.sandbox.messages import Answer, Call, RefusalError, bearer_token, endpoint
+from billingual.sandbox.messages import Call, RefusalError, Reply, bearer_token, endpoint
 from billingual.sandbox.state import World
 
 __all__ = [
@@ -51,7 +51,7 @@ def routes(world: World) -> list[Route]:
     ]
 
 
-def refuse(world: World, refusal: RefusalError) -> Answer:
+def refuse(world: World, refusal: RefusalError) -> Reply:
     """Answer an error; the shape is INFERRED and the `kukkingu_error_shape` setting chooses it."""
     code = refusal.rule.upper().replace("-", "_")
     issues = [{"path": path, "message": reason} for path, reason in refusal.details]
@@ -68,7 +68,7 @@ def refuse(world: World, refusal: RefusalError) -> Answer:
             "error": _phrase(refusal.status),
             "message": refusal.message,
         }
-    return Answer(body=body, status=refusal.status, rule=refusal.rule)
+    return Reply(body=body, status=refusal.status, rule=refusal.rule)
 
 
 def authorize(call: Call) -> Account:
@@ -122,9 +122,9 @@ def expansions(parameters: Mapping[str, str], *allowed: str) -> frozenset[str]:
     return wanted
 
 
-def wrapped(data: object, status: int = 200) -> Answer:
+def wrapped(data: object, status: int = 200) -> Reply:
     """Wrap a success."""
-    return Answer(body={"data": data}, status=status)
+    return Reply(body={"data": data}, status=status)
 
 
 def contract_record(
@@ -146,7 +146,7 @@ def contract_record(
     return {"id": row["id"], "client": client, **cast("dict[str, Any]", stored_json(row["doc"]))}
 
 
-def _tenants(world: World, call: Call) -> Answer:
+def _tenants(world: World, call: Call) -> Reply:
     account = authorize(call)
     search = call.only("search").get("search", "")
     rows = world.store.rows(
@@ -161,7 +161,7 @@ def _tenants(world: World, call: Call) -> Answer:
     )
 
 
-def _contracts(world: World, call: Call) -> Answer:
+def _contracts(world: World, call: Call) -> Reply:
     tenant = tenant_of(call, authorize(call))
     parameters = call.only("clientId", "expand")
     expand = expansions(parameters, "client")
@@ -176,7 +176,7 @@ def _contracts(world: World, call: Call) -> Answer:
     )
 
 
-def _contract(world: World, call: Call) -> Answer:
+def _contract(world: World, call: Call) -> Reply:
     account = authorize(call)
     if "tenant-id" in call.headers:
         tenant_of(call, account)

@@ -1,4 +1,4 @@
-"""How answers are read beyond the samples: what is missing, new, odd or in another order."""
+"""How responses are read beyond the samples: what is missing, new, odd or in another order."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from _support.conversations import (
     OTHER_UID,
     REPLACEMENT,
     UID,
-    answer,
     converse,
     enveloped,
     golden,
     ids,
     invoice_payload,
+    response,
     tenant_payload,
 )
 from _support.readings import BULK, EXANTE, KATSU, KUKKINGU, SENT, exante, katsu, kukkingu, listed
@@ -37,7 +37,7 @@ from billingual.model import (
 @pytest.mark.parametrize("status", [200, 201, 202, 299])
 def test_any_2xx_is_good(status: int) -> None:
     """Whether a create answers 200 or 201 is not documented, so any 2xx will do."""
-    body = answer(enveloped({"uid": UID}), status=status)
+    body = response(enveloped({"uid": UID}), status=status)
 
     assert Invoice(id=UID) == converse(EXANTE, EXANTE.get(UID), body)
 
@@ -54,25 +54,25 @@ ENVELOPES: list[tuple[dict[str, object], str]] = [
 
 @pytest.mark.parametrize(("body", "name"), ENVELOPES, ids=ids(ENVELOPES))
 def test_the_envelopes_of_sibling_pages_are_understood(body: dict[str, object], name: str) -> None:
-    """What an envelope leaves out says nothing against the answer."""
-    assert UID == converse(EXANTE, EXANTE.get(UID), answer(body)).id
+    """What an envelope leaves out says nothing against the response."""
+    assert UID == converse(EXANTE, EXANTE.get(UID), response(body)).id
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"status":"success","data":null}'])
 def test_a_deletion_needs_no_payload(body: bytes) -> None:
-    """The answer to a bulk delete may have null or nothing for its data."""
-    assert converse(BULK, BULK.delete_many([UID]), answer(body)) is None
+    """The response to a bulk delete may have null or nothing for its data."""
+    assert converse(BULK, BULK.delete_many([UID]), response(body)) is None
 
 
 def test_a_deletion_may_be_answered_by_no_content() -> None:
     """204 says that there is nothing to say."""
-    assert converse(BULK, BULK.delete_many([UID]), answer(b"", status=204)) is None
+    assert converse(BULK, BULK.delete_many([UID]), response(b"", status=204)) is None
 
 
 def test_an_empty_body_of_a_deletion_is_no_yes() -> None:
     """What is cut before its first byte looks like that; it may have been a no."""
     with pytest.raises(ProtocolError):
-        converse(BULK, BULK.delete_many([UID]), answer(b""))
+        converse(BULK, BULK.delete_many([UID]), response(b""))
 
 
 def test_all_but_the_id_may_be_null_or_absent() -> None:
@@ -95,9 +95,9 @@ def test_what_an_envelope_adds_is_kept() -> None:
     """``skipped``, its reason and whatever else stands beside the payload is in ``extra``."""
     said = {"skipped": True, "reason": "up to date"}
     bare = exante({"uid": UID}, **said, success=True)
-    body = answer(enveloped([{"uid": UID}, {"uid": OTHER_UID}], **said))
+    body = response(enveloped([{"uid": UID}, {"uid": OTHER_UID}], **said))
     batch = converse(BULK, BULK.update_many([(UID, SENT), (OTHER_UID, SENT)]), body)
-    bill = converse(KUKKINGU, KUKKINGU.get(INVOICE), answer({"data": tenant_payload(), **said}))
+    bill = converse(KUKKINGU, KUKKINGU.get(INVOICE), response({"data": tenant_payload(), **said}))
 
     for invoice in (bare, *batch, bill):
         assert said == invoice.extra["envelope"]
@@ -202,7 +202,7 @@ def test_a_custom_field_without_details_is_read() -> None:
 def test_batch_results_come_in_the_order_asked() -> None:
     """Records are matched by uid in any case of letters, whatever order they come in."""
     first, second = UID.upper(), OTHER_UID
-    body = answer(enveloped([{"uid": second}, {"uid": first.lower()}]))
+    body = response(enveloped([{"uid": second}, {"uid": first.lower()}]))
     results = converse(BULK, BULK.update_many([(first, SENT), (second, SENT)]), body)
 
     assert (first.lower(), second) == tuple(each.id for each in results)
@@ -217,9 +217,9 @@ def test_a_page_without_its_place_is_read() -> None:
 
 
 def test_a_tenant_list_is_whole_invoices() -> None:
-    """One answer is the entire list, and its rows are invoices in full."""
+    """One response is the entire list, and its rows are invoices in full."""
     body = {"data": [tenant_payload(), tenant_payload(status="VOID")], "more": 1}
-    page = converse(KUKKINGU, KUKKINGU.list_page(Query()), answer(body))
+    page = converse(KUKKINGU, KUKKINGU.list_page(Query()), response(body))
 
     assert ["DRAFT", "VOID"] == [each.status for each in page.items]
     assert all(isinstance(each, Invoice) for each in page.items)
@@ -269,7 +269,7 @@ def test_every_tenant_write_answers_with_the_invoice() -> None:
         (KUKKINGU.finalize(INVOICE), "FINALIZED"),
         (KUKKINGU.void(INVOICE), "VOID"),
     ):
-        body = answer({"data": tenant_payload(status=status)})
+        body = response({"data": tenant_payload(status=status)})
 
         assert status == converse(KUKKINGU, conversation, body).status
 
@@ -315,9 +315,9 @@ def test_a_currency_by_number_is_kept_but_not_named() -> None:
     assert (None, {"currency": 1}) == (receipt.currency, receipt.extra)
 
 
-def test_an_answer_labelled_as_text_is_read() -> None:
+def test_a_response_labelled_as_text_is_read() -> None:
     """The label of a body does not matter, only whether it is JSON."""
-    body = answer(
+    body = response(
         golden("v1_update")["example"]["response"], headers=(("Content-Type", "text/plain"),)
     )
 
