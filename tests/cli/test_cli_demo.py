@@ -11,28 +11,30 @@ import pytest
 from rich.console import Console
 
 from _support.command import Command
-from billingual.cli.demo.context import Scene
-from billingual.cli.demo.control_api import Witness
+from billingual.cli.demo.context import DemoContext
+from billingual.cli.demo.control_api import ControlApi
 from billingual.cli.demo.exante import exante_chapter
 from billingual.cli.demo.katsu import katsu_chapter
-from billingual.cli.demo.steps import ChapterStoppedError, Report, Stage, Step, refused
+from billingual.cli.demo.steps import ChapterStoppedError, Report, Screen, Step, refused
 from billingual.sandbox import Running
 
 HELD = Step(dialect="exante", claim="create", seen="INV-1", ok=True)
 LOST = Step(dialect="bulk", claim="all or nothing", seen="half of it", ok=False)
 
 
-def _stage() -> tuple[Stage, io.StringIO]:
-    screen = io.StringIO()
-    return Stage(Console(file=screen, width=80), Report()), screen
+def _screen() -> tuple[Screen, io.StringIO]:
+    output = io.StringIO()
+    return Screen(Console(file=output, width=80), Report()), output
 
 
-async def _play(chapter: Callable[[Scene], Awaitable[None]], stage: Stage, url: str) -> None:
-    witness = Witness(url)
+async def _play(
+    chapter: Callable[[DemoContext], Awaitable[None]], screen: Screen, url: str
+) -> None:
+    control = ControlApi(url)
     try:
-        await chapter(Scene(stage=stage, url=url, witness=witness))
+        await chapter(DemoContext(screen=screen, url=url, control=control))
     finally:
-        await witness.aclose()
+        await control.aclose()
 
 
 def test_the_whole_demo_holds_in_plain_text_of_80_columns(billingual: Command) -> None:
@@ -79,81 +81,81 @@ def test_the_exit_code_is_0_only_if_every_step_held(steps: list[Step], expected:
 
 
 def test_the_summary_counts_by_dialect_and_names_what_failed() -> None:
-    """A reader of the last screen alone learns which claim did not hold, and what was seen."""
-    stage, screen = _stage()
-    stage.report.steps.extend([HELD, LOST])
+    """A reader of the last output alone learns which claim did not hold, and what was seen."""
+    screen, output = _screen()
+    screen.report.steps.extend([HELD, LOST])
 
-    stage.summary()
+    screen.summary()
 
-    assert stage.report.counts() == {"exante": (1, 1), "bulk": (0, 1)}
-    assert "bulk: all or nothing" in screen.getvalue()
-    assert "half of it" in screen.getvalue()
-    assert "2 steps, 1 NOT as expected." in screen.getvalue()
+    assert screen.report.counts() == {"exante": (1, 1), "bulk": (0, 1)}
+    assert "bulk: all or nothing" in output.getvalue()
+    assert "half of it" in output.getvalue()
+    assert "2 steps, 1 NOT as expected." in output.getvalue()
 
 
 def test_a_step_that_checks_nothing_does_not_hold() -> None:
     """That nothing was raised proves nothing."""
-    stage, _ = _stage()
+    screen, _ = _screen()
 
-    with stage.step("create"):
+    with screen.step("create"):
         pass
 
-    assert [step.ok for step in stage.report.steps] == [False]
+    assert [step.ok for step in screen.report.steps] == [False]
 
 
-def _raise_in_a_step(stage: Stage) -> None:
-    with stage.step("create") as sight:
-        sight.holds(ok=True, seen="too early")
+def _raise_in_a_step(screen: Screen) -> None:
+    with screen.step("create") as result:
+        result.holds(ok=True, seen="too early")
         raise KeyError("number")
 
 
 def test_a_step_that_raises_fails_and_stops_its_chapter() -> None:
     """The steps after it build on what is not there."""
-    stage, _ = _stage()
+    screen, _ = _screen()
 
     with pytest.raises(ChapterStoppedError):
-        _raise_in_a_step(stage)
+        _raise_in_a_step(screen)
 
-    assert stage.report.steps[0].seen == "unexpected KeyError: 'number'"
-    assert not stage.report.steps[0].ok
+    assert screen.report.steps[0].seen == "unexpected KeyError: 'number'"
+    assert not screen.report.steps[0].ok
 
 
 @pytest.mark.asyncio
 async def test_a_call_that_should_be_refused_and_is_not_fails_its_step() -> None:
     """The demo would rather fail than show a refusal that did not happen."""
-    stage, _ = _stage()
+    screen, _ = _screen()
 
     async def create() -> str:
         return "INV-1"
 
-    with pytest.raises(ChapterStoppedError), stage.step("create: refused"):
+    with pytest.raises(ChapterStoppedError), screen.step("create: refused"):
         await refused(ValueError, create())
 
-    assert "it should have ended in ValueError" in stage.report.steps[0].seen
+    assert "it should have ended in ValueError" in screen.report.steps[0].seen
 
 
 def test_a_chapter_fails_where_the_provider_behaves_otherwise(served: Running) -> None:
     """A sandbox told to reject with 400 breaks the claim about ``succeeded: false`` in a 200."""
-    stage, _ = _stage()
+    screen, _ = _screen()
     httpx.post(
         f"{served.url}/_sandbox/settings", json={"katsu_logical_failure": "in_400"}, trust_env=False
     ).raise_for_status()
 
     with pytest.raises(ChapterStoppedError):
-        anyio.run(_play, katsu_chapter, stage, served.url)
+        anyio.run(_play, katsu_chapter, screen, served.url)
 
-    assert [step.ok for step in stage.report.steps] == [True, False]
-    assert stage.report.exit_code == 1
+    assert [step.ok for step in screen.report.steps] == [True, False]
+    assert screen.report.exit_code == 1
 
 
 def test_a_terminal_sees_the_walk_progress(served: Running) -> None:
     """On a terminal a bar moves while all invoices are walked, and the steps hold as well."""
-    screen = io.StringIO()
-    console = Console(file=screen, width=80, force_terminal=True, color_system="standard")
-    stage = Stage(console, Report())
+    output = io.StringIO()
+    console = Console(file=output, width=80, force_terminal=True, color_system="standard")
+    screen = Screen(console, Report())
 
-    anyio.run(_play, exante_chapter, stage, served.url)
+    anyio.run(_play, exante_chapter, screen, served.url)
 
-    assert "walking" in screen.getvalue()
-    assert "\x1b[" in screen.getvalue()
-    assert stage.report.exit_code == 0
+    assert "walking" in output.getvalue()
+    assert "\x1b[" in output.getvalue()
+    assert screen.report.exit_code == 0

@@ -152,7 +152,7 @@ def test_an_interrupt_exits_130(served: Running) -> None:
     _order(served, {"kind": "latency", "seconds": 5})
     process = _start("list", "--base-url", served.base_url("exante"), **TOKEN)
     until = time.monotonic() + 30
-    while served.app.world.faults.pending() and time.monotonic() < until:
+    while served.app.sandbox_state.faults.pending() and time.monotonic() < until:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)

@@ -219,7 +219,7 @@ def test_a_created_payable_is_not_remembered_as_known_invoice(scene: Scene) -> N
 
 def test_a_known_invoice_may_be_of_another_counterparty(scene: Scene) -> None:
     """It is looked for under its own; that the draft's has invoices here is seen besides."""
-    row = scene.stand.app.world.store.row(
+    row = scene.stand.app.sandbox_state.store.row(
         "SELECT p.uid AS party, d.uid AS document FROM exante_party p"
         " JOIN exante_document d ON d.organization = p.organization"
         " WHERE p.organization = ? AND p.uid <> ? AND d.archived = 0",

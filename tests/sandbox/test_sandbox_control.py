@@ -1,4 +1,4 @@
-"""The control API: clock, seed, reset, settings, journal."""
+"""The control API: clock, seed, reset, settings, request log."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_the_default_seed_is_large_and_has_every_status() -> None:
 
 
 def test_a_reset_goes_back_to_the_start(app: Sandbox, exante: Caller) -> None:
-    """Data, clock, settings, faults and journal are those of a new sandbox."""
+    """Data, clock, settings, faults and request log are those of a new sandbox."""
     start = everything(app)
     control(app, "POST", "clock", {"now": "2030-01-01T00:00:00Z", "frozen": False})
     control(app, "POST", "seed", {"seed": 7, "invoices": 3})

@@ -149,7 +149,7 @@ def test_a_latency_sleeps_before_or_after_the_effect(after: bool) -> None:  # no
 
 
 def test_a_sleep_that_gives_up_is_noted_and_has_no_effect() -> None:
-    """An exception from the injected sleep passes through; the journal has the request."""
+    """An exception from the injected sleep passes through; the request log has the request."""
 
     async def sleep(seconds: float) -> None:
         raise TimeoutError(seconds)

@@ -1,4 +1,4 @@
-"""The ASGI app: providers by prefix, the control API, the front page, and a gate around them."""
+"""The ASGI app: providers by prefix, the control API, the front page, and their middleware."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from billingual.sandbox.clock import DEFAULT_NOW, Clock
 from billingual.sandbox.front_page import index_page, index_record
 from billingual.sandbox.json_text import json_text
 from billingual.sandbox.messages import RefusalError, Refuse, response_of
-from billingual.sandbox.middleware import Gate
+from billingual.sandbox.middleware import ProviderMiddleware
 from billingual.sandbox.providers.exante import invoices as exante
 from billingual.sandbox.providers.exante import lists as exante_lists
 from billingual.sandbox.providers.katsu import invoices as katsu
 from billingual.sandbox.providers.kukkingu import invoices as kukkingu
 from billingual.sandbox.providers.kukkingu import tenancy as kukkingu_tenancy
-from billingual.sandbox.seed import DEFAULT_INVOICES, DEFAULT_SEED, sow
-from billingual.sandbox.state import Sleep, World
+from billingual.sandbox.seed import DEFAULT_INVOICES, DEFAULT_SEED, seed_store
+from billingual.sandbox.state import SandboxState, Sleep
 from billingual.sandbox.store import Store
 
 __all__ = ["MAX_INVOICES", "MAX_SEED", "Sandbox", "create_app"]
@@ -51,24 +51,24 @@ class Sandbox(Starlette):
     driven without an event loop. It may be shared between threads.
     """
 
-    def __init__(self, world: World) -> None:
-        routes = [route for module in _ROUTES for route in module.routes(world)]
+    def __init__(self, state: SandboxState) -> None:
+        routes = [route for module in _ROUTES for route in module.routes(state)]
         routes += [_openapi(provider) for provider in _REFUSALS]
         routes.append(Route("/", _index, methods=["GET"]))
-        super().__init__(routes=routes, exception_handlers={HTTPException: _unrouted(world)})
+        super().__init__(routes=routes, exception_handlers={HTTPException: _unrouted(state)})
         self.router.redirect_slashes = False
-        self.world = world
-        self._gate = Gate(super().__call__, world, _REFUSALS)
+        self.sandbox_state = state
+        self._middleware = ProviderMiddleware(super().__call__, state, _REFUSALS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
-        await self._gate(scope, receive, send)
+        await self._middleware(scope, receive, send)
 
     def close(self) -> None:
         """Close the database; an app that is simply dropped closes it too."""
         # SQLite crashes the process if a connection is closed while another thread uses it.
-        with self.world.lock:
-            self.world.store.close()
+        with self.sandbox_state.lock:
+            self.sandbox_state.store.close()
 
 
 def create_app(
@@ -97,8 +97,8 @@ def create_app(
     store = Store(db)
     now = store.meta("clock")
     if now is not None:
-        seed, invoices = store.mint.seed, store.meta("invoices") or 0
-    world = World(
+        seed, invoices = store.ids.seed, store.meta("invoices") or 0
+    state = SandboxState(
         store=store,
         sleep=sleep or anyio.sleep,
         seed=seed,
@@ -107,8 +107,8 @@ def create_app(
     )
     if now is None:
         with store.transaction():
-            sow(world, seed, invoices)
-    return Sandbox(world)
+            seed_store(state, seed, invoices)
+    return Sandbox(state)
 
 
 def _check_bounds(seed: int, invoices: int) -> None:
@@ -136,7 +136,7 @@ async def _index(request: Request) -> Response:
     return Response(json_text(index_record(url)), media_type="application/json")
 
 
-def _unrouted(world: World) -> Callable[[Request, Exception], Awaitable[Response]]:
+def _unrouted(state: SandboxState) -> Callable[[Request, Exception], Awaitable[Response]]:
     """Answer unknown paths and methods in the shape of the provider they were meant for."""
 
     async def handle(request: Request, error: Exception) -> Response:
@@ -145,6 +145,6 @@ def _unrouted(world: World) -> Callable[[Request, Exception], Awaitable[Response
         provider = request.url.path.split("/", 2)[1]
         refuse = _REFUSALS.get(provider, control.refuse)
         message = f"{request.method} is not possible here" if status == 405 else "No such route"
-        return response_of(refuse(world, RefusalError(status, rule, message)))
+        return response_of(refuse(state, RefusalError(status, rule, message)))
 
     return handle

@@ -19,9 +19,9 @@ from billingual.sandbox.fields import Field, InvalidError, boolean, integer, num
 from billingual.sandbox.instants import millisecond_text, parse_instant
 from billingual.sandbox.json_text import stored_json
 from billingual.sandbox.messages import Action, Call, RefusalError, Reply, endpoint
-from billingual.sandbox.seed import sow
+from billingual.sandbox.seed import seed_store
 from billingual.sandbox.settings import Settings
-from billingual.sandbox.state import World
+from billingual.sandbox.state import SandboxState
 from billingual.sandbox.store import Row
 
 __all__ = ["refuse", "routes"]
@@ -53,7 +53,7 @@ _TABLES = {
 }
 
 
-def routes(world: World) -> list[Route]:
+def routes(state: SandboxState) -> list[Route]:
     """List the control endpoints."""
     table: tuple[tuple[str, str, Action], ...] = (
         ("GET", "state", _state),
@@ -71,30 +71,30 @@ def routes(world: World) -> list[Route]:
         ("DELETE", "requests", _clear_requests),
     )
     return [
-        Route(f"/_sandbox/{path}", endpoint(world, action, refuse), methods=[method])
+        Route(f"/_sandbox/{path}", endpoint(state, action, refuse), methods=[method])
         for method, path, action in table
     ]
 
 
-def refuse(world: World, refusal: RefusalError) -> Reply:  # noqa: ARG001  the shape of a Refuse
+def refuse(state: SandboxState, refusal: RefusalError) -> Reply:  # noqa: ARG001  the shape of a Refuse
     """Answer an error of the control API."""
     return Reply(body={"error": refusal.message}, status=refusal.status, rule=refusal.rule)
 
 
-def _state(world: World, call: Call) -> Reply:
+def _state(state: SandboxState, call: Call) -> Reply:
     call.only()
     counts = {}
     for provider, table in _TABLES.items():
-        row = world.store.row(f"SELECT count(*) AS n FROM {table}")  # noqa: S608  our names
+        row = state.store.row(f"SELECT count(*) AS n FROM {table}")  # noqa: S608  our names
         counts[provider] = 0 if row is None else row["n"]
     return Reply(
         body={
-            "seed": world.store.mint.seed,
-            "clock": _clock_record(world),
+            "seed": state.store.ids.seed,
+            "clock": _clock_record(state),
             "invoices": counts,
-            "requests": world.journal.count,
-            "faults": len(world.faults.pending()),
-            "settings": attrs.asdict(world.settings),
+            "requests": state.request_log.count,
+            "faults": len(state.faults.pending()),
+            "settings": attrs.asdict(state.settings),
             "landmarks": LANDMARKS,
             "credentials": {
                 name: {"prefix": account.prefix, "token": account.token, "tenant": account.tenant}
@@ -104,33 +104,33 @@ def _state(world: World, call: Call) -> Reply:
     )
 
 
-def _reset(world: World, call: Call) -> Reply:
-    """Go back to how `create_app` made it: data, clock, settings, no faults, no journal."""
+def _reset(state: SandboxState, call: Call) -> Reply:
+    """Restore what `create_app` made: data, clock, settings, no faults, an empty request log."""
     call.only()
-    world.settings = Settings()
-    world.faults.clear()
-    world.journal.clear()
-    world.clock.freeze()
-    world.clock.set(DEFAULT_NOW)
-    sow(world, world.seed, world.invoices)
-    return _state(world, call)
+    state.settings = Settings()
+    state.faults.clear()
+    state.request_log.clear()
+    state.clock.freeze()
+    state.clock.set(DEFAULT_NOW)
+    seed_store(state, state.seed, state.invoices)
+    return _state(state, call)
 
 
-def _seed(world: World, call: Call) -> Reply:
+def _seed(state: SandboxState, call: Call) -> Reply:
     """Replace the data by that of another seed, dated around the clock as it stands."""
     call.only()
     body = cast("dict[str, int]", read_object(call.json(), _SEED))
-    seed = body.get("seed", world.store.mint.seed)
-    sow(world, seed, body.get("invoices", world.store.meta("invoices") or 0))
-    return _state(world, call)
+    seed = body.get("seed", state.store.ids.seed)
+    seed_store(state, seed, body.get("invoices", state.store.meta("invoices") or 0))
+    return _state(state, call)
 
 
-def _clock(world: World, call: Call) -> Reply:
+def _clock(state: SandboxState, call: Call) -> Reply:
     call.only()
-    return Reply(body=_clock_record(world))
+    return Reply(body=_clock_record(state))
 
 
-def _set_clock(world: World, call: Call) -> Reply:
+def _set_clock(state: SandboxState, call: Call) -> Reply:
     """Set, then advance, then freeze or run, as far as each is asked for."""
     call.only()
     body = read_object(call.json(), _CLOCK)
@@ -139,67 +139,67 @@ def _set_clock(world: World, call: Call) -> Reply:
         raise RefusalError(400, "clock", f"advance_s must be within {_MAX_ADVANCE_S} seconds")
     now = body.get("now")
     if now == "real":
-        world.clock.set_real()
+        state.clock.set_real()
     elif isinstance(now, int):
-        world.clock.set(now)
-    world.clock.advance(seconds)
+        state.clock.set(now)
+    state.clock.advance(seconds)
     if body.get("frozen") is True:
-        world.clock.freeze()
+        state.clock.freeze()
     elif body.get("frozen") is False:
-        world.clock.run()
-    world.store.set_meta("clock", world.clock.now())
-    return Reply(body=_clock_record(world))
+        state.clock.run()
+    state.store.set_meta("clock", state.clock.now())
+    return Reply(body=_clock_record(state))
 
 
-def _clock_record(world: World) -> dict[str, object]:
-    return {"now": millisecond_text(world.clock.now()), "frozen": world.clock.frozen}
+def _clock_record(state: SandboxState) -> dict[str, object]:
+    return {"now": millisecond_text(state.clock.now()), "frozen": state.clock.frozen}
 
 
-def _faults(world: World, call: Call) -> Reply:
+def _faults(state: SandboxState, call: Call) -> Reply:
     call.only()
-    pending = world.faults.pending()
+    pending = state.faults.pending()
     return Reply(body={"faults": [fault_record(fault) for fault in pending]})
 
 
-def _add_faults(world: World, call: Call) -> Reply:
+def _add_faults(state: SandboxState, call: Call) -> Reply:
     """Queue one fault, or an array of them."""
     call.only()
     body = call.json()
-    world.faults.add([fault_from(item) for item in (body if isinstance(body, list) else [body])])
-    return _faults(world, call)
+    state.faults.add([fault_from(item) for item in (body if isinstance(body, list) else [body])])
+    return _faults(state, call)
 
 
-def _clear_faults(world: World, call: Call) -> Reply:
+def _clear_faults(state: SandboxState, call: Call) -> Reply:
     call.only()
-    world.faults.clear()
-    return _faults(world, call)
+    state.faults.clear()
+    return _faults(state, call)
 
 
-def _settings(world: World, call: Call) -> Reply:
+def _settings(state: SandboxState, call: Call) -> Reply:
     call.only()
-    return Reply(body={"settings": attrs.asdict(world.settings), "choices": Settings.choices()})
+    return Reply(body={"settings": attrs.asdict(state.settings), "choices": Settings.choices()})
 
 
-def _set_settings(world: World, call: Call) -> Reply:
+def _set_settings(state: SandboxState, call: Call) -> Reply:
     call.only()
     body = call.json()
     if not isinstance(body, dict):
         raise RefusalError(400, "settings", "The body must be an object of settings")
     try:
-        world.settings = world.settings.changed(body)
+        state.settings = state.settings.changed(body)
     except ValueError as error:
         raise RefusalError(400, "settings", str(error)) from None
-    return _settings(world, call)
+    return _settings(state, call)
 
 
-def _invoices(world: World, call: Call) -> Reply:
+def _invoices(state: SandboxState, call: Call) -> Reply:
     """Show the raw rows; Katsu Pay documents no read, so this is how its state is seen."""
     parameters = call.only("provider", "limit")
     table = _TABLES.get(parameters.get("provider", ""))
     if table is None:
         raise RefusalError(400, "bad-parameter", "provider must be of " + ", ".join(_TABLES))
     limit = _limit(parameters, _MAX_INVOICES)
-    rows = world.store.rows(f"SELECT * FROM {table} ORDER BY rowid LIMIT ?", (limit,))  # noqa: S608
+    rows = state.store.rows(f"SELECT * FROM {table} ORDER BY rowid LIMIT ?", (limit,))  # noqa: S608
     return Reply(body={"invoices": [_raw(row) for row in rows]})
 
 
@@ -207,15 +207,15 @@ def _raw(row: Row) -> dict[str, object]:
     return {**dict(row), "doc": stored_json(row["doc"])}
 
 
-def _requests(world: World, call: Call) -> Reply:
+def _requests(state: SandboxState, call: Call) -> Reply:
     limit = _limit(call.only("limit"), 100)
-    entries = [attrs.asdict(entry) for entry in world.journal.last(limit)]
+    entries = [attrs.asdict(entry) for entry in state.request_log.last(limit)]
     return Reply(body={"requests": entries})
 
 
-def _clear_requests(world: World, call: Call) -> Reply:
+def _clear_requests(state: SandboxState, call: Call) -> Reply:
     call.only()
-    world.journal.clear()
+    state.request_log.clear()
     return Reply(body={"requests": []})
 
 

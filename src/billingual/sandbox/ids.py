@@ -1,18 +1,18 @@
-"""Ids that look random and are not: the same seed mints the same ids in the same order."""
+"""Ids that look random and are not: the same seed makes the same ids in the same order."""
 
 from __future__ import annotations
 
 import hashlib
 import uuid
 
-__all__ = ["Mint"]
+__all__ = ["IdGenerator"]
 
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 _PREFIXED_LENGTH = 24
 
 
-class Mint:
-    """Mint ids from a seed and a counter.
+class IdGenerator:
+    """Make ids from a seed and a counter.
 
     The store keeps the counter, so a reopened file never repeats an id.
     """
@@ -22,11 +22,11 @@ class Mint:
         self.counter: int = counter
 
     def uuid(self) -> str:
-        """Mint a version 4 UUID."""
+        """Make a version 4 UUID."""
         return str(uuid.UUID(bytes=self._digest()[:16], version=4))
 
     def prefixed(self, prefix: str) -> str:
-        """Mint an id such as `inv_` and 24 lower-case alphanumerics."""
+        """Make an id such as `inv_` and 24 lower-case alphanumerics."""
         number = int.from_bytes(self._digest(), "big")
         letters = []
         for _ in range(_PREFIXED_LENGTH):

@@ -1,6 +1,6 @@
 """One request and one response, free of ASGI: what a provider's action sees and gives.
 
-An *action* takes the world and a `Call` and returns a `Reply` or raises a `RefusalError`. It
+An *action* takes the state and a `Call` and returns a `Reply` or raises a `RefusalError`. It
 runs inside one transaction: a refusal undoes whatever the action had changed.
 """
 
@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from billingual.sandbox.fields import InvalidError
 from billingual.sandbox.json_text import UnreadableJsonError, json_text, parse_json
-from billingual.sandbox.state import World
+from billingual.sandbox.state import SandboxState
 
 __all__ = [
     "RULE_HEADER",
@@ -123,12 +123,12 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-Action = Callable[[World, Call], Reply]
-Refuse = Callable[[World, RefusalError], Reply]
+Action = Callable[[SandboxState, Call], Reply]
+Refuse = Callable[[SandboxState, RefusalError], Reply]
 
 
 def endpoint(
-    world: World, action: Action, refuse: Refuse
+    state: SandboxState, action: Action, refuse: Refuse
 ) -> Callable[[Request], Awaitable[Response]]:
     """Make a Starlette endpoint of an action; it never suspends by itself."""
 
@@ -143,14 +143,14 @@ def endpoint(
             query=tuple(request.query_params.multi_items()),
             body=body,
         )
-        with world.lock:
+        with state.lock:
             try:
-                with world.store.transaction():
-                    response = action(world, call)
+                with state.store.transaction():
+                    response = action(state, call)
             except RefusalError as refusal:
-                response = refuse(world, refusal)
+                response = refuse(state, refusal)
             except InvalidError as invalid:
-                response = refuse(world, _refusal_of(invalid))
+                response = refuse(state, _refusal_of(invalid))
         return response_of(response)
 
     return run

@@ -1,4 +1,4 @@
-"""The gate every provider request passes: body limit, fault, journal.
+"""What every request to a provider passes: the limit of its body, faults, the request log.
 
 Pure ASGI. It reads the whole body, lets the inner app respond into memory, and then sends, spoils
 or drops the response. It suspends only where the server's `receive` and `send` do, and in the
@@ -16,9 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from billingual.sandbox.faults import DroppedConnection, Fault
 from billingual.sandbox.instants import millisecond_text
 from billingual.sandbox.messages import RULE_HEADER, RefusalError, Refuse, response_of
-from billingual.sandbox.state import World
+from billingual.sandbox.state import SandboxState
 
-__all__ = ["MAX_BODY", "Gate"]
+__all__ = ["MAX_BODY", "ProviderMiddleware"]
 
 MAX_BODY = 4 * 1024 * 1024
 """Bytes of request body accepted; more gets a 413."""
@@ -51,12 +51,12 @@ class _Reply:
         return None
 
 
-class Gate:
+class ProviderMiddleware:
     """Wrap an app; what is no call of a provider passes without fault and unrecorded."""
 
-    def __init__(self, app: ASGIApp, world: World, refusals: Mapping[str, Refuse]) -> None:
+    def __init__(self, app: ASGIApp, state: SandboxState, refusals: Mapping[str, Refuse]) -> None:
         self._app = app
-        self._world = world
+        self._state = state
         self._refusals = refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,8 +72,8 @@ class Gate:
             other = await self._carry_out(scope, body) if len(body) <= MAX_BODY else _Reply(413)
             await _send(other, send, with_body=scope["method"] != "HEAD")
             return
-        with self._world.lock:
-            fault = self._world.faults.take(provider, scope["method"], scope["path"])
+        with self._state.lock:
+            fault = self._state.faults.take(provider, scope["method"], scope["path"])
         try:
             response = await self._respond(scope, provider, body, fault)
         except BaseException:
@@ -94,12 +94,12 @@ class Gate:
         if fault.kind == "rate_limit":
             return self._rate_limited(provider, fault)
         if fault.kind == "latency" and not fault.after_commit:
-            await self._world.sleep(fault.seconds)
+            await self._state.sleep(fault.seconds)
         if fault.kind == "status" and not fault.after_commit:
             return self._failed(provider, fault)
         response = await self._met(scope, provider, body)
         if fault.kind == "latency" and fault.after_commit:
-            await self._world.sleep(fault.seconds)
+            await self._state.sleep(fault.seconds)
         if fault.kind == "status":
             return self._failed(provider, fault)
         return None if fault.kind == "drop_after_commit" else response
@@ -122,7 +122,7 @@ class Gate:
         return response
 
     def _refused(self, provider: str, refusal: RefusalError) -> _Reply:
-        return _rendered(response_of(self._refusals[provider](self._world, refusal)))
+        return _rendered(response_of(self._refusals[provider](self._state, refusal)))
 
     def _rate_limited(self, provider: str, fault: Fault) -> _Reply:
         """Answer 429 with a `Retry-After` as Exante documents it, or as a date."""
@@ -156,9 +156,9 @@ class Gate:
     def _note(
         self, scope: Scope, provider: str, fault: Fault | None, response: _Reply | None
     ) -> None:
-        with self._world.lock:
-            self._world.journal.add(
-                at=millisecond_text(self._world.clock.now()),
+        with self._state.lock:
+            self._state.request_log.add(
+                at=millisecond_text(self._state.clock.now()),
                 provider=provider,
                 method=scope["method"],
                 path=scope["path"],

@@ -6,7 +6,7 @@ from collections import deque
 
 import attrs
 
-__all__ = ["Entry", "Journal"]
+__all__ = ["Entry", "RequestLog"]
 
 _KEPT = 500
 
@@ -38,7 +38,7 @@ class Entry:
     rule: str | None
 
 
-class Journal:
+class RequestLog:
     """Keep the last 500 entries."""
 
     def __init__(self) -> None:

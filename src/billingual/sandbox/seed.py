@@ -6,14 +6,14 @@ import random
 from decimal import Decimal
 
 from billingual.sandbox.accounts import LANDMARKS
-from billingual.sandbox.ids import Mint
+from billingual.sandbox.ids import IdGenerator
 from billingual.sandbox.instants import DAY, millisecond_text
 from billingual.sandbox.json_text import json_text
 from billingual.sandbox.providers.exante.seed import sow_exante
 from billingual.sandbox.providers.katsu.invoices import amount_of
-from billingual.sandbox.state import World
+from billingual.sandbox.state import SandboxState
 
-__all__ = ["DEFAULT_INVOICES", "DEFAULT_SEED", "sow"]
+__all__ = ["DEFAULT_INVOICES", "DEFAULT_SEED", "seed_store"]
 
 DEFAULT_SEED = 42
 """The seed of a sandbox nobody seeded."""
@@ -33,25 +33,25 @@ _CLIENTS = (
 _SCOPES = ("Website relaunch", "Data platform", "Support retainer", "Field study", "Mobile app")
 
 
-def sow(world: World, seed: int, invoices: int) -> None:
+def seed_store(state: SandboxState, seed: int, invoices: int) -> None:
     """Replace all data by that of *seed*, with *invoices* in Exante's default organization.
 
     Call it inside a transaction of the store.
     """
-    store = world.store
+    store = state.store
     store.clear()
-    store.mint = Mint(seed)
+    store.ids = IdGenerator(seed)
     store.set_meta("seed", seed)
     store.set_meta("invoices", invoices)
-    store.set_meta("clock", world.clock.now())
+    store.set_meta("clock", state.clock.now())
     # The draws decide what plausible data looks like, nothing secret.
-    sow_exante(world, random.Random(f"exante {seed}"), invoices)  # noqa: S311
-    _sow_kukkingu(world, random.Random(f"kukkingu {seed}"))  # noqa: S311
-    _sow_katsu(world, random.Random(f"katsu {seed}"))  # noqa: S311
-    store.set_meta("counter", store.mint.counter)
+    sow_exante(state, random.Random(f"exante {seed}"), invoices)  # noqa: S311
+    _sow_kukkingu(state, random.Random(f"kukkingu {seed}"))  # noqa: S311
+    _sow_katsu(state, random.Random(f"katsu {seed}"))  # noqa: S311
+    store.set_meta("counter", store.ids.counter)
 
 
-def _sow_kukkingu(world: World, draw: random.Random) -> None:
+def _sow_kukkingu(state: SandboxState, draw: random.Random) -> None:
     tenants = (
         (
             LANDMARKS["kukkingu_tenant"],
@@ -67,26 +67,26 @@ def _sow_kukkingu(world: World, draw: random.Random) -> None:
         ),
     )
     for tenant, name, first_contract, count in tenants:
-        created = world.clock.now() - 500 * DAY
-        world.store.insert("kukkingu_tenant", {"id": tenant, "name": name, "created": created})
+        created = state.clock.now() - 500 * DAY
+        state.store.insert("kukkingu_tenant", {"id": tenant, "name": name, "created": created})
         contracts = [
-            _contract(world, draw, tenant, index, first_contract if index == 0 else None)
+            _contract(state, draw, tenant, index, first_contract if index == 0 else None)
             for index in range(len(_CLIENTS))
         ]
         for index in range(count):
-            _kukkingu_invoice(world, draw, tenant, contracts[index % len(contracts)], index)
+            _kukkingu_invoice(state, draw, tenant, contracts[index % len(contracts)], index)
 
 
 def _contract(
-    world: World, draw: random.Random, tenant: str, index: int, id: str | None
+    state: SandboxState, draw: random.Random, tenant: str, index: int, id: str | None
 ) -> tuple[str, str, str]:
     """Add a client with one contract; give the contract's id, currency and rate."""
-    mint, created = world.store.mint, millisecond_text(world.clock.now() - 400 * DAY)
+    ids, created = state.store.ids, millisecond_text(state.clock.now() - 400 * DAY)
     name, currency, rate = _CLIENTS[index]
-    client, contract = mint.prefixed("clnt_"), id or mint.prefixed("ctr_")
+    client, contract = ids.prefixed("clnt_"), id or ids.prefixed("ctr_")
     stamps = {"createdAt": created, "updatedAt": created}
     doc = json_text({"id": client, "name": name, **stamps})
-    world.store.insert("kukkingu_client", {"id": client, "tenant": tenant, "doc": doc})
+    state.store.insert("kukkingu_client", {"id": client, "tenant": tenant, "doc": doc})
     record = {
         "name": f"{_SCOPES[index]} {name.split()[0]}",
         "description": None,
@@ -97,7 +97,7 @@ def _contract(
         "validTo": None,
         **stamps,
     }
-    world.store.insert(
+    state.store.insert(
         "kukkingu_contract",
         {"id": contract, "tenant": tenant, "client": client, "doc": json_text(record)},
     )
@@ -105,14 +105,18 @@ def _contract(
 
 
 def _kukkingu_invoice(
-    world: World, draw: random.Random, tenant: str, contract: tuple[str, str, str], index: int
+    state: SandboxState,
+    draw: random.Random,
+    tenant: str,
+    contract: tuple[str, str, str],
+    index: int,
 ) -> None:
     status = ("DRAFT", "FINALIZED", "FINALIZED", "FINALIZED", "VOID")[draw.randrange(5)]
     status = ("DRAFT", "FINALIZED", "VOID")[index] if index < 3 else status
-    issued = world.clock.now() // DAY * DAY - draw.randrange(1, 300) * DAY
+    issued = state.clock.now() // DAY * DAY - draw.randrange(1, 300) * DAY
     due = issued + 30 * DAY
     paid = issued + draw.randrange(1, 45) * DAY
-    is_paid = status == "FINALIZED" and paid < world.clock.now() and draw.random() < 0.7
+    is_paid = status == "FINALIZED" and paid < state.clock.now() and draw.random() < 0.7
     number = f"INV-{millisecond_text(issued)[:4]}-{index + 1:04d}"
     record = {
         "invoiceNumber": number,
@@ -123,10 +127,10 @@ def _kukkingu_invoice(
         "dueAt": millisecond_text(due),
         "paidAt": millisecond_text(paid) if is_paid else None,
     }
-    world.store.insert(
+    state.store.insert(
         "kukkingu_invoice",
         {
-            "id": world.store.mint.prefixed("inv_"),
+            "id": state.store.ids.prefixed("inv_"),
             "tenant": tenant,
             "contract": contract[0],
             "status": status,
@@ -138,28 +142,28 @@ def _kukkingu_invoice(
     )
 
 
-def _sow_katsu(world: World, draw: random.Random) -> None:
-    mint = world.store.mint
+def _sow_katsu(state: SandboxState, draw: random.Random) -> None:
+    ids = state.store.ids
     for index in range(_KATSU_INVOICES):
-        created = world.clock.now() // DAY * DAY - draw.randrange(1, 90) * DAY
+        created = state.clock.now() // DAY * DAY - draw.randrange(1, 90) * DAY
         products = [
             {
-                "productId": mint.uuid(),
+                "productId": ids.uuid(),
                 "quantity": draw.randrange(1, 20),
                 "unitPrice": Decimal(draw.randrange(500, 90_000)) / 100,
             }
             for _ in range(draw.randrange(1, 5))
         ]
         record: dict[str, object] = {
-            "id": LANDMARKS["katsu_invoice"] if index == 0 else mint.uuid(),
-            "counterPartyId": mint.uuid(),
+            "id": LANDMARKS["katsu_invoice"] if index == 0 else ids.uuid(),
+            "counterPartyId": ids.uuid(),
             "counterPartyName": draw.choice(_CLIENTS)[0],
-            "receivingAccountId": mint.uuid(),
+            "receivingAccountId": ids.uuid(),
             "accountName": "Operating account",
             "dueDate": millisecond_text(created + 30 * DAY),
             "currency": 1,
             "products": products,
-            "taxes": [{"taxId": mint.uuid(), "taxPercentageValue": Decimal("7.5")}],
+            "taxes": [{"taxId": ids.uuid(), "taxPercentageValue": Decimal("7.5")}],
             "discount": {"discountType": 2, "discountValue": Decimal("1.25")},
             "description": draw.choice(_SCOPES),
             "billingCycle": 6,
@@ -171,4 +175,4 @@ def _sow_katsu(world: World, draw: random.Random) -> None:
             "onDueDate": True,
         }
         row = {"id": record["id"], "created": created, "doc": json_text(record)}
-        world.store.insert("katsu_invoice", {**row, "amount": json_text(amount_of(record))})
+        state.store.insert("katsu_invoice", {**row, "amount": json_text(amount_of(record))})

@@ -9,18 +9,18 @@ import attrs
 
 from billingual.sandbox.clock import Clock
 from billingual.sandbox.faults import FaultQueue
-from billingual.sandbox.request_log import Journal
+from billingual.sandbox.request_log import RequestLog
 from billingual.sandbox.settings import Settings
 from billingual.sandbox.store import Store
 
-__all__ = ["Sleep", "World"]
+__all__ = ["SandboxState", "Sleep"]
 
 Sleep = Callable[[float], Awaitable[object]]
 """Waits a number of seconds."""
 
 
 @attrs.define(eq=False, kw_only=True)
-class World:
+class SandboxState:
     """One sandbox: its data, clock, switches, faults and memory.
 
     *lock* is held while a request is carried out, never while one waits. *seed* and *invoices*
@@ -34,5 +34,5 @@ class World:
     clock: Clock = attrs.field(factory=Clock)
     settings: Settings = attrs.field(factory=Settings)
     faults: FaultQueue = attrs.field(factory=FaultQueue)
-    journal: Journal = attrs.field(factory=Journal)
+    request_log: RequestLog = attrs.field(factory=RequestLog)
     lock: threading.RLock = attrs.field(factory=threading.RLock, repr=False)

@@ -1,7 +1,7 @@
 """The data: one SQLite database, in memory or in a file, and one transaction per request.
 
 Instants are integers (see `instants`). Columns hold what is filtered, sorted or kept unique; the
-rest of a record is JSON in `doc`. The mint's counter and the clock's time live in `meta`, so a
+rest of a record is JSON in `doc`. The counter of ids and the clock's time live in `meta`, so a
 reopened file goes on where it stopped.
 """
 
@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from billingual.sandbox.ids import Mint
+from billingual.sandbox.ids import IdGenerator
 
 __all__ = ["Row", "Store"]
 
@@ -53,7 +53,7 @@ class Store:
     """Hold the rows; not safe for two threads at once, the sandbox's lock sees to that."""
 
     def __init__(self, path: str | None = None) -> None:
-        self.mint: Mint = Mint(0)
+        self.ids: IdGenerator = IdGenerator(0)
         self._connection = sqlite3.connect(
             path or ":memory:", check_same_thread=False, isolation_level=None
         )
@@ -75,13 +75,13 @@ class Store:
         self._finalizer()
 
     def resume(self) -> None:
-        """Take up the mint where the database says it stopped."""
-        self.mint = Mint(self.meta("seed") or 0, self.meta("counter") or 0)
+        """Continue the ids where the database says it stopped."""
+        self.ids = IdGenerator(self.meta("seed") or 0, self.meta("counter") or 0)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what happens inside as a whole, or nothing of it if an exception passes."""
-        before = self.mint.counter
+        before = self.ids.counter
         self._connection.execute("BEGIN")
         try:
             yield
@@ -89,8 +89,8 @@ class Store:
             self._connection.execute("ROLLBACK")
             self.resume()
             raise
-        if self.mint.counter != before:
-            self.set_meta("counter", self.mint.counter)
+        if self.ids.counter != before:
+            self.set_meta("counter", self.ids.counter)
         self._connection.execute("COMMIT")
 
     def rows(self, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[Row]:

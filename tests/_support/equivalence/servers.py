@@ -275,7 +275,7 @@ def stands_open() -> Iterator[Stands]:
         )
         for transport in in_process.values():
             app: Any = transport._app
-            app.world.invoices = INVOICES
+            app.sandbox_state.invoices = INVOICES
             Control(app).ask("POST", "reset")
         try:
             yield stands

@@ -5,25 +5,25 @@ from __future__ import annotations
 import attrs
 
 from billingual.abc import Provider
-from billingual.cli.demo.control_api import Witness
-from billingual.cli.demo.steps import Stage
+from billingual.cli.demo.control_api import ControlApi
+from billingual.cli.demo.steps import Screen
 from billingual.client import AsyncClient
 from billingual.sandbox import ACCOUNTS
 
-__all__ = ["Scene"]
+__all__ = ["DemoContext"]
 
 
 @attrs.define(kw_only=True)
-class Scene:
-    """The screen, the sandbox's address, its own word, and what chapters leave for one another.
+class DemoContext:
+    """The screen, the sandbox's address, its control API, and what a chapter leaves to the next.
 
     Attributes:
         created: ids of the invoices that the demo made at Exante; the bulk chapter deletes them.
     """
 
-    stage: Stage
+    screen: Screen
     url: str
-    witness: Witness
+    control: ControlApi
     created: list[str] = attrs.field(factory=list)
 
     def client(self, name: str, provider: Provider | None = None) -> AsyncClient:
@@ -35,5 +35,5 @@ class Scene:
             tenant=account.tenant,
             base_url=f"{self.url}{account.prefix}",
             transport="httpx",
-            observers=[self.stage],
+            observers=[self.screen],
         )

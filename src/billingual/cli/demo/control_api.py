@@ -1,4 +1,4 @@
-"""The sandbox's own word about its state, past any dialect: its control API by plain HTTP."""
+"""The control API of the sandbox, by plain HTTP: it shows the state past any dialect."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 import httpx
 
-__all__ = ["Witness"]
+__all__ = ["ControlApi"]
 
 
-class Witness:
+class ControlApi:
     """Ask the sandbox at *url* what it holds, and order faults from it."""
 
     def __init__(self, url: str) -> None:

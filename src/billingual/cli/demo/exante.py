@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from billingual.cli.demo.context import Scene
+from billingual.cli.demo.context import DemoContext
 from billingual.client import AsyncClient
 from billingual.model import Changes, Draft, Filter, InvoiceSummary
 from billingual.sandbox import LANDMARKS
@@ -32,34 +32,36 @@ def smallest_draft(number: str | None = None) -> Draft:
     return required if number is None else Draft(**given, number=number)
 
 
-async def exante_chapter(scene: Scene) -> None:
+async def exante_chapter(context: DemoContext) -> None:
     """Create, get, update, list, and walk everything there is."""
-    scene.stage.chapter(
+    context.screen.chapter(
         "exante",
         "Dialect exante (provider exante)",
         "Every response comes in an envelope {status, status_code, message, data}. Here the client "
         "creates, reads, changes and lists invoices one by one.",
     )
-    async with scene.client("exante") as invoices:
-        await _create_small(scene, invoices)
-        await _create_full(scene, invoices)
-        await _update(scene, invoices)
-        await _list_overdue(scene, invoices)
-        await _walk(scene, invoices)
+    async with context.client("exante") as invoices:
+        await _create_small(context, invoices)
+        await _create_full(context, invoices)
+        await _update(context, invoices)
+        await _list_overdue(context, invoices)
+        await _walk(context, invoices)
 
 
-async def _create_small(scene: Scene, invoices: AsyncClient) -> None:
-    with scene.stage.step("create: three fields are enough, Exante numbers the invoice") as sight:
+async def _create_small(context: DemoContext, invoices: AsyncClient) -> None:
+    with context.screen.step(
+        "create: three fields are enough, Exante numbers the invoice"
+    ) as result:
         made = await invoices.create(smallest_draft())
-        scene.created.append(made.id)
-        sight.holds(
+        context.created.append(made.id)
+        result.holds(
             bool(made.number) and made.status == "DRAFT",
             f"invoice {made.number}, {made.status}, id {made.id}",
         )
 
 
-async def _create_full(scene: Scene, invoices: AsyncClient) -> None:
-    with scene.stage.step("create: a full draft comes back as it was given") as sight:
+async def _create_full(context: DemoContext, invoices: AsyncClient) -> None:
+    with context.screen.step("create: a full draft comes back as it was given") as result:
         draft = Draft(
             counterparty=LANDMARKS["exante_party"],
             owner=LANDMARKS["exante_owner"],
@@ -74,42 +76,42 @@ async def _create_full(scene: Scene, invoices: AsyncClient) -> None:
             fields={"payment_terms": "NET_30", "project": "Lighthouse"},
         )
         made = await invoices.create(draft)
-        scene.created.append(made.id)
+        context.created.append(made.id)
         fields = {each.key: each.value for each in made.fields}
         same = (made.number, made.currency, made.due_at) == (
             draft.number,
             draft.currency,
             draft.due_at,
         )
-        sight.holds(
+        result.holds(
             same and fields == {"payment_terms": "NET_30", "project": "Lighthouse"},
             f"invoice {made.number}, {made.currency}, due {_day(made.due_at)}, "
             f"custom fields {', '.join(f'{k}={v}' for k, v in fields.items())}",
         )
 
 
-async def _update(scene: Scene, invoices: AsyncClient) -> None:
-    full = scene.created[-1]
-    with scene.stage.step("update: only the fields you give are sent") as sight:
+async def _update(context: DemoContext, invoices: AsyncClient) -> None:
+    full = context.created[-1]
+    with context.screen.step("update: only the fields you give are sent") as result:
         before = await invoices.get(full)
         changed = await invoices.update(full, Changes(due_at=_DUE, status="SENT"))
-        sight.holds(
+        result.holds(
             changed.due_at == _DUE and changed.number == before.number,
             f"due {_day(before.due_at)} -> {_day(changed.due_at)}, "
             f"{before.status} -> {changed.status}, number still {changed.number}",
         )
-    with scene.stage.step("get: the change is really there") as sight:
+    with context.screen.step("get: the change is really there") as result:
         again = await invoices.get(full)
-        sight.holds(
+        result.holds(
             (again.due_at, again.status) == (_DUE, "SENT"),
             f"{again.number}: {again.status}, due {_day(again.due_at)}, total {again.total}",
         )
 
 
-async def _list_overdue(scene: Scene, invoices: AsyncClient) -> None:
+async def _list_overdue(context: DemoContext, invoices: AsyncClient) -> None:
     claim = "list: overdue by more than 30 days, latest due date first, page by page"
     rows: list[InvoiceSummary] = []
-    with scene.stage.step(claim) as sight:
+    with context.screen.step(claim) as result:
         pager = invoices.list(
             Filter(status="OVERDUE", overdue_days="> 30"), sort="-due_at", page_size=_PAGE
         )
@@ -118,53 +120,53 @@ async def _list_overdue(scene: Scene, invoices: AsyncClient) -> None:
         late = all(row.status == "OVERDUE" and (row.overdue_days or 0) > 30 for row in rows)
         dates = [row.due_at for row in rows if row.due_at is not None]
         sorted_ = len(dates) == len(rows) and all(a >= b for a, b in pairwise(dates))
-        sight.holds(
+        result.holds(
             late and sorted_ and report.rows == report.total_items,
             f"{report.rows} of {report.total_items} rows in {report.pages} "
             f"page{'s' if report.pages != 1 else ''} of up to {_PAGE}",
         )
-    scene.stage.table(
+    context.screen.table(
         ("number", "due", "days late", "minor units", "to be paid by"),
         [_cells(row) for row in rows[:_SHOWN]],
         numeric=("days late", "minor units"),
     )
     if len(rows) > _SHOWN:
-        scene.stage.say(
+        context.screen.say(
             f"... and {len(rows) - _SHOWN} more. Rows of an Exante list state no currency, so "
             "billingual shows minor units and assumes none.",
             indent=4,
         )
 
 
-async def _walk(scene: Scene, invoices: AsyncClient) -> None:
+async def _walk(context: DemoContext, invoices: AsyncClient) -> None:
     """Walk the whole list and compare it with what the sandbox says it holds."""
-    with scene.stage.step("list: walk every receivable invoice there is") as sight:
+    with context.screen.step("list: walk every receivable invoice there is") as result:
         stored = {
             row["uid"]
-            for row in await scene.witness.invoices("exante")
+            for row in await context.control.invoices("exante")
             if row["organization"] == LANDMARKS["exante_organization"]
             and row["type"] == "ACCOUNTS_RECEIVABLE"
         }
         pager = invoices.list(Filter(include_inactive=True))
         walked: list[str] = []
         began = perf_counter()
-        with _progress(scene) as progress:
+        with _progress(context) as progress:
             task = progress.add_task("walking", total=len(stored), rate="")
             async for page in pager.pages():
                 walked.extend(row.id for row in page.items)
                 rate = len(walked) / max(perf_counter() - began, 1e-9)
                 progress.update(task, completed=len(walked), rate=f"{rate:,.0f} rows/s")
         took = max(perf_counter() - began, 1e-9)
-        sight.holds(
+        result.holds(
             len(walked) == len(stored) and set(walked) == stored,
-            f"{len(walked):,} invoices (the {len(scene.created)} just created among them) in "
+            f"{len(walked):,} invoices (the {len(context.created)} just created among them) in "
             f"{pager.report.pages} pages, {took:.2f} s, {len(walked) / took:,.0f} rows/s; exactly "
             f"the {len(stored):,} that the sandbox's own store holds",
         )
 
 
-def _progress(scene: Scene) -> Progress:
-    console = scene.stage.console
+def _progress(context: DemoContext) -> Progress:
+    console = context.screen.console
     return Progress(
         TextColumn("    {task.description}"),
         BarColumn(),

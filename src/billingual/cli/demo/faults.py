@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from billingual.cli.demo.context import Scene
+from billingual.cli.demo.context import DemoContext
 from billingual.cli.demo.exante import smallest_draft
 from billingual.cli.demo.steps import refused
 from billingual.client import AsyncClient
@@ -14,44 +14,48 @@ __all__ = ["fault_chapter"]
 _NUMBER = "DEMO-LOST-RESPONSE"
 
 
-async def fault_chapter(scene: Scene) -> None:
+async def fault_chapter(context: DemoContext) -> None:
     """Wait out a rate limit; lose the response of a create, and find out what became of it."""
-    scene.stage.chapter(
+    context.screen.chapter(
         "exante",
         "When things go wrong (provider exante)",
         "The sandbox is now told to misbehave: first to turn a request away with 429, then to "
         "carry a create out and cut the connection before it answers.",
     )
-    async with scene.client("exante") as invoices:
-        await _rate_limit(scene, invoices)
-        await _lost_response(scene, invoices)
+    async with context.client("exante") as invoices:
+        await _rate_limit(context, invoices)
+        await _lost_response(context, invoices)
 
 
-async def _rate_limit(scene: Scene, invoices: AsyncClient) -> None:
-    with scene.stage.step("429 with Retry-After: the client waits as asked and goes on") as sight:
-        await scene.witness.order({"kind": "rate_limit", "provider": "exante", "retry_after": "1"})
+async def _rate_limit(context: DemoContext, invoices: AsyncClient) -> None:
+    with context.screen.step(
+        "429 with Retry-After: the client waits as asked and goes on"
+    ) as result:
+        await context.control.order(
+            {"kind": "rate_limit", "provider": "exante", "retry_after": "1"}
+        )
         first = await invoices.list(page_size=1).first()
-        sight.holds(
-            scene.stage.sent == 2,
+        result.holds(
+            context.screen.sent == 2,
             f"2 requests, then the row: {first.number if first else 'an empty list'}",
         )
 
 
-async def _lost_response(scene: Scene, invoices: AsyncClient) -> None:
-    with scene.stage.step("create, response lost: OutcomeUnknown, and no second try") as sight:
-        await scene.witness.order(
+async def _lost_response(context: DemoContext, invoices: AsyncClient) -> None:
+    with context.screen.step("create, response lost: OutcomeUnknown, and no second try") as result:
+        await context.control.order(
             {"kind": "drop_after_commit", "provider": "exante", "method": "POST"}
         )
         unknown = await refused(OutcomeUnknown, invoices.create(smallest_draft(_NUMBER)))
-        sight.holds(
+        result.holds(
             unknown.maybe_applied and len(unknown.attempts) == 1,
             f"OutcomeUnknown: {unknown}",
         )
-    with scene.stage.step("list by its number: so it was applied, once") as sight:
+    with context.screen.step("list by its number: so it was applied, once") as result:
         found = [
             row async for row in invoices.list(Filter(search=_NUMBER)) if row.number == _NUMBER
         ]
-        sight.holds(
+        result.holds(
             len(found) == 1,
             f"{len(found)} invoice {_NUMBER} at the provider. Nothing was guessed: sending the "
             "create again would have been the mistake. Then the demo deletes it.",

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import attrs
 
-from billingual.cli.demo.context import Scene
+from billingual.cli.demo.context import DemoContext
 from billingual.cli.demo.steps import refused
 from billingual.client import AsyncClient
 from billingual.errors import RejectedError, UnsupportedError
@@ -19,29 +19,29 @@ __all__ = ["katsu_chapter"]
 _AMOUNT: Final = Decimal("59.09275")
 
 
-async def katsu_chapter(scene: Scene) -> None:
+async def katsu_chapter(context: DemoContext) -> None:
     """Replace an invoice, be rejected politely, and be stopped before asking the impossible."""
-    scene.stage.chapter(
+    context.screen.chapter(
         "v1",
         "Dialect v1 (provider katsu)",
         "Katsu Pay documents one call: replace a whole invoice. It has no read, so the id below "
         "comes from the sandbox's control API. It counts currencies by numbers it does not "
         "explain, so you bring the table: here USD=1.",
     )
-    stored = (await scene.witness.invoices("katsu"))[0]
+    stored = (await context.control.invoices("katsu"))[0]
     whole = _replacement(stored["doc"])
-    async with scene.client("katsu", katsu(currencies={"USD": 1})) as invoices:
-        await _accepted(scene, invoices, stored["id"], whole)
-        await _rejected(scene, invoices, stored["id"], whole)
-        await _unsupported(scene, invoices)
+    async with context.client("katsu", katsu(currencies={"USD": 1})) as invoices:
+        await _accepted(context, invoices, stored["id"], whole)
+        await _rejected(context, invoices, stored["id"], whole)
+        await _unsupported(context, invoices)
 
 
 async def _accepted(
-    scene: Scene, invoices: AsyncClient, invoice_id: str, whole: Replacement
+    context: DemoContext, invoices: AsyncClient, invoice_id: str, whole: Replacement
 ) -> None:
-    with scene.stage.step("update: a complete document is accepted, with a receipt") as sight:
+    with context.screen.step("update: a complete document is accepted, with a receipt") as result:
         receipt = await invoices.update(invoice_id, whole)
-        sight.holds(
+        result.holds(
             receipt.id == invoice_id and receipt.amount == _AMOUNT,
             f"receipt for {receipt.id}: amount {receipt.amount}. That is (3 x 19.99 - 5.00) plus "
             "7.5 % tax, to the last digit: no number passes through a binary float",
@@ -49,24 +49,28 @@ async def _accepted(
 
 
 async def _rejected(
-    scene: Scene, invoices: AsyncClient, invoice_id: str, whole: Replacement
+    context: DemoContext, invoices: AsyncClient, invoice_id: str, whole: Replacement
 ) -> None:
     absurd = attrs.evolve(whole, discount=Discount(type=2, value=Decimal(1000)))
-    with scene.stage.step("update: HTTP says 200, the envelope says succeeded: false") as sight:
+    with context.screen.step("update: HTTP says 200, the envelope says succeeded: false") as result:
         refusal = await refused(RejectedError, invoices.update(invoice_id, absurd))
-        sight.holds(refusal.status == 200, f"RejectedError: {refusal}")
-    with scene.stage.step("the sandbox's store: the rejected document changed nothing") as sight:
+        result.holds(refusal.status == 200, f"RejectedError: {refusal}")
+    with context.screen.step(
+        "the sandbox's store: the rejected document changed nothing"
+    ) as result:
         row = next(
-            each for each in await scene.witness.invoices("katsu") if each["id"] == invoice_id
+            each for each in await context.control.invoices("katsu") if each["id"] == invoice_id
         )
         kept = row["doc"]["discount"]["discountValue"]
-        sight.holds(kept == Decimal(5), f"the stored discount is still {kept}, not 1000")
+        result.holds(kept == Decimal(5), f"the stored discount is still {kept}, not 1000")
 
 
-async def _unsupported(scene: Scene, invoices: AsyncClient) -> None:
-    with scene.stage.step("create: refused before any request, with what to do instead") as sight:
+async def _unsupported(context: DemoContext, invoices: AsyncClient) -> None:
+    with context.screen.step(
+        "create: refused before any request, with what to do instead"
+    ) as result:
         refusal = await refused(UnsupportedError, invoices.create(Draft(number="DEMO-KATSU-1")))
-        sight.holds(scene.stage.sent == 0 and bool(refusal.instead), str(refusal))
+        result.holds(context.screen.sent == 0 and bool(refusal.instead), str(refusal))
 
 
 def _replacement(doc: dict[str, Any]) -> Replacement:

@@ -9,13 +9,13 @@ import anyio
 from rich.console import Console
 
 from billingual.cli.demo.bulk import bulk_chapter
-from billingual.cli.demo.context import Scene
-from billingual.cli.demo.control_api import Witness
+from billingual.cli.demo.context import DemoContext
+from billingual.cli.demo.control_api import ControlApi
 from billingual.cli.demo.exante import exante_chapter
 from billingual.cli.demo.faults import fault_chapter
 from billingual.cli.demo.katsu import katsu_chapter
 from billingual.cli.demo.kukkingu import kukkingu_chapter
-from billingual.cli.demo.steps import ChapterStoppedError, Report, Stage, Step
+from billingual.cli.demo.steps import ChapterStoppedError, Report, Screen, Step
 from billingual.cli.seed_options import CountOption, SeedOption
 from billingual.sandbox import running
 
@@ -23,7 +23,7 @@ __all__ = ["demo"]
 
 ProviderName: TypeAlias = Literal["exante", "kukkingu", "katsu"]
 
-_CHAPTERS: Final[dict[str, tuple[Callable[[Scene], Awaitable[None]], ...]]] = {
+_CHAPTERS: Final[dict[str, tuple[Callable[[DemoContext], Awaitable[None]], ...]]] = {
     "exante": (exante_chapter, bulk_chapter, fault_chapter),
     "kukkingu": (kukkingu_chapter,),
     "katsu": (katsu_chapter,),
@@ -49,29 +49,29 @@ def demo(
         seed: Seed of the sandbox's data, 42 by default; it decides all of it.
     """
     console = Console(highlight=False)
-    stage = Stage(console, Report())
+    screen = Screen(console, Report())
     names = tuple(_CHAPTERS) if provider is None else (provider,)
     with running(seed=seed, invoices=invoices) as sandbox:
-        _open(stage, sandbox.url, invoices, seed)
-        anyio.run(_play, stage, sandbox.url, names)
-    stage.summary()
-    return stage.report.exit_code
+        _open(screen, sandbox.url, invoices, seed)
+        anyio.run(_play, screen, sandbox.url, names)
+    screen.summary()
+    return screen.report.exit_code
 
 
-async def _play(stage: Stage, url: str, names: tuple[str, ...]) -> None:
-    witness = Witness(url)
-    scene = Scene(stage=stage, url=url, witness=witness)
+async def _play(screen: Screen, url: str, names: tuple[str, ...]) -> None:
+    control = ControlApi(url)
+    context = DemoContext(screen=screen, url=url, control=control)
     try:
         with anyio.move_on_after(_LIMIT_S) as limit:
             for chapter in (chapter for name in names for chapter in _CHAPTERS[name]):
                 try:
-                    await chapter(scene)
+                    await chapter(context)
                 except ChapterStoppedError:
-                    stage.say("The steps that build on this one were left out.", indent=4)
+                    screen.say("The steps that build on this one were left out.", indent=4)
     finally:
-        await witness.aclose()
+        await control.aclose()
     if limit.cancelled_caught:
-        stage.report.steps.append(
+        screen.report.steps.append(
             Step(
                 dialect="demo",
                 claim=f"the demo ends within {_LIMIT_S:g} seconds",
@@ -81,8 +81,8 @@ async def _play(stage: Stage, url: str, names: tuple[str, ...]) -> None:
         )
 
 
-def _open(stage: Stage, url: str, invoices: int, seed: int) -> None:
-    stage.chapter(
+def _open(screen: Screen, url: str, invoices: int, seed: int) -> None:
+    screen.chapter(
         "",
         "billingual demo",
         "One set of calls (create, get, list, update ...) speaks to three invoicing APIs in four "

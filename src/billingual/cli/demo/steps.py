@@ -1,7 +1,7 @@
 """Steps that claim something, see what happened, and say whether the claim held.
 
-A :class:`Report` is the memory, a :class:`Stage` the screen. Nothing is believed because a call
-returned: a step holds only if it was told so by :meth:`Sight.holds`.
+A :class:`Report` is the memory, a :class:`Screen` the screen. Nothing is believed because a call
+returned: a step holds only if it was told so by :meth:`StepResult.holds`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rich.text import Text
 from billingual.errors import BillingualError
 from billingual.events import AttemptEnded, AttemptStarted, Event, RetryPlanned
 
-__all__ = ["ChapterStoppedError", "Report", "Sight", "Stage", "Step", "refused"]
+__all__ = ["ChapterStoppedError", "Report", "Screen", "Step", "StepResult", "refused"]
 
 E = TypeVar("E", bound=BaseException)
 
@@ -79,7 +79,7 @@ class Report:
 
 
 @attrs.define
-class Sight:
+class StepResult:
     """What a step saw; without a word from it the step does not hold."""
 
     ok: bool = False
@@ -99,7 +99,7 @@ async def refused(kind: type[E], call: Awaitable[object]) -> E:
     raise _NotRefusedError(f"the call went through; it should have ended in {kind.__name__}")
 
 
-class Stage:
+class Screen:
     """Show steps as they happen. Pass it to a client as an observer, and it shows the wire too."""
 
     def __init__(self, console: Console, report: Report) -> None:
@@ -139,21 +139,21 @@ class Stage:
         self.console.print()
 
     @contextmanager
-    def step(self, claim: str) -> Iterator[Sight]:
+    def step(self, claim: str) -> Iterator[StepResult]:
         """Run one step; what it raises becomes its failure.
 
         Raises:
             ChapterStoppedError: if the step raised.
         """
-        sight = Sight()
+        result = StepResult()
         self._wire.clear()
         try:
-            yield sight
+            yield result
         except Exception as error:
-            sight.holds(ok=False, seen=_told(error))
-            self._end(claim, sight)
+            result.holds(ok=False, seen=_told(error))
+            self._end(claim, result)
             raise ChapterStoppedError(claim) from error
-        self._end(claim, sight)
+        self._end(claim, result)
 
     def table(
         self, columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[str] = ()
@@ -183,12 +183,12 @@ class Stage:
             Text(f"{total} steps, {verdict}.", style="bold red" if failed else "bold green")
         )
 
-    def _end(self, claim: str, sight: Sight) -> None:
+    def _end(self, claim: str, result: StepResult) -> None:
         self.report.steps.append(
-            Step(dialect=self._dialect, claim=claim, seen=sight.seen, ok=sight.ok)
+            Step(dialect=self._dialect, claim=claim, seen=result.seen, ok=result.ok)
         )
-        self._line(claim, ok=sight.ok)
-        self._fill(sight.seen, indent=4)
+        self._line(claim, ok=result.ok)
+        self._fill(result.seen, indent=4)
         self._fill(self._wire_text(), indent=4, style="dim")
 
     def _line(self, claim: str, *, ok: bool) -> None:

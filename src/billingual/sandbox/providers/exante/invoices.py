@@ -49,7 +49,7 @@ from billingual.sandbox.providers.exante.records import (
     find,
     invoice_record,
 )
-from billingual.sandbox.state import World
+from billingual.sandbox.state import SandboxState
 from billingual.sandbox.store import Row
 
 __all__ = ["authorize", "envelope", "refuse", "routes"]
@@ -105,7 +105,7 @@ _COLUMNS = {
 }
 
 
-def routes(world: World) -> list[Route]:
+def routes(state: SandboxState) -> list[Route]:
     """List the writing half of the provider and the single read; `exante_reads` has the rest."""
     table = (
         ("POST", "/api/invoices", _create),
@@ -115,14 +115,14 @@ def routes(world: World) -> list[Route]:
         ("PUT", "/api/invoices/{uid}", _update),
     )
     return [
-        Route(f"/exante{path}", endpoint(world, action, refuse), methods=[method])
+        Route(f"/exante{path}", endpoint(state, action, refuse), methods=[method])
         for method, path, action in table
     ]
 
 
-def refuse(world: World, refusal: RefusalError) -> Reply:
+def refuse(state: SandboxState, refusal: RefusalError) -> Reply:
     """Answer an error; the shape is INFERRED and the `exante_error_shape` setting chooses it."""
-    settings = world.settings
+    settings = state.settings
     status = refusal.status
     if status == 400:
         status = settings.exante_validation_status
@@ -166,19 +166,19 @@ def envelope(data: object, message: str = "Success", status: int = 200) -> Reply
     )
 
 
-def _create(world: World, call: Call) -> Reply:
+def _create(state: SandboxState, call: Call) -> Reply:
     account = authorize(call, write=True)
     call.only()
     body = cast("Record", read_object(call.json(), _CREATE))
-    organization = _organization_of_party(world, account, body["target_party_uid"])
-    _check_references(world, organization, body)
+    organization = _organization_of_party(state, account, body["target_party_uid"])
+    _check_references(state, organization, body)
     number = body.get("invoice_number") or ""
     if not number.strip():
-        number = _next_number(world, organization)
-    _check_number(world, organization, number)
-    uid = world.store.mint.uuid()
+        number = _next_number(state, organization)
+    _check_number(state, organization, number)
+    uid = state.store.ids.uuid()
     due = body.get("due_date")
-    world.store.insert(
+    state.store.insert(
         "exante_invoice",
         {
             "uid": uid,
@@ -197,26 +197,26 @@ def _create(world: World, call: Call) -> Reply:
             "doc": json_text(_new_doc(body)),
         },
     )
-    record = invoice_record(world, _existing(world, account, uid))
-    return envelope(record, status=world.settings.exante_create_status)
+    record = invoice_record(state, _existing(state, account, uid))
+    return envelope(record, status=state.settings.exante_create_status)
 
 
-def _get(world: World, call: Call) -> Reply:
+def _get(state: SandboxState, call: Call) -> Reply:
     account = authorize(call)
     call.only()
-    return envelope(invoice_record(world, _existing(world, account, call.parameters["uid"])))
+    return envelope(invoice_record(state, _existing(state, account, call.parameters["uid"])))
 
 
-def _update(world: World, call: Call) -> Reply:
+def _update(state: SandboxState, call: Call) -> Reply:
     account = authorize(call, write=True)
     call.only()
     changes = cast("Record", read_object(call.json(), _UPDATE))
-    row = _existing(world, account, call.parameters["uid"])
-    _change(world, row, changes)
-    return envelope(invoice_record(world, _existing(world, account, row["uid"])))
+    row = _existing(state, account, call.parameters["uid"])
+    _change(state, row, changes)
+    return envelope(invoice_record(state, _existing(state, account, row["uid"])))
 
 
-def _bulk_update(world: World, call: Call) -> Reply:
+def _bulk_update(state: SandboxState, call: Call) -> Reply:
     """Update 1 to 100 invoices; the request's one transaction makes it all or nothing."""
     account = authorize(call, write=True)
     call.only()
@@ -224,14 +224,14 @@ def _bulk_update(world: World, call: Call) -> Reply:
     uids = [change.pop("uid") for change in batch]
     _check_distinct(uids)
     for uid, change in zip(uids, batch, strict=True):
-        _change(world, _existing(world, account, uid), change)
-    records = [invoice_record(world, _existing(world, account, uid)) for uid in uids]
-    if world.settings.exante_bulk_order == "reversed":
+        _change(state, _existing(state, account, uid), change)
+    records = [invoice_record(state, _existing(state, account, uid)) for uid in uids]
+    if state.settings.exante_bulk_order == "reversed":
         records.reverse()
     return envelope(records, f"Successfully updated {len(records)} invoice(s)")
 
 
-def _bulk_delete(world: World, call: Call) -> Reply:
+def _bulk_delete(state: SandboxState, call: Call) -> Reply:
     """Delete 1 to 100 invoices; whether all or nothing is undocumented, and a setting."""
     account = authorize(call, write=True)
     call.only()
@@ -239,24 +239,24 @@ def _bulk_delete(world: World, call: Call) -> Reply:
     _check_distinct(uids)
     for uid in uids:
         try:
-            row = _existing(world, account, uid)
+            row = _existing(state, account, uid)
         except RefusalError as refusal:
-            if world.settings.exante_bulk_delete == "partial":
-                return refuse(world, refusal)
+            if state.settings.exante_bulk_delete == "partial":
+                return refuse(state, refusal)
             raise
-        world.store.run("DELETE FROM exante_invoice WHERE uid = ?", (row["uid"],))
+        state.store.run("DELETE FROM exante_invoice WHERE uid = ?", (row["uid"],))
     return envelope({}, f"Successfully deleted {len(uids)} invoice(s)")
 
 
-def _change(world: World, row: Row, changes: Record) -> None:
+def _change(state: SandboxState, row: Row, changes: Record) -> None:
     """Apply a partial update to one invoice."""
     organization = row["organization"]
     if "target_party_uid" in changes:
-        _check_party(world, organization, changes["target_party_uid"])
-    _check_references(world, organization, changes)
+        _check_party(state, organization, changes["target_party_uid"])
+    _check_references(state, organization, changes)
     columns = {_COLUMNS[name]: value for name, value in changes.items() if name in _COLUMNS}
     if "number" in columns:
-        _check_number(world, organization, columns["number"], besides=row["uid"])
+        _check_number(state, organization, columns["number"], besides=row["uid"])
     if "due_date" in columns:
         columns["due_day"] = day_of(columns["due_date"])
     doc = cast("Record", stored_json(row["doc"]))
@@ -267,47 +267,47 @@ def _change(world: World, row: Row, changes: Record) -> None:
         merged |= {field["key"]: field for field in fields_array(changes["invoice_fields"])}
         doc["invoice_fields"] = list(merged.values())
     columns["doc"] = json_text(doc)
-    world.store.update("exante_invoice", ("uid", row["uid"]), columns)
+    state.store.update("exante_invoice", ("uid", row["uid"]), columns)
 
 
-def _existing(world: World, account: Account, uid: str) -> Row:
-    row = find(world, account.organizations, uid)
+def _existing(state: SandboxState, account: Account, uid: str) -> Row:
+    row = find(state, account.organizations, uid)
     if row is None:
         raise RefusalError(404, "invoice-not-found", f"Invoice {uid[:80]} not found")
     return row
 
 
-def _organization_of_party(world: World, account: Account, party: str) -> str:
+def _organization_of_party(state: SandboxState, account: Account, party: str) -> str:
     """Find the organization a party is billed from; the body names none (INFERRED)."""
-    row = world.store.row("SELECT organization FROM exante_party WHERE uid = ?", (party,))
+    row = state.store.row("SELECT organization FROM exante_party WHERE uid = ?", (party,))
     if row is None or row["organization"] not in account.organizations:
         raise _bad_reference("target_party_uid", "is not a party you may bill")
     return str(row["organization"])
 
 
-def _check_party(world: World, organization: str, party: str) -> None:
-    found = world.store.row(
+def _check_party(state: SandboxState, organization: str, party: str) -> None:
+    found = state.store.row(
         "SELECT 1 FROM exante_party WHERE uid = ? AND organization = ?", (party, organization)
     )
     if found is None:
         raise _bad_reference("target_party_uid", "is not a party this organization may bill")
 
 
-def _check_references(world: World, organization: str, body: Record) -> None:
+def _check_references(state: SandboxState, organization: str, body: Record) -> None:
     """Check that the document and the blueprint exist in the invoice's organization."""
     tables = {"document_uid": "exante_document", "invoice_blueprint_uid": "exante_blueprint"}
     for name, table in tables.items():
         query = f"SELECT 1 FROM {table} WHERE uid = ? AND organization = ?"  # noqa: S608  ours
-        if body.get(name) is not None and not world.store.row(query, (body[name], organization)):
+        if body.get(name) is not None and not state.store.row(query, (body[name], organization)):
             raise _bad_reference(name, "does not exist in this organization")
 
 
-def _check_number(world: World, organization: str, number: str, besides: str = "") -> None:
+def _check_number(state: SandboxState, organization: str, number: str, besides: str = "") -> None:
     if not number.strip():
         raise RefusalError(
             400, "blank-number", "$.invoice_number is blank", (("$.invoice_number", "is blank"),)
         )
-    taken = world.store.row(
+    taken = state.store.row(
         "SELECT 1 FROM exante_invoice WHERE organization = ? AND number = ? AND uid <> ?",
         (organization, number, besides),
     )
@@ -320,14 +320,14 @@ def _check_distinct(uids: list[str]) -> None:
         raise RefusalError(400, "duplicate-uid", "The same invoice appears twice in the batch")
 
 
-def _next_number(world: World, organization: str) -> str:
+def _next_number(state: SandboxState, organization: str) -> str:
     """Generate the number after the last one generated, skipping those taken."""
-    year = second_text(world.clock.now())[:4]
+    year = second_text(state.clock.now())[:4]
     while True:
-        serial = (world.store.meta("exante_serial") or 0) + 1
-        world.store.set_meta("exante_serial", serial)
+        serial = (state.store.meta("exante_serial") or 0) + 1
+        state.store.set_meta("exante_serial", serial)
         number = f"INV-{year}-{serial:05d}"
-        if not world.store.row(
+        if not state.store.row(
             "SELECT 1 FROM exante_invoice WHERE organization = ? AND number = ?",
             (organization, number),
         ):

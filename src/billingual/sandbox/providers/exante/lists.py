@@ -28,7 +28,7 @@ from billingual.sandbox.providers.exante.query import (
     shown_status,
 )
 from billingual.sandbox.providers.exante.records import FROM, Record, columns_of, list_row
-from billingual.sandbox.state import World
+from billingual.sandbox.state import SandboxState
 
 __all__ = ["STATUSES", "routes"]
 
@@ -47,7 +47,7 @@ STATUSES = (
 """The ten receivable statuses, upper case; the statistics name them in lower case."""
 
 
-def routes(world: World) -> list[Route]:
+def routes(state: SandboxState) -> list[Route]:
     """List the reads of collections."""
     scoped = "/api/organization/{organization}/invoices"
     table = (
@@ -57,27 +57,27 @@ def routes(world: World) -> list[Route]:
         ("/api/user", _user),
     )
     return [
-        Route(f"/exante{path}", endpoint(world, action, refuse), methods=["GET"])
+        Route(f"/exante{path}", endpoint(state, action, refuse), methods=["GET"])
         for path, action in table
     ]
 
 
-def _list(world: World, call: Call) -> Reply:
+def _list(state: SandboxState, call: Call) -> Reply:
     account = authorize(call)
-    query = ListQuery.read(world, call)
+    query = ListQuery.read(state, call)
     organization = query.organization() or account.organization
-    selection = Selection.of_list(world, _member(account, organization))
-    query.apply(world, selection)
-    page, order = query.page(), query.order(world)
-    count = world.store.row(
+    selection = Selection.of_list(state, _member(account, organization))
+    query.apply(state, selection)
+    page, order = query.page(), query.order(state)
+    count = state.store.row(
         f"SELECT count(*) AS n FROM {FROM} WHERE {selection.where}",  # noqa: S608  values are bound
         selection.values,
     )
     total = 0 if count is None else int(count["n"])
     rows = []
     if page.offset < total:
-        rows = world.store.rows(
-            f"SELECT {columns_of(world)} FROM {FROM} WHERE {selection.where}"  # noqa: S608  as above
+        rows = state.store.rows(
+            f"SELECT {columns_of(state)} FROM {FROM} WHERE {selection.where}"  # noqa: S608  as above
             f" ORDER BY {order} LIMIT :limit OFFSET :offset",
             {**selection.values, "limit": page.size, "offset": page.offset},
         )
@@ -91,13 +91,13 @@ def _list(world: World, call: Call) -> Reply:
                 "total_pages": pages,
                 "total_items": total,
             },
-            "_links": _links(world, call, page, pages),
+            "_links": _links(state, call, page, pages),
         }
     )
 
 
-def _links(world: World, call: Call, page: Page, pages: int) -> Record:
-    absolute = world.settings.exante_links == "absolute"
+def _links(state: SandboxState, call: Call, page: Page, pages: int) -> Record:
+    absolute = state.settings.exante_links == "absolute"
     base = f"{call.origin}{call.path}" if absolute else call.path.removeprefix("/exante")
     kept = [(name, value) for name, value in call.query if name not in ("page", "per_page")]
 
@@ -111,12 +111,12 @@ def _links(world: World, call: Call, page: Page, pages: int) -> Record:
     }
 
 
-def _stats(world: World, call: Call) -> Reply:
+def _stats(state: SandboxState, call: Call) -> Reply:
     account = authorize(call)
     call.only()
-    selection = _listed(world, _member(account, call.parameters["organization"]))
-    rows = world.store.rows(
-        f"SELECT {shown_status(world)} AS status, sum(i.total) AS amount, count(*) AS n"  # noqa: S608
+    selection = _listed(state, _member(account, call.parameters["organization"]))
+    rows = state.store.rows(
+        f"SELECT {shown_status(state)} AS status, sum(i.total) AS amount, count(*) AS n"  # noqa: S608
         f" FROM {FROM} WHERE {selection.where} GROUP BY 1",
         selection.values,
     )
@@ -133,15 +133,15 @@ def _stats(world: World, call: Call) -> Reply:
     )
 
 
-def _filter_options(world: World, call: Call) -> Reply:
+def _filter_options(state: SandboxState, call: Call) -> Reply:
     account = authorize(call)
     call.only()
-    selection = _listed(world, _member(account, call.parameters["organization"]))
+    selection = _listed(state, _member(account, call.parameters["organization"]))
     dates = ("due_date", "issue_date", "paid_date")
     bounds = ", ".join(
         f"min(i.{date}) AS {date}_min, max(i.{date}) AS {date}_max" for date in dates
     )
-    row = world.store.row(
+    row = state.store.row(
         f"SELECT {bounds}, min(i.total) AS total_min, max(i.total) AS total_max,"  # noqa: S608
         f" min({OVERDUE_DAYS}) AS overdue_min, max({OVERDUE_DAYS}) AS overdue_max"
         f" FROM {FROM} WHERE {selection.where}",
@@ -168,12 +168,12 @@ def _filter_options(world: World, call: Call) -> Reply:
     )
 
 
-def _user(world: World, call: Call) -> Reply:
+def _user(state: SandboxState, call: Call) -> Reply:
     account = authorize(call)
     call.only()
     organizations = []
     for uid in account.organizations:
-        row = world.store.row("SELECT doc FROM exante_organization WHERE uid = ?", (uid,))
+        row = state.store.row("SELECT doc FROM exante_organization WHERE uid = ?", (uid,))
         doc = stored_json(row["doc"]) if row is not None else {}
         name = doc["name"] if isinstance(doc, dict) else None
         organizations.append({"uid": uid, "name": name})
@@ -188,9 +188,9 @@ def _user(world: World, call: Call) -> Reply:
     )
 
 
-def _listed(world: World, organization: str) -> Selection:
+def _listed(state: SandboxState, organization: str) -> Selection:
     """Select what the plain list shows."""
-    selection = Selection.of_list(world, organization)
+    selection = Selection.of_list(state, organization)
     selection.require("d.archived = 0 AND coalesce(b.active, 1) = 1")
     return selection
 

@@ -28,7 +28,7 @@ from billingual.sandbox.fields import InvalidError, uuid
 from billingual.sandbox.instants import day_of, parse_instant
 from billingual.sandbox.json_text import json_text
 from billingual.sandbox.messages import Call, RefusalError
-from billingual.sandbox.state import World
+from billingual.sandbox.state import SandboxState
 
 __all__ = ["COLLECTION_METHODS", "OVERDUE_DAYS", "ListQuery", "Page", "Selection", "shown_status"]
 
@@ -95,9 +95,9 @@ class Selection:
         self.require(f"{expression} IN ({marks})", *members)
 
     @classmethod
-    def of_list(cls, world: World, organization: str) -> Selection:
+    def of_list(cls, state: SandboxState, organization: str) -> Selection:
         """Start with what the list always requires: one organization, receivables only."""
-        selection = cls(values={"today": day_of(world.clock.now())})
+        selection = cls(values={"today": day_of(state.clock.now())})
         selection.require("i.organization = ?", organization)
         selection.require("i.type = 'ACCOUNTS_RECEIVABLE'")
         return selection
@@ -108,9 +108,9 @@ class Selection:
         return " AND ".join(f"({condition})" for condition in self.conditions)
 
 
-def shown_status(world: World) -> str:
+def shown_status(state: SandboxState) -> str:
     """Give the SQL of the status as the setting wants it shown."""
-    computed = world.settings.exante_overdue_status == "computed"
+    computed = state.settings.exante_overdue_status == "computed"
     return _COMPUTED_STATUS if computed else "i.status"
 
 
@@ -122,13 +122,13 @@ class ListQuery:
     search_name: str
 
     @classmethod
-    def read(cls, world: World, call: Call) -> ListQuery:
+    def read(cls, state: SandboxState, call: Call) -> ListQuery:
         """Take the known parameters of a call.
 
         Raises:
             RefusalError: 400 if a parameter is unknown, repeated or blank.
         """
-        search_name = world.settings.exante_search_parameter
+        search_name = state.settings.exante_search_parameter
         ranges = [f"{date}_{end}" for date in _DATES for end in ("from", "to")]
         names = ["organization_uid", search_name, "party_name", "party_uids", "status"]
         names += ["collection_method", *ranges, "overdue_days", "total", "include_inactive"]
@@ -143,7 +143,7 @@ class ListQuery:
         """Give the slice asked for."""
         return Page(self._whole("page", 1, _MAX_PAGE), self._whole("per_page", 10, 100))
 
-    def order(self, world: World) -> str:
+    def order(self, state: SandboxState) -> str:
         """Give the ORDER BY clause; equal rows keep the order of creation."""
         text = self.parameters.get("sort", "-issue_date")
         if text.startswith(" "):
@@ -151,16 +151,16 @@ class ListQuery:
         if text[0] not in "+-" or text[1:] not in _SORTS:
             raise _bad("sort", "must be + or - and one of " + ", ".join(_SORTS))
         direction = "DESC" if text[0] == "-" else "ASC"
-        expression = _SORTS[text[1:]].format(status=shown_status(world))
+        expression = _SORTS[text[1:]].format(status=shown_status(state))
         return f"({expression}) {direction} NULLS LAST, i.rowid ASC"
 
-    def apply(self, world: World, selection: Selection) -> None:
+    def apply(self, state: SandboxState, selection: Selection) -> None:
         """Add every filter asked for."""
         readers: dict[str, Callable[[str], None]] = {
             self.search_name: lambda value: _search(selection, value),
             "party_uids": lambda value: _parties(selection, value),
             "status": lambda value: selection.require_any(
-                shown_status(world), _members("status", value)
+                shown_status(state), _members("status", value)
             ),
             "collection_method": lambda value: _methods(selection, value),
             "overdue_days": lambda value: _span(selection, "overdue_days", OVERDUE_DAYS, value),

@@ -23,7 +23,7 @@ from typing import Any, cast
 from billingual.sandbox.instants import day_of, second_text
 from billingual.sandbox.json_text import stored_json
 from billingual.sandbox.providers.exante.query import OVERDUE_DAYS, shown_status
-from billingual.sandbox.state import World
+from billingual.sandbox.state import SandboxState
 from billingual.sandbox.store import Row
 
 __all__ = [
@@ -60,31 +60,31 @@ FROM = """exante_invoice i JOIN exante_party p ON p.uid = i.party
 """The joined tables a record is made of."""
 
 
-def columns_of(world: World) -> str:
+def columns_of(state: SandboxState) -> str:
     """Give the SELECT list `invoice_record` and `list_row` read; it needs a value for `today`."""
-    return f"""i.uid, i.organization, i.number, i.type, {shown_status(world)} AS status,
+    return f"""i.uid, i.organization, i.number, i.type, {shown_status(state)} AS status,
     i.collection_method, i.issue_date, i.due_date, i.paid_date, {OVERDUE_DAYS} AS overdue_days,
     i.party, i.document, i.blueprint, i.doc, p.doc AS client, o.doc AS provider,
     d.filename, d.archived, coalesce(b.active, 1) AS active"""
 
 
-def find(world: World, organizations: Sequence[str], uid: str) -> Row | None:
+def find(state: SandboxState, organizations: Sequence[str], uid: str) -> Row | None:
     """Find one invoice of one of the given organizations, of either type."""
     marks = ", ".join(f":o{index}" for index in range(len(organizations)))
     values: dict[str, object] = {f"o{index}": name for index, name in enumerate(organizations)}
-    values |= {"uid": uid.lower(), "today": day_of(world.clock.now())}
-    return world.store.row(
-        f"SELECT {columns_of(world)} FROM {FROM}"  # noqa: S608  our own columns
+    values |= {"uid": uid.lower(), "today": day_of(state.clock.now())}
+    return state.store.row(
+        f"SELECT {columns_of(state)} FROM {FROM}"  # noqa: S608  our own columns
         f" WHERE i.uid = :uid AND i.organization IN ({marks})",
         values,
     )
 
 
-def invoice_record(world: World, row: Row) -> Record:
+def invoice_record(state: SandboxState, row: Row) -> Record:
     """Write the full invoice."""
     doc = cast("Record", stored_json(row["doc"]))
     age = (
-        None if row["issue_date"] is None else day_of(world.clock.now()) - day_of(row["issue_date"])
+        None if row["issue_date"] is None else day_of(state.clock.now()) - day_of(row["issue_date"])
     )
     return {
         "uid": row["uid"],

@@ -41,7 +41,7 @@ from billingual.sandbox.fields import (
 from billingual.sandbox.instants import millisecond_text
 from billingual.sandbox.json_text import json_text
 from billingual.sandbox.messages import Call, RefusalError, Reply, bearer_token, endpoint
-from billingual.sandbox.state import World
+from billingual.sandbox.state import SandboxState
 
 __all__ = ["amount_of", "refuse", "routes"]
 
@@ -90,16 +90,16 @@ _PROSE_CURRENCY = "USD"
 _PROSE_STATUS = "Pending"
 
 
-def routes(world: World) -> list[Route]:
+def routes(state: SandboxState) -> list[Route]:
     """List the one endpoint."""
     return [
-        Route("/katsu/api/v1/Invoice/Update", endpoint(world, _update, refuse), methods=["PUT"])
+        Route("/katsu/api/v1/Invoice/Update", endpoint(state, _update, refuse), methods=["PUT"])
     ]
 
 
-def refuse(world: World, refusal: RefusalError) -> Reply:
+def refuse(state: SandboxState, refusal: RefusalError) -> Reply:
     """Answer an error; the shape is INFERRED and the `katsu_error_shape` setting chooses it."""
-    settings = world.settings
+    settings = state.settings
     if settings.katsu_error_shape == "problem":
         errors: dict[str, list[str]] = {}
         for path, reason in refusal.details:
@@ -156,17 +156,17 @@ def amount_of(record: Record) -> Decimal:
         return _plain(net + net * rate)
 
 
-def _update(world: World, call: Call) -> Reply:
-    _authorize(world, call)
+def _update(state: SandboxState, call: Call) -> Reply:
+    _authorize(state, call)
     call.only("version")
     record = cast("Record", read_object(call.json(_MEDIA_TYPES), _UPDATE))
-    row = world.store.row("SELECT created FROM katsu_invoice WHERE id = ?", (record["id"],))
+    row = state.store.row("SELECT created FROM katsu_invoice WHERE id = ?", (record["id"],))
     if row is None:
         raise RefusalError(404, "invoice-not-found", "Invoice not found")
     try:
         amount = amount_of(record)
     except RefusalError as refusal:
-        if world.settings.katsu_logical_failure == "in_200":
+        if state.settings.katsu_logical_failure == "in_200":
             refusal.status = 200
         raise
     # Full replacement: what the request leaves out is gone.
@@ -174,18 +174,18 @@ def _update(world: World, call: Call) -> Reply:
     if full["dueDate"] is not None:
         full["dueDate"] = millisecond_text(full["dueDate"])
     columns = {"amount": json_text(amount), "doc": json_text(full)}
-    world.store.update("katsu_invoice", ("id", record["id"]), columns)
-    return _updated(world, full, amount, row["created"])
+    state.store.update("katsu_invoice", ("id", record["id"]), columns)
+    return _updated(state, full, amount, row["created"])
 
 
-def _updated(world: World, record: Record, amount: Decimal, created: int) -> Reply:
+def _updated(state: SandboxState, record: Record, amount: Decimal, created: int) -> Reply:
     body: Record = {
         "succeeded": True,
         "message": "Invoice updated successfully",
         "errors": [],
         "data": {"invoiceId": record["id"], "amount": amount},
     }
-    if world.settings.katsu_response_shape == "prose":
+    if state.settings.katsu_response_shape == "prose":
         body = {
             "invoiceId": record["id"],
             "counterpartyId": record["counterPartyId"],
@@ -195,21 +195,21 @@ def _updated(world: World, record: Record, amount: Decimal, created: int) -> Rep
             "createdDate": millisecond_text(created),
             "dueDate": record["dueDate"],
         }
-    return Reply(body=body, media_type=world.settings.katsu_content_type)
+    return Reply(body=body, media_type=state.settings.katsu_content_type)
 
 
-def _authorize(world: World, call: Call) -> None:
+def _authorize(state: SandboxState, call: Call) -> None:
     """Check the token as the `katsu_auth` setting wants it.
 
     Raises:
         RefusalError: 401 if a token is required and missing, or is sent and wrong (the status is
             INFERRED).
     """
-    if world.settings.katsu_auth == "ignored":
+    if state.settings.katsu_auth == "ignored":
         return
     token = bearer_token(call)
     if token is None:
-        if world.settings.katsu_auth == "required":
+        if state.settings.katsu_auth == "required":
             raise RefusalError(401, "authorization-missing", "Authorization header is missing")
     elif account_of_token("katsu", token) is None:
         raise RefusalError(401, "token-unknown", "Invalid token")

@@ -42,7 +42,7 @@ from billingual.sandbox.providers.kukkingu.tenancy import (
     tenant_of,
     wrapped,
 )
-from billingual.sandbox.state import World
+from billingual.sandbox.state import SandboxState
 from billingual.sandbox.store import Row
 
 __all__ = ["TIMESTAMP", "TRANSITIONS", "UPDATABLE", "routes"]
@@ -94,7 +94,7 @@ TRANSITIONS: dict[tuple[str, str], str] = {
 _PDF_LIFETIME_S = 900
 
 
-def routes(world: World) -> list[Route]:
+def routes(state: SandboxState) -> list[Route]:
     """List the invoice endpoints."""
     one = "/api/v1/invoices/{id}"
     table = (
@@ -107,12 +107,12 @@ def routes(world: World) -> list[Route]:
         ("GET", f"{one}/pdf", _pdf),
     )
     return [
-        Route(f"/kukkingu{path}", endpoint(world, action, refuse), methods=[method])
+        Route(f"/kukkingu{path}", endpoint(state, action, refuse), methods=[method])
         for method, path, action in table
     ]
 
 
-def _list(world: World, call: Call) -> Reply:
+def _list(state: SandboxState, call: Call) -> Reply:
     tenant = tenant_of(call, authorize(call))
     parameters = call.only("contractId", "status", "expand")
     expand = expansions(parameters, "contract", "contract.client")
@@ -129,19 +129,19 @@ def _list(world: World, call: Call) -> Reply:
                 (("status", "is not a status"),),
             )
         sql, values = f"{sql} AND status = ?", [*values, parameters["status"]]
-    rows = world.store.rows(f"{sql} ORDER BY rowid", values)
-    return wrapped([_record(world, row, expand) for row in rows])
+    rows = state.store.rows(f"{sql} ORDER BY rowid", values)
+    return wrapped([_record(state, row, expand) for row in rows])
 
 
-def _create(world: World, call: Call) -> Reply:
+def _create(state: SandboxState, call: Call) -> Reply:
     tenant = tenant_of(call, authorize(call))
     call.only()
     body = cast("Record", read_object(call.json(), _CREATE))
-    contract_record(world, tenant, body["contractId"])
-    _check_number(world, tenant, body["invoiceNumber"])
-    invoice_id = world.store.mint.prefixed("inv_")
-    now = world.clock.now()
-    world.store.insert(
+    contract_record(state, tenant, body["contractId"])
+    _check_number(state, tenant, body["invoiceNumber"])
+    invoice_id = state.store.ids.prefixed("inv_")
+    now = state.clock.now()
+    state.store.insert(
         "kukkingu_invoice",
         {
             "id": invoice_id,
@@ -154,70 +154,70 @@ def _create(world: World, call: Call) -> Reply:
             "doc": json_text({field.name: body.get(field.name) for field in _PATCH}),
         },
     )
-    record = _record(world, _existing(world, tenant, invoice_id))
-    return wrapped(record, world.settings.kukkingu_create_status)
+    record = _record(state, _existing(state, tenant, invoice_id))
+    return wrapped(record, state.settings.kukkingu_create_status)
 
 
-def _get(world: World, call: Call) -> Reply:
+def _get(state: SandboxState, call: Call) -> Reply:
     tenant = tenant_of(call, authorize(call))
     expand = expansions(call.only("expand"), "contract", "contract.client")
-    return wrapped(_record(world, _existing(world, tenant, call.parameters["id"]), expand))
+    return wrapped(_record(state, _existing(state, tenant, call.parameters["id"]), expand))
 
 
-def _patch(world: World, call: Call) -> Reply:
+def _patch(state: SandboxState, call: Call) -> Reply:
     tenant = tenant_of(call, authorize(call))
     call.only()
     changes = cast("Record", read_object(call.json(), _PATCH))
-    row = _existing(world, tenant, call.parameters["id"])
-    _check_lock(world, row["status"], changes)
+    row = _existing(state, tenant, call.parameters["id"])
+    _check_lock(state, row["status"], changes)
     if changes:
         if "invoiceNumber" in changes:
-            _check_number(world, tenant, changes["invoiceNumber"], besides=row["id"])
+            _check_number(state, tenant, changes["invoiceNumber"], besides=row["id"])
         doc = {**cast("Record", stored_json(row["doc"])), **changes}
         columns = {
             "number": doc["invoiceNumber"],
-            "updated": world.clock.now(),
+            "updated": state.clock.now(),
             "doc": json_text(doc),
         }
-        world.store.update("kukkingu_invoice", ("id", row["id"]), columns)
-    return wrapped(_record(world, _existing(world, tenant, row["id"])))
+        state.store.update("kukkingu_invoice", ("id", row["id"]), columns)
+    return wrapped(_record(state, _existing(state, tenant, row["id"])))
 
 
-def _finalize(world: World, call: Call) -> Reply:
-    return _move(world, call, "finalize")
+def _finalize(state: SandboxState, call: Call) -> Reply:
+    return _move(state, call, "finalize")
 
 
-def _void(world: World, call: Call) -> Reply:
-    return _move(world, call, "void")
+def _void(state: SandboxState, call: Call) -> Reply:
+    return _move(state, call, "void")
 
 
-def _move(world: World, call: Call, move: str) -> Reply:
+def _move(state: SandboxState, call: Call, move: str) -> Reply:
     """Move an invoice along the state machine."""
     tenant = tenant_of(call, authorize(call))
     call.only()
     if call.body.strip():
         raise RefusalError(400, "body-not-allowed", f"{move} takes no body")
-    row = _existing(world, tenant, call.parameters["id"])
+    row = _existing(state, tenant, call.parameters["id"])
     target = TRANSITIONS.get((row["status"], move))
     if target is None:
         raise RefusalError(
-            world.settings.kukkingu_lock_status,
+            state.settings.kukkingu_lock_status,
             "transition",
             f"Cannot {move} an invoice in {row['status']} status",
         )
-    columns = {"status": target, "updated": world.clock.now()}
-    world.store.update("kukkingu_invoice", ("id", row["id"]), columns)
-    return wrapped(_record(world, _existing(world, tenant, row["id"])))
+    columns = {"status": target, "updated": state.clock.now()}
+    state.store.update("kukkingu_invoice", ("id", row["id"]), columns)
+    return wrapped(_record(state, _existing(state, tenant, row["id"])))
 
 
-def _pdf(world: World, call: Call) -> Reply:
+def _pdf(state: SandboxState, call: Call) -> Reply:
     """Answer a link to a PDF on another host; its lifetime is in seconds (INFERRED)."""
     account = authorize(call)
     if "tenant-id" in call.headers:
         tenant_of(call, account)
     call.only()
-    row = _existing(world, str(account.tenant), call.parameters["id"])
-    now = world.clock.now()
+    row = _existing(state, str(account.tenant), call.parameters["id"])
+    now = state.clock.now()
     return wrapped(
         {
             "id": row["id"],
@@ -230,21 +230,21 @@ def _pdf(world: World, call: Call) -> Reply:
     )
 
 
-def _check_lock(world: World, status: str, changes: Record) -> None:
+def _check_lock(state: SandboxState, status: str, changes: Record) -> None:
     """Refuse a PATCH the state does not allow, whether or not it would change a value."""
     locked = sorted(set(changes) - UPDATABLE[status])
     if locked or status == "VOID":
         details = tuple((f"$.{name}", "is locked") for name in locked)
         raise RefusalError(
-            world.settings.kukkingu_lock_status,
+            state.settings.kukkingu_lock_status,
             "status-lock",
             f"Invoice in {status} status: {', '.join(locked) or 'the invoice'} cannot be updated",
             details,
         )
 
 
-def _check_number(world: World, tenant: str, value: str, besides: str = "") -> None:
-    taken = world.store.row(
+def _check_number(state: SandboxState, tenant: str, value: str, besides: str = "") -> None:
+    taken = state.store.row(
         "SELECT 1 FROM kukkingu_invoice WHERE tenant = ? AND number = ? AND id <> ?",
         (tenant, value, besides),
     )
@@ -252,8 +252,8 @@ def _check_number(world: World, tenant: str, value: str, besides: str = "") -> N
         raise RefusalError(409, "number-taken", f"Invoice number {value!r} is already taken")
 
 
-def _existing(world: World, tenant: str, id: str) -> Row:
-    row = world.store.row(
+def _existing(state: SandboxState, tenant: str, id: str) -> Row:
+    row = state.store.row(
         "SELECT * FROM kukkingu_invoice WHERE id = ? AND tenant = ?", (id, tenant)
     )
     if row is None:
@@ -261,12 +261,12 @@ def _existing(world: World, tenant: str, id: str) -> Row:
     return row
 
 
-def _record(world: World, row: Row, expand: frozenset[str] = frozenset()) -> Record:
+def _record(state: SandboxState, row: Row, expand: frozenset[str] = frozenset()) -> Record:
     doc = cast("Record", stored_json(row["doc"]))
     contract: object = row["contract"]
     if expand:
         contract = contract_record(
-            world, row["tenant"], row["contract"], with_client="contract.client" in expand
+            state, row["tenant"], row["contract"], with_client="contract.client" in expand
         )
     return {
         "id": row["id"],

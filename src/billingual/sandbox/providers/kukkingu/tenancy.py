@@ -23,7 +23,7 @@ from billingual.sandbox.accounts import Account, account_of_token
 from billingual.sandbox.instants import millisecond_text
 from billingual.sandbox.json_text import stored_json
 from billingual.sandbox.messages import Call, RefusalError, Reply, bearer_token, endpoint
-from billingual.sandbox.state import World
+from billingual.sandbox.state import SandboxState
 
 __all__ = [
     "authorize",
@@ -38,7 +38,7 @@ __all__ = [
 _TENANT = re.compile(r"tnt_[a-z0-9]{24}")
 
 
-def routes(world: World) -> list[Route]:
+def routes(state: SandboxState) -> list[Route]:
     """List the reads around invoices."""
     table = (
         ("/api/v1/tenants", _tenants),
@@ -46,16 +46,16 @@ def routes(world: World) -> list[Route]:
         ("/api/v1/contracts/{id}", _contract),
     )
     return [
-        Route(f"/kukkingu{path}", endpoint(world, action, refuse), methods=["GET"])
+        Route(f"/kukkingu{path}", endpoint(state, action, refuse), methods=["GET"])
         for path, action in table
     ]
 
 
-def refuse(world: World, refusal: RefusalError) -> Reply:
+def refuse(state: SandboxState, refusal: RefusalError) -> Reply:
     """Answer an error; the shape is INFERRED and the `kukkingu_error_shape` setting chooses it."""
     code = refusal.rule.upper().replace("-", "_")
     issues = [{"path": path, "message": reason} for path, reason in refusal.details]
-    shape = world.settings.kukkingu_error_shape
+    shape = state.settings.kukkingu_error_shape
     body: dict[str, object]
     if shape == "nested":
         body = {"error": {"code": code, "message": refusal.message}}
@@ -128,14 +128,14 @@ def wrapped(data: object, status: int = 200) -> Reply:
 
 
 def contract_record(
-    world: World, tenant: str, id: str, *, with_client: bool = False
+    state: SandboxState, tenant: str, id: str, *, with_client: bool = False
 ) -> dict[str, Any]:
     """Write a contract of a tenant, its client as an id or as an object.
 
     Raises:
         RefusalError: 404 if the tenant has no such contract.
     """
-    row = world.store.row(
+    row = state.store.row(
         "SELECT k.*, c.doc AS client_doc FROM kukkingu_contract k"
         " JOIN kukkingu_client c ON c.id = k.client WHERE k.id = ? AND k.tenant = ?",
         (id, tenant),
@@ -146,10 +146,10 @@ def contract_record(
     return {"id": row["id"], "client": client, **cast("dict[str, Any]", stored_json(row["doc"]))}
 
 
-def _tenants(world: World, call: Call) -> Reply:
+def _tenants(state: SandboxState, call: Call) -> Reply:
     account = authorize(call)
     search = call.only("search").get("search", "")
-    rows = world.store.rows(
+    rows = state.store.rows(
         "SELECT * FROM kukkingu_tenant WHERE id = ? AND instr(fold(name), fold(?))",
         (account.tenant, search),
     )
@@ -161,27 +161,27 @@ def _tenants(world: World, call: Call) -> Reply:
     )
 
 
-def _contracts(world: World, call: Call) -> Reply:
+def _contracts(state: SandboxState, call: Call) -> Reply:
     tenant = tenant_of(call, authorize(call))
     parameters = call.only("clientId", "expand")
     expand = expansions(parameters, "client")
     client = parameters.get("clientId")
-    rows = world.store.rows(
+    rows = state.store.rows(
         "SELECT id FROM kukkingu_contract WHERE tenant = ? AND coalesce(?, client) = client"
         " ORDER BY rowid",
         (tenant, client),
     )
     return wrapped(
-        [contract_record(world, tenant, row["id"], with_client="client" in expand) for row in rows]
+        [contract_record(state, tenant, row["id"], with_client="client" in expand) for row in rows]
     )
 
 
-def _contract(world: World, call: Call) -> Reply:
+def _contract(state: SandboxState, call: Call) -> Reply:
     account = authorize(call)
     if "tenant-id" in call.headers:
         tenant_of(call, account)
     call.only()
-    return wrapped(contract_record(world, str(account.tenant), call.parameters["id"]))
+    return wrapped(contract_record(state, str(account.tenant), call.parameters["id"]))
 
 
 def _phrase(status: int) -> str:
