@@ -11,6 +11,7 @@ from typing import Any, Final
 import aiohttp
 import httpx
 import httpx2
+import urllib3  # noqa: F401 - or the first call of a row with a short deadline would import it
 
 __all__ = ["borrowed"]
 

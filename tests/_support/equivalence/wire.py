@@ -266,14 +266,14 @@ ROWS: Final = (
         read(fault("latency", seconds=0.5)),
         "TimedOutError",
         "get: unknown TimedOutError = unknown TimedOutError",
-        options={"deadline": 0.05},
+        options={"deadline": 0.15},
     ),
     Row(
         "a deadline that ends a create",
         create(fault("latency", seconds=0.5, after_commit=True)),
         "OutcomeUnknown unclear (TimedOutError), 1 stored",
         "create: unknown TimedOutError = unknown OutcomeUnknown",
-        options={"deadline": 0.05},
+        options={"deadline": 0.15},
     ),
     Row(
         "a deadline that passes before anything is sent",
