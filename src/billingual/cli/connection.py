@@ -1,4 +1,4 @@
-"""Which provider to talk to, and how; without an account, the sandbox in this process."""
+"""The provider of a command and its connection; without an account, the sandbox in this process."""
 
 from __future__ import annotations
 
@@ -127,8 +127,8 @@ def _provider(name: str | Provider, currencies: Mapping[str, int]) -> Provider:
 
 
 def _say_sandbox(unused: Sequence[str]) -> None:
-    told = f" The {' and '.join(unused)} you gave: not used." if unused else ""
+    ignored = f" The {' and '.join(unused)} you gave: not used." if unused else ""
     hint(
         "In-process sandbox: no account, no network, and what you write is gone when the command "
-        f"ends ('billingual sandbox' keeps it).{told}"
+        f"ends ('billingual sandbox' keeps it).{ignored}"
     )

@@ -117,7 +117,7 @@ async def _pages(pager: Pager, most: int | None) -> AsyncIterator[Sequence[Invoi
 
 
 async def _stream(pager: Pager, most: int | None, output: Format, *, raw: bool) -> None:
-    """Write rows as they come. An array that breaks off is no JSON, so nobody takes it for all."""
+    """Write rows as they come. An array that breaks off is no JSON, so it cannot pass for whole."""
     before, between, after = ("[\n", ",\n", "\n]\n") if output == "json" else ("", "\n", "\n")
     first = True
     async for rows in _pages(pager, most):

@@ -32,7 +32,7 @@ def complain(error: BillingualError) -> None:
 
 
 def _say(text: str, style: str) -> None:
-    # What stands in the data channel comes first, whoever reads both on one screen.
+    # Flush stdout first: on a terminal, data and messages share one screen.
     sys.stdout.flush()
     console = Console(stderr=True, highlight=False)
     if console.is_terminal:

@@ -1,4 +1,4 @@
-"""The sandbox's own clock: frozen unless told to run, so that equal calls give equal responses.
+"""The sandbox's own clock. It is frozen unless a program starts it: equal calls, equal responses.
 
 Two states. *Frozen*: `now` stands still until it is set or advanced. *Running*: `now` moves on at
 the pace of real time from where it stood. Nothing else in the sandbox reads the time.

@@ -58,7 +58,7 @@ class Fault:
         provider: Only requests of this provider; None is any.
         method: Only this HTTP method; None is any.
         path_suffix: Only paths with this ending.
-        times: How many requests it befalls.
+        times: How many requests it applies to.
         seconds: How long a `latency` lasts.
         after_commit: Whether a `latency` or `status` strikes after the request took effect
             instead of before.
@@ -172,7 +172,7 @@ class FaultQueue:
         return list(self._faults)
 
     def take(self, provider: str, method: str, path: str) -> Fault | None:
-        """Give the fault that befalls a request, and use up one of its times."""
+        """Return the fault of a request, and use up one of its times."""
         for index, fault in enumerate(self._faults):
             if fault.matches(provider, method, path):
                 if fault.times == 1:

@@ -1,4 +1,4 @@
-"""JSON in and out without a binary float, and with a bound on everything a stranger may send."""
+"""JSON in and out without a binary float, and with a bound on everything that a client may send."""
 
 from __future__ import annotations
 

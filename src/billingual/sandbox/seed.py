@@ -16,7 +16,7 @@ from billingual.sandbox.state import SandboxState
 __all__ = ["DEFAULT_INVOICES", "DEFAULT_SEED", "seed_store"]
 
 DEFAULT_SEED = 42
-"""The seed of a sandbox nobody seeded."""
+"""The seed of a sandbox that got none."""
 
 DEFAULT_INVOICES = 1000
 """How many invoices Exante's default organization starts with."""

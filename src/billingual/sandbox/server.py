@@ -48,7 +48,7 @@ class _DroppableProtocol(H11Protocol):
         return serve_one
 
     def _drop(self) -> None:
-        # Told so, uvicorn neither answers 500 nor logs that the response is missing.
+        # With that state uvicorn neither answers 500 nor logs that the response is missing.
         self.cycle.disconnected = True
         self.transport.close()
 

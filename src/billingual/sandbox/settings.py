@@ -22,7 +22,7 @@ def _one_of(*members: str | int) -> Any:
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """Choose among the shapes and statuses that nobody documents; every default is INFERRED.
+    """Choose among the shapes and statuses that are undocumented; every default is INFERRED.
 
     Attributes:
         exante_search_parameter: Name of the free-text parameter of the invoice list.

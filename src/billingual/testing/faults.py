@@ -24,13 +24,13 @@ from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 __all__ = ["CATALOGUE", "Fault", "FaultTransport", "Plan", "fault"]
 
 Plan: TypeAlias = "Sequence[Fault | str | None] | Callable[[int, WireRequest], Fault | str | None]"
-"""What befalls which request: in order, or by a function of its number (from 1) and itself."""
+"""The fault of each request: in order, or by a function of its number (from 1) and itself."""
 
 _LATE: Final = Evidence(connected=True, request_complete=True, response_begun=False)
 
 
 class FaultTransport:
-    """Send through *inner*, and let *plan* befall what is sent; safe for tasks and threads.
+    """Send through *inner*, with the faults of *plan*; safe for tasks and threads.
 
     A real failure of *inner* is passed on as it is: a fault that was to strike after it does not.
 
@@ -123,7 +123,7 @@ class FaultTransport:
 
 
 def fault(plan: Plan, transport: TransportLike = "httpx") -> TransportFactory:
-    """Return a factory of a transport that lets *plan* befall what is sent.
+    """Return a factory of a transport that applies the faults of *plan* to what is sent.
 
     Args:
         plan: see :class:`FaultTransport`.

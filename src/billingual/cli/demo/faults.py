@@ -1,4 +1,4 @@
-"""What goes wrong on a wire: waiting when told to, and naming what cannot be known."""
+"""Failures of the wire: wait out a rate limit, and name an outcome that cannot be known."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def fault_chapter(context: DemoContext) -> None:
     context.screen.chapter(
         "exante",
         "When things go wrong (provider exante)",
-        "The sandbox is now told to misbehave: first to turn a request away with 429, then to "
+        "The sandbox now fails on purpose: first it refuses a request with 429, then it must "
         "carry a create out and cut the connection before it answers.",
     )
     async with context.client("exante") as invoices:

@@ -87,7 +87,7 @@ def _open(screen: Screen, url: str, invoices: int, seed: int) -> None:
         "billingual demo",
         "One set of calls (create, get, list, update ...) speaks to three invoicing APIs in four "
         "dialects. The APIs are played by a sandbox that runs in this process, on "
-        f"{url}, with {invoices:,} invoices made from seed {seed}. The client talks to it over "
+        f"{url}, with {invoices:,} invoices made from seed {seed}. The client connects to it over "
         "real sockets. No account is needed and nothing leaves this machine. A line that starts "
         "with 'wire' names the HTTP requests behind a step and what came back.",
     )

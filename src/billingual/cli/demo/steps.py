@@ -1,7 +1,7 @@
 """Steps that claim something, see what happened, and say whether the claim held.
 
 A :class:`Report` is the memory, a :class:`Screen` the screen. Nothing is believed because a call
-returned: a step holds only if it was told so by :meth:`StepResult.holds`.
+returned: a step holds only if :meth:`StepResult.holds` says so.
 """
 
 from __future__ import annotations

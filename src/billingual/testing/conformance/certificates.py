@@ -1,4 +1,4 @@
-"""Certificates for checks, of an authority that nobody knows; made once for the process."""
+"""Certificates for checks, of an unknown authority; made once for the process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A dialect on trial: its conversations held by hand, without a loop, a wire or a clock."""
+"""What holds a dialect in a check: it drives conversations without a loop, a wire or a clock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,16 @@ from billingual.testing.conformance.report import Check, NotApplicableError, fai
 from billingual.testing.conformance.samples import DialectSamples, Sample
 from billingual.wire import Conversation, Headers, WireRequest, WireResponse
 
-__all__ = ["METHODS", "Told", "Trial", "dialect_check", "label", "leaves", "read", "replaced"]
+__all__ = [
+    "METHODS",
+    "Completed",
+    "DialectHarness",
+    "dialect_check",
+    "label",
+    "leaves",
+    "read",
+    "replaced",
+]
 
 METHODS: Final = {each: "list_page" if each is Feature.LIST else each.value for each in Feature}
 WITH_ID: Final = (
@@ -28,7 +37,7 @@ _ENDLESS: Final = 20
 Path = tuple[str | int, ...]
 
 
-class Told(NamedTuple):
+class Completed(NamedTuple):
     """One conversation that was held: what was asked, and what came of it."""
 
     requests: tuple[WireRequest, ...]
@@ -36,7 +45,7 @@ class Told(NamedTuple):
 
 
 @attrs.frozen
-class Trial:
+class DialectHarness:
     """A dialect and its samples.
 
     Attributes:
@@ -62,14 +71,14 @@ class Trial:
         conversation.close()
         return request
 
-    def good(self, sample: Sample, *bodies: bytes) -> Told:
+    def good(self, sample: Sample, *bodies: bytes) -> Completed:
         """Hold a conversation with good responses, its own or *bodies*; it must come to its end."""
         met = self.held(sample, *bodies)
         if isinstance(met, BillingualError):
             fail(expected=f"{label(sample)}: a result", seen=f"{type(met).__name__}: {met}")
         return met
 
-    def held(self, sample: Sample, *bodies: bytes) -> Told | BillingualError:
+    def held(self, sample: Sample, *bodies: bytes) -> Completed | BillingualError:
         """Hold a conversation; any exception but ours fails the check."""
         responses = [
             WireResponse(status=sample.status, headers=_JSON, body=body)
@@ -85,7 +94,9 @@ class Trial:
                 seen=f"{type(foreign).__qualname__}: {foreign}, for {responses[-1].body[:200]!r}",
             )
 
-    def _hold(self, conversation: Conversation[Any], responses: Sequence[WireResponse]) -> Told:
+    def _hold(
+        self, conversation: Conversation[Any], responses: Sequence[WireResponse]
+    ) -> Completed:
         requests: list[WireRequest] = []
         try:
             request = next(conversation)
@@ -94,7 +105,7 @@ class Trial:
                 response = responses[min(len(requests), len(responses)) - 1]
                 request = conversation.send(read(request, response))
         except StopIteration as end:
-            return Told(tuple(requests), end.value)
+            return Completed(tuple(requests), end.value)
         return fail(expected="an end of the conversation", seen=f"{_ENDLESS} requests, no result")
 
     def refused(self, feature: Feature, operands: Sequence[object], *, why: str) -> UsageError:
@@ -181,12 +192,12 @@ def replaced(value: Any, path: Path, new: object) -> Any:
     return twin
 
 
-def dialect_check(work: Callable[[Trial], None]) -> Check:
-    """Make a check of *work*, which is given a trial: its name and docstring are the check's."""
+def dialect_check(work: Callable[[DialectHarness], None]) -> Check:
+    """Make a check of *work*, which is given a harness: its name and docstring are the check's."""
 
     @functools.wraps(work)
     def run(dialect: Dialect, samples: DialectSamples) -> None:
-        work(Trial(dialect, samples))
+        work(DialectHarness(dialect, samples))
 
     return named_check(run, work.__doc__)
 

@@ -25,8 +25,8 @@ from billingual.errors import (
 )
 from billingual.model import Invoice, InvoiceSummary, Page, Receipt
 from billingual.testing.conformance.dialect_harness import (
-    Told,
-    Trial,
+    Completed,
+    DialectHarness,
     dialect_check,
     label,
     leaves,
@@ -58,17 +58,17 @@ _SINGLE: Final = (Feature.CREATE, Feature.GET, Feature.UPDATE, Feature.FINALIZE,
 
 
 @dialect_check
-def good_responses_become_models(trial: Trial) -> None:
+def good_responses_become_models(harness: DialectHarness) -> None:
     """What the provider documents is read: an invoice, a page, a receipt, invoices, or None."""
-    for sample in trial:
-        told = trial.good(sample)
+    for sample in harness:
+        done = harness.good(sample)
         expect(
-            len(told.requests) == len(sample.responses),
+            len(done.requests) == len(sample.responses),
             expected=f"{label(sample)}: a request for each of {len(sample.responses)} responses",
-            seen=f"{len(told.requests)} requests",
+            seen=f"{len(done.requests)} requests",
         )
-        expect(_fits(sample.feature, told.result), expected=f"{label(sample)}: a model", seen=told)
-        for each in models_of(told):
+        expect(_fits(sample.feature, done.result), expected=f"{label(sample)}: a model", seen=done)
+        for each in models_of(done):
             expect(each.id, expected=f"{label(sample)}: an id", seen=each)
 
 
@@ -84,23 +84,23 @@ def _fits(feature: Feature, result: object) -> bool:
     return isinstance(result, Invoice)
 
 
-def models_of(told: Told) -> tuple[InvoiceSummary | Receipt, ...]:
+def models_of(done: Completed) -> tuple[InvoiceSummary | Receipt, ...]:
     """List the invoices or the receipt in a result."""
-    if isinstance(told.result, Page):
-        return told.result.items
-    if isinstance(told.result, tuple):
-        return told.result
-    return () if told.result is None else (told.result,)
+    if isinstance(done.result, Page):
+        return done.result.items
+    if isinstance(done.result, tuple):
+        return done.result
+    return () if done.result is None else (done.result,)
 
 
 @dialect_check
-def the_payload_is_kept(trial: Trial) -> None:
+def the_payload_is_kept(harness: DialectHarness) -> None:
     """Whatever is read keeps the payload it was read from, as it came, in raw."""
-    for sample in trial:
-        told, body = trial.good(sample), trial.json(sample)
+    for sample in harness:
+        done, body = harness.good(sample), harness.json(sample)
         parts = [each for _, each in leaves(body) if isinstance(each, dict)]
-        pages = [told.result] if isinstance(told.result, Page) else []
-        for each in (*models_of(told), *pages):
+        pages = [done.result] if isinstance(done.result, Page) else []
+        for each in (*models_of(done), *pages):
             raw = dict(each.raw)
             expect(
                 raw and raw in parts,
@@ -110,20 +110,20 @@ def the_payload_is_kept(trial: Trial) -> None:
 
 
 @dialect_check
-def unknown_fields_are_kept(trial: Trial) -> None:
+def unknown_fields_are_kept(harness: DialectHarness) -> None:
     """A field that the provider adds tomorrow breaks nothing and is in extra or raw."""
-    for sample in trial:
-        body = trial.json(sample)
-        spared = set(trial.samples.tolerated.get(sample.feature, ()))
+    for sample in harness:
+        body = harness.json(sample)
+        spared = set(harness.samples.tolerated.get(sample.feature, ()))
         for path, part in leaves(body):
             if not isinstance(part, dict) or spared & set(path):
                 continue
-            told = trial.good(
-                sample, *trial.last(sample, replaced(body, path, {**part, _MARK: _VALUE}))
+            done = harness.good(
+                sample, *harness.last(sample, replaced(body, path, {**part, _MARK: _VALUE}))
             )
-            if told.result is not None:
+            if done.result is not None:
                 expect(
-                    _MARK in set(_names(told.result)),
+                    _MARK in set(_names(done.result)),
                     expected=f"{label(sample)}: a new field at {_shown(path)} in extra or raw",
                     seen="it is lost",
                 )
@@ -149,18 +149,18 @@ def _shown(path: Iterable[str | int]) -> str:
 
 
 @dialect_check
-def unknown_words_stay_readable(trial: Trial) -> None:
+def unknown_words_stay_readable(harness: DialectHarness) -> None:
     """A status that the provider invents tomorrow arrives as it was written."""
     tried = False
-    for sample in trial:
+    for sample in harness:
         if sample.feature in {Feature.FINALIZE, Feature.VOID}:
             continue
-        told, body = trial.good(sample), trial.json(sample)
-        words = {str(each.status) for each in models_of(told) if each.status is not None}
+        done, body = harness.good(sample), harness.json(sample)
+        words = {str(each.status) for each in models_of(done) if each.status is not None}
         for path, leaf in leaves(body):
             if isinstance(leaf, str) and leaf in words and "status" in str(path[-1:]).lower():
                 tried = True
-                new = trial.good(sample, *trial.last(sample, replaced(body, path, _WORD)))
+                new = harness.good(sample, *harness.last(sample, replaced(body, path, _WORD)))
                 seen = [str(each.status) for each in models_of(new)]
                 expect(
                     _WORD in seen,
@@ -172,28 +172,28 @@ def unknown_words_stay_readable(trial: Trial) -> None:
 
 
 @dialect_check
-def half_a_response_is_refused(trial: Trial) -> None:
+def half_a_response_is_refused(harness: DialectHarness) -> None:
     """Every beginning of a good response that is not the whole of it is an error of ours."""
-    for sample in trial:
+    for sample in harness:
         whole = sample.responses[-1].strip()
         step = max(1, len(whole) // _CUTS)
         # An operation that returns nothing may be answered by nothing.
-        nothing_is_fine = trial.good(sample).result is None
+        nothing_is_fine = harness.good(sample).result is None
         for cut in (*range(1 if nothing_is_fine else 0, len(whole), step), len(whole) - 1):
-            met = trial.held(sample, *sample.responses[:-1], whole[:cut])
+            met = harness.held(sample, *sample.responses[:-1], whole[:cut])
             if not isinstance(met, BillingualError):
                 fail(expected=f"{label(sample)}: an error at byte {cut}", seen=met.result)
 
 
 @dialect_check
-def a_status_that_is_no_success_is_its_own_error(trial: Trial) -> None:
+def a_status_that_is_no_success_is_its_own_error(harness: DialectHarness) -> None:
     """The status decides the class of the error, whatever the body says."""
-    for sample in trial:
-        request = trial.first(sample)
+    for sample in harness:
+        request = harness.first(sample)
         for status, kind in _STATUSES.items():
             for body in (b"", b"\xff\x00", _HTML, sample.responses[-1]):
                 response = WireResponse(status=status, body=body)
-                error = _checked(trial, sample, response)
+                error = _checked(harness, sample, response)
                 if not isinstance(error, kind):
                     fail(
                         expected=f"{label(sample)}: {kind.__name__} for {status}",
@@ -207,9 +207,11 @@ def a_status_that_is_no_success_is_its_own_error(trial: Trial) -> None:
                 )
 
 
-def _checked(trial: Trial, sample: Sample, response: WireResponse) -> BillingualError | None:
+def _checked(
+    harness: DialectHarness, sample: Sample, response: WireResponse
+) -> BillingualError | None:
     try:
-        read(trial.first(sample), response)
+        read(harness.first(sample), response)
     except BillingualError as error:
         return error
     except Exception as foreign:  # noqa: BLE001 - it is what this is for
@@ -221,13 +223,13 @@ def _checked(trial: Trial, sample: Sample, response: WireResponse) -> Billingual
 
 
 @dialect_check
-def a_refusal_is_told(trial: Trial) -> None:
+def a_refusal_is_told(harness: DialectHarness) -> None:
     """A response that says no is an error that says why, can be pickled, and shows no secret."""
-    samples = trial.samples
+    samples = harness.samples
     secret = Headers([("Set-Cookie", "session=canary-4b1d"), ("X-Request-Id", "r-1")])
-    for sample in trial:
+    for sample in harness:
         response = WireResponse(status=samples.refusal_status, headers=secret, body=samples.refusal)
-        error = _checked(trial, sample, response)
+        error = _checked(harness, sample, response)
         if not isinstance(error, (ProviderError, LockedError)):
             fail(expected=f"{label(sample)}: a ProviderError", seen=error)
         twin = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
@@ -246,14 +248,14 @@ def a_refusal_is_told(trial: Trial) -> None:
 
 
 @dialect_check
-def a_page_of_html_is_no_response(trial: Trial) -> None:
+def a_page_of_html_is_no_response(harness: DialectHarness) -> None:
     """A 200 with something else than the provider's format is a ProtocolError."""
-    for sample in trial:
-        nothing_is_fine = trial.good(sample).result is None
+    for sample in harness:
+        nothing_is_fine = harness.good(sample).result is None
         for body in (_HTML, b"null", b"[]", b'"ok"', b"7", b"{", b"\xff\xfe", b"", b"{}"):
             if nothing_is_fine and body in {b"", b"{}"}:
                 continue
-            met = trial.held(sample, *sample.responses[:-1], body)
+            met = harness.held(sample, *sample.responses[:-1], body)
             expect(
                 isinstance(met, ProtocolError),
                 expected=f"{label(sample)}: ProtocolError for {body[:20]!r}",
@@ -262,15 +264,15 @@ def a_page_of_html_is_no_response(trial: Trial) -> None:
 
 
 @dialect_check
-def odd_values_are_read_or_refused(trial: Trial) -> None:
+def odd_values_are_read_or_refused(harness: DialectHarness) -> None:
     """With any value of a good response replaced by another kind, a model or our error comes."""
-    for sample in trial:
-        body = trial.json(sample)
+    for sample in harness:
+        body = harness.json(sample)
         for path, leaf in leaves(body):
             for odd in _ODD:
-                bodies = trial.last(sample, replaced(body, path, odd))
-                met = trial.held(sample, *bodies)
-                if isinstance(met, Told):
+                bodies = harness.last(sample, replaced(body, path, odd))
+                met = harness.held(sample, *bodies)
+                if isinstance(met, Completed):
                     expect(
                         _fits(sample.feature, met.result),
                         expected=f"{label(sample)}: a model or an error",
@@ -279,51 +281,51 @@ def odd_values_are_read_or_refused(trial: Trial) -> None:
             if isinstance(leaf, dict):
                 for name in leaf:
                     left = {key: each for key, each in leaf.items() if key != name}
-                    trial.held(sample, *trial.last(sample, replaced(body, path, left)))
+                    harness.held(sample, *harness.last(sample, replaced(body, path, left)))
 
 
 @dialect_check
-def odd_json_is_read_or_refused(trial: Trial) -> None:
+def odd_json_is_read_or_refused(harness: DialectHarness) -> None:
     """Numbers without end, deep nesting and names that come twice end as a model or our error."""
-    for sample in trial:
-        trial.json(sample)
+    for sample in harness:
+        harness.json(sample)
         text = sample.responses[-1].decode()
         deep = "[" * 100_000 + "]" * 100_000
         for odd in (
             deep, '{"a":' * 20_000 + "1" + "}" * 20_000, "1" * 100_000, "NaN", "Infinity",
             "1e999999999", "\ufeff" + text, text + text, text + "x", text.replace(":", ":\x00", 1),
         ):  # fmt: skip
-            trial.held(sample, *sample.responses[:-1], odd.encode())
+            harness.held(sample, *sample.responses[:-1], odd.encode())
 
 
 @dialect_check
-def anothers_response_is_refused(trial: Trial) -> None:
+def anothers_response_is_refused(harness: DialectHarness) -> None:
     """A response about another invoice than the one asked for is no response."""
     tried = False
-    for sample in trial.of(Feature.GET, Feature.UPDATE, Feature.FINALIZE, Feature.VOID):
-        asked, body = str(sample.operands[0]), trial.json(sample)
+    for sample in harness.of(Feature.GET, Feature.UPDATE, Feature.FINALIZE, Feature.VOID):
+        asked, body = str(sample.operands[0]), harness.json(sample)
         other = asked[:-1] + ("1" if asked.endswith("0") else "0")
         for path, leaf in leaves(body):
-            if leaf == asked and trial.good(sample).result.id == asked:
+            if leaf == asked and harness.good(sample).result.id == asked:
                 tried = True
-                met = trial.held(sample, *trial.last(sample, replaced(body, path, other)))
-                if isinstance(met, Told) and met.result.id == other:
+                met = harness.held(sample, *harness.last(sample, replaced(body, path, other)))
+                if isinstance(met, Completed) and met.result.id == other:
                     fail(expected=f"{label(sample)}: an error", seen=f"the invoice {other}")
     if not tried:
         raise NotApplicableError("no response holds the id that was asked for")
 
 
 @dialect_check
-def conversations_do_not_mix(trial: Trial) -> None:
+def conversations_do_not_mix(harness: DialectHarness) -> None:
     """Two operations under way at once end as they would one after another."""
-    rows: list[tuple[Sample, Sample]] = [(one, two) for one in trial for two in trial]
+    rows: list[tuple[Sample, Sample]] = [(one, two) for one in harness for two in harness]
     for one, two in rows:
-        alone = [trial.good(each).result for each in (one, two)]
-        talks = [trial.start(each.feature, each.operands) for each in (one, two)]
-        first = [next(talk) for talk in talks]
+        alone = [harness.good(each).result for each in (one, two)]
+        conversations = [harness.start(each.feature, each.operands) for each in (one, two)]
+        first = [next(conversation) for conversation in conversations]
         ended = [
-            _finish(talk, request, each)
-            for talk, request, each in zip(talks, first, (one, two), strict=True)
+            _finish(conversation, request, each)
+            for conversation, request, each in zip(conversations, first, (one, two), strict=True)
         ]
         expect(
             ended == alone,
@@ -332,10 +334,12 @@ def conversations_do_not_mix(trial: Trial) -> None:
         )
 
 
-def _finish(talk: Any, request: WireRequest, sample: Sample) -> object:
+def _finish(conversation: Any, request: WireRequest, sample: Sample) -> object:
     try:
         for body in sample.responses:
-            request = talk.send(read(request, WireResponse(status=sample.status, body=body)))
+            request = conversation.send(
+                read(request, WireResponse(status=sample.status, body=body))
+            )
     except StopIteration as end:
         return end.value
     return fail(expected=f"{label(sample)}: an end", seen="another request")

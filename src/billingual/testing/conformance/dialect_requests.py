@@ -17,7 +17,7 @@ from billingual.outcomes import Safety
 from billingual.testing.conformance.dialect_harness import (
     METHODS,
     WITH_ID,
-    Trial,
+    DialectHarness,
     dialect_check,
     label,
 )
@@ -57,11 +57,11 @@ _FILTERS: Final[dict[str, Any]] = {
 
 
 @dialect_check
-def the_same_input_asks_the_same(trial: Trial) -> None:
+def the_same_input_asks_the_same(harness: DialectHarness) -> None:
     """Asked twice, each operation yields the same bytes; what it was given stays as it was."""
-    for sample in trial:
+    for sample in harness:
         before = copy.deepcopy(sample.operands)
-        one, two = trial.good(sample).requests, trial.good(sample).requests
+        one, two = harness.good(sample).requests, harness.good(sample).requests
 
         expect(one == two, expected=f"{label(sample)}: the same requests", seen=(one, two))
         expect(
@@ -72,9 +72,9 @@ def the_same_input_asks_the_same(trial: Trial) -> None:
 
 
 @dialect_check
-def the_name_and_capabilities_are_data(trial: Trial) -> None:
+def the_name_and_capabilities_are_data(harness: DialectHarness) -> None:
     """The name is text; capabilities are the same each time and name something for what lacks."""
-    dialect = trial.dialect
+    dialect = harness.dialect
     expect(type(dialect.name) is str, expected="a name of text", seen=dialect.name)
     expect(
         dialect.capabilities == dialect.capabilities, expected="equal capabilities", seen="others"
@@ -88,22 +88,22 @@ def the_name_and_capabilities_are_data(trial: Trial) -> None:
 
 
 @dialect_check
-def capabilities_are_what_it_can_do(trial: Trial) -> None:
+def capabilities_are_what_it_can_do(harness: DialectHarness) -> None:
     """Every feature in the capabilities has a method of its own and a sample; no other has."""
-    capabilities = trial.dialect.capabilities
-    sampled = {each.feature for each in trial}
+    capabilities = harness.dialect.capabilities
+    sampled = {each.feature for each in harness}
     for feature in Feature:
-        method = getattr(type(trial.dialect), METHODS[feature], None)
+        method = getattr(type(harness.dialect), METHODS[feature], None)
         written = method is not None and method is not getattr(Dialect, METHODS[feature])
         if capabilities.supports(feature):
             expect(written, expected=f"a method for {feature.value}", seen="there is none")
             expect(feature in sampled, expected=f"a sample of {feature.value}", seen="none")
         elif written:
             # One that only refuses, in better words, is as good as none.
-            _lacks(trial, feature)
+            _lacks(harness, feature)
 
 
-def _lacks(trial: Trial, feature: Feature) -> None:
+def _lacks(harness: DialectHarness, feature: Feature) -> None:
     operands: dict[Feature, tuple[object, ...]] = {
         Feature.CREATE: (Draft(),),
         Feature.LIST: (Query(),),
@@ -112,7 +112,7 @@ def _lacks(trial: Trial, feature: Feature) -> None:
         Feature.UPDATE_MANY: ([("x", Changes(number="N-1"))],),
         Feature.DELETE_MANY: (["x"],),
     }
-    error = trial.refused(feature, operands.get(feature, ("x",)), why="it is no feature of it")
+    error = harness.refused(feature, operands.get(feature, ("x",)), why="it is no feature of it")
     expect(
         isinstance(error, UnsupportedError) and error.instead,
         expected=f"{feature.value}: UnsupportedError that says what to do instead",
@@ -121,20 +121,20 @@ def _lacks(trial: Trial, feature: Feature) -> None:
 
 
 @dialect_check
-def what_it_lacks_is_refused(trial: Trial) -> None:
+def what_it_lacks_is_refused(harness: DialectHarness) -> None:
     """An operation that is no feature raises UnsupportedError before anything is asked."""
-    lacking = [each for each in Feature if not trial.dialect.capabilities.supports(each)]
+    lacking = [each for each in Feature if not harness.dialect.capabilities.supports(each)]
     if not lacking:
         raise NotApplicableError("it lacks nothing")
     for feature in lacking:
-        _lacks(trial, feature)
+        _lacks(harness, feature)
 
 
 @dialect_check
-def resends_are_declared_truthfully(trial: Trial) -> None:
+def resends_are_declared_truthfully(harness: DialectHarness) -> None:
     """Reads are READ, nothing else is; a create is CREATE unless its request carries a key."""
-    for sample in trial:
-        requests = trial.good(sample).requests
+    for sample in harness:
+        requests = harness.good(sample).requests
         if sample.feature in _READS:
             for each in requests:
                 expect(
@@ -163,10 +163,10 @@ def resends_are_declared_truthfully(trial: Trial) -> None:
 
 
 @dialect_check
-def addresses_are_relative_and_encoded(trial: Trial) -> None:
+def addresses_are_relative_and_encoded(harness: DialectHarness) -> None:
     """A URL begins with one slash, is percent-encoded, and leads to no other host."""
-    for sample in trial:
-        for each in trial.good(sample).requests:
+    for sample in harness:
+        for each in harness.good(sample).requests:
             expect(
                 _URL.fullmatch(each.url),
                 expected=f"{label(sample)}: a path, percent-encoded, without a host",
@@ -176,11 +176,11 @@ def addresses_are_relative_and_encoded(trial: Trial) -> None:
 
 
 @dialect_check
-def routes_hold_no_data(trial: Trial) -> None:
+def routes_hold_no_data(harness: DialectHarness) -> None:
     """The route is the path with placeholders: no id of the operands stands in it."""
-    for sample in trial:
+    for sample in harness:
         ids = {each for each in sample.operands if isinstance(each, str)}
-        for each in trial.good(sample).requests:
+        for each in harness.good(sample).requests:
             path = each.url.partition("?")[0]
             shown = [one for one in ids if one and one in each.route]
             expect(not shown, expected=f"{label(sample)}: a route without ids", seen=each.route)
@@ -192,10 +192,10 @@ def routes_hold_no_data(trial: Trial) -> None:
 
 
 @dialect_check
-def headers_are_its_own(trial: Trial) -> None:
+def headers_are_its_own(harness: DialectHarness) -> None:
     """No header carries a credential or belongs to the transport; each can be written."""
-    for sample in trial:
-        for request in trial.good(sample).requests:
+    for sample in harness:
+        for request in harness.good(sample).requests:
             for name, value in request.headers:
                 expect(
                     name.lower() not in _NOT_ITS_OWN,
@@ -225,12 +225,12 @@ def _segments(request: WireRequest) -> list[str]:
 
 
 @dialect_check
-def hostile_ids_stay_in_their_place(trial: Trial) -> None:
+def hostile_ids_stay_in_their_place(harness: DialectHarness) -> None:
     """An id is refused, or stands in one segment of the path, whole; it leads nowhere else."""
-    for sample in trial.of(*WITH_ID):
-        good = trial.first(sample)
+    for sample in harness.of(*WITH_ID):
+        good = harness.first(sample)
         for hostile in _HOSTILE:
-            met = trial.asked(sample.feature, (hostile, *sample.operands[1:]))
+            met = harness.asked(sample.feature, (hostile, *sample.operands[1:]))
             if isinstance(met, UsageError):
                 continue
             if isinstance(met, BillingualError):
@@ -249,18 +249,18 @@ def hostile_ids_stay_in_their_place(trial: Trial) -> None:
 
 
 @dialect_check
-def wrong_operands_are_refused_first(trial: Trial) -> None:
+def wrong_operands_are_refused_first(harness: DialectHarness) -> None:
     """What can be known to be wrong is refused as a UsageError before anything is asked."""
-    for feature, rows in trial.samples.wrong.items():
+    for feature, rows in harness.samples.wrong.items():
         for operands in rows:
-            trial.refused(feature, operands, why=f"the author calls {operands!r} wrong")
-    for sample in trial:
-        for operands, why in _wrong(trial, sample):
-            trial.refused(sample.feature, operands, why=why)
+            harness.refused(feature, operands, why=f"the author calls {operands!r} wrong")
+    for sample in harness:
+        for operands, why in _wrong(harness, sample):
+            harness.refused(sample.feature, operands, why=why)
 
 
-def _wrong(trial: Trial, sample: Sample) -> list[tuple[tuple[Any, ...], str]]:
-    can = trial.dialect.capabilities
+def _wrong(harness: DialectHarness, sample: Sample) -> list[tuple[tuple[Any, ...], str]]:
+    can = harness.dialect.capabilities
     given: Any = sample.operands[0]
     if sample.feature is Feature.CREATE:
         return [((each,), why) for each, why in _misfits(given, can.draft)]
@@ -270,7 +270,7 @@ def _wrong(trial: Trial, sample: Sample) -> list[tuple[tuple[Any, ...], str]]:
         rows = [*_misfits(changed, can.changes), (Changes(), "it changes nothing")]
         return [((given, each, *rest), why) for each, why in rows]
     if sample.feature is Feature.LIST:
-        return _wrong_lists(trial, given)
+        return _wrong_lists(harness, given)
     if sample.feature in {Feature.UPDATE_MANY, Feature.DELETE_MANY}:
         limit = can.batch_limit
         rows = [([], "it is empty"), ([given[0], given[0]], "an id comes twice")]
@@ -300,8 +300,8 @@ def _misfits(given: Any, needs: FieldRules) -> list[tuple[Any, str]]:
     return rows
 
 
-def _wrong_lists(trial: Trial, given: Query) -> list[tuple[tuple[Any, ...], str]]:
-    can = trial.dialect.capabilities
+def _wrong_lists(harness: DialectHarness, given: Query) -> list[tuple[tuple[Any, ...], str]]:
+    can = harness.dialect.capabilities
     rows: list[tuple[tuple[Any, ...], str]] = [
         ((Query(filter=Filter(**{name: value})),), f"there is no filter {name!r}")
         for name, value in _FILTERS.items()
@@ -315,43 +315,43 @@ def _wrong_lists(trial: Trial, given: Query) -> list[tuple[tuple[Any, ...], str]
 
 
 @dialect_check
-def locks_are_kept(trial: Trial) -> None:
+def locks_are_kept(harness: DialectHarness) -> None:
     """A field that the status of the caller's copy locks is refused, and the error names it."""
-    locks = trial.dialect.capabilities.locks
+    locks = harness.dialect.capabilities.locks
     if not locks:
         raise NotApplicableError("no status locks a field")
-    for sample in trial.of(Feature.UPDATE):
+    for sample in harness.of(Feature.UPDATE):
         invoice_id, changes = sample.operands[0], cast(Changes, sample.operands[1])
         for status, still_open in locks.items():
             locked = set(changes.given()) - still_open
             base = InvoiceSummary(id=str(invoice_id), status=Status(status))
-            met = trial.asked(Feature.UPDATE, (invoice_id, changes, base))
+            met = harness.asked(Feature.UPDATE, (invoice_id, changes, base))
             names = set(met.locked) if isinstance(met, LockedError) else set()
             expect(names == locked, expected=f"{status} locks {sorted(locked)}", seen=met)
 
 
 @dialect_check
-def a_scoped_dialect_is_a_dialect(trial: Trial) -> None:
+def a_scoped_dialect_is_a_dialect(harness: DialectHarness) -> None:
     """Bound to a scope it is of the same kind; an id that cannot be is refused or harmless."""
-    for scope in (Scope(), trial.samples.scope):
-        bound = trial.dialect.scoped(scope)
+    for scope in (Scope(), harness.samples.scope):
+        bound = harness.dialect.scoped(scope)
         expect(
-            type(bound) is type(trial.dialect) and bound.name == trial.dialect.name,
+            type(bound) is type(harness.dialect) and bound.name == harness.dialect.name,
             expected="a dialect of the same kind",
             seen=bound,
         )
-        for sample in trial:
-            Trial(bound, trial.samples).good(sample)
+        for sample in harness:
+            DialectHarness(bound, harness.samples).good(sample)
     for hostile in _HOSTILE[1:]:
         for scope in (Scope(tenant=hostile), Scope(organization=hostile)):
             try:
-                bound = trial.dialect.scoped(scope)
+                bound = harness.dialect.scoped(scope)
             except UsageError:
                 continue
-            twin = Trial(bound, trial.samples)
-            for sample in trial:
+            twin = DialectHarness(bound, harness.samples)
+            for sample in harness:
                 met = twin.asked(sample.feature, sample.operands)
-                if isinstance(met, WireRequest) and met != trial.first(sample):
+                if isinstance(met, WireRequest) and met != harness.first(sample):
                     expect(
                         _URL.fullmatch(met.url)
                         and all(_VALUE.fullmatch(value) for _, value in met.headers),
@@ -361,13 +361,13 @@ def a_scoped_dialect_is_a_dialect(trial: Trial) -> None:
 
 
 @dialect_check
-def a_conversation_left_early_ends_quietly(trial: Trial) -> None:
+def a_conversation_left_early_ends_quietly(harness: DialectHarness) -> None:
     """A conversation that is closed before its first response does nothing more."""
-    for sample in trial:
-        conversation = trial.start(sample.feature, sample.operands)
+    for sample in harness:
+        conversation = harness.start(sample.feature, sample.operands)
         next(conversation)
         conversation.close()
-        trial.start(sample.feature, sample.operands).close()
+        harness.start(sample.feature, sample.operands).close()
 
 
 ASKING_CHECKS: Final = (

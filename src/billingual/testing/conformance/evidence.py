@@ -55,7 +55,7 @@ def _sent(error: TransportError, what: str) -> None:
 
 @transport_check
 async def a_refused_connection_means_nothing_was_sent(bench: Bench) -> None:
-    """Where nobody listens, the error is NotConnectedError and its evidence says so."""
+    """Where no server listens, the error is NotConnectedError and its evidence says so."""
     bench.needs_network()
     asked = request(f"http://127.0.0.1:{closed_port()}", method="POST", body=b"{}")
     error = await bench.failure(bench.transport(), asked, kind=NotConnectedError)
@@ -76,7 +76,7 @@ async def an_unknown_host_means_nothing_was_sent(bench: Bench) -> None:
 
 @transport_check
 async def silence_ends_with_the_read_timeout(bench: Bench) -> None:
-    """A server that does not answer holds nobody beyond the read timeout."""
+    """A server that does not answer holds no call beyond the read timeout."""
     for body in (None, b"{}"):
         server = bench.server(_LATE)
         bounds = bench.bounds(timeouts=Timeouts(read=0.05))

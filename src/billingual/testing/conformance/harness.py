@@ -270,7 +270,7 @@ def request(
 
 
 def closed_port() -> int:
-    """Find a port where nobody listens."""
+    """Find a port without a listener."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 

@@ -119,7 +119,7 @@ async def a_cancelled_request_leaves_nothing_behind(bench: Bench) -> None:
 def the_next_event_loop_is_served_too(bench: Bench) -> None:
     """After the first loop has ended (the first thread, where it blocks) another one is served."""
     with warnings.catch_warnings():
-        # Python may say, rightly, that nobody closed what the first loop left.
+        # Python warns, rightly, that the connections of the first loop were not closed.
         warnings.simplefilter("ignore", ResourceWarning)
         place = _kept(bench)
 
@@ -127,14 +127,14 @@ def the_next_event_loop_is_served_too(bench: Bench) -> None:
             return await crossed(bench, place, range(3))
 
         wrong = bench.run(calls, closing=False)
-        told: list[list[str]] = []
-        last = threading.Thread(target=lambda: told.append(bench.run(calls)))
+        seen: list[list[str]] = []
+        last = threading.Thread(target=lambda: seen.append(bench.run(calls)))
         last.start()
         last.join()
         gc.collect()
 
     expect(not wrong, expected="responses on the first loop", seen=wrong)
-    expect(told == [[]], expected="responses on the second loop", seen=told)
+    expect(seen == [[]], expected="responses on the second loop", seen=seen)
 
 
 def _kept(bench: Bench) -> ExecutionScope:
@@ -178,7 +178,7 @@ def _ended(child: int) -> int | None:
 
 
 def _in_child(bench: Bench, place: ExecutionScope) -> None:
-    """Ask in the child, and end it without a word: it is a copy of somebody's whole program."""
+    """Ask in the child, and end it without cleaning up: it is a copy of the whole test run."""
     codes = [3]
 
     def ask() -> None:

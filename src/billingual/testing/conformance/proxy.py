@@ -28,7 +28,7 @@ class LoopbackProxy:
     """Take CONNECT and absolute targets.
 
     Args:
-        refuses: answer 407 to everybody.
+        refuses: answer 407 to every client.
 
     Attributes:
         asked: what it was asked, in order.

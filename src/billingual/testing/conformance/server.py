@@ -1,7 +1,7 @@
 """A server on loopback that does, byte for byte, what a check tells it to.
 
 Each connection has a thread that reads whole requests and asks the script what to do with each.
-It is no web server: it can break off, fall silent and talk nonsense, which those avoid.
+It is no web server: it can break off, send nothing, or send nonsense, which those avoid.
 """
 
 from __future__ import annotations

@@ -47,12 +47,12 @@ async def _refused(bench: Bench, server: LoopbackServer, tls: ssl.SSLContext | N
         expected="evidence that nothing was sent",
         seen=described(error),
     )
-    expect(not server.requests, expected="no request to a stranger", seen=server.requests)
+    expect(not server.requests, expected="no request to an untrusted server", seen=server.requests)
 
 
 @transport_check
 async def an_unknown_authority_is_refused(bench: Bench) -> None:
-    """Neither the default context nor one for another authority trusts a stranger."""
+    """Neither the default context nor one for another authority trusts an unknown server."""
     bench.needs_network()
     server = bench.server(script=echoed, tls=certificates.serving())
     await _refused(bench, server, None)
@@ -115,8 +115,8 @@ async def a_proxy_is_asked_for_a_tunnel(bench: Bench) -> None:
     asked = [(each.line.rpartition(" ")[0], each.credentials) for each in proxy.asked]
     expected = (f"CONNECT 127.0.0.1:{server.port}", f"user:pa {CANARY}")
     expect(set(asked) == {expected}, expected=f"{expected}", seen=asked)
-    told = [each.values("proxy-authorization") for each in server.requests]
-    expect(told == [[], []], expected="a server that knows nothing of the proxy", seen=told)
+    seen = [each.values("proxy-authorization") for each in server.requests]
+    expect(seen == [[], []], expected="a server that knows nothing of the proxy", seen=seen)
 
 
 @transport_check

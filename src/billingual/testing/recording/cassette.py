@@ -157,7 +157,7 @@ class Cassette:
         self.exchanges: list[TapedExchange] = []
         self._texts: list[str] = []
         self._saved = -1
-        # Whoever holds the pen writes, for the others too: to take it off a list is atomic.
+        # One task writes for all: it takes the pen off a list, which is atomic.
         self._pen = [None]
 
     @classmethod

@@ -31,7 +31,7 @@ class RecordTransport:
     """Send through *inner* and keep what was asked and answered; safe for tasks and threads.
 
     The tape is written after each exchange, so that a crash loses none, and replaces one that was
-    there as a whole. It is written by whoever waits for the response: for tests, not for servers.
+    there as a whole. The caller that waits for the response writes it: for tests, not for servers.
 
     Args:
         inner: the transport that sends; it stays the caller's to close.

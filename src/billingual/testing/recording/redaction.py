@@ -2,8 +2,8 @@
 
 Nothing is kept because it looks harmless: header fields are kept if their name is on a list. A
 credential that was seen once is struck out wherever it turns up again, in each of the ways a
-program might write it. Tenant ids are no secrets, but somebody's: each is replaced by a number of
-the same form, so that a tape reads alike whoever plays it.
+program might write it. Tenant ids are no secrets, but they name a customer: each is replaced by a
+number of the same form, so that a tape reads alike in every program.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class ReplayTransport:
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """The exchanges nobody asked for yet, in the order of the tape."""
+        """The exchanges that were not asked for yet, in the order of the tape."""
         places = sorted(place for left in self._left.values() for place in left)
         return tuple(self._named(place) for place in places)
 
