@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         UNSET,
         Changes,
         CustomField,
+        Discount,
         Draft,
         Filter,
         Invoice,
@@ -65,8 +66,10 @@ if TYPE_CHECKING:
         Range,
         Receipt,
         Replacement,
+        ReplacementLine,
         Sort,
         Status,
+        Tax,
     )
     from billingual.outcomes import Attempt, Finding, Outcome
     from billingual.pagination import Pager, ScanReport
@@ -98,6 +101,7 @@ __all__ = [
     "ConnectionLostError",
     "CustomField",
     "DeadlineExceededError",
+    "Discount",
     "Draft",
     "Feature",
     "Filter",
@@ -135,6 +139,7 @@ __all__ = [
     "RedirectedError",
     "RejectedError",
     "Replacement",
+    "ReplacementLine",
     "ResponseTooLargeError",
     "Retry",
     "RetryBudget",
@@ -144,6 +149,7 @@ __all__ = [
     "Sort",
     "Status",
     "SyncPager",
+    "Tax",
     "TimedOutError",
     "Timeouts",
     "Tls",
@@ -176,8 +182,8 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
                 "TimedOutError TransportError UnknownNameError UnsupportedError UsageError"
             ),
             "model": (
-                "Changes CustomField Draft Filter Invoice InvoiceSummary Kind LineItem Money Page "
-                "Party Range Receipt Replacement Sort Status UNSET"
+                "Changes CustomField Discount Draft Filter Invoice InvoiceSummary Kind LineItem Money "
+                "Page Party Range Receipt Replacement ReplacementLine Sort Status Tax UNSET"
             ),
             "outcomes": "Attempt Finding Outcome",
             "pagination": "Pager ScanReport",
