@@ -182,8 +182,8 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
                 "TimedOutError TransportError UnknownNameError UnsupportedError UsageError"
             ),
             "model": (
-                "Changes CustomField Discount Draft Filter Invoice InvoiceSummary Kind LineItem Money "
-                "Page Party Range Receipt Replacement ReplacementLine Sort Status Tax UNSET"
+                "Changes CustomField Discount Draft Filter Invoice InvoiceSummary Kind LineItem "
+                "Money Page Party Range Receipt Replacement ReplacementLine Sort Status Tax UNSET"
             ),
             "outcomes": "Attempt Finding Outcome",
             "pagination": "Pager ScanReport",
