@@ -1,4 +1,4 @@
-"""The real command, and a sandbox to talk to."""
+"""The real command, and a sandbox for it to call."""
 
 from __future__ import annotations
 

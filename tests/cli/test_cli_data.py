@@ -173,7 +173,7 @@ def test_a_dry_run_needs_no_token(billingual: Command) -> None:
 
 
 @pytest.mark.parametrize("output", ["json", "ndjson"])
-def test_providers_are_told_as_data(billingual: Command, output: str) -> None:
+def test_providers_are_printed_as_data(billingual: Command, output: str) -> None:
     """The capabilities of all providers are JSON, by the names of the code."""
     done = billingual("providers", "-o", output)
     text = done.stdout if output == "json" else f"[{','.join(done.stdout.splitlines())}]"

@@ -135,7 +135,7 @@ async def test_a_call_that_should_be_refused_and_is_not_fails_its_step() -> None
 
 
 def test_a_chapter_fails_where_the_provider_behaves_otherwise(served: Running) -> None:
-    """A sandbox told to reject with 400 breaks the claim about ``succeeded: false`` in a 200."""
+    """A sandbox set to reject with 400 breaks the claim about ``succeeded: false`` in a 200."""
     screen, _ = _screen()
     httpx.post(
         f"{served.url}/_sandbox/settings", json={"katsu_logical_failure": "in_400"}, trust_env=False

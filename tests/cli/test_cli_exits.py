@@ -55,7 +55,7 @@ def _order(sandbox: Running, fault: dict[str, object]) -> None:
 def test_wrong_usage_exits_2_and_says_what_to_do(
     billingual: Command, arguments: tuple[str, ...], said: str
 ) -> None:
-    """A mistake in the command is told in words, on stderr, without a traceback."""
+    """A mistake in the command is explained on stderr, without a traceback."""
     done = billingual(*arguments)
 
     assert (done.returncode, done.stdout) == (2, "")
@@ -110,7 +110,7 @@ def test_a_rate_limit_that_asks_too_much_exits_5(billingual: Command, served: Ru
 
 
 def test_a_provider_that_cannot_be_reached_exits_6(billingual: Command) -> None:
-    """Port 9 of this machine answers nobody."""
+    """Nothing listens on port 9 of this machine."""
     done = billingual("list", "--base-url", "http://127.0.0.1:9", env=TOKEN)
 
     assert done.returncode == 6
@@ -194,7 +194,7 @@ def test_the_sandbox_prints_a_url_and_curl_lines_and_stops_cleanly() -> None:
     assert "Traceback" not in err
 
 
-def test_a_taken_port_is_told(billingual: Command, served: Running) -> None:
+def test_a_taken_port_is_reported(billingual: Command, served: Running) -> None:
     """The sandbox names the port that is taken, and a way out."""
     done = billingual("sandbox", "--port", str(served.port))
 

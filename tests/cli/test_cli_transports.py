@@ -82,8 +82,8 @@ def test_every_transport_has_a_row(billingual: Command) -> None:
     assert "none needed" in rows["memory"]
 
 
-def test_below_the_table_stands_the_default_and_what_else_works(billingual: Command) -> None:
-    """Whoever looks for names learns that objects, functions and own clients work too."""
+def test_the_default_stands_below_the_table_of_transports(billingual: Command) -> None:
+    """The list of names adds that objects, functions and your own clients work too."""
     done = billingual("transports")
 
     assert done.returncode == 0
@@ -92,7 +92,7 @@ def test_below_the_table_stands_the_default_and_what_else_works(billingual: Comm
 
 
 @pytest.mark.parametrize("output", ["json", "ndjson"])
-def test_transports_are_told_as_data(billingual: Command, output: str) -> None:
+def test_transports_are_printed_as_data(billingual: Command, output: str) -> None:
     """The same is JSON with every field named, and nothing else stands beside it."""
     done = billingual("transports", "-o", output)
     text = done.stdout if output == "json" else f"[{','.join(done.stdout.splitlines())}]"
@@ -168,7 +168,7 @@ def test_a_broken_plugin_is_a_row_that_names_its_package(
         ("_unreadable", None),
     ],
 )
-def test_nothing_is_claimed_that_was_not_told(target: str, waits: tuple[str, ...] | None) -> None:
+def test_no_step_passes_without_a_check(target: str, waits: tuple[str, ...] | None) -> None:
     """A silent class is async, as the seam says; of a function only what it returns is known."""
     entry = _entry_of(target)
 

@@ -151,7 +151,7 @@ def test_a_transport_that_refuses_its_loop_is_passed_over() -> None:
 
 
 def test_a_check_that_hangs_is_given_up() -> None:
-    """The report says so, and nobody waits for ever."""
+    """The report says so, and the check does not wait for ever."""
     release = threading.Event()
     bench = Bench(HttpxTransport, "blocking")
     bench.keep(release.set)
@@ -171,7 +171,7 @@ def test_a_failure_survives_a_process_pool() -> None:
 def test_a_bench_leaves_no_thread_behind() -> None:
     """A server ends with its bench, whatever it was doing."""
     before = threading.active_count()
-    server = LoopbackServer(lambda heard: pytest.fail("nobody asks"), reads="nothing")
+    server = LoopbackServer(lambda heard: pytest.fail("no request is due"), reads="nothing")
     server.close()
 
     assert before == threading.active_count()

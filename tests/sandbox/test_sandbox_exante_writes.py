@@ -16,7 +16,7 @@ MINIMAL = {
     "owner_uid": LANDMARKS["exante_owner"],
     "document_uid": LANDMARKS["exante_document"],
 }
-NOBODY = "00000000-0000-4000-8000-00000000dead"
+UNKNOWN = "00000000-0000-4000-8000-00000000dead"
 
 
 def create(exante: Caller, **fields: object) -> dict[str, Any]:
@@ -149,11 +149,11 @@ INVALID_CREATES: list[tuple[dict[str, object], str]] = [
     ({"paid_date": "2026-03-30T00:00:00Z"}, "invalid-field"),
     ({"line_items": []}, "invalid-field"),
     ({"total_cents": 1}, "invalid-field"),
-    ({"target_party_uid": NOBODY}, "bad-reference"),
+    ({"target_party_uid": UNKNOWN}, "bad-reference"),
     ({"target_party_uid": LANDMARKS["exante_foreign_party"]}, "bad-reference"),
-    ({"document_uid": NOBODY}, "bad-reference"),
+    ({"document_uid": UNKNOWN}, "bad-reference"),
     ({"document_uid": LANDMARKS["exante_foreign_document"]}, "bad-reference"),
-    ({"invoice_blueprint_uid": NOBODY}, "bad-reference"),
+    ({"invoice_blueprint_uid": UNKNOWN}, "bad-reference"),
 ]
 
 
@@ -249,7 +249,7 @@ def test_null_is_refused_in_updates(exante: Caller, name: str) -> None:
 def test_immutable_fields_are_unknown_in_updates(exante: Caller, name: str) -> None:
     """An update that names a field the page does not list is refused."""
     made = create(exante)
-    reply = exante("PUT", f"{LIST}/{made['uid']}", {name: NOBODY})
+    reply = exante("PUT", f"{LIST}/{made['uid']}", {name: UNKNOWN})
 
     assert (reply.status, reply.rule) == (400, "invalid-field")
 
@@ -264,10 +264,10 @@ def test_invoice_fields_of_an_update_replace_by_key(exante: Caller) -> None:
 
 
 BAD_ELEMENTS: list[tuple[dict[str, object], int]] = [
-    ({"uid": NOBODY, "status": "SENT"}, 404),
+    ({"uid": UNKNOWN, "status": "SENT"}, 404),
     ({"uid": "no-uuid", "status": "SENT"}, 400),
     ({"status": "SENT"}, 400),
-    ({"uid": NOBODY, "colour": "red"}, 400),
+    ({"uid": UNKNOWN, "colour": "red"}, 400),
 ]
 
 
@@ -303,9 +303,9 @@ def test_a_number_conflict_in_a_batch_rolls_back_what_came_before(
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_batches_have_1_to_100_elements(exante: Caller, method: str, count: int) -> None:
     """None and 101 are refused."""
-    body: list[object] = [NOBODY] * count
+    body: list[object] = [UNKNOWN] * count
     if method == "PUT":
-        body = [{"uid": NOBODY}] * count
+        body = [{"uid": UNKNOWN}] * count
     reply = exante(method, LIST, raw=json.dumps(body).encode())
 
     assert (reply.status, reply.rule) == (400, "invalid-field")
@@ -346,16 +346,16 @@ def test_a_delete_with_a_missing_invoice_deletes_nothing(exante: Caller) -> None
     """The default is all or nothing."""
     uid = create(exante)["uid"]
 
-    assert exante("DELETE", LIST, [uid, NOBODY]).status == 404
+    assert exante("DELETE", LIST, [uid, UNKNOWN]).status == 404
     assert exante("GET", f"{LIST}/{uid}").status == 200
 
 
 def test_a_delete_can_be_partial_by_setting(app: Sandbox, exante: Caller) -> None:
-    """Nobody documents atomicity of deletes, so the sandbox can do without."""
+    """That deletes are atomic is undocumented, so the sandbox can do without."""
     control(app, "POST", "settings", {"exante_bulk_delete": "partial"})
     uid = create(exante)["uid"]
 
-    assert exante("DELETE", LIST, [uid, NOBODY]).status == 404
+    assert exante("DELETE", LIST, [uid, UNKNOWN]).status == 404
     assert exante("GET", f"{LIST}/{uid}").status == 404
 
 
@@ -376,12 +376,12 @@ def test_another_organizations_invoice_does_not_exist(app: Sandbox, exante: Call
 CALLS: list[tuple[str, str, object]] = [
     ("GET", LIST, None),
     ("POST", LIST, MINIMAL),
-    ("PUT", LIST, [{"uid": NOBODY}]),
-    ("DELETE", LIST, [NOBODY]),
-    ("GET", f"{LIST}/{NOBODY}", None),
-    ("PUT", f"{LIST}/{NOBODY}", {}),
-    ("GET", f"/api/organization/{NOBODY}/invoices/stats", None),
-    ("GET", f"/api/organization/{NOBODY}/invoices/filter-options", None),
+    ("PUT", LIST, [{"uid": UNKNOWN}]),
+    ("DELETE", LIST, [UNKNOWN]),
+    ("GET", f"{LIST}/{UNKNOWN}", None),
+    ("PUT", f"{LIST}/{UNKNOWN}", {}),
+    ("GET", f"/api/organization/{UNKNOWN}/invoices/stats", None),
+    ("GET", f"/api/organization/{UNKNOWN}/invoices/filter-options", None),
     ("GET", "/api/user", None),
 ]
 
@@ -436,12 +436,12 @@ ERROR_SHAPES = {
 def test_the_error_shape_can_be_switched(app: Sandbox, exante: Caller, shape: str) -> None:
     """Each plausible shape is available; the rule header is always there."""
     control(app, "POST", "settings", {"exante_error_shape": shape})
-    reply = exante("GET", f"{LIST}/{NOBODY}")
+    reply = exante("GET", f"{LIST}/{UNKNOWN}")
     status, fixed = ERROR_SHAPES[shape]
 
     assert (status, "invoice-not-found") == (reply.status, reply.rule)
     assert fixed.items() <= reply.json.items()
-    assert NOBODY in str(reply.json.get("message") or reply.json.get("error"))
+    assert UNKNOWN in str(reply.json.get("message") or reply.json.get("error"))
 
 
 def test_validation_can_answer_422_and_create_201(app: Sandbox, exante: Caller) -> None:
@@ -455,10 +455,10 @@ def test_validation_can_answer_422_and_create_201(app: Sandbox, exante: Caller) 
 
 UPDATES_REFUSED = [
     ({"invoice_number": "   "}, "blank-number"),
-    ({"target_party_uid": NOBODY}, "bad-reference"),
+    ({"target_party_uid": UNKNOWN}, "bad-reference"),
     ({"target_party_uid": LANDMARKS["exante_foreign_party"]}, "bad-reference"),
     ({"document_uid": LANDMARKS["exante_foreign_document"]}, "bad-reference"),
-    ({"invoice_blueprint_uid": NOBODY}, "bad-reference"),
+    ({"invoice_blueprint_uid": UNKNOWN}, "bad-reference"),
 ]
 
 

@@ -148,7 +148,7 @@ def test_a_latency_sleeps_before_or_after_the_effect(after: bool) -> None:  # no
     assert [(2.5, after)] == seen
 
 
-def test_a_sleep_that_gives_up_is_noted_and_has_no_effect() -> None:
+def test_a_sleep_that_fails_is_logged_and_has_no_effect() -> None:
     """An exception from the injected sleep passes through; the request log has the request."""
 
     async def sleep(seconds: float) -> None:
@@ -172,7 +172,7 @@ def test_only_a_latency_may_suspend(app: Sandbox) -> None:
     assert create(app).reply().status == 200
 
 
-def test_faults_strike_in_order_and_as_often_as_told(app: Sandbox) -> None:
+def test_faults_apply_in_order_and_as_often_as_set(app: Sandbox) -> None:
     """The first match wins and is used up before the next."""
     faults = [{"kind": "status", "status": 500, "times": 2}, {"kind": "rate_limit"}]
     control(app, "POST", "faults", faults)

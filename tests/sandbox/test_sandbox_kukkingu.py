@@ -237,7 +237,7 @@ def test_the_state_machine(kukkingu: Caller, state: str, move: str, target: str 
 def test_the_status_of_a_lock_violation_is_a_setting(
     app: Sandbox, kukkingu: Caller, status: int
 ) -> None:
-    """Nobody documents it, so all four plausible ones can be had."""
+    """It is undocumented, so a setting offers all four plausible ones."""
     control(app, "POST", "settings", {"kukkingu_lock_status": status})
     invoice = in_state(kukkingu, "VOID")
 

@@ -1,4 +1,4 @@
-"""Whatever a stranger sends, the sandbox answers a 4xx in the provider's shape, never a 5xx."""
+"""Whatever a client sends, the sandbox answers a 4xx in the provider's shape, never a 5xx."""
 
 from __future__ import annotations
 

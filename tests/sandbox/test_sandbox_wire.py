@@ -243,7 +243,7 @@ def _pasted(command: str) -> httpx.Request:
     """Make the request that curl would send: a real shell splits the words, we read the options."""
     script = f"curl() {{ printf '%s\\0' \"$@\"; }}\n{command}\n"
     done = subprocess.run(
-        ["sh"],  # noqa: S607 - the shell of whoever pastes
+        ["sh"],  # noqa: S607 - the shell of the reader
         input=script,
         capture_output=True,
         text=True,

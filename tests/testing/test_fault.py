@@ -117,7 +117,7 @@ def test_a_plan_may_be_a_function(step: Any, backend: Any) -> None:
 
 
 def test_a_slow_response_comes_within_patience(step: Any, backend: Any) -> None:
-    """The backend waits, and nobody else."""
+    """Only the backend waits."""
     server = a_server()
 
     response = step(
@@ -186,7 +186,7 @@ def test_a_real_failure_takes_the_place_of_a_planned_one(step: Any, backend: Any
     assert transport.injected == []
 
 
-def test_a_second_delivery_that_fails_is_not_told(step: Any, backend: Any) -> None:
+def test_a_failed_second_delivery_is_not_reported(step: Any, backend: Any) -> None:
     """The client sent once, and was answered."""
     server = MemoryTransport([WireResponse(status=201), errors.NotConnectedError("gone")])
     transport = FaultTransport(server, ["delivered_twice_and_answered_last"], backend=backend)
@@ -215,7 +215,7 @@ def test_a_plan_that_cannot_be_is_refused_at_once(plan: list[str], text: str) ->
     ],
 )
 def test_a_fault_that_contradicts_itself_cannot_be_made(fields: dict[str, Any]) -> None:
-    """Its evidence would be a lie, or its response nobody's."""
+    """Its evidence would be a lie, or its response would belong to no delivery."""
     with pytest.raises(ValueError, match=r"\w"):
         Fault(name="odd", what="odd", **fields)
 

@@ -71,7 +71,7 @@ def test_a_program_that_blocks_is_recorded_and_played_too(tmp_path: Path) -> Non
 
 
 def test_a_tape_plays_for_any_tenant(tmp_path: Path) -> None:
-    """A tenant's id is not on the tape; whoever plays it gets their own back."""
+    """A tenant's id is not on the tape; each replay sees its own id."""
     tape = tmp_path / "tape.json"
     with Client("kukkingu", transport=record(tape, "sandbox")) as client:
         recorded = [each.id for each in client.list()]
@@ -231,8 +231,8 @@ def test_many_threads_record_on_one_tape(tmp_path: Path, step: Any) -> None:
     assert taped == {f"/api/x?n={number}" for number in range(60)}
 
 
-def test_trouble_with_the_tape_takes_no_response_away(tmp_path: Path, step: Any) -> None:
-    """A write that succeeded must not look like an error; the trouble is told at the end."""
+def test_a_tape_that_cannot_be_written_fails_no_call(tmp_path: Path, step: Any) -> None:
+    """A write that succeeded must not look like an error; the trouble is reported at the end."""
     folder = tmp_path / "folder"
     folder.mkdir()
     transport = RecordTransport(answering(b"{}"), folder / "tape.json")
@@ -248,7 +248,7 @@ def test_trouble_with_the_tape_takes_no_response_away(tmp_path: Path, step: Any)
     assert len(Cassette.load(folder / "tape.json").exchanges) == 1
 
 
-def test_trouble_that_passes_is_not_told(tmp_path: Path, step: Any) -> None:
+def test_a_failure_that_passes_is_not_reported(tmp_path: Path, step: Any) -> None:
     """The next exchange writes what the one before could not."""
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -275,7 +275,7 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path, step: Any) -> 
     assert [each.name for each in tmp_path.iterdir()] == ["tape.json"]
 
 
-def test_a_response_that_no_tape_can_hold_is_told_at_the_end(tmp_path: Path, step: Any) -> None:
+def test_a_response_that_no_tape_can_hold_is_reported_at_the_end(tmp_path: Path, step: Any) -> None:
     """It reaches the caller all the same."""
     odd = WireResponse(status=7)
     transport = RecordTransport(MemoryTransport([odd]), tmp_path / "tape.json")

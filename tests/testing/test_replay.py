@@ -144,7 +144,7 @@ def test_an_empty_tape_says_so(tmp_path: Path, step: Any) -> None:
         step(ReplayTransport(tmp_path / "tape.json").send(ask(), BOUNDS))
 
 
-def test_what_was_not_played_is_told_once(tmp_path: Path, step: Any) -> None:
+def test_unplayed_exchanges_are_reported_once(tmp_path: Path, step: Any) -> None:
     """A tape that holds more than a program asks for is out of date."""
     tape = tape_of(tmp_path, step, ask(), ask(url="/api/y"))
     player = ReplayTransport(tape)
@@ -161,7 +161,7 @@ def test_what_was_not_played_is_told_once(tmp_path: Path, step: Any) -> None:
 
 
 def test_a_client_closes_the_player_it_made(tmp_path: Path) -> None:
-    """So a test that leaves a part of its tape unplayed is told."""
+    """So a test that leaves a part of its tape unplayed gets a warning."""
     with Client("exante", transport=record(tmp_path / "t.json", "sandbox")) as client:
         client.list(page_size=3).first()
 
@@ -318,7 +318,7 @@ async def test_drift_never_sends_a_write_again(tmp_path: Path, step: Any) -> Non
 
 
 @pytest.mark.anyio
-async def test_drift_compares_with_the_last_response_and_signs_as_told(
+async def test_drift_compares_with_the_last_response_and_signs_with_its_token(
     tmp_path: Path, step: Any
 ) -> None:
     """Each read is asked once; the tenant takes the place of its stand-in."""
