@@ -18,7 +18,7 @@ class Answering:
         self._body = body
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:  # noqa: ARG002
-        """Answer."""
+        """Answer at once."""
         return WireResponse(status=200, headers=self.headers, body=self._body)
 
     async def aclose(self) -> None:

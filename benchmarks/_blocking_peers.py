@@ -27,9 +27,9 @@ def raw_httpx_blocking(base: str, uid: str, closing: ExitStack) -> BlockingCall:
     url = base + path_of(uid)
 
     def call() -> object:
-        answer = client.get(url, headers=SIGNED)
-        answer.raise_for_status()
-        return answer.json()
+        response = client.get(url, headers=SIGNED)
+        response.raise_for_status()
+        return response.json()
 
     return call
 
@@ -42,9 +42,9 @@ def requests_blocking(base: str, uid: str, closing: ExitStack) -> BlockingCall:
     url = base + path_of(uid)
 
     def call() -> object:
-        answer = session.get(url, headers=SIGNED)
-        answer.raise_for_status()
-        return answer.json()
+        response = session.get(url, headers=SIGNED)
+        response.raise_for_status()
+        return response.json()
 
     return call
 
@@ -97,9 +97,9 @@ def azure_blocking(base: str, uid: str, closing: ExitStack) -> BlockingCall:
     url = base + path_of(uid)
 
     def call() -> object:
-        answer = client.send_request(HttpRequest("GET", url, headers=SIGNED))
-        answer.raise_for_status()
-        return answer.json()
+        response = client.send_request(HttpRequest("GET", url, headers=SIGNED))
+        response.raise_for_status()
+        return response.json()
 
     return call
 
@@ -124,9 +124,9 @@ def google_blocking(base: str, uid: str, closing: ExitStack) -> BlockingCall:
     url = base + path_of(uid)
 
     def bare() -> object:
-        answer = session.get(url)
-        answer.raise_for_status()
-        return answer.json()
+        response = session.get(url)
+        response.raise_for_status()
+        return response.json()
 
     call: BlockingCall = Retry()(bare)
     return call

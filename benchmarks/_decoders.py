@@ -1,8 +1,8 @@
-"""Ways from the bytes of an answer to objects: ours, and those of other libraries and SDKs.
+"""Ways from the bytes of a response to objects: ours, and those of other libraries and SDKs.
 
 Each decoder is made by a function that returns what prepares the decoding of some bytes; the time
 of preparing (for ours: asking) is not counted. ``PAGE`` is a list page of 100 rows, ``BULK`` the
-answer of a bulk update of 100 full invoices.
+response of a bulk update of 100 full invoices.
 """
 
 # ruff: noqa: PLC0415 - a peer may be missing
@@ -24,7 +24,7 @@ from billingual.model import Query
 from billingual.wire import Headers, WireResponse
 
 PAGE: Final = "list page"
-BULK: Final = "bulk answer"
+BULK: Final = "bulk response"
 BODIES: Final = {PAGE: page(), BULK: bulk()[1]}
 OURS: Final = "billingual, as decoded"
 TOUCHED: Final = "billingual, and every attribute read"
@@ -38,14 +38,14 @@ _CHANGES: Final = Changes(status="SENT")
 
 
 def ours(which: str) -> Preparing:
-    """Read an answer as a client does: judged by the dialect, then resumed with it."""
+    """Read a response as a client does: judged by the dialect, then resumed with it."""
     dialect: Any = ExanteDialect() if which == PAGE else BulkDialect()
     query, pairs = Query(page_size=100), [(uid, _CHANGES) for uid in _IDS]
 
     def prepare(body: bytes) -> Decoding:
         talk = dialect.list_page(query) if which == PAGE else dialect.update_many(pairs)
         request = next(talk)
-        # An answer of its own each time: one is read once only.
+        # A response of its own each time: one is read once only.
         response = WireResponse(status=200, headers=_HEADERS, body=body)
 
         def decode() -> object:
@@ -61,7 +61,7 @@ def ours(which: str) -> Preparing:
 
 
 def ours_touched(which: str) -> Preparing:
-    """Read an answer, then every attribute of the model."""
+    """Read a response, then every attribute of the model."""
     prepare = ours(which)
 
     def prepared(body: bytes) -> Decoding:
@@ -72,7 +72,7 @@ def ours_touched(which: str) -> Preparing:
 
 
 def ours_raw(which: str) -> Preparing:
-    """Read an answer, then the raw payload of each invoice, down to a leaf."""
+    """Read a response, then the raw payload of each invoice, down to a leaf."""
     prepare = ours(which)
 
     def prepared(body: bytes) -> Decoding:
@@ -101,32 +101,32 @@ def _json(_: str) -> Preparing:
     return _plain(json.loads)
 
 
-def _answer(classes: Mapping[str, Any], which: str) -> Any:
+def _response(classes: Mapping[str, Any], which: str) -> Any:
     return classes["PageAnswer" if which == PAGE else "BulkAnswer"]
 
 
 def _msgspec(which: str) -> Preparing:
     import msgspec
 
-    return _plain(msgspec.json.Decoder(_answer(attrs_classes(), which)).decode)
+    return _plain(msgspec.json.Decoder(_response(attrs_classes(), which)).decode)
 
 
 def _cattrs(which: str) -> Preparing:
     from cattrs.preconf.orjson import make_converter
 
-    converter, kind = make_converter(), _answer(attrs_classes(), which)
+    converter, kind = make_converter(), _response(attrs_classes(), which)
     return _plain(lambda body: converter.loads(body, kind))
 
 
 def _pydantic(which: str) -> Preparing:
-    return _plain(_answer(pydantic_classes(), which).model_validate_json)
+    return _plain(_response(pydantic_classes(), which).model_validate_json)
 
 
 def _openai(*, plain: bool) -> Callable[[str], Preparing]:
     def made(which: str) -> Preparing:
         import openai
 
-        kind = _answer(pydantic_classes(openai.BaseModel, plain=plain), which)
+        kind = _response(pydantic_classes(openai.BaseModel, plain=plain), which)
         return _plain(lambda body: kind.construct(**json.loads(body)))
 
     return made

@@ -36,7 +36,7 @@ Run = Callable[[int], None]
 
 
 def decoding(which: str) -> Run:
-    """Return what decodes an answer."""
+    """Return what decodes a response."""
     import _decoders as decoders  # noqa: PLC0415 - only where it is counted
 
     prepare, body = decoders.ours(which), decoders.BODIES[which]
@@ -88,7 +88,7 @@ def _made(kind: Any, transport: str, base: str) -> tuple[str, Any]:
 
 PATHS: Final[Mapping[str, tuple[tuple[int, int], Callable[[str], Run]]]] = {
     "decode a list page": (PAGES, lambda _: decoding("list page")),
-    "decode a bulk answer": (PAGES, lambda _: decoding("bulk answer")),
+    "decode a bulk response": (PAGES, lambda _: decoding("bulk response")),
     "awaited call, in memory": (CALLS, lambda base: awaited("memory", base)),
     "blocking call, in memory": (CALLS, lambda base: blocking("memory", base)),
     "awaited call, httpx": (CALLS, lambda base: awaited("httpx", base)),

@@ -57,7 +57,7 @@ def arguments(doc: str | None, *, rounds: int, **more: tuple[Any, str]) -> argpa
 
 @contextmanager
 def serving(*, body: bytes = b"{}", rows: int = 0, delay_s: float = 0.0) -> Iterator[str]:
-    """Run the server of canned answers; yield its URL."""
+    """Run the server of canned responses; yield its URL."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(body)
         file.flush()

@@ -170,14 +170,14 @@ def _enveloped(data: object, message: str = "Success") -> bytes:
 
 
 def single() -> tuple[str, bytes]:
-    """Return the id of a full invoice, and the answer that holds it."""
+    """Return the id of a full invoice, and the response that holds it."""
     made = _Maker(1)
     uid = made.uid()
     return uid, _enveloped(made.invoice(uid, 4))
 
 
 def bulk() -> tuple[tuple[str, ...], bytes]:
-    """Return the ids of 100 full invoices, and the answer of a bulk update that holds them."""
+    """Return the ids of 100 full invoices, and the response of a bulk update that holds them."""
     made = _Maker(2)
     ids = tuple(made.uid() for _ in range(ROWS))
     invoices = [made.invoice(uid, 1 + index % 4) for index, uid in enumerate(ids)]
@@ -232,5 +232,5 @@ def _members(record: Mapping[str, object]) -> bytes:
 
 
 def page() -> bytes:
-    """Return the answer that holds 100 rows of a list of as many."""
+    """Return the response that holds 100 rows of a list of as many."""
     return Pages(ROWS).exante(1)

@@ -44,9 +44,9 @@ async def raw_httpx(base: str, uid: str, closing: AsyncExitStack) -> AsyncCall:
     url = base + path_of(uid)
 
     async def call() -> object:
-        answer = await client.get(url, headers=SIGNED)
-        answer.raise_for_status()
-        return answer.json()
+        response = await client.get(url, headers=SIGNED)
+        response.raise_for_status()
+        return response.json()
 
     return call
 
@@ -59,9 +59,9 @@ async def raw_aiohttp(base: str, uid: str, closing: AsyncExitStack) -> AsyncCall
     url = base + path_of(uid)
 
     async def call() -> object:
-        async with session.get(url, headers=SIGNED) as answer:
-            answer.raise_for_status()
-            return await answer.json()
+        async with session.get(url, headers=SIGNED) as response:
+            response.raise_for_status()
+            return await response.json()
 
     return call
 
@@ -131,9 +131,9 @@ async def azure(base: str, uid: str, closing: AsyncExitStack) -> AsyncCall:
     url = base + path_of(uid)
 
     async def call() -> object:
-        answer = await client.send_request(HttpRequest("GET", url, headers=SIGNED))
-        answer.raise_for_status()
-        return answer.json()
+        response = await client.send_request(HttpRequest("GET", url, headers=SIGNED))
+        response.raise_for_status()
+        return response.json()
 
     return call
 
@@ -189,10 +189,10 @@ async def google(base: str, uid: str, closing: AsyncExitStack) -> AsyncCall:
     url = base + path_of(uid)
 
     async def bare() -> object:
-        answer = await session.request("GET", url)
-        if answer.status_code != 200:
-            raise ValueError(answer.status_code)
-        return json.loads(await answer.read())
+        response = await session.request("GET", url)
+        if response.status_code != 200:
+            raise ValueError(response.status_code)
+        return json.loads(await response.read())
 
     call: AsyncCall = AsyncRetry()(bare)
     return call
@@ -217,7 +217,11 @@ AWAITED: Final[Mapping[str, AsyncOpener]] = {
 
 def gives(name: str) -> str:
     """Return what a call of this client hands out."""
-    kinds = {"billingual": "typed invoice", "stripe": "StripeObjects", "botocore": "answer unread"}
+    kinds = {
+        "billingual": "typed invoice",
+        "stripe": "StripeObjects",
+        "botocore": "response unread",
+    }
     return kinds.get(name.split(" ", 1)[0], "dicts")
 
 

@@ -1,4 +1,4 @@
-"""A server of canned answers, for measuring clients: a process of its own, on the last core.
+"""A server of canned responses, for measuring clients: a process of its own, on the last core.
 
 ``python benchmarks/_server.py [--body FILE] [--rows N] [--delay SECONDS]`` prints its port and
 serves until its standard input closes. With ``--rows`` it has a list of so many invoices, in pages
@@ -29,8 +29,8 @@ _BEHIND = re.compile(rb"[?&]starting_after=([0-9a-f]{8})")
 class Canned(asyncio.Protocol):
     """Answer each request as soon as it is complete, or *delay_s* later."""
 
-    def __init__(self, answer: Callable[[bytes], bytes], delay_s: float) -> None:
-        self._answer = answer
+    def __init__(self, response: Callable[[bytes], bytes], delay_s: float) -> None:
+        self._response = response
         self._delay_s = delay_s
         self._rest = b""
 
@@ -49,27 +49,27 @@ class Canned(asyncio.Protocol):
                 end += int(length[1]) if length else 0
                 if len(data) < end:
                     break
-            self._reply(self._answer(data))
+            self._reply(self._response(data))
             data = data[end:]
         self._rest = data
 
-    def _reply(self, answer: bytes) -> None:
+    def _reply(self, response: bytes) -> None:
         if self._delay_s:
             due = self._loop.time() + self._delay_s
-            self._loop.call_at(due - _SPUN_S, self._write_at, due, answer)
+            self._loop.call_at(due - _SPUN_S, self._write_at, due, response)
         else:
-            self._transport.write(answer)
+            self._transport.write(response)
 
-    def _write_at(self, due: float, answer: bytes) -> None:
+    def _write_at(self, due: float, response: bytes) -> None:
         # A loop's timers are late by up to a millisecond; that would count against the client.
         if self._loop.time() < due:
-            self._loop.call_soon(self._write_at, due, answer)
+            self._loop.call_soon(self._write_at, due, response)
         else:
-            self._transport.write(answer)
+            self._transport.write(response)
 
 
 def framed(body: bytes) -> bytes:
-    """Return *body* as a whole answer."""
+    """Return *body* as a whole response."""
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
     return head % len(body) + body
 
@@ -86,7 +86,7 @@ def answering(body: bytes, rows: int) -> Callable[[bytes], bytes]:
     def page(number: int) -> bytes:
         return framed(pages.exante(number))
 
-    def answer(request: bytes) -> bytes:
+    def response(request: bytes) -> bytes:
         line = request[: request.find(b"\r\n")]
         if line.startswith(b"GET /api/invoices?"):
             number = _NUMBER.search(line)
@@ -96,7 +96,7 @@ def answering(body: bytes, rows: int) -> Callable[[bytes], bytes]:
             return framed(pages.stripe(pages.number_of(behind[1].decode()) + 1 if behind else 1))
         return canned
 
-    return answer
+    return response
 
 
 async def main() -> None:
@@ -108,10 +108,10 @@ async def main() -> None:
     options = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    answer = answering(options.body.read_bytes() if options.body else b"{}", options.rows)
+    response = answering(options.body.read_bytes() if options.body else b"{}", options.rows)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: Canned(answer, options.delay), "127.0.0.1", 0, backlog=1024
+        lambda: Canned(response, options.delay), "127.0.0.1", 0, backlog=1024
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)

@@ -48,9 +48,9 @@ async def raw(base: str) -> AsyncIterator[object]:
     async with httpx.AsyncClient(headers={"Authorization": f"Bearer {KEY}"}) as client:
         number, last = 1, 1
         while number <= last:
-            answer = await client.get(f"{base}/api/invoices?page={number}&per_page=100")
-            answer.raise_for_status()
-            data = answer.json()["data"]
+            response = await client.get(f"{base}/api/invoices?page={number}&per_page=100")
+            response.raise_for_status()
+            data = response.json()["data"]
             for row in data["items"]:
                 yield row
             number, last = number + 1, data["_meta"]["total_pages"]

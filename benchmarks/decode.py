@@ -1,6 +1,6 @@
-"""What does it cost to read an answer: from its bytes to invoices?
+"""What does it cost to read a response: from its bytes to invoices?
 
-``python benchmarks/decode.py``: a list page of 100 rows (about 110 KB) and the answer of a bulk
+``python benchmarks/decode.py``: a list page of 100 rows (about 110 KB) and the response of a bulk
 update of 100 full invoices (about 280 KB). Ours goes through the dialect as a client does, and
 keeps the raw payload. All attributes but ``raw`` are made at once; reading every attribute, and
 reading ``raw``, are rows of their own. All typed peers decode every documented field. CPU time,
@@ -61,7 +61,7 @@ def main() -> None:
     """Measure, show and keep."""
     options = arguments(__doc__, rounds=31)
     calls = 2 if options.quick else 5
-    study = Study("decode", "What does it cost to read an answer: from its bytes to invoices?")
+    study = Study("decode", "What does it cost to read a response: from its bytes to invoices?")
     study.settings |= {"rounds": options.rounds, "calls": calls, "invoices": ROWS}
     study.settings |= {f"bytes of a {which}": len(body) for which, body in BODIES.items()}
     pinned()

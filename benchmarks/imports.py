@@ -225,7 +225,7 @@ def started(study: Study, base: str, uid: str, rounds: int) -> dict[str, list[di
 def main() -> None:
     """Measure, show and keep."""
     options = arguments(__doc__, rounds=15)
-    study = Study("imports", "How long until a fresh process has its first answer?")
+    study = Study("imports", "How long until a fresh process has its first response?")
     study.settings |= {"rounds": options.rounds}
     uid, body = single()
     with serving(body=body) as base:
@@ -239,7 +239,7 @@ def main() -> None:
         [name, *(middle[name][step] for step in steps[:3]), int(middle[name]["modules"])]
         for name in sorted(middle, key=lambda name: middle[name]["first"])
     ]
-    heads = ["client", "imported ms", "client made ms", "first answer ms", "modules"]
+    heads = ["client", "imported ms", "client made ms", "first response ms", "modules"]
     study.table("milliseconds since the process began, one after another", heads, rows)
     study.goal("import billingual", middle[OURS]["imported"], 60.0, "ms")
     study.goal("import billingual, client made", middle[OURS]["made"], 100.0, "ms")
@@ -247,7 +247,7 @@ def main() -> None:
         if not name.startswith(("billingual", "raw")):
             mine = middle[OURS_H11_BLOCKING if "blocking" in name else OURS_H11]
             study.goal(
-                f"first answer over h11, beside {name}", mine["first"] / figures["first"], 1.0
+                f"first response over h11, beside {name}", mine["first"] / figures["first"], 1.0
             )
     study.close(quick=options.quick)
 

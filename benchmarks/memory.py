@@ -2,8 +2,8 @@
 
 ``python benchmarks/memory.py``: decodes the same 100 rows, or 100 full invoices, again and again
 and keeps everything, in a fresh process for each. *Traced* is what Python allocated and did not
-give back, the bytes of the answers included where they are still needed; *resident* is what the
-process grew by. The plain tree is msgspec's answer in frozen attrs classes with slots and nothing
+give back, the bytes of the responses included where they are still needed; *resident* is what the
+process grew by. The plain tree is msgspec's response in frozen attrs classes with slots and nothing
 else.
 """
 
@@ -19,7 +19,7 @@ from _payloads import ROWS
 from _process import resident
 
 SELF = str(HERE / "memory.py")
-COUNTS = {"list page": (200, 40), "bulk answer": (80, 10)}
+COUNTS = {"list page": (200, 40), "bulk response": (80, 10)}
 PLAIN = "msgspec to plain attrs"
 OURS = "billingual, as decoded"
 TOUCHED = "billingual, and every attribute read"
@@ -41,7 +41,7 @@ def one(name: str, which: str, quick: str, how: str) -> None:
     prepare = decoders.DECODERS[OURS if name == TOUCHED else name](which)
 
     def decoded() -> object:
-        # Each answer has bytes of its own, as it would from the wire.
+        # Each response has bytes of its own, as it would from the wire.
         found = prepare(bytes(bytearray(decoders.BODIES[which])))()
         if name == TOUCHED:
             touch(found, full=which == decoders.BULK)

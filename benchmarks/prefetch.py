@@ -83,7 +83,7 @@ def main() -> None:
     study = Study(
         "prefetch", "How close to the ideal does a list come with pages under way at once?"
     )
-    study.settings |= {"rounds": options.rounds, "pages": pages, "answers after": f"{DELAY_S} s"}
+    study.settings |= {"rounds": options.rounds, "pages": pages, "responses after": f"{DELAY_S} s"}
     pinned()
     names = [
         f"{client} ({transport})"

@@ -72,11 +72,11 @@ def made(name: str, backend: Any) -> Transport:
     return cast(TransportFactory, TRANSPORTS.load(name))(TransportOptions(backend=backend))
 
 
-def read(answer: WireResponse) -> object:
-    """Do with an answer what the raw side does."""
-    if answer.status != 200:
-        raise ValueError(answer.status)
-    return json.loads(answer.body)
+def read(response: WireResponse) -> object:
+    """Do with a response what the raw side does."""
+    if response.status != 200:
+        raise ValueError(response.status)
+    return json.loads(response.body)
 
 
 def bounds(backend: Any) -> Bounds:
@@ -125,14 +125,14 @@ def awaited_sides(
         closing.callback(lambda close=close: runner.run(close()))
 
     async def by_httpx() -> object:
-        answer = await raw.get(url, headers=SIGNED)
-        answer.raise_for_status()
-        return json.loads(answer.content)
+        response = await raw.get(url, headers=SIGNED)
+        response.raise_for_status()
+        return json.loads(response.content)
 
     async def by_aiohttp() -> object:
-        async with raw.get(url, headers=SIGNED) as answer:
-            answer.raise_for_status()
-            return json.loads(await answer.read())
+        async with raw.get(url, headers=SIGNED) as response:
+            response.raise_for_status()
+            return json.loads(await response.read())
 
     async def over_wire() -> object:
         return read(await wire.send(request, bounds(backend)))
@@ -168,15 +168,15 @@ def blocking_sides(
         raw = closing.enter_context((httpx2 if name == "httpx2" else httpx).Client())
 
     def by_httpx() -> object:
-        answer = raw.get(url, headers=SIGNED)
-        answer.raise_for_status()
-        return json.loads(answer.content)
+        response = raw.get(url, headers=SIGNED)
+        response.raise_for_status()
+        return json.loads(response.content)
 
     def by_urllib3() -> object:
-        answer = raw.request("GET", url, headers=SIGNED)
-        if answer.status != 200:
-            raise ValueError(answer.status)
-        return json.loads(answer.data)
+        response = raw.request("GET", url, headers=SIGNED)
+        if response.status != 200:
+            raise ValueError(response.status)
+        return json.loads(response.data)
 
     def over_wire() -> object:
         return read(step(wire.send(request, bounds(backend))))

@@ -41,9 +41,9 @@ async def raw_keeping_all(base: str, uid: str, closing: AsyncExitStack) -> Async
     await closing.enter_async_context(client)
 
     async def call() -> object:
-        answer = await client.get(base + path_of(uid), headers=SIGNED)
-        answer.raise_for_status()
-        return answer.json()
+        response = await client.get(base + path_of(uid), headers=SIGNED)
+        response.raise_for_status()
+        return response.json()
 
     return call
 

@@ -168,7 +168,9 @@ def test_a_broken_plugin_is_a_row_that_names_its_package(
         ("_unreadable", None),
     ],
 )
-def test_no_step_passes_without_a_check(target: str, waits: tuple[str, ...] | None) -> None:
+def test_a_transport_supports_only_what_it_declares(
+    target: str, waits: tuple[str, ...] | None
+) -> None:
     """A silent class is async, as the seam says; of a function only what it returns is known."""
     entry = _entry_of(target)
 
