@@ -110,9 +110,7 @@ class V1Dialect(DialectBase):
             InvalidInputError: if an id is no UUID.
             ConfigurationError: if the provider's number for the currency was not given.
         """
-        body = record_from(
-            uuid(invoice_id, "invoice_id"), replacement, self._currency(replacement.currency)
-        )
+        body = record_from(uuid(invoice_id, "invoice_id"), replacement, self._currency)
         path = _ROUTE.replace("{version}", self.api_version)
         query = encode_query([("version", self.api_version)] if self.version_param else [])
         read = partial(records().read_receipt, asked=invoice_id)

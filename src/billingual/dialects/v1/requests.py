@@ -11,16 +11,21 @@ from billingual.dialects._kit.requests import moment_with_milliseconds, uuid
 from billingual.outcomes import Safety
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from billingual.model import Replacement
 
 
-def record_from(invoice_id: str, given: Replacement, currency: int) -> dict[str, object]:
+def record_from(
+    invoice_id: str, given: Replacement, currency_number: Callable[[str], int]
+) -> dict[str, object]:
     """Write a whole document as the provider's record.
 
     Args:
         invoice_id: a UUID.
         given: the document.
-        currency: the provider's number for its currency.
+        currency_number: returns the provider's number of a currency. It is called after the ids
+            before it are checked, so that a wrong id is reported before a missing option.
 
     Raises:
         InvalidInputError: if an id in the document is no UUID.
@@ -33,7 +38,7 @@ def record_from(invoice_id: str, given: Replacement, currency: int) -> dict[str,
         "counterPartyName": given.counterparty_name,
         "accountName": given.account_name,
         "dueDate": moment_with_milliseconds(given.due_at, "due_at"),
-        "currency": currency,
+        "currency": currency_number(given.currency),
         "products": [
             {
                 "productId": uuid(line.product_id, f"lines[{index}].product_id"),
