@@ -422,6 +422,8 @@ def with_whole_texts(value: Any) -> Any:
 M = TypeVar("M", bound="InvoiceSummary | Receipt")
 R = TypeVar("R", bound=msgspec.Struct)
 
+_UNSET: Final = msgspec.UNSET  # It is compared with for each field of each row.
+
 ENVELOPE: Final = "envelope"
 """The name in ``extra`` for what the provider said beside the payload."""
 
@@ -485,7 +487,7 @@ class RecordReader(Generic[R, M]):
         unnamed = [each.name for each in fields if each.default is msgspec.UNSET]
         self._named = frozenset(each.encode_name for each in fields) - set(unnamed)
         self._unnamed, self._unnamed_of = tuple(unnamed), _values_of(unnamed)
-        self._watched, self._watched_of = tuple(watched), _values_of(watched)
+        self._watched = tuple(watched)
         exact = msgspec.defstruct(
             record.__name__, [], bases=(record,), forbid_unknown_fields=True, gc=False
         )
@@ -520,9 +522,10 @@ class RecordReader(Generic[R, M]):
         """
         model = self.read(payload, path)
         found = model.id
-        if self._any_case and asked is not None:
+        if asked is not None and self._any_case:
             found, asked = found.lower(), asked.lower()
-        reader.refuse_other(found, asked, f"{path}.{self._key}")
+        if not found or asked is not None:
+            reader.refuse_other(found, asked, f"{path}.{self._key}")
         if beside:
             _set_extra(model, {**model.extra, ENVELOPE: beside})
         if reader.problems:
@@ -576,12 +579,15 @@ class RecordReader(Generic[R, M]):
             set_unread(model, self._raw_and_extra)
         else:
             model = self._model_from(record)
-            extra = dict(zip(self._unnamed, self._unnamed_of(record)))  # noqa: B905 - it is slow
-            if msgspec.UNSET in extra.values():
-                extra = {name: each for name, each in extra.items() if each is not msgspec.UNSET}
+            extra: dict[str, object] = {}
+            for name, value in zip(self._unnamed, self._unnamed_of(record)):  # noqa: B905 - slow
+                if value is not _UNSET:
+                    extra[name] = value  # noqa: PERF403 - a comprehension is a call
             if self._left is not None and self._watched:
-                watched = dict(zip(self._watched, self._watched_of(record), strict=True))
-                extra |= self._left(watched, model)
+                watched = {name: getattr(record, name) for name in self._watched}
+                left = self._left(watched, model)
+                if left:
+                    extra |= left
             object.__setattr__(model, "extra", extra)
             set_unread(model, _RAW)
         if self._makes_all:

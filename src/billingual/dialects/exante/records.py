@@ -208,12 +208,17 @@ _line: Final = quick(
     LineItem, ("id", "kind", "name", "quantity", "unit_price", "total"), product_id=None
 )
 _field: Final = quick(CustomField, ("key", "value", "type", "original_type"))
+_NOTHING: Final = money(0, None)
 _KINDS: Final = {wire: Kind(word) for word, wire in KINDS.items()}
 
 
 def row_from(record: RowRecord) -> InvoiceSummary:
     """Make the model of a row; its amounts carry no currency, because the provider states none."""
-    parties = record.parties
+    parties, whole, due = record.parties, record.total_cents, record.amount_due_cents
+    paid, remaining = record.amount_paid_cents, record.amount_remaining_cents
+    # Most of what is due, paid or open is the total or nothing; equal amounts share one object,
+    # because to compare two numbers costs a tenth of making money.
+    total = money(whole, None)
     return _summary(
         record.uid,
         record.invoice_number,
@@ -221,13 +226,13 @@ def row_from(record: RowRecord) -> InvoiceSummary:
         record.issue_date,
         record.due_date,
         record.paid_date,
-        money(record.total_cents, None),
+        total,
         money(record.subtotal_cents, None),
-        money(record.discount_cents, None),
+        _NOTHING if record.discount_cents == 0 else money(record.discount_cents, None),
         money(record.tax_cents, None),
-        money(record.amount_due_cents, None),
-        money(record.amount_paid_cents, None),
-        money(record.amount_remaining_cents, None),
+        total if due == whole else money(due, None),
+        _NOTHING if paid == 0 else total if paid == whole else money(paid, None),
+        _NOTHING if remaining == 0 else total if remaining == whole else money(remaining, None),
         record.overdue_days,
         collection_method_of(record.collection_method),
         None if parties is None else party_from(parties.client),
@@ -242,6 +247,9 @@ def invoice_from(record: InvoiceRecord) -> Invoice:
     if client is None and target is not None:
         client = Party(id=target)
     kind, notes = record.invoice_type, record.invoice_notes or {}
+    whole, due = record.total_cents, record.amount_due_cents
+    paid, remaining = record.amount_paid_cents, record.amount_remaining_cents
+    total = money(whole, currency)  # shared as in a row
     return _invoice(
         record.uid,
         record.invoice_number,
@@ -250,13 +258,13 @@ def invoice_from(record: InvoiceRecord) -> Invoice:
         record.due_date,
         record.paid_date,
         currency,
-        money(record.total_cents, currency),
+        total,
         money(record.subtotal_cents, currency),
         money(record.discount_cents, currency),
         money(record.tax_cents, currency),
-        money(record.amount_due_cents, currency),
-        money(record.amount_paid_cents, currency),
-        money(record.amount_remaining_cents, currency),
+        total if due == whole else money(due, currency),
+        total if paid == whole else money(paid, currency),
+        total if remaining == whole else money(remaining, currency),
         record.overdue_days,
         collection_method_of(record.collection_method),
         client,
@@ -307,8 +315,12 @@ def _left_of_row(given: Mapping[str, Any], _: InvoiceSummary) -> dict[str, objec
 
 
 def _left_of_invoice(given: Mapping[str, Any], invoice: Invoice) -> dict[str, object]:
-    left = _rest("parties", given.get("parties"), ("client", "service_provider"))
-    left |= _rest("invoice_notes", given.get("invoice_notes"), invoice.notes)
+    left: dict[str, object] = {}
+    if "parties" in given:
+        left = _rest("parties", given["parties"], ("client", "service_provider"))
+    notes = given.get("invoice_notes")
+    if notes != invoice.notes:
+        left |= _rest("invoice_notes", notes, invoice.notes)
     target, client = given.get("target_party_uid"), invoice.counterparty
     if target is not None and (client is None or client.id != target):
         left["target_party_uid"] = target
