@@ -293,20 +293,23 @@ def party_from(record: PartyRecord | None) -> Party | None:
 def line_from(record: LineRecord) -> LineItem:
     """Make the model of a line."""
     # A line without a currency of its own gets none: the invoice's would be a guess.
-    currency, quantity = record.currency, record.quantity
+    currency, quantity, whole = record.currency, record.quantity, record.line_total
+    total = money(whole, currency)
     return _line(
         record.uid,
         record.context_type,
         record.context_name,
         Decimal(quantity) if type(quantity) is int else decimal_of("line_items", quantity),
-        money(record.unit_price, currency),
-        money(record.line_total, currency),
+        total if record.unit_price == whole else money(record.unit_price, currency),
+        total,
     )
 
 
 def field_from(record: FieldRecord) -> CustomField:
     """Make the model of a custom field."""
-    value = record.value or FieldValueRecord()
+    value = record.value
+    if value is None:
+        value = FieldValueRecord()
     return _field(record.key, value.value, value.type or "string", value.original_type)
 
 
@@ -388,12 +391,14 @@ def read_invoices(reader: ResponseReader, ids: Sequence[str]) -> tuple[Invoice, 
     wanted = {invoice_id.lower(): None for invoice_id in ids}
     found: dict[str, Invoice] = {}
     for index, payload in enumerate(payloads):
-        path = f"$.data[{index}]"
-        invoice = INVOICES.one(reader, payload, path, beside=beside)
+        if plain is not None:  # then there is nothing beside the invoices
+            invoice = INVOICES.read(payload, "$.data", index)
+        else:
+            invoice = INVOICES.one(reader, payload, f"$.data[{index}]", beside=beside)
         key = invoice.id.lower()
         if key not in wanted or key in found:
             problem = "it comes twice" if key in found else "that invoice was not asked for"
-            raise reader.unreadable(f"{path}.uid", problem)
+            raise reader.unreadable(f"$.data[{index}].uid", problem)
         found[key] = invoice
     for key in wanted:
         if key not in found:
