@@ -172,10 +172,9 @@ TOKENS = st.sampled_from(
 
 def read_or_told(body: bytes, *, slowly: bool = False) -> object:
     """Read JSON, or return where it is broken and why."""
-    body = without_mark(body)
     try:
         if slowly:
-            return repr(_decode_slowly(body, half_surrogates=False))
+            return repr(_decode_slowly(without_mark(body), half_surrogates=False))
         return repr(decode_json(body))
     except UnreadableError as error:
         return error.path, error.problem
