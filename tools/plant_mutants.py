@@ -96,14 +96,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "Retry-After counts in seconds",
-        "retry/backoff.py",
+        "retry/retry_after.py",
         "    if seconds is not None:\n        return seconds\n",
         "    if seconds is not None:\n        return seconds / 1000\n",
         ("tests/retry", "tests/regressions"),
     ),
     Mutant(
         "retry-after-ms counts in milliseconds",
-        "retry/backoff.py",
+        "retry/retry_after.py",
         "return milliseconds / 1000",
         "return milliseconds",
         ("tests/regressions",),

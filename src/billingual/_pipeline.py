@@ -34,8 +34,8 @@ from billingual.errors import (
     UsageError,
 )
 from billingual.outcomes import Attempt, Intent, Outcome
-from billingual.retry.backoff import asked_wait_s
 from billingual.retry.classify import classify, evidence_of, refused_resend, verdict
+from billingual.retry.retry_after import asked_wait_s
 from billingual.wire import (
     Bounds,
     Conversation,

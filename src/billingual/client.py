@@ -233,7 +233,8 @@ class AsyncClient:
         Raises:
             ConfigurationError: if nothing names a provider, or a value cannot be used.
         """
-        from billingual._config.url import from_environment, mask_secrets  # noqa: PLC0415 - as above
+        from billingual._config.environment import from_environment  # noqa: PLC0415 - as above
+        from billingual._config.url import mask_secrets  # noqa: PLC0415 - as above
 
         return cls(**from_environment(getenv, mask_secrets(options)))
 

@@ -8,8 +8,9 @@ from typing import Any, cast
 import pytest
 
 from billingual import AsyncClient, Client, MemoryTransport, errors
+from billingual._config.environment import from_environment
 from billingual._config.profile import from_file
-from billingual._config.url import from_address, from_environment
+from billingual._config.url import from_address
 from billingual.auth import Secret
 
 TENANT = "tnt_" + "a" * 24

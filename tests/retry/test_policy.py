@@ -14,9 +14,10 @@ from billingual import errors
 from billingual.abc import Decision
 from billingual.errors import BillingualError
 from billingual.outcomes import Attempt, Evidence, Safety
-from billingual.retry.backoff import full_jitter, retry_after_s
+from billingual.retry.backoff import full_jitter
 from billingual.retry.classify import classify, refused_resend
 from billingual.retry.policy import NONE, STANDARD, Retry
+from billingual.retry.retry_after import retry_after_s
 from billingual.wire import Exchange, WireRequest, WireResponse
 
 REQUEST = WireRequest(method="POST", url="/x", route="/x", safety=Safety.CREATE)

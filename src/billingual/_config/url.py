@@ -1,13 +1,13 @@
-"""Options of a client from an address or from the environment.
+"""Options of a client from an address, and the options that any source may give.
 
-Both return a provider's name and options, as ``AsyncClient`` takes them. Options that the caller
-gives win over those found. An address never holds a token, because addresses end in logs; the token
-comes from its own variable, from a function, or from a file that only its owner can read.
+A source returns a provider's name and options, as ``AsyncClient`` takes them. Options that the
+caller gives win over those found. An address never holds a token, because addresses end in logs;
+the token comes from its own variable, from a function, or from a file that only its owner can read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from ssl import SSLContext
 from typing import Any, Final, Literal, Required, TypedDict, cast
@@ -23,21 +23,18 @@ from billingual.tls import Tls
 from billingual.wire import Timeouts
 
 __all__ = [
+    "NUMBERS",
     "ClientOptions",
     "NamedOptions",
     "from_address",
-    "from_environment",
     "mask_secrets",
     "named",
+    "number_of",
     "provider_of",
 ]
 
-_NUMBERS: Final = frozenset({"deadline", "limiter", "timeout"})
+NUMBERS: Final = frozenset({"deadline", "limiter", "timeout"})
 _TEXTS: Final = frozenset({"organization", "reading", "retry", "tenant"})
-_VARIABLES: Final = (
-    "BASE_URL", "DEADLINE", "LIMITER", "ORGANIZATION", "PROVIDER", "PROXY", "READING", "RETRY",
-    "TENANT", "TIMEOUT", "TOKEN", "TRANSPORT",
-)  # fmt: skip
 
 
 class ClientOptions(TypedDict, total=False):
@@ -110,42 +107,6 @@ def from_address(url: str, given: ClientOptions) -> NamedOptions:
     return named(provider_of(name), {**found, **given})
 
 
-def from_environment(getenv: Callable[[str], str | None], given: ClientOptions) -> NamedOptions:
-    """Read ``BILLINGUAL_URL``, or ``BILLINGUAL_PROVIDER`` with the variables of its options.
-
-    ``BILLINGUAL_TOKEN TENANT ORGANIZATION TRANSPORT BASE_URL RETRY TIMEOUT DEADLINE LIMITER PROXY
-    READING`` add to either; a variable wins over the same option in the address.
-
-    Raises:
-        ConfigurationError: if no variable names a provider, or a value cannot be used.
-    """
-    found: dict[str, Any] = {
-        name.lower(): value
-        for name in _VARIABLES
-        if (value := (getenv(f"BILLINGUAL_{name}") or "").strip())
-    }
-    found.update(mask_secrets(cast(ClientOptions, found)))
-    for name in _NUMBERS & found.keys():
-        found[name] = _number(found[name], f"BILLINGUAL_{name.upper()}")
-    name = found.pop("provider", None)
-    options: dict[str, Any] = {**found, **given}
-    if url := (getenv("BILLINGUAL_URL") or "").strip():
-        addressed = from_address(url, cast(ClientOptions, options))
-        if name is not None and provider_of(name) != addressed["provider"]:
-            raise ConfigurationError(
-                f"BILLINGUAL_URL names another provider than {name!r}, and the token may belong to "
-                "either: unset one of them.",
-                field="provider",
-            )
-        return addressed
-    if name is None:
-        raise ConfigurationError(
-            "the environment names no provider; set BILLINGUAL_URL (like exante+httpx://host) or "
-            "BILLINGUAL_PROVIDER. To try it without an account: BILLINGUAL_URL=exante+sandbox:"
-        )
-    return named(provider_of(name), options)
-
-
 def provider_of(name: str) -> str | Provider:
     """Return the name of a preset, or a provider that speaks one dialect of that name.
 
@@ -185,27 +146,32 @@ def _split(url: str) -> SplitResult:
 
 def _options_in(parts: SplitResult) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    known = {*_NUMBERS, *_TEXTS, "secure"}
+    known = {*NUMBERS, *_TEXTS, "secure"}
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         if name in found:
             raise ConfigurationError(f"the address gives {name} twice; give it once.")
         if name == "secure" and value in {"true", "false"}:
             found[name] = value == "true"
-        elif name in _NUMBERS:
-            found[name] = _number(value, name)
+        elif name in NUMBERS:
+            found[name] = number_of(value, name)
         elif name in _TEXTS and value:
             found[name] = value
         else:
             raise ConfigurationError(
                 f"an address has no option {name!r}{' of that value' if name in known else ''}; "
                 "there are "
-                f"{', '.join(sorted({*_NUMBERS, *_TEXTS, 'secure=true', 'secure=false'}))}. Give "
+                f"{', '.join(sorted({*NUMBERS, *_TEXTS, 'secure=true', 'secure=false'}))}. Give "
                 "secrets and objects as arguments."
             )
     return found
 
 
-def _number(text: str, name: str) -> float:
+def number_of(text: str, name: str) -> float:
+    """Read the number of an option.
+
+    Raises:
+        ConfigurationError: if it is none.
+    """
     try:
         return float(text)
     except ValueError:

@@ -195,7 +195,8 @@ class Client(Stepped):
         Raises:
             ConfigurationError: if nothing names a provider, or a value cannot be used.
         """
-        from billingual._config.url import from_environment, mask_secrets  # noqa: PLC0415 - of the first use
+        from billingual._config.environment import from_environment  # noqa: PLC0415 - of the first use
+        from billingual._config.url import mask_secrets  # noqa: PLC0415 - of the first use
 
         return cls(**from_environment(getenv, mask_secrets(options)))
 

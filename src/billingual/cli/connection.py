@@ -10,7 +10,8 @@ import attrs
 from cyclopts import Group, Parameter
 
 from billingual._config.build import provider_named
-from billingual._config.url import ClientOptions, NamedOptions, from_environment
+from billingual._config.environment import from_environment
+from billingual._config.url import ClientOptions, NamedOptions
 from billingual.abc import Provider
 from billingual.cli.messages import hint
 from billingual.client import AsyncClient
