@@ -21,7 +21,7 @@ import urllib3
 from urllib3 import exceptions
 
 from _support.invoice_server import InvoiceServer, uid
-from _support.wires.link import a_request, bounds, with_length
+from _support.wires.link import a_request, bounds, everything_held_by, with_length
 from billingual import AsyncClient, Client, errors
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend
@@ -177,6 +177,22 @@ def test_a_status_below_200_is_no_response_and_ends_the_connection(serve: Any, s
 
     assert 200 == second.status
     assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    "more",
+    [(), (("Host", "a.example"), ("host", "b.example")), (("X-A", "canary-0dd5ee\n"),)],
+    ids=["no server", "two hosts", "newline"],
+)
+def test_no_frame_of_an_error_shows_a_header(more: tuple[tuple[str, str], ...]) -> None:
+    """Neither the first time, nor when the headers are known already."""
+    token = (("Authorization", "Bearer canary-0dd5ee"),)
+    request = a_request("http://127.0.0.1:9", headers=token + more)
+    transport = a_transport()
+    for _ in range(2):
+        with pytest.raises(errors.TransportError) as caught:
+            step(transport.send(request, bounds()))
+        assert "canary-0dd5ee" not in everything_held_by(caught.value)
 
 
 @pytest.mark.parametrize(

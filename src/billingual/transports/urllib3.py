@@ -45,7 +45,7 @@ from billingual.errors import (
     TransportError,
 )
 from billingual.outcomes import Evidence
-from billingual.transports._address import Address, checked
+from billingual.transports._address import Origin, check_headers, parted
 from billingual.transports._body import BodyReader
 from billingual.transports._failures import NOTHING, PERHAPS_SENT, reason, too_late, unwritable
 from billingual.transports._pool import PooledTransport
@@ -78,7 +78,16 @@ _FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
 # urllib3 and http.client add these where a request lacks them.
 _ADDED: Final = ("Accept-Encoding", "User-Agent")
 _FIRST_FINAL: Final = 200
+# So many sets of headers are remembered; a client has a few.
+_KNOWN: Final = 16
 _METHODS_WITHOUT_BODY: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+@attrs.frozen
+class _Signed:
+    """Headers as urllib3 takes them; a traceback that shows variables does not show them."""
+
+    headers: Mapping[str, str] = attrs.field(repr=False)
 
 
 class _Connection:
@@ -205,6 +214,8 @@ class Urllib3Transport(PooledTransport[_Connection]):
     def __init__(self, options: TransportOptions) -> None:
         # An AsyncClient sends in worker threads, where no event loop runs.
         super().__init__(attrs.evolve(options, backend=options.backend.for_threads()))
+        # By method and headers of requests, which are then neither checked nor sorted out again.
+        self._known: dict[object, _Signed] = {}
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* once; see :class:`billingual.abc.Transport`.
@@ -212,18 +223,37 @@ class Urllib3Transport(PooledTransport[_Connection]):
         Raises:
             ConfigurationError: if the proxy's URL cannot be used.
         """
-        address = checked(request)
-        headers = _headers(request)
+        try:
+            signed = self._signed(request)
+            origin, _ = parted(request.url)
+        except TransportError as error:
+            failure = error
+        else:
 
-        async def exchange(connection: _Connection) -> WireResponse:
-            return connection.exchange(request, headers, bounds)
+            async def exchange(connection: _Connection) -> WireResponse:
+                return connection.exchange(request, signed.headers, bounds)
 
-        return await self._over_pool(
-            exchange,
-            lambda error, connection: _translated(address, error, connection.evidence()),
-            secure=address.scheme == "https",
-            bounds=bounds,
-        )
+            return await self._over_pool(
+                exchange,
+                lambda error, connection: _translated(origin, error, connection.evidence()),
+                secure=origin.scheme == "https",
+                bounds=bounds,
+            )
+        try:
+            # Raised bare, so that no frame with a header is kept.
+            raise failure.with_traceback(None)
+        finally:
+            del failure
+
+    def _signed(self, request: WireRequest) -> _Signed:
+        key = (request.method, request.body is None, *request.headers)
+        signed = self._known.get(key)
+        if signed is None:
+            check_headers(request)
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            signed = self._known[key] = _Signed(_headers(request))
+        return signed
 
     def _connection(self, *, secure: bool) -> _Connection:
         options = self._options
@@ -272,7 +302,7 @@ def _proxy(text: str) -> Url:
     )
 
 
-def _translated(address: Address, error: Exception, seen: Evidence) -> TransportError | None:
+def _translated(origin: Origin, error: Exception, seen: Evidence) -> TransportError | None:
     """Return our error for one of urllib3's; None for a foreign one."""
     if not isinstance(error, (exceptions.HTTPError, HTTPException, OSError, ValueError)):
         return None
@@ -289,4 +319,4 @@ def _translated(address: Address, error: Exception, seen: Evidence) -> Transport
         kind, what = TimedOutError, "the request was not taken in time"
     if kind is NotConnectedError:
         seen, what = NOTHING, reason(error) or what
-    return kind(f"{address.origin}: {what} ({type(error).__name__} of urllib3).", evidence=seen)
+    return kind(f"{origin.text}: {what} ({type(error).__name__} of urllib3).", evidence=seen)
