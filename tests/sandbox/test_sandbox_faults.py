@@ -148,6 +148,22 @@ def test_a_latency_sleeps_before_or_after_the_effect(after: bool) -> None:  # no
     assert [(2.5, after)] == seen
 
 
+def test_a_request_that_took_effect_is_logged_while_its_response_waits() -> None:
+    """A test that looks at the log meanwhile must not take the sandbox for untouched."""
+    logged: list[list[int]] = []
+
+    async def sleep(_: float) -> None:
+        entries = control(app, "GET", "requests")["requests"]
+        logged.append([entry["status"] for entry in entries])
+
+    app = create_app(invoices=5, sleep=sleep)
+    control(app, "POST", "faults", {"kind": "latency", "after_commit": True})
+
+    create(app)
+    assert logged == [[200]]
+    assert len(control(app, "GET", "requests")["requests"]) == 1
+
+
 def test_a_sleep_that_fails_is_logged_and_has_no_effect() -> None:
     """An exception from the injected sleep passes through; the request log has the request."""
 

@@ -80,7 +80,10 @@ class ProviderMiddleware:
             # A sleep that gives up, or a cancelled server: nothing was sent.
             self._note(scope, provider, fault, None)
             raise
+        # Before the delay: the request was acted on, and who looks meanwhile must see it.
         self._note(scope, provider, fault, response)
+        if fault is not None and fault.kind == "latency" and fault.after_commit:
+            await self._state.sleep(fault.seconds)
         await _deliver(scope, send, response, fault)
 
     async def _respond(
@@ -98,8 +101,6 @@ class ProviderMiddleware:
         if fault.kind == "status" and not fault.after_commit:
             return self._failed(provider, fault)
         response = await self._met(scope, provider, body)
-        if fault.kind == "latency" and fault.after_commit:
-            await self._state.sleep(fault.seconds)
         if fault.kind == "status":
             return self._failed(provider, fault)
         return None if fault.kind == "drop_after_commit" else response
