@@ -147,7 +147,7 @@ class Study:
     load_before: float = attrs.field(factory=lambda: round(os.getloadavg()[0], 2))
 
     def leave_out(self, who: str, problem: BaseException) -> None:
-        """Say that somebody does not take part."""
+        """Say that a side does not take part."""
         missing = re.search(
             r"No (?:module named '|package metadata was found for )([\w-]+)", str(problem)
         )
@@ -162,11 +162,11 @@ class Study:
     ) -> Seen:
         """Run a batch of each side in each round, in an order drawn anew; CPU and wall per call.
 
-        Whoever fails is left out, but not those whose name starts with *ours*.
+        A side that fails is left out, but not those whose name starts with *ours*.
         """
         seen, taking_part = Seen(), dict(sides)
         gc.collect()
-        gc.freeze()  # what was made so far is not charged to whoever comes next
+        gc.freeze()  # what was made so far is not charged to the next side
         for _ in range(rounds):
             for side in random.sample(sorted(taking_part), len(taking_part)):
                 try:

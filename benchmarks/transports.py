@@ -238,7 +238,7 @@ def main() -> None:
     with serving(body=body) as base, ExitStack() as closing:
         figures = [(case, Seen()) for case in cases(base, uid, closing)]
         gc.collect()
-        gc.freeze()  # what was made so far is not charged to whoever comes next
+        gc.freeze()  # what was made so far is not charged to the next side
         for _ in range(rounds):
             for case, seen in figures:
                 take_turns(case, seen, calls)

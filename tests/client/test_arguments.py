@@ -49,7 +49,7 @@ def test_iterables_are_consumed_once() -> None:
 
 
 async def waits(event: object) -> None:
-    """Be an observer that nobody would await."""
+    """Be an observer that would not be awaited."""
 
 
 @pytest.mark.parametrize("observers", [5, [5], [print, None], [waits]], ids=range(4))

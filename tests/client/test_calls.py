@@ -63,7 +63,7 @@ WRITES = [name for name in OPERATIONS if name not in {"get", "void"}]
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_operation_runs_without_an_event_loop(step: Any, backend: Any, name: str) -> None:
-    """The core never suspends by itself: transport and backend do, or nobody."""
+    """The core never suspends by itself: only transport and backend do."""
     call, method, path, result = OPERATIONS[name]
     client, transport = client_of(backend, lambda _: say(), token="tok-1")
 
@@ -247,7 +247,7 @@ def test_no_attempt_follows_an_unclear_one(step: Any, backend: Any, then: int) -
 
 
 def test_no_policy_can_have_an_unclear_write_sent_again(step: Any, backend: Any) -> None:
-    """Even where somebody's policy says so, an unclear write goes out once."""
+    """Even where a foreign policy says so, an unclear write goes out once."""
 
     class Stubborn(Retry):
         def _refusal(self, *_: object) -> str | None:

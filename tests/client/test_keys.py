@@ -107,7 +107,7 @@ def test_an_unclear_error_keeps_its_key(step: Any, backend: Any) -> None:
 
 
 def test_a_key_is_refused_if_the_provider_takes_none(step: Any, backend: Any) -> None:
-    """It would be passed over, and whoever relied on it would double invoices."""
+    """It would be passed over, and a caller that relied on it would double invoices."""
     client, transport = client_of(backend, [])
 
     with pytest.raises(errors.UnsupportedError, match="a number of your own"):

@@ -128,7 +128,7 @@ def test_an_error_of_a_token_function_is_raised_unchanged(step: Any, backend: An
 def test_a_decision_that_cannot_be_carried_out_stops_the_call(
     step: Any, backend: Any, decision: Any
 ) -> None:
-    """No policy, whoever wrote it, sleeps past the deadline or crashes the call."""
+    """No policy, also a foreign one, sleeps past the deadline or crashes the call."""
     client, transport = client_of(backend, lambda _: say(503), retry=Saying(decision), deadline=1.0)
 
     with pytest.raises(errors.ServerError) as caught:
@@ -163,7 +163,7 @@ def test_an_observers_error_is_logged_without_the_payload(
 def test_an_interrupt_while_a_response_is_read_leaves_the_end_unclear(
     step: Any, backend: Any
 ) -> None:
-    """The response had come, so the provider had acted or not; nobody has read which."""
+    """The response had come, so the provider had acted or not; no code has read which."""
 
     class Interrupted(PocketDialect):
         def create(self, draft: Draft) -> Conversation[Any]:

@@ -147,7 +147,7 @@ def test_inactive_invoices_are_searched_too(scene: Scene) -> None:
 def test_without_a_number_nothing_can_be_recognised(
     scene: Scene, number: str | None, *, committed: bool
 ) -> None:
-    """The provider chose one that nobody here knows: unknown for ever, without a request."""
+    """The provider chose one that the client does not know: unknown for ever, without a request."""
     unclear = scene.lost(draft(number), committed=committed)
     scene.backend.clock += 1000
 
@@ -373,7 +373,7 @@ def test_a_number_of_another_invoice_names_the_fields_that_differ(scene: Scene) 
 
 
 def test_an_invoice_that_was_changed_since_is_not_adopted(scene: Scene) -> None:
-    """The same fields tell: ours or another's, somebody must look."""
+    """The same fields tell: ours or another's, a person must look."""
     unclear = scene.lost(draft(status="DRAFT"), committed=True)
     adopted = scene.look(unclear).invoice
     assert adopted is not None
@@ -610,7 +610,7 @@ def test_an_update_that_arrives_late_is_adopted(three: tuple[Scene, list[str]]) 
 
 
 def test_a_batch_is_adopted_absent_or_neither(three: tuple[Scene, list[str]]) -> None:
-    """All have the values, none has, or some: then nobody can say who wrote them."""
+    """All have the values, none has, or some: then no read can say who wrote them."""
     scene, ids = three
     scene.stand.lose("PUT", committed=False)
     batch = {each: Changes(status="SENT") for each in ids}

@@ -22,7 +22,7 @@ RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY
 
 
 class Authority:
-    """An authority nobody knows, a server that may ask for certificates, and files for clients."""
+    """An unknown authority, a server that may ask for certificates, and files for clients."""
 
     def __init__(self, folder: Path) -> None:
         self.ca = trustme.CA()

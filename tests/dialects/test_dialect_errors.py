@@ -243,7 +243,7 @@ def test_the_advice_fits_the_status(status: int, said: str, unsaid: str) -> None
 
 
 def test_what_happened_is_told_apart_from_what_to_do() -> None:
-    """Whoever has other advice to give can use the first part alone."""
+    """A caller with advice of its own can use the first part alone."""
     refusal = refused("exante", response({"message": "no"}, status=500))
     misfit = refused("exante", response(enveloped(None)))
 

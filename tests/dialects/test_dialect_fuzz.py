@@ -296,7 +296,7 @@ def test_a_response_means_the_same_whichever_reader_reads_it(
         sample = replaced(sample, path, data.draw(ODD | JSON))
     body = json.dumps(sample, ensure_ascii=data.draw(st.booleans())).encode()
     if data.draw(st.booleans()):
-        # What nobody asks for is passed over, but must be as sound as the rest.
+        # What is not asked for is passed over, but must be as sound as the rest.
         spot = data.draw(st.integers(0, len(body)))
         odd = data.draw(st.sampled_from(BROKEN_BYTES))
         body = body[:spot] + odd + body[spot + data.draw(st.integers(0, 2)) :]

@@ -52,7 +52,7 @@ def test_raw_alone_is_left_for_later() -> None:
 
 
 def pending(value: Invoice) -> set[str]:
-    """List the attributes that nobody has read yet."""
+    """List the attributes that were not read yet."""
     slots = {name: getattr(type(value), name) for name in NAMES}
     return {name for name, slot in slots.items() if not is_set(slot, value)}
 
@@ -81,7 +81,7 @@ def test_any_attribute_may_be_touched_first(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_was_touched_stays(name: str) -> None:
-    """A second look finds the same object, so that nobody's copies drift apart."""
+    """A second look finds the same object, so that no copies drift apart."""
     invoice = read()
 
     assert getattr(invoice, name) is getattr(invoice, name)
@@ -97,7 +97,7 @@ COPIES: dict[str, Any] = {
 
 @pytest.mark.parametrize("how", COPIES)
 def test_a_copy_is_whole(how: str) -> None:
-    """A copy of what nobody looked at has all attributes, of invoices and of pages."""
+    """A copy of what was not looked at has all attributes, of invoices and of pages."""
     invoice, page = COPIES[how](read()), COPIES[how](read_page())
 
     assert read(at_once=True) == invoice
@@ -113,7 +113,7 @@ def test_all_attributes_are_there_for_tools() -> None:
 
 
 def test_nothing_else_is_there() -> None:
-    """A name that nobody declared is an AttributeError with that name, before and after a touch."""
+    """A name that is not declared is an AttributeError with that name, before and after a touch."""
     invoice = read()
     for value, name in ((invoice, "totl"), (read_page(), "rows"), (Invoice(id="a"), "x")):
         for _ in range(2):
@@ -136,7 +136,7 @@ def test_it_is_as_frozen_as_any() -> None:
 
 
 def test_threads_may_touch_it_at_once() -> None:
-    """Whoever comes first, all see the same values."""
+    """All threads see the same values, in whichever order they come."""
     invoices = [read() for _ in range(50)]
     seen: list[list[object]] = []
 

@@ -285,7 +285,7 @@ def test_a_tenant_list_can_be_narrowed_and_expanded() -> None:
 
 
 def test_the_callers_own_parameters_come_last_as_they_are() -> None:
-    """Parameters nobody documented pass through, percent-encoded and otherwise untouched."""
+    """Undocumented parameters pass through, percent-encoded and otherwise untouched."""
     dialect = ExanteDialect(search_param="q")
     wanted = Filter(search="a+b & c", extra_params={"search": "x|y", "Ä": ""})
     request = asked(dialect.list_page(Query(filter=wanted, page=3, page_size=7)))

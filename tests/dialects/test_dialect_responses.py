@@ -86,7 +86,7 @@ def test_all_but_the_id_may_be_null_or_absent() -> None:
 
 
 def test_new_fields_are_kept() -> None:
-    """A field nobody documented arrives in ``extra`` as it came."""
+    """An undocumented field arrives in ``extra`` as it came."""
     assert {"new": {"deep": [1]}} == exante({"uid": UID, "new": {"deep": [1]}}).extra
     assert {"new": 1} == kukkingu(new=1).extra
 

@@ -40,7 +40,7 @@ WANTED: dict[str, Any] = {
 
 
 def test_what_was_asked_for_fits() -> None:
-    """Ids in either case, moments in any zone, custom fields among others; nobody shows owners."""
+    """Ids in either case, moments in any zone, custom fields among others; owners are not shown."""
     assert differing_fields(Draft(**WANTED).given(), SEEN) == ()
 
 

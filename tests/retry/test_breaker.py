@@ -245,7 +245,7 @@ def test_numbers_must_be_above_zero(numbers: dict[str, Any]) -> None:
 
 @attrs.define
 class ThirdParty:
-    """A policy of somebody else's that looks at every attempt and refuses those it is told to."""
+    """A foreign policy that looks at every attempt and refuses those it is told to."""
 
     refuse: bool = False
     seen: list[tuple[str, str | None]] = attrs.field(factory=list)

@@ -53,7 +53,7 @@ class JumpingLoop(asyncio.SelectorEventLoop):
 
         class Jump(selectors.DefaultSelector):
             def select(self, timeout: float | None = None) -> list[Any]:
-                assert timeout is not None, "everybody waits for somebody else"
+                assert timeout is not None, "each thread waits for another one"
                 loop.seconds += max(0.0, timeout)
                 return []
 
@@ -137,7 +137,7 @@ def test_a_fixed_rate_is_exact_and_fair_between_threads() -> None:
         step(pace.enter(backend, deadline_in(backend, 60)))
         went.append((number, backend.now() - 1000))
 
-    go(0)  # whoever comes first finds nobody; the next one sleeps at the front
+    go(0)  # the first finds no other; the next one sleeps at the front
     threads = []
     for number in range(1, 20):
         threads.append(threading.Thread(target=go, args=(number,), daemon=True))

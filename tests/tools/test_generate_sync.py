@@ -42,7 +42,7 @@ def insert(sources: Path, before: str, text: str, module: str = "client.py") -> 
 
 @pytest.mark.slow
 def test_the_committed_file_is_what_the_tool_writes() -> None:
-    """Nobody edited it by hand."""
+    """It was not edited by hand."""
     done = subprocess.run(
         [sys.executable, str(TOOL), "--check"], capture_output=True, text=True, check=False
     )

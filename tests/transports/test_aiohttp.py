@@ -200,7 +200,7 @@ def test_half_a_farewell_is_not_mixed_with_the_next_response(serve: Any, say: An
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_an_idle_connection_ends_when_its_time_is_over(loop: str) -> None:
-    """Nobody need ask for it: no server is kept waiting for a client that has done."""
+    """It ends by itself: no server is kept waiting for a client that is done."""
 
     async def main(server: InvoiceServer) -> None:
         transport = a_transport(keepalive_s=0.05)
@@ -299,7 +299,7 @@ def test_a_large_request_arrives_whole(loop: str, *, secure: bool) -> None:
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_response_that_does_not_wait_for_the_request_ends_the_connection(loop: str) -> None:
-    """It is a response, but nobody knows how much of the request the server has."""
+    """It is a response, but the client cannot know how much of the request the server has."""
     heads: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

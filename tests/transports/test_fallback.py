@@ -29,7 +29,7 @@ def a_write(url: str = "http://h/x") -> WireRequest:
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """Return a port where nobody listens, kept for the test."""
+    """Return a port where no server listens, kept for the test."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]

@@ -168,7 +168,7 @@ def test_a_cut_response_never_passes_for_a_whole_one() -> None:
 def test_what_is_accepted_is_read_as_by_the_witness_after_any_damage() -> None:
     """Damaged responses, drawn with a seed: we may refuse more than h11, and never read other."""
     chance = random.Random(20261128)  # noqa: S311 - a seed, so that each run is the same
-    # No NUL: in a reason phrase, which nobody reads, the parser lets it pass.
+    # No NUL: in a reason phrase, which no code reads, the parser lets it pass.
     letters = b"\r\n \t:;,=0123456789abcfxzHTP/.-+\x7f\xff"
     accepted = 0
     for _ in range(6000):

@@ -85,7 +85,7 @@ def test_a_broken_or_large_response_is_refused(
 
 
 def test_silence_ends_with_the_read_timeout(link: Link, serve: Any, say: Any) -> None:
-    """A proxy that says nothing holds nobody."""
+    """A silent proxy holds no call beyond the read timeout."""
     proxy = serve(say(then="hang"))
 
     with pytest.raises(errors.TimedOutError, match="no response came in time"):

@@ -205,7 +205,7 @@ def test_a_host_that_the_caller_names_stands(looped: Link, serve: Any, say: Any)
 
 
 def test_a_switch_to_another_protocol_is_no_response(looped: Link, serve: Any, say: Any) -> None:
-    """Also where a header asks for it: nobody here could go on."""
+    """Also where a header asks for it: no code here could go on."""
     response = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: odd\r\nConnection: upgrade\r\n\r\n"
     server = serve(say(response))
     headers = (("Upgrade", "odd"), ("Connection", "upgrade"))
@@ -263,7 +263,7 @@ class Somewhere:
 
 
 class ForeignBackend(AnyioBackend):
-    """A backend of somebody else."""
+    """A foreign backend."""
 
     def execution_scope(self) -> Any:
         """Return no more than the seam asks for."""
@@ -289,7 +289,7 @@ def test_a_backend_that_does_not_name_its_loop_is_served(*, secure: bool) -> Non
 
 @pytest.mark.timeout(20)
 def test_a_server_that_floods_an_idle_connection_fills_no_memory(looped: Link) -> None:
-    """The event loop stops reading after the first bytes that nobody asked for."""
+    """The event loop stops reading after the first unasked bytes."""
     idle = threading.Event()
     sent = 0
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -237,7 +237,7 @@ def test_a_response_is_read_under_our_bounds(
 
 
 def test_a_deadline_ends_a_response_that_drips(user: User, serve: Any, say: Any) -> None:
-    """A byte now and then holds nobody."""
+    """A byte now and then holds no call beyond its deadline."""
     server = serve(say(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", then="drip"))
     clock = itertools.count()
     limits = bounds(deadline=Deadline(12, lambda: float(next(clock))))

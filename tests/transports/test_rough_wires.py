@@ -90,7 +90,7 @@ def test_two_responses_in_one_breath_are_never_two_responses(way: str, *, secure
             with cork(connection):
                 connection.sendall(OK)
                 if len(server.requests) == 1:
-                    connection.sendall(with_length(b"of nobody"))
+                    connection.sendall(with_length(b"unasked"))
 
     with RoughServer(talk, secure=secure) as server:
         first, second = lay_over(way, sent(*[a_request(server.url)] * 2))
@@ -110,7 +110,7 @@ def test_what_a_full_buffer_left_in_tls_is_never_a_response(way: str) -> None:
         while True:
             server.request(connection)
             first = len(server.requests) == 1
-            connection.sendall(brim + with_length(b"of nobody") if first else OK)
+            connection.sendall(brim + with_length(b"unasked") if first else OK)
 
     with RoughServer(talk, secure=True) as server:
         first, second = lay_over(way, sent(*[a_request(server.url)] * 2))
@@ -338,7 +338,7 @@ def test_headers_that_contradict_each_other_are_not_sent(
 ) -> None:
     """The error is ours, says that nothing was sent, and no frame on it shows the token.
 
-    aiohttp's lanes frame a request themselves, whatever the headers say of a length.
+    aiohttp frames a request itself, whatever the headers say of a length.
     """
     framed = headers[0][0] == "Content-Length"
     with RoughServer(answering(OK)) as server:
@@ -359,7 +359,7 @@ def test_headers_that_contradict_each_other_are_not_sent(
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("begun", [False, True], ids=["silent", "begun"])
 def test_no_secret_hangs_on_a_cancellation(way: str, *, secure: bool, begun: bool) -> None:
-    """Whoever reports a task's end with the variables of its frames shows no token of ours."""
+    """A report of a task's end with the variables of its frames shows no token of ours."""
     start = with_length(b"ok", b"Set-Cookie: s=" + CANARY.encode())[:-1]
 
     def talk(server: RoughServer, connection: Any) -> None:
@@ -446,7 +446,7 @@ def test_a_failed_call_leaves_nothing_to_the_collector(way: str, fault: str) -> 
 
 @LOOPS
 def test_a_connection_that_ended_with_its_handshake_had_nothing(factory: Any) -> None:
-    """Nothing is written to it, and nobody waits for what it would say."""
+    """Nothing is written to it, and no call waits for its bytes."""
 
     async def work(server: RoughServer) -> Evidence:
         options = TransportOptions(backend=AnyioBackend())

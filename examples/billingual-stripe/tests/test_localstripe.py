@@ -1,4 +1,4 @@
-"""Against localstripe, a server nobody here wrote, in a process of its own and over real sockets.
+"""Against localstripe, a foreign server in a process of its own and over real sockets.
 
 localstripe 1.15.10 keeps no idempotency keys, has no path to finalize, takes few fields of a draft
 and makes an invoice of pending items only. What it lacks the samples prove; what it has, this.
@@ -28,7 +28,7 @@ def written(heard: list[Heard]) -> list[tuple[str, str | None]]:
 
 
 def test_a_create_with_a_key_is_made_once(face: Face, shop: Shop, keeper: Keeper) -> None:
-    """Whoever keeps the key may repeat the create; the same invoice comes back."""
+    """A caller that keeps the key may repeat the create; the same invoice comes back."""
 
     async def work() -> None:
         async with face.client(keeper.url) as client:

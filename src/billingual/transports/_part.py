@@ -72,7 +72,7 @@ def make_part(transport: TransportLike, options: TransportOptions) -> Part:
     """
     if isinstance(transport, str):
         # The registry stands beside the transports and knows them all, so it is named here and
-        # imported when somebody asks by name.
+        # imported when a transport is asked for by name.
         transport = import_module(_REGISTRY).TRANSPORTS.load(transport)
     if is_http_client(transport):
         return Part(owned(transport))

@@ -32,7 +32,7 @@ from billingual.wire import Bounds, Deadline, Headers, Timeouts, WireRequest, Wi
 __all__ = ["Control", "Reply", "Stands", "stands_open"]
 
 INVOICES: Final = 40
-NOBODY: Final = "http://127.0.0.1:9"
+NO_SERVER: Final = "http://127.0.0.1:9"
 """Port 9 is that of the discard protocol, which no program serves here."""
 _ENDLESS: Final = Bounds(timeouts=Timeouts(), deadline=Deadline(1e9, lambda: 0.0))
 _SENT: Final = Evidence(connected=True, request_complete=True, response_begun=False)
@@ -216,7 +216,7 @@ class Stands:
     def _address(self, row: Any) -> str:
         """Return where a socket is listened to, or is not."""
         if not row.script:
-            return NOBODY if row.unreachable else self.url + ACCOUNTS[row.account].prefix
+            return NO_SERVER if row.unreachable else self.url + ACCOUNTS[row.account].prefix
         self.scripted.script[:] = row.script
         return self.scripted.url
 

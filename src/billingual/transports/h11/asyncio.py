@@ -193,7 +193,7 @@ class AsyncioStream:
         """Keep the bytes until the task takes them."""
         waiter = self._waiter
         if self._received and (waiter is None or waiter.done()):
-            # The task has not taken the last ones yet, or nobody asked: memory must not fill up.
+            # The task has not taken the last ones yet, or no call waits: memory must stay small.
             self._paused_reading = True
             self._transport.pause_reading()
         self._received.append(data)
@@ -262,7 +262,7 @@ class AsyncioStream:
         self._timer = None
         waiter = self._waiter
         if waiter is None or waiter.done():
-            return  # nobody waits
+            return  # no task waits
         if self._due > self._loop.time():
             self._set_timer(self._due)
         elif self.flushed or not self._progressed():

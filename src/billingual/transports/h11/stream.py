@@ -41,7 +41,7 @@ class Socket(Stream, Protocol):
     """The stream at the bottom, which owns a socket.
 
     Attributes:
-        wrote: whether any byte may have gone out; set back by whoever reads it.
+        wrote: whether any byte may have gone out; the reader sets it back.
         flushed: whether the operating system took all that was sent.
     """
 

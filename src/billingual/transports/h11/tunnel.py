@@ -58,6 +58,6 @@ class Tunnel:
         if not 200 <= response.status < 300:
             raise ProxyRefusedError(f"the proxy refused the tunnel with status {response.status}")
         if response.body or response.surplus:
-            # Bytes from nobody: a server with TLS speaks only after our first message.
+            # Unasked bytes: a server with TLS speaks only after our first message.
             raise ProxyRefusedError("the proxy sent data before the tunnel was used")
         return True

@@ -3,8 +3,8 @@
 Source: https://sabi-docs.netlify.app/api/Katsu%20Pay/Invoice/update_invoice, read 2026-11.
 
 - The id is in the body. The names are those of the schema sample: `counterPartyId` with a capital
-  P, `recuringInvoice` with one r; currency, discount type and billing cycle are integers nobody
-  explains.
+  P, `recuringInvoice` with one r; currency, discount type and billing cycle are integers that
+  no page explains.
 - The response is `{succeeded, message, errors[], data: {invoiceId, amount}}` by the schema sample,
   or a bare invoice by the prose example; `katsu_response_shape` chooses.
 - The body may be labelled text/plain, application/json or text/json. 400, 404 and 500 are the
