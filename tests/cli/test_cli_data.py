@@ -203,15 +203,15 @@ def test_columns_that_do_not_fit_go_by_rank(width: int, expected: list[str]) -> 
 @pytest.mark.parametrize(
     ("width", "headings", "left_out"),
     [
-        ("80", "number status minor units due counterparty", "id"),
-        ("60", "number status minor units due", "counterparty, id"),
+        ("80", "number status minor units id", "due, counterparty"),
+        ("60", "number id", "status, minor units, due, counterparty"),
         ("120", "number status minor units due counterparty id", None),
     ],
 )
-def test_a_narrow_terminal_keeps_what_people_read(
+def test_a_narrow_terminal_keeps_number_and_id(
     billingual: Command, width: str, headings: str, left_out: str | None
 ) -> None:
-    """The id goes first and nothing is shortened; stderr says what is missing and how to see it."""
+    """Nothing is shortened; stderr says what is missing and how to see it."""
     terminal = {"COLUMNS": width, "TTY_COMPATIBLE": "1"}
     done = billingual("list", "--limit", "3", env=terminal)
 
@@ -234,11 +234,63 @@ def test_the_width_a_hint_asks_for_is_enough(billingual: Command) -> None:
     assert (False, True) == ("No room" in enough.stderr, "No room" in less.stderr)
 
 
-def test_rows_without_numbers_keep_their_ids() -> None:
-    """Where no number names an invoice, its id does, however narrow the terminal is."""
-    row = InvoiceSummary(id="inv-1", status="DRAFT")
+def test_rows_keep_their_ids() -> None:
+    """Every other command takes the id, so it stays however narrow the terminal is."""
+    row = InvoiceSummary(id="inv-1", number="N-1", status="DRAFT")
 
-    assert ["id"] == [column.name for column in _fitting(_columns([row]), 1) if any(column.cells)]
+    kept = [column.name for column in _fitting(_columns([row]), 1) if any(column.cells)]
+    assert kept == ["number", "id"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--provider", "kukkingu", "--limit", "3"), "There are more than these 3 invoices"),
+        (("--limit", "3"), "3 of 851 invoices"),
+        (("--limit", "3", "-o", "ndjson"), "3 of 851 invoices"),
+        (("--limit", "2", "-o", "json"), "2 of 851 invoices"),
+    ],
+)
+def test_a_list_that_is_cut_says_so(
+    billingual: Command, arguments: tuple[str, ...], said: str
+) -> None:
+    """Also where the provider does not count its invoices."""
+    done = billingual("list", *arguments)
+
+    assert done.returncode == 0
+    assert f"{said}; see more with --limit or --all." in " ".join(done.stderr.split())
+
+
+def test_a_whole_list_says_nothing_of_more(billingual: Command) -> None:
+    """The hint would send a reader to look for rows that are not there."""
+    done = billingual("list", "--provider", "kukkingu", "--all")
+
+    assert "more" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "word", "near"),
+    [
+        ("--status", "OVRDUE", "OVERDUE"),
+        ("--status", "paid", "PAID"),
+        ("--collection-method", "send-invoice", "send_invoice"),
+    ],
+)
+def test_a_misspelt_word_is_answered_with_the_nearest(
+    billingual: Command, option: str, word: str, near: str
+) -> None:
+    """An empty list would be taken for the truth."""
+    done = billingual("list", option, word)
+
+    assert done.returncode == 2
+    assert f"perhaps you meant {near}" in " ".join(done.stderr.split())
+
+
+def test_a_word_that_is_like_none_goes_to_the_provider(billingual: Command) -> None:
+    """A provider may have words of its own."""
+    done = billingual("list", "--status", "ZURUECKGESTELLT")
+
+    assert done.returncode != 2
 
 
 def test_a_page_size_where_there_are_no_pages_is_refused(billingual: Command) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -158,6 +160,53 @@ def test_an_interrupt_exits_130(served: Running) -> None:
     out, err = process.communicate(timeout=30)
 
     assert (process.returncode, out, err) == (130, "", "interrupted\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("output", ["table", "json", "ndjson"])
+def test_a_write_whose_output_is_lost_exits_8_and_names_the_invoice(
+    served: Running, output: str
+) -> None:
+    """A script must not take it for a failure and create a second one."""
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.run(
+            [
+                sys.executable, "-m", "billingual", *CREATE, "--number", "LOST-1", "-o", output,
+                "--base-url", served.base_url("exante"),
+            ],
+            env=environment(TOKEN),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )  # fmt: skip
+
+    said = " ".join(process.stderr.split())
+    assert process.returncode == 8, said
+    assert re.search(
+        r"the invoice was created: its id is [0-9a-f-]{36}\. Only the output was", said
+    )
+    assert "Traceback" not in said
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_list_whose_output_is_lost_exits_1() -> None:
+    """It is no fault of billingual, and is not reported as one."""
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.run(
+            [sys.executable, "-m", "billingual", "list"],
+            env=environment({}),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    assert process.returncode == 1
+    assert "error: the output cannot be written: No space left on device." in process.stderr
+    assert "Traceback" not in process.stderr
 
 
 def test_a_closed_pipe_ends_quietly() -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from _support.command import environment
 from billingual.cli.inputs import (
     ChangeOptions,
     DraftOptions,
@@ -125,3 +130,49 @@ def test_a_currency_code_is_a_name_and_a_number(text: str) -> None:
 def test_currency_codes_are_read() -> None:
     """Several make one table."""
     assert named_numbers("currency-code", ["USD=1", "EUR=2"]) == {"USD": 1, "EUR": 2}
+
+
+@pytest.mark.parametrize("code_page", ["utf-8", "cp1252", "ascii"])
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8], ids=["plain", "marked"])
+@pytest.mark.parametrize("source", ["file", "stdin"])
+def test_json_is_utf8_whatever_the_code_page(
+    tmp_path: Path, source: str, mark: bytes, code_page: str
+) -> None:
+    """Notepad, Excel and PowerShell put a byte order mark before it."""
+    data = mark + json.dumps(
+        {"number": "\u0141-1", "document": "ctr_sandbox00000000000000000", "total": "1 EUR",
+         "exchange_rate": "1"}, ensure_ascii=False,
+    ).encode()  # fmt: skip
+    file = tmp_path / "draft.json"
+    file.write_bytes(data)
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "billingual", "create", "--provider", "kukkingu", "--dry-run",
+            "--tenant", "tnt_" + "a" * 24, "--from", str(file) if source == "file" else "-",
+        ],
+        env=environment({"PYTHONIOENCODING": code_page, "PYTHONUTF8": "0"}),
+        input=data,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    shown = done.stdout.decode(code_page)
+    assert "\u0141-1" in shown or "\\u0141-1" in shown
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("{}".encode("utf-16"), "it is UTF-16 text; save it as UTF-8"),
+        (b'{\n"number": "\xff"}', "it is not UTF-8 text (line 2); save it as UTF-8"),
+    ],
+)
+def test_text_of_another_encoding_is_refused(tmp_path: Path, data: bytes, said: str) -> None:
+    """The error says what to do, and where the first wrong byte stands."""
+    file = tmp_path / "draft.json"
+    file.write_bytes(data)
+
+    with pytest.raises(InvalidInputError, match=re.escape(said)):
+        draft_from(DraftOptions(), str(file))

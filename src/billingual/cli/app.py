@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,15 @@ from typing import Annotated, Final
 from cyclopts import App, CycloptsError, Parameter
 
 from billingual._version import __version__
-from billingual.cli.exit_codes import FAILURE, INTERRUPTED, OK, USAGE, exit_code
+from billingual.cli.exit_codes import (
+    FAILURE,
+    INTERRUPTED,
+    OK,
+    OUTPUT_LOST,
+    USAGE,
+    exit_code,
+)
+from billingual.cli.invoice_view import OutputLostError
 from billingual.cli.messages import complain, fail
 from billingual.errors import BillingualError
 
@@ -21,7 +30,8 @@ Data goes to stdout, everything else to stderr. The token is read from the envir
 BILLINGUAL_TOKEN and from nowhere else.
 
 Exit codes: 0 ok, 1 failure, 2 usage, 3 credentials or permission, 4 not found, 5 rate-limited, \
-6 wire or provider trouble, 7 a write that may or may not have happened, 130 interrupted.
+6 wire or provider trouble, 7 a write that may or may not have happened, 8 a write that was done \
+and whose output was lost, 130 interrupted.
 """
 
 
@@ -74,7 +84,7 @@ def _launch(  # noqa: D417 - the tokens are the command
             raise
         complain(error)
         return exit_code(error)
-    except (CycloptsError, BrokenPipeError, ImportError):
+    except (CycloptsError, ImportError, OSError, OutputLostError):
         raise
     except Exception as error:
         if debug:
@@ -88,6 +98,10 @@ def _launch(  # noqa: D417 - the tokens are the command
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code; say what went wrong on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a letter shows its escape: output is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code: int = app.meta(arguments, exit_on_error=False) or OK
         sys.stdout.flush()
@@ -97,7 +111,20 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader has seen enough. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has seen enough.
+        _drop_output()
         return OK
+    except OutputLostError as error:
+        _drop_output()
+        fail(str(error))
+        return OUTPUT_LOST
+    except OSError as error:
+        _drop_output()
+        fail(f"the output cannot be written: {error.strerror or error}.")
+        return FAILURE
     return code
+
+
+def _drop_output() -> None:
+    """Send what is left in stdout's buffer nowhere: Python would complain again at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -20,11 +20,13 @@ from billingual.errors import (
     UsageError,
 )
 
-__all__ = ["FAILURE", "INTERRUPTED", "OK", "USAGE", "exit_code"]
+__all__ = ["FAILURE", "INTERRUPTED", "OK", "OUTPUT_LOST", "UNCLEAR", "USAGE", "exit_code"]
 
 OK: Final = 0
 FAILURE: Final = 1
 USAGE: Final = 2
+UNCLEAR: Final = 7
+OUTPUT_LOST: Final = 8
 INTERRUPTED: Final = 130
 
 _CODES: Final[tuple[tuple[tuple[type[BillingualError], ...], int], ...]] = (
@@ -43,7 +45,7 @@ _CODES: Final[tuple[tuple[tuple[type[BillingualError], ...], int], ...]] = (
         ),
         6,
     ),
-    ((OutcomeUnknown,), 7),
+    ((OutcomeUnknown,), UNCLEAR),
 )
 
 
@@ -52,6 +54,6 @@ def exit_code(error: BillingualError) -> int:
 
     0 is success, 1 a refusal or another failure, 2 wrong usage, 3 credentials or permission, 4 no
     such invoice, 5 a rate limit, 6 the wire or the provider's own trouble, 7 a write that may or
-    may not have happened, 130 an interrupt.
+    may not have happened, 8 a write that was done and whose output was lost, 130 an interrupt.
     """
     return next((code for kinds, code in _CODES if isinstance(error, kinds)), FAILURE)

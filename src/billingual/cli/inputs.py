@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -16,9 +18,11 @@ from cyclopts import Group, Parameter
 from billingual.errors import InvalidInputError
 from billingual.model import (
     Changes,
+    CollectionMethod,
     Draft,
     Filter,
     Replacement,
+    Status,
 )
 
 __all__ = [
@@ -151,8 +155,32 @@ def filter_from(options: FilterOptions) -> Filter:
         for name, value in attrs.asdict(options, recurse=False).items()
         if value is not None and value != ()
     }
+    for word in options.status:
+        _refuse_misspelt("status", word, Status.known())
+    for word in options.collection_method:
+        _refuse_misspelt("collection-method", word, CollectionMethod.known())
     given["extra_params"] = _pairs("param", options.extra_params)
     return Filter(**given)
+
+
+def _refuse_misspelt(option: str, word: str, known: Sequence[str]) -> None:
+    """Refuse a word that is nearly a documented one; a provider may have others of its own.
+
+    A list that is filtered by a misspelt word is empty, and would be taken for the truth.
+    """
+    if word in known:
+        return
+    alike = {each.casefold(): each for each in known}
+    near = get_close_matches(word.casefold(), alike, n=1, cutoff=0.7)
+    if near:
+        name = option.replace("-", "_")
+        raise InvalidInputError(
+            option,
+            f"{word!r} is not a documented word",
+            f"perhaps you meant {alike[near[0]]}; to send it all the same, give "
+            f"--param {name}={word}",
+            known=known,
+        )
 
 
 def draft_from(options: DraftOptions, source: str | None) -> Draft:
@@ -238,20 +266,34 @@ def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
 
 
 def _read_object(source: str) -> Mapping[str, Any]:
+    place = "the input" if source == "-" else source
     try:
-        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise InvalidInputError(source, f"it cannot be read: {why}", "name a JSON file") from None
+        data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise InvalidInputError(place, f"it cannot be read: {why}", "name a JSON file") from None
     try:
-        value = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        value = json.loads(_text(data, place), parse_float=Decimal, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise InvalidInputError(
-            "the input" if source == "-" else source, f"it is no JSON ({error})", "correct it"
-        ) from None
+        if isinstance(error, InvalidInputError):
+            raise
+        raise InvalidInputError(place, f"it is no JSON ({error})", "correct it") from None
     if not isinstance(value, dict):
-        raise InvalidInputError(source, "it holds no JSON object", "write {...}")
+        raise InvalidInputError(place, "it holds no JSON object", "write {...}")
     return value
+
+
+def _text(data: bytes, place: str) -> str:
+    """Read UTF-8, whatever the code page is; Windows programs put a byte order mark before it."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise InvalidInputError(place, "it is UTF-16 text", "save it as UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InvalidInputError(
+            place, f"it is not UTF-8 text (line {line})", "save it as UTF-8"
+        ) from None
 
 
 def _refuse_constant(text: str) -> object:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Final
+
 import attrs
 
+from billingual.cli.messages import hint
 from billingual.cli.output import (
     Column,
     Format,
@@ -15,9 +19,38 @@ from billingual.cli.output import (
 )
 from billingual.model import Invoice, LineItem, Receipt
 
-__all__ = ["show_invoice"]
+__all__ = ["OutputLostError", "show_invoice", "show_written"]
 
-_APART = frozenset({"extra", "fields", "lines", "raw"})
+_APART: Final = frozenset({"extra", "fields", "lines", "problems", "raw"})
+
+
+class OutputLostError(Exception):
+    """A write was carried out, and what it returned cannot be shown."""
+
+
+def show_written(invoice: Invoice | Receipt, done: str, output: Format, *, raw: bool) -> None:
+    """Show what a write returned.
+
+    Args:
+        invoice: the invoice or receipt.
+        done: what was done to it, such as ``created``.
+        output: table, json or ndjson.
+        raw: include it as the provider sent it.
+
+    Raises:
+        OutputLostError: if it cannot be shown; the write was carried out all the same.
+    """
+    try:
+        show_invoice(invoice, output, raw=raw)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise OutputLostError(
+            f"the invoice was {done}: its id is {text_of(invoice.id)}. Only the output was lost: "
+            f"{why}. Do not run this again."
+        ) from error
 
 
 def show_invoice(invoice: Invoice | Receipt, output: Format, *, raw: bool = False) -> None:
@@ -33,6 +66,8 @@ def show_invoice(invoice: Invoice | Receipt, output: Format, *, raw: bool = Fals
     if isinstance(invoice, Invoice):
         facts += [(f"fields.{each.key}", text_of(each.value)) for each in invoice.fields]
     show_facts(facts)
+    for problem in invoice.problems:
+        hint(f"{problem.path} could not be read: {problem.reason}.")
     if isinstance(invoice, Invoice) and invoice.lines:
         print()  # noqa: T201 - stdout is where data goes
         show_rows(_columns(invoice.lines))

@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, TypeAlias
 
+import attrs
 from cyclopts import Parameter
 
 from billingual.cli.connection import Connection, chosen, open_client
@@ -21,7 +22,7 @@ from billingual.cli.inputs import (
     named_numbers,
     replacement_from,
 )
-from billingual.cli.invoice_view import show_invoice
+from billingual.cli.invoice_view import show_invoice, show_written
 from billingual.cli.messages import hint
 from billingual.cli.output import (
     Column,
@@ -33,7 +34,7 @@ from billingual.cli.output import (
     write_json,
 )
 from billingual.errors import InvalidInputError
-from billingual.model import InvoiceSummary
+from billingual.model import InvoiceSummary, Page
 from billingual.pagination import Pager
 
 __all__ = ["create_invoice", "get_invoice", "list_invoices", "update_invoice"]
@@ -106,21 +107,58 @@ async def get_invoice(  # noqa: D417 - groups of options say themselves what the
         show_invoice(await invoices.get(invoice_id), output, raw=raw)
 
 
-async def _pages(pager: Pager, most: int | None) -> AsyncIterator[Sequence[InvoiceSummary]]:
-    shown = 0
-    async for page in pager.pages():
-        rows = page.items if most is None else page.items[: most - shown]
-        shown += len(rows)
-        yield rows
-        if shown == most:
+@attrs.define(eq=False)
+class _Shown:
+    """The rows of a list that a command shows, up to a limit.
+
+    Attributes:
+        pager: the list.
+        most: rows at most; None for all.
+        count: rows shown so far.
+        cut: whether there are more; None where it cannot be told without another request.
+    """
+
+    pager: Pager
+    most: int | None
+    count: int = 0
+    cut: bool | None = False
+
+    async def pages(self) -> AsyncIterator[Sequence[InvoiceSummary]]:
+        async for page in self.pager.pages():
+            left = None if self.most is None else self.most - self.count
+            rows = page.items[:left]
+            self.count += len(rows)
+            yield rows
+            if self.count == self.most:
+                self.cut = True if len(rows) < len(page.items) else _has_next(page)
+                return
+
+    def say_rest(self) -> None:
+        """Say that there are more rows, so that a short list is not taken for a whole one."""
+        total = self.pager.report.total_items
+        if self.cut is False or (total is not None and total <= self.count):
             return
+        there = "there are more" if self.cut else "there may be more"
+        of = f"{there} than these {self.count}" if total is None else f"{self.count} of {total}"
+        hint(f"{of} invoices; see more with --limit or --all.".capitalize())
+
+
+def _has_next(page: Page) -> bool | None:
+    if page.is_whole:
+        return False
+    if page.next_cursor:
+        return True
+    if page.has_next is None and page.total_pages is not None:
+        return page.number < page.total_pages
+    return page.has_next
 
 
 async def _stream(pager: Pager, most: int | None, output: Format, *, raw: bool) -> None:
     """Write rows as they come. An array that breaks off is no JSON, so it cannot pass for whole."""
     before, between, after = ("[\n", ",\n", "\n]\n") if output == "json" else ("", "\n", "\n")
     first = True
-    async for rows in _pages(pager, most):
+    shown = _Shown(pager, most)
+    async for rows in shown.pages():
         for row in rows:
             sys.stdout.write(before if first else between)
             write_json(record_of(row, raw=raw), indent=None, end="")
@@ -130,22 +168,17 @@ async def _stream(pager: Pager, most: int | None, output: Format, *, raw: bool) 
         sys.stdout.write("[]\n" if output == "json" else "")
     else:
         sys.stdout.write(after)
-    _say_rest(pager, most)
+    shown.say_rest()
 
 
 async def _show_table(pager: Pager, most: int | None) -> None:
-    rows = [row async for page in _pages(pager, most) for row in page]
+    shown = _Shown(pager, most)
+    rows = [row async for page in shown.pages() for row in page]
     if rows:
         show_rows(_columns(rows))
     else:
         hint("No invoice matches.")
-    _say_rest(pager, most)
-
-
-def _say_rest(pager: Pager, most: int | None) -> None:
-    total = pager.report.total_items
-    if most is not None and total is not None and total > most:
-        hint(f"{most} of {total} invoices; see more with --limit or --all.")
+    shown.say_rest()
 
 
 def _columns(rows: Sequence[InvoiceSummary]) -> tuple[Column, ...]:
@@ -154,16 +187,14 @@ def _columns(rows: Sequence[InvoiceSummary]) -> tuple[Column, ...]:
         "" if row.total is None else f"{row.total.minor}" if bare else str(row.total)
         for row in rows
     )
-    # An id takes half of a narrow terminal and tells a reader nothing; where there is no number,
-    # it is all that names an invoice.
-    numbered = all(row.number for row in rows)
+    # The id is what every other command takes, so it is never left out.
     return (
         Column("number", tuple(text_of(row.number) for row in rows)),
         Column("status", tuple(text_of(row.status) for row in rows), rank=1),
         Column("minor units" if bare else "total", tuple(totals), rank=2, is_number=True),
         Column("due", tuple(text_of(row.due_at)[:10] for row in rows), rank=3),
         Column("counterparty", tuple(_name(row) for row in rows), rank=4),
-        Column("id", tuple(row.id for row in rows), rank=5 if numbered else 0),
+        Column("id", tuple(text_of(row.id) for row in rows)),
     )
 
 
@@ -200,7 +231,7 @@ async def create_invoice(  # noqa: D417 - groups of options say themselves what 
         if dry_run:
             show_request(request, output)
             return
-        show_invoice(await invoices.create(draft), output, raw=raw)
+        show_written(await invoices.create(draft), "created", output, raw=raw)
 
 
 async def update_invoice(  # noqa: D417 - groups of options say themselves what they hold
@@ -243,9 +274,9 @@ async def update_invoice(  # noqa: D417 - groups of options say themselves what 
             if dry_run:
                 show_request(invoices.preview.update(invoice_id, whole or changes), output)
             elif whole is not None:
-                show_invoice(await invoices.update(invoice_id, whole), output, raw=raw)
+                show_written(await invoices.update(invoice_id, whole), "replaced", output, raw=raw)
             else:
-                show_invoice(await invoices.update(invoice_id, changes), output, raw=raw)
+                show_written(await invoices.update(invoice_id, changes), "changed", output, raw=raw)
 
 
 def _say_example(connection: Connection) -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from billingual.cli.error_text import error_text
+from billingual.cli.visible_text import visible
 from billingual.errors import BillingualError, RateLimitedError, ServerError, TransportError
 
 __all__ = ["complain", "fail", "hint"]
@@ -32,6 +33,8 @@ def complain(error: BillingualError) -> None:
 
 
 def _say(text: str, style: str) -> None:
+    # A provider's complaint may be in it.
+    text = visible(text, keep="\n")
     # Flush stdout first: on a terminal, data and messages share one screen.
     sys.stdout.flush()
     console = Console(stderr=True, highlight=False)

@@ -10,11 +10,13 @@ from typing import Annotated, Literal, TypeAlias
 
 import attrs
 from cyclopts import Parameter
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from billingual.cli.messages import hint
+from billingual.cli.visible_text import json_text, visible
 from billingual.model import Party, as_json, instant_text
 
 __all__ = [
@@ -50,11 +52,15 @@ def record_of(value: object, *, raw: bool = False) -> object:
 def write_json(value: object, *, indent: int | None = 2, end: str = "\n") -> None:
     """Write JSON to stdout, in ASCII where stdout is not UTF-8."""
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    sys.stdout.write(json.dumps(value, indent=indent, ensure_ascii=not is_utf8) + end)
+    sys.stdout.write(json_text(json.dumps(value, indent=indent, ensure_ascii=not is_utf8)) + end)
 
 
 def text_of(value: object) -> str:
-    """Write one value for people; empty for none."""
+    """Write one value for people, so that a terminal obeys nothing in it; empty for none."""
+    return visible(_text_of(value))
+
+
+def _text_of(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
@@ -64,7 +70,7 @@ def text_of(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}={text_of(each)}" for key, each in value.items())
+        return ", ".join(f"{key}={_text_of(each)}" for key, each in value.items())
     return str(value)
 
 
@@ -86,8 +92,8 @@ class Column:
 
     @property
     def width(self) -> int:
-        """Characters of its widest text."""
-        return max(len(text) for text in (self.name, *self.cells))
+        """Columns of the terminal that its widest text takes; a Chinese character takes two."""
+        return max(cell_len(text) for text in (self.name, *self.cells))
 
 
 def show_rows(columns: Sequence[Column]) -> None:
@@ -121,7 +127,7 @@ def show_facts(facts: Iterable[tuple[str, str]]) -> None:
     table.add_column(overflow="fold")
     for name, text in facts:
         if text:
-            table.add_row(name, Text(text))
+            table.add_row(visible(name), Text(text))
     _print(table, console)
 
 
