@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -17,12 +17,12 @@ import attrs
 
 from billingual._version import __version__
 from billingual.abc import Backend, Dialect, Observer, RetryPolicy, Scope, Transport
-from billingual.auth import BearerAuth
+from billingual.auth import Credentials
 from billingual.capabilities import Capabilities, Feature
 from billingual.errors import BillingualError
 from billingual.retry.budget import RetryBudget
 from billingual.retry.rate_limit import Pace
-from billingual.wire import Timeouts
+from billingual.wire import Timeouts, WireRequest
 
 if TYPE_CHECKING:
     from billingual.model import InvoiceSummary
@@ -119,6 +119,7 @@ class ClientContext:
         pace: how fast the credential may call.
         budget: what its retries draw from.
         calls: numbers the calls of a client and its siblings.
+        headers: what every request has, the program's own fields among them.
         strict_reading: whether a value that cannot be read fails the call.
         recent: what the client remembers of its own writes.
         admit: the policy's check before each attempt, if it has one.
@@ -131,7 +132,7 @@ class ClientContext:
     capabilities: Capabilities
     wire: Wire
     backend: Backend
-    auth: BearerAuth
+    auth: Credentials
     policy: RetryPolicy
     timeouts: Timeouts
     deadline_s: float
@@ -140,10 +141,20 @@ class ClientContext:
     pace: Pace
     budget: RetryBudget
     calls: Iterator[int] = attrs.field(repr=False)
+    headers: tuple[tuple[str, str], ...] = HEADERS
     strict_reading: bool = False
     recent: Recent = attrs.field(factory=Recent)
     admit: Callable[[float], None] | None = None
     note: Callable[[BillingualError | None, float], None] | None = None
+
+    def addressed(
+        self, request: WireRequest, credentials: Iterable[tuple[str, str]] = ()
+    ) -> WireRequest:
+        """Return the copy of a request to send; fields that a dialect wrote stay as they are."""
+        fields = self.headers
+        if fields is not HEADERS:
+            fields = tuple(each for each in fields if each[0] not in request.headers)
+        return request.addressed(self.base_url, (*fields, *credentials))
 
     @property
     def account(self) -> tuple[str | None, ...]:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar, cast
 
 import attrs
 
-from billingual._context import HEADERS, ClientContext
+from billingual._context import ClientContext
 from billingual.abc import Decision, Dialect
-from billingual.auth import redact_token
+from billingual.auth import Signature, redact_secrets
 from billingual.capabilities import Feature
 from billingual.errors import (
     BillingualError,
@@ -41,7 +41,6 @@ from billingual.wire import (
     Conversation,
     Deadline,
     Exchange,
-    Headers,
     WireRequest,
     WireResponse,
 )
@@ -126,7 +125,7 @@ def first_request(context: ClientContext, operation: Operation[object]) -> WireR
         operation.conversation.close()
     if operation.key is not None:
         request = request.keyed(operation.key)
-    return request.addressed(context.base_url, HEADERS)
+    return context.addressed(request)
 
 
 async def execute(
@@ -177,7 +176,7 @@ class _Call(Generic[T]):
         why: the reason for it.
         sent_at: when it was sent.
         in_flight: whether it was sent and its end is not known.
-        status: the HTTP status of its response; None before one came.
+        response: its response; None before one came.
         keyed: how many requests carried an idempotency key.
         earlier_write_committed: whether an earlier request of the operation was carried out. Then
             nothing that follows is a mere failure.
@@ -193,7 +192,7 @@ class _Call(Generic[T]):
     why: str = FIRST
     sent_at: float = 0.0
     in_flight: bool = False
-    status: int | None = None
+    response: WireResponse | None = None
     key: str | None = None
     keyed: int = 0
     earlier_write_committed: bool = False
@@ -267,12 +266,12 @@ class _Call(Generic[T]):
         number = len(self.attempts) + 1
         if self.context.observers:
             self._emit("AttemptStarted", number=number, method=request.method, route=request.route)
-        self.status = None
+        self.response = None
         try:
-            signature = await self._prepare_attempt(number)
+            signature = await self._prepare_attempt(request, number)
             self.in_flight = True
             response = await self._send(request, signature)
-            self.status = response.status
+            self.response = response
             if self.received is not None:
                 await self.received()
             value = self._read(request, response)
@@ -289,7 +288,7 @@ class _Call(Generic[T]):
             raise
         return value
 
-    async def _prepare_attempt(self, number: int) -> Headers:
+    async def _prepare_attempt(self, request: WireRequest, number: int) -> Signature:
         """Wait for this attempt's turn and sign it."""
         context = self.context
         if context.wire.closed:
@@ -298,7 +297,7 @@ class _Call(Generic[T]):
             context.admit(context.backend.now())
         if context.pace.engaged:
             await context.pace.enter(context.backend, self.deadline)
-        signature = await self._sign()
+        signature = await self._sign(request)
         if context.pace.engaged and context.pace.is_paused(context.backend.now()):
             # While a token function took its time, another call may have met a rate limit.
             await context.pace.enter(context.backend, self.deadline)
@@ -310,9 +309,12 @@ class _Call(Generic[T]):
         self.sent_at = context.backend.now()
         return signature
 
-    async def _sign(self) -> Headers:
+    async def _sign(self, request: WireRequest) -> Signature:
+        context = self.context
+        if context.auth.reads_request:
+            request = context.addressed(request)
         try:
-            return await self.context.auth.sign()
+            return await context.auth.sign(request)
         except (InternalError, RuntimeError) as fault:
             if not self.context.backend.blocks:
                 raise
@@ -326,13 +328,13 @@ class _Call(Generic[T]):
                 'plain function, use AsyncClient, or backend="portal". Nothing was sent.'
             ) from fault
 
-    async def _send(self, request: WireRequest, signature: Headers) -> WireResponse:
+    async def _send(self, request: WireRequest, signature: Signature) -> WireResponse:
         context = self.context
-        addressed = request.addressed(context.base_url, (*HEADERS, *signature))
+        addressed = context.addressed(request, signature.headers)
         bounds = Bounds(timeouts=context.timeouts, deadline=self.deadline)
         error: BaseException
         try:
-            return redact_token(await context.wire.transport.send(addressed, bounds), signature)
+            return redact_secrets(await context.wire.transport.send(addressed, bounds), signature)
         except BillingualError as raised:
             error = raised
         except Exception as fault:  # noqa: BLE001 - a foreign transport may raise anything
@@ -436,18 +438,21 @@ class _Call(Generic[T]):
 
     def _record(self, outcome: Outcome, error: Exception | None) -> None:
         evidence, status = evidence_of(error)
+        response = self.response
         attempt = Attempt(
             number=len(self.attempts) + 1,
             outcome=outcome,
             evidence=evidence,
-            status=self.status if error is None else status,
+            status=response.status if error is None and response is not None else status,
             error=None if error is None else type(error).__name__,
             waited_s=self.wait_s,
             why=self.why,
         )
         self.attempts.append(attempt)
         self.in_flight = False
-        self._emit("AttemptEnded", attempt=attempt)
+        if self.context.observers:
+            seen = None if response is None else response.headers.without_credentials()
+            self._emit("AttemptEnded", attempt=attempt, headers=seen)
 
     def _learn_from(self, error: BillingualError | None) -> None:
         """Tell everything that the calls of this credential share how an attempt ended."""
@@ -513,7 +518,8 @@ class _Call(Generic[T]):
             error = BillingualError(f"{type(error).__name__} kept it from being sent again.")
         # The advice in a provider's error is for failures; this one has its own.
         text = error.summary if isinstance(error, ProviderError) else str(error)
-        applied = self.earlier_write_committed or is_unreadable_success(error, self.status)
+        status = None if self.response is None else self.response.status
+        applied = self.earlier_write_committed or is_unreadable_success(error, status)
         unknown = OutcomeUnknown(
             f"{context.provider} may or may not have carried out {operation.feature.value} "
             f"({request.method} {request.route}): {text.rstrip('.')}. Do not simply send it "

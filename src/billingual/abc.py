@@ -33,7 +33,7 @@ from typing import (
 
 import attrs
 
-from billingual.auth import Secret, as_secret
+from billingual.auth import AuthScheme, Bearer, Secret, as_secret
 from billingual.capabilities import Capabilities, Feature
 from billingual.errors import BillingualError, OutcomeUnknown, UnsupportedError
 from billingual.outcomes import Attempt, Found, Safety
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Account",
     "AsyncWalk",
+    "AuthScheme",
     "Backend",
     "BlockingBackend",
     "Clock",
@@ -609,6 +610,9 @@ class Provider:
             that has it.
         base_url: None if it is not documented, so that the client must be given one.
         needs_token: whether making a client without a token is refused.
+        auth: how the token is sent: :class:`~billingual.auth.Bearer` (the default),
+            :class:`~billingual.auth.HeaderKey`, :class:`~billingual.auth.Basic` or an object of
+            your own that signs requests.
         options: keyword arguments for the dialects that are named, by dialect.
     """
 
@@ -616,6 +620,7 @@ class Provider:
     dialects: tuple[str | Dialect, ...]
     base_url: str | None = None
     needs_token: bool = True
+    auth: AuthScheme = attrs.field(factory=Bearer)
     options: Mapping[str, Mapping[str, object]] = attrs.field(factory=dict)
 
     def named(self) -> Iterable[str]:

@@ -10,17 +10,27 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Hashable
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from ipaddress import ip_address
-from typing import Final, NoReturn, TypeAlias
+from typing import ClassVar, Final, NoReturn, Protocol, TypeAlias
 from urllib.parse import unquote, urlsplit
 
+import attrs
+
 from billingual.errors import ConfigurationError
-from billingual.wire import Headers, WireResponse
+from billingual.outcomes import Safety
+from billingual.wire import Headers, WireRequest, WireResponse
 
 __all__ = [
-    "BearerAuth",
+    "HEADER_NAME",
+    "AuthScheme",
+    "Basic",
+    "Bearer",
+    "Credentials",
+    "HeaderKey",
     "Secret",
+    "Signature",
     "TokenSource",
     "as_secret",
     "as_token",
@@ -28,7 +38,7 @@ __all__ = [
     "encodings_of",
     "is_loopback",
     "origin_of",
-    "redact_token",
+    "redact_secrets",
 ]
 
 # Shorter tokens are those of tests and examples ("x", "test"); replacing them would ruin a body.
@@ -36,6 +46,10 @@ _SECRET_LENGTH: Final = 8
 # Stricter than RFC 3986: URL parsers disagree about everything else, and the token must not go to
 # a host that only one of them sees.
 _HOST: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
+
+
+HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""The name of a header field. Source: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2"""
 
 
 class Secret:
@@ -78,49 +92,141 @@ def as_token(token: object) -> TokenSource | None:
     """Wrap a token without checking it; return None or a function unchanged.
 
     A constructor calls this first, so that a traceback which shows local variables does not show
-    the token. :class:`BearerAuth` checks it later.
+    the token. :class:`Credentials` checks it later.
     """
     if token is None or callable(token) or isinstance(token, Secret):
         return token
     return Secret(_text(token))
 
 
-def _check(token: Secret) -> None:
-    # Tracebacks may show this frame with its local variables, so it never holds the text.
-    if not token.reveal():
-        raise ConfigurationError(
-            "the token is empty or not text", "give the key you were issued", field="token"
+class AuthScheme(Protocol):
+    """How a provider wants a credential: which header fields it makes of a token.
+
+    One optional attribute, ``reads_request``: False says that :meth:`sign` does not look at the
+    request, so that a fixed token is written once and not for each attempt. True without it.
+    """
+
+    def sign(self, request: WireRequest, token: str) -> Iterable[tuple[str, str]]:
+        """Return header fields for one attempt.
+
+        Args:
+            request: what is sent: method, absolute URL, headers and body, without credentials.
+            token: the client's token; empty if it has none.
+        """
+        ...
+
+
+@attrs.frozen
+class Bearer:
+    """``Authorization: Bearer`` and the token."""
+
+    reads_request: ClassVar[bool] = False
+
+    def sign(self, request: WireRequest, token: str) -> Iterable[tuple[str, str]]:  # noqa: ARG002 - of the protocol
+        """Return the field, or none without a token."""
+        return [("Authorization", f"Bearer {token}")] if token else []
+
+
+@attrs.frozen
+class HeaderKey:
+    """A header field of the provider's own and the token, such as ``X-Api-Key: ...``.
+
+    Attributes:
+        name: the field.
+        prefix: what stands before the token, such as ``"Token "``.
+    """
+
+    reads_request: ClassVar[bool] = False
+
+    name: str
+    prefix: str = ""
+
+    def sign(self, request: WireRequest, token: str) -> Iterable[tuple[str, str]]:  # noqa: ARG002 - of the protocol
+        """Return the field, or none without a token."""
+        return [(self.name, f"{self.prefix}{token}")] if token else []
+
+
+@attrs.frozen
+class Basic:
+    """``Authorization: Basic`` with the token as the password.
+
+    Attributes:
+        username: the user's name; empty where the provider takes the token alone.
+    """
+
+    reads_request: ClassVar[bool] = False
+
+    username: str = ""
+
+    def sign(self, request: WireRequest, token: str) -> Iterable[tuple[str, str]]:  # noqa: ARG002 - of the protocol
+        """Return the field, or none without a token."""
+        if not token:
+            return []
+        pair = f"{self.username}:{token}".encode()
+        return [("Authorization", f"Basic {b64encode(pair).decode()}")]
+
+
+class Signature:
+    """The header fields of one attempt that carry credentials, and the texts to keep secret."""
+
+    __slots__ = ("headers", "others", "token")
+
+    def __init__(self, headers: Headers = Headers(), token: str = "") -> None:  # noqa: B008 - immutable
+        self.headers = headers
+        self.token = token
+        values = (value.removeprefix("Bearer ") for _, value in headers)
+        self.others = tuple(
+            value for value in values if value != token and len(value) >= _SECRET_LENGTH
         )
-    if not _fits_in_a_header(token):
-        raise ConfigurationError(
-            "the token holds a space, a line break or another character that cannot stand in a "
-            "header; strip what was read from a file or variable. It is not shown here.",
-            field="token",
-        )
+
+    def __repr__(self) -> str:
+        return "Signature(***)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("credentials are not pickled or copied")
 
 
-def _fits_in_a_header(token: Secret) -> bool:
-    return all("!" <= character <= "~" for character in token.reveal())
+_UNSIGNED: Final = Signature()
 
 
-class BearerAuth:
-    """Sign requests with ``Authorization: Bearer``; without a token, do not sign.
+class Credentials:
+    """Sign requests with a token, as the provider's scheme says; without a token, do not.
 
     Safe to share between tasks and threads.
 
+    Args:
+        token: the token, or a function that returns the current one.
+        scheme: how the provider wants it.
+        secrets: the program's own header fields that are secret.
+
     Raises:
-        ConfigurationError: if the token is empty or cannot stand in a header.
+        ConfigurationError: if the token is empty, or cannot stand where the scheme puts it.
     """
 
-    __slots__ = ("_call", "_fixed")
+    __slots__ = ("_call", "_fixed", "_scheme", "_secrets", "_token")
 
-    def __init__(self, token: TokenSource | None) -> None:
+    def __init__(
+        self,
+        token: TokenSource | None,
+        scheme: AuthScheme = Bearer(),
+        secrets: Sequence[tuple[str, Secret]] = (),
+    ) -> None:
         token = as_token(token)
+        if not callable(getattr(scheme, "sign", None)):
+            raise ConfigurationError(
+                "auth= of a provider takes Bearer(), HeaderKey(...), Basic(...) or an object with "
+                "a method sign(request, token).",
+                field="auth",
+            )
+        self._scheme = scheme
+        self._secrets = tuple(secrets)
         self._call = token if callable(token) else None
-        self._fixed = None
-        if isinstance(token, Secret):
-            _check(token)
-            self._fixed = _header(token)
+        self._token = token if isinstance(token, Secret) else None
+        self._fixed: Signature | None = None
+        if self._token is not None:
+            _refuse_empty(self._token)
+        if self._call is None and not getattr(scheme, "reads_request", True):
+            self._fixed = self._signature(_NO_REQUEST, self._token)
 
     @property
     def identity(self) -> Hashable:
@@ -131,24 +237,86 @@ class BearerAuth:
         """
         if self._call is not None:
             return _Same(self._call)
-        return None if self._fixed is None else hash(self._fixed)
+        return None if self._token is None else hash(self._token)
 
-    async def sign(self) -> Headers:
-        """Return the header fields for one attempt."""
+    async def sign(self, request: WireRequest) -> Signature:
+        """Return what one attempt is signed with; *request* is what is going to be sent."""
+        if self._fixed is not None:
+            return self._fixed
         if self._call is None:
-            return Headers() if self._fixed is None else self._fixed
+            return self._signature(request, self._token)
         returned = self._call()
         token = Secret(_text(await returned if inspect.isawaitable(returned) else returned))
-        # The check below may raise, and a traceback would show the text in this frame.
+        # The checks below may raise, and a traceback would show the text in this frame.
         del returned
-        _check(token)
-        return _header(token)
+        _refuse_empty(token)
+        return self._signature(request, token)
+
+    def _signature(self, request: WireRequest, token: Secret | None) -> Signature:
+        scheme = self._scheme
+        fits = token is None or not isinstance(scheme, (Bearer, HeaderKey)) or _is_plain(token)
+        headers, failure = Headers(), None
+        try:
+            if fits:
+                headers = Headers(scheme.sign(request, "" if token is None else token.reveal()))
+        except Exception as error:  # noqa: BLE001 - a scheme of the user's may raise anything
+            # Raised without its traceback, whose frames hold the token.
+            failure = error.with_traceback(None)
+        if failure is not None:
+            raise failure
+        if not (fits and _fit(headers)):
+            # As above: the fields themselves are in no frame that the error keeps.
+            del headers
+            raise ConfigurationError(
+                "the token holds a space, a line break or another character that cannot stand in "
+                "a header; strip what was read from a file or variable. It is not shown here.",
+                field="token",
+            )
+        if self._secrets:
+            headers = headers.merged((name, each.reveal()) for name, each in self._secrets)
+        if not len(headers):
+            return _UNSIGNED
+        return Signature(headers, "" if token is None else token.reveal())
+
+    @property
+    def reads_request(self) -> bool:
+        """Whether signing needs the request that is sent."""
+        return self._fixed is None and bool(getattr(self._scheme, "reads_request", True))
 
     def __repr__(self) -> str:
-        return "BearerAuth(***)"
+        return "Credentials(***)"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("credentials are not pickled or copied")
+
+
+_NO_REQUEST: Final = WireRequest(method="", url="", route="", safety=Safety.READ)
+
+
+def _refuse_empty(token: Secret) -> None:
+    # Tracebacks may show this frame with its local variables, so it never holds the text.
+    if not token.reveal():
+        raise ConfigurationError(
+            "the token is empty or not text", "give the key you were issued", field="token"
+        )
+
+
+def _is_plain(token: Secret) -> bool:
+    return all("!" <= character <= "~" for character in token.reveal())
+
+
+def _fit(headers: Headers) -> bool:
+    """Tell whether header fields can be sent as they are.
+
+    A value may hold single spaces inside, as after ``Bearer``, and no token begins with one.
+    """
+    return all(
+        HEADER_NAME.fullmatch(name)
+        and all(" " <= character <= "~" for character in value)
+        and value == value.strip(" ")
+        and "  " not in value
+        for name, value in headers
+    )
 
 
 class _Same:
@@ -170,20 +338,20 @@ def _text(token: object) -> str:
     return token if isinstance(token, str) else ""
 
 
-def _header(token: Secret) -> Headers:
-    return Headers([("Authorization", f"Bearer {token.reveal()}")])
+def redact_secrets(response: WireResponse, signature: Signature) -> WireResponse:
+    """Return the response with ``***`` in place of our own credentials, where it quotes them.
 
-
-def redact_token(response: WireResponse, signature: Headers) -> WireResponse:
-    """Return the response with ``***`` in place of our own token, if the provider quotes it.
-
-    Errors, logs and ledgers keep responses, and would keep the token with them.
+    Errors, logs and ledgers keep responses, and would keep the credentials with them.
 
     Args:
         response: the response as it came.
-        signature: the header fields that :meth:`BearerAuth.sign` returned for the request.
+        signature: what :meth:`Credentials.sign` returned for the request.
     """
-    token = (signature.get("authorization") or "").removeprefix("Bearer ")
+    for other in signature.others:
+        # What a scheme makes of the token is looked for as it is: no error page escapes base64.
+        if other.encode() in response.body or _is_quoted(other, response.headers):
+            response = _struck(response, re.compile(re.escape(other).encode()))
+    token = signature.token
     if len(token) < _SECRET_LENGTH:
         return response
     quoted = token.encode() in response.body or _is_quoted(token, response.headers)
@@ -191,14 +359,17 @@ def redact_token(response: WireResponse, signature: Headers) -> WireResponse:
         # Error pages escape what they quote; a success that quotes a token does it plainly. The
         # search for every encoding would cost as much as reading the response.
         return response
-    encodings = encodings_of(token)
+    return _struck(response, encodings_of(token))
+
+
+def _struck(response: WireResponse, pattern: re.Pattern[bytes]) -> WireResponse:
     return WireResponse(
         status=response.status,
         headers=Headers(
-            (_redacted(name, encodings), _redacted(value, encodings))
+            (_redacted(name, pattern), _redacted(value, pattern))
             for name, value in response.headers
         ),
-        body=encodings.sub(b"***", response.body),
+        body=pattern.sub(b"***", response.body),
         request_complete=response.request_complete,
     )
 
@@ -218,12 +389,14 @@ def _redacted(text: str, encodings: re.Pattern[bytes]) -> str:
 def encodings_of(token: str) -> re.Pattern[bytes]:
     """Return a pattern that finds *token* plain, or escaped for JSON, HTML or URLs.
 
-    Between its characters there may be zero bytes, as in UTF-16.
+    Between its characters there may be zero bytes, as in UTF-16. Each escape is of bounded length,
+    so that the search takes a time that grows with the text and no faster: eight backslashes are
+    JSON in JSON in JSON in JSON.
     """
     named = {"&": "|&amp;", "<": "|&lt;", ">": "|&gt;", '"': "|&quot;", "'": "|&apos;"}
     return re.compile(
         r"\0*".join(
-            rf"(?:{re.escape(each)}|\\{re.escape(each)}|(?i:\\+u00{ord(each):02x}"
+            rf"(?:{re.escape(each)}|\\{re.escape(each)}|(?i:\\{{1,8}}u00{ord(each):02x}"
             rf"|%(?:25)*{ord(each):02x}|&\#0*{ord(each)};|&\#x0*{ord(each):x};"
             rf"{named.get(each, '')}))"
             for each in token

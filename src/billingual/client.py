@@ -31,6 +31,7 @@ from billingual._config.options import (
     budget_of,
     checked_observers,
     context_of,
+    headers_of,
     limiter_of,
     policy_of,
     reading_of,
@@ -133,6 +134,9 @@ class AsyncClient:
             tokens for each host and credential of this client and its siblings.
         observers: called with each :class:`~billingual.events.Event`; functions, or names of the
             entry-point group ``billingual.observers``.
+        headers: header fields of your own for every request, such as a gateway's key or a
+            correlation id. A value in :class:`~billingual.Secret` is hidden like the token. Those
+            that the client writes itself are refused.
         reading: ``"tolerant"`` (a value that does not fit what the provider documents is left out
             and named in the model's ``problems``) or ``"strict"`` (it fails the call, and a write
             ends unclear).
@@ -165,6 +169,7 @@ class AsyncClient:
         limiter: Limiter | float | None = None,
         budget: RetryBudget | None = None,
         observers: Iterable[Observer | str] = (),
+        headers: Mapping[str, str | Secret] | None = None,
         reading: Literal["tolerant", "strict"] = "tolerant",
         tls: SSLContext | Tls | str | PathLike[str] | None = None,
         proxy: str | Secret | None = None,
@@ -186,6 +191,7 @@ class AsyncClient:
             budget=budget_of(budget),
             observers=checked_observers(observers),
             reading=reading_of(reading),
+            headers=headers_of(headers),
         )
         waiting = async_backend(backend)
         options = TransportOptions(backend=waiting, tls=context_of(tls), proxy=proxy)
@@ -502,6 +508,7 @@ class AsyncClient:
         timeout: float | Timeouts | UnsetType = UNSET,
         deadline: float | None | UnsetType = UNSET,
         observers: Iterable[Observer | str] | UnsetType = UNSET,
+        headers: Mapping[str, str | Secret] | None | UnsetType = UNSET,
         reading: Literal["tolerant", "strict"] | UnsetType = UNSET,
     ) -> AsyncClient:
         """Return a sibling with other options that shares this client's connections.
@@ -521,6 +528,7 @@ class AsyncClient:
             "timeout": timeout,
             "deadline": deadline,
             "observers": UNSET if observers is UNSET else checked_observers(observers),
+            "headers": UNSET if headers is UNSET else headers_of(headers),
             "reading": UNSET if reading is UNSET else reading_of(reading),
         }
         changes = {name: value for name, value in given.items() if value is not UNSET}

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import attrs
 
 from billingual.outcomes import Attempt, Outcome
+from billingual.wire import Headers
 
 __all__ = [
     "AttemptEnded",
@@ -60,11 +61,19 @@ class AttemptStarted:
 
 @attrs.frozen(kw_only=True)
 class AttemptEnded:
-    """One attempt ended, well or not."""
+    """One attempt ended, well or not.
+
+    Attributes:
+        attempt: how it ended.
+        headers: the response's header fields without cookies, such as the provider's request id
+            and what it says of its rate limits; None if no response came. ``repr`` shows harmless
+            ones only.
+    """
 
     call: int
     attempt: Attempt
     at_s: float
+    headers: Headers | None = attrs.field(default=None, eq=False)
 
     def explain(self) -> str:
         """Tell it in one line."""

@@ -32,8 +32,10 @@ T = TypeVar("T")
 _SHOWN = frozenset(
     {
         "accept", "accept-encoding", "allow", "content-encoding", "content-length",
-        "content-type", "date", "retry-after", "sandbox-rule", "server", "transfer-encoding",
-        "user-agent", "x-request-id",
+        "content-type", "date", "ratelimit", "ratelimit-limit", "ratelimit-policy",
+        "ratelimit-remaining", "ratelimit-reset", "request-id", "retry-after", "sandbox-rule",
+        "server", "transfer-encoding", "user-agent", "x-correlation-id", "x-ratelimit-limit",
+        "x-ratelimit-remaining", "x-ratelimit-reset", "x-request-id",
     }
 )  # fmt: skip
 _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})

@@ -20,7 +20,7 @@ from billingual import (
     errors,
 )
 from billingual._config.build import provider_named
-from billingual.auth import BearerAuth, Secret, checked_base_url
+from billingual.auth import Credentials, Secret, checked_base_url
 from billingual.capabilities import Feature
 from billingual.plugins import DIALECTS, POLICIES, PROVIDERS, TRANSPORTS, Registry
 from billingual.retry.policy import Retry
@@ -100,7 +100,7 @@ def test_a_bad_token_from_a_function_sends_nothing(step: Any, backend: Any, toke
 
 def test_credentials_are_never_shown_or_pickled() -> None:
     """No text, pickle or dump of the settings contains them."""
-    for hidden in (Secret(CANARY), BearerAuth(CANARY)):
+    for hidden in (Secret(CANARY), Credentials(CANARY)):
         assert CANARY not in f"{hidden} {hidden!r}"
         with pytest.raises(TypeError):
             pickle.dumps(hidden)
@@ -165,6 +165,18 @@ def test_a_safe_base_url_is_accepted(url: str, base: str) -> None:
         ("http://host", "unencrypted"),
         ("http://127.0.0.1.evil.example", "unencrypted"),
         ("http://localhost.evil.example", "unencrypted"),
+        ("http://evillocalhost", "unencrypted"),
+        ("http://evil-localhost", "unencrypted"),
+        ("http://localhost..", "read alike"),
+        ("http://127.1", "unencrypted"),
+        ("http://0x7f000001", "unencrypted"),
+        ("http://2130706433", "unencrypted"),
+        ("https://host/a/../b", "segment"),
+        ("https://host/%2e%2e/b", "segment"),
+        ("https://host/%2E./b", "segment"),
+        ("https://host/a/..%2fb", "segment"),
+        ("https://host/.", "segment"),
+        ("https://host/a\\..\\b", "read alike"),
         ("http://10.0.0.1", "unencrypted"),
         ("http://0.0.0.0", "unencrypted"),
     ],

@@ -40,7 +40,7 @@ from _support.hostile.calls import CALLS, CHANGES, INVOICE, TENANT, UUID, Call, 
 from _support.hostile.server import Bytes, serving
 from billingual import AsyncClient, Changes, Client, Filter, MemoryTransport, errors
 from billingual.abc import Account, Provider, TransportOptions
-from billingual.auth import BearerAuth, Secret
+from billingual.auth import Credentials, Secret
 from billingual.dialects.exante.dialect import ExanteDialect
 from billingual.wire import WireResponse
 
@@ -456,7 +456,7 @@ def test_no_object_shows_a_secret(canary: Canary, backend: Any) -> None:
         "blocking": blocking, "by function": by_function, "proxied": proxied,
         "its context": proxied._context, "sibling": made.with_options(deadline=3),
         "sibling's settings": made.with_options(token=canary.reveal())._settings,
-        "secret": Secret(canary.reveal()), "bearer": BearerAuth(canary.reveal()),
+        "secret": Secret(canary.reveal()), "bearer": Credentials(canary.reveal()),
         "preview": made.preview, "pager": made.list(), "wire": proxied._context.wire,
         "options": proxied._context.wire.transport._options,
         "account": Account(base_url="https://x.example", token=canary.reveal()),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 
 from billingual._config.options import Settings, deadline_of, timeouts_of
-from billingual._context import ClientContext, Wire
+from billingual._context import HEADERS, ClientContext, Wire
 from billingual.abc import (
     Account,
     Backend,
@@ -19,13 +19,14 @@ from billingual.abc import (
     TransportOptions,
     account_of,
 )
-from billingual.auth import BearerAuth, TokenSource, checked_base_url, origin_of
+from billingual.auth import Credentials, Secret, TokenSource, checked_base_url, origin_of
 from billingual.capabilities import Capabilities, Feature
 from billingual.errors import ConfigurationError
 from billingual.plugins import DIALECTS, PROVIDERS, TRANSPORTS
 from billingual.retry.budget import RetryBudget
 from billingual.transports.client import is_http_client
 from billingual.transports.client import owned as owned_client
+from billingual.wire import Headers
 
 __all__ = [
     "async_backend",
@@ -161,7 +162,10 @@ def open_context(
     capabilities = _united(dialects)
     scope = _scope(settings, account, capabilities)
     base_url = checked_base_url(_address(settings, account), allow_insecure=settings.allow_insecure)
-    auth, policy = BearerAuth(_token(settings, account)), settings.retry
+    plain = [(name, text) for name, text in settings.headers if isinstance(text, str)]
+    secret = [(name, text) for name, text in settings.headers if isinstance(text, Secret)]
+    auth = Credentials(_token(settings, account), provider.auth, secret)
+    policy = settings.retry
     key = (origin_of(base_url), auth.identity)
     return ClientContext(
         provider=provider.name,
@@ -170,6 +174,7 @@ def open_context(
         capabilities=capabilities,
         wire=wire,
         backend=backend,
+        headers=tuple(Headers(HEADERS).merged(plain)) if plain else HEADERS,
         auth=auth,
         policy=policy,
         timeouts=timeouts_of(settings.timeout),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from inspect import iscoroutinefunction
 from os import PathLike
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 
 from billingual.abc import Observer, Provider, RetryPolicy
-from billingual.auth import TokenSource, as_token
+from billingual.auth import HEADER_NAME, Secret, TokenSource, as_token
 from billingual.errors import ConfigurationError
 from billingual.plugins import OBSERVERS, POLICIES
 from billingual.retry.budget import RetryBudget
@@ -26,6 +26,7 @@ __all__ = [
     "checked_observers",
     "context_of",
     "deadline_of",
+    "headers_of",
     "limiter_of",
     "policy_of",
     "reading_of",
@@ -50,6 +51,7 @@ class Settings:
     budget: RetryBudget | None
     observers: tuple[Observer, ...]
     reading: str
+    headers: tuple[tuple[str, str | Secret], ...] = attrs.field(default=(), repr=False)
 
 
 def policy_of(retry: str | RetryPolicy) -> RetryPolicy:
@@ -103,6 +105,50 @@ def budget_of(budget: object) -> RetryBudget | None:
         'retry="none" switches retries off.',
         field="budget",
     )
+
+
+_OURS: Final = frozenset(
+    {
+        "accept", "accept-encoding", "authorization", "connection", "content-encoding",
+        "content-length", "content-type", "cookie", "expect", "host", "keep-alive",
+        "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+    }
+)  # fmt: skip
+"""Header fields that the client, its dialect or its transport writes."""
+
+
+def headers_of(headers: object) -> tuple[tuple[str, str | Secret], ...]:
+    """Return a program's own header fields, checked.
+
+    Raises:
+        ConfigurationError: if one is no header field, or one that the client writes itself.
+    """
+    if headers is None:
+        return ()
+    if not isinstance(headers, Mapping):
+        raise ConfigurationError(
+            f"headers= takes names with their values, not {type(headers).__name__}; write "
+            'headers={"X-Team": "billing"}.',
+            field="headers",
+        )
+    for name, value in headers.items():
+        if not isinstance(name, str) or HEADER_NAME.fullmatch(name) is None:
+            raise ConfigurationError(f"{name!r} is no name of a header field.", field="headers")
+        if name.lower() in _OURS:
+            raise ConfigurationError(
+                f"the client writes the header field {name} itself; leave it out. A credential is "
+                "given as token=, and a provider that wants it elsewhere has Provider(auth=...).",
+                field="headers",
+            )
+        text = value.reveal() if isinstance(value, Secret) else value
+        fits = isinstance(text, str) and text == text.strip() and text
+        if not fits or not all(" " <= character <= "~" for character in text):
+            raise ConfigurationError(
+                f"the value of the header field {name} is not plain ASCII text without spaces at "
+                "its ends; it is not shown here.",
+                field="headers",
+            )
+    return tuple(headers.items())
 
 
 def reading_of(reading: object) -> str:

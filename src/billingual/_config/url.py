@@ -51,6 +51,7 @@ class ClientOptions(TypedDict, total=False):
     limiter: Limiter | float | None
     budget: RetryBudget | None
     observers: Iterable[Observer | str]
+    headers: Mapping[str, str | Secret] | None
     reading: Literal["tolerant", "strict"]
     tls: SSLContext | Tls | str | PathLike[str] | None
     proxy: str | Secret | None

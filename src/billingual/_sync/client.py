@@ -98,6 +98,9 @@ class Client(Stepped):
             tokens for each host and credential of this client and its siblings.
         observers: called with each :class:`~billingual.events.Event`; functions, or names of the
             entry-point group ``billingual.observers``.
+        headers: header fields of your own for every request, such as a gateway's key or a
+            correlation id. A value in :class:`~billingual.Secret` is hidden like the token. Those
+            that the client writes itself are refused.
         reading: ``"tolerant"`` (a value that does not fit what the provider documents is left out
             and named in the model's ``problems``) or ``"strict"`` (it fails the call, and a write
             ends unclear).
@@ -132,6 +135,7 @@ class Client(Stepped):
         limiter: Limiter | float | None = None,
         budget: RetryBudget | None = None,
         observers: Iterable[Observer | str] = (),
+        headers: Mapping[str, str | Secret] | None = None,
         reading: Literal["tolerant", "strict"] = "tolerant",
         tls: SSLContext | Tls | str | PathLike[str] | None = None,
         proxy: str | Secret | None = None,
@@ -153,6 +157,7 @@ class Client(Stepped):
             limiter=limiter,
             budget=budget,
             observers=observers,
+            headers=headers,
             reading=reading,
             tls=tls,
             proxy=proxy,
@@ -421,6 +426,7 @@ class Client(Stepped):
         timeout: float | Timeouts | UnsetType = UNSET,
         deadline: float | None | UnsetType = UNSET,
         observers: Iterable[Observer | str] | UnsetType = UNSET,
+        headers: Mapping[str, str | Secret] | None | UnsetType = UNSET,
         reading: Literal["tolerant", "strict"] | UnsetType = UNSET,
     ) -> Client:
         """Return a sibling with other options that shares this client's connections.
@@ -441,6 +447,7 @@ class Client(Stepped):
                 timeout=timeout,
                 deadline=deadline,
                 observers=observers,
+                headers=headers,
                 reading=reading,
             ),
             self._backend,
