@@ -329,7 +329,13 @@ class AsyncClient:
         async def fetch(query: Query, *, received: Received | None = None) -> Page:
             return await execute(self._context, operations.list_page(query), received=received)
 
-        return Pager(fetch, query, backend=self._context.backend, prefetch=prefetch)
+        return Pager(
+            fetch,
+            query,
+            backend=self._context.backend,
+            prefetch=prefetch,
+            page_size=query.page_size or self._context.capabilities.page_limit,
+        )
 
     @overload
     async def update(

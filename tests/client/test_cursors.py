@@ -63,10 +63,18 @@ async def ids_of(rows: Any) -> str:
         ([page("ab", "b"), page("bc", "c"), page("d")], "abcd", ["", "after=b", "after=c"]),
         ([page("ab", "b", more=False)], "ab", [""]),
         ([page("a", "?&=+ é"), page("b")], "ab", ["", "after=%3F%26%3D%2B%20%C3%A9"]),
+        ([page("ab", "b"), page("ab", "c"), page("d")], "abd", ["", "after=b", "after=c"]),
+        ([page("ab", "b"), page("cd", "")], "abcd", ["", "after=b"]),
+        ([page("ab", "")], "ab", [""]),
+        ([page("ab", " \t"), page("b")], "ab", [""]),
+        ([page("ab", "", more=False)], "ab", [""]),
+        ([page("a", "x"), page("b")], "ab", ["", "after=x"]),
     ],
     ids=[
         "three-pages", "one-page", "empty", "empty-at-the-end", "empty-in-the-middle",
         "empty-at-the-start", "row-repeated", "a-cursor-past-the-end", "an-odd-cursor",
+        "rows-imported-in-front", "empty-cursor", "empty-cursor-at-once", "blank-cursor",
+        "empty-cursor-at-the-end", "no-cursor",
     ],
 )  # fmt: skip
 def test_each_page_is_requested_with_the_cursor_of_the_one_before(
@@ -85,21 +93,43 @@ def test_each_page_is_requested_with_the_cursor_of_the_one_before(
         ([page("ab", "b"), page("cd", "b")], "back to a page that came before"),
         ([page("a", "x"), page("b", "y"), page("c", "x")], "back to a page that came before"),
         ([page("", "x"), page("", "x")], "back to a page that came before"),
-        ([page("ab", "b"), page("ab", "c")], "page 2 repeats the rows"),
-        ([page("a", "x"), page("b", more=True), page("a", "x")], "back to a page that came before"),
-        ([page("", str(n)) for n in range(5)], "the last 5 pages, up to page 5"),
+        ([page("ab", str(n)) for n in range(6)], "the last 5 pages, up to page 6"),
+        ([page("a", "x"), page("b", more=True)], "page 2 promises more and has no cursor"),
     ],
-    ids=["at-once", "later", "without-rows", "the-same-rows", "a-cursor-forgotten", "barren"],
+    ids=["at-once", "later", "without-rows", "the-same-rows", "a-cursor-forgotten"],
 )
 def test_a_cycle_of_cursors_is_an_error(
     step: Any, backend: Any, pages: list[Any], match: str
 ) -> None:
-    """The list is stopped, and no more requests are sent."""
+    """All rows that came are handed out; then the list is stopped, and no request is sent."""
     client, transport = client_of(backend, pages, provider=CURSORS)
+    rows, walk = [], aiter(client.list())
+
+    async def read() -> None:
+        async for row in walk:
+            rows.append(row.id)  # noqa: PERF401 - those before the error are wanted
 
     with pytest.raises(errors.PaginationError, match=match):
-        step(ids_of(client.list()))
+        step(read())
     assert len(pages) == len(transport.requests)
+    assert {row for each in pages for row in json.loads(each.body)["rows"]} == set(rows)
+
+
+def test_empty_pages_with_fresh_cursors_are_progress(
+    step: Any, backend: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider that filters while it scans sends many of them; an endless row of them ends."""
+    monkeypatch.setattr("billingual.pagination.scan.MAX_PAGES_WITHOUT_NEW_ROWS", 500)
+    some = [page("", f"c{n}") for n in range(300)]
+    client, _ = client_of(backend, [page("a", "x"), *some, page("b")], provider=CURSORS)
+    endless, transport = client_of(
+        backend, lambda request: page("", request.url + "y"), provider=CURSORS
+    )
+
+    assert step(ids_of(client.list())) == "ab"
+    with pytest.raises(errors.PaginationError, match="the last 500 pages, up to page 500"):
+        step(endless.list().first())
+    assert len(transport.requests) == 500
 
 
 def test_each_walk_starts_without_a_cursor(step: Any, backend: Any) -> None:

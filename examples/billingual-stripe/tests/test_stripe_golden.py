@@ -234,6 +234,16 @@ def test_a_page_leads_to_the_next(more: bool) -> None:  # noqa: FBT001 - a table
     assert [DRAFT] == [row.id for row in page.items]
 
 
+def test_a_bad_last_row_does_not_cost_its_page() -> None:
+    """The walk goes on behind the last row that can be read."""
+    listed = golden("list")["response"]
+    body = {**listed, "data": [*listed["data"], {"id": 5}], "has_more": True}
+    page = told(DIALECT.list_page(Query()), body)
+
+    assert ([DRAFT], DRAFT) == ([row.id for row in page.items], page.next_cursor)
+    assert ["$.data[1].id"] == [problem.path for problem in page.problems]
+
+
 def test_a_promise_of_more_without_a_row_is_refused() -> None:
     """There would be no cursor, and the list would begin again."""
     with pytest.raises(errors.ProtocolError, match="none to go on from"):

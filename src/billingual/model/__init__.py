@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from billingual.model.money import Money, checked_currency, exact_decimal, minor_unit_exponent
     from billingual.model.page import Page
     from billingual.model.party import Contact, Party
-    from billingual.model.problem import Problem
+    from billingual.model.problem import BadRow, Problem
     from billingual.model.query import Filter, Query, Range, Sort
     from billingual.model.receipt import Receipt
     from billingual.model.replacement import Discount, Replacement, ReplacementLine, Tax
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNSET",
+    "BadRow",
     "Changes",
     "CollectionMethod",
     "Contact",
@@ -84,7 +85,7 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
             "money": "Money checked_currency exact_decimal minor_unit_exponent",
             "page": "Page",
             "party": "Contact Party",
-            "problem": "Problem",
+            "problem": "BadRow Problem",
             "query": "Filter Query Range Sort",
             "receipt": "Receipt",
             "replacement": "Discount Replacement ReplacementLine Tax",

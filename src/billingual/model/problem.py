@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-__all__ = ["Problem"]
+__all__ = ["BadRow", "Problem"]
 
 
 @attrs.frozen
@@ -23,3 +23,11 @@ class Problem:
     path: str
     reason: str
     value: object = attrs.field(default=None, repr=False, hash=False)
+
+
+@attrs.frozen
+class BadRow(Problem):
+    """A row of a list that was left out, because its id cannot be read.
+
+    ``value`` is the row as it came, parsed.
+    """

@@ -46,9 +46,11 @@ class Pager:
         *,
         backend: Backend | None = None,
         prefetch: int = 1,
+        page_size: int | None = None,
     ) -> None:
         self._prefetcher = Prefetcher(fetch, backend, prefetch)
         self._query = query
+        self._page_size = page_size
         self._scan = Scan()
 
     @property
@@ -95,7 +97,7 @@ class Pager:
         return rows
 
     def _walk(self, *, prefetch: int | None = None, limit: int | None = None) -> _Pages:
-        self._scan = Scan()
+        self._scan = Scan(self._page_size)
         return _Pages(self._prefetcher.fresh(prefetch), self._query, self._scan, limit)
 
 
@@ -148,6 +150,7 @@ class _Pages(_Walk[Page]):
         if self._unread is None:
             if self._scan.ended or self._closed:
                 raise StopAsyncIteration
+            self._scan.refuse_to_go_on()
             page = await self._prefetcher.page(self._query, self._last)
             await self._add(page)
         else:
@@ -156,31 +159,30 @@ class _Pages(_Walk[Page]):
         return () if unread is None else (unread,)
 
     async def _add(self, page: Page) -> None:
-        try:
-            fresh = self._scan.add(page)
-        except BaseException:
-            await self._prefetcher.stop()
-            raise
+        fresh = self._scan.add(page)
         self._last = self._last_needed(page)
-        self._query = attrs.evolve(self._query, page=self._query.page + 1, cursor=page.next_cursor)
+        self._query = attrs.evolve(
+            self._query, page=self._query.page + 1, cursor=self._scan.next_cursor
+        )
         # Kept until it is returned: a reader who is cancelled from here on loses no row.
         self._unread = page if fresh is page.items else attrs.evolve(page, items=fresh)
         await self._go_on()
 
     async def _go_on(self) -> None:
         """Request the next pages while the reader works."""
-        if self._scan.ended:
+        if self._scan.ended or self._scan.stopped:
             await self._prefetcher.stop()
         else:
             await self._prefetcher.go_on(self._query, self._last)
 
     def _last_needed(self, page: Page) -> int | None:
         """Return the number of the last page that the walk needs; None if it is not known."""
-        if page.next_cursor is not None or page.total_pages is None:
+        if self._scan.next_cursor is not None or page.total_pages is None:
             return None
-        if self._limit is None or not page.items:
+        if self._limit is None:
             return page.total_pages
-        pages_left = -((self._scan.rows - self._limit) // len(page.items))
+        # A page may be empty, or short because of rows that were deleted or came before.
+        pages_left = -((self._scan.rows - self._limit) // (self._scan.fullest or self._limit))
         return min(page.total_pages, self._query.page + max(0, pages_left))
 
     async def aclose(self) -> None:

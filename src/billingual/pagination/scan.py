@@ -7,7 +7,7 @@ from typing import Final
 import attrs
 
 from billingual.errors import PaginationError
-from billingual.model import InvoiceSummary, Page
+from billingual.model import BadRow, InvoiceSummary, Page
 from billingual.pagination.dedupe import SeenIds
 
 __all__ = ["Scan", "ScanReport"]
@@ -15,8 +15,20 @@ __all__ = ["Scan", "ScanReport"]
 MAX_PAGES: Final = 1_000_000
 """No list is followed for ever: this many pages of one row are still a million rows."""
 
-MAX_PAGES_WITHOUT_NEW_ROWS: Final = 5
-"""Rows deleted during a walk can empty a page or two; five in a row are a list without an end."""
+MAX_PAGES_WITHOUT_NEW_ROWS: Final = 10_000
+"""Pages in a row that bring no new row although each leads on.
+
+A provider that filters while it scans may send many empty pages, each with a fresh cursor
+(https://google.aip.dev/158). No number of them proves that the list has no end, so this one only
+bounds the time: ten thousand requests take minutes.
+"""
+
+MAX_STANDSTILLS: Final = 5
+"""Pages in a row by which a list seems to stand still.
+
+Rows that are imported in front of a walk repeat as many pages as they fill, so that one repeated
+page proves nothing. An import at one moment repeats at most as many pages as were read before it.
+"""
 
 
 @attrs.frozen(kw_only=True)
@@ -42,62 +54,82 @@ class ScanReport:
 
 @attrs.define
 class Scan:
-    """Follow the pages of one walk; pure bookkeeping, without I/O."""
+    """Follow the pages of one walk; pure bookkeeping, without I/O.
 
+    Attributes:
+        page_size: rows of a full page, if that is known.
+        next_cursor: what the next page is asked for with, where the provider pages by cursor.
+        fullest: rows on the fullest page so far.
+    """
+
+    page_size: int | None = None
     pages: int = 0
     rows: int = 0
     repeated: int = 0
     total_items: int | None = None
     ended: bool = False
+    next_cursor: str | None = None
+    fullest: int = 0
+    _fault: str = ""
     _whole: bool = False
     _left_out: bool = False
     _seen: SeenIds = attrs.field(factory=SeenIds, repr=False)
+    _bad_rows: SeenIds = attrs.field(factory=SeenIds, repr=False)
     _cursors: SeenIds = attrs.field(factory=SeenIds, repr=False)
     _last_ids: tuple[str, ...] = attrs.field(default=(), repr=False)
+    _last_total_pages: int | None = None
+    _total_changed: bool = False
+    _pages_of_new_rows: int = 0
     _without_new_rows: int = 0
+    _repeats: int = 0
+    _standstills: int = 0
 
     def add(self, page: Page) -> tuple[InvoiceSummary, ...]:
         """Add one page, and return its rows without those that came before.
 
-        Raises:
-            PaginationError: if it repeats the page before it, its cursor leads back to an earlier
-                page, it is one of several in a row without a new row, or there are too many pages.
+        Rows are returned even if no page can follow; :meth:`refuse_to_go_on` tells that.
         """
         ids = tuple([row.id for row in page.items])
-        if ids and ids == self._last_ids:
-            raise PaginationError(
-                f"page {page.number} repeats the rows of the page before it: the provider does "
-                "not move on, so the list was stopped."
-            )
-        next_cursor = page.next_cursor if page.has_next else None
-        if next_cursor is not None and self._cursors.add((next_cursor,)):
-            raise PaginationError(
-                f"after page {page.number} the provider leads back to a page that came before, "
-                "so the list was stopped."
-            )
-        if self.pages >= MAX_PAGES:
-            raise PaginationError(f"the list did not end after {MAX_PAGES} pages.")
         fresh = self._fresh(page.items, ids)
-        self.pages += 1
-        self.rows += len(fresh)
-        self.repeated += len(ids) - len(fresh)
-        self.total_items = page.total_items
-        self._last_ids = ids
+        moved_on = bool(fresh) or self._has_new_bad_rows(page)
+        in_all = len(ids)
         if page.problems:
             # A page has the problems of its rows, and those of rows that could not be handed out.
             of_rows = sum(len(row.problems) for row in page.items)
             self._left_out = self._left_out or len(page.problems) > of_rows
+            in_all += sum(isinstance(each, BadRow) for each in page.problems)
+        self.pages += 1
+        self.rows += len(fresh)
+        self.repeated += len(ids) - len(fresh)
         self._whole = page.is_whole or (
             page.number == 1 and page.total_items is not None and len(ids) == page.total_items
         )
-        self.ended = self._whole or not self._has_next(page)
-        self._without_new_rows = 0 if fresh else self._without_new_rows + 1
-        if self._without_new_rows >= MAX_PAGES_WITHOUT_NEW_ROWS and not self.ended:
-            raise PaginationError(
-                f"the last {self._without_new_rows} pages, up to page {page.number}, brought no "
-                "new row and the provider says there are more, so the list was stopped."
-            )
+        self._total_changed |= self.pages > 1 and page.total_items != self.total_items
+        self._follow(page, in_all)
+        if not self.ended and not self._fault:
+            self._watch(page, ids, moved_on=moved_on)
+        self.total_items = page.total_items
+        self.fullest = max(self.fullest, in_all)
+        self._last_ids = ids
+        self._last_total_pages = page.total_pages
+        self._pages_of_new_rows += moved_on
         return fresh
+
+    @property
+    def stopped(self) -> bool:
+        """Whether :meth:`refuse_to_go_on` raises."""
+        return bool(self._fault)
+
+    def refuse_to_go_on(self) -> None:
+        """Pass if the list goes on, or has ended.
+
+        Raises:
+            PaginationError: if the provider leads back to an earlier page, promises more without
+                saying where, or sends page after page without a new row; or if there are too many
+                pages.
+        """
+        if self._fault:
+            raise PaginationError(f"{self._fault}, so the list was stopped.")
 
     def report(self) -> ScanReport:
         """Report what was seen so far."""
@@ -110,6 +142,8 @@ class Scan:
             why = "nothing was read yet"
         elif not self.ended:
             why = "the scan was left before its end"
+        elif self.total_items is not None and self.rows + self.repeated < self.total_items:
+            why = f"the provider counts {self.total_items} rows and showed {self.rows}"
         elif self.pages > 1:
             why = "several pages were read one after another, and others may write in between"
         else:
@@ -132,11 +166,64 @@ class Scan:
         dropped = set(repeated)
         return tuple(row for index, row in enumerate(rows) if index not in dropped)
 
-    @staticmethod
-    def _has_next(page: Page) -> bool:
+    def _has_new_bad_rows(self, page: Page) -> bool:
+        bad = [repr(each.value) for each in page.problems if isinstance(each, BadRow)]
+        return len(self._bad_rows.add(bad)) < len(bad)
+
+    def _follow(self, page: Page, in_all: int) -> None:
+        """Find out whether a page follows, and how it is asked for."""
+        by_cursor, self.next_cursor = self.next_cursor is not None, None
+        if self._whole or page.has_next is False:
+            self.ended = True
+        elif page.next_cursor is not None and page.next_cursor.strip():
+            if self._cursors.add((page.next_cursor,)):
+                self._fault = (
+                    f"after page {page.number} the provider leads back to a page that came before"
+                )
+            self.next_cursor = page.next_cursor
+        elif page.next_cursor is not None and (page.has_next or page.total_pages is None):
+            # Services that cannot leave a field out say "" for no cursor, gRPC gateways above all.
+            self.ended = True
+        elif by_cursor and page.has_next:
+            self._fault = f"page {page.number} promises more and has no cursor that leads there"
+        else:
+            self.ended = by_cursor or not self._has_next_number(page, in_all)
+        if self.pages >= MAX_PAGES and not self.ended:
+            self._fault = f"the list did not end after {MAX_PAGES} pages"
+
+    def _has_next_number(self, page: Page, in_all: int) -> bool:
         # An empty page is not the end if the provider says that there are more.
         if page.has_next is not None:
             return page.has_next
-        if page.total_pages is not None:
-            return page.number < page.total_pages
-        return bool(page.items or page.problems)
+        if page.total_pages is None:
+            return in_all > 0
+        total = page.total_items
+        missing = total is not None and self.rows + self.repeated < total
+        if page.number < page.total_pages:
+            # The number of pages is computed and can be wrong. Rows were counted; but if some were
+            # deleted meanwhile, rows that were seen may stand for some that were not.
+            return in_all > 0 or total is None or missing or self._total_changed
+        return missing and 0 < (self.page_size or self.fullest) <= in_all
+
+    def _watch(self, page: Page, ids: tuple[str, ...], *, moved_on: bool) -> None:
+        """Find out whether the list moves on."""
+        if moved_on:
+            self._without_new_rows = self._repeats = self._standstills = 0
+            return
+        self._without_new_rows += 1
+        if ids:
+            grown = (page.total_items or 0) > (self.total_items or 0) > 0
+            self._repeats += not grown
+            self._standstills += ids == self._last_ids and not grown
+        elif page.total_pages is not None and self.next_cursor is None:
+            # An end that moves away from one empty page to the next is none.
+            self._standstills += page.total_pages > (self._last_total_pages or page.total_pages)
+        if (
+            self._standstills >= MAX_STANDSTILLS
+            or self._repeats >= max(MAX_STANDSTILLS, self._pages_of_new_rows)
+            or self._without_new_rows >= MAX_PAGES_WITHOUT_NEW_ROWS
+        ):
+            self._fault = (
+                f"the last {self._without_new_rows} pages, up to page {page.number}, brought no "
+                "new row and the provider says there are more"
+            )

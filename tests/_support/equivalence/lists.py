@@ -187,11 +187,11 @@ ROWS: Final = (
         taped=True,
     ),
     Row(
-        "a page that comes twice is an error",
+        "a page that comes again and again is an error",
         walk,
         "PaginationError",
-        "list: committed 200 = committed; list: committed 200 = committed",
-        script=(page(1, "a", "b", total_pages=9), page(2, "a", "b", total_pages=9)),
+        "; ".join(["list: committed 200 = committed"] * 6),
+        script=tuple(page(number, "a", "b", total_pages=9) for number in range(1, 7)),
     ),
     Row(
         "a row that comes twice is handed out once",

@@ -62,7 +62,7 @@ from billingual.errors import (
     RejectedError,
     ServerError,
 )
-from billingual.model import CollectionMethod, InvoiceSummary, Problem, Receipt, Status
+from billingual.model import BadRow, CollectionMethod, InvoiceSummary, Problem, Receipt, Status
 from billingual.model.payload import KeepsPayload, payload_of, set_payload, set_unread
 from billingual.wire import Exchange, Headers, WireResponse
 
@@ -537,7 +537,7 @@ class RecordReader(Generic[R, M]):
     ) -> tuple[tuple[M, ...], tuple[Problem, ...]]:
         """Read the rows of a page, and tell their problems and those of *reader*.
 
-        A row whose id cannot be read is left out, with a problem that holds it: one bad row must
+        A row whose id cannot be read is left out, with a BadRow that holds it: one bad row must
         not end a walk over a million good ones.
         """
         rows: list[M] = []
@@ -547,7 +547,7 @@ class RecordReader(Generic[R, M]):
                 row = self.read(payload, path, index)
             except UnreadableError as problem:
                 whole = decode_part(payload) if isinstance(payload, msgspec.Raw) else payload
-                problems.append(Problem(problem.path, problem.problem, with_whole_texts(whole)))
+                problems.append(BadRow(problem.path, problem.problem, with_whole_texts(whole)))
                 continue
             rows.append(row)
             if row.problems:
