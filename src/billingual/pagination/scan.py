@@ -220,7 +220,7 @@ class Scan:
             self._standstills += page.total_pages > (self._last_total_pages or page.total_pages)
         if (
             self._standstills >= MAX_STANDSTILLS
-            or self._repeats >= max(MAX_STANDSTILLS, self._pages_of_new_rows)
+            or self._repeats > max(MAX_STANDSTILLS - 1, self._pages_of_new_rows)
             or self._without_new_rows >= MAX_PAGES_WITHOUT_NEW_ROWS
         ):
             self._fault = (
