@@ -534,6 +534,8 @@ class _Call(Generic[T]):
             account=context.account,
         )
         unknown.attempts = tuple(self.attempts)
+        if isinstance(error, ProtocolError):
+            unknown.shown = error.shown
         unknown.stopped = error.stopped
         return unknown
 
@@ -581,6 +583,8 @@ def is_unreadable_success(error: BillingualError, status: int | None) -> bool:
         status = error.evidence.status
     elif not isinstance(error, (ProtocolError, InternalError)):
         return False
+    elif isinstance(error, ProtocolError) and error.shown:
+        return False  # It was read, and shows something else than what was asked for.
     return status is not None and 200 <= status <= 299
 
 

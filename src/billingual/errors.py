@@ -44,7 +44,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable
 from typing import Any, ClassVar, Protocol
 
-from billingual.outcomes import Attempt, Evidence, Found, Intent
+from billingual.outcomes import Attempt, Evidence, Found, FoundInvoice, Intent
 from billingual.wire import Exchange, WireRequest
 
 __all__ = [
@@ -436,9 +436,12 @@ class ProtocolError(ProviderError):
 
     Attributes:
         path: where in the response, like ``$.data.items[3].uid``.
+        shown: the invoices that could be read of the response to a write. They may be others than
+            those asked for, so they are evidence and no result.
     """
 
     path: str = "$"
+    shown: tuple[FoundInvoice, ...] = ()
 
 
 class PaginationError(BillingualError):
@@ -476,6 +479,8 @@ class OutcomeUnknown(BillingualError):  # noqa: N818 - it does not say that some
         request: the request without credentials, with the exact body that was sent.
         likely: ``"applied"`` if the provider reported success unreadably, else ``"unclear"``.
         exchange: the response with its raw body, or None if none arrived.
+        shown: the invoices that the response showed. They may be others than those asked for, or
+            only some of them: compare them before you take them for the result.
         intent: what the write was meant to do; None for an operation the client does not know.
         given_up_at: when the client gave up the last attempt, in seconds since 1970-01-01 UTC.
         account: base URL, tenant and organization of the write; only there can it be found.
@@ -504,6 +509,7 @@ class OutcomeUnknown(BillingualError):  # noqa: N818 - it does not say that some
         self.request = request
         self.likely = likely
         self.exchange = exchange
+        self.shown: tuple[FoundInvoice, ...] = ()
         self.intent = intent
         self.given_up_at = given_up_at
         self.account = account

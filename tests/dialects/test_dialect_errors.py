@@ -235,7 +235,9 @@ def test_the_advice_fits_the_status(status: int, said: str, unsaid: str) -> None
     """A status that means something else than others of its class gets advice of its own."""
     for error in (
         refused("v1", WireResponse(status=status)),
-        refused("exante", response(enveloped({}, status_code=status))) if status >= 400 else None,
+        refused("exante", response(enveloped({}, status="error", status_code=status)))
+        if status >= 400
+        else None,
     ):
         if error is not None:
             assert said in str(error)
@@ -263,25 +265,30 @@ def test_an_error_holds_no_credential() -> None:
     assert "17" == error.exchange.headers.get("x-request-id")
 
 
+def failed(code: object) -> dict[str, object]:
+    """Make an envelope that says no and why."""
+    return enveloped({}, status="error", status_code=code)
+
+
 ENVELOPES: list[tuple[str, object, type[ProviderError], str]] = [
     ("exante", {"status": "error", "message": "no", "data": {"uid": UID}}, RejectedError, "no"),
     ("exante", {"status": "fail", "data": None}, RejectedError, "did not say why"),
     ("exante", {"success": False, "message": "no", "data": {"uid": UID}}, RejectedError, "no"),
-    ("exante", enveloped({}, status_code=400), InvalidRequestError, "and 400 inside"),
-    ("exante", enveloped({}, status_code=404), NotFoundError, "and 404 inside"),
-    ("exante", enveloped({}, status_code=429), RateLimitedError, "and 429 inside"),
-    ("exante", enveloped({}, status_code=500), ServerError, "and 500 inside"),
-    ("exante", enveloped({}, status_code=999), RejectedError, "and 999 inside"),
-    ("exante", enveloped({}, status_code="404"), NotFoundError, "and 404 inside"),
+    ("exante", failed(400), InvalidRequestError, "and 400 inside"),
+    ("exante", failed(404), NotFoundError, "and 404 inside"),
+    ("exante", failed(429), RateLimitedError, "and 429 inside"),
+    ("exante", failed(500), ServerError, "and 500 inside"),
+    ("exante", failed(999), RejectedError, "with 200: Success"),
+    ("exante", failed("404"), NotFoundError, "and 404 inside"),
     ("exante", enveloped(None), ProtocolError, "at $.data, there is no payload"),
     ("exante", {"status": "success"}, ProtocolError, "at $.data, there is no payload"),
     ("exante", enveloped("yes"), ProtocolError, "at $.data, there is no payload"),
     ("exante", [], ProtocolError, "there is no JSON object"),
-    ("exante", b"", ProtocolError, "at $, no JSON"),
+    ("exante", b"", ProtocolError, "at $, there is nothing"),
     ("exante", b"<html>Welcome</html>", ProtocolError, "at $, no JSON"),
     ("exante", b'{"status":"success","data":{"uid":NaN}}', ProtocolError, "NaN"),
     ("bulk", enveloped(None), ProtocolError, "at $.data, there is no payload"),
-    ("bulk", enveloped([], status="partial"), RejectedError, "with 200: Success"),
+    ("bulk", enveloped([], status="failed"), RejectedError, "with 200: Success"),
     ("tenant", {}, ProtocolError, "at $.data, there is no payload"),
     ("tenant", {"data": None}, ProtocolError, "at $.data, there is no payload"),
     ("tenant", {"error": "x"}, ProtocolError, "at $.data, there is no payload"),
@@ -290,7 +297,7 @@ ENVELOPES: list[tuple[str, object, type[ProviderError], str]] = [
     ("v1", {"succeeded": False, "errors": {"tax": ["no"]}}, RejectedError, "tax: no"),
     ("v1", {"succeeded": False, "errors": None}, RejectedError, "did not say why"),
     ("v1", {"succeeded": False, "data": {"invoiceId": "1"}}, RejectedError, "did not say"),
-    ("v1", {"succeeded": "false", "data": {}}, ProtocolError, "at $.succeeded"),
+    ("v1", {"succeeded": "false", "data": {}}, RejectedError, "did not say why"),
     ("v1", {"succeeded": True}, ProtocolError, "at $.data, there is no payload"),
     ("v1", {"succeeded": True, "data": []}, ProtocolError, "at $.data"),
     ("v1", {"message": "hello"}, ProtocolError, "neither 'succeeded' nor a bare invoice"),

@@ -39,7 +39,7 @@ from billingual.wire import Conversation
 BATCHES: list[tuple[object, str, str]] = [
     ([], "$.data", f"invoice {UID} is missing"),
     ([{"uid": OTHER_UID}], "$.data[0].uid", "was not asked for"),
-    ([{"uid": UID}, {"uid": UID}], "$.data[1].uid", "it comes twice"),
+    ([{"uid": UID}, {"uid": UID}], "$.data[1].uid", "comes twice"),
     ([{"uid": UID}, {"uid": OTHER_UID}], "$.data[1].uid", "was not asked for"),
     ([{"uid": 5}], "$.data[0].uid", "a whole number where text"),
     ({"uid": UID}, "$.data", "no array of invoices"),

@@ -23,6 +23,7 @@ A record is read in the first of three ways that can take it; all three give the
 
 from __future__ import annotations
 
+import enum
 import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -101,6 +102,59 @@ _ADVICE_ON: Final[Mapping[int, str]] = {
     408: "try again later; after a write, look first whether it happened",
     425: "try again later",
 }
+
+
+class Said(enum.Enum):
+    """What a flag in the body of a 2xx says about the request."""
+
+    YES = "yes"
+    NO = "no"
+    PARTLY = "partly"
+    NOTHING = "nothing"
+    """It is missing, or its meaning is not known: the payload decides."""
+
+
+# A refusal invites the caller to send a write again, so only words that surely mean no are here: a
+# word that is missing costs a look at the provider, one too many costs a second invoice.
+_WORDS: Final[Mapping[Said, frozenset[str]]] = {
+    Said.NO: frozenset(
+        {
+            "bad request", "conflict", "declined", "denied", "err", "error", "errors", "exception",
+            "fail", "failed", "failure", "false", "forbidden", "invalid", "ko", "locked", "no",
+            "nok", "not found", "not ok", "refused", "rejected", "unauthorized", "unsuccessful",
+            "validation error", "validation failed",
+        }
+    ),
+    Said.PARTLY: frozenset(
+        {
+            "completed with errors", "incomplete", "mixed", "multi status", "partial",
+            "partial content", "partial error", "partial failure", "partial success", "partially",
+            "partially completed", "partially failed", "partially succeeded", "partly",
+            "success with errors",
+        }
+    ),
+    Said.YES: frozenset(
+        {
+            "created", "deleted", "done", "ok", "okay", "saved", "succeeded", "success",
+            "successful", "true", "updated", "yes",
+        }
+    ),
+}  # fmt: skip
+_BETWEEN_WORDS: Final = re.compile(r"[\s_-]+")
+
+
+def said(flag: object) -> Said:
+    """Tell what a flag such as ``status`` or ``succeeded`` says; letter case does not count."""
+    if isinstance(flag, bool):
+        return Said.YES if flag else Said.NO
+    if isinstance(flag, str):
+        word = _BETWEEN_WORDS.sub(" ", flag[:40]).strip().lower()
+        for meaning, words in _WORDS.items():
+            if word in words:
+                return meaning
+    return Said.NOTHING
+
+
 # The client reads the header, because a date takes a clock; here it is only shown.
 _SHOWABLE: Final = re.compile(r"[ -~]{1,40}", re.ASCII)
 
@@ -149,6 +203,11 @@ class ResponseReader:
     response: WireResponse
     problems: list[Problem] = attrs.field(factory=list, init=False)
 
+    @property
+    def writes(self) -> bool:
+        """Whether the request may have changed something."""
+        return self.method not in {"GET", "HEAD"}
+
     def refuse_status(self) -> None:
         """Pass a 2xx.
 
@@ -165,18 +224,27 @@ class ResponseReader:
         Raises:
             UnreadableError: if it is none; the client makes a ProtocolError of it.
         """
+        if not self.response.body.strip():
+            raise UnreadableError("$", "there is nothing")
         value = decode_json(self.response.body, half_surrogates=True)
         if not isinstance(value, dict):
             raise UnreadableError("$", "there is no JSON object")
         return value
 
-    def refuse_other(self, found: str, asked: str | None, path: str) -> None:
+    def refuse_other(
+        self,
+        found: str,
+        asked: str | None,
+        path: str,
+        shown: Sequence[InvoiceSummary] = (),
+    ) -> None:
         """Refuse a response about another invoice than the one asked for, or about none.
 
         Args:
             found: the id in the response.
             asked: the id that was asked for; None where any will do.
             path: where *found* stands.
+            shown: the invoice of the response, for the error.
 
         Raises:
             ProtocolError: if the two differ, or *found* is empty.
@@ -184,7 +252,7 @@ class ResponseReader:
         if not found:
             raise self.unreadable(path, "the id is empty")
         if asked is not None and found != asked:
-            raise self.unreadable(path, "it is another invoice than the one asked for")
+            raise self.unreadable(path, "it is another invoice than the one asked for", shown=shown)
 
     def refusal(self, kind: type[ProviderError], code: int | None = None) -> ProviderError:
         """Make the error for a response that says no.
@@ -209,17 +277,42 @@ class ResponseReader:
             summary=summary,
         )
 
-    def unreadable(self, path: str, problem: str) -> ProtocolError:
-        """Make the error for a response that is not what the provider documents."""
-        summary = f"{self._told()}, but not as it documents: at {path}, {problem}"
+    def unreadable(
+        self,
+        path: str,
+        problem: str,
+        *,
+        shown: Sequence[InvoiceSummary] = (),
+        complaint: str = "",
+    ) -> ProtocolError:
+        """Make the error for a response that is not what the provider documents.
+
+        Args:
+            path: where.
+            problem: what is wrong there.
+            shown: the invoices that could be read of it, which may be others than those asked for.
+            complaint: what the provider says is wrong.
+        """
+        told = f" ({complaint})" if complaint else ""
+        summary = f"{self._told()}, but not as it documents: at {path}, {problem}{told}"
         error = ProtocolError(
             f"{summary}; {_ADVICE[ProtocolError]}.",
             provider=self.provider,
             exchange=self._exchange(),
+            complaint=complaint,
             summary=summary,
         )
-        error.path = path
+        error.path, error.shown = path, tuple(shown)
         return error
+
+    def no_payload(self, path: str = "$.data") -> ProtocolError:
+        """Make the error for a 2xx without a payload; what it says instead is the complaint."""
+        from billingual.dialects._kit.complaint import complaint_of  # noqa: PLC0415 - as above
+
+        complaint = complaint_of(self.response)
+        if said(complaint) is Said.YES:
+            complaint = ""  # A message such as "Success" complains about nothing.
+        return self.unreadable(path, "there is no payload", complaint=complaint)
 
     def _exchange(self) -> Exchange:
         return Exchange(
@@ -525,7 +618,8 @@ class RecordReader(Generic[R, M]):
         if asked is not None and self._any_case:
             found, asked = found.lower(), asked.lower()
         if not found or asked is not None:
-            reader.refuse_other(found, asked, f"{path}.{self._key}")
+            shown = (model,) if isinstance(model, InvoiceSummary) else ()
+            reader.refuse_other(found, asked, f"{path}.{self._key}", shown)
         if beside:
             _set_extra(model, {**model.extra, ENVELOPE: beside})
         if reader.problems:

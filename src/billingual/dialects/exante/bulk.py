@@ -14,7 +14,7 @@ Its conventions, read 2026-11:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -39,12 +39,15 @@ from billingual.outcomes import Safety
 from billingual.wire import Conversation
 
 if TYPE_CHECKING:
+    from billingual.dialects._kit.responses import ResponseReader
     from billingual.model import Changes, Invoice
 
 __all__ = ["BulkDialect"]
 
 _COLLECTION: Final = "/api/invoices"
 _LIMIT: Final = 100
+# An error of a batch names so many of the invoices that are wrong.
+_MOST_NAMED: Final = 10
 _CHANGES: Final = {
     "status": Field("status", verbatim),
     "issued_at": Field("issue_date", moment),
@@ -111,7 +114,7 @@ class BulkDialect(DialectBase):
         """
         ids = _distinct([invoice_id for invoice_id, _ in pairs], "pairs")
         body = [self._element(index, *pair) for index, pair in enumerate(pairs)]
-        read = partial(records().read_invoices, ids=ids)
+        read = partial(read_invoices, ids=ids)
         invoices: tuple[Invoice, ...] = yield write_request(
             self.provider, "PUT", _COLLECTION, _COLLECTION, Safety.IDEMPOTENT,
             body=body, read=read,
@@ -150,6 +153,47 @@ class BulkDialect(DialectBase):
         except InvalidInputError as problem:
             field = f"{where}.{problem.field}"
             raise InvalidInputError(field, problem.problem, problem.fix) from problem
+
+
+def read_invoices(reader: ResponseReader, ids: Sequence[str]) -> tuple[Invoice, ...]:
+    """Read the full invoices that are the data of a response, in the order of *ids*.
+
+    The order of the response is not documented, so records are matched by their ids. The batch is
+    all or nothing: a response that says or shows less is no success.
+
+    Raises:
+        ProviderError: if the envelope says no.
+        ProtocolError: if the invoices are not exactly those asked for; it has those that came.
+    """
+    wanted = {invoice_id.lower(): invoice_id for invoice_id in ids}
+    found: dict[str, Invoice] = {}
+    wrong: list[tuple[str, str]] = []
+    for path, invoice in _rows(reader):
+        key = invoice.id.lower()
+        if key not in wanted or key in found:
+            problem = "comes twice" if key in found else "was not asked for"
+            wrong.append((f"{path}.uid", f"invoice {invoice.id:.40} {problem}"))
+        found.setdefault(key, invoice)
+    wrong += [
+        ("$.data", f"invoice {each} is missing") for key, each in wanted.items() if key not in found
+    ]
+    wrong += [(each.path, each.reason) for each in reader.problems if each.path == "$.status"]
+    if wrong:
+        problem = "; ".join(problem for _, problem in wrong[:_MOST_NAMED])
+        raise reader.unreadable(wrong[0][0], problem, shown=tuple(found.values()))
+    return tuple([found[key] for key in wanted])
+
+
+def _rows(reader: ResponseReader) -> Iterator[tuple[str, Invoice]]:
+    """Read each record of a response, with the path where it stands."""
+    exante = records()
+    plain = exante.opened(reader, exante.read_many)
+    payloads, beside = (plain.data, None) if plain is not None else exante.judged(reader)
+    if not isinstance(payloads, list):
+        raise reader.unreadable("$.data", "there is no array of invoices")
+    for index, payload in enumerate(payloads):
+        path = f"$.data[{index}]"
+        yield path, exante.INVOICES.one(reader, payload, path, beside=beside)
 
 
 def _distinct(invoice_ids: Sequence[str], name: str) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 Its conventions, read 2026-11:
 
-- Every response is ``{status, status_code, message, data}``; a 2xx with another status than
-  ``success`` is a refusal. https://docs.exante.app/api-reference/invoices/create
+- Every response is ``{status, status_code, message, data}``. What else than ``success`` a status
+  can be is not documented: only words that surely mean no refuse. https://docs.exante.app/api-reference/invoices/create
 - A row of a list is not an invoice: it has no currency, no lines, no custom fields.
   https://docs.exante.app/api-reference/invoices/list
 - Lists show receivables only, leave out inactive ones unless asked, and fall back to the caller's

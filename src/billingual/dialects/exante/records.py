@@ -23,6 +23,7 @@ from billingual.dialects._kit.responses import (
     Number,
     RecordReader,
     ResponseReader,
+    Said,
     Unnamed,
     Whole,
     array_of,
@@ -32,6 +33,7 @@ from billingual.dialects._kit.responses import (
     is_plain,
     keep_body,
     lenient,
+    said,
     status_of,
     without_mark,
 )
@@ -348,7 +350,7 @@ INVOICES: Final = RecordReader(
 )
 
 _read_one: Final = msgspec.json.Decoder(EnvelopeRecord[Raw]).decode
-_read_many: Final = msgspec.json.Decoder(EnvelopeRecord[list[Raw]]).decode
+read_many: Final = msgspec.json.Decoder(EnvelopeRecord[list[Raw]]).decode
 _read_page: Final = msgspec.json.Decoder(EnvelopeRecord[PageRecord]).decode
 _OWN: Final = frozenset({"status", "status_code", "success", "message", "data"})
 
@@ -363,47 +365,11 @@ def read_invoice(reader: ResponseReader, asked: str | None = None) -> Invoice:
     Raises:
         ProviderError: if the envelope says no, or the invoice is another than the one asked for.
     """
-    plain = _opened(reader, _read_one)
+    plain = opened(reader, _read_one)
     if plain is not None:
         return INVOICES.one(reader, plain.data, "$.data", asked=asked)
-    data, beside = _judged(reader)
+    data, beside = judged(reader)
     return INVOICES.one(reader, data, "$.data", asked=asked, beside=beside)
-
-
-def read_invoices(reader: ResponseReader, ids: Sequence[str]) -> tuple[Invoice, ...]:
-    """Read the full invoices that are the data of a response, in the order of *ids*.
-
-    The order of the response is not documented, so records are matched by their ids.
-
-    Raises:
-        ProviderError: if the envelope says no, or the invoices are not exactly those asked for.
-    """
-    plain = _opened(reader, _read_many)
-    payloads: Sequence[object]
-    beside: dict[str, object] = {}
-    if plain is not None:
-        payloads = plain.data
-    else:
-        data, beside = _judged(reader)
-        if not isinstance(data, list):
-            raise reader.unreadable("$.data", "there is no array of invoices")
-        payloads = data
-    wanted = {invoice_id.lower(): None for invoice_id in ids}
-    found: dict[str, Invoice] = {}
-    for index, payload in enumerate(payloads):
-        if plain is not None:  # then there is nothing beside the invoices
-            invoice = INVOICES.read(payload, "$.data", index)
-        else:
-            invoice = INVOICES.one(reader, payload, f"$.data[{index}]", beside=beside)
-        key = invoice.id.lower()
-        if key not in wanted or key in found:
-            problem = "it comes twice" if key in found else "that invoice was not asked for"
-            raise reader.unreadable(f"$.data[{index}].uid", problem)
-        found[key] = invoice
-    for key in wanted:
-        if key not in found:
-            raise reader.unreadable("$.data", f"invoice {key} is missing")
-    return tuple([found[key] for key in wanted])
 
 
 def read_page(reader: ResponseReader, number: int) -> model.Page:
@@ -412,13 +378,13 @@ def read_page(reader: ResponseReader, number: int) -> model.Page:
     Raises:
         ProviderError: if the envelope says no, or it is another page than *number*.
     """
-    plain = _opened(reader, _read_page)
+    plain = opened(reader, _read_page)
     payloads: Sequence[object]
     body: dict[str, object] = {}
     if plain is not None:
         payloads, meta = plain.data.items, plain.data.meta or MetaRecord()
     else:
-        data, _ = _judged(reader)
+        data, _ = judged(reader)
         payloads, meta = _page_of(reader, data)
         body = reader.decode()
     if meta.page not in {None, number}:
@@ -443,14 +409,21 @@ def read_deletion(reader: ResponseReader) -> None:
     """Read the response to a deletion, which needs no data.
 
     Raises:
-        ProviderError: if the envelope says no.
+        ProviderError: if the envelope says no, or does not clearly say yes.
     """
-    if reader.response.status != 204:
-        _judged(reader, needs_data=False)
+    if reader.response.status in {204, 205}:
+        return
+    body = reader.decode()
+    meaning = _judge(reader, body)
+    if body.get("skipped") is True:
+        # Where a payload comes too, the caller learns it from that; here nothing else would tell.
+        raise reader.refusal(RejectedError)
+    if meaning is not Said.YES and body.get("status"):
+        raise reader.unreadable("$.status", "it is no word that is known to mean success")
 
 
-def _opened(reader: ResponseReader, decode: Any) -> Any:  # what *decode* makes: an EnvelopeRecord
-    """Open the envelope in the quick way; None where another look is needed."""
+def opened(reader: ResponseReader, decode: Any) -> Any:  # what *decode* makes: an EnvelopeRecord
+    """Open an envelope that plainly says yes in the quick way; None where it takes another look."""
     body = without_mark(reader.response.body)
     if not is_plain(body):
         return None
@@ -460,26 +433,26 @@ def _opened(reader: ResponseReader, decode: Any) -> Any:  # what *decode* makes:
         return None
     if isinstance(plain.data, Raw) and bytes(memoryview(plain.data)[:1]) != b"{":
         return None
-    _judge(reader, plain.status_code, plain.status, success=plain.success)
-    return plain
+    # Some sibling pages leave the status out; what is not there says nothing.
+    status, code = plain.status, plain.status_code
+    says_yes = (status is None or status.lower() == "success") and plain.success is not False
+    return plain if says_yes and (code is None or 100 <= code < 400) else None
 
 
-def _judged(reader: ResponseReader, *, needs_data: bool = True) -> tuple[object, dict[str, object]]:
-    """Open the envelope in the slow way: return its data, and what stands beside it.
+def judged(reader: ResponseReader) -> tuple[object, dict[str, object]]:
+    """Open an envelope in the slow way: return its data, and what stands beside it.
 
     Raises:
         ProviderError: if the envelope says no, or there is no payload.
     """
     body = reader.decode()
-    told = lenient(_Told, body, "$", reader.problems)
-    _judge(reader, told.status_code, told.status, success=told.success)
-    if not needs_data and body.get("skipped") is True:
-        # Where a payload comes too, the caller learns it from that; here nothing else would tell.
-        raise reader.refusal(RejectedError)
+    meaning = _judge(reader, body)
     data = body.get("data")
-    if needs_data and not isinstance(data, (dict, list)):
-        raise reader.unreadable("$.data", "there is no payload")
-    return data, {name: value for name, value in body.items() if name not in _OWN}
+    if not isinstance(data, (dict, list)):
+        raise reader.no_payload()
+    # A word that does not plainly say yes is kept for the caller, with the message beside it.
+    own = _OWN if meaning is Said.YES or not body.get("status") else {"data"}
+    return data, {name: value for name, value in body.items() if name not in own}
 
 
 class _Told(Struct):
@@ -490,18 +463,30 @@ class _Told(Struct):
     success: bool | None = None
 
 
-def _judge(
-    reader: ResponseReader, code: int | None, status: object, *, success: bool | None
-) -> None:
-    if code is not None and code >= 400:
-        kind = error_class(code) if code <= 599 else None
-        raise reader.refusal(kind or RejectedError, code)
-    if status is not None and not isinstance(status, str):
+def _judge(reader: ResponseReader, body: dict[str, object]) -> Said:
+    """Tell what an envelope says.
+
+    Raises:
+        ProviderError: if it says no.
+        ProtocolError: if it says both yes and no to a write, which may then have happened.
+    """
+    told = lenient(_Told, body, "$", reader.problems)
+    code, status = told.status_code, told.status
+    if status is not None and not isinstance(status, (str, bool)):
         reader.problems.append(Problem("$.status", "it is no text", status))
-        status = None
-    # Some sibling pages leave the status out; what is not there says nothing.
-    if (status is not None and status.lower() != "success") or success is False:
-        raise reader.refusal(RejectedError)
+    says = {said(status), said(body.get("success"))}
+    kind = error_class(code) if code is not None and 400 <= code <= 599 else None
+    if kind is not None or Said.NO in says:
+        if reader.writes and Said.YES in says:
+            raise reader.unreadable("$", "the envelope says both yes and no")
+        raise reader.refusal(kind or RejectedError, None if kind is None else code)
+    if code is not None and not 100 <= code <= 599:
+        reader.problems.append(Problem("$.status_code", "it is no HTTP status", code))
+    if Said.PARTLY in says:
+        problem = "the provider says that it did only a part"
+        reader.problems.append(Problem("$.status", problem, status))
+        return Said.PARTLY
+    return Said.YES if Said.YES in says else Said.NOTHING
 
 
 def _page_of(reader: ResponseReader, data: object) -> tuple[Sequence[object], MetaRecord]:

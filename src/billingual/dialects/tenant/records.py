@@ -199,5 +199,5 @@ def _judged(reader: ResponseReader) -> dict[str, object]:
     """
     body = reader.decode()
     if not isinstance(body.get("data"), (dict, list)):
-        raise reader.unreadable("$.data", "there is no payload")
+        raise reader.no_payload()
     return body

@@ -16,11 +16,13 @@ from billingual.dialects._kit.responses import (
     Number,
     RecordReader,
     ResponseReader,
+    Said,
     decimal_of,
+    said,
     status_of,
 )
 from billingual.errors import RejectedError
-from billingual.model import Receipt
+from billingual.model import Problem, Receipt
 
 
 class ReceiptRecord(Struct):
@@ -82,17 +84,18 @@ def read_receipt(reader: ResponseReader, asked: str) -> Receipt:
     """
     body = reader.decode()
     succeeded = body.get("succeeded")
-    if succeeded is False:
+    meaning = said(succeeded)
+    if meaning is Said.NO:
         raise reader.refusal(RejectedError)
-    if succeeded is not None and succeeded is not True:
-        raise reader.unreadable("$.succeeded", "it is neither true nor false")
+    if succeeded is not None and meaning is not Said.YES:
+        reader.problems.append(Problem("$.succeeded", "it is neither true nor false", succeeded))
     if succeeded is None:
         if not isinstance(body.get("invoiceId"), str):
             raise reader.unreadable("$", "there is neither 'succeeded' nor a bare invoice")
         # The id of the printed example is no UUID, so a bare invoice may go by another.
         return RECEIPTS.one(reader, body, "$")
     if not isinstance(body.get("data"), dict):
-        raise reader.unreadable("$.data", "there is no payload")
+        raise reader.no_payload()
     receipt = RECEIPTS.one(reader, body["data"], "$.data", asked=asked)
     beside = {name: each for name, each in body.items() if name not in {"succeeded", "data"}}
     told = {name: each for name, each in beside.items() if each}

@@ -1,0 +1,219 @@
+"""What the words beside a payload mean for a write: yes, no, a part, or nothing that is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from _support.conversations import (
+    INVOICE,
+    OTHER_UID,
+    REPLACEMENT,
+    THIRD_UID,
+    UID,
+    converse,
+    enveloped,
+    response,
+)
+from _support.readings import BULK, EXANTE, KATSU, KUKKINGU
+from billingual import AsyncClient, MemoryTransport
+from billingual.dialects._kit.responses import Said, said
+from billingual.errors import OutcomeUnknown, ProtocolError, ProviderError, RejectedError
+from billingual.events import ProblemsFound
+from billingual.model import Changes, Draft, Query
+from billingual.outcomes import Outcome
+from billingual.retry.classify import classify
+
+DRAFT = Draft(number="N-1", counterparty=UID, owner=UID, document=UID)
+ODD = ["ok", "OK", "pending", "warning", "created", "", "Accepted", "queued", "  success ", "weiß"]
+NO = ["error", "Error", "ERRORS", "fail", "failed", "failure", "rejected", "Validation_Error",
+      "not-found", "denied", False]  # fmt: skip
+PARTLY = ["partial", "Partially_Completed", "partial-success", "completed with errors", "mixed"]
+
+
+def create(**envelope: Any) -> Any:
+    """Create at Exante and read an invoice in an envelope."""
+    answer = response(enveloped({"uid": UID, "invoice_number": "N-1"}, **envelope), status=201)
+    return converse(EXANTE, EXANTE.create(DRAFT), answer)
+
+
+@pytest.mark.parametrize("word", ODD)
+def test_a_word_that_does_not_mean_no_lets_the_payload_decide(word: str) -> None:
+    """A create that the provider confirms in other words is a success, with that word kept."""
+    invoice = create(status=word, message="saved")
+
+    assert UID == invoice.id
+    if said(word) is Said.NOTHING and word:
+        assert {"status": word, "message": "saved"}.items() <= invoice.extra["envelope"].items()
+
+
+@pytest.mark.parametrize("word", ODD)
+def test_a_word_that_does_not_mean_no_without_a_payload_is_unclear(word: str) -> None:
+    """Without a payload nothing tells that it worked, and nothing that it did not."""
+    answer = response(enveloped(None, status=word, message="in review"), status=202)
+    with pytest.raises(ProtocolError, match=r"there is no payload \(in review\)") as caught:
+        converse(EXANTE, EXANTE.create(DRAFT), answer)
+
+    assert Outcome.UNKNOWN is classify(caught.value)
+    assert "in review" == caught.value.complaint
+
+
+@pytest.mark.parametrize("word", NO)
+def test_a_word_that_means_no_refuses(word: object) -> None:
+    """Whatever stands beside it: the flag is documented, so its no counts."""
+    with pytest.raises(RejectedError) as caught:
+        create(status=word, status_code=None)
+
+    assert Outcome.REJECTED is classify(caught.value)
+
+
+@pytest.mark.parametrize("word", ODD)
+def test_an_odd_word_does_not_keep_a_list_or_an_invoice_from_being_read(word: str) -> None:
+    """Readable data is read whatever the word beside it."""
+    page = converse(
+        EXANTE,
+        EXANTE.list_page(Query()),
+        response(enveloped({"items": [{"uid": UID}]}, status=word)),
+    )
+    invoice = converse(EXANTE, EXANTE.get(UID), response(enveloped({"uid": UID}, status=word)))
+
+    assert [UID] == [each.id for each in page.items]
+    assert UID == invoice.id
+    assert () == page.problems
+
+
+@pytest.mark.parametrize("code", [400, 404, 409, 422, 429, 500, 503])
+def test_a_write_that_is_told_yes_and_no_is_unclear(code: int) -> None:
+    """An envelope that says success and names an error's status proves neither."""
+    with pytest.raises(ProtocolError, match="both yes and no") as caught:
+        create(status_code=code)
+
+    assert Outcome.UNKNOWN is classify(caught.value)
+
+
+def test_success_false_beside_a_status_of_success_is_unclear_too() -> None:
+    """Two flags that contradict each other prove nothing."""
+    with pytest.raises(ProtocolError, match="both yes and no"):
+        create(success=False)
+
+
+@pytest.mark.parametrize("code", [0, 1001, -1])
+def test_a_code_that_is_no_http_status_lets_the_payload_decide(code: int) -> None:
+    """A provider's own code has no documented meaning; it becomes a problem."""
+    invoice = create(status_code=code)
+
+    assert [("$.status_code", code)] == [(each.path, each.value) for each in invoice.problems]
+
+
+@pytest.mark.parametrize("word", PARTLY)
+def test_a_batch_that_was_done_in_part_is_unclear_and_shows_what_came(word: str) -> None:
+    """The provider promises all or nothing, so a part is never a success nor a refusal."""
+    pairs = [(UID, Changes(number="A")), (OTHER_UID, Changes(number="B"))]
+    body = {"status": word, "data": [{"uid": UID}], "errors": [{"uid": OTHER_UID}]}
+    with pytest.raises(ProtocolError, match="only a part") as caught:
+        converse(BULK, BULK.update_many(pairs), response(body))
+
+    assert Outcome.UNKNOWN is classify(caught.value)
+    assert OTHER_UID in str(caught.value)
+    assert [UID] == [each.id for each in caught.value.shown]
+
+
+def test_a_batch_names_every_invoice_that_is_missing_foreign_or_double() -> None:
+    """One error tells all that is wrong, and the invoices that came are its evidence."""
+    pairs = [(UID, Changes(number="A")), (OTHER_UID, Changes(number="B"))]
+    body = enveloped([{"uid": UID}, {"uid": UID}, {"uid": THIRD_UID}])
+    with pytest.raises(ProtocolError) as caught:
+        converse(BULK, BULK.update_many(pairs), response(body))
+
+    text = str(caught.value)
+    assert f"invoice {UID} comes twice" in text
+    assert f"invoice {THIRD_UID} was not asked for" in text
+    assert f"invoice {OTHER_UID} is missing" in text
+    assert [UID, THIRD_UID] == [each.id for each in caught.value.shown]
+
+
+@pytest.mark.parametrize("word", PARTLY)
+def test_a_single_write_that_was_done_in_part_has_a_problem(word: str) -> None:
+    """One invoice that is shown is returned, and its problems say that it may not be whole."""
+    assert ["$.status"] == [each.path for each in create(status=word).problems]
+
+
+@pytest.mark.parametrize("word", [*PARTLY, "pending", "queued"])
+def test_a_deletion_without_a_clear_yes_is_unclear(word: str) -> None:
+    """It shows no invoice, so its word alone has to say yes."""
+    with pytest.raises(ProtocolError) as caught:
+        converse(BULK, BULK.delete_many([UID]), response({"status": word}))
+
+    assert Outcome.UNKNOWN is classify(caught.value)
+
+
+@pytest.mark.parametrize("word", ["success", "Deleted", "ok", None])
+def test_a_deletion_with_a_clear_yes_is_done(word: str | None) -> None:
+    """A word that means success, or none at all, ends it well."""
+    assert converse(BULK, BULK.delete_many([UID]), response({"status": word})) is None
+
+
+@pytest.mark.parametrize("flag", ["true", "Success", "weird", 1])
+def test_katsu_reads_a_receipt_whose_flag_is_odd(flag: object) -> None:
+    """The receipt decides; a flag of no known meaning is a problem of it."""
+    body = {"succeeded": flag, "data": {"invoiceId": UID, "amount": 5}}
+    receipt = converse(KATSU, KATSU.replace(UID, REPLACEMENT), response(body))
+
+    assert UID == receipt.id
+    assert (said(flag) is Said.NOTHING) == bool(receipt.problems)
+
+
+WRITES = [
+    (EXANTE, lambda: EXANTE.create(DRAFT)),
+    (EXANTE, lambda: EXANTE.update(UID, Changes(number="N"), None)),
+    (BULK, lambda: BULK.update_many([(UID, Changes(number="N"))])),
+    (KUKKINGU, lambda: KUKKINGU.update(INVOICE, Changes(number="N"), None)),
+    (KUKKINGU, lambda: KUKKINGU.finalize(INVOICE)),
+    (KATSU, lambda: KATSU.replace(UID, REPLACEMENT)),
+]
+
+
+@pytest.mark.parametrize(("dialect", "start"), WRITES)
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+@pytest.mark.parametrize("body", [b"", b" \n", b"{}", b"OK", b'{"status": "ok"}'])
+def test_a_2xx_that_shows_nothing_is_unclear(
+    dialect: Any, start: Any, status: int, body: bytes
+) -> None:
+    """No 2xx without a payload that decodes is a refusal, whatever its status."""
+    with pytest.raises(ProviderError) as caught:
+        converse(dialect, start(), response(body, status=status))
+
+    assert Outcome.UNKNOWN is classify(caught.value)
+
+
+@pytest.mark.anyio
+async def test_a_part_reaches_the_caller_with_what_came() -> None:
+    """The client's error carries the invoices of the response, and does not call it applied."""
+    body = {"status": "partial", "data": [{"uid": UID}]}
+    script = MemoryTransport([response(body)])
+    async with AsyncClient("exante", transport=script, token="t", retry="none") as client:
+        with pytest.raises(OutcomeUnknown) as caught:
+            await client.update_many({UID: Changes(number="A"), OTHER_UID: Changes(number="B")})
+
+    assert [UID] == [each.id for each in caught.value.shown]
+    assert "unclear" == caught.value.likely
+
+
+@pytest.mark.anyio
+async def test_strict_reading_never_turns_a_write_that_worked_into_a_failure() -> None:
+    """A problem that strict reading does not take leaves the write unclear, and likely applied."""
+    events: list[object] = []
+    body = enveloped({"uid": UID, "invoice_number": "N-1", "total_cents": "?"}, status="pending")
+    script = MemoryTransport([response(body, status=201)] * 2)
+    options: dict[str, Any] = {"transport": script, "token": "t", "observers": [events.append]}
+    async with AsyncClient("exante", reading="strict", **options) as client:
+        with pytest.raises(OutcomeUnknown) as caught:
+            await client.create(DRAFT)
+    async with AsyncClient("exante", **options) as client:
+        assert UID == (await client.create(DRAFT)).id
+
+    assert caught.value.maybe_applied
+    assert "applied" == caught.value.likely
+    assert 2 == len(script.requests)
+    assert [1] == [len(each.problems) for each in events if isinstance(each, ProblemsFound)]
