@@ -18,6 +18,7 @@ from billingual.errors import (
     TransportError,
 )
 from billingual.outcomes import Evidence
+from billingual.transports._body import RESPONSE_BEGUN
 from billingual.transports.h11.transport import H11Transport
 from billingual.wire import Bounds, WireRequest, WireResponse
 
@@ -173,6 +174,22 @@ class JudgesStatuses(Wrapped):
         return response
 
 
+class RefusesOddCodings(Wrapped):
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        response = await self.good.send(request, bounds)
+        if response.headers.get("content-encoding") == "UTF-8":
+            raise ConnectionLostError("odd", evidence=RESPONSE_BEGUN)
+        return response
+
+
+class JudgesCodingsFirst(Wrapped):
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        response = await self.good.send(request, bounds)
+        if response.headers.get("content-encoding") == "br" and response.status != 200:
+            raise ConnectionLostError("not unpacked", evidence=RESPONSE_BEGUN)
+        return response
+
+
 class KeepsConnectionsForEver(Wrapped):
     def __init__(self, options: TransportOptions) -> None:
         super().__init__(attrs.evolve(options, keepalive_s=60.0))
@@ -217,6 +234,8 @@ BROKEN: Final[dict[type[Wrapped], set[str]]] = {
     ChecksNoHost: {"a-certificate-of-another-host-is-refused"},
     TidiesTargets: {"targets-go-out-as-they-are"},
     ForgetsTheCancelled: {"a-cancelled-request-leaves-nothing-behind"},
+    RefusesOddCodings: {"odd-words-for-a-coding-are-passed-over"},
+    JudgesCodingsFirst: {"the-status-decides-before-the-coding"},
     JudgesStatuses: {"any-status-is-a-response"},
     KeepsConnectionsForEver: {"an-idle-connection-is-not-kept-for-long"},
     HasNoLimit: {"no-more-connections-than-allowed", "waiting-for-a-connection-ends"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -311,6 +312,28 @@ def test_a_packed_body_may_come_in_pieces_of_any_size(size: int) -> None:
         reader.feed(packed[start : start + size])
 
     assert reader.finish() == body
+
+
+@pytest.mark.parametrize("size", range(2**21 - 200, 2**21 + 200, 40))
+def test_a_bare_deflate_is_read_to_its_last_byte(size: int) -> None:
+    """What the unpacker holds back when a step is full comes out in the next one."""
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    reader = BodyReader("deflate", bounds(ratio=10_000))
+
+    reader.feed(packer.compress(bytes(size)) + packer.flush())
+
+    assert len(reader.finish()) == size
+
+
+def test_a_body_of_countless_members_is_refused() -> None:
+    """Empty members cost time and give nothing, so there is a bound to them."""
+    import gzip  # noqa: PLC0415
+
+    reader = BodyReader("gzip", bounds())
+    reader.feed(gzip.compress(b"") * 5000)
+
+    with pytest.raises(errors.ResponseTooLargeError, match="4096 gzip members"):
+        reader.finish()
 
 
 def test_a_small_body_may_grow_much() -> None:

@@ -267,11 +267,12 @@ class _Delivery:
             if status < _FIRST_FINAL:
                 raise ConnectionLostError(f"unexpected status {status}.", evidence=self.evidence())
             complete = self._complete()
-            coding = response.headers.get("Content-Encoding")
+            headers = _headers(response)
+            coding = ", ".join(headers.get_all("content-encoding"))
             reader = BodyReader(coding, self.bounds, status=status, request_complete=complete)
             return WireResponse(
                 status=status,
-                headers=_headers(response),
+                headers=headers,
                 body=await self._body(response, reader),
                 request_complete=complete,
             )

@@ -86,7 +86,8 @@ class AsgiTransport:
                 evidence=attrs.evolve(_DELIVERED, response_begun=begun, status=exchange.status),
             ) from fault
         headers = Headers((k.decode("latin-1"), v.decode("latin-1")) for k, v in exchange.headers)
-        reader = BodyReader(headers.get("content-encoding"), bounds, status=exchange.status)
+        coding = ", ".join(headers.get_all("content-encoding"))
+        reader = BodyReader(coding, bounds, status=exchange.status)
         for piece in exchange.pieces:
             reader.feed(piece)
         return WireResponse(status=exchange.status, headers=headers, body=reader.finish())

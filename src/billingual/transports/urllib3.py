@@ -171,7 +171,8 @@ class _Connection:
             reader = BodyReader(None, bounds, status=status)
             reader.feed(response.data)
             return WireResponse(status=status, headers=headers, body=reader.finish())
-        reader = BodyReader(headers.get("content-encoding"), bounds, status=status)
+        coding = ", ".join(headers.get_all("content-encoding"))
+        reader = BodyReader(coding, bounds, status=status)
         if response.chunked:
             for piece in response.read_chunked(decode_content=False):
                 reader.feed(piece)

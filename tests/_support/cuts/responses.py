@@ -82,7 +82,10 @@ class ResponseCase:
     @property
     def is_short(self) -> bool:
         """Tell whether HTTP calls the response whole although it is not."""
-        packed = self.framing == "close+gzip" and self.at > self.framed.head
+        # A refusal counts whether its body can be unpacked or not.
+        packed = (
+            self.framing == "close+gzip" and self.at > self.framed.head and self.of.status <= 299
+        )
         seems_whole = self.framing.startswith("close") and self.then == "fin" and not packed
         return seems_whole and self.framed.head <= self.at < len(self.framed.data)
 

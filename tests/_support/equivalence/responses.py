@@ -284,6 +284,14 @@ ROWS: Final = (
         options=ONCE,
     ),
     Row(
+        "a refusal that cannot be unpacked, on a create",
+        lambda s: s.client.create(EXANTE_DRAFT),
+        "InvalidRequestError 422 'xxxx'",
+        "create: rejected 422 InvalidRequestError = rejected InvalidRequestError",
+        script=(Reply(b"xxxx", 422, headers=(("Content-Encoding", "br"),)),),
+        options=AGAIN,
+    ),
+    Row(
         "a status of no class",
         lambda s: s.client.get(LANDMARKS["exante_party"]),
         "ProtocolError 699 ''",

@@ -128,7 +128,7 @@ class RequestRules:
                 say(b"HTTP/1.1 200 OK\r\n" + cookie + b"\r\n\r\n", then="drip"),
                 bounds(deadline=Deadline(60.0, ticking())),
             ),
-            "no-gzip": (say(with_length(BODY, cookie, GZIP)), bounds()),
+            "no-gzip": (say(with_length(b"<html>", cookie, GZIP)), bounds()),
         }
         response, within = faults[fault]
         server = serve(response)

@@ -181,7 +181,9 @@ class StdlibConnection:
         with http.getresponse() as response:
             self._refuse_end("head")
             status, headers = response.status, Headers(response.getheaders())
-            reader = BodyReader(headers.get("content-encoding"), bounds, status=status)
+            reader = BodyReader(
+                ", ".join(headers.get_all("content-encoding")), bounds, status=status
+            )
             while piece := response.read1(_PIECE):
                 reader.feed(piece)
             if response.chunked or response.length:

@@ -203,6 +203,8 @@ async def a_body_may_end_with_its_connection(bench: Bench) -> None:
 async def packed_bodies_are_unpacked(bench: Bench) -> None:
     """A body packed by gzip or deflate is unpacked, in whatever pieces it comes."""
     deflated = zlib.compress(BODY)
+    bare = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    twice = gzip.compress(deflated)
     await _arrives(
         bench,
         {
@@ -210,9 +212,71 @@ async def packed_bodies_are_unpacked(bench: Bench) -> None:
             "GZip": Say(with_length(PACKED, b"content-encoding: GZip")),
             "gzip in chunks": Say(chunked(PACKED[:3], PACKED[3:11], PACKED[11:], headers=(GZIP,))),
             "deflate": Say(with_length(deflated, b"Content-Encoding: deflate")),
-            "identity": Say(with_length(BODY, b"Content-Encoding: identity")),
+            "deflate without zlib's frame": Say(
+                with_length(bare.compress(BODY) + bare.flush(), b"Content-Encoding: deflate")
+            ),
+            "two members": Say(with_length(_members(BODY[:9], BODY[9:]), GZIP)),
+            "padding": Say(with_length(PACKED + bytes(64), GZIP)),
+            "garbage after it": Say(with_length(PACKED + b"garbage", GZIP)),
+            "twice": Say(with_length(twice, b"Content-Encoding: deflate, gzip")),
+            "twice, in two fields": Say(with_length(twice, b"Content-Encoding: deflate", GZIP)),
         },
     )
+
+
+def _members(*parts: bytes) -> bytes:
+    return b"".join(gzip.compress(each) for each in parts)
+
+
+@transport_check
+async def odd_words_for_a_coding_are_passed_over(bench: Bench) -> None:
+    """A Content-Encoding that names no coding says nothing; nor does one of a body that is JSON."""
+    plain = (
+        b"identity", b"", b"UTF-8", b"utf8", b"none", b"binary", b"x-unheard-of", b"gzip", b"br",
+        b"deflate", b"identity, identity",
+    )  # fmt: skip
+    packed = (
+        b"gzip, identity",
+        b"identity, gzip",
+        b"x-gzip",
+        b"GZIP",
+        b"gzip, utf-8",
+        b"gzip,gzip",
+    )
+    says = {each.decode(): Say(with_length(BODY, b"Content-Encoding: " + each)) for each in plain}
+    await _arrives(bench, says)
+    says = {
+        each.decode(): Say(with_length(PACKED, b"Content-Encoding: " + each)) for each in packed
+    }
+    await _arrives(bench, says)
+
+
+@transport_check
+async def the_status_decides_before_the_coding(bench: Bench) -> None:
+    """A refusal whose body cannot be unpacked is a response, with its headers and its bytes."""
+    later = b"Retry-After: 7"
+    bodies = {
+        "unknown": (b"\x1b\x00\x00", b"Content-Encoding: br"),
+        "broken": (b"no gzip", GZIP),
+        "cut": (PACKED[:-9], GZIP),
+        "a bomb": (gzip.compress(bytes(8 * 2**20)), GZIP),
+    }
+    for status in (b"401 No", b"404 No", b"422 No", b"429 Later", b"503 Later"):
+        server = bench.server(
+            *(
+                Say(with_length(body, coding, later, status=status))
+                for body, coding in bodies.values()
+            )
+        )
+        transport = bench.transport()
+        for name, (body, _) in bodies.items():
+            response = await bench.response(transport, request(server.url))
+            seen = (response.status, response.headers.get("retry-after"), response.body)
+            expect(
+                seen == (int(status[:3]), "7", body),
+                expected=f"{name}: {status.decode()} with its bytes",
+                seen=described(response),
+            )
 
 
 @transport_check
@@ -260,15 +324,16 @@ async def chunks_cut_short_are_an_error(bench: Bench) -> None:
 
 @transport_check
 async def a_packed_body_that_is_broken_is_an_error(bench: Bench) -> None:
-    """A body in an encoding that was not offered, or that ends too early, is no response."""
+    """A success in an encoding that was not offered, or that ends too early, is no response."""
     await breaks(
         bench,
         {
             "cut": Say(with_length(PACKED[:-9], GZIP)),
             "cut by the connection": Say(to_the_end(PACKED[:-1], GZIP), then="close"),
-            "not packed": Say(with_length(BODY, GZIP)),
+            "not packed": Say(with_length(b"<html>", GZIP)),
+            "a second member cut": Say(with_length(PACKED + PACKED[:-1], GZIP)),
             "a wrong sum": Say(with_length(PACKED[:-8] + bytes(8), GZIP)),
-            "another way": Say(with_length(BODY, b"Content-Encoding: x-unheard-of")),
+            "another way": Say(with_length(b"\x1b\x00\x00", b"Content-Encoding: br")),
         },
         TransportError,
     )
@@ -299,6 +364,8 @@ RESPONSE_CHECKS: Final = (
     chunks_are_joined,
     a_body_may_end_with_its_connection,
     packed_bodies_are_unpacked,
+    odd_words_for_a_coding_are_passed_over,
+    the_status_decides_before_the_coding,
     a_large_response_arrives_whole,
     a_response_cut_short_is_an_error,
     chunks_cut_short_are_an_error,
