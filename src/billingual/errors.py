@@ -232,9 +232,12 @@ class MissingExtraError(ConfigurationError):
         install: the command that installs it.
     """
 
-    def __init__(self, name: str, extra: str, module: str) -> None:
-        self.install: str = f'pip install "billingual[{extra}]"'
-        super().__init__(f"{name} needs {module}, which is not installed; run: {self.install}")
+    def __init__(self, name: str, extra: str | None, module: str) -> None:
+        # Without an extra it is a dependency of billingual itself, which pip installs again.
+        package = "billingual" if extra is None else f'"billingual[{extra}]"'
+        self.install: str = f"pip install {package}"
+        library = module.partition(".")[0]
+        super().__init__(f"{name} needs {library}, which is not installed; run: {self.install}")
         self.name = name
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import subprocess
+import sys
 from typing import Any
 
 import attrs
@@ -443,6 +445,42 @@ def test_a_missing_extra_says_what_to_install() -> None:
 
     assert caught.value.install == 'pip install "billingual[gadgets]"'
     assert "gadget 'x' needs nowhere_at_all" in str(caught.value)
+
+
+NEEDED = {
+    "aiohttp": ("aiohttp", '"billingual[aiohttp]"'),
+    "h11": ("httptools", "billingual"),
+    "httpx": ("httpx", "billingual"),
+    "httpx2": ("httpx2", '"billingual[httpx2]"'),
+    "sandbox": ("starlette", '"billingual[sandbox]"'),
+    "urllib3": ("urllib3", '"billingual[urllib3]"'),
+}
+WITHOUT = """
+import sys
+from billingual import AsyncClient, Client, MissingExtraError
+for module in {modules!r}:
+    sys.modules[module] = None  # as if it were not installed
+for name in {names!r}:
+    for kind in (Client, AsyncClient):
+        try:
+            kind("exante", transport=name, token="t", base_url="http://localhost")
+        except MissingExtraError as error:
+            print(name, error)
+"""
+
+
+def test_every_transport_says_which_library_to_install() -> None:
+    """Making either client with a transport whose library is missing names the command."""
+    modules = [module for module, _ in NEEDED.values()]
+    code = WITHOUT.format(modules=modules, names=list(NEEDED))
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert ended.stdout.splitlines() == [
+        f"{name} the transport {name!r} needs {module}, which is not installed; "
+        f"run: pip install {package}"
+        for name, (module, package) in NEEDED.items()
+        for _ in range(2)
+    ]
 
 
 def test_a_client_works_on_one_loop_after_another() -> None:

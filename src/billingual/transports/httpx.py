@@ -555,6 +555,7 @@ class HttpxTransport(PooledTransport[Any]):
 
     supports: Final = frozenset({"async", "sync"})
     library: ClassVar[str] = "httpx"
+    _extra: ClassVar[str | None] = None
     http2: Final = False
     limits: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
@@ -573,7 +574,7 @@ class HttpxTransport(PooledTransport[Any]):
         super().__init__(options)
         self._has_proxy = options.proxy is not None
         if find_spec(self.library) is None:
-            raise MissingExtraError(f"the transport {self.library!r}", self.library, self.library)
+            raise MissingExtraError(f"the transport {self.library!r}", self._extra, self.library)
 
     @cached_property
     def _library(self) -> ModuleType:
@@ -673,3 +674,4 @@ class Httpx2Transport(HttpxTransport):
     """
 
     library: ClassVar[str] = "httpx2"
+    _extra: ClassVar[str | None] = "httpx2"

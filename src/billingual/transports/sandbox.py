@@ -40,6 +40,8 @@ class SandboxTransport(AsgiTransport):
     def __init__(self, options: TransportOptions) -> None:
         try:
             sandbox: Any = import_module("billingual.sandbox")
+            # Its parts are imported when they are first asked for, and need more than it does.
+            make = sandbox.create_app
         except ModuleNotFoundError as missing:
             if (missing.name or "").startswith("billingual"):
                 raise
@@ -47,7 +49,7 @@ class SandboxTransport(AsgiTransport):
                 "the transport 'sandbox'", "sandbox", str(missing.name)
             ) from missing
         self._accounts = sandbox.ACCOUNTS
-        self._sandbox = sandbox.create_app(sleep=_patiently(options.backend.sleep))
+        self._sandbox = make(sleep=_patiently(options.backend.sleep))
         super().__init__(self._sandbox)
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:

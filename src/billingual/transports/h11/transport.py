@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from billingual.abc import TransportOptions
+from billingual.errors import MissingExtraError
 from billingual.transports._pool import PooledTransport
 from billingual.wire import Bounds, WireRequest, WireResponse
 
@@ -24,6 +26,7 @@ class H11Transport(PooledTransport["Connection"]):
 
     Raises:
         ConfigurationError: if the proxy's URL cannot be used.
+        MissingExtraError: if httptools is not installed.
     """
 
     library: Final = "httptools"
@@ -32,6 +35,8 @@ class H11Transport(PooledTransport["Connection"]):
 
     def __init__(self, options: TransportOptions) -> None:
         super().__init__(options)
+        if find_spec(self.library) is None:
+            raise MissingExtraError("the transport 'h11'", None, self.library)
         self._proxy: Proxy | None = None
         if options.proxy is not None:
             from billingual.transports.h11.proxy import Proxy  # noqa: PLC0415 - seldom wanted
