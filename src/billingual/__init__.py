@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         UnknownNameError,
         UnsupportedError,
         UsageError,
+        unclear_from,
     )
     from billingual.model import (
         UNSET,
@@ -160,6 +161,7 @@ __all__ = [
     "__version__",
     "fallback",
     "owned",
+    "unclear_from",
 ]
 
 if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every name exists.
@@ -179,7 +181,8 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
                 "LockedError MissingExtraError NotConnectedError NotFoundError OutcomeUnknown "
                 "PaginationError PermissionDeniedError PoolTimeoutError ProtocolError "
                 "ProviderError RateLimitedError RedirectedError RejectedError ServerError "
-                "TimedOutError TransportError UnknownNameError UnsupportedError UsageError"
+                "TimedOutError TransportError UnknownNameError UnsupportedError UsageError "
+                "unclear_from"
             ),
             "model": (
                 "Changes CustomField Discount Draft Filter Invoice InvoiceSummary Kind LineItem "

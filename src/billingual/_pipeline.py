@@ -32,6 +32,8 @@ from billingual.errors import (
     ServerError,
     TransportError,
     UsageError,
+    carried_by,
+    carry,
 )
 from billingual.outcomes import Attempt, Intent, Outcome
 from billingual.retry.classify import classify, evidence_of, refused_resend, verdict
@@ -175,11 +177,12 @@ class _Call(Generic[T]):
         wait_s: seconds waited before the current attempt.
         why: the reason for it.
         sent_at: when it was sent.
+        request: the current request; None before the first one.
         in_flight: whether it was sent and its end is not known.
         response: its response; None before one came.
         keyed: how many requests carried an idempotency key.
-        earlier_write_committed: whether an earlier request of the operation was carried out. Then
-            nothing that follows is a mere failure.
+        earlier_write_committed: whether a request of the operation was carried out. Then nothing
+            that follows is a mere failure.
     """
 
     context: ClientContext
@@ -191,6 +194,7 @@ class _Call(Generic[T]):
     wait_s: float = 0.0
     why: str = FIRST
     sent_at: float = 0.0
+    request: WireRequest | None = None
     in_flight: bool = False
     response: WireResponse | None = None
     key: str | None = None
@@ -205,25 +209,31 @@ class _Call(Generic[T]):
             self._emit("CallStarted", provider=self.context.provider, operation=feature.value)
         try:
             result = await self._exchange_all(request)
+            if self.context.observers:
+                self._emit("CallEnded", outcome=Outcome.COMMITTED, error=None)
         except BaseException as error:
-            if isinstance(error, BillingualError):
-                unclear = error.maybe_applied
-            else:
-                # Cancelled, for example: a request that was in flight, or an earlier one of the
-                # same operation, may have been carried out.
-                unclear = self.in_flight or self.earlier_write_committed
+            if not isinstance(error, Exception) and self._may_have_written():
+                # Cancelled or interrupted. The one who did that learns what it left unclear from
+                # the exception that passes through here, and from nothing else.
+                carry(error, self._unclear(self.request or request, error))
+            unclear = carried_by(error) is not None or self.in_flight
             outcome = Outcome.UNKNOWN if unclear else verdict(self.attempts)
             self._emit("CallEnded", outcome=outcome, error=type(error).__name__)
             raise
-        if self.context.observers:
-            self._emit("CallEnded", outcome=Outcome.COMMITTED, error=None)
         return result
+
+    def _may_have_written(self) -> bool:
+        """Tell whether what was sent so far may have changed something."""
+        if self.earlier_write_committed or self.request is None or not self.request.safety.writes:
+            return self.earlier_write_committed
+        return self.in_flight or verdict(self.attempts, self.request.safety) is Outcome.UNKNOWN
 
     async def _exchange_all(self, request: WireRequest) -> T:
         while True:
+            self.request = request
             self.attempts, self.wait_s, self.why = [], 0.0, FIRST
             if request.key_header is not None:
-                request = request.keyed(self._next_key())
+                self.request = request = request.keyed(self._next_key())
             try:
                 ended, following = self._resume(await self._deliver(request))
             except Exception as error:
@@ -234,9 +244,9 @@ class _Call(Generic[T]):
                     raise self._unclear(request, error) from error
                 raise
             self._record_success()
+            self.earlier_write_committed |= request.safety.writes
             if ended:
                 return cast(T, following)
-            self.earlier_write_committed |= request.safety.writes
             request = cast(WireRequest, following)
 
     async def _deliver(self, request: WireRequest) -> object:
@@ -285,6 +295,9 @@ class _Call(Generic[T]):
         except Exception as error:
             # A token function raised: its error goes up as it is, and nothing was sent.
             self._record(Outcome.NOT_SENT, error)
+            raise
+        except BaseException as stop:
+            self._record(Outcome.UNKNOWN if self.in_flight else Outcome.NOT_SENT, stop)
             raise
         return value
 
@@ -436,7 +449,7 @@ class _Call(Generic[T]):
         self._learn_from(error)
         self._record(classify(error), error)
 
-    def _record(self, outcome: Outcome, error: Exception | None) -> None:
+    def _record(self, outcome: Outcome, error: BaseException | None) -> None:
         evidence, status = evidence_of(error)
         response = self.response
         attempt = Attempt(
@@ -510,9 +523,11 @@ class _Call(Generic[T]):
         except Exception as fault:  # noqa: BLE001 - a foreign policy may raise anything
             return Decision(wait_s=None, why=f"the retry policy raised {type(fault).__name__}")
 
-    def _unclear(self, request: WireRequest, error: Exception) -> OutcomeUnknown:
+    def _unclear(self, request: WireRequest, error: BaseException) -> OutcomeUnknown:
         """Make the error for a write that may or may not have happened."""
         context, operation = self.context, self.operation
+        if not isinstance(error, Exception):
+            error = BillingualError(f"{type(error).__name__} stopped it.")
         if not isinstance(error, BillingualError):
             # A token function raised before a resend; what was sent before it stays unclear.
             error = BillingualError(f"{type(error).__name__} kept it from being sent again.")

@@ -7,7 +7,7 @@ once, for the client that carries it out and for the :class:`Preview` that shows
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from os import PathLike, getenv
 from types import TracebackType
@@ -32,6 +32,7 @@ from billingual._config.options import (
     checked_observers,
     context_of,
     headers_of,
+    hook_of,
     limiter_of,
     policy_of,
     reading_of,
@@ -43,6 +44,7 @@ from billingual._pipeline import (
     dialect_for,
     execute,
     first_request,
+    log_plugin_error,
     start_deadline,
 )
 from billingual.abc import (
@@ -61,6 +63,7 @@ from billingual.errors import (
     InvalidRequestError,
     OutcomeUnknown,
     PermissionDeniedError,
+    carried_by,
 )
 from billingual.model import UNSET, UnsetType
 from billingual.outcomes import Intent
@@ -134,6 +137,9 @@ class AsyncClient:
             tokens for each host and credential of this client and its siblings.
         observers: called with each :class:`~billingual.events.Event`; functions, or names of the
             entry-point group ``billingual.observers``.
+        on_unclear: called once with the :class:`~billingual.OutcomeUnknown` of each write that
+            ends unclear, also where it was cancelled or interrupted and nothing else is left of
+            it. A plain function; keep the error (it can be pickled), for example in a table.
         headers: header fields of your own for every request, such as a gateway's key or a
             correlation id. A value in :class:`~billingual.Secret` is hidden like the token. Those
             that the client writes itself are refused.
@@ -169,6 +175,7 @@ class AsyncClient:
         limiter: Limiter | float | None = None,
         budget: RetryBudget | None = None,
         observers: Iterable[Observer | str] = (),
+        on_unclear: Callable[[OutcomeUnknown], object] | None = None,
         headers: Mapping[str, str | Secret] | None = None,
         reading: Literal["tolerant", "strict"] = "tolerant",
         tls: SSLContext | Tls | str | PathLike[str] | None = None,
@@ -191,6 +198,7 @@ class AsyncClient:
             budget=budget_of(budget),
             observers=checked_observers(observers),
             reading=reading_of(reading),
+            on_unclear=hook_of(on_unclear),
             headers=headers_of(headers),
         )
         waiting = async_backend(backend)
@@ -483,16 +491,34 @@ class AsyncClient:
     async def _execute(self, operation: Operation[T], deadline: Deadline | None = None) -> T:
         try:
             return await execute(self._context, operation, deadline=deadline)
-        except OutcomeUnknown as unclear:
-            unclear.bind(partial(_reconcile, self._context))
+        except BaseException as error:
+            self._tell_unclear(error)
             raise
 
     async def _act(self, operation: Operation[Invoice]) -> Invoice:
         deadline = start_deadline(self._context)
         try:
-            return await self._execute(operation, deadline)
-        except OutcomeUnknown as unclear:
-            return await settle_act(self._context, operation, unclear, deadline)
+            try:
+                return await execute(self._context, operation, deadline=deadline)
+            except OutcomeUnknown as unclear:
+                return await settle_act(self._context, operation, unclear, deadline)
+        except BaseException as error:
+            self._tell_unclear(error)
+            raise
+
+    def _tell_unclear(self, error: BaseException) -> None:
+        """If an operation ends with a write unclear, let it be reconciled, and tell the hook."""
+        unclear = carried_by(error)
+        if unclear is None:
+            return
+        unclear.bind(partial(_reconcile, self._context))
+        hook = self._settings.on_unclear
+        if hook is not None:
+            try:
+                hook(unclear)
+            except Exception as fault:  # noqa: BLE001 - a program's own hook may raise anything
+                # As with an observer: it must not replace the end of a write.
+                log_plugin_error("on_unclear", fault)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -514,6 +540,7 @@ class AsyncClient:
         timeout: float | Timeouts | UnsetType = UNSET,
         deadline: float | None | UnsetType = UNSET,
         observers: Iterable[Observer | str] | UnsetType = UNSET,
+        on_unclear: Callable[[OutcomeUnknown], object] | None | UnsetType = UNSET,
         headers: Mapping[str, str | Secret] | None | UnsetType = UNSET,
         reading: Literal["tolerant", "strict"] | UnsetType = UNSET,
     ) -> AsyncClient:
@@ -534,6 +561,7 @@ class AsyncClient:
             "timeout": timeout,
             "deadline": deadline,
             "observers": UNSET if observers is UNSET else checked_observers(observers),
+            "on_unclear": UNSET if on_unclear is UNSET else hook_of(on_unclear),
             "headers": UNSET if headers is UNSET else headers_of(headers),
             "reading": UNSET if reading is UNSET else reading_of(reading),
         }

@@ -42,7 +42,7 @@ catch it by accident. Errors keep their data as attributes, can be pickled and h
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from billingual.outcomes import Attempt, Evidence, Found, FoundInvoice, Intent
 from billingual.wire import Exchange, WireRequest
@@ -79,6 +79,7 @@ __all__ = [
     "UnknownNameError",
     "UnsupportedError",
     "UsageError",
+    "unclear_from",
 ]
 
 
@@ -552,6 +553,63 @@ class OutcomeUnknown(BillingualError):  # noqa: N818 - it does not say that some
             revive,
             (kind, text, {key: each for key, each in state.items() if key != "_reconcile"}),
         )
+
+
+_EVIDENCE: Final = "billingual_unclear"
+"""Where a cancellation or an interrupt carries the write that it stopped."""
+
+
+def unclear_from(error: BaseException) -> OutcomeUnknown | None:
+    """Return the write that an exception left unclear, or None if it left none.
+
+    A write that is cancelled or interrupted ends with the exception of what stopped it, such as
+    ``asyncio.CancelledError``, ``TimeoutError`` or ``KeyboardInterrupt``. That exception carries
+    the :class:`OutcomeUnknown`, found here through causes, contexts and exception groups::
+
+        try:
+            async with asyncio.timeout(5):
+                await client.create(draft)
+        except TimeoutError as error:
+            unclear = billingual.unclear_from(error)
+            if unclear is not None:
+                print(await unclear.reconcile())
+
+    A cancel scope of anyio or trio swallows the exception; there, and where several writes stop at
+    once, use the client's option ``on_unclear``.
+    """
+    waiting, seen = [error], set[int]()
+    while waiting:
+        each = waiting.pop(0)
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, OutcomeUnknown):
+            return each
+        carried = getattr(each, _EVIDENCE, None)
+        if isinstance(carried, OutcomeUnknown):
+            return carried
+        if isinstance(each, BaseExceptionGroup):
+            waiting.extend(each.exceptions)
+        waiting.extend(one for one in (each.__cause__, each.__context__) if one is not None)
+    return None
+
+
+def carried_by(error: BaseException) -> OutcomeUnknown | None:
+    """Return the unclear write that this very exception is or carries."""
+    if isinstance(error, OutcomeUnknown):
+        return error
+    carried = getattr(error, _EVIDENCE, None)
+    return carried if isinstance(carried, OutcomeUnknown) else None
+
+
+def carry(stop: BaseException, unclear: OutcomeUnknown) -> None:
+    """Let a cancellation or an interrupt carry the write that it stopped, and say so."""
+    setattr(stop, _EVIDENCE, unclear)
+    stop.add_note(
+        f"{unclear.provider} may or may not have carried out {unclear.operation}, which this "
+        "stopped. Do not simply send it again: billingual.unclear_from(error) returns the "
+        "OutcomeUnknown, and its reconcile() looks at the provider."
+    )
 
 
 class InternalError(BillingualError):

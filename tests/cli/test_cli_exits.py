@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from _support.command import Command, environment
+from billingual import Client
 from billingual.cli.exit_codes import exit_code
 from billingual.errors import ConflictError, LockedError, UsageError
 from billingual.sandbox import ACCOUNTS, CREDENTIALS, LANDMARKS, Running
@@ -160,6 +161,36 @@ def test_an_interrupt_exits_130(served: Running) -> None:
     out, err = process.communicate(timeout=30)
 
     assert (process.returncode, out, err) == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "method", "operation"),
+    [
+        ((*CREATE, "--number", "STOPPED-1"), "POST", "create"),
+        (("update", "{id}", "--number", "STOPPED-2"), "PUT", "update"),
+    ],
+)
+def test_an_interrupted_write_exits_7(
+    served: Running, arguments: tuple[str, ...], method: str, operation: str
+) -> None:
+    """It may have been carried out, and a script must not take it for a plain interrupt."""
+    with Client("exante", base_url=served.base_url("exante"), token=ACCOUNTS["exante"].token) as c:
+        row = c.list().first()
+        assert row is not None
+    _order(served, {"provider": "exante", "kind": "latency", "seconds": 30, "method": method})
+    named = [each.format(id=row.id) for each in arguments]
+    process = _start(*named, "--base-url", served.base_url("exante"), **TOKEN)
+    while httpx.get(f"{served.url}/_sandbox/faults", trust_env=False).json()["faults"]:
+        assert process.poll() is None
+        time.sleep(0.05)  # until the request has come
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+
+    assert process.returncode == 7, err
+    assert out == ""
+    assert f"interrupted: exante may or may not have carried out {operation}." in " ".join(
+        err.split()
+    )
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

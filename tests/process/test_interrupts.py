@@ -41,6 +41,45 @@ with client(backend={backend!r}) as used:
     server.release()
 
 
+@pytest.mark.parametrize(
+    ("backend", "transport"),
+    [
+        ("blocking", "httpx"), ("blocking", "httpx2"), ("blocking", "urllib3"), ("blocking", "h11"),
+        ("portal", "httpx"), ("portal", "aiohttp"),
+    ],
+)  # fmt: skip
+def test_ctrl_c_in_a_write_says_that_it_may_have_happened(
+    start: Callable[..., Any], server: Any, backend: str, transport: str
+) -> None:
+    """The interrupt carries the write, which can be looked for."""
+    program = start(f"""
+import billingual
+told = []
+changes = billingual.Changes(number="N-2")
+with client(transport={transport!r}, backend={backend!r}, on_unclear=told.append) as used:
+    crossed(used, [1])
+    print("ready")
+    wait()
+    try:
+        used.update(uid(2), changes)
+    except KeyboardInterrupt as stop:
+        unclear = billingual.unclear_from(stop)
+        print(unclear.operation, unclear is told[0], len(told), unclear.reconcile().finding.value)
+        print(stop.__notes__[0][:52])
+""")
+
+    assert program.line() == "ready"
+    server.hold()
+    program.go_on()
+    server.wait_for_held()
+    program.interrupt()
+    assert program.line() == "update True 1 unknown"
+    assert program.line() == "exante may or may not have carried out update, which"
+    ended = program.end()
+    assert (ended.code, ended.noise) == (0, "")
+    server.release()
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_ctrl_c_costs_no_place_of_the_pool(
     start: Callable[..., Any], server: Any, backend: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from inspect import iscoroutinefunction
 from os import PathLike
 from typing import TYPE_CHECKING, Final, cast
@@ -11,7 +11,7 @@ import attrs
 
 from billingual.abc import Observer, Provider, RetryPolicy
 from billingual.auth import HEADER_NAME, Secret, TokenSource, as_token
-from billingual.errors import ConfigurationError
+from billingual.errors import ConfigurationError, OutcomeUnknown
 from billingual.plugins import OBSERVERS, POLICIES
 from billingual.retry.budget import RetryBudget
 from billingual.retry.rate_limit import Limiter
@@ -27,6 +27,7 @@ __all__ = [
     "context_of",
     "deadline_of",
     "headers_of",
+    "hook_of",
     "limiter_of",
     "policy_of",
     "reading_of",
@@ -51,6 +52,7 @@ class Settings:
     budget: RetryBudget | None
     observers: tuple[Observer, ...]
     reading: str
+    on_unclear: Callable[[OutcomeUnknown], object] | None = None
     headers: tuple[tuple[str, str | Secret], ...] = attrs.field(default=(), repr=False)
 
 
@@ -105,6 +107,21 @@ def budget_of(budget: object) -> RetryBudget | None:
         'retry="none" switches retries off.',
         field="budget",
     )
+
+
+def hook_of(hook: object) -> Callable[[OutcomeUnknown], object] | None:
+    """Return the hook unchanged.
+
+    Raises:
+        ConfigurationError: if it cannot be called, or is async and would never be awaited.
+    """
+    if hook is not None and (not callable(hook) or iscoroutinefunction(hook)):
+        raise ConfigurationError(
+            "on_unclear= takes a plain function of one OutcomeUnknown. An async function would "
+            "never be awaited: let a plain one pass the error on.",
+            field="on_unclear",
+        )
+    return hook
 
 
 _OURS: Final = frozenset(

@@ -7,7 +7,7 @@ the token comes from its own variable, from a function, or from a file that only
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 from ssl import SSLContext
 from typing import Any, Final, Literal, Required, TypedDict, cast
@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from billingual.abc import Backend, Observer, Provider, RetryPolicy, Transport, TransportFactory
 from billingual.auth import Secret, TokenSource, as_secret, as_token, is_loopback
-from billingual.errors import ConfigurationError, UnknownNameError
+from billingual.errors import ConfigurationError, OutcomeUnknown, UnknownNameError
 from billingual.plugins import DIALECTS, PROVIDERS
 from billingual.retry.budget import RetryBudget
 from billingual.retry.rate_limit import Limiter
@@ -51,6 +51,7 @@ class ClientOptions(TypedDict, total=False):
     limiter: Limiter | float | None
     budget: RetryBudget | None
     observers: Iterable[Observer | str]
+    on_unclear: Callable[[OutcomeUnknown], object] | None
     headers: Mapping[str, str | Secret] | None
     reading: Literal["tolerant", "strict"]
     tls: SSLContext | Tls | str | PathLike[str] | None

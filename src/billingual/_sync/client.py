@@ -16,7 +16,7 @@ from billingual.model import UNSET
 from billingual.wire import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from os import PathLike
     from ssl import SSLContext
     from types import TracebackType
@@ -98,6 +98,9 @@ class Client(Stepped):
             tokens for each host and credential of this client and its siblings.
         observers: called with each :class:`~billingual.events.Event`; functions, or names of the
             entry-point group ``billingual.observers``.
+        on_unclear: called once with the :class:`~billingual.OutcomeUnknown` of each write that
+            ends unclear, also where it was cancelled or interrupted and nothing else is left of
+            it. A plain function; keep the error (it can be pickled), for example in a table.
         headers: header fields of your own for every request, such as a gateway's key or a
             correlation id. A value in :class:`~billingual.Secret` is hidden like the token. Those
             that the client writes itself are refused.
@@ -135,6 +138,7 @@ class Client(Stepped):
         limiter: Limiter | float | None = None,
         budget: RetryBudget | None = None,
         observers: Iterable[Observer | str] = (),
+        on_unclear: Callable[[OutcomeUnknown], object] | None = None,
         headers: Mapping[str, str | Secret] | None = None,
         reading: Literal["tolerant", "strict"] = "tolerant",
         tls: SSLContext | Tls | str | PathLike[str] | None = None,
@@ -157,6 +161,7 @@ class Client(Stepped):
             limiter=limiter,
             budget=budget,
             observers=observers,
+            on_unclear=on_unclear,
             headers=headers,
             reading=reading,
             tls=tls,
@@ -426,6 +431,7 @@ class Client(Stepped):
         timeout: float | Timeouts | UnsetType = UNSET,
         deadline: float | None | UnsetType = UNSET,
         observers: Iterable[Observer | str] | UnsetType = UNSET,
+        on_unclear: Callable[[OutcomeUnknown], object] | None | UnsetType = UNSET,
         headers: Mapping[str, str | Secret] | None | UnsetType = UNSET,
         reading: Literal["tolerant", "strict"] | UnsetType = UNSET,
     ) -> Client:
@@ -447,6 +453,7 @@ class Client(Stepped):
                 timeout=timeout,
                 deadline=deadline,
                 observers=observers,
+                on_unclear=on_unclear,
                 headers=headers,
                 reading=reading,
             ),

@@ -19,7 +19,7 @@ import attrs
 from billingual.abc import Walk
 from billingual.backends.anyio import AnyioBackend
 from billingual.backends.sync import LoopWatch, iterate
-from billingual.errors import ConfigurationError
+from billingual.errors import ConfigurationError, OutcomeUnknown, carried_by, carry
 
 __all__ = ["PortalBackend"]
 
@@ -33,6 +33,9 @@ class _Portal:
     loop: asyncio.AbstractEventLoop
     thread: threading.Thread
 
+
+_CANCEL_S: Final = 1.0
+"""Seconds for a call to end that was cancelled. It only closes its connection."""
 
 _PORTALS: Final[dict[int, _Portal]] = {}
 
@@ -64,6 +67,30 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
         loop.close()
 
 
+class _Stopped:
+    """Bring what a call left unclear from the portal's thread to the one that is interrupted."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+        self._unclear: OutcomeUnknown | None = None
+
+    async def watch(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do *work*, and note how it ends if it is stopped."""
+        try:
+            return await work
+        except BaseException as stop:
+            self._unclear = carried_by(stop)
+            raise
+        finally:
+            self._ended.set()
+
+    def hand_over(self, error: BaseException) -> None:
+        """Wait for the cancelled call to end, and let *error* carry its write."""
+        self._ended.wait(_CANCEL_S)
+        if self._unclear is not None and carried_by(error) is None:
+            carry(error, self._unclear)
+
+
 class PortalBackend(AnyioBackend, LoopWatch):
     """Run each call on the portal's loop while the calling thread waits."""
 
@@ -88,11 +115,14 @@ class PortalBackend(AnyioBackend, LoopWatch):
         except BaseException:
             work.close()
             raise
-        done: Future[T] = asyncio.run_coroutine_threadsafe(work, portal.loop)
+        stopped = _Stopped()
+        done: Future[T] = asyncio.run_coroutine_threadsafe(stopped.watch(work), portal.loop)
         try:
             return done.result()
-        except BaseException:
-            done.cancel()
+        except BaseException as error:
+            if not done.done():
+                done.cancel()
+                stopped.hand_over(error)
             raise
 
     def iterate(self, items: AsyncIterator[T]) -> Walk[T]:

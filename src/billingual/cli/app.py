@@ -16,12 +16,13 @@ from billingual.cli.exit_codes import (
     INTERRUPTED,
     OK,
     OUTPUT_LOST,
+    UNCLEAR,
     USAGE,
     exit_code,
 )
 from billingual.cli.invoice_view import OutputLostError
 from billingual.cli.messages import complain, fail
-from billingual.errors import BillingualError
+from billingual.errors import BillingualError, unclear_from
 
 __all__ = ["app", "run"]
 
@@ -107,9 +108,8 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except CycloptsError:
         return USAGE
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        return INTERRUPTED
+    except KeyboardInterrupt as stop:
+        return _interrupted(stop)
     except BrokenPipeError:
         # The reader has seen enough.
         _drop_output()
@@ -123,6 +123,18 @@ def run(arguments: Sequence[str]) -> int:
         fail(f"the output cannot be written: {error.strerror or error}.")
         return FAILURE
     return code
+
+
+def _interrupted(stop: KeyboardInterrupt) -> int:
+    unclear = unclear_from(stop)
+    if unclear is None:
+        sys.stderr.write("interrupted\n")
+        return INTERRUPTED
+    fail(
+        f"interrupted: {unclear.provider} may or may not have carried out {unclear.operation}. "
+        "Look before you run this again."
+    )
+    return UNCLEAR
 
 
 def _drop_output() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from billingual._context import ClientContext
 from billingual._pipeline import Operation, dialect_for, execute
 from billingual.capabilities import Feature
-from billingual.errors import LockedError, OutcomeUnknown, ProviderError
+from billingual.errors import LockedError, OutcomeUnknown, ProviderError, carry
 from billingual.wire import Deadline
 
 if TYPE_CHECKING:
@@ -90,6 +90,10 @@ async def settle_act(
     except Exception as error:  # noqa: BLE001 - whatever the read met, the end stays unclear
         unclear.add_note(f"a read right after it failed too ({type(error).__name__})")
         raise unclear from unclear.__cause__
+    except BaseException as stop:
+        # Cancelled while it was read: what the act left unclear goes along.
+        carry(stop, unclear)
+        raise
     if invoice.status not in wanted:
         unclear.add_note(f"a read right after it shows the invoice as {invoice.status}")
         raise unclear from unclear.__cause__

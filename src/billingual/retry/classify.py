@@ -69,7 +69,7 @@ def classify(error: BillingualError, *, rate_limit_precedes_handler: bool = True
     return Outcome.UNKNOWN
 
 
-def evidence_of(error: Exception | None) -> tuple[Evidence, int | None]:
+def evidence_of(error: BaseException | None) -> tuple[Evidence, int | None]:
     """Return what was seen of an attempt, and the status of its response if it is an error.
 
     Args:
@@ -79,7 +79,8 @@ def evidence_of(error: Exception | None) -> tuple[Evidence, int | None]:
         return _RESPONDED, None
     if isinstance(error, TransportError):
         return error.evidence, None
-    if isinstance(error, InternalError):
+    if isinstance(error, InternalError) or not isinstance(error, Exception):
+        # A cancellation or an interrupt came from outside, and may have come at any time.
         return Evidence(), None
     exchange = error.exchange if isinstance(error, (ProviderError, LockedError)) else None
     if exchange is not None:
