@@ -20,6 +20,7 @@ from billingual.abc import Decision, Dialect
 from billingual.auth import Signature, redact_secrets
 from billingual.capabilities import Feature
 from billingual.errors import (
+    AuthenticationError,
     BillingualError,
     ClosedError,
     ConfigurationError,
@@ -180,6 +181,9 @@ class _Call(Generic[T]):
         request: the current request; None before the first one.
         in_flight: whether it was sent and its end is not known.
         response: its response; None before one came.
+        signature: what it was signed with.
+        renewal: what the next attempt is signed with, where a token was renewed.
+        renewed: whether one was, or was asked for.
         keyed: how many requests carried an idempotency key.
         earlier_write_committed: whether a request of the operation was carried out. Then nothing
             that follows is a mere failure.
@@ -197,6 +201,9 @@ class _Call(Generic[T]):
     request: WireRequest | None = None
     in_flight: bool = False
     response: WireResponse | None = None
+    signature: Signature | None = None
+    renewal: Signature | None = None
+    renewed: bool = False
     key: str | None = None
     keyed: int = 0
     earlier_write_committed: bool = False
@@ -231,7 +238,7 @@ class _Call(Generic[T]):
     async def _exchange_all(self, request: WireRequest) -> T:
         while True:
             self.request = request
-            self.attempts, self.wait_s, self.why = [], 0.0, FIRST
+            self.attempts, self.wait_s, self.why, self.renewed = [], 0.0, FIRST, False
             if request.key_header is not None:
                 self.request = request = request.keyed(self._next_key())
             try:
@@ -251,10 +258,11 @@ class _Call(Generic[T]):
 
     async def _deliver(self, request: WireRequest) -> object:
         """Send *request* until it succeeds or the policy stops; return what was read."""
+        attempt = self._attempt_renewing if self.context.auth.renews else self._attempt
         try:
             # Outside the loop of tenacity, which costs more than all the rest of a call: nearly
             # every call succeeds at once and does not even import it.
-            return await self._attempt(request)
+            return await attempt(request)
         except BillingualError as error:
             if not self._may_try_again(request, error):
                 raise
@@ -270,7 +278,37 @@ class _Call(Generic[T]):
             wait=lambda _: self.wait_s,
             sleep=self.context.backend.sleep,
         )
-        return await retrying(self._attempt, request)
+        return await retrying(attempt, request)
+
+    async def _attempt_renewing(self, request: WireRequest) -> object:
+        """Make an attempt; if its token is refused and there is another now, make one more.
+
+        A token may expire between the moment it was asked for and the one it is looked at. The
+        provider looks at it before anything else, so that a write did nothing.
+        """
+        try:
+            return await self._attempt(request)
+        except AuthenticationError as error:
+            if self.renewed or not self._may_renew(request):
+                raise
+            self.renewed = True
+            refused = self.signature
+            try:
+                fresh = await self._sign(request)
+            except Exception:  # noqa: BLE001 - whatever the token function met, the refusal stands
+                raise error from None
+            if refused is None or fresh.token == refused.token:
+                raise
+        self.why, self.wait_s = "the token function has another token now", 0.0
+        self._emit("RetryPlanned", wait_s=0.0, why=self.why)
+        self.renewal = fresh
+        return await self._attempt(request)
+
+    def _may_renew(self, request: WireRequest) -> bool:
+        # A policy of one attempt is for programs that retry themselves; they count on it.
+        if getattr(self.context.policy, "attempts", None) == 1:
+            return False
+        return not refused_resend(self.attempts[:-1], request.safety)
 
     async def _attempt(self, request: WireRequest) -> object:
         number = len(self.attempts) + 1
@@ -278,7 +316,7 @@ class _Call(Generic[T]):
             self._emit("AttemptStarted", number=number, method=request.method, route=request.route)
         self.response = None
         try:
-            signature = await self._prepare_attempt(request, number)
+            signature = self.signature = await self._prepare_attempt(request, number)
             self.in_flight = True
             response = await self._send(request, signature)
             self.response = response
@@ -310,7 +348,7 @@ class _Call(Generic[T]):
             context.admit(context.backend.now())
         if context.pace.engaged:
             await context.pace.enter(context.backend, self.deadline)
-        signature = await self._sign(request)
+        signature, self.renewal = self.renewal or await self._sign(request), None
         if context.pace.engaged and context.pace.is_paused(context.backend.now()):
             # While a token function took its time, another call may have met a rate limit.
             await context.pace.enter(context.backend, self.deadline)
@@ -327,7 +365,7 @@ class _Call(Generic[T]):
         if context.auth.reads_request:
             request = context.addressed(request)
         try:
-            return await context.auth.sign(request)
+            return await context.auth.sign(request, context.backend, self.deadline.left())
         except (InternalError, RuntimeError) as fault:
             if not self.context.backend.blocks:
                 raise

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 
-from billingual.errors import ConfigurationError
+from billingual.errors import ConfigurationError, DeadlineExceededError
 from billingual.outcomes import Safety
 from billingual.wire import Headers, WireRequest, WireResponse
 
@@ -203,7 +203,7 @@ class Credentials:
         ConfigurationError: if the token is empty, or cannot stand where the scheme puts it.
     """
 
-    __slots__ = ("_call", "_fixed", "_scheme", "_secrets", "_token")
+    __slots__ = ("_asks", "_call", "_fixed", "_scheme", "_secrets", "_token")
 
     def __init__(
         self,
@@ -220,6 +220,7 @@ class Credentials:
             )
         self._scheme = scheme
         self._secrets = tuple(secrets)
+        self._asks: dict[Hashable, _Ask] = {}
         self._call = token if callable(token) else None
         self._token = token if isinstance(token, Secret) else None
         self._fixed: Signature | None = None
@@ -239,18 +240,59 @@ class Credentials:
             return _Same(self._call)
         return None if self._token is None else hash(self._token)
 
-    async def sign(self, request: WireRequest) -> Signature:
-        """Return what one attempt is signed with; *request* is what is going to be sent."""
+    @property
+    def renews(self) -> bool:
+        """Whether the token comes from a function, which may return another one later."""
+        return self._call is not None
+
+    async def sign(self, request: WireRequest, asking: Asking, within_s: float) -> Signature:
+        """Return what one attempt is signed with.
+
+        Args:
+            request: what is going to be sent.
+            asking: the backend, which knows how to wait for a token that another call asks for.
+            within_s: seconds to wait for that.
+
+        Raises:
+            DeadlineExceededError: if another call's token does not come in time.
+        """
         if self._fixed is not None:
             return self._fixed
         if self._call is None:
             return self._signature(request, self._token)
+        return self._signature(request, await self._ask(asking, within_s))
+
+    async def _ask(self, asking: Asking, within_s: float) -> Secret:
+        """Ask the function, once for all calls that need a token at that moment."""
+        scope = asking.execution_scope()
+        ask = self._asks.get(scope)
+        if ask is None:
+            # Copied first, because another thread may add its own scope meanwhile.
+            for dead in [each for each in list(self._asks) if not each.is_alive()]:  # type: ignore[attr-defined]
+                self._asks.pop(dead, None)
+            ask = self._asks.setdefault(scope, _Ask(asking.slots(1)))
+        before = ask.count
+        if not await ask.turn.acquire(within_s):
+            raise DeadlineExceededError(
+                "the token function, which another call waits for too, returned none in time."
+            )
+        try:
+            if ask.count == before or ask.token is None:
+                # A function that raises leaves nothing behind: the next call asks for itself.
+                ask.token = await self._fresh_token()
+                ask.count += 1
+            return ask.token
+        finally:
+            ask.turn.release()
+
+    async def _fresh_token(self) -> Secret:
+        assert self._call is not None  # noqa: S101 - the caller saw to it
         returned = self._call()
         token = Secret(_text(await returned if inspect.isawaitable(returned) else returned))
-        # The checks below may raise, and a traceback would show the text in this frame.
+        # The check below may raise, and a traceback would show the text in this frame.
         del returned
         _refuse_empty(token)
-        return self._signature(request, token)
+        return token
 
     def _signature(self, request: WireRequest, token: Secret | None) -> Signature:
         scheme = self._scheme
@@ -288,6 +330,35 @@ class Credentials:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("credentials are not pickled or copied")
+
+
+class _Turn(Protocol):
+    async def acquire(self, seconds: float) -> bool: ...
+
+    def release(self) -> None: ...
+
+
+class Asking(Protocol):
+    """What signing needs of a backend; see :class:`billingual.abc.Backend`."""
+
+    def execution_scope(self) -> Hashable:
+        """Return the process, and the event loop if one runs."""
+        ...
+
+    def slots(self, count: int) -> _Turn:
+        """Make *count* slots to wait for."""
+        ...
+
+
+class _Ask:
+    """The token function as the calls of one event loop, or of one process, share it."""
+
+    __slots__ = ("count", "token", "turn")
+
+    def __init__(self, turn: _Turn) -> None:
+        self.turn = turn
+        self.count = 0
+        self.token: Secret | None = None
 
 
 _NO_REQUEST: Final = WireRequest(method="", url="", route="", safety=Safety.READ)
