@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import httpx
@@ -19,6 +19,7 @@ from billingual.errors import (
 )
 from billingual.outcomes import Evidence
 from billingual.transports._body import RESPONSE_BEGUN
+from billingual.transports._pool import Pool
 from billingual.transports.h11.transport import H11Transport
 from billingual.wire import Bounds, WireRequest, WireResponse
 
@@ -190,6 +191,19 @@ class JudgesCodingsFirst(Wrapped):
         return response
 
 
+class _Deaf(H11Transport):
+    def _pool(self, *, secure: bool) -> Any:
+        pool: Any = super()._pool(secure=secure)
+        pool.give_back = lambda local, connection, _: Pool.give_back(pool, local, connection)
+        return pool
+
+
+class IgnoresKeepAlive(Wrapped):
+    def __init__(self, options: TransportOptions) -> None:
+        super().__init__(options)
+        self.good = _Deaf(options)
+
+
 class KeepsConnectionsForEver(Wrapped):
     def __init__(self, options: TransportOptions) -> None:
         super().__init__(attrs.evolve(options, keepalive_s=60.0))
@@ -237,6 +251,7 @@ BROKEN: Final[dict[type[Wrapped], set[str]]] = {
     RefusesOddCodings: {"odd-words-for-a-coding-are-passed-over"},
     JudgesCodingsFirst: {"the-status-decides-before-the-coding"},
     JudgesStatuses: {"any-status-is-a-response"},
+    IgnoresKeepAlive: {"an-announced-keep-alive-is-obeyed"},
     KeepsConnectionsForEver: {"an-idle-connection-is-not-kept-for-long"},
     HasNoLimit: {"no-more-connections-than-allowed", "waiting-for-a-connection-ends"},
     IgnoresTheDeadline: {

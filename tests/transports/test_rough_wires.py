@@ -453,7 +453,6 @@ def test_a_connection_that_ended_with_its_handshake_had_nothing(factory: Any) ->
         connection = Connection(options, None, secure=False)
         request = RequestWriter().prepare(a_request(server.url, method="PUT", body=b"{}"))
         await connection._connect(request.origin, bounds())
-        connection._cold_at = float("inf")
         stream: Any = connection._stream
         stream.is_readable = lambda: False
         stream._transport.abort()

@@ -4,7 +4,9 @@ Why not the pool of the library: httpx's scans every connection for every reques
 collapses under concurrency, and it loses a slot for good when a request is cancelled at the wrong
 moment (https://github.com/encode/httpcore/issues/1093). Here a connection whose exchange did not
 end well is closed whole, so no broken state is met again. The connection used last is taken first:
-few connections are kept, and those are warm.
+few connections are kept, and those are warm. None is used again after ``options.keepalive_s``, or
+after the time that its server announced: the server may be closing it just then, and it would stay
+unclear what became of the request.
 
 A connection belongs to an *execution scope*: a process and, where there is one, an event loop.
 After a fork the child keeps the parent's connections untouched: to use them would mix up
@@ -20,6 +22,8 @@ from __future__ import annotations
 
 import abc
 import functools
+import math
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import Final, Generic, Protocol, TypeVar
@@ -27,7 +31,7 @@ from typing import Final, Generic, Protocol, TypeVar
 from billingual.abc import Account, ExecutionScope, Slots, TransportOptions
 from billingual.errors import BillingualError, PoolTimeoutError
 from billingual.transports._failures import NOTHING
-from billingual.wire import Bounds, WireResponse
+from billingual.wire import Bounds, Headers, WireResponse
 
 __all__ = ["Connection", "Pool", "PooledTransport", "forget_frames"]
 
@@ -50,6 +54,11 @@ class Connection(Protocol):
 
 C = TypeVar("C", bound=Connection)
 
+# Source: https://www.rfc-editor.org/rfc/rfc2068#section-19.7.1.1; Apache and Node.js send it.
+_ANNOUNCED: Final = re.compile(r"\b(timeout|max)\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
+# The server's time runs from when it sent the response, and ends before our request is there.
+_MARGIN_S: Final = 1.0
+
 # What a child inherited is never touched again, not even by the garbage collector.
 _INHERITED: Final[list[object]] = []
 
@@ -59,7 +68,7 @@ class _Local(Generic[C]):
 
     Attributes:
         slots: limits how many are in use.
-        idle: those that are not, each with the time it became idle.
+        idle: those that are not, each with the time until which it may be used.
         closed: whether those in use are closed when they come back.
         keeper: closes the idle ones when the event loop ends.
         ended_with_loop: whether each connection that the keeper closed was open.
@@ -101,22 +110,41 @@ class Pool(Generic[C]):
         if not await local.slots.acquire(seconds):
             return None
         try:
-            # A list's pop is atomic; a check before it would not be.
-            return local, local.idle.pop()[0]
-        except IndexError:
-            pass
-        try:
-            return local, self._make()
+            return local, await self._warmest(local) or self._make()
         except BaseException:
             local.slots.release()
             raise
 
-    async def give_back(self, local: _Local[C], connection: C) -> None:
-        """Keep a connection whose exchange ended well, and close the coldest if it is too old."""
+    async def _warmest(self, local: _Local[C]) -> C | None:
+        try:
+            # A list's pop is atomic; a check before it would not be.
+            connection, until = local.idle.pop()
+        except IndexError:
+            return None
+        if self._backend.now() <= until:
+            return connection
+        # The others are hardly warmer: each return closes one of them.
+        with self._backend.shielded(), suppress(Exception):
+            await connection.aclose()
+        return None
+
+    async def give_back(
+        self, local: _Local[C], connection: C, headers: Headers | None = None
+    ) -> None:
+        """Keep a connection whose exchange ended well, and close the coldest if it is too old.
+
+        Args:
+            local: where it was taken from.
+            connection: it.
+            headers: of the response. Their ``Keep-Alive`` shortens the time it is kept.
+        """
         now = self._backend.now()
+        kept_s = self._options.keepalive_s
+        if headers is not None:
+            kept_s = min(kept_s, _announced_s(headers))
         cold: C | None = connection
-        if not local.closed:
-            local.idle.append((connection, now))
+        if not local.closed and kept_s > 0:
+            local.idle.append((connection, now + kept_s))
             cold = self._coldest(local, now)
         local.slots.release()
         if cold is not None:
@@ -184,13 +212,28 @@ class Pool(Generic[C]):
     def _coldest(self, local: _Local[C], now: float) -> C | None:
         # One look at each return keeps the list clean: it is ordered by age.
         try:
-            connection, since = local.idle[0]
-            if now - since <= self._options.keepalive_s:
+            connection, until = local.idle[0]
+            if now <= until:
                 return None
-            local.idle.remove((connection, since))
+            local.idle.remove((connection, until))
         except (IndexError, ValueError):
             return None
         return connection
+
+
+def _announced_s(headers: Headers) -> float:
+    """Return how many seconds a server keeps a connection for us, less a margin.
+
+    ``max`` is what is left to Apache, and all there is to Node.js, so the last one is not used.
+    """
+    announced = ",".join(headers.get_all("keep-alive"))
+    if not announced:
+        return math.inf
+    told = {name.lower(): int(value) for name, value in _ANNOUNCED.findall(announced)}
+    if told.get("max", 2) < 2:
+        return 0.0
+    seconds = told.get("timeout", math.inf)
+    return max(seconds - _MARGIN_S, seconds / 2)
 
 
 async def _kept_until_the_loop_ends(
@@ -279,7 +322,7 @@ class PooledTransport(abc.ABC, Generic[C]):
                 raise
             forget_frames(error)
         else:
-            await pool.give_back(local, connection)
+            await pool.give_back(local, connection, response.headers)
             return response
         try:
             # Raised outside the handler, so that no frame of a library, with its headers, is kept.

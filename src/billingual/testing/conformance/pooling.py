@@ -96,6 +96,22 @@ async def an_idle_connection_is_not_kept_for_long(bench: Bench) -> None:
 
 
 @transport_check
+async def an_announced_keep_alive_is_obeyed(bench: Bench) -> None:
+    """A connection is not used again where the server's Keep-Alive leaves no time or no request."""
+    for announced in (b"timeout=0", b"timeout=60, max=0", b'Max=0, Timeout="60"'):
+        server = bench.server(*[Say(with_length(b"ok", b"Keep-Alive: " + announced))] * 2)
+        transport = bench.transport(keepalive_s=60.0)
+        for _ in range(2):
+            await bench.response(transport, request(server.url))
+
+        expect(
+            server.connections == 2,
+            expected=f"two connections after Keep-Alive: {announced.decode()}",
+            seen=f"{server.connections}",
+        )
+
+
+@transport_check
 async def a_connection_the_server_ends_is_not_used_again(bench: Bench) -> None:
     """After Connection: close the next request goes out on another one."""
     ends = with_length(b"ok", b"Connection: close")
@@ -175,6 +191,7 @@ async def failures_give_their_place_back(bench: Bench) -> None:
 POOL_CHECKS: Final = (
     a_connection_is_used_again,
     an_idle_connection_is_not_kept_for_long,
+    an_announced_keep_alive_is_obeyed,
     a_connection_the_server_ends_is_not_used_again,
     a_hundred_at_once_get_their_own_responses,
     no_more_connections_than_allowed,

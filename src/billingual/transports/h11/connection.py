@@ -56,7 +56,6 @@ class Connection:
         self._stream: Stream | None = None
         self._connected = False
         self._response_begun = False
-        self._cold_at = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -72,7 +71,7 @@ class Connection:
         """
         origin = request.origin
         self._response_begun = False
-        if self._stream is None or self._is_cold(origin) or self._stream.is_readable():
+        if self._stream is None or self._origin != origin or self._stream.is_readable():
             # Bytes that came before a request would be taken for its response.
             await self.aclose()
             await self._connect(origin, bounds)
@@ -95,7 +94,6 @@ class Connection:
         while not self._fed(await stream.receive(bounds)):
             pass
         response = http.finish()
-        self._cold_at = self._options.backend.now() + self._options.keepalive_s
         if not (sock.flushed and http.start_next()):
             await self.aclose()
         return response
@@ -174,12 +172,6 @@ class Connection:
             response_begun=self._response_begun,
             status=self._http.status,
         )
-
-    def _is_cold(self, origin: Origin) -> bool:
-        known = self._origin
-        if known is not origin and known != origin:
-            return True
-        return self._options.backend.now() > self._cold_at
 
     async def _connect(self, origin: Origin, bounds: Bounds) -> None:
         """Connect, through the proxy if there is one, and secure the connection if need be."""
