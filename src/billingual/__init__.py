@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from billingual.client import AsyncClient
     from billingual.errors import (
         AuthenticationError,
+        BadRowError,
         BillingualError,
         CircuitOpenError,
         ClosedError,
@@ -90,6 +91,7 @@ __all__ = [
     "AsyncClient",
     "Attempt",
     "AuthenticationError",
+    "BadRowError",
     "BillingualError",
     "Capabilities",
     "Changes",
@@ -175,8 +177,8 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
             "capabilities": "Capabilities Feature",
             "client": "AsyncClient",
             "errors": (
-                "ResponseTooLargeError AuthenticationError BillingualError CircuitOpenError "
-                "ClosedError ConfigurationError ConflictError ConnectionLostError "
+                "ResponseTooLargeError AuthenticationError BadRowError BillingualError "
+                "CircuitOpenError ClosedError ConfigurationError ConflictError ConnectionLostError "
                 "DeadlineExceededError InternalError InvalidInputError InvalidRequestError "
                 "LockedError MissingExtraError NotConnectedError NotFoundError OutcomeUnknown "
                 "PaginationError PermissionDeniedError PoolTimeoutError ProtocolError "
@@ -185,8 +187,9 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
                 "unclear_from"
             ),
             "model": (
-                "Changes CustomField Discount Draft Filter Invoice InvoiceSummary Kind LineItem "
-                "Money Page Party Range Receipt Replacement ReplacementLine Sort Status Tax UNSET"
+                "Changes CustomField Discount Draft Filter Invoice InvoiceSummary Kind "
+                "LineItem Money Page Party Range Receipt Replacement ReplacementLine Sort Status "
+                "Tax UNSET"
             ),
             "outcomes": "Attempt Finding Outcome",
             "pagination": "Pager ScanReport",

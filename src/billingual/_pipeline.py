@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from logging import Logger
 
     from billingual.events import Event
-    from billingual.model import Problem
+    from billingual.model import BadPage, Problem
 
 __all__ = [
     "Operation",
@@ -61,6 +61,7 @@ __all__ = [
     "execute",
     "first_request",
     "start_deadline",
+    "tell_of_bad_page",
 ]
 
 T = TypeVar("T")
@@ -594,15 +595,31 @@ class _Call(Generic[T]):
 
     def _emit(self, kind: str, **details: object) -> None:
         """Make an event and hand it to the observers; without any, none is made."""
-        if not self.context.observers:
-            return
-        event = _event_class(kind)(call=self.number, at_s=self.context.backend.now(), **details)
-        for observer in self.context.observers:
-            try:
-                observer(event)
-            except Exception as fault:  # noqa: BLE001 - a foreign observer may raise anything
-                # An observer's error must not turn a write that succeeded into a failure.
-                log_plugin_error("an observer", fault)
+        if self.context.observers:
+            _emit(self.context, kind, call=self.number, **details)
+
+
+def tell_of_bad_page(context: ClientContext, page: BadPage) -> None:
+    """Tell observers that a walk goes on behind a page that cannot be read."""
+    _emit(
+        context,
+        "PageSkipped",
+        call=next(context.calls),
+        number=page.number,
+        first_row=page.first_row,
+        last_row=page.last_row,
+        error=type(page.error).__name__,
+    )
+
+
+def _emit(context: ClientContext, kind: str, **details: object) -> None:
+    event = _event_class(kind)(at_s=context.backend.now(), **details)
+    for observer in context.observers:
+        try:
+            observer(event)
+        except Exception as fault:  # noqa: BLE001 - a foreign observer may raise anything
+            # An observer's error must not turn a write that succeeded into a failure.
+            log_plugin_error("an observer", fault)
 
 
 @functools.cache

@@ -46,6 +46,7 @@ from billingual._pipeline import (
     first_request,
     log_plugin_error,
     start_deadline,
+    tell_of_bad_page,
 )
 from billingual.abc import (
     Backend,
@@ -88,7 +89,7 @@ if TYPE_CHECKING:
         Replacement,
         Sort,
     )
-    from billingual.pagination import Pager
+    from billingual.pagination import OnBadPage, OnBadRow, Pager, Place
     from billingual.reconcile.result import Reconciliation
     from billingual.tls import Tls
 
@@ -314,6 +315,9 @@ class AsyncClient:
         sort: str | Sort | None = None,
         page_size: int | None = None,
         prefetch: int = 1,
+        resume: str | None = None,
+        on_bad_row: OnBadRow = "skip",
+        on_bad_page: OnBadPage = "raise",
     ) -> Pager:
         """List invoices; nothing is requested before the first row is asked for.
 
@@ -324,15 +328,28 @@ class AsyncClient:
             prefetch: pages fetched at once, 1 to 64, where the provider says how many there are.
                 They are handed out in order. At most so many are under way, and if you are slower
                 than the provider, so many wait. Default 1.
+            resume: the ``checkpoint`` of an earlier pager with the same filter and sort: walks go
+                on behind the last row that it handed out. Default: from the first row.
+            on_bad_row: what to do about a row whose id cannot be read: ``"skip"`` (the default)
+                leaves it out, ``"raise"`` raises ``BadRowError`` before the rows of its page, and
+                a function is called with each :class:`~billingual.model.BadRow`, which holds the
+                row as it came. Observers get ``ProblemsFound`` in any case.
+            on_bad_page: what to do about a page that cannot be read, or that the provider fails to
+                make: ``"raise"`` (the default), ``"skip"``, or a function that is called with the
+                :class:`~billingual.model.BadPage`. Up to 5 in a row are skipped, where pages have
+                numbers; never the first one of a walk.
 
         Raises:
             UnsupportedError: if the provider has no lists.
-            InvalidInputError: if *sort* is not one key, or *prefetch* is out of bounds.
+            InvalidInputError: if *sort* is not one key, *prefetch* is out of bounds, *resume* is
+                the checkpoint of another list, or an argument is of the wrong kind.
         """
-        from billingual.pagination import Pager  # noqa: PLC0415 - of the first use
+        from billingual.pagination import Pager, Skips  # noqa: PLC0415 - of the first use
 
         operations = self._operations
-        query = operations.first_query(filter, sort, page_size, prefetch)
+        query, start = operations.start_of_list(filter, sort, page_size, prefetch, resume)
+        tell = partial(tell_of_bad_page, self._context) if self._context.observers else None
+        skips = Skips(on_bad_row, on_bad_page, tell)
 
         async def fetch(query: Query, *, received: Received | None = None) -> Page:
             return await execute(self._context, operations.list_page(query), received=received)
@@ -340,9 +357,11 @@ class AsyncClient:
         return Pager(
             fetch,
             query,
+            start,
             backend=self._context.backend,
             prefetch=prefetch,
-            page_size=query.page_size or self._context.capabilities.page_limit,
+            full_page=query.page_size or self._context.capabilities.page_limit,
+            skips=skips,
         )
 
     @overload
@@ -629,9 +648,10 @@ class Preview:
         sort: str | Sort | None = None,
         page_size: int | None = None,
         prefetch: int = 1,
+        resume: str | None = None,
     ) -> WireRequest:
         """Show the first request of ``list``."""
-        query = self._operations.first_query(filter, sort, page_size, prefetch)
+        query, _ = self._operations.start_of_list(filter, sort, page_size, prefetch, resume)
         return self._operations.first_request(self._operations.list_page(query))
 
     def update(
@@ -694,13 +714,33 @@ class _Operations:
         dialect = dialect_for(self._context, Feature.GET)
         return Operation(feature=Feature.GET, dialect=dialect, conversation=dialect.get(invoice_id))
 
-    def first_query(
-        self, filter: Filter | None, sort: str | Sort | None, page_size: int | None, prefetch: int
-    ) -> Query:
-        """Return the query for the first page of a list."""
-        self._context.capabilities.require(Feature.LIST)
+    def start_of_list(
+        self,
+        filter: Filter | None,
+        sort: str | Sort | None,
+        page_size: int | None,
+        prefetch: int,
+        resume: str | None,
+    ) -> tuple[Query, Place]:
+        """Return the query for the page that a list starts with, and where that is."""
+        from billingual.pagination import Listing, Place  # noqa: PLC0415 - of the first use
+
+        context = self._context
+        dialect = dialect_for(context, Feature.LIST)
         check_prefetch(prefetch)
-        return query_of(filter, sort, page_size)
+        query = query_of(filter, sort, page_size)
+        listing = Listing.of(
+            query,
+            provider=context.provider,
+            dialect=dialect.name,
+            account=(context.scope.tenant, context.scope.organization),
+        )
+        if resume is None:
+            return query, Place(listing, page_size)
+        start = Place.read(resume, listing, page_size)
+        return attrs.evolve(
+            query, page=start.page, cursor=start.cursor, page_size=start.page_size
+        ), start
 
     def list_page(self, query: Query) -> Operation[Page]:
         """Open a read of one page."""

@@ -32,6 +32,7 @@
     │   └── ProtocolError            the response cannot be read
     ├── OutcomeUnknown               a write may or may not have happened: not a failure
     ├── PaginationError              the provider: the pages of a list contradict each other
+    ├── BadRowError                  the provider: a row of a list cannot be read
     └── InternalError                billingual: please report it
 
 Every error has ``maybe_applied``. Only :class:`OutcomeUnknown` says True: if a write ends
@@ -41,7 +42,7 @@ catch it by accident. Errors keep their data as attributes, can be pickled and h
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any, ClassVar, Final, Protocol
 
 from billingual.outcomes import Attempt, Evidence, Found, FoundInvoice, Intent
@@ -49,6 +50,7 @@ from billingual.wire import Exchange, WireRequest
 
 __all__ = [
     "AuthenticationError",
+    "BadRowError",
     "BillingualError",
     "CircuitOpenError",
     "ClosedError",
@@ -450,6 +452,43 @@ class ProtocolError(ProviderError):
 
 class PaginationError(BillingualError):
     """The pages of a list contradict each other (a page came twice, or there is no end)."""
+
+
+class _BadRow(Protocol):
+    """A row that cannot be read, as :class:`billingual.model.BadRow` holds it."""
+
+    @property
+    def path(self) -> str:
+        """Where it stands."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """What is wrong with it."""
+        ...
+
+    @property
+    def value(self) -> object:
+        """The row as it came."""
+        ...
+
+
+class BadRowError(BillingualError):
+    """A row of a list cannot be read, and ``on_bad_row="raise"`` asks for an error.
+
+    The other rows of the page come if you go on.
+
+    Attributes:
+        rows: those of one page, each with its path, the reason and the row as it came.
+    """
+
+    def __init__(self, rows: Sequence[_BadRow]) -> None:
+        more = f", and {len(rows) - 1} more" if len(rows) > 1 else ""
+        super().__init__(
+            f"a row of the list cannot be read: at {rows[0].path}, {rows[0].reason}{more}; "
+            'on_bad_row="skip" leaves such rows out.'
+        )
+        self.rows = tuple(rows)
 
 
 class _Reconcile(Protocol):

@@ -18,6 +18,7 @@ __all__ = [
     "CallEnded",
     "CallStarted",
     "Event",
+    "PageSkipped",
     "ProblemsFound",
     "RetryPlanned",
 ]
@@ -116,6 +117,31 @@ class ProblemsFound:
 
 
 @attrs.frozen(kw_only=True)
+class PageSkipped:
+    """A walk goes on behind a page of a list that cannot be read, because it was told to.
+
+    Attributes:
+        call: a number of its own; the call that failed ended before.
+        number: the page, counted from 1.
+        first_row: where its first row stood in the list, counted from 1, if that is known.
+        last_row: likewise its last row, if the page was full.
+        error: the class name of the error.
+    """
+
+    call: int
+    number: int
+    first_row: int | None
+    last_row: int | None
+    error: str
+    at_s: float
+
+    def explain(self) -> str:
+        """Tell it in one line."""
+        rows = "" if self.first_row is None else f", rows {self.first_row} to {self.last_row}"
+        return f"call {self.call}: page {self.number}{rows} is skipped after {self.error}"
+
+
+@attrs.frozen(kw_only=True)
 class CallEnded:
     """The operation ended; ``error`` is the class name of what was raised, or None."""
 
@@ -130,5 +156,11 @@ class CallEnded:
 
 
 Event: TypeAlias = (
-    CallStarted | AttemptStarted | AttemptEnded | RetryPlanned | ProblemsFound | CallEnded
+    CallStarted
+    | AttemptStarted
+    | AttemptEnded
+    | RetryPlanned
+    | ProblemsFound
+    | PageSkipped
+    | CallEnded
 )

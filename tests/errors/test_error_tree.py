@@ -13,6 +13,7 @@ import billingual
 from billingual import errors
 from billingual.capabilities import Capabilities, FieldRules
 from billingual.errors import BillingualError, InvalidInputError, OutcomeUnknown, ProviderError
+from billingual.model import BadRow
 from billingual.outcomes import Attempt, Evidence, Outcome, Safety
 from billingual.wire import Exchange, Headers, WireRequest, WireResponse
 
@@ -46,6 +47,7 @@ def an_instance(kind: type[BillingualError]) -> BillingualError:
             provider="kukkingu", invoice_id="i", status="FINALIZED",
             locked=["number"], still_open=["paid_at"], exchange=EXCHANGE,
         ),
+        errors.BadRowError: lambda: errors.BadRowError([BadRow("$[0].id", "it is null", CANARY)]),
         errors.CircuitOpenError: lambda: errors.CircuitOpenError("open; wait.", retry_after=3.0),
         errors.OutcomeUnknown: lambda: OutcomeUnknown(
             "unclear", provider="exante", operation="create", request=REQUEST, likely="unclear"

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         Sort,
         UnsetType,
     )
+    from billingual.pagination import OnBadPage, OnBadRow
     from billingual.pagination.pager import Pager
     from billingual.pagination.scan import ScanReport
     from billingual.reconcile.result import Reconciliation
@@ -268,6 +269,9 @@ class Client(Stepped):
         sort: str | Sort | None = None,
         page_size: int | None = None,
         prefetch: int = 1,
+        resume: str | None = None,
+        on_bad_row: OnBadRow = "skip",
+        on_bad_page: OnBadPage = "raise",
     ) -> SyncPager:
         """List invoices; nothing is requested before the first row is asked for.
 
@@ -278,13 +282,32 @@ class Client(Stepped):
             prefetch: pages fetched at once, 1 to 64, where the provider says how many there are.
                 They are handed out in order. At most so many are under way, and if you are slower
                 than the provider, so many wait. Default 1.
+            resume: the ``checkpoint`` of an earlier pager with the same filter and sort: walks go
+                on behind the last row that it handed out. Default: from the first row.
+            on_bad_row: what to do about a row whose id cannot be read: ``"skip"`` (the default)
+                leaves it out, ``"raise"`` raises ``BadRowError`` before the rows of its page, and
+                a function is called with each :class:`~billingual.model.BadRow`, which holds the
+                row as it came. Observers get ``ProblemsFound`` in any case.
+            on_bad_page: what to do about a page that cannot be read, or that the provider fails to
+                make: ``"raise"`` (the default), ``"skip"``, or a function that is called with the
+                :class:`~billingual.model.BadPage`. Up to 5 in a row are skipped, where pages have
+                numbers; never the first one of a walk.
 
         Raises:
             UnsupportedError: if the provider has no lists.
-            InvalidInputError: if *sort* is not one key, or *prefetch* is out of bounds.
+            InvalidInputError: if *sort* is not one key, *prefetch* is out of bounds, *resume* is
+                the checkpoint of another list, or an argument is of the wrong kind.
         """
         return SyncPager._around(
-            self._core.list(filter, sort=sort, page_size=page_size, prefetch=prefetch),
+            self._core.list(
+                filter,
+                sort=sort,
+                page_size=page_size,
+                prefetch=prefetch,
+                resume=resume,
+                on_bad_row=on_bad_row,
+                on_bad_page=on_bad_page,
+            ),
             self._backend,
         )
 
@@ -483,9 +506,9 @@ class SyncPager(Stepped):
     """A list to walk; nothing is requested before you ask for the first row.
 
     ``for row in pager`` walks rows; :meth:`pages` walks pages. Each walk starts at the first
-    page and holds one page at a time; with *prefetch*, so many more are under way or wait to be
-    read. Rows keep the provider's order. A walk is *not* a snapshot: :attr:`report` says whether it
-    is provably complete.
+    page, or where *resume* says, and holds one page at a time; with *prefetch*, so many more are
+    under way or wait to be read. Rows keep the provider's order. A walk is *not* a snapshot:
+    :attr:`report` says whether it is provably complete.
 
     If you stop reading, fetching stops: when a walk is dropped, its requests are cancelled. To do
     that at a certain moment, keep the walk and close it: ``walk = iter(pager)``, then
@@ -501,6 +524,17 @@ class SyncPager(Stepped):
         """What the latest walk saw so far, and whether that is provably the whole list."""
         return self._core.report
 
+    @property
+    def checkpoint(self) -> str:
+        """Where the latest walk stands, for ``list(..., resume=checkpoint)`` with the same filter.
+
+        A short JSON text without credentials. It holds no row: fingerprints of the ids of the last
+        16, and the provider's cursor if there is one. That walk goes on behind the last row that
+        was handed out (of :meth:`pages`: the last page). Rows that were fetched and not handed out
+        come again.
+        """
+        return self._core.checkpoint
+
     def __iter__(self) -> Walk[InvoiceSummary]:
         return self._backend.iterate(self._core.__aiter__())
 
@@ -508,7 +542,8 @@ class SyncPager(Stepped):
         """Walk the pages; rows that came before are left out of ``items``.
 
         Raises:
-            PaginationError: if the pages do not fit together.
+            PaginationError: if the pages do not fit together, or none of the last rows before
+                *resume* is found.
         """
         return self._backend.iterate(self._core.pages())
 

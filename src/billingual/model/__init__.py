@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from billingual.model.invoice import Invoice, InvoiceSummary
     from billingual.model.lines import CustomField, LineItem
     from billingual.model.money import Money, checked_currency, exact_decimal, minor_unit_exponent
-    from billingual.model.page import Page
+    from billingual.model.page import BadPage, Page
     from billingual.model.party import Contact, Party
     from billingual.model.problem import BadRow, Problem
     from billingual.model.query import Filter, Query, Range, Sort
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNSET",
+    "BadPage",
     "BadRow",
     "Changes",
     "CollectionMethod",
@@ -83,7 +84,7 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
             "invoice": "Invoice InvoiceSummary",
             "lines": "CustomField LineItem",
             "money": "Money checked_currency exact_decimal minor_unit_exponent",
-            "page": "Page",
+            "page": "BadPage Page",
             "party": "Contact Party",
             "problem": "BadRow Problem",
             "query": "Filter Query Range Sort",

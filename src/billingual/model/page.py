@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 import attrs
 
+from billingual.errors import BillingualError
 from billingual.model.invoice import InvoiceSummary
 from billingual.model.payload import KeepsPayload
 from billingual.model.problem import Problem
 
-__all__ = ["Page"]
+__all__ = ["BadPage", "Page"]
 
 
 @attrs.frozen(kw_only=True)
@@ -40,3 +41,21 @@ class Page(KeepsPayload):
     is_whole: bool = False
     raw: Mapping[str, object] = attrs.field(factory=dict, repr=False, eq=False)
     problems: tuple[Problem, ...] = attrs.field(default=(), repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class BadPage:
+    """A page of a list that was skipped, because it cannot be read.
+
+    Attributes:
+        number: the page, counted from 1.
+        first_row: where its first row stood in the list, counted from 1; None if the number of
+            rows on a page is not known.
+        last_row: likewise its last row, if the page was full.
+        error: why it cannot be read; ``error.body`` keeps a response that came.
+    """
+
+    number: int
+    first_row: int | None
+    last_row: int | None
+    error: BillingualError

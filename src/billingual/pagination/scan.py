@@ -60,6 +60,7 @@ class Scan:
         page_size: rows of a full page, if that is known.
         next_cursor: what the next page is asked for with, where the provider pages by cursor.
         fullest: rows on the fullest page so far.
+        new_bad_rows: rows of the latest page that were left out and did not come before.
     """
 
     page_size: int | None = None
@@ -70,9 +71,12 @@ class Scan:
     ended: bool = False
     next_cursor: str | None = None
     fullest: int = 0
+    new_bad_rows: tuple[BadRow, ...] = ()
     _fault: str = ""
     _whole: bool = False
     _left_out: bool = False
+    _resumed: bool = False
+    _rows_before: int = 0
     _seen: SeenIds = attrs.field(factory=SeenIds, repr=False)
     _bad_rows: SeenIds = attrs.field(factory=SeenIds, repr=False)
     _cursors: SeenIds = attrs.field(factory=SeenIds, repr=False)
@@ -84,23 +88,41 @@ class Scan:
     _repeats: int = 0
     _standstills: int = 0
 
-    def add(self, page: Page) -> tuple[InvoiceSummary, ...]:
+    def resume(self, rows: int, cursor: str | None) -> None:
+        """Note that an earlier walk handed out *rows*; *cursor* asks for the first page of this."""
+        self._resumed, self._rows_before = True, rows
+        self.next_cursor = cursor
+        if cursor is not None:
+            self._cursors.add((cursor,))
+
+    def add(
+        self, page: Page, handed_out: frozenset[str] = frozenset()
+    ) -> tuple[InvoiceSummary, ...]:
         """Add one page, and return its rows without those that came before.
 
         Rows are returned even if no page can follow; :meth:`refuse_to_go_on` tells that.
+
+        Args:
+            page: the page.
+            handed_out: the ids of rows that an earlier walk handed out.
         """
         ids = tuple([row.id for row in page.items])
         fresh = self._fresh(page.items, ids)
-        moved_on = bool(fresh) or self._has_new_bad_rows(page)
+        self.new_bad_rows = ()
         in_all = len(ids)
         if page.problems:
             # A page has the problems of its rows, and those of rows that could not be handed out.
             of_rows = sum(len(row.problems) for row in page.items)
             self._left_out = self._left_out or len(page.problems) > of_rows
-            in_all += sum(isinstance(each, BadRow) for each in page.problems)
+            bad_rows = [each for each in page.problems if isinstance(each, BadRow)]
+            self.new_bad_rows = self._new(bad_rows)
+            in_all += len(bad_rows)
+        moved_on = bool(fresh or self.new_bad_rows)
         self.pages += 1
-        self.rows += len(fresh)
         self.repeated += len(ids) - len(fresh)
+        if handed_out:
+            fresh = tuple(row for row in fresh if row.id not in handed_out)
+        self.rows += len(fresh)
         self._whole = page.is_whole or (
             page.number == 1 and page.total_items is not None and len(ids) == page.total_items
         )
@@ -120,6 +142,11 @@ class Scan:
         """Whether :meth:`refuse_to_go_on` raises."""
         return bool(self._fault)
 
+    def skip(self, number: int) -> None:
+        """Note that a page cannot be read and is passed over."""
+        self._left_out = True
+        self.ended = self._last_total_pages is not None and number >= self._last_total_pages
+
     def refuse_to_go_on(self) -> None:
         """Pass if the list goes on, or has ended.
 
@@ -133,7 +160,8 @@ class Scan:
 
     def report(self) -> ScanReport:
         """Report what was seen so far."""
-        complete = self.ended and self._whole and self.repeated == 0 and not self._left_out
+        complete = self.ended and self._whole and self.repeated == 0
+        complete = complete and not self._left_out and not self._resumed
         if complete:
             why = "one response held the whole list"
         elif self._left_out:
@@ -142,6 +170,8 @@ class Scan:
             why = "nothing was read yet"
         elif not self.ended:
             why = "the scan was left before its end"
+        elif self._resumed:
+            why = "the walk began where an earlier one stood"
         elif self.total_items is not None and self.rows + self.repeated < self.total_items:
             why = f"the provider counts {self.total_items} rows and showed {self.rows}"
         elif self.pages > 1:
@@ -166,9 +196,9 @@ class Scan:
         dropped = set(repeated)
         return tuple(row for index, row in enumerate(rows) if index not in dropped)
 
-    def _has_new_bad_rows(self, page: Page) -> bool:
-        bad = [repr(each.value) for each in page.problems if isinstance(each, BadRow)]
-        return len(self._bad_rows.add(bad)) < len(bad)
+    def _new(self, bad_rows: list[BadRow]) -> tuple[BadRow, ...]:
+        repeated = self._bad_rows.add([repr(each.value) for each in bad_rows])
+        return tuple(row for index, row in enumerate(bad_rows) if index not in repeated)
 
     def _follow(self, page: Page, in_all: int) -> None:
         """Find out whether a page follows, and how it is asked for."""
@@ -198,7 +228,8 @@ class Scan:
         if page.total_pages is None:
             return in_all > 0
         total = page.total_items
-        missing = total is not None and self.rows + self.repeated < total
+        seen = self._rows_before + self.rows + self.repeated
+        missing = total is not None and seen < total
         if page.number < page.total_pages:
             # The number of pages is computed and can be wrong. Rows were counted; but if some were
             # deleted meanwhile, rows that were seen may stand for some that were not.

@@ -63,6 +63,11 @@ class AwaitedPager:
         report: ScanReport = self._pager.report
         return report
 
+    @property
+    def checkpoint(self) -> str:
+        checkpoint: str = self._pager.checkpoint
+        return checkpoint
+
     def __aiter__(self) -> AsyncIterator[Any]:
         return _AwaitedWalk(iter(self._pager))
 

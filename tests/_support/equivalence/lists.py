@@ -14,7 +14,9 @@ __all__ = ["ROWS"]
 
 def page(number: int, *rows: str, **meta: Any) -> Reply:
     """Make a page of Exante's with invoices of these numbers."""
-    items = [{"uid": f"{row * 8}-0000-4000-8000-000000000000", "number": row} for row in rows]
+    items = [
+        {"uid": row and f"{row * 8}-0000-4000-8000-000000000000", "number": row} for row in rows
+    ]
     data = {"items": items, "_meta": {"page": number, **meta}}
     body = {"status": "success", "status_code": 200, "message": "", "data": data}
     return Reply(json.dumps(body).encode())
@@ -33,6 +35,19 @@ async def walk(scene: Scene) -> Any:
     pager = scene.client.list()
     rows = [row async for row in pager]
     return [names(rows), pager.report]
+
+
+async def walk_strictly(scene: Scene) -> Any:
+    """Walk all rows, and stop at one that cannot be read."""
+    return [row async for row in scene.client.list(on_bad_row="raise")]
+
+
+async def go_on_later(scene: Scene) -> Any:
+    """Read one row, and the others from there in another walk."""
+    first = scene.client.list()
+    row = await first.first()
+    second = scene.client.list(resume=first.checkpoint)
+    return [names([row]), names([row async for row in second]), second.report]
 
 
 async def all_rows(scene: Scene) -> Any:
@@ -192,6 +207,24 @@ ROWS: Final = (
         "PaginationError",
         "; ".join(["list: committed 200 = committed"] * 6),
         script=tuple(page(number, "a", "b", total_pages=9) for number in range(1, 7)),
+    ),
+    Row(
+        "a row that cannot be read is an error if that is asked for",
+        walk_strictly,
+        "BadRowError",
+        "list: committed 200 = committed",
+        script=(page(1, "a", "", total_pages=1),),
+    ),
+    Row(
+        "a walk goes on where another one stood",
+        go_on_later,
+        "a, bc, 2 rows of None, 2 pages, 0 repeated, incomplete",
+        "; ".join(["list: committed 200 = committed"] * 3),
+        script=(
+            page(1, "a", "b", total_pages=2),
+            page(1, "a", "b", total_pages=2),
+            page(2, "c", total_pages=2),
+        ),
     ),
     Row(
         "a row that comes twice is handed out once",

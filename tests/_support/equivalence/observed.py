@@ -19,6 +19,8 @@ from billingual.events import (
     CallEnded,
     CallStarted,
     Event,
+    PageSkipped,
+    ProblemsFound,
     RetryPlanned,
 )
 from billingual.model import InvoiceSummary, Page, Receipt
@@ -185,4 +187,10 @@ def _event(event: Event) -> Any:
         return ("attempted", _attempt(event.attempt))
     if isinstance(event, RetryPlanned):
         return ("again", event.why)
-    return ("ended", event.outcome, event.error)
+    if isinstance(event, ProblemsFound):
+        return ("problems", event.problems)
+    if isinstance(event, PageSkipped):
+        ended: Any = ("skipped", event.number, event.first_row, event.last_row, event.error)
+    else:
+        ended = ("ended", event.outcome, event.error)
+    return ended
