@@ -410,7 +410,7 @@ class _Call(Generic[T]):
     def _report_problems(
         self, problems: Sequence[Problem], request: WireRequest, response: WireResponse
     ) -> None:
-        """Tell observers and the log what could not be read, or raise it where reading is strict.
+        """Tell observers and the log what does not fit, or raise it where reading is strict.
 
         Neither the event nor the log holds a value: it may be personal data.
         """
@@ -419,7 +419,7 @@ class _Call(Generic[T]):
             first = problems[0]
             summary = (
                 f"{context.provider} answered {request.method} {request.route} with "
-                f"{response.status}, but not as it documents: at {first.path}, {first.reason}"
+                f"{response.status}, but not as expected: at {first.path}, {first.reason}"
             )
             error = ProtocolError(
                 f'{summary}; reading="tolerant" keeps the rest of the response.',
@@ -436,7 +436,7 @@ class _Call(Generic[T]):
             if kind not in context.wire.logged and len(context.wire.logged) < MAX_LOGGED:
                 context.wire.logged.add(kind)
                 _log().warning(
-                    "%s %s %s: at %s, %s; left out, and logged once",
+                    "%s %s %s: at %s, %s; logged once",
                     context.provider, request.method, request.route, path, reason,
                 )  # fmt: skip
 

@@ -97,7 +97,7 @@ class RetryPlanned:
 
 @attrs.frozen(kw_only=True)
 class ProblemsFound:
-    """A response holds values that do not fit what the provider documents; they were left out.
+    """A response holds values that do not fit: what the provider documents, or what was asked for.
 
     Attributes:
         problems: path and reason of each; the values stay in the model's ``problems``.
@@ -111,8 +111,8 @@ class ProblemsFound:
         """Tell it in one line."""
         path, reason = self.problems[0]
         return (
-            f"call {self.call}: {len(self.problems)} value(s) could not be read, the first at "
-            f"{path}: {reason}"
+            f"call {self.call}: {len(self.problems)} value(s) do not fit, the first at {path}: "
+            f"{reason}"
         )
 
 

@@ -52,7 +52,7 @@ def _written(value: object) -> bytes:
 def _exante() -> DialectSamples:
     one = _written(_documented("exante_create")["response"])
     page = _written(_documented("exante_list")["response"])
-    draft = Draft(counterparty=UID, owner=UID, document=UID, due_at=MOMENT, number="N-1")
+    draft = Draft(counterparty=UID, owner=UID, document=UID, due_at=MOMENT, number="<string>")
     return DialectSamples(
         operations=[
             Sample(feature=Feature.CREATE, operands=[draft], responses=one, status=201),
@@ -103,7 +103,9 @@ def _tenant() -> DialectSamples:
     def one(status: str) -> bytes:
         return _written({"data": {**payload, "status": status}})
 
-    draft = Draft(document=CONTRACT, number="N-1", total=Money.of("50", "EUR"), exchange_rate="1")
+    draft = Draft(
+        document=CONTRACT, number="INV-2025-0001", total=Money.of("50", "EUR"), exchange_rate="1"
+    )
     return DialectSamples(
         operations=[
             Sample(feature=Feature.CREATE, operands=[draft], responses=one("DRAFT"), status=201),

@@ -114,4 +114,4 @@ def test_values_that_cannot_be_read_are_told_beside_the_data(
     seen = capsys.readouterr()
 
     assert "problems" not in seen.out
-    assert seen.err == "due_date could not be read: it is no date.\n"
+    assert seen.err == "due_date: it is no date.\n"

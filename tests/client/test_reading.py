@@ -141,11 +141,11 @@ def test_values_that_do_not_fit_are_told_once_for_each_kind(
         tuple((flaw.path, flaw.reason) for flaw in FLAWS)
     ] * 3
     assert found[0].explain() == (
-        "call 1: 3 value(s) could not be read, the first at $.lines[0].price: it is no amount"
+        "call 1: 3 value(s) do not fit, the first at $.lines[0].price: it is no amount"
     )
     assert [each.getMessage() for each in caplog.records] == [
-        "pocket GET /invoices/{id}: at $.lines[].price, it is no amount; left out, and logged once",
-        "pocket GET /invoices/{id}: at $.due, it is no date; left out, and logged once",
+        "pocket GET /invoices/{id}: at $.lines[].price, it is no amount; logged once",
+        "pocket GET /invoices/{id}: at $.due, it is no date; logged once",
     ]
     assert "Jane" not in caplog.text + repr(seen)
 

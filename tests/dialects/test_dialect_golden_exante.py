@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import attrs
 import pytest
 
 from _support.conversations import (
@@ -106,7 +107,8 @@ def test_a_created_invoice_is_read_as_documented() -> None:
     """The printed response to a create becomes an invoice with every attribute in its place."""
     page = golden("exante_create")["response"]
     dialect = ExanteDialect()
-    invoice = converse(dialect, dialect.create(DRAFTS["minimal"]), response(page))
+    draft = attrs.evolve(DRAFTS["minimal"], counterparty=SAMPLE_UID, document=SAMPLE_UID)
+    invoice = converse(dialect, dialect.create(draft), response(page))
     money = Money(123, "<string>")
     contact = Contact(
         id=SAMPLE_UID,

@@ -255,12 +255,22 @@ def test_a_promise_of_more_without_a_row_is_refused() -> None:
     [(DIALECT.finalize(FINAL), "draft"), (DIALECT.void(FINAL), "open")],
     ids=["finalize", "void"],
 )
-def test_an_act_without_its_effect_is_refused(
+def test_an_act_without_its_effect_has_a_problem(
     conversation: Generator[WireRequest, Any, Any], status: str
 ) -> None:
-    """A yes that shows another status than the act leads to is no yes."""
-    with pytest.raises(errors.ProtocolError, match=r"\$\.status"):
-        told(conversation, {**golden("finalize")["response"], "status": status})
+    """A yes that shows another status than the act leads to is no plain yes."""
+    invoice = told(conversation, {**golden("finalize")["response"], "status": status})
+
+    assert [("status", status)] == [(each.path, each.value) for each in invoice.problems]
+
+
+def test_a_create_that_shows_another_number_is_refused() -> None:
+    """It may be the response to another request."""
+    with pytest.raises(errors.ProtocolError, match=r"\$\.number"):
+        told(
+            DIALECT.create(Draft(counterparty="cus_1", number="A-1")),
+            {**golden("finalize")["response"], "number": "B-2"},
+        )
 
 
 @pytest.mark.parametrize("status", ["open", "paid"])

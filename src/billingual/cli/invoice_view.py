@@ -67,7 +67,7 @@ def show_invoice(invoice: Invoice | Receipt, output: Format, *, raw: bool = Fals
         facts += [(f"fields.{each.key}", text_of(each.value)) for each in invoice.fields]
     show_facts(facts)
     for problem in invoice.problems:
-        hint(f"{problem.path} could not be read: {problem.reason}.")
+        hint(f"{problem.path}: {problem.reason}.")
     if isinstance(invoice, Invoice) and invoice.lines:
         print()  # noqa: T201 - stdout is where data goes
         show_rows(_columns(invoice.lines))

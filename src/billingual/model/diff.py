@@ -1,20 +1,38 @@
-"""Whether an invoice is what a caller asked for, field by field and exactly."""
+"""Whether an invoice is what a caller asked for, field by field.
+
+There are two questions. A search asks for a proof (:func:`differing_fields`): only what is seen
+and exactly equal counts. The response to a write is asked whether it contradicts
+(:func:`contradicted_fields`): what it does not show, or writes in another form, does not.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Final, cast
+from unicodedata import normalize
 
 from billingual.model.invoice import InvoiceSummary
 from billingual.model.lines import CustomField
 from billingual.model.money import Money
 from billingual.model.party import Party
 
-__all__ = ["differing_fields"]
+__all__ = ["contradicted_fields", "differing_fields", "is_same_number"]
 
 # Providers keep milliseconds at best; none writes a second apart.
 _SAME_MOMENT: Final = timedelta(milliseconds=1)
+_SAME_SECOND: Final = timedelta(seconds=1)
+# A day begins 14 hours before UTC's at the earliest (Kiribati) and 12 after it at the latest.
+_EARLIEST: Final = timedelta(hours=-14)
+_LATEST: Final = timedelta(hours=12)
+# Where a number is cut within its digits, at least so many characters are left. Shorter limits are
+# unheard of, and a cut N-12 would look like N-1, which is another invoice.
+_SHORTEST_CUT: Final = 8
+# A response may show one party under two names: the model has one of them, the payload both.
+_IDS: Final = frozenset({"blueprint", "counterparty", "document"})
+_LEADING_ZEROS: Final = re.compile(r"(?<!\d)0+(?=\d)")
 # No invoice shows it again.
 _NOT_SHOWN: Final = frozenset({"owner"})
 
@@ -45,6 +63,87 @@ def _fits(name: str, wanted: object, invoice: InvoiceSummary) -> bool:
     return _RULES.get(name, _equal_words)(wanted, seen)
 
 
+def contradicted_fields(
+    given: Mapping[str, object],
+    shown: object,
+    raw: Mapping[str, object],
+    wire_names: Mapping[str, str],
+) -> dict[str, object]:
+    """Return the fields that a response shows with another value than was given.
+
+    Values that mean the same are equal: an instant in another zone or cut to the second, a day and
+    an instant of that day, numbers with other zeros, words and codes in another case of letters.
+
+    Args:
+        given: what was asked for, by our names.
+        shown: the model of the response.
+        raw: its payload.
+        wire_names: the provider's names of our fields. A field of which the model has nothing may
+            still stand in *raw*, as null for instance.
+
+    Returns:
+        Our names, each with the value that is shown, as it came where that is known.
+    """
+    found: dict[str, object] = {}
+    for name, wanted in given.items():
+        wire = wire_names.get(name)
+        as_it_came = raw.get(wire) if wire is not None else None
+        seen = getattr(shown, name, None)
+        if seen is None or seen == ():
+            there = wire is not None and wire in raw
+            is_null = there and as_it_came is None and wanted is not None and wanted != ()
+            is_other = not hasattr(shown, name) and _is_other_id(wanted, as_it_came)
+            lacks = seen == () and there and as_it_came in ([], {}) and bool(wanted)
+            if is_null or is_other or lacks:
+                found[name] = as_it_came
+        elif not _means(name, wanted, seen) and not (
+            name in _IDS and isinstance(as_it_came, str) and _equal_ids(wanted, as_it_came)
+        ):
+            shown_id = seen.id if isinstance(seen, Party) else seen
+            found[name] = shown_id if as_it_came is None else as_it_came
+    return found
+
+
+def _means(name: str, wanted: object, seen: object) -> bool:
+    """Tell whether *seen* means what was wanted, in whatever form."""
+    if wanted is None:
+        return False
+    if _RULES.get(name, _equal_words)(wanted, seen):
+        return True
+    return name in _LENIENT_RULES and _LENIENT_RULES[name](wanted, seen)
+
+
+def _is_other_id(wanted: object, seen: object) -> bool:
+    return isinstance(wanted, str) and isinstance(seen, str) and not _equal_ids(wanted, seen)
+
+
+def is_same_number(wanted: str, seen: str) -> bool:
+    """Tell whether *seen* can be the number *wanted* after a provider cut, trimmed or extended it.
+
+    One must hold the other, but for spaces, case and leading zeros. The edge must not part a run of
+    digits, because N-1 is no form of N-12; a cut at the provider's longest number may.
+    """
+    one, other = _folded(wanted), _folded(seen)
+    if not one or not other:
+        return False
+    short, long = sorted((one, other), key=len)
+    start = long.find(short)
+    while start >= 0:
+        end = start + len(short)
+        whole_start = start == 0 or not (short[0].isdigit() and long[start - 1].isdigit())
+        whole_end = end == len(long) or not (short[-1].isdigit() and long[end].isdigit())
+        if whole_start and whole_end:
+            return True
+        start = long.find(short, start + 1)
+    cut = " ".join(wanted.split()).startswith(" ".join(seen.split()))
+    return cut and len(seen.strip()) >= _SHORTEST_CUT
+
+
+def _folded(number: str) -> str:
+    """Return a number without spaces, case and the leading zeros of each run of digits."""
+    return _LEADING_ZEROS.sub("", "".join(normalize("NFKC", number).split()).casefold())
+
+
 def _equal_words(wanted: object, seen: object) -> bool:
     return str(wanted) == str(seen)
 
@@ -55,12 +154,57 @@ def _equal_ids(wanted: object, seen: object) -> bool:
 
 
 def _same_party(wanted: object, seen: object) -> bool:
+    if isinstance(seen, str):  # a receipt
+        return _equal_ids(wanted, seen)
     return isinstance(seen, Party) and seen.id is not None and _equal_ids(wanted, seen.id)
 
 
 def _same_moment(wanted: object, seen: object) -> bool:
     both = isinstance(wanted, datetime) and isinstance(seen, datetime)
     return both and abs(wanted - seen) < _SAME_MOMENT  # type: ignore[operator]  # both, just above
+
+
+def _same_words(wanted: object, seen: object) -> bool:
+    return str(wanted).strip().casefold() == str(seen).strip().casefold()
+
+
+def _same_instant(wanted: object, seen: object) -> bool:
+    """Compare instants to the second where one has no finer part, and a day with an instant."""
+    if isinstance(wanted, datetime) and isinstance(seen, datetime):
+        apart, fine = abs(wanted - seen), wanted.microsecond and seen.microsecond
+        return apart < _SAME_SECOND and not fine
+    if isinstance(seen, datetime):
+        wanted, seen = seen, wanted
+    if not isinstance(wanted, datetime) or not isinstance(seen, date):
+        return wanted == seen
+    if seen in {wanted.date(), wanted.astimezone(UTC).date()}:
+        return True
+    # The first moment of the day, somewhere on earth.
+    return _EARLIEST <= wanted - datetime.combine(seen, time(), UTC) <= _LATEST
+
+
+def _same_money(wanted: object, seen: object) -> bool:
+    if not isinstance(wanted, Money) or not isinstance(seen, Money):
+        return False
+    return wanted.minor == seen.minor and _same_words(wanted.currency, seen.currency)
+
+
+def _alike_fields(wanted: object, seen: object) -> bool:
+    there = {each.key: each.value for each in cast("tuple[CustomField, ...]", seen)}
+    return all(
+        each.key in there and _alike_values(each.value, there[each.key])
+        for each in cast("tuple[CustomField, ...]", wanted)
+    )
+
+
+def _alike_values(wanted: object, seen: object) -> bool:
+    """Compare values of custom fields, which some providers keep as text."""
+    if wanted == seen or str(wanted) == str(seen):
+        return True
+    try:
+        return Decimal(str(wanted)) == Decimal(str(seen))
+    except InvalidOperation:
+        return str(wanted).casefold() == str(seen).casefold()  # True is kept as "true".
 
 
 def _same_amount(wanted: object, seen: object) -> bool:
@@ -93,4 +237,16 @@ _RULES: Final[Mapping[str, Callable[[object, object], bool]]] = {
     "issued_at": _same_moment,
     "paid_at": _same_moment,
     "total": _same_amount,
+}
+
+_LENIENT_RULES: Final[Mapping[str, Callable[[object, object], bool]]] = {
+    "collection_method": _same_words,
+    "currency": _same_words,
+    "due_at": _same_instant,
+    "fields": _alike_fields,
+    "issued_at": _same_instant,
+    "kind": _same_words,
+    "paid_at": _same_instant,
+    "status": _same_words,
+    "total": _same_money,
 }

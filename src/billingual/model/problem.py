@@ -1,4 +1,4 @@
-"""What could not be read of a response that was read all the same."""
+"""What does not fit in a response that was read all the same."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ __all__ = ["BadRow", "Problem"]
 
 @attrs.frozen
 class Problem:
-    """One value that does not fit what the provider documents.
+    """One value that does not fit what the provider documents, or what a write asked for.
 
-    The attribute it belongs to is None, or the entry is left out; the value itself stays in
-    ``extra`` and in ``raw``.
+    Where it cannot be read, the attribute it belongs to is None, or the entry is left out; the
+    value itself stays in ``extra`` and in ``raw``. Where the provider shows another value than a
+    write asked for, the attribute has what is shown.
 
     Attributes:
-        path: where it stands in the response, like ``$.data.items[3].total_cents``.
+        path: where it stands in the response, like ``$.data.items[3].total_cents``; our name for
+            the field, like ``due_at``, where another value was asked for.
         reason: what is wrong with it; it never quotes the value.
         value: the value as it came, parsed. It may be personal, so ``repr`` does not show it.
     """

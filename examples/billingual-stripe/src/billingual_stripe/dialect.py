@@ -31,7 +31,7 @@ from typing import ClassVar, Final
 
 import attrs
 from billingual.capabilities import Capabilities, Feature, FieldRules
-from billingual.dialects import DialectBase, ResponseReader, read_request, write_request
+from billingual.dialects import DialectBase, Field, ResponseReader, read_request, write_request
 from billingual.errors import InvalidInputError
 from billingual.model import Changes, Draft, Invoice, InvoiceSummary, Page, Query
 from billingual.outcomes import Safety
@@ -118,7 +118,8 @@ class StripeDialect(DialectBase):
         pairs = form(self.draft_body(draft))
         if "due_date" in pairs:
             pairs["collection_method"] = "send_invoice"
-        invoice: Invoice = yield self._post("", pairs, read_invoice)
+        read = partial(read_invoice, given=draft.given())
+        invoice: Invoice = yield self._post("", pairs, read, DRAFT)
         return invoice
 
     def get(self, invoice_id: str) -> Conversation[Invoice]:
@@ -146,7 +147,8 @@ class StripeDialect(DialectBase):
         pairs = form(self.changes_body(invoice_id, changes, base))
         if not pairs:  # A form cannot say that a map is empty.
             raise InvalidInputError("changes", "they change nothing", "give a field, like due_at")
-        invoice: Invoice = yield self._post(path, pairs, partial(read_invoice, asked=invoice_id))
+        read = partial(read_invoice, asked=invoice_id, given=changes.given())
+        invoice: Invoice = yield self._post(path, pairs, read, CHANGES)
         return invoice
 
     def finalize(self, invoice_id: str) -> Conversation[Invoice]:
@@ -160,20 +162,25 @@ class StripeDialect(DialectBase):
     def _act(self, invoice_id: str, feature: Feature) -> Conversation[Invoice]:
         def read(reader: ResponseReader) -> Invoice:
             invoice = read_invoice(reader, asked=invoice_id)
-            return self.refuse_status(reader, feature, invoice, "$.status")
+            return self.expect_status(reader, feature, invoice, "$.status")
 
         path = self.invoice_path(invoice_id).removeprefix(_COLLECTION)
-        invoice: Invoice = yield self._post(f"{path}/{feature.value}", {}, read)
+        invoice: Invoice = yield self._post(f"{path}/{feature.value}", {}, read, {})
         return invoice
 
     def _post(
-        self, path: str, pairs: Mapping[str, str], read: Callable[[ResponseReader], Invoice]
+        self,
+        path: str,
+        pairs: Mapping[str, str],
+        read: Callable[[ResponseReader], Invoice],
+        fields: Mapping[str, Field],
     ) -> WireRequest:
         """Make a write; the key that the client puts into it makes it safe to repeat."""
         route = re.sub(r"^/in_\w+", "/{invoice}", path)
         return write_request(
             self.provider, "POST", _COLLECTION + path, _COLLECTION + route, Safety.KEYED,
             form=pairs.items(), headers=self._headers(), key_header="Idempotency-Key", read=read,
+            fields=fields,
         )  # fmt: skip
 
     def _headers(self) -> list[tuple[str, str]]:

@@ -100,9 +100,17 @@ _COUNTED: Final[Mapping[str, tuple[int, int]]] = {"ISK": (1, 100), "UGX": (1, 10
 """Currencies whose minor unit is another here than in ISO 4217: times this, divided by that."""
 
 
-def read_invoice(reader: ResponseReader, asked: str | None = None) -> Invoice:
-    """Read the invoice that a response is; *asked* is the id that was asked for, if any."""
-    return _INVOICES.one(reader, reader.decode(), "$", asked=asked)
+def read_invoice(
+    reader: ResponseReader, asked: str | None = None, given: Mapping[str, object] | None = None
+) -> Invoice:
+    """Read the invoice that a response is.
+
+    Args:
+        reader: the response.
+        asked: the id that was asked for, if any.
+        given: what a write asked for: the invoice has a problem for each value that is another.
+    """
+    return _INVOICES.one(reader, reader.decode(), "$", asked=asked, given=given)
 
 
 def read_page(reader: ResponseReader, query: Query) -> Page:

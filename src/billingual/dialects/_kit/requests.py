@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 I = TypeVar("I", bound="Invoice")  # noqa: E741 - an invoice
 
+_SOME_ID: Final = re.compile(r"\S{1,255}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 # As in responses. No documented body is deeper than 8.
@@ -68,12 +69,17 @@ class DialectBase(Dialect):
 
     @staticmethod
     def check_id(value: object, name: str, /) -> str:
-        """Return an invoice's id if it has the documented form.
+        """Return an invoice's id if it can be one.
+
+        This takes any text of 1 to 255 printable characters without spaces. A dialect whose
+        provider documents a form takes no more than that.
 
         Raises:
-            InvalidInputError: if it has not; the error calls it *name*.
+            InvalidInputError: if it cannot be one; the error calls it *name*.
         """
-        raise NotImplementedError(name, value)
+        if isinstance(value, str) and _SOME_ID.fullmatch(value) and value.isprintable():
+            return value
+        raise InvalidInputError(name, f"{value!r:.40} cannot be an id", "give the invoice's id")
 
     @property
     def capabilities(self) -> Capabilities:
@@ -149,8 +155,8 @@ class DialectBase(Dialect):
             problem = f"{size!r} rows do not fit a page"
             raise InvalidInputError("page_size", problem, f"give 1 to {can.page_limit}")
 
-    def refuse_status(self, reader: ResponseReader, feature: Feature, invoice: I, path: str) -> I:
-        """Return *invoice* if it has a status that *feature* may leave it in.
+    def expect_status(self, reader: ResponseReader, feature: Feature, invoice: I, path: str) -> I:
+        """Return *invoice*, with a problem if it has no status that *feature* may leave it in.
 
         Args:
             reader: the response it came in.
@@ -159,12 +165,14 @@ class DialectBase(Dialect):
             path: where its status stands.
 
         Raises:
-            ProtocolError: if its status says that the operation did not happen.
+            ProtocolError: if it shows no status: only another look tells what it is.
         """
-        final = self.capabilities.final_statuses[feature]
-        if invoice.status in final:
-            return invoice
-        raise reader.unreadable(path, f"after this it must be {' or '.join(sorted(final))}")
+        final = sorted(self.capabilities.final_statuses[feature])
+        if invoice.status is None:
+            raise reader.unreadable(path, f"after this it must be {' or '.join(final)}")
+        if invoice.status not in final:
+            reader.compare(invoice, {"status": final[0]}, path, new=False)
+        return invoice
 
 
 def _with_currency(table: Mapping[str, Field], given: Mapping[str, object]) -> Mapping[str, object]:
@@ -199,6 +207,9 @@ class Field:
     wire: str
     write: Callable[[object, str], object]
     nullable: bool = True
+
+
+_NO_FIELDS: Final[Mapping[str, Field]] = {}
 
 
 def write_fields(table: Mapping[str, Field], given: Mapping[str, object]) -> dict[str, object]:
@@ -282,13 +293,18 @@ def currency_code(value: object, name: str) -> object:
     return model.checked_currency(value, name)
 
 
+def is_uuid(text: str) -> bool:
+    """Tell whether a text is a UUID."""
+    return _UUID.fullmatch(text) is not None
+
+
 def uuid(value: object, name: str) -> str:
     """Write an id that must be a UUID.
 
     Raises:
         InvalidInputError: if it is none.
     """
-    if isinstance(value, str) and _UUID.fullmatch(value):
+    if isinstance(value, str) and is_uuid(value):
         return value
     raise InvalidInputError(
         name, f"{value!r} is no UUID", "give one like '3c90c3cc-0d44-4b50-8888-8dd25736052a'"
@@ -358,7 +374,7 @@ def read_request(
         route=route,
         safety=Safety.READ,
         headers=Headers([("Accept", "application/json"), *headers]),
-        read=_judging(provider, "GET", route, (), read),
+        read=_judging(provider, "GET", route, read),
     )
 
 
@@ -374,6 +390,7 @@ def write_request(
     form: Iterable[tuple[str, str]] | None = None,
     headers: Iterable[tuple[str, str]] = (),
     key_header: str | None = None,
+    fields: Mapping[str, Field] = _NO_FIELDS,
 ) -> WireRequest:
     """Make a request that changes something.
 
@@ -388,6 +405,8 @@ def write_request(
         form: pairs that are sent as a form instead.
         headers: beside ``Accept`` and ``Content-Type``.
         key_header: the header for an idempotency key, which the client fills.
+        fields: the table that the body was written by. By it the provider's names in a response
+            become ours: in a complaint, and where a value is shown that was not asked for.
 
     Raises:
         InvalidInputError: if the body holds what JSON cannot carry exactly.
@@ -410,7 +429,7 @@ def write_request(
         body=written,
         keys=keys,
         key_header=key_header,
-        read=_judging(provider, method, route, keys, read),
+        read=_judging(provider, method, route, read, keys=keys, fields=fields),
     )
 
 
@@ -418,10 +437,12 @@ def _judging(
     provider: str,
     method: str,
     route: str,
-    keys: tuple[str, ...],
     read: Callable[[ResponseReader], object],
+    *,
+    keys: tuple[str, ...] = (),
+    fields: Mapping[str, Field] = _NO_FIELDS,
 ) -> Callable[[WireResponse], object]:
-    return partial(_judge(), provider, method, route, keys, read)
+    return partial(_judge(), provider, method, route, keys, fields, read)
 
 
 @cache

@@ -70,6 +70,8 @@ from billingual.wire import Exchange, Headers, WireResponse
 if TYPE_CHECKING:
     import json
 
+    from billingual.dialects._kit.requests import Field
+
 _BY_STATUS: Final[Mapping[int, type[ProviderError]]] = {
     401: AuthenticationError,
     403: PermissionDeniedError,
@@ -164,11 +166,12 @@ def judge(  # noqa: PLR0917 - all but the last are bound when the request is mad
     method: str,
     route: str,
     keys: tuple[str, ...],
+    fields: Mapping[str, Field],
     read: Callable[[ResponseReader], object],
     response: WireResponse,
 ) -> object:
     """Judge the status, then read the body; what it cannot read becomes a ProtocolError."""
-    reader = ResponseReader(provider, method, route, keys, response)
+    reader = ResponseReader(provider, method, route, keys, response, fields)
     reader.refuse_status()
     try:
         return read(reader)
@@ -183,6 +186,13 @@ def error_class(status: int) -> type[ProviderError] | None:
     return _BY_STATUS.get(status) or _BY_HUNDRED.get(status // 100, ProtocolError)
 
 
+OTHER_VALUE: Final = "the provider shows another value than was asked for"
+"""The reason of the problem of such a field, whose path is our name for it."""
+
+# A new invoice to another party and of another document than was asked for is another invoice.
+_SURELY_KEPT: Final = ("counterparty", "document")
+
+
 @attrs.frozen
 class ResponseReader:
     """One response to one request: reads it, and makes the errors it can turn out to be.
@@ -193,6 +203,7 @@ class ResponseReader:
         route: of the request.
         keys: the names of the fields of the request's body.
         response: the response.
+        fields: the provider's fields by our names, of a write.
         problems: what was found around the records, such as in the envelope.
     """
 
@@ -201,6 +212,7 @@ class ResponseReader:
     route: str
     keys: tuple[str, ...]
     response: WireResponse
+    fields: Mapping[str, Field] = attrs.field(factory=dict)
     problems: list[Problem] = attrs.field(factory=list, init=False)
 
     @property
@@ -253,6 +265,48 @@ class ResponseReader:
             raise self.unreadable(path, "the id is empty")
         if asked is not None and found != asked:
             raise self.unreadable(path, "it is another invoice than the one asked for", shown=shown)
+
+    def compare(
+        self, model: InvoiceSummary | Receipt, given: Mapping[str, object], path: str, *, new: bool
+    ) -> None:
+        """Add a problem to *model* for each field that it shows with another value than was given.
+
+        Args:
+            model: what the response shows.
+            given: what was asked for, by our names.
+            path: where the model's record stands.
+            new: whether the invoice was to be created. An explicit null then leaves the choice to
+                the provider, and an invoice that is recognisably another one is refused.
+
+        Raises:
+            ProtocolError: if another invoice is shown than the one to be created: it may be the
+                response to another request.
+        """
+        # Nearly always all is as it was asked for, which is seen without another module.
+        if all(getattr(model, name, None) == wanted for name, wanted in given.items()):
+            return
+        from billingual.model.diff import contradicted_fields, is_same_number  # noqa: PLC0415
+
+        if new:
+            given = {name: value for name, value in given.items() if value is not None}
+        wires = {name: field.wire for name, field in self.fields.items()}
+        found = contradicted_fields(given, model, model.raw, wires)
+        if new and isinstance(model, InvoiceSummary):
+            number = str(given.get("number", "")).strip()
+            if not number:
+                found.pop("number", None)  # The provider was asked to choose one.
+            if number and model.number:
+                same = "number" not in found or is_same_number(number, model.number)
+                doubtful = [] if same else ["number"]
+            else:
+                # No number tells them apart.
+                doubtful = [name for name in _SURELY_KEPT if name in given]
+                doubtful = doubtful if found.keys() >= set(doubtful) else []
+            if doubtful:
+                where = f"{path}.{wires.get(doubtful[0], doubtful[0])}"
+                raise self.unreadable(where, "it is another invoice's", shown=(model,))
+        problems = [Problem(name, OTHER_VALUE, value) for name, value in found.items()]
+        _set_problems(model, (*model.problems, *problems))
 
     def refusal(self, kind: type[ProviderError], code: int | None = None) -> ProviderError:
         """Make the error for a response that says no.
@@ -598,6 +652,7 @@ class RecordReader(Generic[R, M]):
         path: str,
         *,
         asked: str | None = None,
+        given: Mapping[str, object] | None = None,
         beside: Mapping[str, object] | None = None,
     ) -> M:
         """Read one record, which must be there.
@@ -607,11 +662,15 @@ class RecordReader(Generic[R, M]):
             payload: its bytes, or its value where they were read already.
             path: where it stands.
             asked: the id that was asked for; None where the provider chooses it.
+            given: what a write asked for, by our names, as ``Changes.given()`` and
+                ``Draft.given()`` return it. The model has a problem for each field that shows
+                another value.
             beside: what the provider said beside the payload, for ``extra``.
 
         Raises:
             UnreadableError: if its id cannot be read; the client makes a ProtocolError of it.
-            ProtocolError: if it is another than the one asked for.
+            ProtocolError: if it is another than the one asked for, or than the one that was to be
+                created.
         """
         model = self.read(payload, path)
         found = model.id
@@ -624,6 +683,8 @@ class RecordReader(Generic[R, M]):
             _set_extra(model, {**model.extra, ENVELOPE: beside})
         if reader.problems:
             _set_problems(model, (*reader.problems, *model.problems))
+        if given:
+            reader.compare(model, given, path, new=asked is None)
         return model
 
     def rows(

@@ -112,12 +112,12 @@ class BulkDialect(DialectBase):
             InvalidInputError: if there are too few or too many, an id comes twice or is no UUID,
                 or a change is empty or cannot be right.
         """
-        ids = _distinct([invoice_id for invoice_id, _ in pairs], "pairs")
+        _distinct([invoice_id for invoice_id, _ in pairs], "pairs")
         body = [self._element(index, *pair) for index, pair in enumerate(pairs)]
-        read = partial(read_invoices, ids=ids)
+        read = partial(read_invoices, pairs=pairs)
         invoices: tuple[Invoice, ...] = yield write_request(
             self.provider, "PUT", _COLLECTION, _COLLECTION, Safety.IDEMPOTENT,
-            body=body, read=read,
+            body=body, fields=_CHANGES, read=read,
         )  # fmt: skip
         return invoices
 
@@ -155,8 +155,10 @@ class BulkDialect(DialectBase):
             raise InvalidInputError(field, problem.problem, problem.fix) from problem
 
 
-def read_invoices(reader: ResponseReader, ids: Sequence[str]) -> tuple[Invoice, ...]:
-    """Read the full invoices that are the data of a response, in the order of *ids*.
+def read_invoices(
+    reader: ResponseReader, pairs: Sequence[tuple[str, Changes]]
+) -> tuple[Invoice, ...]:
+    """Read the full invoices that are the data of a response, in the order of *pairs*.
 
     The order of the response is not documented, so records are matched by their ids. The batch is
     all or nothing: a response that says or shows less is no success.
@@ -165,7 +167,7 @@ def read_invoices(reader: ResponseReader, ids: Sequence[str]) -> tuple[Invoice, 
         ProviderError: if the envelope says no.
         ProtocolError: if the invoices are not exactly those asked for; it has those that came.
     """
-    wanted = {invoice_id.lower(): invoice_id for invoice_id in ids}
+    wanted = {invoice_id.lower(): changes for invoice_id, changes in pairs}
     found: dict[str, Invoice] = {}
     wrong: list[tuple[str, str]] = []
     for path, invoice in _rows(reader):
@@ -173,10 +175,10 @@ def read_invoices(reader: ResponseReader, ids: Sequence[str]) -> tuple[Invoice, 
         if key not in wanted or key in found:
             problem = "comes twice" if key in found else "was not asked for"
             wrong.append((f"{path}.uid", f"invoice {invoice.id:.40} {problem}"))
+        else:
+            reader.compare(invoice, wanted[key].given(), path, new=False)
         found.setdefault(key, invoice)
-    wrong += [
-        ("$.data", f"invoice {each} is missing") for key, each in wanted.items() if key not in found
-    ]
+    wrong += [("$.data", f"invoice {key} is missing") for key in wanted if key not in found]
     wrong += [(each.path, each.reason) for each in reader.problems if each.path == "$.status"]
     if wrong:
         problem = "; ".join(problem for _, problem in wrong[:_MOST_NAMED])

@@ -193,9 +193,11 @@ class ExanteDialect(DialectBase):
             UnsupportedError: if the draft has a field the provider does not take.
             InvalidInputError: if a required field is missing, or a value cannot be right.
         """
+        body = self.draft_body(draft)
+        read = partial(records().read_invoice, given=draft.given())
         invoice: Invoice = yield write_request(
             self.provider, "POST", _COLLECTION, _COLLECTION, Safety.CREATE,
-            body=self.draft_body(draft), read=records().read_invoice,
+            body=body, fields=_DRAFT, read=read,
         )  # fmt: skip
         return invoice
 
@@ -245,10 +247,11 @@ class ExanteDialect(DialectBase):
         """
         path = self.invoice_path(invoice_id)
         body = self.changes_body(invoice_id, changes, base)
-        read = partial(records().read_invoice, asked=invoice_id)
+        read = partial(records().read_invoice, asked=invoice_id, given=changes.given())
         invoice: Invoice = yield write_request(
-            self.provider, "PUT", path, _ONE, Safety.IDEMPOTENT, body=body, read=read
-        )
+            self.provider, "PUT", path, _ONE, Safety.IDEMPOTENT,
+            body=body, fields=_CHANGES, read=read,
+        )  # fmt: skip
         return invoice
 
     def find(self, draft: Draft) -> Conversation[Sightings]:

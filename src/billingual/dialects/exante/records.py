@@ -355,21 +355,24 @@ _read_page: Final = msgspec.json.Decoder(EnvelopeRecord[PageRecord]).decode
 _OWN: Final = frozenset({"status", "status_code", "success", "message", "data"})
 
 
-def read_invoice(reader: ResponseReader, asked: str | None = None) -> Invoice:
+def read_invoice(
+    reader: ResponseReader, asked: str | None = None, given: Mapping[str, object] | None = None
+) -> Invoice:
     """Read a full invoice that is the data of a response.
 
     Args:
         reader: the response.
         asked: the id that was asked for; None where the provider chooses it.
+        given: what a write asked for.
 
     Raises:
         ProviderError: if the envelope says no, or the invoice is another than the one asked for.
     """
     plain = opened(reader, _read_one)
     if plain is not None:
-        return INVOICES.one(reader, plain.data, "$.data", asked=asked)
+        return INVOICES.one(reader, plain.data, "$.data", asked=asked, given=given)
     data, beside = judged(reader)
-    return INVOICES.one(reader, data, "$.data", asked=asked, beside=beside)
+    return INVOICES.one(reader, data, "$.data", asked=asked, given=given, beside=beside)
 
 
 def read_page(reader: ResponseReader, number: int) -> model.Page:

@@ -190,10 +190,11 @@ class TenantDialect(DialectBase):
             UnsupportedError: if the draft has a field the provider does not take.
             InvalidInputError: if a required field is missing, or a value cannot be right.
         """
-        headers = self._headers()
+        headers, body = self._headers(), self.draft_body(draft)
+        read = partial(records().read_invoice, given=draft.given())
         invoice: Invoice = yield write_request(
             self.provider, "POST", _COLLECTION, _COLLECTION, Safety.CREATE,
-            body=self.draft_body(draft), headers=headers, read=records().read_invoice,
+            body=body, headers=headers, fields=_DRAFT, read=read,
         )  # fmt: skip
         return invoice
 
@@ -239,10 +240,10 @@ class TenantDialect(DialectBase):
         """
         headers, path = self._headers(), self.invoice_path(invoice_id)
         body = self.changes_body(invoice_id, changes, base)
-        read = partial(records().read_invoice, asked=invoice_id)
+        read = partial(records().read_invoice, asked=invoice_id, given=changes.given())
         invoice: Invoice = yield write_request(
             self.provider, "PATCH", path, _ONE, Safety.IDEMPOTENT,
-            body=body, headers=headers, read=read,
+            body=body, headers=headers, fields=_CHANGES, read=read,
         )  # fmt: skip
         return invoice
 
@@ -283,7 +284,7 @@ class TenantDialect(DialectBase):
 
         def read(reader: ResponseReader) -> Invoice:
             invoice: Invoice = read_invoice(reader, asked=invoice_id)
-            return self.refuse_status(reader, feature, invoice, "$.data.status")
+            return self.expect_status(reader, feature, invoice, "$.data.status")
 
         # A second delivery meets the status that the first one made and is refused, which would
         # hide that the first one worked: an unclear end is settled by reading the invoice.

@@ -141,22 +141,25 @@ _read_one: Final = msgspec.json.Decoder(DataRecord[Raw]).decode
 _read_many: Final = msgspec.json.Decoder(DataRecord[list[Raw]]).decode
 
 
-def read_invoice(reader: ResponseReader, asked: str | None = None) -> Invoice:
+def read_invoice(
+    reader: ResponseReader, asked: str | None = None, given: Mapping[str, object] | None = None
+) -> Invoice:
     """Read the invoice that is the data of a response.
 
     Args:
         reader: the response.
         asked: the id that was asked for; None where the provider chooses it.
+        given: what a write asked for.
 
     Raises:
         ProtocolError: if there is none, or it is another than the one asked for.
     """
     plain = _opened(reader, _read_one)
     if plain is not None and bytes(memoryview(plain.data)[:1]) == b"{":
-        return INVOICES.one(reader, plain.data, "$.data", asked=asked)
+        return INVOICES.one(reader, plain.data, "$.data", asked=asked, given=given)
     body = _judged(reader)
     beside = {name: value for name, value in body.items() if name != "data"}
-    return INVOICES.one(reader, body["data"], "$.data", asked=asked, beside=beside)
+    return INVOICES.one(reader, body["data"], "$.data", asked=asked, given=given, beside=beside)
 
 
 def read_list(reader: ResponseReader) -> Page:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 __all__ = ["V1Dialect"]
 
 _ROUTE: Final = "/api/{version}/Invoice/Update"
+# The fields of a document that one of the two printed responses repeats.
+_SHOWN: Final = ("counterparty", "currency", "due_at")
 _NOT_DOCUMENTED: Final = "use the provider's own application: no such operation is documented"
 
 CAPABILITIES: Final = Capabilities(
@@ -113,7 +115,8 @@ class V1Dialect(DialectBase):
         body = record_from(uuid(invoice_id, "invoice_id"), replacement, self._currency)
         path = _ROUTE.replace("{version}", self.api_version)
         query = encode_query([("version", self.api_version)] if self.version_param else [])
-        read = partial(records().read_receipt, asked=invoice_id)
+        given = {name: getattr(replacement, name) for name in _SHOWN}
+        read = partial(records().read_receipt, asked=invoice_id, given=given)
         receipt: Receipt = yield write_request(
             self.provider, "PUT", path + query, _ROUTE, safety_of(replacement),
             body=body, read=read,

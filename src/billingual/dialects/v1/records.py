@@ -11,6 +11,7 @@ from typing import Any, Final
 import attrs
 from msgspec import Struct
 
+from billingual.dialects._kit.requests import is_uuid
 from billingual.dialects._kit.responses import (
     Moment,
     Number,
@@ -71,12 +72,15 @@ RECEIPTS: Final = RecordReader(
 )
 
 
-def read_receipt(reader: ResponseReader, asked: str) -> Receipt:
+def read_receipt(
+    reader: ResponseReader, asked: str, given: Mapping[str, object] | None = None
+) -> Receipt:
     """Read the receipt that a response brings.
 
     Args:
         reader: the response.
         asked: the id of the invoice that was replaced.
+        given: what was asked for, of the fields that a receipt shows.
 
     Raises:
         ProviderError: if ``succeeded`` says no, there is no payload, or it is about another
@@ -90,13 +94,18 @@ def read_receipt(reader: ResponseReader, asked: str) -> Receipt:
     if succeeded is not None and meaning is not Said.YES:
         reader.problems.append(Problem("$.succeeded", "it is neither true nor false", succeeded))
     if succeeded is None:
-        if not isinstance(body.get("invoiceId"), str):
+        found = body.get("invoiceId")
+        if not isinstance(found, str):
             raise reader.unreadable("$", "there is neither 'succeeded' nor a bare invoice")
-        # The id of the printed example is no UUID, so a bare invoice may go by another.
-        return RECEIPTS.one(reader, body, "$")
+        if not is_uuid(found):
+            # The id of the printed example is no UUID either, so it may be another kind of id.
+            problem = "it is no UUID, so it cannot be compared with the id that was asked for"
+            reader.problems.append(Problem("$.invoiceId", problem, found))
+            return RECEIPTS.one(reader, body, "$", given=given)
+        return RECEIPTS.one(reader, body, "$", asked=asked, given=given)
     if not isinstance(body.get("data"), dict):
         raise reader.no_payload()
-    receipt = RECEIPTS.one(reader, body["data"], "$.data", asked=asked)
+    receipt = RECEIPTS.one(reader, body["data"], "$.data", asked=asked, given=given)
     beside = {name: each for name, each in body.items() if name not in {"succeeded", "data"}}
     told = {name: each for name, each in beside.items() if each}
     return attrs.evolve(receipt, extra={**told, **receipt.extra}, raw=body)
