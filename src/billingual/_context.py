@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -94,9 +95,18 @@ class Recent:
     Attributes:
         created: the last receivable that the client created. A search for another one must find
             it too, or it proves nothing.
+        ids: of the receivables that it created lately. None of them is another one, whose create
+            ended unclear.
     """
 
     created: InvoiceSummary | None = attrs.field(default=None, repr=False)
+    # As many as a busy client creates in an hour, in less than a megabyte.
+    ids: deque[str] = attrs.field(factory=lambda: deque(maxlen=10_000), repr=False)
+
+    def remember(self, invoice: InvoiceSummary) -> None:
+        """Note a receivable that was created; any thread may do this."""
+        self.created = invoice
+        self.ids.append(invoice.id)
 
 
 @attrs.frozen(kw_only=True, eq=False)

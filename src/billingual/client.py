@@ -297,7 +297,7 @@ class AsyncClient:
         invoice = await self._execute(self._operations.create(draft, key=key))
         if invoice.kind != model.Kind.PAYABLE:
             # No list shows a payable, so a search for another invoice would not find it.
-            self._context.recent.created = invoice
+            self._context.recent.remember(invoice)
         return invoice
 
     async def get(self, invoice_id: str) -> Invoice:
@@ -397,7 +397,8 @@ class AsyncClient:
             changes: :class:`~billingual.Changes` to set some fields; a complete
                 :class:`~billingual.Replacement` where the provider replaces documents (katsu).
             base: your copy of the invoice; where its status locks a field of *changes*, that is
-                refused before anything is sent. Without it the provider decides.
+                refused before anything is sent. Without it the provider decides. If the end is
+                unclear, ``reconcile()`` tells by it which values were there before.
 
         Returns:
             The invoice as it is now, or for a Replacement the provider's receipt.
@@ -490,7 +491,8 @@ class AsyncClient:
 
         Returns:
             Adopted with the invoice, absent, or still unknown with the reason. A search that fails
-            is unknown too.
+            is unknown too, and so is one that meets an invoice which the write may have made if the
+            provider altered what was sent: it is among the *candidates*.
 
         Raises:
             InvalidInputError: if an argument is of the wrong kind, or the write is another
@@ -764,7 +766,7 @@ class _Operations:
             feature=Feature.UPDATE,
             dialect=dialect,
             conversation=dialect.update(invoice_id, changes, base),
-            intent=Intent(operation=Feature.UPDATE, pairs=((invoice_id, changes),)),
+            intent=Intent(operation=Feature.UPDATE, pairs=((invoice_id, changes),), base=base),
         )
 
     def _replace(

@@ -159,6 +159,7 @@ class Intent:
         pairs: ids and their :class:`~billingual.Changes`, of an update or a batch of them.
         invoice_ids: of an operation that names invoices only.
         replacement: the :class:`~billingual.Replacement` of an update of the whole document.
+        base: the caller's copy of the invoice before an update, if one was given.
     """
 
     operation: str
@@ -166,6 +167,7 @@ class Intent:
     pairs: tuple[tuple[str, GivenFields], ...] = ()
     invoice_ids: tuple[str, ...] = ()
     replacement: object | None = None
+    base: FoundInvoice | None = None
 
 
 class Finding(enum.Enum):

@@ -497,7 +497,7 @@ def test_one_whole_page_with_the_known_invoice_proves_absence(looked: Any) -> No
         ([[row("CONTROL", OTHER_ID)]], {"total_items": 2}, "counts 2 rows and showed 1"),
         ([[]], {}, "none of the counterparty's invoices"),
         ([[row(None, OTHER_ID)]], {"total_items": 7}, "counts 7 rows"),
-        ([[row("CONTROL", OTHER_ID), row(" a ")]], {}, "one is close"),
+        ([[row("CONTROL", OTHER_ID), row(" a ")]], {}, "letter for letter"),
     ],
     ids=["two pages", "first empty", "no count", "rows missing", "stranger", "nameless", "alike"],
 )

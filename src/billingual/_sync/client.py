@@ -334,7 +334,8 @@ class Client(Stepped):
             changes: :class:`~billingual.Changes` to set some fields; a complete
                 :class:`~billingual.Replacement` where the provider replaces documents (katsu).
             base: your copy of the invoice; where its status locks a field of *changes*, that is
-                refused before anything is sent. Without it the provider decides.
+                refused before anything is sent. Without it the provider decides. If the end is
+                unclear, ``reconcile()`` tells by it which values were there before.
 
         Returns:
             The invoice as it is now, or for a Replacement the provider's receipt.
@@ -421,7 +422,8 @@ class Client(Stepped):
 
         Returns:
             Adopted with the invoice, absent, or still unknown with the reason. A search that fails
-            is unknown too.
+            is unknown too, and so is one that meets an invoice which the write may have made if the
+            provider altered what was sent: it is among the *candidates*.
 
         Raises:
             InvalidInputError: if an argument is of the wrong kind, or the write is another

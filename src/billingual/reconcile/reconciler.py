@@ -4,6 +4,7 @@ Absence proves nothing by itself. A write that was given up may still arrive for
 list may hide what is there. So a create counts as absent only when all of these hold:
 
 - the place that is searched would show it;
+- no invoice there may be it under another number, as providers cut, prefix and choose numbers;
 - the time in which a late request can still arrive is over (*late_arrival_s*);
 - since then the search has found an invoice that is known to exist, but not the draft;
 - a second search, a second later, did not find it either.
@@ -15,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
-from unicodedata import normalize
 
 import attrs
 
@@ -34,6 +34,7 @@ from billingual.errors import (
 from billingual.model import Draft, Invoice, InvoiceSummary, differing_fields
 from billingual.outcomes import Finding, Intent
 from billingual.reconcile.readback import read
+from billingual.reconcile.resemblance import alike_numbers, may_show, may_show_all, same_value
 from billingual.reconcile.result import Reconciliation
 
 __all__ = ["reconcile"]
@@ -41,6 +42,12 @@ __all__ = ["reconcile"]
 # A list may lag behind a write for a moment. A second is longer than any lag that was seen, and
 # short beside the time for late requests, which is over by then.
 _SECOND_SEARCH_AFTER_S: Final = 1.0
+# How far apart the clocks of a provider and a program may be. An invoice that was stored longer
+# before the write was given up is none that the write made.
+_CLOCKS_APART_S: Final = 3600.0
+# Rows that may be the invoice are read in full where rows show less, to rule them out. More than
+# these are for a person to look at.
+_MOST_READS: Final = 10
 _NO_WAY: Final = "{} documents no way to read it back"
 _NO_PROOF: Final = "it was not seen, which proves nothing: {}"
 
@@ -156,7 +163,7 @@ class Reconciler:
                 "the draft has no number, so nothing at the provider can be recognised as it"
             )
         found = await self._search(draft) or await self._doubt_search()
-        if found is not None:
+        if found is not None and not (self.wait and found.ask_again_s):
             return found
         too_early = self._too_early()
         if too_early is not None:
@@ -172,16 +179,54 @@ class Reconciler:
         """Search once; None if the draft is not where it would be seen."""
         seen = await self._find(draft)
         # A row that slips to the next page while pages are read is met on both.
-        alike = {each.id: each for each in seen.rows if _alike(each.number, draft.number)}
-        rows = tuple(each for each in alike.values() if each.number == draft.number)
-        if rows:
-            return await self._recognise(draft, rows)
-        if alike:
-            return _unknown(
-                f"no invoice has the number {draft.number!r} letter for letter, but one is close",
-                alike.values(),
-            )
-        return _unknown(_NO_PROOF.format(seen.gap)) if seen.gap else None
+        rows = tuple({each.id: each for each in seen.rows}.values())
+        exact = tuple(each for each in rows if each.number == draft.number)
+        if exact:
+            return await self._recognise(draft, exact)
+        close = self._close_to(draft, rows)
+        if seen.gap:
+            return _unknown(_NO_PROOF.format(seen.gap), close)
+        if not self.context.capabilities.list_rows_complete and len(close) <= _MOST_READS:
+            close = self._close_to(draft, await self._read_all(each.id for each in close))
+        if not close:
+            return None
+        ids = ", ".join(each.id for each in close[:_MOST_READS])
+        return _unknown(
+            f"no invoice has the number {draft.number!r} letter for letter, but the provider may "
+            f"have altered it: look at {ids}; one that is known to be another can be given as "
+            "reconcile(known_invoice=...)",
+            close,
+            ask_again_s=self._left_s() or None,
+        )
+
+    def _close_to(self, draft: Draft, rows: Iterable[InvoiceSummary]) -> tuple[InvoiceSummary, ...]:
+        """Pick the rows that the create may have made, though their number is another."""
+        others = set(self.context.recent.ids.copy())
+        if self.known_invoice is not None:
+            others.add(self.known_invoice.id)
+        given = draft.given()
+        return tuple(
+            each
+            for each in rows
+            if each.id not in others
+            and self._may_be_new(each)
+            and (alike_numbers(each.number, draft.number) or may_show_all(given, each))
+        )
+
+    def _may_be_new(self, row: InvoiceSummary) -> bool:
+        created_at = getattr(row, "created_at", None)  # only invoices in full have it
+        oldest = self.given_up_at - _CLOCKS_APART_S
+        return created_at is None or created_at.timestamp() >= oldest
+
+    async def _read_all(self, ids: Iterable[str]) -> list[Invoice]:
+        """Read invoices in full; those that are gone are left out."""
+        found: list[Invoice] = []
+        for each in ids:
+            try:
+                found.append(await read(self.context, each))
+            except NotFoundError:
+                continue
+        return found
 
     async def _recognise(self, draft: Draft, rows: tuple[InvoiceSummary, ...]) -> Reconciliation:
         if len(rows) > 1:
@@ -242,22 +287,60 @@ class Reconciler:
             return _unknown(
                 f"only some invoices have the values that were sent ({differing})", invoices
             )
+        signs = {
+            invoice.id: names
+            for invoice, (_, changes) in zip(invoices, pairs, strict=True)
+            if (names := self._signs_of(changes.given(), invoice, intent.base))
+        }
+        if signs:
+            shown = "; ".join(f"{key}: {', '.join(names)}" for key, names in sorted(signs.items()))
+            return await self._unknown_in_time(
+                f"not all values that were sent are there ({differing}), but the change shows, or "
+                f"one that the provider altered ({shown})",
+                invoices,
+            )
         return await self._absent_in_time(
             f"the values that were sent are not there ({differing})", invoices
         )
 
+    def _signs_of(
+        self, given: Mapping[str, object], invoice: Invoice, base: object
+    ) -> tuple[str, ...]:
+        """List the fields that a change which did not happen would not show so.
+
+        They have the new value, which was not there before, or one that is neither the new nor
+        the old. Where the old one is not known, a value that resembles the new one counts.
+        """
+        kept = {
+            name: None if not isinstance(base, InvoiceSummary) else same_value(name, base, invoice)
+            for name in given
+        }
+        unlike = differing_fields(given, invoice)
+        signs = [
+            name
+            for name, same in kept.items()
+            if same is False
+            or (same is None and (name not in unlike or may_show(name, given[name], invoice)))
+        ]
+        began_at = self.given_up_at - self.context.deadline_s
+        updated_at = invoice.updated_at
+        if None in kept.values() and updated_at and updated_at.timestamp() >= began_at:
+            # What was there before is not known, and something was written since.
+            signs.append("updated_at")
+        return tuple(signs)
+
     async def _deleted(self, intent: Intent) -> Reconciliation:
         ids = intent.invoice_ids
-        left: list[Invoice] = []
-        for invoice_id in ids:
-            try:
-                left.append(await read(self.context, invoice_id))
-            except NotFoundError:
-                continue
+        left = await self._read_all(ids)
         if not left:
             return Reconciliation(finding=Finding.ADOPTED, why="none of them is there any more")
         if len(left) < len(ids):
             return _unknown(f"{len(left)} of {len(ids)} are still there", left)
+        strange = {each.status for each in left if each.status and not each.status.is_known}
+        if strange:
+            # It may be the provider's word for deleted.
+            why = f"all of them can be read, but as {', '.join(sorted(strange))}"
+            return await self._unknown_in_time(why, left)
         return await self._absent_in_time("all of them are still there", left)
 
     async def _acted(self, intent: Intent) -> Reconciliation:
@@ -271,18 +354,27 @@ class Reconciler:
                 why=f"the invoice is {invoice.status}",
                 invoices=(invoice,),
             )
-        return await self._absent_in_time(f"the invoice is {invoice.status}", (invoice,))
+        why, status = f"the invoice is {invoice.status}", invoice.status
+        voided = self.context.capabilities.final_statuses.get(Feature.VOID, ())
+        if status is None or not status.is_known or status in voided:
+            # An undocumented word may come after the act. So may VOID, after a finalize.
+            return await self._unknown_in_time(f"{why}, which tells nothing", (invoice,))
+        return await self._absent_in_time(why, (invoice,))
 
     async def _absent_in_time(self, why: str, seen: Iterable[InvoiceSummary]) -> Reconciliation:
         """Call a write absent that was not seen, if no request can arrive any more."""
+        if self._left_s():
+            return await self._unknown_in_time(why, seen)
+        return Reconciliation(finding=Finding.ABSENT, why=why, candidates=tuple(seen))
+
+    async def _unknown_in_time(self, why: str, seen: Iterable[InvoiceSummary]) -> Reconciliation:
+        """Call a write unknown; while a late request may arrive, say so or wait for it."""
         too_early = self._too_early()
         if too_early is None:
-            return Reconciliation(finding=Finding.ABSENT, why=why, candidates=tuple(seen))
-        if not self.wait:
-            return attrs.evolve(
-                too_early, why=f"{why}, but {too_early.why}", candidates=tuple(seen)
-            )
-        return await self._find_out_later(too_early)
+            return _unknown(why, seen)
+        if self.wait:
+            return await self._find_out_later(too_early)
+        return attrs.evolve(too_early, why=f"{why}, but {too_early.why}", candidates=tuple(seen))
 
     async def _find_out_later(self, too_early: Reconciliation) -> Reconciliation:
         """Wait until no request can arrive any more, and find out again."""
@@ -293,13 +385,17 @@ class Reconciler:
 
     def _too_early(self) -> Reconciliation | None:
         """Say when to ask again, if a late request can still arrive."""
-        left = self.given_up_at + self.late_arrival_s - self.context.backend.wall()
-        if left <= 0:
+        left = self._left_s()
+        if not left:
             return None
         return _unknown(
             f"a request given up so lately may still arrive; ask again in {left:.0f} s",
             ask_again_s=left,
         )
+
+    def _left_s(self) -> float:
+        """Return the seconds in which a late request can still arrive."""
+        return max(0.0, self.given_up_at + self.late_arrival_s - self.context.backend.wall())
 
     async def _find(self, draft: Draft) -> Sightings:
         dialect = dialect_for(self.context, Feature.CREATE)
@@ -317,14 +413,3 @@ def _unknown(
     return Reconciliation(
         finding=Finding.UNKNOWN, why=why, candidates=tuple(seen), ask_again_s=ask_again_s
     )
-
-
-def _alike(number: object, wanted: object) -> bool:
-    """Tell whether two numbers are the same to a person; a provider may trim or fold one."""
-    return _folded(number) == _folded(wanted)
-
-
-def _folded(number: object) -> str | None:
-    if not isinstance(number, str):
-        return None
-    return "".join(normalize("NFKC", number).split()).casefold()
