@@ -16,13 +16,13 @@ import attrs
 from billingual import Feature, InvoiceSummary, MemoryTransport, Page, Provider
 from billingual.capabilities import Capabilities, FieldRules
 from billingual.dialects import DialectBase, ResponseReader, read_request
-from billingual.model import Query
+from billingual.model import Query, instant_text
 from billingual.wire import Conversation, WireRequest, WireResponse, encode_query
 
 CAPABILITIES = Capabilities(
     provider="shelf",
     features=frozenset({Feature.LIST}),
-    filters=FieldRules(accepts=frozenset({"counterparty", "status"})),
+    filters=FieldRules(accepts=frozenset({"counterparty", "status", "updated_from"})),
     sorts=frozenset({"due_at"}),
     page_limit=100,
     scope=frozenset({"tenant"}),
@@ -40,6 +40,8 @@ class ShelfDialect(DialectBase):
     def list_page(self, query: Query) -> Conversation[Page]:
         self.check_query(query)
         pairs = [("size", str(query.page_size or 100)), ("page", str(query.page))]
+        if query.filter.updated_from is not None:
+            pairs.append(("since", instant_text(query.filter.updated_from)))
         if query.cursor is not None:
             pairs.append(("after", query.cursor))
 

@@ -40,7 +40,7 @@ from billingual.errors import (
     RejectedError,
     ServerError,
 )
-from billingual.model import Changes
+from billingual.model import Changes, Query
 from billingual.wire import Conversation, Headers, WireResponse
 
 EXANTE = ExanteDialect()
@@ -361,3 +361,25 @@ def test_a_broken_response_is_not_quoted() -> None:
 
     assert secret not in str(error)
     assert secret.encode() in error.body
+
+
+@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.parametrize("dialect", [EXANTE, KUKKINGU], ids=["exante", "tenant"])
+def test_a_404_on_a_list_speaks_of_the_address(dialect: Dialect, status: int) -> None:
+    """Nothing was asked for by its id; a read of one invoice speaks of that."""
+    missing = response({}, status=status)
+    invoice_id = UID if dialect is EXANTE else INVOICE
+
+    with pytest.raises(NotFoundError, match="check the address: the base URL") as caught:
+        converse(dialect, dialect.list_page(Query()), missing)
+    assert "the id" not in str(caught.value)
+    with pytest.raises(NotFoundError, match="check the id"):
+        converse(dialect, dialect.get(invoice_id), missing)
+
+
+def test_a_404_on_ids_in_a_body_speaks_of_ids() -> None:
+    """The address of a batch holds none, but its body does."""
+    dialect, start = DIALECTS["bulk"]
+
+    with pytest.raises(NotFoundError, match="check the id"):
+        converse(dialect, start(), response({}, status=404))

@@ -164,6 +164,8 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_field(
         ("due_to", "x", "not a date"),
         ("paid_from", NAIVE, "no time zone"),
         ("paid_to", 1.5, "not a point in time"),
+        ("updated_from", NAIVE, "no time zone"),
+        ("updated_to", "x", "not a date"),
         ("overdue_days", 1.5, "not a range"),
         ("overdue_days", True, "not a range"),
         ("overdue_days", "many", "not a range"),
@@ -182,7 +184,7 @@ def test_a_wrong_filter_is_refused_by_name(field: str, value: object, word: str)
     assert caught.value.field == field
 
 
-@pytest.mark.parametrize("name", ["issued", "due", "paid"])
+@pytest.mark.parametrize("name", ["issued", "due", "paid", "updated"])
 def test_a_filter_of_dates_has_its_ends_in_order(name: str) -> None:
     """No invoice lies between a later and an earlier date; one moment may be both ends."""
     early, late = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00+23:00"

@@ -62,6 +62,8 @@ class FilterOptions:
         due_to: Latest due date.
         paid_from: Earliest date of payment.
         paid_to: Latest date of payment.
+        updated_from: Earliest date of the last change, where the provider has it.
+        updated_to: Latest date of the last change.
         overdue_days: A range of days: "15", "1-30", "> 90".
         total: A range of minor units: "10000-20000".
         include_inactive: Also invoices of archived documents and inactive blueprints.
@@ -81,6 +83,8 @@ class FilterOptions:
     due_to: str | None = None
     paid_from: str | None = None
     paid_to: str | None = None
+    updated_from: str | None = None
+    updated_to: str | None = None
     overdue_days: str | None = None
     total: str | None = None
     include_inactive: bool = False

@@ -242,6 +242,8 @@ class Filter(FromDict):
         document: the id of the contract or document behind the invoice.
         issued_from: earliest date of issue, included; aware datetime or ISO text. ``issued_to``,
             ``due_from``, ``due_to``, ``paid_from`` and ``paid_to`` likewise.
+        updated_from: earliest last change, and ``updated_to`` the latest, likewise. No provider
+            that comes with this package filters by it; dialects of others may.
         overdue_days: a range of days: ``"> 30"``.
         total: a range of *minor units*: ``"10000-20000"``.
         include_inactive: also those of archived documents and inactive blueprints. Default False.
@@ -285,6 +287,12 @@ class Filter(FromDict):
     paid_to: datetime | None = attrs.field(
         default=None, converter=_moment, validator=instant_if_given
     )
+    updated_from: datetime | None = attrs.field(
+        default=None, converter=_moment, validator=instant_if_given
+    )
+    updated_to: datetime | None = attrs.field(
+        default=None, converter=_moment, validator=instant_if_given
+    )
     overdue_days: Range | None = attrs.field(
         default=None, converter=_range, validator=_range_or_none
     )
@@ -298,7 +306,7 @@ class Filter(FromDict):
     )
 
     def __attrs_post_init__(self) -> None:
-        for name in ("issued", "due", "paid"):
+        for name in ("issued", "due", "paid", "updated"):
             start, end = getattr(self, f"{name}_from"), getattr(self, f"{name}_to")
             if start is not None and end is not None and start > end:
                 raise InvalidInputError(

@@ -157,6 +157,10 @@ def said(flag: object) -> Said:
     return Said.NOTHING
 
 
+# A list is asked for without an id, so that it is the address that leads nowhere.
+_ADVICE_WITHOUT_ID: Final = (
+    "check the address: the base URL with its path, and the tenant or organization"
+)
 # The client reads the header, because a date takes a clock; here it is only shown.
 _SHOWABLE: Final = re.compile(r"[ -~]{1,40}", re.ASCII)
 
@@ -323,8 +327,11 @@ class ResponseReader:
         late = _wait_asked(self.response.headers)
         summary = f"{self._told()}{inside}{said}{late}"
         status = self.response.status if code is None else code
+        advice = _ADVICE_ON.get(status, _ADVICE[kind])
+        if kind is NotFoundError and self.method == "GET" and "{" not in self.route:
+            advice = _ADVICE_WITHOUT_ID
         return kind(
-            f"{summary}; {_ADVICE_ON.get(status, _ADVICE[kind])}.",
+            f"{summary}; {advice}.",
             provider=self.provider,
             exchange=self._exchange(),
             complaint=complaint,

@@ -101,6 +101,9 @@ _CHANGES: Final = {
 }
 _COMPUTED: Final = "leave it out: the provider computes it from the lines"
 _NO_RATES: Final = "leave it out: the provider has no exchange rates"
+_NO_CHANGE_DATES: Final = (
+    "list without it and compare the rows with your copies: no row says when it changed"
+)
 _FILTERS: Final = frozenset(
     {
         "collection_method", "counterparty", "counterparty_ids", "due_from", "due_to",
@@ -136,6 +139,7 @@ CAPABILITIES: Final = Capabilities(
         instead={
             "document": "list without it and compare the document of each row",
             "expand": "get each invoice: its rows cannot be expanded",
+            **dict.fromkeys(("updated_from", "updated_to"), _NO_CHANGE_DATES),
         },
     ),
     sorts=frozenset(SORTS),

@@ -134,6 +134,10 @@ CAPABILITIES: Final = Capabilities(
     filters=FieldRules(
         accepts=frozenset({"document", "expand", "extra_params", "status"}),
         instead=dict.fromkeys(
+            ("updated_from", "updated_to"),
+            "list without it and compare the updated_at of each row: a list comes whole",
+        )
+        | dict.fromkeys(
             (
                 "counterparty", "counterparty_ids", "due_from", "due_to", "issued_from",
                 "issued_to", "paid_from", "paid_to", "search", "total",
