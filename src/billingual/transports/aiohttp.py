@@ -8,13 +8,14 @@ added headers and unpacking are switched off.
 There is one session for each connection, in a pool of ours: a connection whose request failed or
 was cancelled is closed whole, and closing, forks and event loops are as on the other transports.
 
+Between the socket and aiohttp stands a protocol of ours: while a connection is idle, whatever comes
+closes it, because aiohttp would return it for the next request.
+
 The evidence is what aiohttp's exceptions prove. A ``TraceConfig`` would tell little more, and costs
 a sixth of a call.
 
 What the public API cannot keep:
 
-- A response that comes while a connection is idle is noticed only once the next request was sent,
-  and then it is unclear what became of that request.
 - A body without a length ends where the connection ends, and aiohttp does not tell whether the
   server closed it or it broke.
 - ``Timeouts.write`` is not applied, because aiohttp has no such timeout. The deadline is.
@@ -54,6 +55,7 @@ from billingual.transports._address import Origin, check_headers, parted
 from billingual.transports._body import BodyReader
 from billingual.transports._failures import NOTHING, UNSENT, reason, too_late, unwritable
 from billingual.transports._pool import PooledTransport, forget_frames
+from billingual.transports._readable import Readable
 from billingual.transports._trust import default_context, no_trust
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
@@ -114,8 +116,95 @@ _KNOWN: Final = 16
 _TURNS: Final = 10
 
 
+class _Watch(asyncio.Protocol):
+    """Stand between a connection's socket and aiohttp, which keeps what comes before a request.
+
+    Attributes:
+        transport: of the connection.
+        idle: whether no request is under way; then whatever comes closes the connection.
+        last: the bytes that came last.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.transport = transport
+        self.idle: bool = False
+        self.last: bytes = b""
+        self._protocol: Any = transport.get_protocol()
+        self._readable = Readable(transport.get_extra_info("socket").fileno())
+        transport.set_protocol(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self.idle:
+            self.transport.abort()
+            return
+        self.last = data
+        self._protocol.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        ended: bool | None = self._protocol.eof_received()
+        return ended
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # aiohttp's protocol holds the error that it raised, whose frames hold this.
+        protocol, self._protocol = self._protocol, asyncio.Protocol()
+        protocol.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._protocol.resume_writing()
+
+    def begin(self) -> None:
+        """Get ready for a request: close the connection if anything came that was not yet read."""
+        if self.idle and not self.transport.is_closing() and self._readable.now():
+            self.transport.abort()
+        self.idle = False
+
+    def end(self, tail: bytes) -> None:
+        """Be idle from now on; close the connection if more came than a response.
+
+        aiohttp looks for another whole head only. It forgets the beginning of one, and would read
+        what follows as the next response.
+
+        Args:
+            tail: how the response ended; an end of the connection's last bytes unless more came.
+        """
+        self.idle = True
+        if not (self.last.endswith(tail) or tail.endswith(self.last)):
+            self.transport.abort()
+        self.last = b""
+
+
+class _Connector(aiohttp.TCPConnector):
+    """A connector of one connection, which is watched.
+
+    Args:
+        watched: has the watch, because a closed session lets go of its connector.
+        options: of aiohttp's connector.
+    """
+
+    def __init__(self, watched: _Connection, **options: Any) -> None:
+        super().__init__(**options)
+        self.watched = watched
+
+    async def connect(self, *args: Any, **options: Any) -> Any:
+        """Return the connection if it can be used again, or make another one."""
+        watch = self.watched.watch
+        if watch is not None:
+            watch.begin()
+        connection = await super().connect(*args, **options)
+        transport = connection.transport
+        if transport is not None and (watch is None or watch.transport is not transport):
+            self.watched.watch = _Watch(transport)
+        return connection
+
+
 class _Connection:
     """A session of one connection, which it makes for its first request.
+
+    Attributes:
+        watch: watches the connection, once there is one.
 
     Raises:
         ConfigurationError: if no event loop of asyncio runs.
@@ -127,6 +216,7 @@ class _Connection:
         self._keepalive_s = options.keepalive_s
         needs_roots = secure or (proxy is not None and proxy.scheme == "https")
         self._tls = options.tls or (default_context() if needs_roots else no_trust())
+        self.watch: _Watch | None = None
         self._origin = ""
         self._sockets: list[socket.socket] = []
         try:
@@ -149,15 +239,19 @@ class _Connection:
                 self._session = self._opened()
             self._origin = delivery.origin
         try:
-            return await delivery.over(self._session)
+            response = await delivery.over(self._session)
         except asyncio.CancelledError as error:
             # aiohttp's frames hold the headers, and a report of a task's end may show variables.
             forget_frames(error)
             raise
+        if self.watch is not None:
+            self.watch.end(delivery.tail)
+        return response
 
     def _opened(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=_Connector(
+                self,
                 # The pool is the limit; a cache of names would leave look-ups that were given up.
                 limit=0,
                 use_dns_cache=False,
@@ -226,12 +320,15 @@ class _Delivery:
         options: how to send it. They hold its headers, so they are no variable of a frame.
         status: the HTTP status, once a head arrived.
         data: its body, as aiohttp is given it.
+        tail: how the response ended, as it was on the wire.
         tracker: tells of a large body whether all of it was handed over.
         origin: where it goes, for errors.
         secure: whether that needs TLS.
     """
 
-    __slots__ = ("bounds", "data", "options", "origin", "request", "secure", "status", "tracker")
+    __slots__ = (
+        "bounds", "data", "options", "origin", "request", "secure", "status", "tail", "tracker",
+    )  # fmt: skip
 
     def __init__(self, request: WireRequest, bounds: Bounds, *, checked: bool = False) -> None:
         origin = _origin(request, checked=checked)
@@ -242,6 +339,7 @@ class _Delivery:
         self.options: dict[str, Any] = {}
         self.status: int | None = None
         self.data: Any = request.body
+        self.tail: bytes = b""
         self.tracker: aiohttp.UploadTracker | None = None
         if request.body is not None and len(request.body) > _ONE_PIECE:
             self.data = io.BytesIO(request.body)
@@ -270,6 +368,8 @@ class _Delivery:
             headers = _headers(response)
             coding = ", ".join(headers.get_all("content-encoding"))
             reader = BodyReader(coding, self.bounds, status=status, request_complete=complete)
+            # Of a head and of a last chunk.
+            self.tail = b"\r\n\r\n"
             return WireResponse(
                 status=status,
                 headers=headers,
@@ -336,8 +436,11 @@ class _Delivery:
     async def _body(self, response: aiohttp.ClientResponse, reader: BodyReader) -> bytes:
         content: Any = response.content
         if isinstance(content, aiohttp.StreamReader):
+            chunked = "Transfer-Encoding" in response.headers
             while piece := await content.readany():
                 reader.feed(piece)
+                if not chunked:
+                    self.tail = piece
         body = reader.finish()
         if not body and (ready := await response.read()):
             # A mock's response has what `read` returns, unpacked, and often nothing else.
@@ -370,25 +473,13 @@ async def _send_once(
     request: aiohttp.ClientRequest,
     handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]],
 ) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a request again: it has no public option for that.
-
-    It also refuses a response that was there before the request: bytes that came while the
-    connection was idle. A response to the request is waited for at least once.
-    """
-    waited: list[bool] = []
-    turn = asyncio.get_running_loop().call_soon(waited.append, True)
+    """Keep aiohttp from sending a request again: it has no public option for that."""
     try:
-        response = await handler(request)
+        return await handler(request)
     except _NOT_SENT_AGAIN:
         raise
     except _SENT_AGAIN as error:
         broken = _BrokenError(error)
-    else:
-        if waited:
-            return response
-        turn.cancel()
-        response.close()
-        broken = _BrokenError(aiohttp.ClientConnectionError())
     raise broken
 
 

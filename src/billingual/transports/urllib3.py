@@ -93,19 +93,15 @@ class _Signed:
 class _Connection:
     """A ``PoolManager`` of one connection."""
 
-    def __init__(self, manager: urllib3.PoolManager, options: TransportOptions) -> None:
+    def __init__(self, manager: urllib3.PoolManager) -> None:
         self._manager = manager
-        self._keepalive_s = options.keepalive_s
-        self._now = options.backend.now
-        self._used_at: float | None = None
+        self._used = False
         self.status: int | None = None
 
     def exchange(
         self, request: WireRequest, headers: Mapping[str, str], bounds: Bounds
     ) -> WireResponse:
         """Send one request and read its whole response; this blocks the thread."""
-        if self._used_at is not None and self._now() - self._used_at > self._keepalive_s:
-            self._manager.clear()
         self.status = None
         left = bounds.deadline.left()
         if left <= 0:
@@ -140,7 +136,7 @@ class _Connection:
             or (isinstance(used, ssl.SSLSocket) and used.pending())
         ):
             self._manager.clear()
-        self._used_at = self._now()
+        self._used = True
         return read
 
     async def aclose(self) -> None:
@@ -149,9 +145,9 @@ class _Connection:
 
     def drop(self, scope: ExecutionScope) -> bool:  # noqa: ARG002 - blocking needs no event loop
         """Close the connection; False if there was none."""
-        used_at, self._used_at = self._used_at, None
+        used, self._used = self._used, False
         self._manager.clear()
-        return used_at is not None
+        return used
 
     def evidence(self) -> Evidence:
         """Say what is proved where a connection stood."""
@@ -262,14 +258,14 @@ class Urllib3Transport(PooledTransport[_Connection]):
         if secure:
             one["ssl_context"] = options.tls or default_context()
         if options.proxy is None:
-            return _Connection(urllib3.PoolManager(**one), options)
+            return _Connection(urllib3.PoolManager(**one))
         proxy = _proxy(options.proxy)
         if proxy.scheme == "https":
             one["proxy_ssl_context"] = options.tls or default_context()
         if proxy.auth is not None:
             one["proxy_headers"] = make_headers(proxy_basic_auth=unquote(proxy.auth))
         address = f"{proxy.scheme}://{proxy.netloc}"
-        return _Connection(urllib3.ProxyManager(address, **one), options)
+        return _Connection(urllib3.ProxyManager(address, **one))
 
 
 def _headers(request: WireRequest) -> Mapping[str, str]:

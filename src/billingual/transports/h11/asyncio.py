@@ -14,7 +14,8 @@ from typing import Any, Final, NoReturn
 import anyio
 
 from billingual.abc import ExecutionScope
-from billingual.transports.h11.stream import LONGEST_S, Readable, seconds_for
+from billingual.transports._readable import Readable
+from billingual.transports.h11.stream import LONGEST_S, seconds_for
 from billingual.wire import Bounds
 
 __all__ = ["AsyncioStream", "connect"]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import socket
 
 from billingual.abc import ExecutionScope
-from billingual.transports.h11.stream import LARGEST_PIECE, PIECE, Readable, seconds_for
+from billingual.transports._readable import Readable
+from billingual.transports.h11.stream import LARGEST_PIECE, PIECE, seconds_for
 from billingual.wire import Bounds
 
 __all__ = ["SocketStream", "connect"]

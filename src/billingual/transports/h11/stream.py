@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import select
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from billingual.abc import ExecutionScope
 from billingual.wire import Bounds
 
-__all__ = ["LARGEST_PIECE", "LONGEST_S", "PIECE", "Readable", "Socket", "Stream", "seconds_for"]
+__all__ = ["LARGEST_PIECE", "LONGEST_S", "PIECE", "Socket", "Stream", "seconds_for"]
 
 # What is read at once; also what one TLS read unpacks at most.
 PIECE: Final = 64 * 1024
@@ -55,26 +54,6 @@ class Socket(Stream, Protocol):
     def drop(self, scope: ExecutionScope) -> None:
         """Close it without waiting, from outside the *scope* that it was made in."""
         ...
-
-
-class Readable:
-    """Tell whether bytes, or the end, wait in the kernel; made once for each socket."""
-
-    __slots__ = ("_number", "_poll")
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-        self._poll: Any = None
-        # `select` fails on descriptors above 1023, which a busy program has; Windows has no poll.
-        if hasattr(select, "poll"):
-            self._poll = select.poll()
-            self._poll.register(number, select.POLLIN)
-
-    def now(self) -> bool:
-        """Look, without waiting."""
-        if self._poll is None:  # pragma: no cover - Windows
-            return bool(select.select([self._number], [], [], 0)[0])
-        return bool(self._poll.poll(0))
 
 
 def seconds_for(phase: float, bounds: Bounds) -> float:
