@@ -68,6 +68,9 @@ class Store:
         for table, columns in _TABLES.items():
             self._connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
         self._finalizer = weakref.finalize(self, self._connection.close)
+        # Not at the end of the interpreter: a daemon thread may be inside SQLite then, and a
+        # connection that is closed under it crashes the process.
+        self._finalizer.atexit = False
         self.resume()
 
     def close(self) -> None:
