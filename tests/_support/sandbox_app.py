@@ -146,10 +146,9 @@ class Caller:
 
 def control(app: Sandbox, method: str, name: str, json_body: object = None) -> Any:
     """Call the control API and give its JSON."""
-    headers = {"host": "sandbox"}
+    headers = {"host": "sandbox.localhost", "content-type": "application/json"}
     body = b""
     if json_body is not None:
-        headers["content-type"] = "application/json"
         body = json.dumps(json_body).encode()
     path, _, query = name.partition("?")
     exchange = step(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
 from collections.abc import MutableMapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -257,7 +260,7 @@ def test_a_file_keeps_data_clock_and_ids(tmp_path: Path) -> None:
     control(first, "POST", "clock", {"advance_s": 3600})
     before = everything(first)
     first.close()
-    second = create_app(db=path, seed=99, invoices=1)
+    second = create_app(db=path)
     after = everything(second)
     fresh = Caller(second, "kukkingu")("POST", "/api/v1/invoices", {**new, "invoiceNumber": "N"})
     clock = control(second, "GET", "clock")["now"]
@@ -266,6 +269,55 @@ def test_a_file_keeps_data_clock_and_ids(tmp_path: Path) -> None:
     assert before == after
     assert kept["id"] != fresh.json["data"]["id"]
     assert "2026-11-21T10:00:00.000Z" == clock == fresh.json["data"]["createdAt"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"seed": 99}, "holds data of seed=5, and seed=99 would change nothing"),
+        ({"invoices": 1}, "holds data of invoices=20, and invoices=1 would change nothing"),
+        ({"seed": 5, "invoices": 21}, "holds data of invoices=20, and invoices=21 would change"),
+    ],
+)
+def test_another_seed_for_a_file_with_data_is_refused(
+    tmp_path: Path, options: dict[str, int], said: str
+) -> None:
+    """It would be ignored, and the caller would test against other data than expected."""
+    path = str(tmp_path / "sandbox.db")
+    create_app(db=path, seed=5, invoices=20).close()
+    with pytest.raises(ValueError, match=re.escape(said)):
+        create_app(db=path, **options)
+    create_app(db=path, seed=5, invoices=20).close()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "CREATE TABLE invoices (id INTEGER)",
+        "PRAGMA application_id = 7",
+        "CREATE VIEW v AS SELECT 1",
+    ],
+)
+def test_another_programs_database_is_refused_and_left_as_it_is(
+    tmp_path: Path, script: str
+) -> None:
+    """Nothing is written into it."""
+    path = tmp_path / "books.db"
+    with closing(sqlite3.connect(path)) as books:
+        books.executescript(script)
+    before = path.read_bytes()
+
+    with pytest.raises(ValueError, match="another program's database"):
+        create_app(db=str(path))
+    assert before == path.read_bytes()
+
+
+def test_an_empty_file_becomes_the_sandboxs_own(tmp_path: Path) -> None:
+    """A program that makes its temporary files first names one of them."""
+    path = tmp_path / "new.db"
+    path.touch()
+    create_app(db=str(path), invoices=1).close()
+    create_app(db=str(path)).close()
 
 
 def test_the_journal_can_be_cleared(app: Sandbox, exante: Caller) -> None:

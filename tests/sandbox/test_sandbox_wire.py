@@ -34,7 +34,7 @@ def server() -> Iterator[Running]:
 def client(server: Running) -> Iterator[httpx.Client]:
     """A client on a fresh state."""
     with httpx.Client() as client:
-        client.post(f"{server.url}/_sandbox/reset")
+        client.post(f"{server.url}/_sandbox/reset", json={}).raise_for_status()
         yield client
 
 

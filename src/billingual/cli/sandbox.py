@@ -26,8 +26,8 @@ def sandbox(
     host: str = "127.0.0.1",
     port: Annotated[int, Parameter(validator=Number(gte=0, lte=MAX_PORT))] = 8321,
     db: Path | None = None,
-    seed: SeedOption = 42,
-    invoices: CountOption = 1000,
+    seed: SeedOption | None = None,
+    invoices: CountOption | None = None,
     allow_remote: bool = False,
 ) -> int:
     """Serve all providers on this machine until Ctrl-C: stateful, seeded, no account.
@@ -36,7 +36,7 @@ def sandbox(
         host: Address to listen on; 127.0.0.1 unless you say otherwise.
         port: Port to listen on, to 65535; 8321 unless you say otherwise, 0 picks a free one.
         db: SQLite file that keeps the data; in memory otherwise.
-        seed: Seed of the data, 42 unless you say otherwise; it decides all of it.
+        seed: Seed of new data, 42 by default; it decides all of it.
         invoices: How many invoices Exante's organization starts with, to 100000; 1000 by default.
         allow_remote: Let other machines in; the sandbox's tokens are public.
     """
@@ -51,7 +51,8 @@ def sandbox(
             allow_remote=allow_remote,
         )
     except ValueError as error:
-        raise ConfigurationError(f"{error} (--allow-remote).") from None
+        hint_of = " (--allow-remote)" if "remote" in str(error) else ""
+        raise ConfigurationError(f"{error}{hint_of}.") from None
     except sqlite3.Error as error:
         fail(f"{db} cannot be used as the sandbox's database: {error}.")
         return FAILURE

@@ -74,9 +74,10 @@ class Sandbox(Starlette):
 def create_app(
     *,
     db: str | None = None,
-    seed: int = DEFAULT_SEED,
-    invoices: int = DEFAULT_INVOICES,
+    seed: int | None = None,
+    invoices: int | None = None,
     sleep: Sleep | None = None,
+    any_host: bool = False,
 ) -> Sandbox:
     """Make a sandbox.
 
@@ -84,25 +85,40 @@ def create_app(
         db: Path of the SQLite file to keep the data in; None keeps it in memory. A file that
             holds data already is taken as it is, with its own seed and clock.
         seed: Seed of the data, at most `MAX_SEED` either side of zero; the same seed gives the
-            same bytes.
+            same bytes. None takes the file's own, or 42.
         invoices: How many invoices Exante's default organization starts with, from 0 to
-            `MAX_INVOICES`.
+            `MAX_INVOICES`. None takes the file's own number, or 1000.
         sleep: Waits a number of seconds for latency faults; `anyio.sleep` if None.
+        any_host: Whether the control API may be reached under any name, and not only as
+            localhost or by an IP address.
 
     Raises:
-        ValueError: If *seed* or *invoices* is out of bounds.
+        ValueError: If *seed* or *invoices* is out of bounds, or is not that of a file that holds
+            data; if the file is another program's database.
         sqlite3.Error: If the file cannot be opened or is no database.
     """
     _check_bounds(seed, invoices)
     store = Store(db)
     now = store.meta("clock")
     if now is not None:
-        seed, invoices = store.ids.seed, store.meta("invoices") or 0
+        kept = {"seed": store.ids.seed, "invoices": store.meta("invoices") or 0}
+        asked = {"seed": seed, "invoices": invoices}
+        for name, value in asked.items():
+            if value is not None and value != kept[name]:
+                store.close()
+                raise ValueError(
+                    f"{db} holds data of {name}={kept[name]}, and {name}={value} would change "
+                    f"nothing; leave {name} out, or name another file"
+                )
+        seed, invoices = kept["seed"], kept["invoices"]
+    seed = DEFAULT_SEED if seed is None else seed
+    invoices = DEFAULT_INVOICES if invoices is None else invoices
     state = SandboxState(
         store=store,
         sleep=sleep or anyio.sleep,
         seed=seed,
         invoices=invoices,
+        any_host=any_host,
         clock=Clock(DEFAULT_NOW if now is None else now),
     )
     if now is None:
@@ -111,10 +127,10 @@ def create_app(
     return Sandbox(state)
 
 
-def _check_bounds(seed: int, invoices: int) -> None:
-    if not 0 <= invoices <= MAX_INVOICES:
+def _check_bounds(seed: int | None, invoices: int | None) -> None:
+    if invoices is not None and not 0 <= invoices <= MAX_INVOICES:
         raise ValueError(f"invoices={invoices} is out of bounds; give 0 to {MAX_INVOICES}")
-    if not -MAX_SEED <= seed <= MAX_SEED:
+    if seed is not None and not -MAX_SEED <= seed <= MAX_SEED:
         raise ValueError(f"seed={seed} is out of bounds; give {-MAX_SEED} to {MAX_SEED}")
 
 

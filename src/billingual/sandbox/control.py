@@ -2,12 +2,19 @@
 
 It needs no credentials, speaks plain JSON, and is never subject to faults. An error is `{error}`
 with status 400.
+
+A web page that is opened in a browser on this machine must not reach it. So a request must
+name this machine as its host, which a page that had its name rebound to 127.0.0.1 does not; it must
+not come from another origin; and a POST must be labelled as JSON, which no page can do to another
+origin without asking first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import cast
+from urllib.parse import urlsplit
 
 import attrs
 from starlette.routing import Route
@@ -71,9 +78,53 @@ def routes(state: SandboxState) -> list[Route]:
         ("DELETE", "requests", _clear_requests),
     )
     return [
-        Route(f"/_sandbox/{path}", endpoint(state, action, refuse), methods=[method])
+        Route(
+            f"/_sandbox/{path}",
+            endpoint(state, _guarded(action, method), refuse),
+            methods=[method],
+        )
         for method, path, action in table
     ]
+
+
+def _guarded(action: Action, method: str) -> Action:
+    def act(state: SandboxState, call: Call) -> Reply:
+        _refuse_pages(state, call, method)
+        return action(state, call)
+
+    return act
+
+
+def _refuse_pages(state: SandboxState, call: Call, method: str) -> None:
+    host, origin = call.headers.get("host"), call.headers.get("origin")
+    if host is not None and not state.any_host and not _is_here(host):
+        raise RefusalError(
+            403, "foreign-host", f"The host {host[:60]!r} is not this machine; use 127.0.0.1"
+        )
+    if origin is not None and urlsplit(origin).netloc != host:
+        raise RefusalError(403, "foreign-origin", "A page of another origin has no access")
+    if call.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+        raise RefusalError(403, "foreign-origin", "A page of another origin has no access")
+    label = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if method == "POST" and label != "application/json":
+        raise RefusalError(
+            415, "content-type", "Send the header 'Content-Type: application/json', body or not"
+        )
+
+
+def _is_here(host: str) -> bool:
+    """Tell whether a Host header names this machine; a number cannot have been rebound."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def refuse(state: SandboxState, refusal: RefusalError) -> Reply:  # noqa: ARG001  the shape of a Refuse

@@ -22,7 +22,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from billingual.sandbox.accounts import ACCOUNTS
 from billingual.sandbox.app import Sandbox, create_app
 from billingual.sandbox.front_page import curl_commands
-from billingual.sandbox.seed import DEFAULT_INVOICES, DEFAULT_SEED
 
 __all__ = ["MAX_PORT", "Running", "running", "serve"]
 
@@ -90,8 +89,8 @@ def serve(
     port: int = 8321,
     *,
     db: str | None = None,
-    seed: int = DEFAULT_SEED,
-    invoices: int = DEFAULT_INVOICES,
+    seed: int | None = None,
+    invoices: int | None = None,
     announce: Callable[[str], None],
     allow_remote: bool = False,
 ) -> None:
@@ -114,7 +113,7 @@ def serve(
     """
     _check_host(host, allow_remote=allow_remote)
     _check_port(port)
-    app = create_app(db=db, seed=seed, invoices=invoices)
+    app = create_app(db=db, seed=seed, invoices=invoices, any_host=allow_remote)
     with closing(app), _listener(host, port) as listener, suppress(KeyboardInterrupt):
         url = _url(host, listener)
 
@@ -132,8 +131,8 @@ def running(
     host: str = "127.0.0.1",
     port: int = 0,
     db: str | None = None,
-    seed: int = DEFAULT_SEED,
-    invoices: int = DEFAULT_INVOICES,
+    seed: int | None = None,
+    invoices: int | None = None,
 ) -> Iterator[Running]:
     """Serve from a background thread as long as the `with` block lasts.
 

@@ -24,13 +24,14 @@ class SandboxState:
     """One sandbox: its data, clock, switches, faults and memory.
 
     *lock* is held while a request is carried out, never while one waits. *seed* and *invoices*
-    are those it began with.
+    are those it began with. *any_host* lets the control API be reached under any name.
     """
 
     store: Store
     sleep: Sleep
     seed: int
     invoices: int
+    any_host: bool = False
     clock: Clock = attrs.field(factory=Clock)
     settings: Settings = attrs.field(factory=Settings)
     faults: FaultQueue = attrs.field(factory=FaultQueue)

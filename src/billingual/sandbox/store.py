@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from billingual.sandbox.ids import IdGenerator
 
-__all__ = ["Row", "Store"]
+__all__ = ["ForeignDatabaseError", "Row", "Store"]
 
 Row = sqlite3.Row
 
@@ -49,6 +49,14 @@ _TABLES = {
 }
 
 
+_APPLICATION_ID = 0x62734278
+"""``bsBx``, in the header of the file."""
+
+
+class ForeignDatabaseError(ValueError):
+    """The file is a database of another program."""
+
+
 class Store:
     """Hold the rows; not safe for two threads at once, the sandbox's lock sees to that."""
 
@@ -57,6 +65,7 @@ class Store:
         self._connection = sqlite3.connect(
             path or ":memory:", check_same_thread=False, isolation_level=None
         )
+        self._refuse_foreign(path)
         self._connection.row_factory = sqlite3.Row
         self._connection.create_function("fold", 1, str.casefold, deterministic=True)
         # A sandbox may lose its last write in a power cut; waiting for the disk would cost more.
@@ -72,6 +81,23 @@ class Store:
         # connection that is closed under it crashes the process.
         self._finalizer.atexit = False
         self.resume()
+
+    def _refuse_foreign(self, path: str | None) -> None:
+        """Refuse another program's database before anything is written into it."""
+        try:
+            mark, tables = self._connection.execute(
+                "SELECT application_id, (SELECT count(*) FROM sqlite_schema)"
+                " FROM pragma_application_id"
+            ).fetchone()
+        except sqlite3.Error:
+            self._connection.close()
+            raise
+        if mark != _APPLICATION_ID and (mark or tables):
+            self._connection.close()
+            raise ForeignDatabaseError(
+                f"{path} is another program's database; name a file of its own for the sandbox"
+            )
+        self._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
 
     def close(self) -> None:
         """Close the database; calling it again does nothing."""
