@@ -220,7 +220,7 @@ class Credentials:
             )
         self._scheme = scheme
         self._secrets = tuple(secrets)
-        self._asks: dict[Hashable, _Ask] = {}
+        self._asks: dict[_Scope, _Ask] = {}
         self._call = token if callable(token) else None
         self._token = token if isinstance(token, Secret) else None
         self._fixed: Signature | None = None
@@ -264,35 +264,53 @@ class Credentials:
 
     async def _ask(self, asking: Asking, within_s: float) -> Secret:
         """Ask the function, once for all calls that need a token at that moment."""
-        scope = asking.execution_scope()
-        ask = self._asks.get(scope)
-        if ask is None:
-            # Copied first, because another thread may add its own scope meanwhile.
-            for dead in [each for each in list(self._asks) if not each.is_alive()]:  # type: ignore[attr-defined]
-                self._asks.pop(dead, None)
-            ask = self._asks.setdefault(scope, _Ask(asking.slots(1)))
+        # Tracebacks may show this frame, so what the function returned is wrapped at once.
+        returned: object = None
+        if not asking.blocks:
+            # On an event loop only what is awaited takes time, in which others could ask too.
+            returned = _wrapped(self._call_once())
+            if isinstance(returned, Secret):
+                _refuse_empty(returned)
+                return returned
+        ask = self._ask_of(asking)
         before = ask.count
-        if not await ask.turn.acquire(within_s):
+        try:
+            in_time = await ask.turn.acquire(within_s)
+        except BaseException:
+            _discard(returned)
+            raise
+        if not in_time:
+            _discard(returned)
             raise DeadlineExceededError(
                 "the token function, which another call waits for too, returned none in time."
             )
         try:
-            if ask.count == before or ask.token is None:
-                # A function that raises leaves nothing behind: the next call asks for itself.
-                ask.token = await self._fresh_token()
-                ask.count += 1
-            return ask.token
+            if ask.count != before and ask.token is not None:
+                _discard(returned)
+                return ask.token
+            # A function that raises leaves nothing behind: the next call asks for itself.
+            if asking.blocks:
+                returned = _wrapped(self._call_once())
+            token = returned if isinstance(returned, Secret) else Secret(_text(await returned))  # type: ignore[misc]  # awaitable
+            _refuse_empty(token)
+            ask.token, ask.count = token, ask.count + 1
+            return token
         finally:
             ask.turn.release()
 
-    async def _fresh_token(self) -> Secret:
+    def _call_once(self) -> object:
         assert self._call is not None  # noqa: S101 - the caller saw to it
-        returned = self._call()
-        token = Secret(_text(await returned if inspect.isawaitable(returned) else returned))
-        # The check below may raise, and a traceback would show the text in this frame.
-        del returned
-        _refuse_empty(token)
-        return token
+        return self._call()
+
+    def _ask_of(self, asking: Asking) -> _Ask:
+        scope = asking.execution_scope()
+        ask = self._asks.get(scope)
+        if ask is None:
+            # Copied first, because another thread may add its own scope meanwhile.
+            for dead in [each for each in list(self._asks) if not each.is_alive()]:
+                self._asks.pop(dead, None)
+            ask = self._asks.setdefault(scope, _Ask(asking.slots(1)))
+        return ask
 
     def _signature(self, request: WireRequest, token: Secret | None) -> Signature:
         scheme = self._scheme
@@ -338,10 +356,19 @@ class _Turn(Protocol):
     def release(self) -> None: ...
 
 
+class _Scope(Hashable, Protocol):
+    def is_alive(self) -> bool: ...
+
+
 class Asking(Protocol):
     """What signing needs of a backend; see :class:`billingual.abc.Backend`."""
 
-    def execution_scope(self) -> Hashable:
+    @property
+    def blocks(self) -> bool:
+        """Whether waiting blocks the thread."""
+        ...
+
+    def execution_scope(self) -> _Scope:
         """Return the process, and the event loop if one runs."""
         ...
 
@@ -370,6 +397,18 @@ def _refuse_empty(token: Secret) -> None:
         raise ConfigurationError(
             "the token is empty or not text", "give the key you were issued", field="token"
         )
+
+
+def _wrapped(returned: object) -> object:
+    """Hide a token; leave what is to be awaited as it is."""
+    return returned if inspect.isawaitable(returned) else Secret(_text(returned))
+
+
+def _discard(returned: object) -> None:
+    """Drop a coroutine that is not needed: Python warns of one that was never awaited."""
+    close = getattr(returned, "close", None)
+    if callable(close):
+        close()
 
 
 def _is_plain(token: Secret) -> bool:
