@@ -42,7 +42,7 @@ catch it by accident. Errors keep their data as attributes, can be pickled and h
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Protocol
 
 from billingual.outcomes import Attempt, Evidence, Found, FoundInvoice, Intent
@@ -258,6 +258,7 @@ class LockedError(BillingualError):
         locked: the fields of the change that the status locks.
         still_open: the fields that may still be changed; empty for none.
         exchange: the provider's refusal, or None if the client refused without asking.
+        complaint: what the provider says is wrong, as text; empty if it says nothing.
     """
 
     def __init__(
@@ -269,6 +270,7 @@ class LockedError(BillingualError):
         locked: Iterable[str],
         still_open: Iterable[str],
         exchange: Exchange | None = None,
+        complaint: str = "",
     ) -> None:
         self.locked: tuple[str, ...] = tuple(sorted(locked))
         self.still_open: tuple[str, ...] = tuple(sorted(still_open))
@@ -278,13 +280,15 @@ class LockedError(BillingualError):
             else "nothing may be changed any more"
         )
         by = provider if exchange is not None else f"the rules of {provider}"
+        told = f" It says: {complaint}." if complaint else ""
         super().__init__(
-            f"invoice {invoice_id} is {status}: {by} locked {', '.join(self.locked)}; {rest}."
+            f"invoice {invoice_id} is {status}: {by} locked {', '.join(self.locked)}; {rest}.{told}"
         )
         self.provider = provider
         self.invoice_id = invoice_id
         self.status = status
         self.exchange = exchange
+        self.complaint = complaint
 
 
 class TransportError(BillingualError):
@@ -351,6 +355,8 @@ class ProviderError(BillingualError):
         provider: the provider's name.
         exchange: method, route, names of the fields sent, status, headers and raw body.
         complaint: what the provider says is wrong, as text; empty if it says nothing.
+        fields: what it says about single fields, at most 12: by our name for each that the request
+            could carry, otherwise by the provider's. Empty if it names none.
         summary: the message without its advice, for callers that add advice of their own.
     """
 
@@ -367,6 +373,7 @@ class ProviderError(BillingualError):
         self.provider = provider
         self.exchange = exchange
         self.complaint = complaint
+        self.fields: Mapping[str, str] = {}
         self.summary: str = summary or message
 
     @property

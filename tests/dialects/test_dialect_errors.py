@@ -109,12 +109,12 @@ BODIES: list[tuple[bytes, str]] = [
     (b'{"statusCode":400,"code":"FST_ERR","error":"Bad Request","message":"body/x must be y"}',
      "body/x must be y: Bad Request: FST_ERR"),
     (b'{"detail":"bad"}', "bad"),
-    (b'{"detail":[{"loc":["body","x"],"message":"missing"}]}', "missing"),
+    (b'{"detail":[{"loc":["body","x"],"message":"missing"}]}', "x: missing"),
     (b'{"type":"about:blank","title":"Oops","status":400,"errors":{"due":["late","odd"]}}',
      "Oops: due: late, odd"),
     (b'{"title":"Oops","detail":"It broke"}', "It broke: Oops"),
     (b'{"succeeded":false,"message":null,"errors":["a","b","a"]}', "a: b"),
-    (b'{"issues":[{"path":["x"],"message":"too small"}]}', "too small"),
+    (b'{"issues":[{"path":["x"],"message":"too small"}]}', "x: too small"),
     (b'{"validation":[{"message":"must be string"}]}', "must be string"),
     (b'{"errors":{"number":[]}}', "number"),
     (b'"just text"', "just text"),
@@ -139,7 +139,7 @@ BODIES: list[tuple[bytes, str]] = [
     (b'{"a":' * 5000 + b"1" + b"}" * 5000, ""),
     (b'{"message":"' + b"x" * 100_000 + b'"}', '{"message":"' + "x" * 487 + "…"),
     (b"x" * 600, "x" * 499 + "…"),
-    (b'{"error":' * 8 + b'"deep"' + b"}" * 8, ""),
+    (b'{"error":' * 10 + b'"deep"' + b"}" * 10, ""),
     ("the caf\xe9 is closed".encode("latin-1"), "the caf\ufffd is closed"),
 ]  # fmt: skip
 

@@ -30,6 +30,8 @@ _LATEST: Final = timedelta(hours=12)
 # Where a number is cut within its digits, at least so many characters are left. Shorter limits are
 # unheard of, and a cut N-12 would look like N-1, which is another invoice.
 _SHORTEST_CUT: Final = 8
+# No provider takes longer ones; it bounds the work that a hostile number can cause.
+_LONGEST_NUMBER: Final = 1_000
 # A response may show one party under two names: the model has one of them, the payload both.
 _IDS: Final = frozenset({"blueprint", "counterparty", "document"})
 _LEADING_ZEROS: Final = re.compile(r"(?<!\d)0+(?=\d)")
@@ -123,6 +125,8 @@ def is_same_number(wanted: str, seen: str) -> bool:
     One must hold the other, but for spaces, case and leading zeros. The edge must not part a run of
     digits, because N-1 is no form of N-12; a cut at the provider's longest number may.
     """
+    if max(len(wanted), len(seen)) > _LONGEST_NUMBER:
+        return False
     one, other = _folded(wanted), _folded(seen)
     if not one or not other:
         return False

@@ -61,6 +61,7 @@ async def explain_lock(
             locked=locked,
             still_open=capabilities.locks[invoice.status],
             exchange=refusal.exchange,
+            complaint=refusal.complaint,
         )
         locked_error.attempts, locked_error.stopped = refusal.attempts, refusal.stopped
         raise locked_error from refusal

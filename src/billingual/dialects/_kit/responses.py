@@ -319,9 +319,12 @@ class ResponseReader:
             kind: the class of the error.
             code: the status inside the envelope, where that is what says no.
         """
-        from billingual.dialects._kit.complaint import complaint_of  # noqa: PLC0415 - of a refusal
+        from billingual.dialects._kit.complaint import (  # noqa: PLC0415 - of a refusal
+            complaints_of,
+            in_our_names,
+        )
 
-        complaint = complaint_of(self.response)
+        complaint, fields = complaints_of(self.response)
         inside = "" if code is None else f" (and {code} inside)"
         said = f": {complaint}" if complaint else " and did not say why"
         late = _wait_asked(self.response.headers)
@@ -330,13 +333,17 @@ class ResponseReader:
         advice = _ADVICE_ON.get(status, _ADVICE[kind])
         if kind is NotFoundError and self.method == "GET" and "{" not in self.route:
             advice = _ADVICE_WITHOUT_ID
-        return kind(
+        error = kind(
             f"{summary}; {advice}.",
             provider=self.provider,
             exchange=self._exchange(),
             complaint=complaint,
             summary=summary,
         )
+        if fields:
+            wires = {field.wire: name for name, field in self.fields.items()}
+            error.fields = in_our_names(fields, wires)
+        return error
 
     def unreadable(
         self,
