@@ -34,7 +34,6 @@ IN_PROCESS: Final = frozenset(
     }
 )  # fmt: skip
 HTTPX_LIMITS: Final[dict[str, tuple[str, ...]]] = {
-    "surplus-bytes-are-no-response": ("asyncio", "trio", "blocking"),
     "a-dripping-head-ends-with-the-deadline": ("blocking",),
 }
 URLLIB3_LIMITS: Final[dict[str, tuple[str, ...]]] = dict.fromkeys(

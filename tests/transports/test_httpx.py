@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import socket
+import ssl
 import threading
 import warnings
 from collections.abc import Awaitable, Callable
@@ -14,7 +15,7 @@ import httpx
 import pytest
 
 from _support.wires.link import a_request, bounds, with_length
-from _support.wires.rough_server import OURS
+from _support.wires.rough_server import OURS, THEIRS, RoughServer
 from billingual import errors
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend
@@ -58,6 +59,73 @@ def test_a_cookie_stays_with_its_response(library: str, waits: str, serve: Any, 
 
     assert server.connections == 1
     assert [b"cookie" in each.lower() for each in server.requests] == [False, False]
+
+
+def in_one_segment(connection: Any, replies: list[list[bytes]]) -> None:
+    """Speak TLS; the records of one reply leave together, so that they arrive together."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = THEIRS.wrap_bio(incoming, outgoing, server_side=True)
+
+    def until_done(work: Callable[[], Any]) -> Any:
+        while True:
+            try:
+                done = work()
+            except ssl.SSLWantReadError:
+                connection.sendall(outgoing.read())
+                piece = connection.recv(65_536)
+                if not piece:
+                    raise ConnectionAbortedError from None
+                incoming.write(piece)
+            else:
+                connection.sendall(outgoing.read())
+                return done
+
+    until_done(tls.do_handshake)
+    while replies:
+        head = b""
+        while not head.endswith(b"{}"):
+            head += until_done(lambda: tls.read(65_536))
+        for record in replies.pop(0):
+            tls.write(record)
+        connection.sendall(outgoing.read())
+
+
+@both_halves
+@both_libraries
+@pytest.mark.parametrize("records", [1, 2])
+def test_a_response_that_is_sent_twice_over_tls_counts_once(
+    library: str, waits: str, records: int
+) -> None:
+    """Neither in one record of TLS nor in two; the connection ends before the next request."""
+    first, ok, own = with_length(b"first"), with_length(b"ok"), with_length(b"own")
+    twice = [ok, ok] if records == 2 else [ok + ok]
+    replies = [[[first], twice], [twice], [[own]]]
+
+    def talk(server: RoughServer, connection: Any) -> None:
+        in_one_segment(connection, replies[server.connections - 1])
+        connection.recv(1)
+
+    async def work(transport: Any) -> list[bytes]:
+        request = a_request(server.url.replace("http", "https"), method="POST", body=b"{}")
+        return [(await transport.send(request, bounds())).body for _ in range(4)]
+
+    with RoughServer(talk) as server:
+        bodies = over(library, waits, work, tls=OURS, connections=1)
+
+    assert bodies == [b"first", b"ok", b"ok", b"own"]
+
+
+@both_halves
+@both_libraries
+def test_a_body_that_quotes_http_is_whole(library: str, waits: str, serve: Any, say: Any) -> None:
+    """It costs a connection at most."""
+    body = b"HTTP/1.1 200 OK\r\n\r\nsaid HTTP/1.1"
+    server = serve(*[say(with_length(body))] * 2)
+
+    async def work(transport: Any) -> list[bytes]:
+        return [(await transport.send(a_request(server.url), bounds())).body for _ in range(2)]
+
+    assert over(library, waits, work) == [body, body]
 
 
 @both_libraries

@@ -165,6 +165,23 @@ def test_a_request_goes_out_as_it_is_and_the_clients_own_comes_with_it(
     } <= lines  # fmt: skip
 
 
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_response_that_came_too_early_is_refused(
+    user: User, serve: Any, say: Any, before: int
+) -> None:
+    """What came together with the response before is no response, on a new connection or not."""
+    surplus = with_length(b"ok") + with_length(b"surplus")
+    replies = [say(with_length(b"ok"))] * before
+    server = serve(*replies, say(surplus), say(with_length(b"own")), say(with_length(b"own")))
+
+    *_, met, after = user.send(*[ask(f"{server.url}/x", "POST", body=b"{}")] * (before + 3))
+
+    # Some libraries close the connection in time.
+    assert not isinstance(met, WireResponse) or met.body == b"own"
+    assert isinstance(met, WireResponse) or classify(met) is Outcome.UNKNOWN
+    assert after.body == b"own"
+
+
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("then", ["close", "reset"])
 def test_a_lost_response_is_never_asked_for_again(

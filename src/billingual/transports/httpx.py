@@ -10,8 +10,10 @@ is closed whole when its request failed or was cancelled.
 
 What the public API cannot keep:
 
-- Bytes that came together with a whole response, but after it, stay in the library's buffer, and
-  it takes them for the next response. It sees surplus bytes only while they wait in the socket.
+- Bytes that came together with a whole response, but after it, stay in the library's buffer, and it
+  takes them for the next one. The transport sees that, and refuses such a response; where it sees
+  it in time, it closes the connection before the next request. A client of the user's is only
+  seen to take them, so a write then ends unclear; and it keeps idle connections as it likes.
 - A blocking request whose *head* comes in byte by byte is not ended by the deadline: each byte
   starts the read timeout anew. Asynchronously the deadline ends it. Bodies are bounded in both.
 - Under TLS, a body without a length that ends without ``close_notify`` counts as whole, although
@@ -27,11 +29,13 @@ from __future__ import annotations
 import os.path
 import sys
 from contextlib import suppress
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import count
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, overload
+from weakref import WeakMethod
 
 import attrs
 
@@ -55,7 +59,7 @@ from billingual.transports._pool import PooledTransport, forget_frames
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import ModuleType
 
 __all__ = ["ClientTransport", "Exchange", "Httpx2Transport", "HttpxTransport"]
@@ -84,6 +88,8 @@ _BEFORE_SENDING: Final = {
 }  # fmt: skip
 # The library's own timeouts name the phase that was too slow, so they go first.
 _GRACE_S: Final = 0.05
+# Numbers what happens on connections. No clock: two of its readings may be equal.
+_MOMENTS: Final = count(1)
 
 
 class _Body:
@@ -99,7 +105,12 @@ class _Body:
         self._left = [] if body is None else [body]
         self._body = body
         self.started = False
-        self.written = False
+        self.written_at: int | None = None
+
+    @property
+    def written(self) -> bool:
+        """Whether all of it is out."""
+        return self.written_at is not None
 
     def __iter__(self) -> Iterator[bytes]:
         # A hook may have read it before, or a transport may send it again.
@@ -110,7 +121,7 @@ class _Body:
         self.started = True
         if self._left:
             return self._left.pop()
-        self.written = True
+        self.written_at = next(_MOMENTS)
         raise StopIteration
 
     def __aiter__(self) -> _Body:
@@ -121,7 +132,7 @@ class _Body:
         self.started = True
         if self._left:
             return self._left.pop()
-        self.written = True
+        self.written_at = next(_MOMENTS)
         raise StopAsyncIteration
 
 
@@ -129,6 +140,72 @@ class _Body:
 def _body_class(library: Any) -> type[Any]:
     """Make the class of bodies that the library takes: it tests for its own base classes."""
     return type("_Body", (_Body, library.AsyncByteStream, library.SyncByteStream), {})
+
+
+class _Wire:
+    """Watch what the library reads from a connection: it shows the stream, but no buffer.
+
+    Bytes after a whole response stay in the library's buffer, and it takes them for the next one.
+    So a response for which nothing was read since its request went out belongs to another request.
+
+    Source: https://www.python-httpx.org/advanced/extensions/#network_stream, read 2026-11.
+
+    Attributes:
+        read_at: when it was read last, as a number of `_MOMENTS`.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self.read_at = next(_MOMENTS)
+        self._surplus = False
+        self._tls: Any = stream.get_extra_info("ssl_object")
+        # Weak: the stream holds this object, and only the collector would free a circle.
+        self._read = WeakMethod(stream.read)
+        stream.read = self._reading
+
+    @classmethod
+    def of(cls, stream: Any) -> _Wire | None:
+        """Return what watches *stream*, or None."""
+        watching = getattr(getattr(stream, "read", None), "__self__", None)
+        return watching if isinstance(watching, cls) else None
+
+    @classmethod
+    def watch(cls, stream: Any) -> None:
+        """Watch *stream*, unless it is no stream of the library."""
+        if cls.of(stream) is None:
+            with suppress(AttributeError, TypeError):
+                cls(stream)
+
+    def has_surplus(self) -> bool:
+        """Tell, once a response is whole, whether another one seems to have come with it."""
+        if self._surplus or self._tls is None:
+            return self._surplus
+        import ssl  # noqa: PLC0415 - whatever made the connection has imported it
+
+        if not isinstance(self._tls, ssl.SSLObject):
+            # Without an event loop the rest waits in the kernel, where the library looks for it.
+            return False
+        try:
+            self._tls.read(1)
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLError:
+            pass
+        return True
+
+    def _reading(self, *args: Any, **options: Any) -> Any:
+        self.read_at = next(_MOMENTS)
+        read: Any = self._read()
+        data = read(*args, **options)
+        return self._noted(data) if isinstance(data, bytes) else self._noted_later(data)
+
+    async def _noted_later(self, reading: Any) -> bytes:
+        return self._noted(await reading)
+
+    def _noted(self, data: bytes) -> bytes:
+        # What looks like a second response may be a text in the first. That costs a connection.
+        if data.find(b"HTTP/1.", max(1, data.find(b"\r\n\r\n"))) > 0:
+            self._surplus = True
+        return data
 
 
 @attrs.define(eq=False)
@@ -140,16 +217,16 @@ class _Trace:
     Source: https://www.encode.io/httpcore/extensions/#trace, read 2026-11.
     """
 
+    show: Callable[[Any], None]
     heard: bool = False
     sending: bool = False
-    stream: Any = None
 
     def note(self, event: str, info: dict[str, Any]) -> None:
         """Take one event."""
         self.heard = True
         step = event.partition(".")[2]
-        if step == "connect_tcp.complete":
-            self.stream = info.get("return_value")
+        if step in {"connect_tcp.complete", "start_tls.complete"}:
+            self.show(info.get("return_value"))
         elif step == "send_request_headers.started":
             # A proxy is asked for a tunnel by a request as well, and that one is not ours.
             self.sending |= getattr(info.get("request"), "method", b"") != b"CONNECT"
@@ -180,15 +257,20 @@ class Exchange:
         self._request = request
         self._bounds = bounds
         self._body = _body_class(library)(request.body)
-        self._trace = _Trace() if traced else None
-        self._stream: Any = None
+        self._trace = _Trace(self._show) if traced else None
+        self.stream: Any = None
+        self._is_mock = False
         self._status: int | None = None
         self._headers = Headers()
 
-    @property
-    def stream(self) -> Any:
-        """The connection below the client, as far as the library showed it."""
-        return self._stream or (self._trace and self._trace.stream)
+    def trace(self) -> None:
+        """Ask the library for its trace: the connection is yet to be made, and nothing shows it."""
+        self._trace = self._trace or _Trace(self._show)
+
+    def _show(self, stream: Any) -> None:
+        if stream is not None:
+            self.stream = stream
+            _Wire.watch(stream)
 
     async def over_async(self, client: Any, *, build: Any = None, **options: Any) -> WireResponse:
         """Send through an ``AsyncClient`` and read the response under all bounds."""
@@ -358,8 +440,22 @@ class Exchange:
             reader.feed(response.content)
 
     def _reader(self, response: Any) -> BodyReader:
+        stream = response.extensions.get("network_stream")
+        wire, written_at = _Wire.of(stream), self._body.written_at
+        if (
+            wire is not None
+            and written_at is not None
+            and wire.read_at < written_at
+            and response.http_version != "HTTP/2"
+        ):
+            raise ConnectionLostError(
+                f"{self.address.origin}: a response was there before the request was sent, so it "
+                "belongs to another one.",
+                evidence=self._evidence(),
+            )
         self._status = response.status_code
-        self._stream = response.extensions.get("network_stream")
+        self._is_mock = stream is None
+        self._show(stream)
         # Decoded once, by us: the library decodes its own at each look.
         self._headers = headers = Headers(
             [
@@ -383,7 +479,7 @@ class Exchange:
 
     def _request_complete(self) -> bool | None:
         # A mock had the request whole, though it took no piece of the body.
-        return True if self._body.written or (self._status and self._stream is None) else None
+        return True if self._body.written or self._is_mock else None
 
     def _evidence(self) -> Evidence:
         trace = self._trace
@@ -458,8 +554,8 @@ class _Connection:
         proxy = options.proxy
         over_tls = proxy is not None and proxy.startswith("https")
         context = options.tls or (default_context() if secure or over_tls else no_trust())
-        make = library.Client if options.backend.blocks else library.AsyncClient
-        self._client = make(
+        self._make = partial(
+            library.Client if options.backend.blocks else library.AsyncClient,
             verify=context,
             trust_env=False,
             proxy=library.Proxy(proxy, ssl_context=context) if over_tls else proxy,
@@ -469,8 +565,14 @@ class _Connection:
             follow_redirects=False,
             cookies=_no_cookies(),
         )
+        self._client = self._make()
         # What is below the client, for closing it from outside its event loop.
         self._stream: Any = None
+
+    def _has_surplus(self) -> bool:
+        """Tell whether the connection must be closed, although the response is whole."""
+        wire = _Wire.of(self._stream)
+        return wire is not None and wire.has_surplus()
 
 
 class _AsyncConnection(_Connection):
@@ -482,10 +584,16 @@ class _AsyncConnection(_Connection):
             from anyio.lowlevel import checkpoint  # noqa: PLC0415 - for the async half only
 
             await checkpoint()
+            exchange.trace()
         try:
-            return await exchange.over_async(self._client)
+            response = await exchange.over_async(self._client)
         finally:
             self._stream = exchange.stream or self._stream
+        if self._has_surplus():
+            with suppress(Exception):
+                await self.aclose()
+            self._client = self._make()
+        return response
 
     async def aclose(self) -> None:
         stream, self._stream = self._stream, None
@@ -521,10 +629,17 @@ def _close_now(stream: Any) -> None:
 
 class _BlockingConnection(_Connection):
     async def send(self, exchange: Exchange) -> WireResponse:
+        if self._stream is None:
+            exchange.trace()
         try:
-            return exchange.over_blocking(self._client)
+            response = exchange.over_blocking(self._client)
         finally:
             self._stream = exchange.stream or self._stream
+        if self._has_surplus():
+            with suppress(Exception):
+                self._close()
+            self._client = self._make()
+        return response
 
     async def aclose(self) -> None:
         self._close()
@@ -559,10 +674,6 @@ class HttpxTransport(PooledTransport[Any]):
     http2: Final = False
     limits: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
-            "surplus-bytes-are-no-response": (
-                "the library takes bytes after a whole response for the next one; "
-                "the transport h11 does not"
-            ),
             "a-dripping-head-ends-with-the-deadline": (
                 "each byte starts the read timeout of a blocking client anew; "
                 "AsyncClient and the transport h11 end it"

@@ -68,22 +68,27 @@ async def hostile_heads_end_as_a_response_or_our_error(bench: Bench) -> None:
 @transport_check
 async def surplus_bytes_are_no_response(bench: Bench) -> None:
     """Bytes after a whole response never become the response to another request."""
-    poison = with_length(b"poison")
-    for surplus in (poison, poison[:-3]):
-        server = bench.server(script=functools.partial(_with_surplus, surplus))
-        transport = bench.transport(connections=1)
-        await bench.response(transport, request(server.url))
-        met = await bench.either(transport, request(server.url, "/next"))
+    ok, poison = with_length(b"ok"), with_length(b"poison")
+    for said in ((ok + poison,), (ok, poison), (ok + poison[:-3],), (chunked(b"ok") + poison,)):
+        for before in ([], ["/before"]):
+            server = bench.server(script=functools.partial(_with_surplus, said))
+            transport = bench.transport(connections=1)
+            for path in [*before, "/x"]:
+                await bench.response(transport, request(server.url, path))
+            # What was sent apart is there by now.
+            await bench.backend.sleep(0.01)
+            for path in ("/next", "/and-the-next"):
+                met = await bench.either(transport, request(server.url, path, method="POST"))
 
-        expect(
-            not isinstance(met, WireResponse) or met.body == b"/next",
-            expected="its own response, or an error",
-            seen=described(met),
-        )
+                expect(
+                    not isinstance(met, WireResponse) or met.body == path.encode(),
+                    expected="its own response, or an error",
+                    seen=described(met),
+                )
 
 
-def _with_surplus(surplus: bytes, heard: Heard) -> Say:
-    return Say(with_length(b"ok") + surplus) if heard.target == "/x" else echoed(heard)
+def _with_surplus(said: tuple[bytes, ...], heard: Heard) -> Say:
+    return Say(said) if heard.target == "/x" else echoed(heard)
 
 
 @transport_check
