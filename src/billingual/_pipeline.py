@@ -217,8 +217,6 @@ class _Call(Generic[T]):
             self._emit("CallStarted", provider=self.context.provider, operation=feature.value)
         try:
             result = await self._exchange_all(request)
-            if self.context.observers:
-                self._emit("CallEnded", outcome=Outcome.COMMITTED, error=None)
         except BaseException as error:
             if not isinstance(error, Exception) and self._may_have_written():
                 # Cancelled or interrupted. The one who did that learns what it left unclear from
@@ -226,9 +224,24 @@ class _Call(Generic[T]):
                 carry(error, self._unclear(self.request or request, error))
             unclear = carried_by(error) is not None or self.in_flight
             outcome = Outcome.UNKNOWN if unclear else verdict(self.attempts)
-            self._emit("CallEnded", outcome=outcome, error=type(error).__name__)
+            self._end(outcome, error)
             raise
+        if self.context.observers:
+            self._end(Outcome.COMMITTED, None)
         return result
+
+    def _end(self, outcome: Outcome, error: BaseException | None) -> None:
+        """Tell observers how the call ended."""
+        try:
+            self._emit("CallEnded", outcome=outcome, error=error and type(error).__name__)
+        except BaseException as stop:
+            # Ctrl-C, for an observer's own errors are logged. What it hides goes along with it.
+            unclear = None if error is None else carried_by(error)
+            if unclear is None and self.request is not None and self._may_have_written():
+                unclear = self._unclear(self.request, stop)
+            if unclear is not None:
+                carry(stop, unclear)
+            raise
 
     def _may_have_written(self) -> bool:
         """Tell whether what was sent so far may have changed something."""
@@ -251,8 +264,9 @@ class _Call(Generic[T]):
                 if self.earlier_write_committed or (request.safety.writes and unclear):
                     raise self._unclear(request, error) from error
                 raise
-            self._record_success()
+            # Noted first: an interrupt may come while observers are told, and the write is done.
             self.earlier_write_committed |= request.safety.writes
+            self._record_success()
             if ended:
                 return cast(T, following)
             request = cast(WireRequest, following)

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from _support.pocket import client_of, say
-from billingual import RetryBudget, errors
+from billingual import Retry, RetryBudget, errors
 from billingual.abc import Decision
 from billingual.outcomes import Evidence
 
@@ -103,6 +103,47 @@ async def test_calls_that_share_a_client_do_not_share_the_state_of_their_attempt
 
     assert len(transport.requests) == 80
     assert not any(left.values())
+
+
+@pytest.mark.parametrize(
+    ("wait_s", "slept"), [(10.0, []), (10.5, []), (9.75, [9.75])], ids=["as long", "longer", "less"]
+)
+def test_a_retry_that_would_wait_as_long_as_the_deadline_leaves_is_not_begun(
+    step: Any, backend: Any, wait_s: float, slept: list[float]
+) -> None:
+    """There would be no time for the attempt; the error says so at once."""
+    client, transport = client_of(
+        backend, [*failures(1), say()], retry=Waits(wait_s), deadline=10.0
+    )
+
+    if slept:
+        assert step(client.get("i1")).id == "i1"
+    else:
+        with pytest.raises(errors.NotConnectedError, match="failure 1") as caught:
+            step(client.get("i1"))
+        assert "the deadline is in 10.0 s" in (caught.value.stopped or "")
+
+    assert backend.sleeps == slept
+    assert len(transport.requests) == 1 + len(slept)
+
+
+@pytest.mark.parametrize("deadline", [5.0, 5.5], ids=["as long", "shorter"])
+def test_a_built_in_policy_does_not_begin_such_a_retry_either(
+    step: Any, backend: Any, deadline: float
+) -> None:
+    """Its own wait, or the one that the provider asks for; jitter is half of its cap here."""
+    policy = Retry(attempts=2, base_s=10.0, cap_s=10.0)
+    client, transport = client_of(backend, [*failures(1), say()], retry=policy, deadline=deadline)
+
+    if deadline == 5.0:
+        with pytest.raises(errors.NotConnectedError) as caught:
+            step(client.get("i1"))
+        assert "in 5.0 s, the deadline in 5.0 s" in (caught.value.stopped or "")
+    else:
+        step(client.get("i1"))
+
+    assert backend.sleeps == ([] if deadline == 5.0 else [5.0])
+    assert len(transport.requests) == (1 if deadline == 5.0 else 2)
 
 
 @pytest.mark.anyio

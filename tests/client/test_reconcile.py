@@ -42,7 +42,7 @@ from billingual import (
 from billingual.backends.anyio import AnyioBackend
 from billingual.backends.portal import PortalBackend
 from billingual.backends.sync import SyncBackend
-from billingual.sandbox import LANDMARKS
+from billingual.sandbox import ACCOUNTS, LANDMARKS
 
 LIST, ONE = "GET /api/invoices", "GET /api/invoices/{invoice_uid}"
 ID = "550e8400-e29b-41d4-a716-446655440000"
@@ -830,6 +830,70 @@ def test_a_sibling_of_the_same_account_remembers_the_known_invoice(scene: Scene)
     scene.backend.clock += 120
 
     assert scene.run(sibling.reconcile(unclear)).finding is Finding.ABSENT
+
+
+@pytest.mark.parametrize("created_by", ["client", "sibling"])
+def test_a_sibling_with_another_token_does_not_inherit_the_known_invoice(
+    opened: Callable[..., Scene], created_by: str
+) -> None:
+    """Its credential may see other invoices, so what one of them created proves nothing there."""
+    scene = opened(token=ACCOUNTS["exante"].token)
+    same = scene.client.with_options(deadline=5)
+    other = scene.client.with_options(token=lambda: ACCOUNTS["exante"].token)
+    creator = scene.client if created_by == "client" else same
+    scene.run(creator.create(draft("CONTROL")))
+    scene.stand.lose(committed=False)
+    unclear = scene.unclear(scene.client.create(draft(due_at="2027-06-30T00:00:00Z")))
+    scene.backend.clock += 120
+
+    absent = scene.run(same.reconcile(unclear))
+    unknown = scene.run(other.reconcile(unclear))
+
+    assert absent.finding is Finding.ABSENT
+    assert unknown.finding is Finding.UNKNOWN
+    assert "no invoice is known that the same search must find" in unknown.why
+
+
+def test_a_sibling_of_another_organization_does_not_inherit_the_known_invoice(
+    scene: Scene,
+) -> None:
+    """The search there cannot find it."""
+    sibling = scene.client.with_options(organization=SECOND_ORGANIZATION)
+    scene.stand.lose(committed=False)
+    unclear = scene.unclear(sibling.create(draft()))
+    scene.backend.clock += 120
+
+    assert sibling._context.recent.created is None
+    assert scene.run(sibling.reconcile(unclear)).finding is Finding.UNKNOWN
+
+
+@pytest.mark.parametrize("part", ["tenant", "base_url", "organization"])
+def test_each_part_of_an_account_tells_it_apart(backend: Any, step: Any, part: str) -> None:
+    """An error of one tenant, organization or address is refused by a client of another."""
+    given: dict[str, Any] = {"base_url": "https://one.example"}
+    other: dict[str, Any] = {"base_url": "https://two.example"}
+    if part == "organization":
+        given, other = {"organization": ID}, {"organization": OTHER_ID}
+    provider = "exante" if part == "organization" else "kukkingu"
+    if part == "tenant":
+        given, other = {"tenant": "tnt_" + "1" * 24}, {"tenant": "tnt_" + "2" * 24}
+    elif part == "base_url":
+        given["tenant"] = other["tenant"] = "tnt_" + "1" * 24
+    transport = MemoryTransport([errors.TimedOutError("x", evidence=SENT)])
+    client = AsyncClient(provider, transport=transport, backend=backend, token="t", **given)
+    changes = {ID: Changes(number="2")} if provider == "exante" else None
+    with pytest.raises(OutcomeUnknown) as caught:
+        step(client.update_many(changes) if changes else client.void("inv_" + "a" * 24))
+    stranger = AsyncClient(provider, transport=transport, backend=backend, token="t", **other)
+    transport.requests.clear()
+
+    with pytest.raises(
+        errors.InvalidInputError, match=f"with {part.replace('base_url', 'base URL')}"
+    ):
+        step(stranger.reconcile(caught.value))
+    assert transport.requests == []
+    assert client._context.account != stranger._context.account
+    assert given[part] in client._context.account
 
 
 def test_a_pickled_error_needs_a_client(scene: Scene) -> None:

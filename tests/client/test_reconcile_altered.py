@@ -258,6 +258,17 @@ def test_what_is_not_shown_or_changes_by_itself_rules_nothing_out(
     assert [each.id for each in found.candidates] == [family.new_id]
 
 
+def test_a_status_that_was_sent_and_another_that_is_shown_rule_nothing_out() -> None:
+    """An invoice that was made as SENT may be paid a minute later."""
+    family = attrs.evolve(
+        EXANTE, draft=lambda number: attrs.evolve(EXANTE.draft(number), status="SENT")
+    )
+    found = looked_for(family, "A-7", family.invoice("2026-0042", status="PAID"))
+
+    assert found.finding is Finding.UNKNOWN
+    assert [each.id for each in found.candidates] == [NEW_UID]
+
+
 @families
 def test_a_number_that_is_alike_counts_though_other_fields_differ(family: Family) -> None:
     """It is the same number to a person."""
@@ -443,6 +454,21 @@ def test_an_update_that_shows_neither_old_nor_new_is_unknown(
     if finding is Finding.UNKNOWN:
         assert [each.id for each in found.candidates] == [family.new_id]
         assert "number" in found.why
+
+
+@families
+@pytest.mark.parametrize(
+    ("kind", "finding"), [(Invoice, Finding.UNKNOWN), (InvoiceSummary, Finding.ABSENT)]
+)
+def test_a_whole_copy_says_that_there_was_nothing_before(
+    family: Family, kind: type[InvoiceSummary], finding: Finding
+) -> None:
+    """A row of a list states less than the whole, so there it says nothing."""
+    base = kind(id=family.new_id, number=None, status=Status("DRAFT"))
+
+    found = changed(family, Changes(number="N-2"), family.invoice("2026-0042"), base)
+
+    assert found.finding is finding
 
 
 @families

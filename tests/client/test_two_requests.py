@@ -8,8 +8,8 @@ import attrs
 import pytest
 
 from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
-from billingual import Draft, Invoice, Outcome, errors
-from billingual.events import CallEnded
+from billingual import Draft, Invoice, Outcome, errors, unclear_from
+from billingual.events import AttemptEnded, AttemptStarted, CallEnded, CallStarted
 from billingual.outcomes import Evidence, Safety
 from billingual.wire import Conversation, WireRequest
 
@@ -59,6 +59,172 @@ def test_a_failed_second_request_leaves_the_operation_unclear(
     assert "applied" == caught.value.likely
     assert Outcome.UNKNOWN is next(e.outcome for e in seen if isinstance(e, CallEnded))
     assert 2 == len(transport.requests)
+
+
+def interrupting(*, at: int) -> Any:
+    """Make a function that raises what Ctrl-C raises when it is called the *at*-th time."""
+    left = [None] * (at - 1)
+
+    def interrupt(*_: Any) -> str:
+        if not left:
+            raise KeyboardInterrupt
+        left.pop()
+        return "not-a-real-one"
+
+    return interrupt
+
+
+def interrupted(step: Any, client: Any) -> tuple[KeyboardInterrupt, list[Any]]:
+    """Create, and let it be interrupted; return the interrupt and what the hook was told."""
+    told: list[errors.OutcomeUnknown] = []
+    with pytest.raises(KeyboardInterrupt) as caught:
+        step(client.with_options(on_unclear=told.append).create(DRAFT))
+    return caught.value, told
+
+
+@pytest.mark.parametrize("where", ["while it is signed", "under way", "before it is tried again"])
+def test_an_interrupt_after_the_first_request_leaves_the_operation_unclear(
+    step: Any, backend: Any, where: str
+) -> None:
+    """The first was carried out, whether a byte of the second was sent or not."""
+    seen: list[Any] = []
+    options: dict[str, Any] = {"observers": [seen.append]}
+    responses: list[Any] = [say(), say()]
+    if where == "while it is signed":
+        options["token"] = interrupting(at=2)
+    elif where == "under way":
+        respond = interrupting(at=2)
+    else:
+        responses = [say(), say(429)]
+        backend.sleep = interrupting(at=1)
+    script = iter(responses)
+
+    def answer(request: Any) -> Any:
+        if where == "under way":
+            respond()
+        return next(script)
+
+    client, _ = client_of(backend, answer, provider=TWO, **options)
+
+    stop, told = interrupted(step, client)
+
+    unclear = unclear_from(stop)
+    assert unclear is not None
+    assert told == [unclear]
+    assert (unclear.likely, unclear.operation) == ("applied", "create")
+    assert unclear.request is not None
+    assert unclear.request.route == "/lines"
+    assert [each.outcome for each in seen if isinstance(each, CallEnded)] == [Outcome.UNKNOWN]
+
+
+@pytest.mark.parametrize("safety", [Safety.READ, Safety.KEYED])
+def test_an_interrupt_before_the_first_write_leaves_nothing(
+    step: Any, backend: Any, safety: Safety
+) -> None:
+    """A read that went before changes nothing, and what is not signed was not sent."""
+
+    class ReadFirst(TwoStepDialect):
+        def create(self, draft: Draft) -> Conversation[Invoice]:
+            if safety is Safety.READ:
+                yield self.reading(WireRequest(method="GET", url="/a", route="/a", safety=safety))
+            return (yield from super().create(draft))
+
+    provider = attrs.evolve(POCKET, dialects=(ReadFirst(),))
+    token = interrupting(at=2 if safety is Safety.READ else 1)
+    client, _ = client_of(backend, lambda _: say(), provider=provider, token=token)
+
+    stop, told = interrupted(step, client)
+
+    assert (unclear_from(stop), told) == (None, [])
+
+
+@pytest.mark.parametrize("event", [AttemptEnded, CallEnded])
+def test_an_interrupt_while_observers_are_told_leaves_the_write_applied(
+    step: Any, backend: Any, event: type
+) -> None:
+    """The write is done; the one who interrupts would otherwise lose it. Nothing is told twice."""
+    seen: list[type] = []
+
+    def observe(each: Any) -> None:
+        seen.append(type(each))
+        if type(each) is event:
+            raise KeyboardInterrupt
+
+    client, _ = client_of(backend, [say()], observers=[observe])
+
+    stop, told = interrupted(step, client)
+
+    assert seen == [CallStarted, AttemptStarted, AttemptEnded, CallEnded]
+
+    unclear = unclear_from(stop)
+    assert unclear is not None
+    assert told == [unclear]
+    assert unclear.likely == "applied"
+
+
+@pytest.mark.parametrize("event", [AttemptEnded, CallEnded])
+@pytest.mark.parametrize(("response", "unclear"), [(503, True), (422, False)])
+def test_an_interrupt_while_observers_are_told_hides_no_unclear_end(
+    step: Any, backend: Any, event: type, response: int, *, unclear: bool
+) -> None:
+    """The interrupt replaces the error of the call, and carries what that said."""
+
+    def observe(each: Any) -> None:
+        if type(each) is event:
+            raise KeyboardInterrupt
+
+    client, _ = client_of(backend, [say(response)], observers=[observe], retry="none")
+
+    stop, told = interrupted(step, client)
+
+    assert (unclear_from(stop) is not None) is unclear
+    assert told == ([unclear_from(stop)] if unclear else [])
+
+
+def test_an_interrupt_while_observers_are_told_of_the_start_leaves_nothing(
+    step: Any, backend: Any
+) -> None:
+    """Nothing was sent."""
+
+    def observe(seen: Any) -> None:
+        if type(seen) is CallStarted:
+            raise KeyboardInterrupt
+
+    client, _ = client_of(backend, [say()], observers=[observe])
+
+    stop, told = interrupted(step, client)
+
+    assert (unclear_from(stop), told) == (None, [])
+
+
+@pytest.mark.parametrize("kind", ["token function", "closed", "deadline"])
+def test_what_keeps_the_second_request_from_being_sent_leaves_the_operation_unclear(
+    step: Any, backend: Any, kind: str
+) -> None:
+    """Even where a first request that met the same would simply have failed."""
+    asked = 0
+
+    def token() -> str:
+        nonlocal asked
+        asked += 1
+        if asked == 2 and kind == "token function":
+            raise LookupError
+        return "not-a-real-one"
+
+    def respond(_: Any) -> Any:
+        if kind == "closed":
+            step(client.aclose())
+        if kind == "deadline":
+            backend.clock += 1000
+        return say()
+
+    client, transport = client_of(backend, respond, provider=TWO, token=token, retry="none")
+
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        step(client.create(DRAFT))
+
+    assert caught.value.likely == "applied"
+    assert len(transport.requests) == 1
 
 
 def test_a_failed_first_request_is_a_failure(step: Any, backend: Any) -> None:

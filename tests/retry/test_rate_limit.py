@@ -225,6 +225,40 @@ def test_a_429_pauses_all_calls_of_its_credential(step: Any, backend: Any, form:
         assert begin + 40 == pytest.approx(backend.clock)
 
 
+@pytest.mark.parametrize("form", ["plain", "async"])
+def test_a_token_function_that_took_its_time_waits_again(
+    step: Any, backend: Any, form: str
+) -> None:
+    """Meanwhile another call of the credential met a 429, and the pause is for this one too."""
+    sent: list[float] = []
+
+    def respond(_: Any) -> Any:
+        sent.append(backend.clock)
+        return GOOD
+
+    def ask() -> str:
+        backend.clock += 3
+        pace = client._context.pace
+        pace.note_rate_limit(40.0, sent_at=backend.clock - 1, now=backend.clock)
+        return "token_" + "b" * 16
+
+    async def ask_awaited() -> str:
+        return ask()
+
+    token = ask if form == "plain" else ask_awaited
+    client = client_of(backend, MemoryTransport(respond), token=token, deadline=60)
+    step(client.get(INVOICE))
+
+    assert [1043.0] == sent
+    assert [40.0] == backend.sleeps
+
+    hasty = client_of(backend, MemoryTransport(respond), token=token, deadline=30)
+    client = hasty
+    with pytest.raises(errors.DeadlineExceededError):
+        step(hasty.get(INVOICE))
+    assert [1043.0] == sent
+
+
 @pytest.mark.parametrize(
     "other",
     [{"tenant": TENANTS[1]}, {"token": "token_" + "b" * 16}, {"base_url": "https://two.example"}],
