@@ -9,7 +9,7 @@ import pytest
 
 from _support.late_writes import SENT, Stand, bill, client_on
 from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
-from billingual import Changes, Feature, Invoice, Money, OutcomeUnknown, Provider, errors
+from billingual import Changes, Feature, Invoice, Money, OutcomeUnknown, Provider, Retry, errors
 from billingual.events import CallStarted
 
 GET = "GET /api/v1/invoices/{invoiceId}"
@@ -165,6 +165,44 @@ def test_a_refusal_whose_read_fails_is_raised_unchanged(step: Any, drafted: Any)
 
     with pytest.raises(errors.ConflictError):
         step(client.update(invoice_id, Changes(number="N-2")))
+
+
+def test_the_read_that_explains_a_lock_keeps_to_the_deadline_of_the_call(
+    step: Any, backend: Any
+) -> None:
+    """Where the refusal used the time up, it is raised as it is and nothing else is sent."""
+    clock = backend.now()
+
+    def refuse(_: object) -> Any:
+        backend.clock += 60
+        return say(409)
+
+    client, transport = client_of(backend, refuse, deadline=60)
+
+    with pytest.raises(errors.ConflictError):
+        step(client.update("i1", Changes(number="N-2")))
+
+    assert [each.method for each in transport.requests] == ["PATCH"]
+    assert backend.now() - clock == pytest.approx(60)
+
+
+def test_the_read_that_explains_a_lock_does_not_wait_beyond_the_deadline(
+    step: Any, backend: Any
+) -> None:
+    """Its retries end with the call's time, not with that of a call of its own."""
+    clock = backend.now()
+
+    def respond(request: Any) -> Any:
+        backend.clock += 25
+        return say(409) if request.method != "GET" else say(503)
+
+    client, transport = client_of(backend, respond, deadline=60, retry=Retry(attempts=9, base_s=0))
+
+    with pytest.raises(errors.ConflictError):
+        step(client.update("i1", Changes(number="N-2")))
+
+    assert [each.method for each in transport.requests] == ["PATCH", "GET", "GET"]
+    assert backend.now() - clock < 60 + 25
 
 
 def test_a_provider_without_locks_is_not_read_after_a_refusal(step: Any, backend: Any) -> None:

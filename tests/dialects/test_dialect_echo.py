@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import date, datetime
 from typing import Any
 
@@ -278,6 +279,8 @@ async def test_the_async_client_keeps_the_other_invoice_as_evidence() -> None:
             await client.create(BILL)
 
     assert ["Z-9"] == [each.number for each in caught.value.shown]
+    revived = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - its own
+    assert ["Z-9"] == [each.number for each in revived.shown]
     assert "unclear" == caught.value.likely
     assert 1 == len(script.requests)
 

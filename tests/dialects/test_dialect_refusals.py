@@ -11,6 +11,7 @@ import pytest
 from _support.conversations import CONTRACT, INVOICE, OTHER_UID, REPLACEMENT, TENANT, UID, ids
 from billingual.abc import Dialect, Scope
 from billingual.capabilities import Feature
+from billingual.dialects import DialectBase
 from billingual.dialects.exante.bulk import BulkDialect
 from billingual.dialects.exante.dialect import ExanteDialect
 from billingual.dialects.tenant.dialect import LOCKS, TenantDialect
@@ -110,6 +111,9 @@ EXANTE_REFUSALS: list[tuple[Start, type[BillingualError], str]] = [
     ),
     (query(updated_to="2026-01-01T00:00:00Z"), UnsupportedError, "no row says when it changed"),
     (query(counterparty="A|B"), InvalidInputError, "use counterparty_ids instead"),
+    (query(counterparty=["A", "B|C"]), InvalidInputError, "use counterparty_ids instead"),
+    (query(status=["A", "B,C"]), InvalidInputError, "holds ','"),
+    (query(counterparty_ids=[UID, f"{UID}\n"]), InvalidInputError, "is no UUID"),
     (query(counterparty="A", counterparty_ids=UID), InvalidInputError, "either names or ids"),
     (query(counterparty_ids="A"), InvalidInputError, "is no UUID"),
     (query(status="A,B"), InvalidInputError, "holds ','"),
@@ -180,6 +184,7 @@ BULK_REFUSALS: list[tuple[Start, type[BillingualError], str]] = [
         InvalidInputError,
         rf"pairs\[0\] \({UID}\).currency",
     ),
+    (lambda: BULK.delete_many([f"{UID}\n"]), InvalidInputError, "is no UUID"),
     (lambda: BULK.delete_many([]), InvalidInputError, "these are 0"),
     (lambda: BULK.delete_many([UID, UID]), InvalidInputError, r"invoice_ids\[1\]"),
     (lambda: BULK.delete_many([UID, "x"]), InvalidInputError, r"invoice_ids\[1\]"),
@@ -237,6 +242,7 @@ TENANT_REFUSALS: list[tuple[Start, type[BillingualError], str]] = [
     (patch(total=Money(1)), InvalidInputError, "it has no currency"),
     (lambda: KUKKINGU.get("inv_short"), InvalidInputError, "'inv_' followed by"),
     (lambda: KUKKINGU.void(UID), InvalidInputError, "'inv_' followed by"),
+    (lambda: KUKKINGU.get(f"{INVOICE}\n"), InvalidInputError, "'inv_' followed by"),
     (lambda: KUKKINGU.finalize(f"{INVOICE}/void"), InvalidInputError, "'inv_' followed by"),
     (rows(status=["DRAFT", "VOID"]), InvalidInputError, "exactly one"),
     (rows(expand="client"), InvalidInputError, r"contract\.client, or send it .* extra_params"),
@@ -345,6 +351,7 @@ def other(**fields: Any) -> Start:
 
 V1_REFUSALS: list[tuple[Start, type[BillingualError], str]] = [
     (lambda: KATSU.replace("1234567890", REPLACEMENT), InvalidInputError, "invoice_id"),
+    (lambda: KATSU.replace(f"{UID}\n", REPLACEMENT), InvalidInputError, "invoice_id"),
     (other(counterparty="x"), InvalidInputError, "counterparty"),
     (other(receiving_account="x"), InvalidInputError, "receiving_account"),
     (
@@ -373,6 +380,24 @@ V1_REFUSALS: list[tuple[Start, type[BillingualError], str]] = [
 def test_v1_refuses_before_it_asks(start: Start, error: type[BillingualError], words: str) -> None:
     """The v1 dialect yields no request for what cannot be right."""
     assert_refused(start, error, words)
+
+
+@pytest.mark.parametrize("rate", ["0.0", "0.00", 0])
+def test_a_rate_of_exactly_0_is_allowed(rate: Any) -> None:
+    """The provider documents a minimum of 0, and 0 reaches it."""
+    assert b'"exchangeRate":0' in (next(bill(exchange_rate=rate)()).body or b"")
+    assert b'"exchangeRate":0' in (next(patch(exchange_rate=rate)()).body or b"")
+
+
+@pytest.mark.parametrize(
+    "odd", ["", " ", "a b", "a\n", "\na", "a\0", "a\u202e", "x" * 256, 7, None, b"a"]
+)
+def test_a_dialect_without_a_form_of_ids_refuses_what_cannot_be_one(odd: object) -> None:
+    """Any printable text without spaces may be an id where no form is documented."""
+    with pytest.raises(InvalidInputError, match=r"^invoice_id: .* cannot be an id"):
+        DialectBase.check_id(odd, "invoice_id")
+
+    assert "in_1/../é?#" == DialectBase.check_id("in_1/../é?#", "invoice_id")
 
 
 OPTIONS: list[tuple[Callable[[], object], str]] = [

@@ -164,6 +164,69 @@ def test_a_line_has_only_the_currency_it_states() -> None:
     assert (Money(5, None), Decimal(0), None) == (line.unit_price, line.quantity, line.id)
 
 
+# Each makes another way of reading take the record: exactly, with more, leniently.
+WAYS: list[dict[str, object]] = [{}, {"undocumented": 1}, {"tax_cents": "7"}]
+
+
+@pytest.mark.parametrize("more", WAYS)
+@pytest.mark.parametrize("currency", [{}, {"currency": None}])
+def test_no_amount_of_a_line_borrows_a_currency(
+    more: dict[str, object], currency: dict[str, object]
+) -> None:
+    """In each way of reading, equal amounts or not, and whatever the invoice and its lines say."""
+    amounts = [(5, 5), (5, 10), (0, 0), (1250, 1250)]
+    lines = [
+        {"unit_price": price, "line_total": total, "quantity": 1, **currency}
+        for price, total in amounts
+    ]
+    lines.append({"unit_price": 5, "line_total": 5, "currency": "USD"})
+    invoice = exante(
+        {"uid": UID, "currency": "EUR", "total_cents": 1250, "line_items": lines, **more}
+    )
+
+    assert Money(1250, "EUR") == invoice.total
+    assert [(Money(price), Money(total)) for price, total in amounts] == [
+        (each.unit_price, each.total) for each in invoice.lines[:-1]
+    ]
+    assert Money(5, "USD") == invoice.lines[-1].unit_price == invoice.lines[-1].total
+
+
+@pytest.mark.parametrize("more", WAYS)
+def test_no_amount_of_a_row_borrows_a_currency(more: dict[str, object]) -> None:
+    """A currency that a row states all the same is documented nowhere, and stays in ``extra``."""
+    amounts = {
+        f"{name}_cents": 1250
+        for name in (
+            "total", "subtotal", "discount", "tax", "amount_due", "amount_paid", "amount_remaining"
+        )
+    }  # fmt: skip
+    first, second = listed(
+        {"items": [{"uid": UID, **amounts, "currency": "EUR", **more},
+                   {"uid": OTHER_UID, "total_cents": 1250, **more}]}
+    ).items  # fmt: skip
+
+    assert first.currency is None
+    assert "EUR" == first.extra["currency"]
+    assert {Money(1250)} == {
+        first.total, first.subtotal, first.discount, first.amount_due, first.amount_paid,
+        first.amount_remaining, second.total,
+    }  # fmt: skip
+    assert second.currency is None
+
+
+@pytest.mark.parametrize("more", [{}, {"undocumented": 1}, {"dueAt": "?"}])
+def test_an_amount_without_a_code_has_no_currency(more: dict[str, object]) -> None:
+    """Neither an earlier invoice of the list nor the tenant lends one."""
+    page = {"data": [
+        {"id": INVOICE, "amountMinor": 5, "currencyCode": "EUR"},
+        {"id": INVOICE, "amountMinor": 5, **more},
+    ]}  # fmt: skip
+    rows = converse(KUKKINGU, KUKKINGU.list_page(Query()), response(page)).items
+
+    assert [Money(5, "EUR"), Money(5)] == [each.total for each in rows]
+    assert ["EUR", None] == [each.currency for each in rows]
+
+
 def test_the_target_party_is_the_counterparty() -> None:
     """Its id stands for the client where the client is missing, and is kept where they differ."""
     alone = exante({"uid": UID, "target_party_uid": OTHER_UID})
