@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billingual import InvalidInputError, Money
-from billingual.model import minor_unit_exponent
-from billingual.model._currencies import MINOR_UNITS
+from billingual.model import checked_currency, minor_unit_exponent
+from billingual.model._currencies import MINOR_UNITS, WITHDRAWN_MINOR_UNITS
 
 CODES = sorted(code for code, exponent in MINOR_UNITS.items() if exponent is not None)
 WITHOUT_MINOR_UNIT = sorted(code for code, exponent in MINOR_UNITS.items() if exponent is None)
@@ -59,6 +59,11 @@ def test_an_amount_in_major_units_becomes_minor_units(
         ("1E-3", "EUR", "more decimal places"),
         ("abc", "EUR", "is not a number"),
         ("", "EUR", "is not a number"),
+        ("1_000", "EUR", "is not a number"),
+        (" 1_0 ", "JPY", "is not a number"),
+        ("\N{ARABIC-INDIC DIGIT ONE}\N{ARABIC-INDIC DIGIT TWO}", "EUR", "is not a number"),
+        ("\N{FULLWIDTH DIGIT ONE}", "EUR", "is not a number"),
+        ("x" * 1000, "EUR", f"{'x' * 39}…' is not a number"),
         ("12,34", "EUR", "is not a number"),
         ("NaN", "EUR", "not a finite number"),
         ("-Infinity", "EUR", "not a finite number"),
@@ -169,8 +174,9 @@ def test_money_does_not_mix_with_numbers() -> None:
         lambda: money < 1,
         lambda: money * 1.5,
         lambda: money * True,
-        lambda: money * Decimal("0.5"),
         lambda: money * money,
+        lambda: 1 + money,
+        lambda: False + money,
     ):
         with pytest.raises(TypeError):
             wrong()
@@ -244,3 +250,92 @@ def test_the_table_of_currencies_is_whole() -> None:
     assert all(len(code) == 3 and code.isalpha() and code.isupper() for code in MINOR_UNITS)
     assert 170 <= len(MINOR_UNITS) <= 190
     assert {"XAU", "XXX", "XTS"} <= set(WITHOUT_MINOR_UNIT)
+
+
+@pytest.mark.parametrize(
+    ("code", "amount"),
+    [
+        ("HRK", "12.34"), ("BGN", "12.34"), ("LTL", "12.34"), ("EEK", "12.34"), ("SLL", "12.34"),
+        ("ZWL", "12.34"), ("VEF", "12.34"), ("DEM", "12.34"), ("ITL", "1234"), ("BYR", "1234"),
+        ("ADP", "1234"), ("MRO", "12.34"), ("CUC", "12.34"), ("ANG", "12.34"),
+    ],
+)  # fmt: skip
+def test_a_withdrawn_currency_keeps_its_decimal_places(code: str, amount: str) -> None:
+    """An old invoice is in a currency that ISO 4217 has moved to its list three."""
+    money = Money(1234, code)
+
+    assert money.amount == Decimal(amount)
+    assert str(money) == f"{amount} {code}"
+    assert money.to_json()["amount"] == amount
+    assert Money.of(amount, code) == money
+
+
+def test_no_withdrawn_currency_is_written() -> None:
+    """A new invoice in kuna is a mistake; ISO 4217 has no code in both of its lists."""
+    assert not WITHDRAWN_MINOR_UNITS.keys() & MINOR_UNITS.keys()
+    with pytest.raises(InvalidInputError, match="ISO 4217 has withdrawn HRK") as caught:
+        checked_currency("HRK", "currency")
+
+    assert caught.value.field == "currency"
+
+
+def test_sum_adds_money_up() -> None:
+    """``sum`` begins with 0, which is the one number that may stand beside money."""
+    assert sum([Money(1, "EUR"), Money(2, "EUR"), Money(3, "EUR")]) == Money(6, "EUR")
+    assert sum([Money(1), Money(2)], Money(0)) == Money(3)
+    with pytest.raises(InvalidInputError, match="EUR and USD do not add up"):
+        sum([Money(1, "EUR"), Money(1, "USD")])
+
+
+@pytest.mark.parametrize(
+    ("rounding", "minor"),
+    [
+        (decimal.ROUND_HALF_UP, 3), (decimal.ROUND_HALF_EVEN, 2), (decimal.ROUND_HALF_DOWN, 2),
+        (decimal.ROUND_DOWN, 2), (decimal.ROUND_UP, 3), (decimal.ROUND_CEILING, 3),
+        (decimal.ROUND_FLOOR, 2), (decimal.ROUND_05UP, 2),
+    ],
+)  # fmt: skip
+def test_a_product_is_rounded_as_the_caller_says(rounding: str, minor: int) -> None:
+    """Half of five cents is two or three of them, and the caller says which."""
+    assert Money(5, "EUR").times(Decimal("0.5"), rounding=rounding) == Money(minor, "EUR")
+    assert Money(5, "EUR").times("0.5", rounding=rounding) == Money(minor, "EUR")
+    assert Money(7, "EUR").times(2, rounding=rounding) == Money(14, "EUR")
+
+
+def test_a_product_with_a_fraction_is_refused_without_a_rounding() -> None:
+    """What is whole needs no rounding; nothing is rounded unasked, nor by the thread's context."""
+    assert Money(100, "EUR") * Decimal("0.19") == Decimal("0.19") * Money(100, "EUR")
+    assert Money(100, "EUR") * Decimal("0.19") == Money(19, "EUR")
+    for wrong in (
+        lambda: Money(5, "EUR") * Decimal("0.5"),
+        lambda: Money(5, "EUR").times("0.5"),
+        lambda: Money(5, "EUR").times(0.5),  # type: ignore[arg-type]
+        lambda: Money(5, "EUR") * Decimal("NaN"),
+        lambda: Money(5, "EUR") * Decimal("Infinity"),
+        lambda: Money(5, "EUR").times(2, rounding="HALF"),
+        lambda: Money(5, "EUR").times(2, rounding=[]),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(InvalidInputError):
+            wrong()
+    with decimal.localcontext(prec=3):
+        assert Money(123456789, "EUR") * Decimal("10.0") == Money(1234567890, "EUR")
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        ("", "1234.50 EUR"), (">13", "  1234.50 EUR"), ("*<12", "1234.50 EUR*"),
+        (",", "1,234.50 EUR"), ("f", "1234.50 EUR"), (".2f", "1234.50 EUR"),
+        ("+,.3f", "+1,234.500 EUR"),
+    ],
+)  # fmt: skip
+def test_money_is_formatted_as_text_or_as_a_number(spec: str, text: str) -> None:
+    """A width pads the whole text; a separator or places are for the amount."""
+    assert format(Money(123450, "EUR"), spec) == text
+
+
+@pytest.mark.parametrize("spec", [".1f", ".0f", ".1", ",.0f"])
+def test_no_format_hides_a_part_of_an_amount(spec: str) -> None:
+    """``f"{money:.0f}"`` would round without saying how."""
+    with pytest.raises(InvalidInputError, match="would leave out decimal places"):
+        format(Money(123450, "EUR"), spec)

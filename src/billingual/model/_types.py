@@ -11,11 +11,21 @@ from __future__ import annotations
 import enum
 import functools
 from datetime import UTC, datetime
+from types import NoneType
 from typing import Final, Literal, TypeAlias
 
 from billingual.errors import InvalidInputError
 
-__all__ = ["UNSET", "Unset", "UnsetType", "checked_text", "instant", "instant_text", "read_instant"]
+__all__ = [
+    "UNSET",
+    "Unset",
+    "UnsetType",
+    "checked_text",
+    "instant",
+    "instant_text",
+    "read_instant",
+    "shown",
+]
 
 
 class Unset(enum.Enum):
@@ -32,6 +42,25 @@ class Unset(enum.Enum):
 
 UNSET: Final = Unset.UNSET
 UnsetType: TypeAlias = Literal[Unset.UNSET]
+
+
+_MOST_SHOWN: Final = 40
+
+
+def shown(value: object) -> str:
+    """Return how an error shows a value: text and numbers cut at 40 characters, else the type.
+
+    A model or a whole payload in an error would put its contents into logs.
+    """
+    if isinstance(value, str):
+        return repr(value if len(value) <= _MOST_SHOWN else f"{value[: _MOST_SHOWN - 1]}…")
+    if isinstance(value, (bool, float, NoneType)) or (
+        isinstance(value, int) and value.bit_length() <= 3 * _MOST_SHOWN
+    ):
+        text = repr(value)
+        return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"
+    name = type(value).__name__
+    return f"{'an' if name[:1] in 'AEIOUaeiou' else 'a'} {name}"
 
 
 def checked_text(value: object, field: str, fix: str = "give text") -> str:

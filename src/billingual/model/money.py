@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Mapping
 from decimal import MAX_PREC, Context, Decimal, InvalidOperation
-from typing import Final
+from typing import Final, Literal
 
 import attrs
 
 from billingual.errors import InvalidInputError
-from billingual.model._currencies import MINOR_UNITS
+from billingual.model._currencies import MINOR_UNITS, WITHDRAWN_MINOR_UNITS
 from billingual.model._mapping import ToDict
 from billingual.model._quick import quick
+from billingual.model._types import shown
 
 __all__ = ["Money", "minor_unit_exponent"]
 
 _MAX_DIGITS: Final = 30
 # The context of the calling thread rounds to 28 digits, or to what the program has set.
 _EXACT: Final = Context(prec=MAX_PREC)
+_ROUNDINGS: Final = tuple(
+    f"ROUND_{way}"
+    for way in ("UP", "DOWN", "CEILING", "FLOOR", "HALF_UP", "HALF_DOWN", "HALF_EVEN", "05UP")
+)
+# A sign, a separator of thousands or a number of places: what makes sense for a number only.
+_NUMBER_SPEC: Final = re.compile(
+    r"(?P<amount>(?=[+ ,.]|f$)[+ ]?,?(?:\.(?P<places>\d{1,2}))?)f?", re.ASCII
+)
 
 
 def minor_unit_exponent(currency: str) -> int:
     """Tell how many decimal places *currency* has: 2 for EUR, 0 for JPY, 3 for KWD.
 
+    Withdrawn codes keep theirs (2 for HRK), because old invoices are in them.
+
     Raises:
         InvalidInputError: if ISO 4217 has no such code, or gives it no minor unit (gold, say).
     """
-    exponent = MINOR_UNITS[checked_currency(currency)]
+    exponent = _exponent_of(currency)
+    if exponent is None:
+        exponent = MINOR_UNITS[checked_currency(currency)]
     if exponent is None:
         raise InvalidInputError(
             "currency",
@@ -37,15 +51,30 @@ def minor_unit_exponent(currency: str) -> int:
     return exponent
 
 
+def _exponent_of(currency: object) -> int | None:
+    """Return the decimal places of a code in use or withdrawn; None where they are not known."""
+    if not isinstance(currency, str):
+        return None
+    exponent = MINOR_UNITS.get(currency)
+    return WITHDRAWN_MINOR_UNITS.get(currency) if exponent is None else exponent
+
+
 def checked_currency(code: object, field: str = "currency") -> str:
-    """Return *code* if it is one of ISO 4217, in the capital letters it is written with there.
+    """Return *code* if it is one that ISO 4217 has in use, in capital letters as there.
 
     Raises:
-        InvalidInputError: if ISO 4217 has no such code; one in lower case is not corrected.
+        InvalidInputError: if ISO 4217 has no such code or has withdrawn it; one in lower case is
+            not corrected.
     """
     if isinstance(code, str):
         if code in MINOR_UNITS:
             return code
+        if code in WITHDRAWN_MINOR_UNITS:
+            raise InvalidInputError(
+                field,
+                f"ISO 4217 has withdrawn {code}; it can be read, not written",
+                "give the currency that took its place",
+            )
         if code.upper() in MINOR_UNITS:
             raise InvalidInputError(
                 field, f"{code!r} is not in capital letters", f"give {code.upper()!r}"
@@ -85,7 +114,11 @@ class Money(ToDict):
     A code that ISO 4217 does not know is kept, so that a provider's word survives reading; only
     what needs its decimal places (``amount``, ``of``) refuses it.
 
-    Source: ISO 4217 list one, through the ``iso4217`` package.
+    Money of one currency adds up, ``sum()`` included, and multiplies by an int, or by a Decimal
+    where no fraction of a minor unit comes out; :meth:`times` rounds. ``format`` takes
+    ``f"{money:>12}"`` and, for the amount, ``f"{money:,}"``.
+
+    Source: ISO 4217 list one, through the ``iso4217`` package; Java's table for withdrawn codes.
 
     Raises:
         InvalidInputError: if *minor* is not an int (a bool and a float are not).
@@ -151,7 +184,7 @@ class Money(ToDict):
 
         ``amount`` is None where the currency is None or unknown, and with it its decimal places.
         """
-        known = self.currency is not None and MINOR_UNITS.get(self.currency) is not None
+        known = _exponent_of(self.currency) is not None
         amount = format(self.amount, "f") if known else None
         return {"amount": amount, "minor": self.minor, "currency": self.currency}
 
@@ -173,7 +206,7 @@ class Money(ToDict):
     def __str__(self) -> str:
         if self.currency is None:
             return f"{self.minor} minor units"
-        if MINOR_UNITS.get(self.currency) is None:
+        if _exponent_of(self.currency) is None:
             return f"{self.minor} minor units of {self.currency}"
         return f"{self.amount:f} {self.currency}"
 
@@ -187,12 +220,54 @@ class Money(ToDict):
             return NotImplemented
         return Money(self.minor - self._same(other), self.currency)
 
-    def __mul__(self, factor: int) -> Money:
-        if type(factor) is not int:
+    def __radd__(self, start: Literal[0]) -> Money:
+        # What sum() begins with. No other number is money.
+        return self if type(start) is int and start == 0 else NotImplemented
+
+    def __mul__(self, factor: int | Decimal) -> Money:
+        if type(factor) is not int and not isinstance(factor, Decimal):
             return NotImplemented
-        return Money(self.minor * factor, self.currency)
+        return self.times(factor)
 
     __rmul__ = __mul__
+
+    def times(self, factor: int | Decimal | str, *, rounding: str | None = None) -> Money:
+        """Return *factor* times this money, in whole minor units.
+
+        Args:
+            factor: an exact number, such as ``Decimal("0.19")``; never a float.
+            rounding: what to do with a fraction of a minor unit: a rounding mode of the module
+                :mod:`decimal`, such as ``decimal.ROUND_HALF_UP``. Default None: refuse it.
+
+        Raises:
+            InvalidInputError: if the factor is no exact number, a fraction comes out and no
+                rounding is named, or there is no such rounding.
+        """
+        if rounding is not None and rounding not in _ROUNDINGS:
+            raise InvalidInputError(
+                "rounding", f"{rounding!r} is no rounding mode", "give decimal.ROUND_HALF_UP, say"
+            )
+        product = _EXACT.multiply(Decimal(self.minor), exact_decimal(factor, "factor"))
+        minor = product.to_integral_value(rounding=rounding, context=_EXACT)
+        if rounding is None and minor != product:
+            raise InvalidInputError(
+                "factor",
+                f"{factor} times {self} is no whole number of minor units",
+                "say how to round: money.times(factor, rounding=decimal.ROUND_HALF_UP)",
+            )
+        return Money(int(minor), self.currency)
+
+    def __format__(self, spec: str) -> str:
+        number = _NUMBER_SPEC.fullmatch(spec)
+        if number is None:
+            return format(str(self), spec)
+        if number["places"] is not None and int(number["places"]) < minor_unit_exponent(
+            self.currency or ""
+        ):
+            raise InvalidInputError(
+                "format", f"{spec!r} would leave out decimal places", "round the money first"
+            )
+        return f"{format(self.amount, number['amount'] + 'f')} {self.currency}"
 
     def __neg__(self) -> Money:
         return Money(-self.minor, self.currency)
@@ -254,13 +329,18 @@ def exact_decimal(value: object, field: str) -> Decimal:
             "give text like '12.34', an int or a Decimal",
         )
     try:
+        # Decimal takes "1_000" and the digits of every script; nobody writes an amount so.
+        if isinstance(value, str) and ("_" in value or not value.isascii()):
+            raise InvalidOperation  # noqa: TRY301 - as Decimal would
         number = Decimal(value)
     except (InvalidOperation, ValueError):
         raise InvalidInputError(
-            field, f"{value!r} is not a number", "write it like '12.34'"
+            field, f"{shown(value)} is not a number", "write it like '12.34'"
         ) from None
     if not number.is_finite():
-        raise InvalidInputError(field, f"{value!r} is not a finite number", "write it like '12.34'")
+        raise InvalidInputError(
+            field, f"{shown(str(number))} is not a finite number", "write it like '12.34'"
+        )
     _, digits, exponent = number.as_tuple()
     # An exponent such as 1E+999999 is a few characters and minutes of arithmetic.
     if len(digits) > _MAX_DIGITS or abs(int(exponent)) > _MAX_DIGITS:
