@@ -1,0 +1,112 @@
+"""Which rows a walk misses, and which it hands out twice, while others write."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from _support.shelf import Shelf
+from billingual import Client
+
+SIZE = 3
+FIRST, LAST = 1_000, 1_020
+By = Literal["number", "cursor", "uncounted"]
+BY = st.sampled_from(["number", "cursor", "uncounted"])
+# Before a request some rows are inserted in front, behind, or in between, and some are deleted.
+INSERTED = st.lists(
+    st.tuples(st.integers(1, 9), st.one_of(st.integers(0, FIRST - 1), st.integers(LAST, 2_000))),
+    max_size=12,
+)
+DELETED = st.lists(st.tuples(st.integers(1, 9), st.integers(FIRST, LAST - 1)), max_size=8)
+LEFT = st.lists(st.integers(1, 9), max_size=4)
+
+
+class Changing:
+    """A shelf to which writes happen at given requests, and what became of each row.
+
+    Attributes:
+        shelf: the shelf.
+        always: rows that were there all the time.
+        deleted: rows that were deleted.
+    """
+
+    def __init__(
+        self, by: By, inserted: list[tuple[int, int]], deleted: list[tuple[int, int]]
+    ) -> None:
+        self.shelf = Shelf(list(range(FIRST, LAST)), by, self._write)
+        self.always = set(range(FIRST, LAST)) - {each for _, each in deleted}
+        self.deleted = {each for _, each in deleted}
+        self._inserted, self._deleted = inserted, deleted
+
+    def _write(self, request: int) -> None:
+        rows = set(self.shelf.rows) | {each for when, each in self._inserted if when == request}
+        self.shelf.rows = sorted(rows - {each for when, each in self._deleted if when == request})
+
+    def walk(self, *, left: list[int], prefetch: int = 1) -> list[int]:
+        """Walk to the end; leave and resume after each number of rows in *left*."""
+        rows: list[int] = []
+        checkpoint: str | None = None
+        with Client(**self.shelf.options()) as client:
+            for count in left:
+                pager = client.list(page_size=SIZE, resume=checkpoint)
+                rows += [int(row.id) for row in pager.collect(limit=count)]
+                checkpoint = pager.checkpoint
+            last = client.list(page_size=SIZE, resume=checkpoint, prefetch=prefetch)
+            return rows + [int(row.id) for row in last]
+
+
+@given(by=BY, inserted=INSERTED, prefetch=st.sampled_from([1, 4]))
+def test_rows_that_are_inserted_hide_and_repeat_none(
+    by: By, inserted: list[tuple[int, int]], prefetch: int
+) -> None:
+    """Every row that was there all the time comes once, wherever others are inserted."""
+    changing = Changing(by, inserted, [])
+    rows = changing.walk(left=[], prefetch=prefetch)
+
+    assert len(rows) == len(set(rows))
+    assert changing.always <= set(rows)
+    assert [row for row in rows if row in changing.always] == sorted(changing.always)
+
+
+@given(by=BY, inserted=INSERTED, deleted=DELETED)
+def test_a_row_is_missed_only_if_rows_in_front_of_it_were_deleted(
+    by: By, inserted: list[tuple[int, int]], deleted: list[tuple[int, int]]
+) -> None:
+    """As many as were deleted at most; by cursor none is missed, and no row comes twice."""
+    changing = Changing(by, inserted, deleted)
+    rows = changing.walk(left=[])
+    missed = changing.always - set(rows)
+
+    assert len(rows) == len(set(rows))
+    if by == "cursor":
+        assert missed == set()
+    assert len(missed) <= len(changing.deleted)
+    assert all(min(changing.deleted) < row for row in missed)
+
+
+@given(by=BY, inserted=INSERTED, left=LEFT)
+def test_a_walk_in_parts_hands_out_what_a_whole_one_does(
+    by: By, inserted: list[tuple[int, int]], left: list[int]
+) -> None:
+    """Rows inserted while it is left, and between the requests, hide and repeat none."""
+    changing = Changing(by, inserted, [])
+    rows = [row for row in changing.walk(left=left) if row in changing.always]
+
+    assert rows == sorted(changing.always)
+
+
+@given(by=BY, deleted=st.sets(st.integers(FIRST, LAST - 1)), left=st.integers(1, 16))
+def test_rows_deleted_while_a_walk_is_left_hide_and_repeat_none(
+    by: By, deleted: set[int], left: int
+) -> None:
+    """Also if those that were handed out are deleted, up to the last sixteen."""
+    shelf = Shelf(list(range(FIRST, LAST)), by)
+    with Client(**shelf.options()) as client:
+        pager = client.list(page_size=SIZE)
+        before = [int(row.id) for row in pager.collect(limit=left)]
+        shelf.rows = sorted(set(shelf.rows) - deleted)
+        rest = [int(row.id) for row in client.list(resume=pager.checkpoint)]
+
+    assert rest == [row for row in shelf.rows if row not in before]
