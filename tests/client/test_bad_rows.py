@@ -212,6 +212,14 @@ def test_the_first_page_and_six_in_a_row_are_errors(step: Any, backend: Any) -> 
     assert [each.number for each in told] == [2, 3, 4, 5, 6]
 
 
+def test_bad_pages_are_counted_in_a_row(step: Any, backend: Any) -> None:
+    """A page that can be read in between shows that the provider still works."""
+    bad = dict.fromkeys([*range(2, 6), *range(7, 11)], BROKEN["crash"])
+    pager = list_of(backend, serve(bad, 11), on_bad_page="skip", page_size=2)
+
+    assert len(step(pager.collect(limit=99))) == 6
+
+
 def test_a_refusal_is_no_bad_page(step: Any, backend: Any) -> None:
     """Another page would be refused as well."""
     refused = MemoryTransport.json("{}", status=403)

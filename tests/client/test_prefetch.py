@@ -398,6 +398,42 @@ async def test_collect_requests_only_the_pages_it_needs(limit: int, asked: int) 
     assert list(range(1, asked + 1)) == sorted(transport.asked)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("rows", "limit", "asked"),
+    [([0, 3, 3, 3, 3, 3, 3], 3, 2), ([3, 1, 3, 3, 3, 3, 3], 9, 4)],
+    ids=["an-empty-page", "a-short-page"],
+)
+def test_collect_is_not_misled_by_a_page_that_is_short(
+    backend: str, rows: list[int], limit: int, asked: int
+) -> None:
+    """It requests no page too many, however few rows the latest one has."""
+
+    def respond(number: int) -> WireResponse:
+        items = [{"uid": uid(number * SIZE + each)} for each in range(rows[number - 1])]
+        meta = {"page": number, "total_pages": len(rows)}
+        return MemoryTransport.json(json.dumps({"data": {"items": items, "_meta": meta}}))
+
+    transport = Slow(respond)
+    assert len(collected(backend, transport, limit)) == limit
+    assert sorted(transport.asked) == list(range(1, asked + 1))
+
+
+def collected(backend: str, transport: Slow, limit: int) -> list[str]:
+    """Collect at most *limit* rows, prefetching."""
+    options: Any = {"token": "t", "base_url": "https://h.example", "retry": "none"}
+    if backend == "blocking":
+        transport.blocks = True
+        with Client("exante", transport=transport, **options) as client:
+            return [row.id for row in client.list(prefetch=6).collect(limit=limit)]
+
+    async def collect() -> list[str]:
+        async with AsyncClient("exante", transport=transport, **options) as client:
+            return [row.id for row in await client.list(prefetch=6).collect(limit=limit)]
+
+    return anyio.run(collect, backend=backend)
+
+
 @pytest.mark.anyio
 async def test_first_requests_one_page() -> None:
     """It prefetches nothing."""

@@ -249,7 +249,6 @@ class _Pages(_Walk[Page]):
         """
         place = self._place
         first = attrs.evolve(self._query, page=place.page, cursor=place.cursor)
-        self._query = first  # Again, if an earlier search failed on its way.
         by_cursor = place.by_cursor
         page = await (self._find_by_cursor() if by_cursor else self._find_by_number())
         if page is None and place.knows_all:
