@@ -183,7 +183,13 @@ def test_a_few_empty_pages_are_skipped(step: Any, backend: Any) -> None:
         ),
         ([page(*"ab", total_pages=1, total_items=9), page(total_pages=1, total_items=9)], "ab"),
         ([page("a", total_pages=1, total_items=9)], "a"),
-        ([page("a", total_pages=9, total_items=1)], "a"),
+        ([page("a", total_pages=9, total_items=1), page(total_pages=9, total_items=1)], "a"),
+        ([page(*"ab", total_items=2, has_next=True), page("c", has_next=False)], "abc"),
+        (
+            [page(*"ab", total_pages=2, total_items=2), page("c", total_pages=2, total_items=1)],
+            "abc",
+        ),
+        ([page(*"ab", total_pages=2, total_items=2, has_next=False)], "ab"),
         (
             [
                 page(*"ab", total_pages=9, total_items=3),
@@ -224,7 +230,8 @@ def test_a_few_empty_pages_are_skipped(step: Any, backend: Any) -> None:
     ],
     ids=[
         "one-page-too-few", "no-pages-counted", "one-page-too-few-of-two", "rows-that-are-hidden",
-        "a-short-page", "too-many-pages-but-whole", "too-many-pages", "shrinking",
+        "a-short-page", "too-many-pages-but-whole", "rows-of-the-page-counted",
+        "rows-of-each-page-counted", "no-more-in-spite-of-counts", "too-many-pages", "shrinking",
         "shrinking-around-an-empty-page", "a-last-page-that-is-full", "growing",
     ],
 )  # fmt: skip

@@ -146,8 +146,8 @@ class _Shown:
 def _has_next(page: Page) -> bool | None:
     if page.is_whole:
         return False
-    if page.next_cursor:
-        return True
+    if page.next_cursor is not None:
+        return bool(page.next_cursor.strip())
     if page.has_next is None and page.total_pages is not None:
         return page.number < page.total_pages
     return page.has_next

@@ -124,7 +124,7 @@ class Scan:
             fresh = tuple(row for row in fresh if row.id not in handed_out)
         self.rows += len(fresh)
         self._whole = page.is_whole or (
-            page.number == 1 and page.total_items is not None and len(ids) == page.total_items
+            page.number == 1 and len(ids) == page.total_items and not _promises_more(page)
         )
         self._total_changed |= self.pages > 1 and page.total_items != self.total_items
         self._follow(page, in_all)
@@ -258,3 +258,10 @@ class Scan:
                 f"the last {self._without_new_rows} pages, up to page {page.number}, brought no "
                 "new row and the provider says there are more"
             )
+
+
+def _promises_more(page: Page) -> bool:
+    """Tell whether the provider says that there are more pages, whatever it counts."""
+    if page.next_cursor is not None:
+        return bool(page.next_cursor.strip())
+    return bool(page.has_next) or (page.has_next is None and (page.total_pages or 1) > page.number)
