@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import attrs
@@ -231,6 +231,29 @@ def test_a_day_is_an_instant_of_that_day(day: date, moment: str, *, fits: bool) 
         contradicted_fields({"due_at": instant}, attrs.evolve(shown, due_at=day), {}, {}) == {}
     )
     assert {} == contradicted_fields({"due_at": day}, attrs.evolve(shown, due_at=day), {}, {})
+
+
+def test_a_datetime_without_an_offset_is_another_value_and_no_crash() -> None:
+    """A foreign dialect may make one; the write that it shows has worked all the same."""
+    naive = datetime(2026, 12, 31)  # noqa: DTZ001 - as said
+    aware = naive.replace(tzinfo=UTC)
+
+    assert ["due_at"] == list(
+        contradicted_fields({"due_at": aware}, Receipt(id="1", due_at=naive), {}, {})
+    )
+    assert {} == contradicted_fields(
+        {"due_at": naive.date()}, Receipt(id="1", due_at=naive), {}, {}
+    )
+
+
+@pytest.mark.parametrize("edge", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
+def test_a_day_at_the_edge_of_the_calendar_is_compared(edge: str) -> None:
+    """In UTC it would be in no year that Python knows."""
+    instant = datetime.fromisoformat(edge)
+
+    assert {} == contradicted_fields(
+        {"due_at": instant.date()}, Receipt(id="1", due_at=instant), {}, {}
+    )
 
 
 def test_a_number_is_no_form_of_nothing() -> None:

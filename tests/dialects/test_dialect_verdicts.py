@@ -139,6 +139,13 @@ def test_a_single_write_that_was_done_in_part_has_a_problem(word: str) -> None:
     assert ["$.status"] == [each.path for each in create(status=word).problems]
 
 
+@pytest.mark.parametrize("name", ["error", "errors", "failed", "failures", "skipped"])
+def test_a_doubt_beside_the_invoice_of_a_write_is_a_problem(name: str) -> None:
+    """A success with errors beside it is no plain one; an empty list says nothing."""
+    assert [f"$.{name}"] == [each.path for each in create(**{name: ["x"]}).problems]
+    assert () == create(**{name: []}).problems
+
+
 @pytest.mark.parametrize("word", [*PARTLY, "pending", "queued"])
 def test_a_deletion_without_a_clear_yes_is_unclear(word: str) -> None:
     """It shows no invoice, so its word alone has to say yes."""

@@ -24,9 +24,9 @@ __all__ = ["contradicted_fields", "differing_fields", "is_same_number"]
 # Providers keep milliseconds at best; none writes a second apart.
 _SAME_MOMENT: Final = timedelta(milliseconds=1)
 _SAME_SECOND: Final = timedelta(seconds=1)
-# A day begins 14 hours before UTC's at the earliest (Kiribati) and 12 after it at the latest.
+# A day begins 14 hours before UTC's at the earliest (Kiribati).
 _EARLIEST: Final = timedelta(hours=-14)
-_LATEST: Final = timedelta(hours=12)
+_DAY: Final = timedelta(days=1)
 # Where a number is cut within its digits, at least so many characters are left. Shorter limits are
 # unheard of, and a cut N-12 would look like N-1, which is another invoice.
 _SHORTEST_CUT: Final = 8
@@ -164,8 +164,18 @@ def _same_party(wanted: object, seen: object) -> bool:
 
 
 def _same_moment(wanted: object, seen: object) -> bool:
-    both = isinstance(wanted, datetime) and isinstance(seen, datetime)
-    return both and abs(wanted - seen) < _SAME_MOMENT  # type: ignore[operator]  # both, just above
+    apart = _apart(wanted, seen)
+    return apart is not None and apart < _SAME_MOMENT
+
+
+def _apart(wanted: object, seen: object) -> timedelta | None:
+    """Return how far apart two instants are; None where one is none."""
+    if not isinstance(wanted, datetime) or not isinstance(seen, datetime):
+        return None
+    # A foreign dialect may make datetimes without an offset, which name no instant.
+    if wanted.utcoffset() is None or seen.utcoffset() is None:
+        return None
+    return abs(wanted - seen)
 
 
 def _same_words(wanted: object, seen: object) -> bool:
@@ -175,16 +185,16 @@ def _same_words(wanted: object, seen: object) -> bool:
 def _same_instant(wanted: object, seen: object) -> bool:
     """Compare instants to the second where one has no finer part, and a day with an instant."""
     if isinstance(wanted, datetime) and isinstance(seen, datetime):
-        apart, fine = abs(wanted - seen), wanted.microsecond and seen.microsecond
-        return apart < _SAME_SECOND and not fine
+        apart, fine = _apart(wanted, seen), wanted.microsecond and seen.microsecond
+        return apart is not None and apart < _SAME_SECOND and not fine
     if isinstance(seen, datetime):
         wanted, seen = seen, wanted
     if not isinstance(wanted, datetime) or not isinstance(seen, date):
         return wanted == seen
-    if seen in {wanted.date(), wanted.astimezone(UTC).date()}:
-        return True
-    # The first moment of the day, somewhere on earth.
-    return _EARLIEST <= wanted - datetime.combine(seen, time(), UTC) <= _LATEST
+    if wanted.date() == seen or wanted.utcoffset() is None:
+        return wanted.date() == seen
+    # From the first moment of the day anywhere on earth to the last one of the day in UTC.
+    return _EARLIEST <= wanted - datetime.combine(seen, time(), UTC) < _DAY
 
 
 def _same_money(wanted: object, seen: object) -> bool:

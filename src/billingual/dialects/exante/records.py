@@ -352,6 +352,9 @@ INVOICES: Final = RecordReader(
 _read_one: Final = msgspec.json.Decoder(EnvelopeRecord[Raw]).decode
 read_many: Final = msgspec.json.Decoder(EnvelopeRecord[list[Raw]]).decode
 _read_page: Final = msgspec.json.Decoder(EnvelopeRecord[PageRecord]).decode
+# What beside a payload says that not all of a write was done.
+_DOUBTS: Final = ("error", "errors", "failed", "failures", "skipped")
+_BESIDE: Final = "the provider says so beside the invoice that it shows"
 _OWN: Final = frozenset({"status", "status_code", "success", "message", "data"})
 
 
@@ -453,6 +456,10 @@ def judged(reader: ResponseReader) -> tuple[object, dict[str, object]]:
     data = body.get("data")
     if not isinstance(data, (dict, list)):
         raise reader.no_payload()
+    if reader.writes:
+        for name in _DOUBTS:
+            if body.get(name):
+                reader.problems.append(Problem(f"$.{name}", _BESIDE, body[name]))
     # A word that does not plainly say yes is kept for the caller, with the message beside it.
     own = _OWN if meaning is Said.YES or not body.get("status") else {"data"}
     return data, {name: value for name, value in body.items() if name not in own}
