@@ -167,6 +167,14 @@ class ForgetsTheCancelled(Wrapped):
             raise
 
 
+class RefusesLargeHeads(Wrapped):
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        response = await self.good.send(request, bounds)
+        if len(response.headers) > 100:
+            raise ConnectionLostError("too many fields", evidence=RESPONSE_BEGUN)
+        return response
+
+
 class JudgesStatuses(Wrapped):
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         response = await self.good.send(request, bounds)
@@ -250,6 +258,7 @@ BROKEN: Final[dict[type[Wrapped], set[str]]] = {
     ForgetsTheCancelled: {"a-cancelled-request-leaves-nothing-behind"},
     RefusesOddCodings: {"odd-words-for-a-coding-are-passed-over"},
     JudgesCodingsFirst: {"the-status-decides-before-the-coding"},
+    RefusesLargeHeads: {"a-large-head-is-read"},
     JudgesStatuses: {"any-status-is-a-response"},
     IgnoresKeepAlive: {"an-announced-keep-alive-is-obeyed"},
     KeepsConnectionsForEver: {"an-idle-connection-is-not-kept-for-long"},

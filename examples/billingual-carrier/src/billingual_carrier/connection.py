@@ -95,7 +95,6 @@ class StdlibConnection:
         self._http: HTTPConnection | None = None
         self._watched: _Watched
         self._origin = ""
-        self._idle_since = 0.0
         self._complete: bool | None = None
 
     def exchange(self, request: WireRequest, address: Address, bounds: Bounds) -> WireResponse:
@@ -160,8 +159,7 @@ class StdlibConnection:
 
     def _is_good(self, http: HTTPConnection) -> bool:
         """Tell whether the server keeps the connection and sent nothing that was not asked for."""
-        idle_s = self._options.backend.now() - self._idle_since
-        if http.sock is None or self._watched.ended or idle_s > self._options.keepalive_s:
+        if http.sock is None or self._watched.ended:
             return False
         with selectors.DefaultSelector() as waiting:
             waiting.register(self._watched.raw, selectors.EVENT_READ)
@@ -180,6 +178,9 @@ class StdlibConnection:
     def _read(self, http: HTTPConnection, bounds: Bounds) -> WireResponse:
         with http.getresponse() as response:
             self._refuse_end("head")
+            if response.headers.defects:
+                # http.client takes a line that is no field for the end of the head.
+                raise HTTPException
             status, headers = response.status, Headers(response.getheaders())
             reader = BodyReader(
                 ", ".join(headers.get_all("content-encoding")), bounds, status=status
@@ -190,7 +191,6 @@ class StdlibConnection:
                 self._refuse_end("body")
         if status == 101:
             self._close()  # no request asked for another protocol
-        self._idle_since = self._options.backend.now()
         return WireResponse(status=status, headers=headers, body=reader.finish())
 
     def _refuse_end(self, part: str) -> None:

@@ -32,6 +32,7 @@ class StdlibTransport:
     """
 
     supports: Final = frozenset({"sync"})
+    limits: Final = {"a-large-head-is-read": "http.client refuses more than 100 header fields"}
 
     def __init__(self, options: TransportOptions) -> None:
         if options.proxy is not None:
@@ -49,13 +50,15 @@ class StdlibTransport:
         if taken is None:
             unsent = Evidence(connected=False, request_complete=False, response_begun=False)
             raise PoolTimeoutError(f"all {self._limit} connections stayed busy.", evidence=unsent)
-        put_back = self._pool.discard
+        local, connection = taken
         try:
-            response = taken[1].exchange(request, address, bounds)
-            put_back = self._pool.give_back
-            return response
-        finally:
-            await put_back(*taken)
+            response = connection.exchange(request, address, bounds)
+        except BaseException:
+            await self._pool.discard(local, connection)
+            raise
+        # The pool reads in the headers how long the server keeps the connection.
+        await self._pool.give_back(local, connection, response.headers)
+        return response
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -153,6 +153,19 @@ async def headers_of_a_response_are_kept(bench: Bench) -> None:
 
 
 @transport_check
+async def a_large_head_is_read(bench: Bench) -> None:
+    """A header of 60 KB, or 150 of them, is fine: proxies add cookies, policies and traces."""
+    await _arrives(
+        bench,
+        {
+            "9 KB": Say(with_length(BODY, b"Set-Cookie: a=" + b"b" * 9_000)),
+            "60 KB": Say(with_length(BODY, b"X-Trace: " + b"c" * 60_000)),
+            "150 fields": Say(with_length(BODY, *(b"X-%d: d" % each for each in range(150)))),
+        },
+    )
+
+
+@transport_check
 async def an_announced_length_is_read(bench: Bench) -> None:
     """A body with Content-Length is read to its end, in whatever pieces it comes."""
     data = with_length(BODY)
@@ -360,6 +373,7 @@ RESPONSE_CHECKS: Final = (
     interim_responses_are_passed_over,
     statuses_without_a_body_end_at_once,
     headers_of_a_response_are_kept,
+    a_large_head_is_read,
     an_announced_length_is_read,
     chunks_are_joined,
     a_body_may_end_with_its_connection,
