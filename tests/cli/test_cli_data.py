@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
+from pathlib import Path
 
 import httpx
 import pytest
@@ -66,6 +67,38 @@ def test_all_rows_are_listed_on_demand(billingual: Command, served: Running) -> 
 
     assert len(done.stdout.splitlines()) == 30
     assert done.stderr == ""
+
+
+def test_a_list_goes_on_where_the_one_before_stood(
+    billingual: Command, served: Running, tmp_path: Path
+) -> None:
+    """A file keeps the place, also in the middle of a page, and of one list only."""
+    place = str(tmp_path / "place.json")
+    to_server = (
+        "list",
+        "--base-url",
+        served.base_url("exante"),
+        "-o",
+        "ndjson",
+        "--page-size",
+        "4",
+    )
+
+    def listed(*options: str) -> list[str]:
+        done = billingual(*to_server, *options, env=TOKEN)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line)["id"] for line in done.stdout.splitlines()]
+
+    parts = [listed("--resume", place, "--limit", "6") for _ in range(2)]
+    parts += [listed("--resume", place, "--all"), listed("--resume", place, "--all")]
+    refused = billingual(*to_server, "--resume", place, "--sort", "due_at", env=TOKEN)
+
+    assert [each for part in parts for each in part] == listed("--all")
+    assert [len(part) for part in parts[:2]] == [6, 6]
+    assert parts[-1] == []
+    assert refused.returncode == 2
+    assert "another filter or sort" in refused.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["place.json"]
 
 
 def test_an_empty_list_is_an_empty_array(billingual: Command) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import attrs
@@ -49,6 +50,7 @@ async def list_invoices(  # noqa: D417 - groups of options say themselves what t
     limit: int = 20,
     everything: Annotated[bool, Parameter(name="--all")] = False,
     page_size: int | None = None,
+    resume: Path | None = None,
     output: FormatOption = "table",
     raw: bool = False,
     dry_run: bool = False,
@@ -61,6 +63,8 @@ async def list_invoices(  # noqa: D417 - groups of options say themselves what t
         limit: Most rows to show; 20 unless you say otherwise.
         everything: Show all rows, however many.
         page_size: Rows per request.
+        resume: A file that keeps the place: start anew if it is not there, else go on behind the
+            last row that was shown.
         output: table (the default), json (one array) or ndjson (one object a line, as they come).
         raw: Include each row as the provider sent it.
         dry_run: Show the first request and send nothing.
@@ -70,17 +74,19 @@ async def list_invoices(  # noqa: D417 - groups of options say themselves what t
     chosen = filter_from(filters)
     async with open_client(connection, dry_run=dry_run) as invoices:
         largest = invoices.capabilities.page_limit
-        if page_size is None and largest is not None and not everything:
+        if page_size is None and largest is not None and not everything and resume is None:
             page_size = min(limit, largest)
+        place = None if resume is None else _kept(resume)
         if dry_run:
-            show_request(invoices.preview.list(chosen, sort=sort, page_size=page_size), output)
+            request = invoices.preview.list(chosen, sort=sort, page_size=page_size, resume=place)
+            show_request(request, output)
             return
-        pager = invoices.list(chosen, sort=sort, page_size=page_size)
-        most = None if everything else limit
+        pager = invoices.list(chosen, sort=sort, page_size=page_size, resume=place)
+        shown = _Shown(pager, None if everything else limit, resume)
         if output == "table":
-            await _show_table(pager, most)
+            await _show_table(shown)
         else:
-            await _stream(pager, most, output, raw=raw)
+            await _stream(shown, output, raw=raw)
 
 
 async def get_invoice(  # noqa: D417 - groups of options say themselves what they hold
@@ -114,16 +120,24 @@ class _Shown:
     Attributes:
         pager: the list.
         most: rows at most; None for all.
+        place: the file that keeps the place, if any.
         count: rows shown so far.
         cut: whether there are more; None where it cannot be told without another request.
     """
 
     pager: Pager
     most: int | None
+    place: Path | None
     count: int = 0
     cut: bool | None = False
 
     async def pages(self) -> AsyncIterator[Sequence[InvoiceSummary]]:
+        if self.place is not None and self.most is not None:
+            # A place behind a page of which only a part is shown would lose the rest of it.
+            collected = await self.pager.collect(limit=self.most)
+            self.count, self.cut = len(collected), None if len(collected) == self.most else False
+            yield collected
+            return
         async for page in self.pager.pages():
             left = None if self.most is None else self.most - self.count
             rows = page.items[:left]
@@ -133,6 +147,13 @@ class _Shown:
                 self.cut = True if len(rows) < len(page.items) else _has_next(page)
                 return
 
+    def keep_place(self) -> None:
+        """Write the place into its file, whole or not at all, now that the rows are out."""
+        if self.place is not None:
+            fresh = self.place.with_name(f"{self.place.name}.new")
+            fresh.write_text(self.pager.checkpoint, encoding="utf-8")
+            fresh.replace(self.place)
+
     def say_rest(self) -> None:
         """Say that there are more rows, so that a short list is not taken for a whole one."""
         total = self.pager.report.total_items
@@ -141,6 +162,13 @@ class _Shown:
         there = "there are more" if self.cut else "there may be more"
         of = f"{there} than these {self.count}" if total is None else f"{self.count} of {total}"
         hint(f"{of} invoices; see more with --limit or --all.".capitalize())
+
+
+def _kept(place: Path) -> str | None:
+    try:
+        return place.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
 
 
 def _has_next(page: Page) -> bool | None:
@@ -153,17 +181,17 @@ def _has_next(page: Page) -> bool | None:
     return page.has_next
 
 
-async def _stream(pager: Pager, most: int | None, output: Format, *, raw: bool) -> None:
+async def _stream(shown: _Shown, output: Format, *, raw: bool) -> None:
     """Write rows as they come. An array that breaks off is no JSON, so it cannot pass for whole."""
     before, between, after = ("[\n", ",\n", "\n]\n") if output == "json" else ("", "\n", "\n")
     first = True
-    shown = _Shown(pager, most)
     async for rows in shown.pages():
         for row in rows:
             sys.stdout.write(before if first else between)
             write_json(record_of(row, raw=raw), indent=None, end="")
             first = False
         sys.stdout.flush()
+        shown.keep_place()
     if first:
         sys.stdout.write("[]\n" if output == "json" else "")
     else:
@@ -171,13 +199,13 @@ async def _stream(pager: Pager, most: int | None, output: Format, *, raw: bool) 
     shown.say_rest()
 
 
-async def _show_table(pager: Pager, most: int | None) -> None:
-    shown = _Shown(pager, most)
+async def _show_table(shown: _Shown) -> None:
     rows = [row async for page in shown.pages() for row in page]
     if rows:
         show_rows(_columns(rows))
     else:
         hint("No invoice matches.")
+    shown.keep_place()
     shown.say_rest()
 
 
