@@ -177,10 +177,12 @@ def single() -> tuple[str, bytes]:
 
 
 def bulk() -> tuple[tuple[str, ...], bytes]:
-    """Return the ids of 100 full invoices, and the response of a bulk update that holds them."""
+    """Return the ids of 100 full invoices, and the response of a bulk update to SENT of them."""
     made = _Maker(2)
     ids = tuple(made.uid() for _ in range(ROWS))
-    invoices = [made.invoice(uid, 1 + index % 4) for index, uid in enumerate(ids)]
+    invoices = [
+        made.invoice(uid, 1 + index % 4) | {"status": "SENT"} for index, uid in enumerate(ids)
+    ]
     return ids, _enveloped(invoices, f"Successfully updated {ROWS} invoice(s)")
 
 

@@ -28,8 +28,10 @@ from _support.conversations import (
 from billingual.abc import Dialect
 from billingual.dialects._kit.responses import (
     RecordReader,
+    ResponseReader,
     UnreadableError,
     decode_json,
+    is_plain,
     with_whole_texts,
 )
 from billingual.dialects.exante import records as exante
@@ -39,7 +41,7 @@ from billingual.dialects.tenant import records as tenant
 from billingual.dialects.tenant.dialect import TenantDialect
 from billingual.dialects.v1 import records as v1
 from billingual.dialects.v1.dialect import V1Dialect
-from billingual.errors import BillingualError
+from billingual.errors import BillingualError, ProtocolError
 from billingual.model import Changes, Page, Query
 from billingual.wire import Conversation, Headers, WireResponse
 
@@ -142,10 +144,15 @@ def with_floats(value: object) -> Any:
     return json.loads(json.dumps(value, default=float))
 
 
-def all_of(record: RecordReader[Any, Any], payload: object) -> object:
+def reader_of(body: bytes) -> ResponseReader:
+    """Return what reads a response with that body."""
+    return ResponseReader("any", "GET", "/", (), WireResponse(status=200, body=body))
+
+
+def all_of(record: RecordReader[Any, Any], payload: object, body: bytes) -> object:
     """Read a record and everything of it; or return the error and its words."""
     try:
-        model = record.read(payload, "$")
+        model = record.read(reader_of(body), payload, "$")
     except UnreadableError as error:
         return error.path, error.problem
     problems = [(each.path, each.reason, repr(each.value)) for each in model.problems]
@@ -166,7 +173,9 @@ def test_a_record_means_the_same_whichever_way_it_is_read(name: str, data: st.Da
     if b"\\ud8" in body:
         return  # The compiled decoder is never shown half of a surrogate pair.
 
-    assert all_of(record, decode_json(body)) == all_of(record, msgspec.Raw(body))
+    slowly, quickly = decode_json(body), msgspec.Raw(body)
+
+    assert all_of(record, slowly, body) == all_of(record, quickly, body)
 
 
 @pytest.mark.parametrize("name", RECORDS)
@@ -175,8 +184,49 @@ def test_documented_records_are_read_by_the_compiled_decoder(name: str) -> None:
     record, sample = RECORDS[name]
     body = json.dumps(with_floats(sample)).encode()
 
-    assert () == record._quickly(body).problems
-    assert () == record._quickly(body[:-1] + b', "undocumented": 1}').problems
+    assert () == record._exactly(msgspec.Raw(body)).problems
+
+    more = body[:-1] + b', "undocumented": 1}'
+
+    assert record._exactly(msgspec.Raw(more)) is None
+    assert () == record._with_more(more).problems
+
+
+BROKEN = {"nested deeper than 64": b"[" * 65 + b"]" * 65, "is not UTF-8": b'"\xff"'}
+
+
+@pytest.mark.parametrize("problem", BROKEN)
+@pytest.mark.parametrize("name", CASES)
+def test_no_part_of_a_body_escapes_the_rules_of_json(name: str, problem: str) -> None:
+    """Bytes that are no UTF-8, and deep nesting, are found in every place of a response.
+
+    Above all in what a decoder has no field for, and so would skip.
+    """
+    dialect, start, sample = CASES[name]
+    containers = [path for path in paths(sample) if isinstance(at(sample, path), dict)]
+    for path in containers:
+        odd = replaced(sample, path, at(sample, path) | {"undocumented": "HERE"})
+        body = json.dumps(odd).encode().replace(b'"HERE"', BROKEN[problem])
+        with pytest.raises(ProtocolError, match=problem):
+            converse(dialect, start(), WireResponse(status=200, body=body))
+    for path in paths(sample):
+        body = json.dumps(replaced(sample, path, "HERE")).encode()
+        body = body.replace(b'"HERE"', BROKEN[problem])
+        with pytest.raises(ProtocolError, match=problem):
+            converse(dialect, start(), WireResponse(status=200, body=body))
+
+
+def at(value: Any, path: tuple[str | int, ...]) -> Any:
+    """Return the value at *path*."""
+    for key in path:
+        value = value[key]
+    return value
+
+
+@given(st.text(st.sampled_from('[]{}"\\a'), max_size=200))
+def test_brackets_in_texts_nest_nothing(text: str) -> None:
+    """However many brackets stand in texts, the compiled decoder may read them."""
+    assert is_plain(json.dumps({"a": [text], text: "]" * 200, "b": text + "{" * 200}).encode())
 
 
 @pytest.mark.parametrize("name", RECORDS)
@@ -191,7 +241,7 @@ def test_no_field_but_the_id_costs_the_record(name: str, data: st.DataObject) ->
     )
     odd = replaced(sample, path, data.draw(ODD | JSON))
     body = json.dumps(odd).encode()
-    model = record.read(decode_json(body, half_surrogates=True), "$")
+    model = record.read(reader_of(body), decode_json(body, half_surrogates=True), "$")
     for attribute in attrs.fields(type(model)):
         value = getattr(model, attribute.name)
 

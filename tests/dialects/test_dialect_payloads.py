@@ -25,8 +25,8 @@ NAMES = [field.name for field in attrs.fields(Invoice)]
 
 
 def read(*, at_once: bool = False, mark: bytes = b"") -> Invoice:
-    """Read the sample; a text full of brackets has it read in the slow way, with nothing left."""
-    body = mark + (BODY.replace(b'"Success"', b'"%s"' % (b"[" * 200)) if at_once else BODY)
+    """Read the sample; half of a surrogate pair has it read in the slow way, with nothing left."""
+    body = mark + (BODY.replace(b'"Success"', rb'"\ud800"') if at_once else BODY)
     invoice: Invoice = converse(EXANTE, EXANTE.get(SAMPLE_UID), WireResponse(status=200, body=body))
     return invoice
 

@@ -14,7 +14,7 @@ Its conventions, read 2026-11:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -113,8 +113,9 @@ class BulkDialect(DialectBase):
                 or a change is empty or cannot be right.
         """
         _distinct([invoice_id for invoice_id, _ in pairs], "pairs")
-        body = [self._element(index, *pair) for index, pair in enumerate(pairs)]
-        read = partial(read_invoices, pairs=pairs)
+        asked = [(invoice_id, changes.given()) for invoice_id, changes in pairs]
+        body = [self._element(index, *each) for index, each in enumerate(asked)]
+        read = partial(read_invoices, asked=asked)
         invoices: tuple[Invoice, ...] = yield write_request(
             self.provider, "PUT", _COLLECTION, _COLLECTION, Safety.IDEMPOTENT,
             body=body, fields=_CHANGES, read=read,
@@ -134,8 +135,9 @@ class BulkDialect(DialectBase):
             body=body, read=records().read_deletion,
         )  # fmt: skip
 
-    def _element(self, index: int, invoice_id: str, changes: Changes) -> dict[str, object]:
-        given = changes.given()
+    def _element(
+        self, index: int, invoice_id: str, given: Mapping[str, object]
+    ) -> dict[str, object]:
         where = f"pairs[{index}] ({invoice_id})"
         try:
             self.capabilities.accept(self.capabilities.batch_changes, given, "in a batch")
@@ -156,38 +158,24 @@ class BulkDialect(DialectBase):
 
 
 def read_invoices(
-    reader: ResponseReader, pairs: Sequence[tuple[str, Changes]]
+    reader: ResponseReader, asked: Sequence[tuple[str, Mapping[str, object]]]
 ) -> tuple[Invoice, ...]:
-    """Read the full invoices that are the data of a response, in the order of *pairs*.
+    """Read the full invoices that are the data of a response, in the order of *asked*.
 
     The order of the response is not documented, so records are matched by their ids. The batch is
     all or nothing: a response that says or shows less is no success.
+
+    Args:
+        reader: the response.
+        asked: the ids, and for each what was asked for, as ``Changes.given()`` returns it.
 
     Raises:
         ProviderError: if the envelope says no.
         ProtocolError: if the invoices are not exactly those asked for; it has those that came.
     """
-    wanted = {invoice_id.lower(): changes for invoice_id, changes in pairs}
+    wanted = {invoice_id.lower(): given for invoice_id, given in asked}
     found: dict[str, Invoice] = {}
     wrong: list[tuple[str, str]] = []
-    for path, invoice in _rows(reader):
-        key = invoice.id.lower()
-        if key not in wanted or key in found:
-            problem = "comes twice" if key in found else "was not asked for"
-            wrong.append((f"{path}.uid", f"invoice {invoice.id:.40} {problem}"))
-        else:
-            reader.compare(invoice, wanted[key].given(), path, new=False)
-        found.setdefault(key, invoice)
-    wrong += [("$.data", f"invoice {key} is missing") for key in wanted if key not in found]
-    wrong += [(each.path, each.reason) for each in reader.problems if each.path == "$.status"]
-    if wrong:
-        problem = "; ".join(problem for _, problem in wrong[:_MOST_NAMED])
-        raise reader.unreadable(wrong[0][0], problem, shown=tuple(found.values()))
-    return tuple([found[key] for key in wanted])
-
-
-def _rows(reader: ResponseReader) -> Iterator[tuple[str, Invoice]]:
-    """Read each record of a response, with the path where it stands."""
     exante = records()
     plain = exante.opened(reader, exante.read_many)
     payloads, beside = (plain.data, None) if plain is not None else exante.judged(reader)
@@ -195,7 +183,20 @@ def _rows(reader: ResponseReader) -> Iterator[tuple[str, Invoice]]:
         raise reader.unreadable("$.data", "there is no array of invoices")
     for index, payload in enumerate(payloads):
         path = f"$.data[{index}]"
-        yield path, exante.INVOICES.one(reader, payload, path, beside=beside)
+        invoice = exante.INVOICES.one(reader, payload, path, beside=beside)
+        key = invoice.id.lower()
+        if key not in wanted or key in found:
+            problem = "comes twice" if key in found else "was not asked for"
+            wrong.append((f"{path}.uid", f"invoice {invoice.id:.40} {problem}"))
+        else:
+            reader.compare(invoice, wanted[key], path, new=False)
+        found.setdefault(key, invoice)
+    wrong += [("$.data", f"invoice {key} is missing") for key in wanted if key not in found]
+    wrong += [(each.path, each.reason) for each in reader.problems if each.path == "$.status"]
+    if wrong:
+        problem = "; ".join(problem for _, problem in wrong[:_MOST_NAMED])
+        raise reader.unreadable(wrong[0][0], problem, shown=tuple(found.values()))
+    return tuple([found[key] for key in wanted])
 
 
 def _distinct(invoice_ids: Sequence[str], name: str) -> tuple[str, ...]:

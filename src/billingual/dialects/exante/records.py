@@ -9,6 +9,7 @@ Source: https://docs.exante.app/api-reference/invoices/create and ``/list``, rea
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Container, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, Generic, TypeVar
@@ -24,12 +25,14 @@ from billingual.dialects._kit.responses import (
     RecordReader,
     ResponseReader,
     Said,
+    Shallow,
     Unnamed,
     Whole,
     array_of,
     collection_method_of,
     decimal_of,
     error_class,
+    exact,
     is_plain,
     keep_body,
     lenient,
@@ -49,7 +52,7 @@ from billingual.model import (
     Party,
     Problem,
 )
-from billingual.model._quick import quick
+from billingual.model._quick import draft_of
 from billingual.model.money import trusted_money as money
 
 D = TypeVar("D")
@@ -63,6 +66,7 @@ class ContactRecord(Struct, gc=False):
     title: str | None = None
     email: str | None = None
     phone: str | None = None
+    party_uid: str | None = None
 
 
 class PartyRecord(Struct, gc=False):
@@ -96,6 +100,8 @@ class LineRecord(Struct, gc=False):
     quantity: Number = None
     unit_price: Whole | None = None
     line_total: Whole | None = None
+    invoice_uid: str | None = None
+    context_type_uid: str | None = None
 
 
 class FieldValueRecord(Struct, gc=False):
@@ -162,13 +168,15 @@ class MetaRecord(Struct, gc=False):
     page: Whole | None = None
     total_pages: Whole | None = None
     total_items: Whole | None = None
+    per_page: object = None
 
 
-class PageRecord(Struct, gc=False, rename={"meta": "_meta"}):
-    """One page of a list; its links are never followed, so they are not read."""
+class PageRecord(Struct, gc=False, rename={"meta": "_meta", "links": "_links"}):
+    """One page of a list; its links are never followed."""
 
     items: list[Raw]
     meta: MetaRecord | None = None
+    links: object = None
 
 
 class EnvelopeRecord(Struct, Generic[D], gc=False, forbid_unknown_fields=True):
@@ -178,141 +186,134 @@ class EnvelopeRecord(Struct, Generic[D], gc=False, forbid_unknown_fields=True):
     status: str | None = None
     status_code: Whole | None = None
     success: bool | None = None
-    message: object = None
+    message: Shallow = None
 
 
-_summary: Final = quick(
-    InvoiceSummary,
-    (
-        "id", "number", "status", "issued_at", "due_at", "paid_at", "total", "subtotal",
-        "discount", "tax", "amount_due", "amount_paid", "amount_remaining", "overdue_days",
-        "collection_method", "counterparty", "document",
-    ),
-    currency=None,
-    problems=(),
-)  # fmt: skip
-_invoice: Final = quick(
-    Invoice,
-    (
-        "id", "number", "status", "issued_at", "due_at", "paid_at", "currency", "total",
-        "subtotal", "discount", "tax", "amount_due", "amount_paid", "amount_remaining",
-        "overdue_days", "collection_method", "counterparty", "document", "kind", "link", "seller",
-        "blueprint", "lines", "fields", "notes",
-    ),
-    created_at=None,
-    updated_at=None,
-    exchange_rate=None,
-    problems=(),
-)  # fmt: skip
-_party: Final = quick(Party, ("id", "name", "address", "role", "contact"))
-_contact: Final = quick(Contact, ("id", "name", "title", "email", "phone"))
-_line: Final = quick(
-    LineItem, ("id", "kind", "name", "quantity", "unit_price", "total"), product_id=None
-)
-_field: Final = quick(CustomField, ("key", "value", "type", "original_type"))
-_NOTHING: Final = money(0, None)
+_Row: Final = draft_of(InvoiceSummary)
+_Invoice: Final = draft_of(Invoice)
+_Party: Final = draft_of(Party)
+_Contact: Final = draft_of(Contact)
+_Line: Final = draft_of(LineItem)
+_Field: Final = draft_of(CustomField)
+# Most quantities are one of a few numbers, and to find one takes a third as long as to make it.
+_count: Final = functools.lru_cache(maxsize=256)(Decimal)
 _KINDS: Final = {wire: Kind(word) for word, wire in KINDS.items()}
 
 
 def row_from(record: RowRecord) -> InvoiceSummary:
     """Make the model of a row; its amounts carry no currency, because the provider states none."""
-    parties, whole, due = record.parties, record.total_cents, record.amount_due_cents
-    paid, remaining = record.amount_paid_cents, record.amount_remaining_cents
-    # Most of what is due, paid or open is the total or nothing; equal amounts share one object,
-    # because to compare two numbers costs a tenth of making money.
-    total = money(whole, None)
-    return _summary(
-        record.uid,
-        record.invoice_number,
-        status_of(record.status),
-        record.issue_date,
-        record.due_date,
-        record.paid_date,
-        total,
-        money(record.subtotal_cents, None),
-        _NOTHING if record.discount_cents == 0 else money(record.discount_cents, None),
-        money(record.tax_cents, None),
-        total if due == whole else money(due, None),
-        _NOTHING if paid == 0 else total if paid == whole else money(paid, None),
-        _NOTHING if remaining == 0 else total if remaining == whole else money(remaining, None),
-        record.overdue_days,
-        collection_method_of(record.collection_method),
-        None if parties is None else party_from(parties.client),
-        record.document_uid,
-    )
+    row = _Row()
+    _fill(row, record, None)
+    parties = record.parties
+    row.counterparty = None if parties is None else party_from(parties.client)
+    row.__class__ = InvoiceSummary
+    made: InvoiceSummary = row
+    return made
 
 
 def invoice_from(record: InvoiceRecord) -> Invoice:
     """Make the model of a full invoice."""
-    currency, parties = record.currency, record.parties or PartiesRecord()
-    client, target = party_from(parties.client), record.target_party_uid
-    if client is None and target is not None:
-        client = Party(id=target)
+    invoice, currency = _Invoice(), record.currency
+    _fill(invoice, record, currency)
+    parties, client, seller = record.parties, None, None
+    if parties is not None:
+        client, seller = party_from(parties.client), party_from(parties.service_provider)
+    if client is None and record.target_party_uid is not None:
+        client = Party(id=record.target_party_uid)
     kind, notes = record.invoice_type, record.invoice_notes or {}
-    whole, due = record.total_cents, record.amount_due_cents
-    paid, remaining = record.amount_paid_cents, record.amount_remaining_cents
-    total = money(whole, currency)  # shared as in a row
-    return _invoice(
-        record.uid,
-        record.invoice_number,
-        status_of(record.status),
-        record.issue_date,
-        record.due_date,
-        record.paid_date,
-        currency,
-        total,
-        money(record.subtotal_cents, currency),
-        money(record.discount_cents, currency),
-        money(record.tax_cents, currency),
-        total if due == whole else money(due, currency),
-        total if paid == whole else money(paid, currency),
-        total if remaining == whole else money(remaining, currency),
-        record.overdue_days,
-        collection_method_of(record.collection_method),
-        client,
-        record.document_uid,
-        None if kind is None else _KINDS.get(kind) or Kind(kind),
-        record.invoice_link,
-        party_from(parties.service_provider),
-        record.invoice_blueprint_uid,
-        tuple([line_from(each) for each in record.line_items or ()]),
-        tuple([field_from(each) for each in record.invoice_fields or ()]),
-        {name: text for name, text in notes.items() if isinstance(text, str)},
+    lines, fields = record.line_items or (), record.invoice_fields or ()
+    invoice.counterparty = client
+    invoice.kind = None if kind is None else _KINDS.get(kind) or Kind(kind)
+    invoice.created_at = invoice.updated_at = None
+    invoice.link = record.invoice_link
+    invoice.seller = seller
+    invoice.blueprint = record.invoice_blueprint_uid
+    invoice.lines = tuple([line_from(each) for each in lines])
+    invoice.fields = tuple([field_from(each) for each in fields])
+    invoice.notes = {name: text for name, text in notes.items() if isinstance(text, str)}
+    invoice.exchange_rate = None
+    invoice.__class__ = Invoice
+    made: Invoice = invoice
+    return made
+
+
+def _fill(draft: Any, record: RowRecord, currency: str | None) -> None:
+    """Fill in what a row and a full invoice have in common, all but the counterparty."""
+    draft.id = record.uid
+    draft.number = record.invoice_number
+    draft.status = status_of(record.status)
+    draft.issued_at = record.issue_date
+    draft.due_at = record.due_date
+    draft.paid_at = record.paid_date
+    draft.currency = currency
+    # Most of what is due, paid or open is the total or nothing, as the discount is. Equal amounts
+    # share one object, because to compare two numbers costs a tenth of making money.
+    whole = record.total_cents
+    draft.total = total = money(whole, currency)
+    draft.subtotal = money(record.subtotal_cents, currency)
+    off = record.discount_cents
+    draft.discount = nothing = money(off, currency)
+    draft.tax = money(record.tax_cents, currency)
+    cents = record.amount_due_cents
+    draft.amount_due = total if cents == whole else money(cents, currency)
+    cents = record.amount_paid_cents
+    draft.amount_paid = (
+        total if cents == whole else nothing if cents == off else money(cents, currency)
     )
+    cents = record.amount_remaining_cents
+    draft.amount_remaining = (
+        total if cents == whole else nothing if cents == off else money(cents, currency)
+    )
+    draft.overdue_days = record.overdue_days
+    draft.collection_method = collection_method_of(record.collection_method)
+    draft.document = record.document_uid
+    draft.problems = ()
 
 
 def party_from(record: PartyRecord | None) -> Party | None:
     """Make the model of a party."""
     if record is None:
         return None
-    person = record.billing_contact
-    contact = None
+    party, person, contact = _Party(), record.billing_contact, None
     if person is not None:
-        contact = _contact(person.uid, person.name, person.title, person.email, person.phone)
-    return _party(record.uid, record.name, record.address, record.role, contact)
+        contact = _Contact()
+        contact.id, contact.name, contact.title = person.uid, person.name, person.title
+        contact.email, contact.phone = person.email, person.phone
+        contact.__class__ = Contact
+    party.id, party.name, party.address = record.uid, record.name, record.address
+    party.role, party.contact = record.role, contact
+    party.__class__ = Party
+    made: Party = party
+    return made
 
 
 def line_from(record: LineRecord) -> LineItem:
     """Make the model of a line."""
     # A line without a currency of its own gets none: the invoice's would be a guess.
-    currency, quantity, whole = record.currency, record.quantity, record.line_total
-    total = money(whole, currency)
-    return _line(
-        record.uid,
-        record.context_type,
-        record.context_name,
-        Decimal(quantity) if type(quantity) is int else decimal_of("line_items", quantity),
-        total if record.unit_price == whole else money(record.unit_price, currency),
-        total,
+    line, currency, quantity, whole = _Line(), record.currency, record.quantity, record.line_total
+    line.id, line.kind, line.name = record.uid, record.context_type, record.context_name
+    line.quantity = (
+        _count(quantity) if type(quantity) is int else decimal_of("line_items", quantity)
     )
+    line.total = total = money(whole, currency)
+    price = record.unit_price
+    line.unit_price = total if price == whole else money(price, currency)
+    line.product_id = None
+    line.__class__ = LineItem
+    made: LineItem = line
+    return made
 
 
 def field_from(record: FieldRecord) -> CustomField:
     """Make the model of a custom field."""
-    value = record.value
+    field, value = _Field(), record.value
     if value is None:
         value = FieldValueRecord()
-    return _field(record.key, value.value, value.type or "string", value.original_type)
+    field.key, field.value = record.key, value.value
+    field.type, field.original_type = value.type or "string", value.original_type
+    field.__class__ = CustomField
+    made: CustomField = field
+    return made
 
 
 def _left_of_row(given: Mapping[str, Any], _: InvoiceSummary) -> dict[str, object]:
@@ -351,7 +352,9 @@ INVOICES: Final = RecordReader(
 
 _read_one: Final = msgspec.json.Decoder(EnvelopeRecord[Raw]).decode
 read_many: Final = msgspec.json.Decoder(EnvelopeRecord[list[Raw]]).decode
-_read_page: Final = msgspec.json.Decoder(EnvelopeRecord[PageRecord]).decode
+_Envelope: Any = EnvelopeRecord  # of a type that is made here, so no type checker knows it
+_read_page: Final = msgspec.json.Decoder(_Envelope[exact(PageRecord)]).decode
+_read_page_with_more: Final = msgspec.json.Decoder(EnvelopeRecord[PageRecord]).decode
 # What beside a payload says that not all of a write was done.
 _DOUBTS: Final = ("error", "errors", "failed", "failures", "skipped")
 _BESIDE: Final = "the provider says so beside the invoice that it shows"
@@ -384,7 +387,7 @@ def read_page(reader: ResponseReader, number: int) -> model.Page:
     Raises:
         ProviderError: if the envelope says no, or it is another page than *number*.
     """
-    plain = opened(reader, _read_page)
+    plain = opened(reader, _read_page, _read_page_with_more)
     payloads: Sequence[object]
     body: dict[str, object] = {}
     if plain is not None:
@@ -428,15 +431,26 @@ def read_deletion(reader: ResponseReader) -> None:
         raise reader.unreadable("$.status", "it is no word that is known to mean success")
 
 
-def opened(reader: ResponseReader, decode: Any) -> Any:  # what *decode* makes: an EnvelopeRecord
-    """Open an envelope that plainly says yes in the quick way; None where it takes another look."""
+def opened(
+    reader: ResponseReader, decode: Any, with_more: Any = None
+) -> Any:  # what *decode* makes: an EnvelopeRecord
+    """Open an envelope that plainly says yes in the quick way; None where it takes another look.
+
+    Args:
+        reader: the response.
+        decode: a decoder that skips nothing.
+        with_more: a decoder that skips what is not documented.
+    """
     body = without_mark(reader.response.body)
-    if not is_plain(body):
-        return None
     try:
         plain = decode(body)
     except MISFIT:
-        return None
+        if with_more is None or not is_plain(body):
+            return None
+        try:
+            plain = with_more(body)
+        except MISFIT:
+            return None
     if isinstance(plain.data, Raw) and bytes(memoryview(plain.data)[:1]) != b"{":
         return None
     # Some sibling pages leave the status out; what is not there says nothing.
