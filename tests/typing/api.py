@@ -24,6 +24,7 @@ from billingual import (
     Replacement,
     SyncPager,
 )
+from billingual.model import BadRow
 from billingual.wire import WireRequest
 
 
@@ -47,6 +48,10 @@ async def lists(client: AsyncClient) -> None:
     assert_type(pager, Pager)
     assert_type(await pager.first(), InvoiceSummary | None)
     assert_type(await pager.collect(limit=3), list[InvoiceSummary])
+    assert_type(pager.checkpoint, str)
+    bad: list[BadRow] = []
+    client.list(resume=pager.checkpoint, on_bad_row=bad.append, on_bad_page="skip")
+    client.list(on_bad_row="raise", on_bad_page=lambda page: (page.number, page.error))
     async for row in pager:
         assert_type(row, InvoiceSummary)
         assert_type(row.total, Money | None)
