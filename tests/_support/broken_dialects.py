@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import attrs
 
-from _support.dialect_samples import SUBJECTS, TENANT
+from _support.dialect_samples import INVOICE, SUBJECTS, TENANT
 from billingual.abc import Dialect
 from billingual.capabilities import Capabilities, Feature
 from billingual.dialects.exante.dialect import ExanteDialect
@@ -187,6 +187,14 @@ class TakesAnyInvoice(TenantDialect):
         return invoice
 
 
+class BelievesAnyNumber(TenantDialect):
+    def create(self, draft: Draft) -> Conversation[Invoice]:
+        request = next(TenantDialect.create(self, draft))
+        read = next(TenantDialect.get(self, INVOICE)).read
+        invoice: Invoice = yield attrs.evolve(request, read=read)
+        return invoice
+
+
 class ForgetsItsLocks(TenantDialect):
     def update(
         self, invoice_id: str, changes: Changes, base: InvoiceSummary | None
@@ -232,6 +240,7 @@ BROKEN_DIALECTS: Final[dict[str, tuple[Dialect, DialectSamples, set[str]]]] = {
     each.__name__: (each(tenant=TENANT), KUKKINGU, meant)
     for each, meant in {
         TakesAnyInvoice: {"anothers-response-is-refused"},
+        BelievesAnyNumber: {"another-number-is-no-plain-success"},
         ForgetsItsLocks: {"locks-are-kept"},
         KeepsItsLastAnswer: {"conversations-do-not-mix"},
     }.items()

@@ -115,7 +115,7 @@ def _tenant() -> DialectSamples:
             ),
             Sample(
                 feature=Feature.UPDATE,
-                operands=[INVOICE, Changes(number="N-1"), None],
+                operands=[INVOICE, Changes(number="INV-2025-0001"), None],
                 responses=one("DRAFT"),
             ),
             Sample(feature=Feature.FINALIZE, operands=[INVOICE], responses=one("FINALIZED")),
@@ -182,6 +182,7 @@ class DialectSubject:
     not_applicable: dict[str, str] = attrs.field(factory=dict)
 
 
+_NO_NUMBERS: Final = {"another-number-is-no-plain-success": "it has no create or update"}
 _NO_LOCKS: Final = {"locks-are-kept": "no status locks a field"}
 _NO_IDS: Final = {
     "hostile-ids-stay-in-their-place": "it has no get",
@@ -189,12 +190,12 @@ _NO_IDS: Final = {
 }
 
 SUBJECTS: Final = {
-    "bulk": DialectSubject(BulkDialect(), _bulk(), {**_NO_LOCKS, **_NO_IDS}),
+    "bulk": DialectSubject(BulkDialect(), _bulk(), {**_NO_LOCKS, **_NO_IDS, **_NO_NUMBERS}),
     "exante": DialectSubject(ExanteDialect(), _exante(), _NO_LOCKS),
     "tenant": DialectSubject(TenantDialect(tenant=TENANT), _tenant()),
     "v1": DialectSubject(
         V1Dialect(currencies={"USD": 1}),
         _v1(),
-        {**_NO_LOCKS, "anothers-response-is-refused": "it has no get"},
+        {**_NO_LOCKS, **_NO_NUMBERS, "anothers-response-is-refused": "it has no get"},
     ),
 }

@@ -102,6 +102,8 @@ SHAPES: dict[str, tuple[object, str, dict[str, str]]] = {
         {"errors": {"0": {"due_date": ["is past"]}, "base": ["no"]}}, "due_date: is past: no",
         {"due_at": "is past"},
     ),
+    "a type alone": ({"error": {"type": "api_error"}}, "", {}),
+    "a trace alone": ({"errors": {"traceId": "00-1", "type": "x"}, "details": {}}, "", {}),
     "capitals": ({"ERROR": {"MESSAGE": "NO"}}, "NO", {}),
     "within data": ({"data": {"errors": [{"msg": "no"}]}}, "no", {}),
 }  # fmt: skip

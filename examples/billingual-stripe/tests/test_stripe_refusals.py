@@ -97,7 +97,7 @@ def test_a_finalized_invoice_keeps_its_due_date() -> None:
     [
         (400, {"message": "No such customer: 'cus_x'", "code": "resource_missing",
                "param": "customer", "type": "invalid_request_error"},
-         errors.InvalidRequestError, "400: No such customer: 'cus_x': resource_missing; correct"),
+         errors.InvalidRequestError, "customer: No such customer: 'cus_x': resource_missing; cor"),
         (400, {"message": "Keys can only be used with the same parameters.",
                "type": "idempotency_error"}, errors.InvalidRequestError, "the same parameters"),
         (401, {"message": "Invalid API Key"}, errors.AuthenticationError, "Key; check the token"),

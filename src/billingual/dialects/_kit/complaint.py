@@ -120,6 +120,13 @@ _FIELD_WORDS: Final = (
 )
 _NOT_ON_TOP: Final = frozenset({"path", "name", "target", "key", "source", "loc"})
 _NO_FIELD: Final = frozenset({"", "nonfielderrors", "nonfield", "base", "general", "global", "all"})
+# What stands beside a complaint and is none, though it is text.
+_NOT_SAID: Final = frozenset(
+    {
+        "docurl", "errorid", "id", "instance", "path", "requestid", "status", "statuscode",
+        "timestamp", "traceid", "type", "url",
+    }
+)  # fmt: skip
 # Where a path starts, and no field does.
 _PREFIX: Final = re.compile(r"(?:\$\.?|#?/)?(?:data[./]attributes[./]|(?:body|request|query)[./])?")
 _MARKUP: Final = re.compile(r"\s*<[a-z!?]", re.IGNORECASE)
@@ -243,11 +250,15 @@ class _Gathering:
     ) -> bool:
         if name == "data":  # JSend: a "fail" says what is wrong by fields.
             return beside.get("status") == "fail"
+        if name == "error" and not all(isinstance(said, (list, dict)) for said in each.values()):
+            return False  # It is one error, with its type and the like.
         words = {_folded(key) for key in islice(each, 10 * _MOST)}
         return name in _BY_FIELD and words.isdisjoint((*_WORDS, *_LISTS))
 
     def _gather_fields(self, fields: Mapping[str, object], depth: int) -> Iterator[str]:
         for name, problems in islice(fields.items(), _MOST):
+            if _folded(name) in _NOT_SAID:
+                continue
             said = list(self.gather(problems, depth + 1))
             if said or problems in ([], None, ""):
                 yield from self._about(name, said)

@@ -53,6 +53,7 @@ _ODD: Final[tuple[object, ...]] = (
 _MARK: Final = "zz_unheard_of"
 _VALUE: Final = "kept-7f3a"
 _WORD: Final = "ZZ_TOMORROWS_WORD"
+_OTHER_NUMBER: Final = "zz-anothers"
 _CUTS: Final = 300
 _SINGLE: Final = (Feature.CREATE, Feature.GET, Feature.UPDATE, Feature.FINALIZE, Feature.VOID)
 
@@ -316,6 +317,31 @@ def anothers_response_is_refused(harness: DialectHarness) -> None:
 
 
 @dialect_check
+def another_number_is_no_plain_success(harness: DialectHarness) -> None:
+    """A write that shows another number than was sent has a problem; a create is an error."""
+    tried = False
+    for sample in harness.of(Feature.CREATE, Feature.UPDATE):
+        written = sample.operands[0 if sample.feature is Feature.CREATE else 1]
+        number = getattr(written, "number", None)
+        if not isinstance(number, str) or harness.good(sample).result.number != number:
+            continue
+        tried, body = True, harness.json(sample)
+        for path, leaf in leaves(body):
+            if leaf != number:
+                continue
+            met = harness.held(sample, *harness.last(sample, replaced(body, path, _OTHER_NUMBER)))
+            if isinstance(met, Completed) and met.result.number == _OTHER_NUMBER:
+                is_told = sample.feature is Feature.UPDATE and met.result.problems
+                expect(
+                    is_told,
+                    expected=f"{label(sample)}: what was asked for is compared with what is shown",
+                    seen=f"the invoice {_OTHER_NUMBER}",
+                )
+    if not tried:
+        raise NotApplicableError("no write has a number that its response shows")
+
+
+@dialect_check
 def conversations_do_not_mix(harness: DialectHarness) -> None:
     """Two operations under way at once end as they would one after another."""
     rows: list[tuple[Sample, Sample]] = [(one, two) for one in harness for two in harness]
@@ -357,5 +383,6 @@ READING_CHECKS: Final = (
     odd_values_are_read_or_refused,
     odd_json_is_read_or_refused,
     anothers_response_is_refused,
+    another_number_is_no_plain_success,
     conversations_do_not_mix,
 )
