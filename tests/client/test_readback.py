@@ -9,7 +9,17 @@ import pytest
 
 from _support.late_writes import SENT, Stand, bill, client_on
 from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
-from billingual import Changes, Feature, Invoice, Money, OutcomeUnknown, Provider, Retry, errors
+from billingual import (
+    Changes,
+    Feature,
+    Invoice,
+    Money,
+    OutcomeUnknown,
+    Provider,
+    Retry,
+    errors,
+    unclear_from,
+)
 from billingual.events import CallStarted
 
 GET = "GET /api/v1/invoices/{invoiceId}"
@@ -203,6 +213,61 @@ def test_the_read_that_explains_a_lock_does_not_wait_beyond_the_deadline(
 
     assert [each.method for each in transport.requests] == ["PATCH", "GET", "GET"]
     assert backend.now() - clock < 60 + 25
+
+
+def test_the_read_that_settles_an_act_keeps_to_the_deadline_of_the_call(
+    step: Any, backend: Any
+) -> None:
+    """It is a part of the call, so it is not tried again beyond that."""
+
+    def respond(request: Any) -> Any:
+        backend.clock += 4
+        if request.method == "GET":
+            return say(503)
+        return errors.TimedOutError("x", evidence=SENT)
+
+    client, transport = client_of(
+        backend, respond, provider=KNOWING, deadline=10.0, retry=Retry(attempts=9)
+    )
+    begin = backend.clock
+
+    with pytest.raises(OutcomeUnknown):
+        step(client.finalize("i1"))
+
+    # After the act 6 s were left, which two reads of 4 s use up; a read with a deadline of its
+    # own would go on for 10 s.
+    assert [each.method for each in transport.requests[1:]] == ["GET", "GET"]
+    assert backend.clock - begin < 10 + 4
+
+
+@pytest.mark.parametrize(
+    ("call", "first", "operation"),
+    [
+        (lambda c: c.finalize("i1"), errors.TimedOutError("x", evidence=SENT), "finalize"),
+        (lambda c: c.update("i1", Changes(number="2")), say(409), None),
+    ],
+    ids=["act", "lock"],
+)
+def test_an_interrupt_of_the_read_carries_what_the_write_left_unclear(
+    step: Any, backend: Any, call: Any, first: Any, operation: str | None
+) -> None:
+    """An unclear act; a refusal left nothing."""
+    told: list[OutcomeUnknown] = []
+    responses = iter([first])
+
+    def respond(_: object) -> Any:
+        for response in responses:
+            return response
+        raise KeyboardInterrupt
+
+    client, _ = client_of(backend, respond, provider=KNOWING, on_unclear=told.append)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        step(call(client))
+
+    unclear = unclear_from(caught.value)
+    assert (None if unclear is None else unclear.operation) == operation
+    assert told == ([] if unclear is None else [unclear])
 
 
 def test_a_provider_without_locks_is_not_read_after_a_refusal(step: Any, backend: Any) -> None:

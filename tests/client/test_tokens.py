@@ -221,6 +221,27 @@ def test_a_second_refusal_ends_the_call(step: Any, backend: Any) -> None:
     assert len(transport.requests) == 2
 
 
+def test_a_request_is_renewed_once_whatever_is_tried_between(step: Any, backend: Any) -> None:
+    """A refusal after a retry is the second one of the same request."""
+    tokens = (f"token-{number}" for number in itertools.count())
+    replies = iter([say(401), say(429, retry_after="0"), say(401)])
+    client, transport = client_of(backend, lambda _: next(replies), token=lambda: next(tokens))
+    with pytest.raises(errors.AuthenticationError):
+        step(client.get("i1"))
+
+    assert len(transport.requests) == 3
+
+
+def test_each_request_of_an_operation_may_be_renewed(step: Any, backend: Any) -> None:
+    """The token of the second may expire although the first one's did."""
+    tokens = (f"token-{number}" for number in itertools.count())
+    replies = iter([say(401), say(), say(401), say()])
+    client, transport = client_of(backend, lambda _: next(replies), token=lambda: next(tokens))
+
+    assert step(client.void("i1")).id == "i1"  # it reads, and then it acts
+    assert [each.method for each in transport.requests] == ["GET", "GET", "POST", "POST"]
+
+
 def test_a_token_that_expires_between_two_attempts_is_renewed(step: Any, backend: Any) -> None:
     """The retry after a rate limit may come too late for the token it is signed with."""
     tokens = iter(["tok-1", "tok-2", "tok-3"])
