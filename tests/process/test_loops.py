@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -203,3 +205,26 @@ def test_two_loops_in_two_threads_share_a_client(server: InvoiceServer) -> None:
     assert wrong == [False] * 50
     assert server.connections == 2
     server.wait_for_open(0)
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="the system lists no descriptors")
+@pytest.mark.parametrize("name", ["h11", "httpx", "httpx2", "urllib3"])
+def test_a_client_keeps_nothing_of_the_runs_of_trio_that_ended(
+    name: str, server: InvoiceServer
+) -> None:
+    """Neither its connections nor its descriptors, of which each run has several."""
+    client = AsyncClient("exante", base_url=server.url, token="t", transport=name)
+
+    async def work() -> None:
+        await client.get(uid(1))
+
+    def after_runs(times: int) -> int:
+        for _ in range(times):
+            trio.run(work)
+        gc.collect()
+        return len(list(Path("/dev/fd").iterdir()))
+
+    few = after_runs(2)
+
+    assert after_runs(10) == few
+    trio.run(client.aclose)
