@@ -220,6 +220,7 @@ class _Trace:
     show: Callable[[Any], None]
     heard: bool = False
     sending: bool = False
+    head: tuple[Any, ...] | None = None
 
     def note(self, event: str, info: dict[str, Any]) -> None:
         """Take one event."""
@@ -227,6 +228,8 @@ class _Trace:
         step = event.partition(".")[2]
         if step in {"connect_tcp.complete", "start_tls.complete"}:
             self.show(info.get("return_value"))
+        elif step == "receive_response_headers.complete":
+            self.head = info.get("return_value")
         elif step == "send_request_headers.started":
             # A proxy is asked for a tunnel by a request as well, and that one is not ours.
             self.sending |= getattr(info.get("request"), "method", b"") != b"CONNECT"
@@ -350,6 +353,27 @@ class Exchange:
             f"{self.address.origin}: {reason(error) or what} "
             f"({type(error).__name__} of {library.__name__}).",
             evidence=evidence,
+        )
+
+    def refused(self, error: Exception) -> WireResponse | None:
+        """Return the refusal that a hook of the user's raised its own error about, without a body.
+
+        Also where a hook had the library read a body that cannot be unpacked. A success is not
+        known without its body, and errors of the network speak for themselves.
+        """
+        head = self._trace and self._trace.head
+        of_hook = self._row(error) is None or isinstance(error, self._library.DecodingError)
+        if not head or not of_hook or isinstance(error, (BillingualError, OSError, ExceptionGroup)):
+            return None
+        # Of HTTP/1.1: version, status, reason, headers. Of HTTP/2: status, headers.
+        status = next(each for each in head if isinstance(each, int))
+        if not 400 <= status <= 599:
+            return None
+        headers = Headers(
+            [(name.decode("latin-1"), value.decode("latin-1")) for name, value in head[-1]]
+        )
+        return WireResponse(
+            status=status, headers=headers, request_complete=self._request_complete()
         )
 
     def _row(self, error: Exception) -> tuple[type[TransportError], str] | None:
@@ -758,6 +782,9 @@ class ClientTransport:
                 return exchange.over_blocking(client, **options)
             return await exchange.over_async(client, **options)
         except Exception as error:  # noqa: BLE001 - hooks and transports are the user's
+            refused = exchange.refused(error)
+            if refused is not None:
+                return refused
             failure = exchange.translated(error, ours=False)
             forget_frames(error)
         try:
