@@ -16,7 +16,13 @@ from hypothesis import strategies as st
 from _support.conversations import INVOICE, UID, asked, read, response
 from _support.readings import BULK, EXANTE, KUKKINGU
 from billingual import AsyncClient, Client, LockedError, MemoryTransport
-from billingual.dialects._kit.complaint import complaint_of, complaints_of
+from billingual.dialects._kit.complaint import (
+    _FIELD_WORDS,
+    _LISTS,
+    _WORDS,
+    complaint_of,
+    complaints_of,
+)
 from billingual.errors import InvalidRequestError, ProviderError, RejectedError
 from billingual.model import Changes, Draft, Invoice, Status
 from billingual.wire import WireResponse
@@ -272,3 +278,21 @@ def test_fields_survive_a_pickle() -> None:
     assert isinstance(error, InvalidRequestError)
     assert ({}, "") == (refused({}).fields, refused({}).complaint)
     assert ("", {}) == complaints_of(WireResponse(status=400))
+
+
+NAMES = st.one_of(st.sampled_from([*_WORDS, *_LISTS, *_FIELD_WORDS, "value"]), st.text(max_size=5))
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda parts: st.lists(parts, max_size=4) | st.dictionaries(NAMES, parts, max_size=5),
+    max_leaves=30,
+)
+
+
+@given(VALUES, st.sampled_from([200, 400, 502]))
+def test_no_body_breaks_the_reading_of_its_complaint(value: object, status: int) -> None:
+    """Whatever stands under the known names, it is one short line and 12 fields at most."""
+    complaint, fields = complaints_of(WireResponse(status=status, body=json.dumps(value).encode()))
+
+    assert len(complaint) <= 500
+    assert "\n" not in complaint
+    assert len(fields) <= 12
