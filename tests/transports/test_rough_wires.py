@@ -100,6 +100,32 @@ def test_two_responses_in_one_breath_are_never_two_responses(way: str, *, secure
         assert server.connections == (1 if "urllib3" in way and not secure else 2)
 
 
+@EVERY_WAY
+def test_a_response_that_overtakes_its_request_ends_the_connection(way: str) -> None:
+    """What is left of the request would be read as the next one."""
+
+    def talk(server: RoughServer, connection: Any) -> None:
+        if server.connections == 1:
+            connection.recv(10)
+            connection.sendall(with_length(b"early"))
+            server.over.wait(10)
+        else:
+            server.request(connection)
+            connection.sendall(OK)
+
+    with RoughServer(talk) as server:
+        # More than the buffers of a system take.
+        large = a_request(server.url, method="POST", body=bytes(32 * 2**20))
+        within = bounds(timeouts=Timeouts(write=0.2, read=2.0))
+        early, after = lay_over(
+            way, sent(large, a_request(server.url), within=within), connections=1
+        )
+
+        assert (early.body, early.request_complete) == (b"early", None)
+        assert after.body == b"ok"
+        assert server.connections == 2
+
+
 @REALLY_EVERY_WAY
 def test_what_a_full_buffer_left_in_tls_is_never_a_response(way: str) -> None:
     """A response that fills a reader to the brim leaves the next one where no reader looks."""

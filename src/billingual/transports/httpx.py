@@ -18,8 +18,6 @@ What the public API cannot keep:
   starts the read timeout anew. Asynchronously the deadline ends it. Bodies are bounded in both.
 - Under TLS, a body without a length that ends without ``close_notify`` counts as whole, although
   anyone on the way may have cut it.
-- A response with two framings (``Content-Length`` and ``Transfer-Encoding``) does not end its
-  connection.
 
 Choose the transport ``h11`` where these matter.
 """
@@ -593,10 +591,15 @@ class _Connection:
         # What is below the client, for closing it from outside its event loop.
         self._stream: Any = None
 
-    def _has_surplus(self) -> bool:
-        """Tell whether the connection must be closed, although the response is whole."""
-        wire = _Wire.of(self._stream)
-        return wire is not None and wire.has_surplus()
+    def _must_close(self, response: WireResponse) -> bool:
+        """Tell whether the connection is of no more use, although the response is whole.
+
+        Another reader of the stream may have seen a response with two framings end elsewhere.
+        """
+        wire, headers = _Wire.of(self._stream), response.headers
+        return (wire is not None and wire.has_surplus()) or (
+            "transfer-encoding" in headers and "content-length" in headers
+        )
 
 
 class _AsyncConnection(_Connection):
@@ -613,7 +616,7 @@ class _AsyncConnection(_Connection):
             response = await exchange.over_async(self._client)
         finally:
             self._stream = exchange.stream or self._stream
-        if self._has_surplus():
+        if self._must_close(response):
             with suppress(Exception):
                 await self.aclose()
             self._client = self._make()
@@ -659,7 +662,7 @@ class _BlockingConnection(_Connection):
             response = exchange.over_blocking(self._client)
         finally:
             self._stream = exchange.stream or self._stream
-        if self._has_surplus():
+        if self._must_close(response):
             with suppress(Exception):
                 self._close()
             self._client = self._make()

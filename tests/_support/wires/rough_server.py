@@ -21,6 +21,7 @@ from billingual.backends.stepping import step
 from billingual.backends.sync import SyncBackend
 from billingual.transports.aiohttp import AiohttpTransport
 from billingual.transports.h11.transport import H11Transport
+from billingual.transports.httpx import HttpxTransport
 from billingual.transports.urllib3 import Urllib3Transport
 
 __all__ = ["ALL_WAYS", "WAYS", "RoughServer", "Talk", "cork", "cut", "lay_over", "reset"]
@@ -40,7 +41,13 @@ WAYS: Final[dict[str, tuple[Callable[[TransportOptions], Transport], str]]] = {
     "aiohttp, asyncio": (AiohttpTransport, "asyncio"),
     "aiohttp, uvloop": (AiohttpTransport, "uvloop"),
 }
-ALL_WAYS: Final = {**WAYS, "urllib3, blocking": (Urllib3Transport, "blocking")}
+ALL_WAYS: Final = {
+    **WAYS,
+    "urllib3, blocking": (Urllib3Transport, "blocking"),
+    "httpx, asyncio": (HttpxTransport, "asyncio"),
+    "httpx, trio": (HttpxTransport, "trio"),
+    "httpx, blocking": (HttpxTransport, "blocking"),
+}
 
 
 def lay_over(way: str, work: Callable[[Any], Awaitable[T]], **options: Any) -> T:
