@@ -67,6 +67,7 @@ __all__ = [
     "Dialect",
     "ExecutionScope",
     "FindsDrafts",
+    "HttpClient",
     "InvoiceProtocol",
     "Job",
     "Observer",
@@ -511,9 +512,40 @@ class RetryPolicy(Protocol):
 class Observer(Protocol):
     """Receive the events of calls. It must be quick and must not raise."""
 
-    def __call__(self, event: Event) -> None:
-        """Receive one event."""
+    def __call__(self, event: Event, /) -> object:
+        """Receive one event; what is returned is not looked at."""
         ...
+
+
+class HttpxClient(Protocol):
+    """An ``AsyncClient`` or ``Client`` of httpx or httpx2, as a type checker sees it."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed."""
+        ...
+
+    def build_request(self, method: str, url: str) -> Any:
+        """Make a request."""
+        ...
+
+
+class AiohttpSession(Protocol):
+    """A ``ClientSession`` of aiohttp, as a type checker sees it."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        ...
+
+    @property
+    def trust_env(self) -> bool:
+        """Whether it reads the environment."""
+        ...
+
+
+HttpClient: TypeAlias = HttpxClient | AiohttpSession
+"""A client of an HTTP library that a program brings along; it stays the program's to close."""
 
 
 class InvoiceProtocol(Protocol):

@@ -7,7 +7,7 @@ once, for the client that carries it out and for the :class:`Preview` that shows
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from os import PathLike, getenv
 from types import TracebackType
@@ -50,6 +50,7 @@ from billingual._pipeline import (
 )
 from billingual.abc import (
     Backend,
+    HttpClient,
     Observer,
     Provider,
     RetryPolicy,
@@ -67,7 +68,7 @@ from billingual.errors import (
     carried_by,
 )
 from billingual.model import UNSET, UnsetType
-from billingual.outcomes import Intent
+from billingual.outcomes import Found, Intent
 from billingual.reconcile.readback import explain_lock, settle_act
 from billingual.retry.budget import RetryBudget
 from billingual.retry.rate_limit import Limiter
@@ -169,7 +170,7 @@ class AsyncClient:
         tenant: str | None = None,
         organization: str | None = None,
         base_url: str | None = None,
-        transport: str | Transport | TransportFactory = "httpx",
+        transport: str | Transport | TransportFactory | HttpClient = "httpx",
         retry: str | RetryPolicy = "standard",
         timeout: float | Timeouts = Timeouts(),  # noqa: B008 - frozen
         deadline: float | None = None,
@@ -835,7 +836,7 @@ def _reconcile(
     known_invoice: object,
     late_arrival_s: float,
     wait: bool,
-) -> Awaitable[Reconciliation]:
+) -> Found:
     """Carry ``error.reconcile()`` out; where the backend blocks, before this returns."""
     from billingual.reconcile.reconciler import reconcile  # noqa: PLC0415 - of the first use
 
@@ -843,4 +844,5 @@ def _reconcile(
         context, unclear, known_invoice=known_invoice, late_arrival_s=late_arrival_s, wait=wait
     )
     run = getattr(context.backend, "run", None)
-    return finding_out if run is None else cast("Reconciliation", run(finding_out))
+    # What is awaited is what a blocking client returns: one type serves the programs of both.
+    return cast("Found", finding_out if run is None else run(finding_out))

@@ -42,7 +42,7 @@ catch it by accident. Errors keep their data as attributes, can be pickled and h
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Protocol
 
 from billingual.outcomes import Attempt, Evidence, Found, FoundInvoice, Intent
@@ -512,7 +512,7 @@ class _Reconcile(Protocol):
         known_invoice: object,
         late_arrival_s: float,
         wait: bool,
-    ) -> Awaitable[Found]:
+    ) -> Found:
         """Find out; a blocking client knows when this returns."""
         ...
 
@@ -574,11 +574,12 @@ class OutcomeUnknown(BillingualError):  # noqa: N818 - it does not say that some
         known_invoice: object = None,
         late_arrival_s: float = 120.0,
         wait: bool = False,
-    ) -> Awaitable[Found]:
+    ) -> Found:
         """Read back whether it happened, with the client that raised this error.
 
-        A blocking ``Client`` returns the result itself. ``client.reconcile(error)`` returns the
-        same result under its full type; see that method for the arguments.
+        With an ``AsyncClient``, await it; a blocking ``Client`` returns the result itself.
+        ``client.reconcile(error)`` returns the same result under its full type; see that method
+        for the arguments.
 
         Raises:
             ConfigurationError: if the error was pickled, so that it does not know its client.

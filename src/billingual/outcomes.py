@@ -11,8 +11,8 @@ a value holds one, a small protocol says what is known of it.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any, Protocol
 
 import attrs
 
@@ -244,6 +244,10 @@ class Found(Protocol):
     @property
     def ask_again_s(self) -> float | None:
         """Seconds until another look can tell more."""
+        ...
+
+    def __await__(self) -> Generator[Any, Any, Found]:
+        """Wait for it, where the client is awaited; a blocking one returns it ready."""
         ...
 
 

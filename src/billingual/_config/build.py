@@ -12,6 +12,7 @@ from billingual.abc import (
     Backend,
     BlockingBackend,
     Dialect,
+    HttpClient,
     Provider,
     Scope,
     Transport,
@@ -92,7 +93,9 @@ def blocking_backend(backend: object) -> BlockingBackend:
     return cast(BlockingBackend, backend)
 
 
-def open_wire(transport: str | Transport | TransportFactory, options: TransportOptions) -> Wire:
+def open_wire(
+    transport: str | Transport | TransportFactory | HttpClient, options: TransportOptions
+) -> Wire:
     """Make the transport, or use the caller's own, which the client then never closes.
 
     Raises:

@@ -13,7 +13,15 @@ from ssl import SSLContext
 from typing import Any, Final, Literal, Required, TypedDict, cast
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-from billingual.abc import Backend, Observer, Provider, RetryPolicy, Transport, TransportFactory
+from billingual.abc import (
+    Backend,
+    HttpClient,
+    Observer,
+    Provider,
+    RetryPolicy,
+    Transport,
+    TransportFactory,
+)
 from billingual.auth import Secret, TokenSource, as_secret, as_token, is_loopback
 from billingual.errors import ConfigurationError, OutcomeUnknown, UnknownNameError
 from billingual.plugins import DIALECTS, PROVIDERS
@@ -44,7 +52,7 @@ class ClientOptions(TypedDict, total=False):
     tenant: str | None
     organization: str | None
     base_url: str | None
-    transport: str | Transport | TransportFactory
+    transport: str | Transport | TransportFactory | HttpClient
     retry: str | RetryPolicy
     timeout: float | Timeouts
     deadline: float | None

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from billingual._config.url import ClientOptions
     from billingual.abc import (
         Backend,
+        HttpClient,
         Observer,
         Provider,
         RetryPolicy,
@@ -132,7 +133,7 @@ class Client(Stepped):
         tenant: str | None = None,
         organization: str | None = None,
         base_url: str | None = None,
-        transport: str | Transport | TransportFactory = "httpx",
+        transport: str | Transport | TransportFactory | HttpClient = "httpx",
         retry: str | RetryPolicy = "standard",
         timeout: float | Timeouts = Timeouts(),
         deadline: float | None = None,
