@@ -106,6 +106,8 @@ def types(session: nox.Session) -> None:
     session.install("-e", ".[all]", *_group("types"), *_group("tools"))
     session.run("mypy")
     session.run("mypy", "--strict", "tests/typing", "tools")
+    for checker in ("mypy", "pyright", "pyrefly", "ty"):
+        session.run("python", "tools/check_documented_code.py", checker, silent=True)
     session.run(
         "pyright", "--verifytypes", "billingual", "--ignoreexternal",
         env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"},

@@ -6,7 +6,7 @@ import functools
 import re
 from collections.abc import Mapping
 from decimal import MAX_PREC, Context, Decimal, InvalidOperation
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import attrs
 
@@ -220,7 +220,7 @@ class Money(ToDict):
             return NotImplemented
         return Money(self.minor - self._same(other), self.currency)
 
-    def __radd__(self, start: Literal[0]) -> Money:
+    def __radd__(self, start: int) -> Money:
         # What sum() begins with. No other number is money.
         return self if type(start) is int and start == 0 else NotImplemented
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
@@ -304,6 +304,32 @@ class Filter(FromDict):
     extra_params: Mapping[str, str] = attrs.field(
         factory=dict, converter=_params, validator=_pairs_of_texts
     )
+
+    if TYPE_CHECKING:
+        # What attrs makes of the fields above. Some type checkers do not follow converters.
+        def __init__(
+            self,
+            *,
+            search: str | None = None,
+            counterparty: str | Iterable[str] | None = None,
+            counterparty_ids: str | Iterable[str] | None = None,
+            status: str | Iterable[str] | None = None,
+            collection_method: str | Iterable[str] | None = None,
+            document: str | None = None,
+            issued_from: datetime | str | None = None,
+            issued_to: datetime | str | None = None,
+            due_from: datetime | str | None = None,
+            due_to: datetime | str | None = None,
+            paid_from: datetime | str | None = None,
+            paid_to: datetime | str | None = None,
+            updated_from: datetime | str | None = None,
+            updated_to: datetime | str | None = None,
+            overdue_days: Range | str | int | None = None,
+            total: Range | str | int | None = None,
+            include_inactive: bool = False,
+            expand: str | Iterable[str] | None = None,
+            extra_params: Mapping[str, str] = ...,
+        ) -> None: ...
 
     def __attrs_post_init__(self) -> None:
         for name in ("issued", "due", "paid", "updated"):

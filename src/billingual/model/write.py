@@ -6,9 +6,10 @@ anything is sent.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import attrs
 
@@ -19,6 +20,12 @@ from billingual.model.lines import CustomField, custom_fields
 from billingual.model.money import Money, exact_decimal
 
 __all__ = ["Changes", "Draft"]
+
+GivenInstant: TypeAlias = datetime | str | None | UnsetType
+"""A point in time as a caller may give it."""
+
+GivenFields: TypeAlias = Sequence[CustomField] | Mapping[str, str] | UnsetType
+"""Custom fields as a caller may give them."""
 
 # A type checker follows plain converter functions only, and those do not learn the field's name.
 # So what a converter cannot read it hands on as it is, and the validator refuses it by name.
@@ -141,6 +148,27 @@ class Draft(WrittenFields):
     owner: str | None | UnsetType = attrs.field(default=UNSET, validator=text_if_given)
     kind: str | None | UnsetType = attrs.field(default=UNSET, validator=text_if_given)
 
+    if TYPE_CHECKING:
+        # What attrs makes of the fields above. Some type checkers do not follow converters.
+        def __init__(
+            self,
+            *,
+            number: str | None | UnsetType = UNSET,
+            status: str | None | UnsetType = UNSET,
+            issued_at: GivenInstant = UNSET,
+            due_at: GivenInstant = UNSET,
+            paid_at: GivenInstant = UNSET,
+            currency: str | None | UnsetType = UNSET,
+            counterparty: str | None | UnsetType = UNSET,
+            document: str | None | UnsetType = UNSET,
+            blueprint: str | None | UnsetType = UNSET,
+            total: Money | None | UnsetType = UNSET,
+            exchange_rate: str | int | Decimal | None | UnsetType = UNSET,
+            fields: GivenFields = UNSET,
+            owner: str | None | UnsetType = UNSET,
+            kind: str | None | UnsetType = UNSET,
+        ) -> None: ...
+
 
 @attrs.frozen(kw_only=True)
 class Changes(WrittenFields):
@@ -171,3 +199,23 @@ class Changes(WrittenFields):
     """
 
     collection_method: str | None | UnsetType = attrs.field(default=UNSET, validator=text_if_given)
+
+    if TYPE_CHECKING:
+        # What attrs makes of the fields above. Some type checkers do not follow converters.
+        def __init__(
+            self,
+            *,
+            number: str | None | UnsetType = UNSET,
+            status: str | None | UnsetType = UNSET,
+            issued_at: GivenInstant = UNSET,
+            due_at: GivenInstant = UNSET,
+            paid_at: GivenInstant = UNSET,
+            currency: str | None | UnsetType = UNSET,
+            counterparty: str | None | UnsetType = UNSET,
+            document: str | None | UnsetType = UNSET,
+            blueprint: str | None | UnsetType = UNSET,
+            total: Money | None | UnsetType = UNSET,
+            exchange_rate: str | int | Decimal | None | UnsetType = UNSET,
+            fields: GivenFields = UNSET,
+            collection_method: str | None | UnsetType = UNSET,
+        ) -> None: ...
