@@ -179,8 +179,9 @@ def judge(  # noqa: PLR0917 - all but the last are bound when the request is mad
     reader = ResponseReader(provider, method, route, keys, response, fields)
     reader.refuse_status()
     try:
+        _refuse_many_values(response.body)
         return read(reader)
-    except UnreadableError as problem:
+    except (UnreadableError, _ExcessError) as problem:
         raise reader.unreadable(problem.path, problem.problem) from problem
 
 
@@ -220,6 +221,7 @@ class ResponseReader:
     fields: Mapping[str, Field] = attrs.field(factory=dict)
     problems: list[Problem] = attrs.field(factory=list, init=False)
     _is_sound: bool = attrs.field(default=False, init=False)
+    _members: dict[str, object] = attrs.field(factory=dict, init=False, repr=False)
 
     @property
     def writes(self) -> bool:
@@ -242,12 +244,14 @@ class ResponseReader:
         Raises:
             UnreadableError: if it is none; the client makes a ProtocolError of it.
         """
-        if not self.response.body.strip():
-            raise UnreadableError("$", "there is nothing")
-        value = decode_json(self.response.body, half_surrogates=True)
-        if not isinstance(value, dict):
-            raise UnreadableError("$", "there is no JSON object")
-        return value
+        if not self._members:
+            if not self.response.body.strip():
+                raise UnreadableError("$", "there is nothing")
+            value = decode_json(self.response.body, half_surrogates=True)
+            if not isinstance(value, dict):
+                raise UnreadableError("$", "there is no JSON object")
+            self._members.update(value)
+        return self._members
 
     def refuse_unsound(self) -> None:
         """Pass a body that keeps the rules that the compiled decoder does not hold it to.
@@ -261,6 +265,15 @@ class ResponseReader:
                 _decode_slowly(body, half_surrogates=True)
             # Said once for all rows: it is frozen for everybody else.
             object.__setattr__(self, "_is_sound", True)
+
+    def refuse_many_rows(self, rows: Sequence[object], path: str) -> None:
+        """Pass a list that is not too long to be read at once.
+
+        Raises:
+            UnreadableError: if it has more than 100,000 rows.
+        """
+        if len(rows) > MAX_ROWS:
+            raise UnreadableError(path, f"it has more than {MAX_ROWS} rows")
 
     def refuse_other(
         self,
@@ -440,6 +453,33 @@ class UnreadableError(Exception):
         super().__init__(f"{path}: {problem}")
         self.path = path
         self.problem = problem
+
+
+class _ExcessError(Exception):
+    """So much cannot be read that to read on would take seconds, and memory for each of it."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+        self.problem = f"more than {MAX_PROBLEMS} values cannot be read"
+
+
+# The bytes of a response are bounded, but not what they cost: a row of two bytes becomes a model
+# of hundreds, and one that does not fit is looked at field by field. So the values are bounded too,
+# far above what 64 MiB about invoices hold: a value takes some 25 bytes there with its name, and a
+# row 1,000. Each row may have a value that does not fit.
+MAX_VALUES: Final = 2_000_000
+"""A response with more values than this is refused."""
+MAX_ROWS: Final = 100_000
+"""A list with more rows than this in one response is refused."""
+MAX_PROBLEMS: Final = 100_000
+"""A response of which more values than this cannot be read is refused."""
+_CHEAP: Final = 1_000_000  # So many bytes never hold too many values.
+
+
+def _refuse_many_values(body: bytes) -> None:
+    if len(body) > _CHEAP and body.count(b",") > MAX_VALUES:
+        raise UnreadableError("$", f"it has more than {MAX_VALUES} values")
 
 
 def decode_json(body: bytes, *, half_surrogates: bool = False) -> object:
@@ -765,6 +805,7 @@ class RecordReader(Generic[R, M]):
         A row whose id cannot be read is left out, with a BadRow that holds it: one bad row must
         not end a walk over a million good ones.
         """
+        reader.refuse_many_rows(payloads, path)
         rows: list[M] = []
         problems = list(reader.problems)
         for index, payload in enumerate(payloads):
@@ -776,10 +817,12 @@ class RecordReader(Generic[R, M]):
                 except UnreadableError as problem:
                     whole = decode_part(payload) if isinstance(payload, msgspec.Raw) else payload
                     problems.append(BadRow(problem.path, problem.problem, with_whole_texts(whole)))
+                    _refuse_excess(problems, path)
                     continue
             rows.append(row)
             if row.problems:
                 problems.extend(row.problems)
+                _refuse_excess(problems, path)
         return tuple(rows), tuple(problems)
 
     def read(self, reader: ResponseReader, payload: msgspec.Raw | object, path: str) -> M:
@@ -983,12 +1026,14 @@ def lenient(
         raise UnreadableError(path, _is_not(payload, "an object"))
     values: dict[str, object] = {}
     for name, wire, required, read in _fields(record):
-        value, where = payload.get(wire), f"{path}.{wire}"
+        value = payload.get(wire)
+        if value is None and not required:
+            continue  # Most fields of a short record are not there.
+        where = f"{path}.{wire}"
         if wire == key:
             values[name] = _id(value, where, there=wire in payload)
-        elif value is None and (not required or wire not in payload):
-            if required:
-                raise UnreadableError(where, "it is missing")
+        elif wire not in payload:
+            raise UnreadableError(where, "it is missing")
         else:
             try:
                 values[name] = read(value, where, problems)
@@ -1064,7 +1109,13 @@ def _array(read: _Reader, value: Any, path: str, problems: list[Problem]) -> obj
             values.append(read(each, f"{path}[{index}]", problems))
         except UnreadableError as problem:
             problems.append(Problem(problem.path, problem.problem, with_whole_texts(each)))
+            _refuse_excess(problems, path)
     return values
+
+
+def _refuse_excess(problems: Sequence[Problem], path: str) -> None:
+    if len(problems) > MAX_PROBLEMS:
+        raise _ExcessError(path)
 
 
 def array_of(value: object, path: str) -> list[object]:

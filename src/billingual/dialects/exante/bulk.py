@@ -181,6 +181,7 @@ def read_invoices(
     payloads, beside = (plain.data, None) if plain is not None else exante.judged(reader)
     if not isinstance(payloads, list):
         raise reader.unreadable("$.data", "there is no array of invoices")
+    reader.refuse_many_rows(payloads, "$.data")
     for index, payload in enumerate(payloads):
         path = f"$.data[{index}]"
         invoice = exante.INVOICES.one(reader, payload, path, beside=beside)

@@ -189,6 +189,10 @@ class EnvelopeRecord(Struct, Generic[D], gc=False, forbid_unknown_fields=True):
     message: Shallow = None
 
 
+class OpenEnvelopeRecord(EnvelopeRecord[D], Generic[D], gc=False, forbid_unknown_fields=False):
+    """An envelope with more in it, which only ``raw`` of a page has a place for."""
+
+
 _Row: Final = draft_of(InvoiceSummary)
 _Invoice: Final = draft_of(Invoice)
 _Party: Final = draft_of(Party)
@@ -354,7 +358,7 @@ _read_one: Final = msgspec.json.Decoder(EnvelopeRecord[Raw]).decode
 read_many: Final = msgspec.json.Decoder(EnvelopeRecord[list[Raw]]).decode
 _Envelope: Any = EnvelopeRecord  # of a type that is made here, so no type checker knows it
 _read_page: Final = msgspec.json.Decoder(_Envelope[exact(PageRecord)]).decode
-_read_page_with_more: Final = msgspec.json.Decoder(EnvelopeRecord[PageRecord]).decode
+_read_page_with_more: Final = msgspec.json.Decoder(OpenEnvelopeRecord[PageRecord]).decode
 # What beside a payload says that not all of a write was done.
 _DOUBTS: Final = ("error", "errors", "failed", "failures", "skipped")
 _BESIDE: Final = "the provider says so beside the invoice that it shows"
@@ -455,7 +459,7 @@ def opened(
         return None
     # Some sibling pages leave the status out; what is not there says nothing.
     status, code = plain.status, plain.status_code
-    says_yes = (status is None or status.lower() == "success") and plain.success is not False
+    says_yes = (status is None or said(status) is Said.YES) and plain.success is not False
     return plain if says_yes and (code is None or 100 <= code < 400) else None
 
 
