@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +23,7 @@ from billingual.capabilities import Capabilities, Feature
 from billingual.errors import BillingualError
 from billingual.retry.budget import RetryBudget
 from billingual.retry.rate_limit import Pace
-from billingual.wire import Timeouts, WireRequest
+from billingual.wire import Timeouts
 
 if TYPE_CHECKING:
     from billingual.model import InvoiceSummary
@@ -156,15 +156,6 @@ class ClientContext:
     recent: Recent = attrs.field(factory=Recent)
     admit: Callable[[float], None] | None = None
     note: Callable[[BillingualError | None, float], None] | None = None
-
-    def addressed(
-        self, request: WireRequest, credentials: Iterable[tuple[str, str]] = ()
-    ) -> WireRequest:
-        """Return the copy of a request to send; fields that a dialect wrote stay as they are."""
-        fields = self.headers
-        if fields is not HEADERS:
-            fields = tuple(each for each in fields if each[0] not in request.headers)
-        return request.addressed(self.base_url, (*fields, *credentials))
 
     @property
     def account(self) -> tuple[str | None, ...]:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar, cast
 
 import attrs
 
-from billingual._context import ClientContext
+from billingual._context import HEADERS, ClientContext
 from billingual.abc import Decision, Dialect
 from billingual.auth import Signature, redact_secrets
 from billingual.capabilities import Feature
@@ -129,7 +129,17 @@ def first_request(context: ClientContext, operation: Operation[object]) -> WireR
         operation.conversation.close()
     if operation.key is not None:
         request = request.keyed(operation.key)
-    return context.addressed(request)
+    return _addressed(context, request)
+
+
+def _addressed(
+    context: ClientContext, request: WireRequest, credentials: Iterable[tuple[str, str]] = ()
+) -> WireRequest:
+    """Return the copy of a request to send; fields that a dialect wrote stay as they are."""
+    fields = context.headers
+    if fields is not HEADERS:
+        fields = tuple(each for each in fields if each[0] not in request.headers)
+    return request.addressed(context.base_url, (*fields, *credentials))
 
 
 async def execute(
@@ -186,8 +196,7 @@ class _Call(Generic[T]):
         renewal: what the next attempt is signed with, where a token was renewed.
         renewed: whether one was, or was asked for.
         keyed: how many requests carried an idempotency key.
-        earlier_write_committed: whether a request of the operation was carried out. Then nothing
-            that follows is a mere failure.
+        carried_out: the requests of the operation that succeeded.
     """
 
     context: ClientContext
@@ -207,7 +216,12 @@ class _Call(Generic[T]):
     renewed: bool = False
     key: str | None = None
     keyed: int = 0
-    earlier_write_committed: bool = False
+    carried_out: list[WireRequest] = attrs.field(factory=list)
+
+    @property
+    def earlier_write_committed(self) -> bool:
+        """Whether a write of the operation was carried out; then nothing is a mere failure."""
+        return any(each.safety.writes for each in self.carried_out)
 
     async def run(self, request: WireRequest) -> T:
         """Exchange *request* and those that follow; tell observers of the start and the end."""
@@ -265,7 +279,7 @@ class _Call(Generic[T]):
                     raise self._unclear(request, error) from error
                 raise
             # Noted first: an interrupt may come while observers are told, and the write is done.
-            self.earlier_write_committed |= request.safety.writes
+            self.carried_out.append(request)
             self._record_success()
             if ended:
                 return cast(T, following)
@@ -378,7 +392,7 @@ class _Call(Generic[T]):
     async def _sign(self, request: WireRequest) -> Signature:
         context = self.context
         if context.auth.reads_request:
-            request = context.addressed(request)
+            request = _addressed(context, request)
         try:
             return await context.auth.sign(request, context.backend, self.deadline.left())
         except (InternalError, RuntimeError) as fault:
@@ -396,7 +410,7 @@ class _Call(Generic[T]):
 
     async def _send(self, request: WireRequest, signature: Signature) -> WireResponse:
         context = self.context
-        addressed = context.addressed(request, signature.headers)
+        addressed = _addressed(context, request, signature.headers)
         bounds = Bounds(timeouts=context.timeouts, deadline=self.deadline)
         error: BaseException
         try:
