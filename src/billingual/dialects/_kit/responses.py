@@ -39,6 +39,7 @@ from typing import (
     Final,
     Generic,
     NoReturn,
+    Protocol,
     TypeAlias,
     TypeVar,
     Union,
@@ -71,7 +72,6 @@ from billingual.wire import Exchange, Headers, WireResponse
 if TYPE_CHECKING:
     import json
 
-    from billingual.dialects._kit.requests import Field
 
 _BY_STATUS: Final[Mapping[int, type[ProviderError]]] = {
     401: AuthenticationError,
@@ -166,12 +166,21 @@ _ADVICE_WITHOUT_ID: Final = (
 _SHOWABLE: Final = re.compile(r"[ -~]{1,40}", re.ASCII)
 
 
+class Wired(Protocol):
+    """A field of a body, as :class:`~billingual.dialects.Field` writes it."""
+
+    @property
+    def wire(self) -> str:
+        """The provider's name for it."""
+        ...
+
+
 def judge(  # noqa: PLR0917 - all but the last are bound when the request is made
     provider: str,
     method: str,
     route: str,
     keys: tuple[str, ...],
-    fields: Mapping[str, Field],
+    fields: Mapping[str, Wired],
     read: Callable[[ResponseReader], object],
     response: WireResponse,
 ) -> object:
@@ -218,7 +227,7 @@ class ResponseReader:
     route: str
     keys: tuple[str, ...]
     response: WireResponse
-    fields: Mapping[str, Field] = attrs.field(factory=dict)
+    fields: Mapping[str, Wired] = attrs.field(factory=dict)
     problems: list[Problem] = attrs.field(factory=list, init=False)
     _is_sound: bool = attrs.field(default=False, init=False)
     _members: dict[str, object] = attrs.field(factory=dict, init=False, repr=False)
