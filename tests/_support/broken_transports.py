@@ -15,6 +15,7 @@ from billingual.errors import (
     NotConnectedError,
     PoolTimeoutError,
     ResponseTooLargeError,
+    TimedOutError,
     TransportError,
 )
 from billingual.outcomes import Evidence
@@ -175,6 +176,16 @@ class RefusesLargeHeads(Wrapped):
         return response
 
 
+class WaitsAfterMalformedHeads(Wrapped):
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        try:
+            return await self.good.send(request, bounds)
+        except ConnectionLostError as error:
+            if "not HTTP" in str(error):
+                raise TimedOutError("no body came", evidence=error.evidence) from None
+            raise
+
+
 class JudgesStatuses(Wrapped):
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         response = await self.good.send(request, bounds)
@@ -259,6 +270,9 @@ BROKEN: Final[dict[type[Wrapped], set[str]]] = {
     RefusesOddCodings: {"odd-words-for-a-coding-are-passed-over"},
     JudgesCodingsFirst: {"the-status-decides-before-the-coding"},
     RefusesLargeHeads: {"a-large-head-is-read"},
+    WaitsAfterMalformedHeads: {
+        "a-malformed-head-ends-at-once", "chunks-cut-short-are-an-error",
+    },
     JudgesStatuses: {"any-status-is-a-response"},
     IgnoresKeepAlive: {"an-announced-keep-alive-is-obeyed"},
     KeepsConnectionsForEver: {"an-idle-connection-is-not-kept-for-long"},

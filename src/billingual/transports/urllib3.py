@@ -205,6 +205,10 @@ class Urllib3Transport(PooledTransport[_Connection]):
             "a-large-head-is-read": (
                 "http.client refuses more than 100 header fields; the transport h11 does not"
             ),
+            "a-malformed-head-ends-at-once": (
+                "http.client takes a line that is no field for the end of the head, and the "
+                "read timeout ends the call; the transport h11 refuses it"
+            ),
             "a-dripping-head-ends-with-the-deadline": (
                 "each byte starts urllib3's read timeout anew; the transport h11 ends it"
             ),

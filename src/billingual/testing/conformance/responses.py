@@ -6,12 +6,12 @@ import gzip
 import zlib
 from typing import Any, Final
 
-from billingual.errors import ConnectionLostError, TransportError
+from billingual.errors import ConnectionLostError, TimedOutError, TransportError
 from billingual.testing.conformance.harness import Bench, described, request, transport_check
 from billingual.testing.conformance.raw_responses import chunked, to_the_end, with_length
 from billingual.testing.conformance.report import expect
 from billingual.testing.conformance.server import Say
-from billingual.wire import Headers, WireRequest, WireResponse
+from billingual.wire import Headers, Timeouts, WireRequest, WireResponse
 
 __all__ = ["BODY", "GZIP", "PACKED", "RESPONSE_CHECKS", "breaks"]
 
@@ -163,6 +163,24 @@ async def a_large_head_is_read(bench: Bench) -> None:
             "150 fields": Say(with_length(BODY, *(b"X-%d: d" % each for each in range(150)))),
         },
     )
+
+
+@transport_check
+async def a_malformed_head_ends_at_once(bench: Bench) -> None:
+    """A line that is no header field is an error or passed over, and no body is waited for."""
+    for line in (b"no field", b"X Y: two words", b"X-Y : a space", b"X: a\rY: b", b": no name"):
+        head = b"HTTP/1.1 200 OK\r\n" + line + b"\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+        server = bench.server(Say(head + BODY))
+        transport = bench.transport()
+        bounds = bench.bounds(timeouts=Timeouts.each(1.0))
+        met = await bench.either(transport, request(server.url), bounds)
+        expect(
+            met.body == BODY
+            if isinstance(met, WireResponse)
+            else not isinstance(met, TimedOutError),
+            expected=f"the response or an error after {line!r}, before any time is up",
+            seen=described(met),
+        )
 
 
 @transport_check
@@ -374,6 +392,7 @@ RESPONSE_CHECKS: Final = (
     statuses_without_a_body_end_at_once,
     headers_of_a_response_are_kept,
     a_large_head_is_read,
+    a_malformed_head_ends_at_once,
     an_announced_length_is_read,
     chunks_are_joined,
     a_body_may_end_with_its_connection,
