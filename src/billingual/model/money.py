@@ -6,14 +6,13 @@ import functools
 import re
 from collections.abc import Mapping
 from decimal import MAX_PREC, Context, Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
 from billingual.errors import InvalidInputError
 from billingual.model._currencies import MINOR_UNITS, WITHDRAWN_MINOR_UNITS
 from billingual.model._mapping import ToDict
-from billingual.model._quick import draft_of
 from billingual.model._types import shown
 
 __all__ = ["Money", "minor_unit_exponent"]
@@ -305,23 +304,6 @@ def _agreeing(money: Money, amount: str | int | Decimal | None) -> Money:
     raise InvalidInputError(
         "money", f"amount {amount} and {money.minor} minor units differ", "give one of the two"
     )
-
-
-_Draft: Final = draft_of(Money)
-
-
-def trusted_money(minor: int | None, currency: str | None) -> Money | None:
-    """Make money of parts whose types were checked before, or None where there is no amount.
-
-    It is for payloads, which are read by the thousand; callers' values go through the class.
-    """
-    if minor is None:
-        return None
-    money: Any = _Draft()
-    money.minor, money.currency = minor, currency
-    money.__class__ = Money
-    made: Money = money
-    return made
 
 
 def exact_decimal(value: object, field: str) -> Decimal:

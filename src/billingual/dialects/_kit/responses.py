@@ -65,7 +65,16 @@ from billingual.errors import (
     RejectedError,
     ServerError,
 )
-from billingual.model import BadRow, CollectionMethod, InvoiceSummary, Problem, Receipt, Status
+from billingual.model import (
+    BadRow,
+    CollectionMethod,
+    InvoiceSummary,
+    Money,
+    Problem,
+    Receipt,
+    Status,
+)
+from billingual.model._quick import draft_of
 from billingual.model.payload import KeepsPayload, payload_of, set_payload, set_unread
 from billingual.wire import Exchange, Headers, WireResponse
 
@@ -989,6 +998,20 @@ def decimal_of(name: str, value: object) -> Decimal | None:
 
 def _is_in_range(value: Decimal) -> bool:
     return abs(value.adjusted()) <= _MAX_EXPONENT and len(value.as_tuple().digits) <= _MAX_EXPONENT
+
+
+_Money: Final = draft_of(Money)
+
+
+def money_of(minor: int | None, currency: str | None) -> Money | None:
+    """Make money of parts whose types were checked; None where there is no amount."""
+    if minor is None:
+        return None
+    money = _Money()
+    money.minor, money.currency = minor, currency
+    money.__class__ = Money
+    made: Money = money
+    return made
 
 
 _STATUSES: Final[Mapping[str, Status]] = {word: Status(word) for word in Status.known()}

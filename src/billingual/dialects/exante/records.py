@@ -36,6 +36,7 @@ from billingual.dialects._kit.responses import (
     is_plain,
     keep_body,
     lenient,
+    money_of,
     said,
     status_of,
     without_mark,
@@ -53,7 +54,6 @@ from billingual.model import (
     Problem,
 )
 from billingual.model._quick import draft_of
-from billingual.model.money import trusted_money as money
 
 D = TypeVar("D")
 
@@ -253,20 +253,20 @@ def _fill(draft: Any, record: RowRecord, currency: str | None) -> None:
     # Most of what is due, paid or open is the total or nothing, as the discount is. Equal amounts
     # share one object, because to compare two numbers costs a tenth of making money.
     whole = record.total_cents
-    draft.total = total = money(whole, currency)
-    draft.subtotal = money(record.subtotal_cents, currency)
+    draft.total = total = money_of(whole, currency)
+    draft.subtotal = money_of(record.subtotal_cents, currency)
     off = record.discount_cents
-    draft.discount = nothing = money(off, currency)
-    draft.tax = money(record.tax_cents, currency)
+    draft.discount = nothing = money_of(off, currency)
+    draft.tax = money_of(record.tax_cents, currency)
     cents = record.amount_due_cents
-    draft.amount_due = total if cents == whole else money(cents, currency)
+    draft.amount_due = total if cents == whole else money_of(cents, currency)
     cents = record.amount_paid_cents
     draft.amount_paid = (
-        total if cents == whole else nothing if cents == off else money(cents, currency)
+        total if cents == whole else nothing if cents == off else money_of(cents, currency)
     )
     cents = record.amount_remaining_cents
     draft.amount_remaining = (
-        total if cents == whole else nothing if cents == off else money(cents, currency)
+        total if cents == whole else nothing if cents == off else money_of(cents, currency)
     )
     draft.overdue_days = record.overdue_days
     draft.collection_method = collection_method_of(record.collection_method)
@@ -299,9 +299,9 @@ def line_from(record: LineRecord) -> LineItem:
     line.quantity = (
         _count(quantity) if type(quantity) is int else decimal_of("line_items", quantity)
     )
-    line.total = total = money(whole, currency)
+    line.total = total = money_of(whole, currency)
     price = record.unit_price
-    line.unit_price = total if price == whole else money(price, currency)
+    line.unit_price = total if price == whole else money_of(price, currency)
     line.product_id = None
     line.__class__ = LineItem
     made: LineItem = line

@@ -25,12 +25,12 @@ from billingual.dialects._kit.responses import (
     array_of,
     decimal_of,
     keep_body,
+    money_of,
     status_of,
     without_mark,
 )
 from billingual.model import Invoice, Party
 from billingual.model._quick import draft_of
-from billingual.model.money import trusted_money as money
 
 if TYPE_CHECKING:
     from billingual.model import Page
@@ -75,7 +75,7 @@ def invoice_from(record: InvoiceRecord) -> Invoice:
     invoice.paid_at = record.paidAt
     invoice.created_at, invoice.updated_at = record.createdAt, record.updatedAt
     invoice.currency = record.currencyCode
-    invoice.total = money(record.amountMinor, record.currencyCode)
+    invoice.total = money_of(record.amountMinor, record.currencyCode)
     invoice.exchange_rate = decimal_of("exchangeRate", record.exchangeRate)
     invoice.document, invoice.counterparty = document, client
     invoice.notes = {}
