@@ -127,7 +127,7 @@ def test_new_parts_of_known_fields_are_kept() -> None:
     } == invoice.extra
 
 
-MOMENTS = ["2026-01-01", "2026-01-01T00:00:00", "yesterday", ""]
+MOMENTS = ["2026-02-30", "2026-01-01T00:00:00", "yesterday", ""]
 
 
 @pytest.mark.parametrize("text", MOMENTS)

@@ -161,7 +161,16 @@ def test_a_moment_survives_the_way_out_and_back(moment: datetime) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [None, "", "soon", "2026-12-31", "2026-12-31T00:00:00", "2026-13-01T00:00:00Z", "24:00"],
+    [
+        None,
+        "",
+        "soon",
+        "2026-02-30",
+        "20261231",
+        "2026-12-31T00:00:00",
+        "2026-13-01T00:00:00Z",
+        "24:00",
+    ],
 )
 def test_a_timestamp_that_names_no_moment_is_not_guessed(text: str | None) -> None:
     """A provider's timestamp without an offset is None, not UTC."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import assert_type
 
 from billingual import (
@@ -55,7 +55,7 @@ async def lists(client: AsyncClient) -> None:
     async for row in pager:
         assert_type(row, InvoiceSummary)
         assert_type(row.total, Money | None)
-        assert_type(row.due_at, datetime | None)
+        assert_type(row.due_at, datetime | date | None)
 
 
 def blocking(client: Client, whole: Replacement) -> None:

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
         Unset,
         UnsetType,
         checked_text,
+        first_moment,
         instant,
         instant_text,
+        last_moment,
         read_instant,
     )
     from billingual.model.diff import differing_fields
@@ -67,8 +69,10 @@ __all__ = [
     "checked_text",
     "differing_fields",
     "exact_decimal",
+    "first_moment",
     "instant",
     "instant_text",
+    "last_moment",
     "minor_unit_exponent",
     "read_instant",
 ]
@@ -78,7 +82,8 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
         __name__,
         {
             "_mapping": "as_json",
-            "_types": "UNSET Unset UnsetType checked_text instant instant_text read_instant",
+            "_types": "UNSET Unset UnsetType checked_text first_moment instant instant_text "
+            "last_moment read_instant",
             "diff": "differing_fields",
             "enums": "CollectionMethod Kind OpenWord Status",
             "invoice": "Invoice InvoiceSummary",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import (
@@ -72,7 +72,8 @@ class ToDict:
         Args:
             json: return only what ``json.dumps`` takes, without a float. Money becomes
                 ``{"amount": "12.34", "minor": 1234, "currency": "EUR"}`` (``amount`` is None where
-                the currency is unknown), a Decimal becomes text, a datetime becomes text in UTC.
+                the currency is unknown), a Decimal becomes text, a datetime becomes text in UTC
+                and a day ``"2026-12-31"``.
         """
         return cast("dict[str, object]", as_json(self) if json else _as_values(self))
 
@@ -87,7 +88,8 @@ class FromDict(ToDict):
         """Make one from a mapping whose keys are our field names.
 
         Money is ``"12.34 EUR"``, ``{"amount": "12.34", "currency": "EUR"}`` or
-        ``{"minor": 1234, "currency": "EUR"}``. Datetimes are ISO text with an offset or ``Z``.
+        ``{"minor": 1234, "currency": "EUR"}``. Datetimes are ISO text with an offset or ``Z``;
+        a day is ``"2026-12-31"``.
 
         Raises:
             InvalidInputError: if a key is unknown, a required field is missing or a value does not
@@ -316,5 +318,7 @@ def _as_text(value: object) -> object:
         return format(value, "f")
     if isinstance(value, datetime):
         return instant_text(value)
+    if isinstance(value, date):
+        return value.isoformat()
     # Open words such as Status are subclasses of str.
     return str(value) if isinstance(value, str) else value

@@ -14,6 +14,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final, cast
 from unicodedata import normalize
 
+from billingual.model._types import first_moment
 from billingual.model.invoice import InvoiceSummary
 from billingual.model.lines import CustomField
 from billingual.model.money import Money
@@ -169,9 +170,11 @@ def _same_moment(wanted: object, seen: object) -> bool:
 
 
 def _apart(wanted: object, seen: object) -> timedelta | None:
-    """Return how far apart two instants are; None where one is none."""
-    if not isinstance(wanted, datetime) or not isinstance(seen, datetime):
+    """Return how far apart two instants or days are; None where one is neither."""
+    if not isinstance(wanted, date) or not isinstance(seen, date):
         return None
+    # A day is sent as its first moment in UTC, so a provider may show the one for the other.
+    wanted, seen = first_moment(wanted), first_moment(seen)
     # A foreign dialect may make datetimes without an offset, which name no instant.
     if wanted.utcoffset() is None or seen.utcoffset() is None:
         return None

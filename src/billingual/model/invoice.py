@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 import attrs
@@ -29,8 +29,8 @@ class InvoiceSummary(KeepsPayload):
         id: the provider's id.
         number: the number printed on the invoice.
         status: the provider's word; unknown words stay readable.
-        issued_at: when it was issued.
-        due_at: when it is to be paid.
+        issued_at: when it was issued: an aware datetime, or a date where the provider states a day.
+        due_at: when it is to be paid; likewise, as all dates here.
         paid_at: when it was paid.
         currency: ISO 4217 code, or None.
         total: the whole amount, tax included.
@@ -53,9 +53,9 @@ class InvoiceSummary(KeepsPayload):
     id: str
     number: str | None = None
     status: Status | None = None
-    issued_at: datetime | None = None
-    due_at: datetime | None = None
-    paid_at: datetime | None = None
+    issued_at: datetime | date | None = None
+    due_at: datetime | date | None = None
+    paid_at: datetime | date | None = None
     currency: str | None = None
     total: Money | None = None
     subtotal: Money | None = None
@@ -91,8 +91,8 @@ class Invoice(InvoiceSummary):
     """
 
     kind: Kind | None = None
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
+    created_at: datetime | date | None = None
+    updated_at: datetime | date | None = None
     link: str | None = attrs.field(default=None, repr=False)
     seller: Party | None = None
     blueprint: str | None = None

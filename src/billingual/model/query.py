@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
 from billingual.errors import InvalidInputError
 from billingual.model._mapping import FromDict
-from billingual.model._types import checked_text, instant_text
+from billingual.model._types import checked_text, first_moment, instant_text, last_moment
 from billingual.model.write import given_instant, instant_if_given
 
 __all__ = ["Filter", "Query", "Range", "Sort"]
@@ -195,8 +195,8 @@ def _pairs_of_texts(_: object, field: attrs.Attribute[Any], value: object) -> No
         checked_text(name + text, field.name)
 
 
-def _moment(value: datetime | str | None) -> datetime | None:
-    return cast(datetime | None, given_instant(value))
+def _moment(value: datetime | date | str | None) -> datetime | date | None:
+    return cast(datetime | date | None, given_instant(value))
 
 
 def _range(value: Range | str | int | None) -> Range | None:
@@ -240,8 +240,9 @@ class Filter(FromDict):
         status: any of these statuses.
         collection_method: any of these ways to collect.
         document: the id of the contract or document behind the invoice.
-        issued_from: earliest date of issue, included; aware datetime or ISO text. ``issued_to``,
-            ``due_from``, ``due_to``, ``paid_from`` and ``paid_to`` likewise.
+        issued_from: earliest date of issue, included: a day, an aware datetime or ISO text, as in
+            :class:`Draft`. ``issued_to``, ``due_from``, ``due_to``, ``paid_from`` and ``paid_to``
+            likewise. A day is included whole, in UTC, at either end.
         updated_from: earliest last change, and ``updated_to`` the latest, likewise. No provider
             that comes with this package filters by it; dialects of others may.
         overdue_days: a range of days: ``"> 30"``.
@@ -269,28 +270,28 @@ class Filter(FromDict):
         default=None, converter=_texts, validator=_texts_or_none
     )
     document: str | None = attrs.field(default=None, validator=_text_or_none)
-    issued_from: datetime | None = attrs.field(
+    issued_from: datetime | date | None = attrs.field(
         default=None, converter=_moment, validator=instant_if_given
     )
-    issued_to: datetime | None = attrs.field(
+    issued_to: datetime | date | None = attrs.field(
         default=None, converter=_moment, validator=instant_if_given
     )
-    due_from: datetime | None = attrs.field(
+    due_from: datetime | date | None = attrs.field(
         default=None, converter=_moment, validator=instant_if_given
     )
-    due_to: datetime | None = attrs.field(
+    due_to: datetime | date | None = attrs.field(
         default=None, converter=_moment, validator=instant_if_given
     )
-    paid_from: datetime | None = attrs.field(
+    paid_from: datetime | date | None = attrs.field(
         default=None, converter=_moment, validator=instant_if_given
     )
-    paid_to: datetime | None = attrs.field(
+    paid_to: datetime | date | None = attrs.field(
         default=None, converter=_moment, validator=instant_if_given
     )
-    updated_from: datetime | None = attrs.field(
+    updated_from: datetime | date | None = attrs.field(
         default=None, converter=_moment, validator=instant_if_given
     )
-    updated_to: datetime | None = attrs.field(
+    updated_to: datetime | date | None = attrs.field(
         default=None, converter=_moment, validator=instant_if_given
     )
     overdue_days: Range | None = attrs.field(
@@ -316,14 +317,14 @@ class Filter(FromDict):
             status: str | Iterable[str] | None = None,
             collection_method: str | Iterable[str] | None = None,
             document: str | None = None,
-            issued_from: datetime | str | None = None,
-            issued_to: datetime | str | None = None,
-            due_from: datetime | str | None = None,
-            due_to: datetime | str | None = None,
-            paid_from: datetime | str | None = None,
-            paid_to: datetime | str | None = None,
-            updated_from: datetime | str | None = None,
-            updated_to: datetime | str | None = None,
+            issued_from: datetime | date | str | None = None,
+            issued_to: datetime | date | str | None = None,
+            due_from: datetime | date | str | None = None,
+            due_to: datetime | date | str | None = None,
+            paid_from: datetime | date | str | None = None,
+            paid_to: datetime | date | str | None = None,
+            updated_from: datetime | date | str | None = None,
+            updated_to: datetime | date | str | None = None,
             overdue_days: Range | str | int | None = None,
             total: Range | str | int | None = None,
             include_inactive: bool = False,
@@ -334,7 +335,7 @@ class Filter(FromDict):
     def __attrs_post_init__(self) -> None:
         for name in ("issued", "due", "paid", "updated"):
             start, end = getattr(self, f"{name}_from"), getattr(self, f"{name}_to")
-            if start is not None and end is not None and start > end:
+            if start and end and first_moment(start) > last_moment(end):
                 raise InvalidInputError(
                     f"{name}_from",
                     f"{instant_text(start)} is later than {name}_to, {instant_text(end)}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 import attrs
@@ -38,8 +38,8 @@ class Receipt(KeepsPayload):
     currency: str | None = None
     status: Status | None = None
     counterparty: str | None = None
-    created_at: datetime | None = None
-    due_at: datetime | None = None
+    created_at: datetime | date | None = None
+    due_at: datetime | date | None = None
     extra: Mapping[str, object] = attrs.field(factory=dict, repr=False)
     raw: Mapping[str, object] = attrs.field(factory=dict, repr=False, eq=False)
     problems: tuple[Problem, ...] = attrs.field(default=(), repr=False)

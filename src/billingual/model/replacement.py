@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar, cast
 
@@ -24,8 +24,8 @@ def _decimal(value: str | int | Decimal) -> Decimal:
     return cast(Decimal, given_decimal(value))
 
 
-def _moment(value: datetime | str) -> datetime:
-    return cast(datetime, given_instant(value))
+def _moment(value: datetime | date | str) -> datetime | date:
+    return cast(datetime | date, given_instant(value))
 
 
 def _must(
@@ -147,7 +147,7 @@ class Replacement(FromDict):
         counterparty_name: their name.
         receiving_account: the id of the account that receives the money.
         account_name: its name.
-        due_at: an aware datetime, or ISO text with an offset or ``Z``.
+        due_at: a day, an aware datetime, or ISO text, as in :class:`Draft`.
         currency: ISO 4217 code, translated through the caller's table of currency codes.
         lines: what is sold.
         taxes: what is added.
@@ -170,7 +170,7 @@ class Replacement(FromDict):
     counterparty_name: str = attrs.field(validator=_text)
     receiving_account: str = attrs.field(validator=_text)
     account_name: str = attrs.field(validator=_text)
-    due_at: datetime = attrs.field(converter=_moment, validator=_must(instant))
+    due_at: datetime | date = attrs.field(converter=_moment, validator=_must(instant))
     currency: str = attrs.field(validator=_text)
     lines: tuple[ReplacementLine, ...] = attrs.field(
         converter=_lines, validator=_all(ReplacementLine)

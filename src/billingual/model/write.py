@@ -7,7 +7,7 @@ anything is sent.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -21,7 +21,7 @@ from billingual.model.money import Money, exact_decimal
 
 __all__ = ["Changes", "Draft"]
 
-GivenInstant: TypeAlias = datetime | str | None | UnsetType
+GivenInstant: TypeAlias = datetime | date | str | None | UnsetType
 """A point in time as a caller may give it."""
 
 GivenFields: TypeAlias = Sequence[CustomField] | Mapping[str, str] | UnsetType
@@ -31,8 +31,10 @@ GivenFields: TypeAlias = Sequence[CustomField] | Mapping[str, str] | UnsetType
 # So what a converter cannot read it hands on as it is, and the validator refuses it by name.
 
 
-def given_instant(value: datetime | str | None | UnsetType) -> datetime | None | UnsetType:
-    """Accept an aware datetime or ISO text."""
+def given_instant(
+    value: datetime | date | str | None | UnsetType,
+) -> datetime | date | None | UnsetType:
+    """Accept an aware datetime, a day or ISO text."""
     try:
         return instant(value, "") if value is not UNSET and value is not None else value
     except InvalidInputError:
@@ -40,7 +42,7 @@ def given_instant(value: datetime | str | None | UnsetType) -> datetime | None |
 
 
 def instant_if_given(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    """Refuse anything but an aware datetime, None or UNSET."""
+    """Refuse anything but an aware datetime, a day, None or UNSET."""
     if value is not UNSET and value is not None:
         instant(value, field.name)
 
@@ -88,13 +90,13 @@ class WrittenFields(FromDict):
 
     number: str | None | UnsetType = attrs.field(default=UNSET, validator=text_if_given)
     status: str | None | UnsetType = attrs.field(default=UNSET, validator=word_if_given)
-    issued_at: datetime | None | UnsetType = attrs.field(
+    issued_at: datetime | date | None | UnsetType = attrs.field(
         default=UNSET, converter=given_instant, validator=instant_if_given
     )
-    due_at: datetime | None | UnsetType = attrs.field(
+    due_at: datetime | date | None | UnsetType = attrs.field(
         default=UNSET, converter=given_instant, validator=instant_if_given
     )
-    paid_at: datetime | None | UnsetType = attrs.field(
+    paid_at: datetime | date | None | UnsetType = attrs.field(
         default=UNSET, converter=given_instant, validator=instant_if_given
     )
     currency: str | None | UnsetType = attrs.field(default=UNSET, validator=text_if_given)
@@ -130,7 +132,9 @@ class Draft(WrittenFields):
         owner: the provider's id of the invoice's owner.
         document: the provider's id of the contract or document behind the invoice.
         blueprint: the provider's id of what recurring invoices are made from.
-        issued_at: an aware datetime, or ISO text with an offset or ``Z``.
+        issued_at: a day as a date or ``"2026-12-31"``, an aware datetime, or ISO text with an
+            offset or ``Z``. Midnight in a zone other than UTC is that day. Where the provider
+            takes timestamps, a day is sent as its first moment in UTC.
         due_at: likewise.
         paid_at: likewise.
         status: the provider's word; sent as it is given.
@@ -181,7 +185,9 @@ class Changes(WrittenFields):
     Attributes:
         number: the number printed on the invoice.
         status: the provider's word; sent as it is given.
-        issued_at: an aware datetime, or ISO text with an offset or ``Z``.
+        issued_at: a day as a date or ``"2026-12-31"``, an aware datetime, or ISO text with an
+            offset or ``Z``. Midnight in a zone other than UTC is that day. Where the provider
+            takes timestamps, a day is sent as its first moment in UTC.
         due_at: likewise.
         paid_at: likewise.
         currency: ISO 4217 code; where *total* is given its currency counts instead.

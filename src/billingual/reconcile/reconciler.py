@@ -31,7 +31,7 @@ from billingual.errors import (
     OutcomeUnknown,
     UsageError,
 )
-from billingual.model import Draft, Invoice, InvoiceSummary, differing_fields
+from billingual.model import Draft, Invoice, InvoiceSummary, differing_fields, last_moment
 from billingual.outcomes import Finding, Intent
 from billingual.reconcile.readback import read
 from billingual.reconcile.resemblance import alike_numbers, may_show, may_show_all, same_value
@@ -324,7 +324,7 @@ class Reconciler:
         ]
         began_at = self.given_up_at - self.context.deadline_s
         updated_at = invoice.updated_at
-        if None in kept.values() and updated_at and updated_at.timestamp() >= began_at:
+        if None in kept.values() and updated_at and last_moment(updated_at).timestamp() >= began_at:
             # What was there before is not known, and something was written since.
             signs.append("updated_at")
         return tuple(signs)

@@ -9,11 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from typing import Final
 from unicodedata import normalize
 
-from billingual.model import CustomField, Invoice, InvoiceSummary, Money, Party, differing_fields
+from billingual.model import (
+    CustomField,
+    Invoice,
+    InvoiceSummary,
+    Money,
+    Party,
+    differing_fields,
+    first_moment,
+)
 
 __all__ = ["alike_numbers", "may_show", "may_show_all", "same_value"]
 
@@ -69,8 +77,8 @@ def _agree(name: str, wanted: object, invoice: InvoiceSummary) -> bool:
 def may_show(name: str, wanted: object, invoice: InvoiceSummary) -> bool:
     """Tell whether the value of a field may be *wanted*, altered by the provider."""
     seen = getattr(invoice, name, None)
-    if isinstance(wanted, datetime) and isinstance(seen, datetime):
-        return abs(wanted - seen) <= _SAME_DAY
+    if isinstance(wanted, date) and isinstance(seen, date):  # as datetimes are, too
+        return abs(first_moment(wanted) - first_moment(seen)) <= _SAME_DAY
     if isinstance(wanted, str) and isinstance(seen, str):
         cut = seen.strip() and wanted.startswith(seen)
         return bool(cut) or alike_numbers(seen, wanted)

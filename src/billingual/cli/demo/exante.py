@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from time import perf_counter
 from typing import Any, Final
@@ -185,5 +185,5 @@ def _cells(row: InvoiceSummary) -> tuple[str, ...]:
     return (row.number or "", _day(row.due_at), str(row.overdue_days), minor, party or "")
 
 
-def _day(moment: datetime | None) -> str:
+def _day(moment: datetime | date | None) -> str:
     return "none" if moment is None else f"{moment:%Y-%m-%d}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, cast
 from urllib.parse import urlencode
@@ -20,7 +20,7 @@ import attrs
 from billingual import model
 from billingual.abc import Dialect, Scope
 from billingual.errors import InvalidInputError, UnsupportedError
-from billingual.model import CollectionMethod, instant_text
+from billingual.model import CollectionMethod, instant_text, last_moment
 from billingual.outcomes import Safety
 from billingual.wire import Headers, WireRequest, path_segment
 
@@ -328,13 +328,18 @@ def prefixed_id(prefix: str) -> Callable[[object, str], str]:
 
 
 def moment(value: object, _: str) -> str:
-    """Write a point in time as UTC with a literal ``Z``."""
-    return instant_text(cast(datetime, value))
+    """Write a point in time as UTC with a literal ``Z``, and a day as its first moment."""
+    return instant_text(cast("datetime | date", value))
 
 
 def moment_with_milliseconds(value: object, _: str) -> str:
-    """Write a point in time as UTC with milliseconds and a literal ``Z``."""
-    return instant_text(cast(datetime, value), milliseconds=True)
+    """Write a point in time as :func:`moment` does, with milliseconds."""
+    return instant_text(cast("datetime | date", value), milliseconds=True)
+
+
+def end_moment(value: object, _: str) -> str:
+    """Write the end of a range of time as :func:`moment` does, and a day as its last moment."""
+    return instant_text(last_moment(cast("datetime | date", value)))
 
 
 def custom_field_map(value: object, name: str) -> dict[str, object]:

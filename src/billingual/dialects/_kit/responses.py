@@ -29,7 +29,7 @@ import enum
 import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from types import NoneType, UnionType
 from typing import (
@@ -674,7 +674,9 @@ if TYPE_CHECKING:
     Moment: TypeAlias = datetime
 else:
     Moment = Annotated[_DATETIME, msgspec.Meta(tz=True)]
-"""A point in time, in text with an offset; without one it names none, and UTC would be a guess."""
+"""A point in time, in text with an offset; without one it names none, and UTC would be a guess.
+
+Text that is a day, such as ``2026-12-31``, makes a :class:`~datetime.date` of the field."""
 
 _EXACT: Final = "an exact number"
 Number: TypeAlias = Annotated[object, _EXACT]
@@ -700,6 +702,7 @@ _WHOLE_TEXT: Final = re.compile(r"-?\d{1,30}(?:\.0{1,30})?", re.ASCII)
 _NUMBER_TEXT: Final = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 # PHP writes an array whose keys have gaps as an object with digits for names.
 _INDEX: Final = re.compile(r"\d{1,9}", re.ASCII)
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 @functools.cache
@@ -1215,6 +1218,8 @@ def _yes_or_no(value: Any, path: str, _: list[Problem]) -> object:
 def _moment(value: Any, path: str, _: list[Problem]) -> object:
     if type(value) is not str or not value.isascii():
         raise UnreadableError(path, _is_not(value, "a point in time"))
+    if _DAY.fullmatch(value):
+        return _day(value, path)
     try:
         return msgspec.convert(value, Moment)
     except msgspec.ValidationError:
@@ -1226,6 +1231,15 @@ def _moment(value: Any, path: str, _: list[Problem]) -> object:
     if moment.utcoffset() is None:
         raise UnreadableError(path, "it names no point in time without an offset")
     return moment
+
+
+def _day(value: str, path: str) -> date:
+    # Many providers state days where these document timestamps. A day is certain, if the instant
+    # at which it begins is not.
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise UnreadableError(path, "there is no such day") from None
 
 
 def _members(value: Any, path: str, _: list[Problem]) -> object:

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
@@ -333,8 +333,9 @@ _UNSEEN: Final = (
 def _where(draft: Draft) -> Filter:
     """Return the filter of the lists where *draft* would stand."""
     earliest = latest = None
-    if isinstance(draft.issued_at, datetime) and 1 < draft.issued_at.year < 9999:
-        earliest, latest = draft.issued_at - _DAY, draft.issued_at + _DAY
+    if isinstance(draft.issued_at, date) and 1 < draft.issued_at.year < 9999:
+        issued = model.first_moment(draft.issued_at)
+        earliest, latest = issued - _DAY, issued + _DAY
     return model.Filter(
         counterparty_ids=[str(draft.counterparty)],
         include_inactive=True,

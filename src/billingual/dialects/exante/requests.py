@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, cast
 
-from billingual.dialects._kit.requests import collection_method, extra_pairs, moment, uuid
+from billingual.dialects._kit.requests import (
+    collection_method,
+    end_moment,
+    extra_pairs,
+    moment,
+    uuid,
+)
 from billingual.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -86,9 +92,9 @@ def range_text(value: Range, name: str) -> str:
 
 def _writers(search_param: str) -> dict[str, tuple[str, Callable[[object, str], str]]]:
     moments = {
-        f"{ours}_{end}": (f"{theirs}_date_{end}", moment)
+        f"{ours}_{end}": (f"{theirs}_date_{end}", write)
         for ours, theirs in (("issued", "issue"), ("due", "due"), ("paid", "paid"))
-        for end in ("from", "to")
+        for end, write in (("from", moment), ("to", end_moment))
     }
     return {
         "search": (search_param, lambda value, _: cast(str, value)),
