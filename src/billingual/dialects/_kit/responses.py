@@ -772,9 +772,13 @@ class RecordReader(Generic[R, M]):
         self._unnamed_of = _members_of(unnamed)
         self._watched_of = _members_of([each for each in fields if each.encode_name in watched])
         self._read_exactly = msgspec.json.Decoder(exact(record), float_hook=as_it_came).decode
-        self._read_with_more = msgspec.json.Decoder(record, float_hook=as_it_came).decode
         self._raw_and_extra = {"raw": _raw_of, "extra": self._extra_of}
         self._makes_all = True
+
+    @functools.cached_property
+    def _read_with_more(self) -> Callable[[bytes], R]:
+        # To make a decoder takes a millisecond of the first response, and few programs need this.
+        return msgspec.json.Decoder(self._record, float_hook=as_it_came).decode
 
     def one(
         self,
