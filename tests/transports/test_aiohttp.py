@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gc
 import hashlib
 import ssl
@@ -509,6 +510,41 @@ async def test_long_and_many_headers_of_a_response_are_read(serve: Any, say: Any
     assert b"ok" == response.body
     assert 9_000 == len(response.headers.get("x-long") or "")
     assert "x-149" in response.headers
+
+
+@pytest.mark.parametrize(
+    ("written", "password"),
+    [("p%C3%A4ss", "päss"), ("%D0%BF%3A%40", "п:@"), ("p%40ss", "p@ss")],
+)
+@pytest.mark.asyncio
+async def test_the_password_of_a_proxy_goes_out_as_utf_8(
+    serve: Any, say: Any, written: str, password: str
+) -> None:
+    """As RFC 7617 advises, and as on every transport."""
+    server = serve(say(OK))
+    proxy = server.url.replace("http://", f"http://user:{written}@")
+    transport = a_transport(proxy=proxy)
+    await transport.send(a_request("http://provider.invalid"), bounds())
+    await transport.aclose()
+
+    expected = base64.b64encode(f"user:{password}".encode())
+    assert b"Proxy-Authorization: Basic " + expected in server.requests[0]
+
+
+@pytest.mark.parametrize("line", [b"nonsense", b"X A: b", b" folded", b"X-A: a\rb"])
+@pytest.mark.asyncio
+async def test_a_malformed_line_of_a_head_ends_the_call_at_once(
+    serve: Any, say: Any, line: bytes
+) -> None:
+    """No timeout is waited for."""
+    head = b"HTTP/1.1 200 OK\r\n" + line + b"\r\nContent-Length: 2\r\n\r\nok"
+    server = serve(say(head, then="hang"))
+    transport = a_transport()
+    with pytest.raises(errors.ConnectionLostError, match="not HTTP") as caught:
+        await transport.send(a_request(server.url), bounds())
+    await transport.aclose()
+
+    assert caught.value.evidence == Evidence(connected=True, response_begun=True)
 
 
 def test_only_aiohttp_is_imported_for_it() -> None:

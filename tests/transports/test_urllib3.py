@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import http.client
 import ssl
 import subprocess
@@ -214,6 +215,45 @@ def test_a_body_that_breaks_off_is_a_lost_connection(serve: Any, say: Any, data:
     step(transport.aclose())
 
     assert (True, 200) == (caught.value.evidence.response_begun, caught.value.evidence.status)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"nonsense", b"X A: b", b"X-A : b", b" folded", b"X-A: a\rb", b"Content-Length: -2",
+     b"Content-Length: two", b"Content-Length: +2"],
+)  # fmt: skip
+def test_a_malformed_line_of_a_head_ends_the_call_at_once(
+    serve: Any, say: Any, line: bytes
+) -> None:
+    """Http.client forgets the fields below it; the length lost, reading would last for ever."""
+    head = b"HTTP/1.1 200 OK\r\n" + line + b"\r\n"
+    if not line.startswith(b"Content-Length"):
+        head += b"Content-Length: 2\r\n"
+    server = serve(say(head + b"\r\nok", then="hang"))
+    transport = a_transport()
+    with pytest.raises(errors.ConnectionLostError, match="not HTTP") as caught:
+        step(transport.send(a_request(server.url), bounds()))
+    step(transport.aclose())
+
+    assert caught.value.evidence == Evidence(connected=True, response_begun=True)
+
+
+@pytest.mark.parametrize(
+    ("written", "password"),
+    [("p%C3%A4ss", "päss"), ("%D0%BF%3A%40", "п:@"), ("p%40ss", "p@ss")],
+)
+def test_the_password_of_a_proxy_goes_out_as_utf_8(
+    serve: Any, say: Any, written: str, password: str
+) -> None:
+    """As RFC 7617 advises, and as on every transport."""
+    server = serve(say(with_length(b"ok")))
+    proxy = server.url.replace("http://", f"http://user:{written}@")
+    transport = a_transport(proxy=proxy)
+    step(transport.send(a_request("http://provider.invalid"), bounds()))
+    step(transport.aclose())
+
+    expected = base64.b64encode(f"user:{password}".encode())
+    assert b"Proxy-Authorization: Basic " + expected in server.requests[0]
 
 
 def test_a_context_that_checks_less_is_left_as_it_is() -> None:

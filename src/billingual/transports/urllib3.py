@@ -15,6 +15,7 @@ What the public API cannot keep:
   timeout anew. Bodies are bounded.
 - Sending waits for ``Timeouts.connect`` at most, because urllib3 has no timeout for writing.
 - A status from 102 to 199 is taken for the response, and ends the call with an error.
+- More than 100 header fields end the call: ``http.client`` refuses them.
 - A head, or a body without a length, ends where the connection ends, even if it broke.
 - urllib3 does not tell how much of a request was sent before it failed.
 
@@ -24,9 +25,12 @@ costs about twice as much for each call.
 
 from __future__ import annotations
 
+import base64
+import functools
 import ssl
 from collections.abc import Mapping
-from http.client import HTTPException
+from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 from urllib.parse import unquote
@@ -34,7 +38,7 @@ from urllib.parse import unquote
 import attrs
 import urllib3
 from urllib3 import exceptions
-from urllib3.util import SKIP_HEADER, Url, make_headers, parse_url
+from urllib3.util import SKIP_HEADER, Url, parse_url
 
 from billingual.abc import ExecutionScope, TransportOptions
 from billingual.errors import (
@@ -81,6 +85,59 @@ _FIRST_FINAL: Final = 200
 # So many sets of headers are remembered; a client has a few.
 _KNOWN: Final = 16
 _METHODS_WITHOUT_BODY: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "TRACE"})
+# http.client takes a line that is no field for the end of the head, and only notes it. The length
+# of the body is then lost with the fields below, and reading it would last until a timeout.
+_NO_FIELD: Final = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
+
+
+class _NotHttpError(HTTPException):
+    """The head of a response is malformed."""
+
+
+class _Strict(HTTPConnection):
+    """Refuse a head with a line that is no field, or with a length that is no number."""
+
+    def getresponse(self) -> HTTPResponse:
+        """Return the response once its head is there.
+
+        Raises:
+            _NotHttpError: if the head is malformed.
+        """
+        response = super().getresponse()
+        head = response.msg
+        # Several lengths are left to urllib3, which lets them pass only if they are the same.
+        lengths = (head.get("content-length") or "0").split(",")
+        digits = all(each.strip().isascii() and each.strip().isdigit() for each in lengths)
+        if not digits or any(isinstance(each, _NO_FIELD) for each in head.defects):
+            self.close()
+            raise _NotHttpError
+        return response
+
+
+# Bounded, because each cassette of vcrpy makes classes of its own.
+@functools.lru_cache(maxsize=8)
+def _strict(made: Any) -> Any:
+    """Return a strict class for one of urllib3's; a tool's own stays as it is.
+
+    Tools replace the class of connections at any time: so it is looked at for each connection, and
+    not imported, which may happen while a tool is at work.
+    """
+    if made.__module__ != "urllib3.connection":
+        return made
+    # In this order urllib3's `super().getresponse()` is ours.
+    return type(made.__name__, (made, _Strict), {})
+
+
+class _PlainPool(urllib3.HTTPConnectionPool):
+    @property
+    def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802 - urllib3's name
+        return _strict(super().ConnectionCls)
+
+
+class _SecurePool(urllib3.HTTPSConnectionPool):
+    @property
+    def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802 - urllib3's name
+        return _strict(super().ConnectionCls)
 
 
 @attrs.frozen
@@ -94,6 +151,7 @@ class _Connection:
     """A ``PoolManager`` of one connection."""
 
     def __init__(self, manager: urllib3.PoolManager) -> None:
+        manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
         self._manager = manager
         self._used = False
         self.status: int | None = None
@@ -205,10 +263,6 @@ class Urllib3Transport(PooledTransport[_Connection]):
             "a-large-head-is-read": (
                 "http.client refuses more than 100 header fields; the transport h11 does not"
             ),
-            "a-malformed-head-ends-at-once": (
-                "http.client takes a line that is no field for the end of the head, and the "
-                "read timeout ends the call; the transport h11 refuses it"
-            ),
             "a-dripping-head-ends-with-the-deadline": (
                 "each byte starts urllib3's read timeout anew; the transport h11 ends it"
             ),
@@ -270,7 +324,9 @@ class Urllib3Transport(PooledTransport[_Connection]):
         if proxy.scheme == "https":
             one["proxy_ssl_context"] = options.tls or default_context()
         if proxy.auth is not None:
-            one["proxy_headers"] = make_headers(proxy_basic_auth=unquote(proxy.auth))
+            # UTF-8, as RFC 7617 advises; urllib3 itself would write Latin-1.
+            credentials = base64.b64encode(unquote(proxy.auth).encode()).decode()
+            one["proxy_headers"] = {"Proxy-Authorization": f"Basic {credentials}"}
         address = f"{proxy.scheme}://{proxy.netloc}"
         return _Connection(urllib3.ProxyManager(address, **one))
 
@@ -321,6 +377,8 @@ def _translated(origin: Origin, error: Exception, seen: Evidence) -> TransportEr
             kind, what = NotConnectedError, why
     elif isinstance(error, exceptions.ProtocolError) and isinstance(within, TimeoutError):
         kind, what = TimedOutError, "the request was not taken in time"
+    elif isinstance(within, _NotHttpError):
+        what, seen = "the response is not HTTP", attrs.evolve(seen, response_begun=True)
     if kind is NotConnectedError:
         seen, what = NOTHING, reason(error) or what
     return kind(f"{origin.text}: {what} ({type(error).__name__} of urllib3).", evidence=seen)
