@@ -7,7 +7,7 @@ nothing; https://docs.exante.app/api-reference/invoices/bulk-delete calls ``data
 Source: https://docs.exante.app/api-reference/invoices/create and ``/list``, read 2026-11.
 """
 
-# Annotations are not left as text here: each would be compiled again for each decoder of a record.
+from __future__ import annotations
 
 import functools
 from collections.abc import Container, Mapping, Sequence
