@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from billingual.capabilities import Capabilities
-from billingual.errors import InvalidInputError, UnsupportedError
+from billingual.errors import InvalidInputError, UnsupportedError, shown
 
 if TYPE_CHECKING:
     from billingual.model import Changes, Filter, Query, Sort
@@ -68,7 +68,7 @@ def pairs_of(pairs: object) -> tuple[tuple[str, Changes], ...]:
 
     if isinstance(pairs, Mapping):
         return tuple(
-            (key, expected(each, Changes, f"pairs[{key!r}]")) for key, each in pairs.items()
+            (key, expected(each, Changes, f"pairs[{shown(key)}]")) for key, each in pairs.items()
         )
     if isinstance(pairs, str) or not isinstance(pairs, Iterable):
         raise _no_pairs(pairs)
@@ -120,7 +120,7 @@ def check_prefetch(prefetch: object) -> None:
 
     if type(prefetch) is not int or not 1 <= prefetch <= MAX_PREFETCH:
         raise InvalidInputError(
-            "prefetch", f"{prefetch!r} is no number of pages", f"give 1 to {MAX_PREFETCH}"
+            "prefetch", f"{shown(prefetch)} is no number of pages", f"give 1 to {MAX_PREFETCH}"
         )
 
 
@@ -145,9 +145,11 @@ def seconds_of(value: object, field: str) -> float:
         InvalidInputError: if it is none.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InvalidInputError(field, f"{value!r} is no time", "give seconds, from 0 on")
+        raise InvalidInputError(field, f"{shown(value)} is no time", "give seconds, from 0 on")
     if not 0 <= value < float("inf"):
-        raise InvalidInputError(field, f"{value!r} s is no time to wait", "give seconds, from 0 on")
+        raise InvalidInputError(
+            field, f"{shown(value)} s is no time to wait", "give seconds, from 0 on"
+        )
     return float(value)
 
 

@@ -92,6 +92,25 @@ def _unpickle(cls: type[BillingualError], text: str, state: dict[str, Any]) -> B
     return error
 
 
+_MOST_SHOWN: Final = 40
+
+
+def shown(value: object) -> str:
+    """Return how an error shows a value: text and numbers cut at 40 characters, else the type.
+
+    A model or a whole payload in an error would put its contents into logs.
+    """
+    if isinstance(value, str):
+        return repr(value if len(value) <= _MOST_SHOWN else f"{value[: _MOST_SHOWN - 1]}…")
+    if isinstance(value, (bool, float, type(None))) or (
+        isinstance(value, int) and value.bit_length() <= 3 * _MOST_SHOWN
+    ):
+        text = repr(value)
+        return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"
+    name = type(value).__name__
+    return f"{'an' if name[:1] in 'AEIOUaeiou' else 'a'} {name}"
+
+
 class BillingualError(Exception):
     """The root: everything this package raises on purpose.
 

@@ -79,9 +79,18 @@ class ToDict:
 
 
 class FromDict(ToDict):
-    """Give a model the methods ``from_dict`` and ``to_dict``."""
+    """Give a model the methods ``from_dict`` and ``to_dict``, and its constructor our errors."""
 
     __slots__ = ()
+
+    if not TYPE_CHECKING:  # A type checker reads the fields; this would tell it that all fit.
+
+        def __new__(cls, *args: object, **given: object) -> Self:
+            """Refuse arguments that no field takes, in words that name the nearest field."""
+            # Without arguments it is a copy that is being made, by copy or pickle.
+            if args or given:
+                _refuse_unfit(cls, args, given)
+            return super().__new__(cls)
 
     @classmethod
     def from_dict(cls, record: Mapping[str, object]) -> Self:
@@ -96,6 +105,29 @@ class FromDict(ToDict):
                 fit. The error names the field with its path, such as ``lines[1].quantity``.
         """
         return from_mapping(cls, record)
+
+
+def _refuse_unfit(kind: type, args: Sequence[object], given: Mapping[str, object]) -> None:
+    fields = attrs.fields(cast(Any, kind))
+    takes = [each for each in fields if not each.kw_only]
+    if len(args) > len(takes):
+        raise InvalidInputError(
+            kind.__name__.lower(),
+            f"{kind.__name__} takes its fields by name",
+            f"write {kind.__name__}({fields[0].alias}=...), or use {kind.__name__}.from_dict",
+        )
+    names = [each.alias for each in fields]
+    for name in given:
+        if name not in names:
+            raise unknown_field(kind, name)
+    there = {*given, *(each.alias for each in takes[: len(args)])}
+    missing = [
+        each.alias for each in fields if each.default is attrs.NOTHING and each.alias not in there
+    ]
+    if missing:
+        raise InvalidInputError(
+            missing[0], f"{kind.__name__} needs it", f"give {', '.join(missing)}"
+        )
 
 
 def from_mapping(kind: type[M], record: object) -> M:

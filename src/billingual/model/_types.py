@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import enum
 import functools
+import operator
 import re
 from datetime import UTC, date, datetime, time
-from types import NoneType
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, SupportsIndex, TypeAlias
 
-from billingual.errors import InvalidInputError
+from billingual.errors import InvalidInputError, shown
 
 __all__ = [
     "UNSET",
@@ -29,7 +29,7 @@ __all__ = [
     "instant_text",
     "last_moment",
     "read_instant",
-    "shown",
+    "whole_number",
 ]
 
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -52,25 +52,6 @@ UNSET: Final = Unset.UNSET
 UnsetType: TypeAlias = Literal[Unset.UNSET]
 
 
-_MOST_SHOWN: Final = 40
-
-
-def shown(value: object) -> str:
-    """Return how an error shows a value: text and numbers cut at 40 characters, else the type.
-
-    A model or a whole payload in an error would put its contents into logs.
-    """
-    if isinstance(value, str):
-        return repr(value if len(value) <= _MOST_SHOWN else f"{value[: _MOST_SHOWN - 1]}…")
-    if isinstance(value, (bool, float, NoneType)) or (
-        isinstance(value, int) and value.bit_length() <= 3 * _MOST_SHOWN
-    ):
-        text = repr(value)
-        return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"
-    name = type(value).__name__
-    return f"{'an' if name[:1] in 'AEIOUaeiou' else 'a'} {name}"
-
-
 def checked_text(value: object, field: str, fix: str = "give text") -> str:
     """Return *value* if it is text that can be sent.
 
@@ -86,6 +67,19 @@ def checked_text(value: object, field: str, fix: str = "give text") -> str:
             field, "it holds half of a surrogate pair", "give text that UTF-8 can hold"
         ) from None
     return value
+
+
+def whole_number(value: object) -> object:
+    """Return an int for the whole number of another library, such as a row of pandas holds.
+
+    What is none is handed on as it is, for a validator to refuse by the field's name.
+    """
+    if isinstance(value, (int, str, bytes)) or not isinstance(value, SupportsIndex):
+        return value
+    try:
+        return operator.index(value)
+    except Exception:  # noqa: BLE001 - an array has the method and raises what it likes
+        return value
 
 
 def instant(value: object, field: str) -> datetime | date:

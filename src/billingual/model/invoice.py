@@ -68,7 +68,7 @@ class InvoiceSummary(KeepsPayload):
     collection_method: CollectionMethod | None = None
     counterparty: Party | None = None
     document: str | None = None
-    extra: Mapping[str, object] = attrs.field(factory=dict, repr=False)
+    extra: Mapping[str, object] = attrs.field(factory=dict, repr=False, hash=False)
     raw: Mapping[str, object] = attrs.field(factory=dict, repr=False, eq=False)
     problems: tuple[Problem, ...] = attrs.field(default=(), repr=False)
 
@@ -98,5 +98,5 @@ class Invoice(InvoiceSummary):
     blueprint: str | None = None
     lines: tuple[LineItem, ...] = ()
     fields: tuple[CustomField, ...] = ()
-    notes: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    notes: Mapping[str, str] = attrs.field(factory=dict, repr=False, hash=False)
     exchange_rate: Decimal | None = None

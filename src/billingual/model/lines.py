@@ -50,7 +50,7 @@ class CustomField(FromDict):
     """
 
     key: str
-    value: object
+    value: object = attrs.field(hash=False)
     type: str = "string"
     original_type: str | None = None
 

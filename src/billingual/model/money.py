@@ -6,18 +6,20 @@ import functools
 import re
 from collections.abc import Mapping
 from decimal import MAX_PREC, Context, Decimal, InvalidOperation
-from typing import Final
+from typing import Final, cast
 
 import attrs
 
-from billingual.errors import InvalidInputError
+from billingual.errors import InvalidInputError, shown
 from billingual.model._currencies import MINOR_UNITS, WITHDRAWN_MINOR_UNITS
 from billingual.model._mapping import ToDict
-from billingual.model._types import shown
+from billingual.model._types import whole_number
 
 __all__ = ["Money", "minor_unit_exponent"]
 
 _MAX_DIGITS: Final = 30
+# What can be printed: Python makes no text of an int of more than 4300 digits.
+_MOST_MINOR: Final = 10**1000
 # The context of the calling thread rounds to 28 digits, or to what the program has set.
 _EXACT: Final = Context(prec=MAX_PREC)
 _ROUNDINGS: Final = tuple(
@@ -76,11 +78,11 @@ def checked_currency(code: object, field: str = "currency") -> str:
             )
         if code.upper() in MINOR_UNITS:
             raise InvalidInputError(
-                field, f"{code!r} is not in capital letters", f"give {code.upper()!r}"
+                field, f"{shown(code)} is not in capital letters", f"give {shown(code.upper())}"
             )
     raise InvalidInputError(
         field,
-        f"{code!r} is not a currency code of ISO 4217",
+        f"{shown(code)} is not a currency code of ISO 4217",
         "use three capital letters, like 'EUR'",
     )
 
@@ -92,12 +94,18 @@ def _whole_minor(_: object, attribute: attrs.Attribute[int], value: object) -> N
             f"{type(value).__name__} is not a whole number of minor units",
             "give a whole number, or an amount in major units as Money.of('12.34', 'EUR')",
         )
+    if not -_MOST_MINOR < value < _MOST_MINOR:
+        raise InvalidInputError(attribute.name, "the number is out of all range", "check its unit")
+
+
+def _minor(value: int) -> int:
+    return cast(int, whole_number(value))
 
 
 def _code_or_none(_: object, attribute: attrs.Attribute[str | None], value: object) -> None:
     if value is not None and not isinstance(value, str):
         raise InvalidInputError(
-            attribute.name, f"{value!r} is not a currency code", "use text like 'EUR', or None"
+            attribute.name, f"{shown(value)} is not a currency code", "use text like 'EUR', or None"
         )
 
 
@@ -123,7 +131,7 @@ class Money(ToDict):
         InvalidInputError: if *minor* is not an int (a bool and a float are not).
     """
 
-    minor: int = attrs.field(validator=_whole_minor)
+    minor: int = attrs.field(converter=_minor, validator=_whole_minor)
     currency: str | None = attrs.field(default=None, validator=_code_or_none)
 
     @classmethod
@@ -244,7 +252,9 @@ class Money(ToDict):
         """
         if rounding is not None and rounding not in _ROUNDINGS:
             raise InvalidInputError(
-                "rounding", f"{rounding!r} is no rounding mode", "give decimal.ROUND_HALF_UP, say"
+                "rounding",
+                f"{shown(rounding)} is no rounding mode",
+                "give decimal.ROUND_HALF_UP, say",
             )
         product = _EXACT.multiply(Decimal(self.minor), exact_decimal(factor, "factor"))
         minor = product.to_integral_value(rounding=rounding, context=_EXACT)
@@ -264,7 +274,7 @@ class Money(ToDict):
             self.currency or ""
         ):
             raise InvalidInputError(
-                "format", f"{spec!r} would leave out decimal places", "round the money first"
+                "format", f"{shown(spec)} would leave out decimal places", "round the money first"
             )
         return f"{format(self.amount, number['amount'] + 'f')} {self.currency}"
 
@@ -312,6 +322,7 @@ def exact_decimal(value: object, field: str) -> Decimal:
     Raises:
         InvalidInputError: if it is a float, a bool, no finite number, or longer than 30 digits.
     """
+    value = whole_number(value)
     if isinstance(value, (bool, float)) or not isinstance(value, (str, int, Decimal)):
         raise InvalidInputError(
             field,

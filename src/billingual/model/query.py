@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
-from billingual.errors import InvalidInputError
+from billingual.errors import InvalidInputError, shown
 from billingual.model._mapping import FromDict
-from billingual.model._types import checked_text, first_moment, instant_text, last_moment
+from billingual.model._types import (
+    checked_text,
+    first_moment,
+    instant_text,
+    last_moment,
+    whole_number,
+)
 from billingual.model.write import given_instant, instant_if_given
 
 __all__ = ["Filter", "Query", "Range", "Sort"]
@@ -26,6 +32,16 @@ _RANGE = re.compile(
 )
 
 
+# The ends that can be written, which have 18 digits, and those next to them.
+_FURTHEST: Final = 10**18
+
+
+def _end(value: int | None, step: int = 0) -> int | None:
+    # What is no whole number is handed on, so that the class refuses it.
+    end = whole_number(value)
+    return end + step if type(end) is int else cast(int, end)
+
+
 @attrs.frozen
 class Range:
     """A range of whole numbers, both ends included; None leaves an end open.
@@ -37,14 +53,16 @@ class Range:
         InvalidInputError: if an end is no int, both are None, or they are the wrong way round.
     """
 
-    low: int | None
-    high: int | None
+    low: int | None = attrs.field(converter=_end)
+    high: int | None = attrs.field(converter=_end)
 
     def __attrs_post_init__(self) -> None:
         ends = [end for end in (self.low, self.high) if end is not None]
-        if not ends or any(type(end) is not int for end in ends):
+        if not ends or any(type(end) is not int or abs(end) > _FURTHEST for end in ends):
             raise InvalidInputError(
-                "range", f"{self.low!r} to {self.high!r} has no whole end", "give one or two ints"
+                "range",
+                f"{shown(self.low)} to {shown(self.high)} has no whole end",
+                "give one or two ints",
             )
         if len(ends) == 2 and ends[0] > ends[1]:
             raise InvalidInputError(
@@ -64,12 +82,12 @@ class Range:
     @classmethod
     def above(cls, value: int) -> Range:
         """Match all numbers greater than *value*."""
-        return cls(value + 1, None)
+        return cls(_end(value, 1), None)
 
     @classmethod
     def below(cls, value: int) -> Range:
         """Match all numbers smaller than *value*."""
-        return cls(None, value - 1)
+        return cls(None, _end(value, -1))
 
     @classmethod
     def parse(cls, text: str, field: str = "range") -> Range:
@@ -78,10 +96,10 @@ class Range:
         Raises:
             InvalidInputError: if the text is none of the forms of the class.
         """
-        match = _RANGE.fullmatch(text)
+        match = _RANGE.fullmatch(checked_text(text, field))
         if match is None:
             raise InvalidInputError(
-                field, f"{text!r} is not a range", "write '15', '1-30', '> 90' or '<= 0'"
+                field, f"{shown(text)} is not a range", "write '15', '1-30', '> 90' or '<= 0'"
             )
         if match["sign"] is not None:
             bound = int(match["bound"])
@@ -141,10 +159,13 @@ class Sort:
         Raises:
             InvalidInputError: if there is no name, or more than one key.
         """
+        checked_text(text, "sort", "give a name, like 'due_at'")
         name = text[1:] if text[:1] in {"+", "-"} else text
         if not name.isidentifier():
             raise InvalidInputError(
-                "sort", f"{text!r} is not one key", "write one name, like 'due_at' or '-due_at'"
+                "sort",
+                f"{shown(text)} is not one key",
+                "write one name, like 'due_at' or '-due_at'",
             )
         return cls(name, descending=text.startswith("-"))
 
@@ -163,7 +184,7 @@ def _texts(values: Iterable[str] | str | None) -> tuple[str, ...] | None:
 def _texts_or_none(_: object, field: attrs.Attribute[Any], value: object) -> None:
     if value is None:
         return
-    if value == ():
+    if isinstance(value, tuple) and not value:
         raise InvalidInputError(
             field.name,
             "an empty list would select nothing or everything",
@@ -191,7 +212,7 @@ def _pairs_of_texts(_: object, field: attrs.Attribute[Any], value: object) -> No
         )
     for name, text in value.items():
         if not (isinstance(name, str) and name and isinstance(text, str)):
-            raise InvalidInputError(field.name, f"{name!r} is not a pair of texts", "use text")
+            raise InvalidInputError(field.name, f"{shown(name)} is not a pair of texts", "use text")
         checked_text(name + text, field.name)
 
 
@@ -200,8 +221,9 @@ def _moment(value: datetime | date | str | None) -> datetime | date | None:
 
 
 def _range(value: Range | str | int | None) -> Range | None:
-    if type(value) is int:
-        return Range.exactly(value)
+    whole = whole_number(value)
+    if type(whole) is int and abs(whole) <= _FURTHEST:
+        return Range.exactly(whole)
     try:
         return Range.parse(value) if isinstance(value, str) else cast(Range | None, value)
     except InvalidInputError:
@@ -221,7 +243,9 @@ def _range_or_none(_: object, field: attrs.Attribute[Any], value: object) -> Non
 
 def _text_or_none(_: object, field: attrs.Attribute[str | None], value: object) -> None:
     if value is not None and not (isinstance(value, str) and value.strip()):
-        raise InvalidInputError(field.name, f"{value!r} is not text", "give a text or leave it out")
+        raise InvalidInputError(
+            field.name, f"{shown(value)} is not text", "give a text or leave it out"
+        )
     if value is not None:
         checked_text(value, field.name)
 
@@ -303,7 +327,7 @@ class Filter(FromDict):
         default=None, converter=_texts, validator=_texts_or_none
     )
     extra_params: Mapping[str, str] = attrs.field(
-        factory=dict, converter=_params, validator=_pairs_of_texts
+        factory=dict, converter=_params, validator=_pairs_of_texts, hash=False
     )
 
     if TYPE_CHECKING:
@@ -370,7 +394,7 @@ def _is_a(kind: type) -> Callable[[object, attrs.Attribute[Any], object], None]:
 def _counted(_: object, field: attrs.Attribute[Any], value: object) -> None:
     if type(value) is not int or value < 1:
         raise InvalidInputError(
-            field.name, f"{value!r} is no count from 1 on", "give a whole number, 1 or more"
+            field.name, f"{shown(value)} is no count from 1 on", "give a whole number, 1 or more"
         )
 
 

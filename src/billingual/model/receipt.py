@@ -40,6 +40,6 @@ class Receipt(KeepsPayload):
     counterparty: str | None = None
     created_at: datetime | date | None = None
     due_at: datetime | date | None = None
-    extra: Mapping[str, object] = attrs.field(factory=dict, repr=False)
+    extra: Mapping[str, object] = attrs.field(factory=dict, repr=False, hash=False)
     raw: Mapping[str, object] = attrs.field(factory=dict, repr=False, eq=False)
     problems: tuple[Problem, ...] = attrs.field(default=(), repr=False)

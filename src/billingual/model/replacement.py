@@ -39,8 +39,13 @@ def _must(
     return validator
 
 
+def _is_whole(value: object) -> bool:
+    # JSON numbers beyond 64 bits are read differently everywhere.
+    return type(value) is int and -(2**63) <= value < 2**63
+
+
 def _whole(_: object, field: attrs.Attribute[int], value: object) -> None:
-    if type(value) is not int:
+    if not _is_whole(value):
         raise InvalidInputError(
             field.name, f"{type(value).__name__} is not a whole number", "give a whole number"
         )
@@ -66,7 +71,7 @@ def _listed(values: Iterable[T]) -> tuple[T, ...]:
 
 
 def _whole_numbers(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if not isinstance(value, tuple) or any(type(each) is not int for each in value):
+    if not isinstance(value, tuple) or not all(map(_is_whole, value)):
         raise InvalidInputError(
             field.name,
             "the provider documents these as whole numbers and does not say what they mean",

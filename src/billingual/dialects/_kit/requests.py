@@ -19,7 +19,7 @@ import attrs
 
 from billingual import model
 from billingual.abc import Dialect, Scope
-from billingual.errors import InvalidInputError, UnsupportedError
+from billingual.errors import InvalidInputError, UnsupportedError, shown
 from billingual.model import CollectionMethod, instant_text, last_moment
 from billingual.outcomes import Safety
 from billingual.wire import Headers, WireRequest, path_segment
@@ -147,12 +147,12 @@ class DialectBase(Dialect):
         if sort is not None and sort.field not in can.sorts:
             there = ", ".join(sorted(can.sorts))
             instead = f"sort by {there}" if there else "sort the rows that it brings"
-            raise UnsupportedError(self.provider, f"a list sorted by {sort.field!r}", instead)
+            raise UnsupportedError(self.provider, f"a list sorted by {shown(sort.field)}", instead)
         if size is not None and can.page_limit is None:
             instead = "leave it out: a list comes whole in one response"
             raise UnsupportedError(self.provider, "a page size", instead)
         if size is not None and can.page_limit is not None and size > can.page_limit:
-            problem = f"{size!r} rows do not fit a page"
+            problem = f"{shown(size)} rows do not fit a page"
             raise InvalidInputError("page_size", problem, f"give 1 to {can.page_limit}")
 
     def expect_status(self, reader: ResponseReader, feature: Feature, invoice: I, path: str) -> I:
@@ -272,7 +272,7 @@ def one_of(*words: str) -> Callable[[object, str], object]:
         if value in words:
             return value
         raise InvalidInputError(
-            name, f"{value!r} is none of those documented", f"give {' or '.join(words)}"
+            name, f"{shown(value)} is none of those documented", f"give {' or '.join(words)}"
         )
 
     return write
@@ -307,7 +307,7 @@ def uuid(value: object, name: str) -> str:
     if isinstance(value, str) and is_uuid(value):
         return value
     raise InvalidInputError(
-        name, f"{value!r} is no UUID", "give one like '3c90c3cc-0d44-4b50-8888-8dd25736052a'"
+        name, f"{shown(value)} is no UUID", "give one like '3c90c3cc-0d44-4b50-8888-8dd25736052a'"
     )
 
 
@@ -320,7 +320,7 @@ def prefixed_id(prefix: str) -> Callable[[object, str], str]:
             return value
         raise InvalidInputError(
             name,
-            f"{value!r} is not of the form the provider documents",
+            f"{shown(value)} is not of the form the provider documents",
             f"give '{prefix}_' followed by 24 small letters and digits",
         )
 
@@ -469,7 +469,7 @@ def extra_pairs(filter: Filter, taken: Iterable[str]) -> list[tuple[str, str]]:
     for name in filter.extra_params:
         if name in names:
             raise InvalidInputError(
-                "extra_params", f"{name!r} has a place of its own", "use the filter or option"
+                "extra_params", f"{shown(name)} has a place of its own", "use the filter or option"
             )
     return list(filter.extra_params.items())
 

@@ -48,7 +48,7 @@ from billingual.dialects._kit.requests import (
     write_request,
 )
 from billingual.dialects.exante.requests import KINDS, PAGE_LIMIT, SORTS, query_pairs
-from billingual.errors import InvalidInputError
+from billingual.errors import InvalidInputError, shown
 from billingual.model import checked_text
 from billingual.outcomes import Safety
 from billingual.wire import Conversation, encode_query
@@ -68,7 +68,9 @@ _ONE: Final = "/api/invoices/{invoice_uid}"
 def _kind(value: object, name: str) -> str:
     wire = KINDS.get(str(value))
     if wire is None:
-        raise InvalidInputError(name, f"{value!r} is neither side", f"give {' or '.join(KINDS)}")
+        raise InvalidInputError(
+            name, f"{shown(value)} is neither side", f"give {' or '.join(KINDS)}"
+        )
     return wire
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from billingual.dialects._kit.requests import extra_pairs, one_of, prefixed_id
-from billingual.errors import InvalidInputError
+from billingual.errors import InvalidInputError, shown
 
 if TYPE_CHECKING:
     from billingual.model import Query
@@ -26,7 +26,7 @@ def query_pairs(query: Query, provider: str) -> list[tuple[str, str]]:
         InvalidInputError: if a value cannot be asked for.
     """
     if query.page != 1:
-        raise InvalidInputError("page", f"there is no page {query.page!r}", "ask for page 1")
+        raise InvalidInputError("page", f"there is no page {shown(query.page)}", "ask for page 1")
     wanted = query.filter
     pairs: list[tuple[str, str]] = []
     taken = {"contractId", "status"}
@@ -46,7 +46,7 @@ def _expansions(names: tuple[str, ...]) -> str:
         if each not in EXPANSIONS:
             raise InvalidInputError(
                 "expand",
-                f"{each!r} is not documented",
+                f"{shown(each)} is not documented",
                 f"give {' or '.join(EXPANSIONS)}, or send it as it is with extra_params",
             )
     return ",".join(names)

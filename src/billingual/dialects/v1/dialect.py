@@ -31,7 +31,7 @@ import attrs
 from billingual.capabilities import Capabilities, Feature
 from billingual.dialects._kit.requests import DialectBase, uuid, write_request
 from billingual.dialects.v1.requests import record_from, safety_of
-from billingual.errors import ConfigurationError, InvalidInputError
+from billingual.errors import ConfigurationError, InvalidInputError, shown
 from billingual.model import checked_text
 from billingual.wire import Conversation, encode_query, path_segment
 
@@ -128,7 +128,7 @@ class V1Dialect(DialectBase):
         if number is None:
             raise ConfigurationError(
                 f"{self.provider} writes currencies as numbers that it does not document, so the "
-                f"number of {code!r} must come from you",
+                f"number of {shown(code)} must come from you",
                 f'give providers.katsu(currencies={{"{code}": 1}}), with the number that your '
                 "account uses in the place of 1",
                 field=code,
