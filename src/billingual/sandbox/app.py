@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from importlib import resources
-from typing import Final
+from typing import Any, Final
 
 import anyio
 from starlette.applications import Starlette
@@ -12,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from billingual.sandbox import control
 from billingual.sandbox.clock import DEFAULT_NOW, Clock
@@ -45,7 +46,7 @@ _ROUTES = (exante_lists, exante, kukkingu, kukkingu_tenancy, katsu, control)
 
 
 class Sandbox(Starlette):
-    """The sandbox as an ASGI app.
+    """The sandbox as an ASGI app, with the control API as methods.
 
     One request never suspends unless `receive`, `send` or a latency fault does, so the app can be
     driven without an event loop. It may be shared between threads.
@@ -63,6 +64,107 @@ class Sandbox(Starlette):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
         await self._middleware(scope, receive, send)
+
+    @property
+    def now(self) -> str:
+        """The sandbox's time, as text in UTC."""
+        return str(self._control("GET", "clock")["now"])
+
+    def move_clock(
+        self, *, now: str | None = None, advance_s: float = 0, frozen: bool | None = None
+    ) -> str:
+        """Set the clock, then advance it, then freeze it or let it run; return its time.
+
+        Args:
+            now: A date-time such as `2026-12-24T00:00:00Z`, or `real`.
+            advance_s: Seconds to add; invoices become overdue.
+            frozen: Whether it stands still from now on; None leaves that as it is.
+
+        Raises:
+            ValueError: If a value cannot be right.
+        """
+        body: dict[str, object] = {"advance_s": advance_s}
+        body |= {} if now is None else {"now": now}
+        body |= {} if frozen is None else {"frozen": frozen}
+        return str(self._control("POST", "clock", body)["now"])
+
+    def add_fault(self, kind: str, **fields: object) -> None:
+        """Let something go wrong with requests to come; the fields are those of the control API.
+
+        Raises:
+            ValueError: If there is no such kind or field.
+        """
+        self._control("POST", "faults", {"kind": kind, **fields})
+
+    @property
+    def faults(self) -> list[dict[str, Any]]:
+        """The faults that are still to come."""
+        return list(self._control("GET", "faults")["faults"])
+
+    def clear_faults(self) -> None:
+        """Forget the faults that are still to come."""
+        self._control("DELETE", "faults")
+
+    def requests(self, limit: int = 100) -> list[dict[str, Any]]:
+        """List the last requests: method, path, status, fault and rule; never a token."""
+        return list(self._control("GET", f"requests?limit={limit}")["requests"])
+
+    def reset(self) -> None:
+        """Go back to the start: data, clock, settings, no faults, an empty request log."""
+        self._control("POST", "reset", {})
+
+    def seed(self, seed: int, invoices: int | None = None) -> None:
+        """Replace the data by that of another seed, dated around the clock as it stands.
+
+        Raises:
+            ValueError: If a number is out of bounds.
+        """
+        more = {} if invoices is None else {"invoices": invoices}
+        self._control("POST", "seed", {"seed": seed, **more})
+
+    def change_settings(self, **settings: object) -> None:
+        """Choose among undocumented shapes; the names are those of the control API.
+
+        Raises:
+            ValueError: If there is no such setting or choice.
+        """
+        self._control("POST", "settings", settings)
+
+    def _control(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        """Ask the control API; it waits for nothing, so that no event loop is needed."""
+        path, _, query = path.partition("?")
+        scope: Scope = {
+            "type": "http",
+            "method": method,
+            "path": f"/_sandbox/{path}",
+            "raw_path": f"/_sandbox/{path}".encode(),
+            "query_string": query.encode(),
+            "headers": [(b"content-type", b"application/json")],
+            "scheme": "http",
+            "server": ("sandbox.localhost", 80),
+            "root_path": "",
+        }
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            data = b"" if body is None else json_text(body).encode()
+            return {"type": "http.request", "body": data, "more_body": False}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        asking = self(scope, receive, send)
+        try:
+            asking.send(None)
+        except StopIteration:
+            pass
+        else:
+            raise RuntimeError("the control API waited")
+        head, *rest = sent
+        record: dict[str, Any] = json.loads(b"".join(each.get("body", b"") for each in rest))
+        if head["status"] != 200:
+            raise ValueError(record["error"])
+        return record
 
     def close(self) -> None:
         """Close the database; an app that is simply dropped closes it too."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import sqlite3
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from array import array
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from billingual.sandbox.ids import IdGenerator
@@ -34,6 +36,7 @@ _TABLES = {
         total INTEGER NOT NULL, party TEXT NOT NULL REFERENCES exante_party,
         document TEXT NOT NULL REFERENCES exante_document,
         blueprint TEXT REFERENCES exante_blueprint,
+        inactive INTEGER NOT NULL DEFAULT 0,
         doc TEXT NOT NULL, UNIQUE (organization, number)""",
     "kukkingu_tenant": "id TEXT PRIMARY KEY, name TEXT NOT NULL, created INTEGER NOT NULL",
     "kukkingu_contract": """
@@ -48,6 +51,18 @@ _TABLES = {
         doc TEXT NOT NULL""",
 }
 
+# Whether the plain list leaves an invoice out. Kept with the invoice, so that a list need not look
+# at another table for each row; documents and blueprints do not change.
+_INACTIVE = """
+    CREATE TRIGGER IF NOT EXISTS exante_inactive_{event} AFTER {event} ON exante_invoice BEGIN
+        UPDATE exante_invoice SET inactive =
+            (SELECT archived FROM exante_document WHERE uid = NEW.document)
+            OR NOT coalesce(
+                (SELECT active FROM exante_blueprint WHERE uid = NEW.blueprint), 1)
+        WHERE rowid = NEW.rowid;
+    END"""
+_EVENTS = {"insert": "INSERT", "update": "UPDATE OF document, blueprint"}
+_KEPT_LISTS = 16
 
 _APPLICATION_ID = 0x62734278
 """``bsBx``, in the header of the file."""
@@ -62,6 +77,8 @@ class Store:
 
     def __init__(self, path: str | None = None) -> None:
         self.ids: IdGenerator = IdGenerator(0)
+        self._written = 0
+        self._lists: OrderedDict[Hashable, array[int]] = OrderedDict()
         self._connection = sqlite3.connect(
             path or ":memory:", check_same_thread=False, isolation_level=None
         )
@@ -76,6 +93,9 @@ class Store:
         )
         for table, columns in _TABLES.items():
             self._connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+        for name, event in _EVENTS.items():
+            trigger = _INACTIVE.replace("exante_inactive_{event}", f"exante_inactive_{name}")
+            self._connection.execute(trigger.replace("{event}", event))
         self._finalizer = weakref.finalize(self, self._connection.close)
         # Not at the end of the interpreter: a daemon thread may be inside SQLite then, and a
         # connection that is closed under it crashes the process.
@@ -131,8 +151,25 @@ class Store:
         found: Row | None = self._connection.execute(sql, values).fetchone()
         return found
 
+    def listed(self, sql: str, values: Mapping[str, object]) -> array[int]:
+        """Run a query for row ids, or give what it gave before, if nothing was written since.
+
+        Paging through a list asks the same question for each page, and only the first has to
+        sort anything.
+        """
+        (others,) = self._connection.execute("PRAGMA data_version").fetchone()
+        key = (sql, tuple(sorted(values.items())), self._written, others)
+        found = self._lists.get(key)
+        if found is None:
+            rows = self._connection.execute(sql, values).fetchall()
+            found = self._lists[key] = array("q", (row[0] for row in rows))
+            if len(self._lists) > _KEPT_LISTS:
+                self._lists.popitem(last=False)
+        return found
+
     def run(self, sql: str, values: Sequence[object] = ()) -> int:
         """Run a statement and give the number of rows it changed."""
+        self._written += 1
         return self._connection.execute(sql, values).rowcount
 
     def insert(self, table: str, row: Mapping[str, object]) -> None:

@@ -3,7 +3,7 @@
 For transports of your own: :class:`BodyReader` reads a response's body within all bounds,
 :class:`Pool` hands out connections, also after a fork and on a second event loop, :func:`checked`
 refuses what cannot be written as HTTP, and :func:`default_context` is the TLS context that all
-transports share.
+transports share. :func:`sandboxed` is the transport to a sandbox that a program keeps.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from billingual.transports._failures import NOTHING, SENT, UNSENT
     from billingual.transports._pool import Connection, Pool
     from billingual.transports._trust import default_context
+    from billingual.transports.sandbox import sandboxed
 
 __all__ = [
     "NOTHING",
@@ -28,6 +29,7 @@ __all__ = [
     "Pool",
     "checked",
     "default_context",
+    "sandboxed",
 ]
 
 if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every name exists.
@@ -39,5 +41,6 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
             "_failures": "NOTHING SENT UNSENT",
             "_pool": "Connection Pool",
             "_trust": "default_context",
+            "sandbox": "sandboxed",
         },
     )

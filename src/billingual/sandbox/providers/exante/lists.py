@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from billingual.sandbox.accounts import Account
 from billingual.sandbox.instants import second_text
-from billingual.sandbox.json_text import stored_json
+from billingual.sandbox.json_text import json_text, stored_json
 from billingual.sandbox.messages import Call, RefusalError, Reply, endpoint
 from billingual.sandbox.providers.exante.invoices import authorize, envelope, refuse
 from billingual.sandbox.providers.exante.query import (
@@ -27,7 +27,7 @@ from billingual.sandbox.providers.exante.query import (
     Selection,
     shown_status,
 )
-from billingual.sandbox.providers.exante.records import FROM, Record, columns_of, list_row
+from billingual.sandbox.providers.exante.records import FROM, LISTED, Record, columns_of, list_row
 from billingual.sandbox.state import SandboxState
 
 __all__ = ["STATUSES", "routes"]
@@ -69,18 +69,18 @@ def _list(state: SandboxState, call: Call) -> Reply:
     selection = Selection.of_list(state, _member(account, organization))
     query.apply(state, selection)
     page, order = query.page(), query.order(state)
-    count = state.store.row(
-        f"SELECT count(*) AS n FROM {FROM} WHERE {selection.where}",  # noqa: S608  values are bound
+    ids = state.store.listed(
+        f"SELECT i.rowid FROM {LISTED} WHERE {selection.where} ORDER BY {order}",  # noqa: S608  values are bound
         selection.values,
     )
-    total = 0 if count is None else int(count["n"])
-    rows = []
-    if page.offset < total:
-        rows = state.store.rows(
-            f"SELECT {columns_of(state)} FROM {FROM} WHERE {selection.where}"  # noqa: S608  as above
-            f" ORDER BY {order} LIMIT :limit OFFSET :offset",
-            {**selection.values, "limit": page.size, "offset": page.offset},
-        )
+    total = len(ids)
+    wanted = ids[page.offset : page.offset + page.size] if page.offset < total else ids[:0]
+    rows = state.store.rows(
+        f"SELECT {columns_of(state)} FROM json_each(:wanted) w"  # noqa: S608  as above
+        f" JOIN {FROM.replace('exante_invoice i', 'exante_invoice i ON i.rowid = w.value', 1)}"
+        " ORDER BY w.key",
+        {"wanted": json_text(wanted.tolist()), "today": selection.values["today"]},
+    )
     pages = -(-total // page.size)
     return envelope(
         {
@@ -191,7 +191,7 @@ def _user(state: SandboxState, call: Call) -> Reply:
 def _listed(state: SandboxState, organization: str) -> Selection:
     """Select what the plain list shows."""
     selection = Selection.of_list(state, organization)
-    selection.require("d.archived = 0 AND coalesce(b.active, 1) = 1")
+    selection.require("i.inactive = 0")
     return selection
 
 

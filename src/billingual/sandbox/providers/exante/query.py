@@ -173,7 +173,7 @@ class ListQuery:
                 reader(self.parameters[name])
         self._apply_dates(selection)
         if not self._flag("include_inactive"):
-            selection.require("d.archived = 0 AND coalesce(b.active, 1) = 1")
+            selection.require("i.inactive = 0")
 
     def _apply_dates(self, selection: Selection) -> None:
         for date in _DATES:

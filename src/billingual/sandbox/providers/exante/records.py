@@ -29,6 +29,7 @@ from billingual.sandbox.store import Row
 __all__ = [
     "AMOUNTS",
     "FROM",
+    "LISTED",
     "Record",
     "amounts_of",
     "columns_of",
@@ -58,6 +59,9 @@ FROM = """exante_invoice i JOIN exante_party p ON p.uid = i.party
     JOIN exante_organization o ON o.uid = i.organization
     LEFT JOIN exante_blueprint b ON b.uid = i.blueprint"""
 """The joined tables a record is made of."""
+
+LISTED = "exante_invoice i JOIN exante_party p ON p.uid = i.party"
+"""The tables that filters and orders of the list look at."""
 
 
 def columns_of(state: SandboxState) -> str:

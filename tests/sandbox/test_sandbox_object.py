@@ -1,0 +1,140 @@
+"""A sandbox in this process: its clock, faults, data and request log as methods."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from _support.sandbox_app import Caller
+from billingual import AsyncClient, Client, Filter, RateLimitedError, TimedOutError
+from billingual.sandbox import Sandbox, create_app
+from billingual.transports import sandboxed
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """Make a small sandbox."""
+    app = create_app(invoices=40)
+    yield app
+    app.close()
+
+
+def test_a_client_uses_the_sandbox_that_a_program_keeps(sandbox: Sandbox) -> None:
+    """Its methods tell and change what the client meets; closing the client leaves it open."""
+    with Client("exante", transport=sandboxed(sandbox), retry="none") as client:
+        first = client.list().first()
+        sandbox.add_fault("rate_limit", retry_after=7)
+        assert [each["kind"] for each in sandbox.faults] == ["rate_limit"]
+        with pytest.raises(RateLimitedError) as caught:
+            client.list().first()
+    with Client("exante", transport=sandboxed(sandbox)) as other:
+        assert first == other.list().first()
+
+    assert caught.value.retry_after == pytest.approx(7)
+    assert [each["status"] for each in sandbox.requests()] == [200, 429, 200]
+    assert len(sandbox.requests(limit=1)) == 1
+
+
+def test_its_clock_makes_invoices_overdue(sandbox: Sandbox) -> None:
+    """Time moves only when it is told to."""
+    with Client("exante", transport=sandboxed(sandbox)) as client:
+        before = len(client.list(Filter(overdue_days="> 300")).collect(limit=100))
+        assert sandbox.now == "2026-11-21T09:00:00.000Z"
+        assert sandbox.move_clock(advance_s=86400 * 400) == "2027-12-26T09:00:00.000Z"
+        after = len(client.list(Filter(overdue_days="> 300")).collect(limit=100))
+    sandbox.move_clock(now="2026-12-24T00:00:00Z", frozen=True)
+
+    assert before < after
+    assert sandbox.now == "2026-12-24T00:00:00.000Z"
+
+
+def test_it_can_be_seeded_and_reset(sandbox: Sandbox) -> None:
+    """The same seed gives the same data."""
+    exante = Caller(sandbox, "exante")
+    start = exante("GET", "/api/invoices").body
+    sandbox.seed(7, invoices=5)
+    other = exante("GET", "/api/invoices").json["data"]["_meta"]["total_items"]
+    sandbox.add_fault("drop_after_commit")
+    sandbox.clear_faults()
+    sandbox.change_settings(exante_overdue_status="stored")
+    sandbox.reset()
+
+    assert other <= 5
+    assert start == exante("GET", "/api/invoices").body
+    assert (sandbox.faults, len(sandbox.requests())) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda app: app.add_fault("nonsense"), "kind"),
+        (lambda app: app.add_fault("rate_limit", seconds="soon"), "seconds"),
+        (lambda app: app.move_clock(now="tomorrow"), "now"),
+        (lambda app: app.seed(1, invoices=-1), "invoices"),
+        (lambda app: app.change_settings(nonsense=1), "nonsense"),
+    ],
+)
+def test_what_cannot_be_right_is_refused(sandbox: Sandbox, change: Any, said: str) -> None:
+    """With the words of the control API."""
+    with pytest.raises(ValueError, match=said):
+        change(sandbox)
+
+
+def test_a_latency_waits_as_each_client_waits(sandbox: Sandbox) -> None:
+    """One sandbox may serve a blocking client and one on an event loop."""
+    with Client("exante", transport=sandboxed(sandbox), timeout=0.05, retry="none") as blocking:
+        sandbox.add_fault("latency", seconds=30)
+        with pytest.raises(TimedOutError):
+            blocking.list().first()
+
+    async def main() -> None:
+        transport = sandboxed(sandbox)
+        async with AsyncClient("exante", transport=transport, timeout=0.05, retry="none") as client:
+            sandbox.add_fault("latency", seconds=30)
+            with pytest.raises(TimedOutError):
+                await client.list().first()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("sort", ["-issue_date", "+total", "-overdue_days", "+party_name"])
+def test_a_page_costs_the_same_at_any_depth_of_any_list(sort: str) -> None:
+    """Counted in steps of SQLite's machine, after the first page has asked the question."""
+    steps: dict[int, list[int]] = {}
+    for invoices in (300, 3000):
+        app = create_app(invoices=invoices)
+        exante = Caller(app, "exante")
+        pages = exante("GET", "/api/invoices", sort=sort, per_page="50").json["data"]["_meta"]
+        counted = 0
+
+        def count() -> int:
+            nonlocal counted
+            counted += 1
+            return 0
+
+        app.sandbox_state.store._connection.set_progress_handler(count, 1)
+        steps[invoices] = []
+        for page in (2, pages["total_pages"] // 2, pages["total_pages"] - 1):
+            counted = 0
+            exante("GET", "/api/invoices", sort=sort, per_page="50", page=str(page))
+            steps[invoices].append(counted)
+        app.close()
+    every = [each for counts in steps.values() for each in counts]
+
+    assert min(every) > 50
+    assert max(every) < 1.2 * min(every)
+
+
+def test_a_write_is_seen_by_the_next_page(sandbox: Sandbox) -> None:
+    """What a list kept of the order of its rows is asked anew."""
+    exante = Caller(sandbox, "exante")
+    first = exante("GET", "/api/invoices", sort="+invoice_number").json["data"]["items"][0]
+    number = {"invoice_number": "ZZZ-LAST"}
+    assert exante("PUT", f"/api/invoices/{first['uid']}", number).status == 200
+    again = exante("GET", "/api/invoices", sort="+invoice_number").json["data"]["items"][0]
+    last = exante("GET", "/api/invoices", sort="-invoice_number").json["data"]["items"][0]
+
+    assert again["uid"] != first["uid"] == last["uid"]
