@@ -140,6 +140,10 @@ def _body_class(library: Any) -> type[Any]:
     return type("_Body", (_Body, library.AsyncByteStream, library.SyncByteStream), {})
 
 
+# How a second response may begin at the end of what was read; the rest comes with the next one.
+_BEGINNINGS: Final = tuple(b"HTTP/1."[:length] for length in range(1, 7))
+
+
 class _Wire:
     """Watch what the library reads from a connection: it shows the stream, but no buffer.
 
@@ -201,7 +205,8 @@ class _Wire:
 
     def _noted(self, data: bytes) -> bytes:
         # What looks like a second response may be a text in the first. That costs a connection.
-        if data.find(b"HTTP/1.", max(1, data.find(b"\r\n\r\n"))) > 0:
+        within = max(1, data.find(b"\r\n\r\n"))
+        if data.find(b"HTTP/1.", within) > 0 or data.endswith(_BEGINNINGS):
             self._surplus = True
         return data
 
