@@ -52,3 +52,40 @@ def test_the_first_call_under_a_stopped_clock_reads_times(program: str, due: str
     )  # fmt: skip
 
     assert (run.returncode, run.stderr) == (0, "")
+
+
+WAITS = """
+import asyncio, freezegun, json, sys
+BEFORE_THE_IMPORT = sys.argv[1] == "before"
+if not BEFORE_THE_IMPORT:
+    import billingual.client
+frozen = freezegun.freeze_time("2026-01-01", real_asyncio=True)
+frozen.start()
+from billingual import AsyncClient, Client, MemoryTransport, Retry
+uid = "550e8400-e29b-41d4-a716-446655440000"
+def script():
+    asks = {"retry-after-ms": "20"}
+    busy = MemoryTransport.json("{}", status=429, headers=asks)
+    found = MemoryTransport.json(json.dumps({"data": {"uid": uid}}))
+    return {
+        "transport": MemoryTransport([busy, found, busy, found]), "token": "t" * 12,
+        "retry": Retry(throttled_s=0.01),
+    }
+with Client("exante", **script()) as client:
+    assert client.get(uid).id == uid == client.get(uid).id
+async def main():
+    async with AsyncClient("exante", **script()) as client:
+        assert (await client.get(uid)).id == uid == (await client.get(uid)).id
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("freeze", ["before", "after"])
+def test_a_wait_ends_under_freezegun(freeze: str) -> None:
+    """The clock stands still, and a sleep that ended counts all the same."""
+    run = subprocess.run(
+        [sys.executable, "-c", WAITS, freeze],
+        check=False, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+    assert (run.returncode, run.stderr) == (0, "")

@@ -17,8 +17,8 @@ from billingual.outcomes import Attempt, Evidence, Safety
 from billingual.retry.backoff import full_jitter
 from billingual.retry.classify import classify, refused_resend
 from billingual.retry.policy import NONE, STANDARD, Retry
-from billingual.retry.retry_after import retry_after_s
-from billingual.wire import Exchange, WireRequest, WireResponse
+from billingual.retry.retry_after import asked_wait_s
+from billingual.wire import Exchange, Headers, WireRequest, WireResponse
 
 REQUEST = WireRequest(method="POST", url="/x", route="/x", safety=Safety.CREATE)
 UNSENT = Evidence(connected=False, request_complete=False, response_begun=False)
@@ -257,7 +257,28 @@ WALL = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC).timestamp()
 )
 def test_every_form_of_retry_after(text: str | None, seconds: float | None) -> None:
     """Seconds and the three forms of HTTP dates; a past date means now, garbage nothing."""
-    assert retry_after_s(text, WALL) == seconds
+    headers = Headers([] if text is None else [("Retry-After", text)])
+
+    assert asked_wait_s(headers, WALL) == seconds
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ("Sat, 21 Nov 2026 12:00:20 GMT", 10.0),
+        ("Sat, 21 Nov 2020 12:00:30 GMT", 2_191 * 86_400.0),
+        ("Sat, 21 Nov 2026 12:00:40 GMT", 0.0),
+        ("soon", 30.0),
+        ("", 30.0),
+    ],
+)
+def test_a_date_to_come_back_is_measured_from_that_of_the_response(
+    date: str, seconds: float
+) -> None:
+    """The provider's clock wrote both, so it does not matter what ours says."""
+    headers = Headers([("Retry-After", "Sat, 21 Nov 2026 12:00:30 GMT"), ("Date", date)])
+
+    assert asked_wait_s(headers, WALL) == seconds
 
 
 @given(
@@ -266,6 +287,6 @@ def test_every_form_of_retry_after(text: str | None, seconds: float | None) -> N
 )
 def test_any_retry_after_is_a_finite_number_or_none(text: str) -> None:
     """Whatever a server writes there."""
-    seconds = retry_after_s(text, WALL)
+    seconds = asked_wait_s(Headers([("Retry-After", text)]), WALL)
 
     assert seconds is None or 0.0 <= seconds < float("inf")

@@ -111,10 +111,13 @@ class Pace:
             self._waiting.discard(me)
 
     async def _wait_as_first(self, backend: Backend, latest: Deadline) -> None:
-        while (wait_s := self.due_s(backend.now())) > 0:
-            self._refuse_too_late(backend.now(), latest)
+        now = backend.now()
+        while (wait_s := self.due_s(now)) > 0:
+            self._refuse_too_late(now, latest)
             await backend.sleep(wait_s)
-        self._last = now = backend.now()
+            # A sleep that ended counts, even where a test has stopped the clock.
+            now = max(backend.now(), now + wait_s)
+        self._last = now
         if self._gap_s == 0.0 and self._rules.spacing_s == 0.0:
             self.engaged = False
             # Checked again, because another thread may have noted a 429 between the two lines.

@@ -6,18 +6,19 @@ from datetime import UTC
 
 from billingual.wire import Headers
 
-__all__ = ["asked_wait_s", "retry_after_s"]
+__all__ = ["asked_wait_s"]
 
 
 def asked_wait_s(headers: Headers, wall: float) -> float | None:
     """Read how long a response asks to wait.
 
     ``retry-after-ms`` counts first, because it is finer. Then comes ``Retry-After``, in seconds or
-    as an HTTP date in any of the three forms of RFC 9110 (section 5.6.7).
+    as an HTTP date in any of the three forms of RFC 9110 (section 5.6.7). A date is measured from
+    the response's own ``Date``, so that it does not matter how wrong the clock is here.
 
     Args:
         headers: of the response.
-        wall: seconds since 1970-01-01 UTC, now.
+        wall: seconds since 1970-01-01 UTC, now; for a response without a ``Date``.
 
     Returns:
         Seconds from now, never below zero; None if the response says nothing readable.
@@ -25,26 +26,30 @@ def asked_wait_s(headers: Headers, wall: float) -> float | None:
     milliseconds = _number(headers.get("retry-after-ms") or "")
     if milliseconds is not None:
         return milliseconds / 1000
-    return retry_after_s(headers.get("retry-after"), wall)
-
-
-def retry_after_s(text: str | None, wall: float) -> float | None:
-    """Read the value of a ``Retry-After`` header; see :func:`asked_wait_s`."""
-    if text is None:
-        return None
-    text = text.strip()
+    text = (headers.get("retry-after") or "").strip()
     seconds = _number(text)
     if seconds is not None:
         return seconds
+    until = _moment(text)
+    if until is None:
+        return None
+    now = _moment(headers.get("date") or "")
+    return max(0.0, until - (wall if now is None else now))
+
+
+def _moment(text: str) -> float | None:
+    """Read an HTTP date as seconds since 1970-01-01 UTC."""
+    if not text:
+        return None
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 - few responses have a date
 
     try:
         moment = parsedate_to_datetime(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return moment.timestamp()
     except (ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, moment.timestamp() - wall)
 
 
 def _number(text: str) -> float | None:
