@@ -268,3 +268,141 @@ def test_the_default_sleep_works_on_both_event_loops(app: Sandbox, backend: str)
 
     assert anyio.run(call, backend=backend) == 200
     assert [] == control(app, "GET", "faults")["faults"]
+
+
+PARTY = LANDMARKS["exante_party"]
+CREATE = {
+    "target_party_uid": PARTY,
+    "owner_uid": LANDMARKS["exante_owner"],
+    "document_uid": LANDMARKS["exante_document"],
+    "invoice_number": "007-A/1",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "number"),
+    [
+        ("cut", "007"),
+        ("strip", "7A1"),
+        ("prefix", "SBX-007-A/1"),
+        ("renumber", "R-000002"),
+        ("blank", "INV-2026-00001"),
+    ],
+)
+def test_a_provider_may_store_another_number(
+    app: Sandbox, exante: Caller, change: str, number: str
+) -> None:
+    """The create is a success, and response and storage agree on a number that was not sent."""
+    control(app, "POST", "faults", {"kind": "alter_number", "change": change})
+    exante("GET", "/api/invoices")
+    reply = exante("POST", "/api/invoices", CREATE)
+    uid = reply.json["data"]["uid"]
+    stored = exante("GET", f"/api/invoices/{uid}").json["data"]
+
+    assert (200, number) == (reply.status, reply.json["data"]["invoice_number"])
+    assert number == stored["invoice_number"]
+
+
+@pytest.mark.parametrize("change", ["cut", "strip", "prefix", "renumber", "blank"])
+def test_a_changed_number_has_another_dialect_too(app: Sandbox, change: str) -> None:
+    """Kukkingu stores no number as it was sent either."""
+    control(app, "POST", "faults", {"kind": "alter_number", "change": change})
+    reply = create(app).reply()
+
+    assert reply.status == 200
+    assert reply.json["data"]["invoiceNumber"] != "F-1"
+
+
+def test_an_unreadable_body_has_no_number_to_change(app: Sandbox, exante: Caller) -> None:
+    """What is no JSON object is refused as without the fault."""
+    control(app, "POST", "faults", {"kind": "alter_number", "times": 2})
+    bodies = (b"{", b"[1]")
+
+    assert [400, 400] == [exante("POST", "/api/invoices", raw=body).status for body in bodies]
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_an_update_may_be_answered_with_the_old_values(
+    app: Sandbox,
+    exante: Caller,
+    done: bool,  # noqa: FBT001
+) -> None:
+    """One invoice or an array: a success shows what was there before, carried out or not."""
+    fault = {"kind": "old_values", "after_commit": done, "times": 2}
+    uid = exante("POST", "/api/invoices", CREATE).json["data"]["uid"]
+    control(app, "POST", "faults", fault)
+    one = exante("PUT", f"/api/invoices/{uid}", {"invoice_number": "NEW"})
+    stored = exante("GET", f"/api/invoices/{uid}").json["data"]["invoice_number"]
+    many = exante("PUT", "/api/invoices", [{"uid": uid, "invoice_number": "NEWER"}])
+
+    assert (200, "007-A/1") == (one.status, one.json["data"]["invoice_number"])
+    assert ("NEW" if done else "007-A/1") == stored
+    assert (200, [stored]) == (many.status, [row["invoice_number"] for row in many.json["data"]])
+    assert control(app, "GET", "faults")["faults"] == []
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_a_finalize_may_be_answered_with_the_old_status(
+    app: Sandbox,
+    kukkingu: Caller,
+    done: bool,  # noqa: FBT001
+) -> None:
+    """The response to a move shows the status from before."""
+    invoice_id = create(app).reply().json["data"]["id"]
+    control(app, "POST", "faults", {"kind": "old_values", "after_commit": done})
+    reply = kukkingu("POST", f"/api/v1/invoices/{invoice_id}/finalize")
+    stored = kukkingu("GET", f"/api/v1/invoices/{invoice_id}").json["data"]["status"]
+
+    assert (200, "DRAFT") == (reply.status, reply.json["data"]["status"])
+    assert ("FINALIZED" if done else "DRAFT") == stored
+
+
+def test_what_cannot_be_read_before_is_answered_as_ever(
+    app: Sandbox, exante: Caller, katsu: Caller
+) -> None:
+    """A create, an unknown invoice, a refused update and Katsu Pay, which documents no read."""
+    uid = exante("POST", "/api/invoices", CREATE).json["data"]["uid"]
+    control(app, "POST", "faults", {"kind": "old_values", "after_commit": True, "times": 6})
+    unknown = "00000000-0000-0000-0000-000000000000"
+
+    assert [404, 404, 400, 400, 200, 200] == [
+        exante("PUT", f"/api/invoices/{unknown}", {"invoice_number": "X"}).status,
+        exante("PUT", "/api/invoices", [{"uid": unknown, "invoice_number": "X"}]).status,
+        exante("PUT", f"/api/invoices/{uid}", {"invoice_number": 1}).status,
+        exante("PUT", f"/api/invoices/{uid}", raw=b"{").status,
+        exante("POST", "/api/invoices", {**CREATE, "invoice_number": "B"}).status,
+        katsu("PUT", "/api/v1/Invoice/Update", {"id": LANDMARKS["katsu_invoice"]}).status,
+    ]
+
+
+@pytest.mark.parametrize("word", ["ok", "pending", ""])
+def test_a_success_may_say_another_status_word(app: Sandbox, exante: Caller, word: str) -> None:
+    """The word is the only thing that changes; a refusal keeps its own."""
+    control(app, "POST", "faults", {"kind": "status_word", "word": word, "times": 2})
+    reply = exante("POST", "/api/invoices", CREATE)
+    refusal = exante("POST", "/api/invoices", {})
+
+    assert (200, word, "007-A/1") == (
+        reply.status,
+        reply.json["status"],
+        reply.json["data"]["invoice_number"],
+    )
+    assert int(reply.headers["content-length"]) == len(reply.body)
+    assert (400, "error") == (refusal.status, refusal.json["status"])
+
+
+@pytest.mark.parametrize(("seconds", "announced"), [(1, "timeout=1"), (0.25, "timeout=1")])
+def test_a_response_announces_how_long_its_connection_is_kept(
+    app: Sandbox, seconds: float, announced: str
+) -> None:
+    """In whole seconds, as the header field has it, and at least one."""
+    control(app, "POST", "faults", {"kind": "keep_alive", "seconds": seconds})
+
+    assert create(app).reply().headers["keep-alive"] == announced
+
+
+def test_a_duplicate_needs_a_connection(app: Sandbox) -> None:
+    """In one process there are no bytes to write twice, and the response is the usual one."""
+    control(app, "POST", "faults", {"kind": "duplicate"})
+
+    assert create(app).reply().status == 200

@@ -314,3 +314,57 @@ def test_a_port_that_is_taken_is_an_error(server: Running) -> None:
     """The error is the operating system's."""
     with pytest.raises(OSError, match="in use"):
         serve("127.0.0.1", server.port, invoices=1, announce=print)
+
+
+def _received(server: Running, fields: bytes = b"") -> bytes:
+    """Send a list request over a plain socket and give all that comes until the server closes."""
+    request = (
+        b"GET /kukkingu/api/v1/invoices HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        b"Authorization: " + KUKKINGU["Authorization"].encode() + b"\r\n"
+        b"tenant-id: " + KUKKINGU["tenant-id"].encode() + b"\r\n" + fields + b"\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(request)
+        received = b""
+        while piece := connection.recv(65536):
+            received += piece
+    return received
+
+
+def test_a_duplicate_comes_twice_byte_for_byte(client: httpx.Client, server: Running) -> None:
+    """Also where the connection ends with it; the next response comes once again."""
+    fault(client, server, kind="duplicate")
+    twice = _received(server, b"Connection: close\r\n")
+    once = _received(server, b"Connection: close\r\n")
+
+    assert once * 2 == twice
+    assert once.count(b"HTTP/1.1 200") == 1
+
+
+def test_a_duplicate_on_a_kept_connection_is_of_one_response(
+    client: httpx.Client, server: Running
+) -> None:
+    """The connection is kept, and the fault is used up by the one request."""
+    fault(client, server, kind="duplicate", provider="kukkingu")
+    fault(client, server, kind="keep_alive", seconds=0.05, provider="kukkingu")
+    request = b"GET /kukkingu/api/v1/invoices HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(request)
+        first = connection.recv(65536)
+        connection.sendall(request)
+        received = first
+        while piece := connection.recv(65536):
+            received += piece
+
+    assert first.count(b"HTTP/1.1 401") == 2
+    assert received.count(b"HTTP/1.1 401") == 3
+
+
+def test_an_idle_connection_is_closed_after_its_keep_alive(
+    client: httpx.Client, server: Running
+) -> None:
+    """The server ends the connection by itself, long before its usual five seconds."""
+    fault(client, server, kind="keep_alive", seconds=0.05, provider="kukkingu")
+    received = _received(server)
+
+    assert b"\r\nkeep-alive: timeout=1\r\n" in received

@@ -2,6 +2,9 @@
 
 A request meets at most one fault: the first in the queue that matches it, which then loses one of
 its `times`. The control API is never subject to faults.
+
+Some kinds break the wire. Others let the sandbox behave as providers elsewhere do: one stores
+another number than it was sent, one answers an update with the values from before.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from billingual.sandbox.fields import (
 __all__ = [
     "BODY_KINDS",
     "KINDS",
+    "NUMBER_CHANGES",
     "DroppedConnection",
     "Fault",
     "FaultQueue",
@@ -32,14 +36,31 @@ __all__ = [
     "fault_record",
 ]
 
-KINDS = ("drop_after_commit", "drop_before_commit", "latency", "rate_limit", "status", "truncate")
+KINDS = (
+    "alter_number",
+    "drop_after_commit",
+    "drop_before_commit",
+    "duplicate",
+    "keep_alive",
+    "latency",
+    "old_values",
+    "rate_limit",
+    "status",
+    "status_word",
+    "truncate",
+)
 """The kinds of fault."""
+
+NUMBER_CHANGES = ("blank", "cut", "prefix", "renumber", "strip")
+"""What an `alter_number` makes of the number that was sent."""
 
 BODY_KINDS = ("json", "html", "empty", "text", "json_as_text", "text_as_json")
 """What a `status` fault sends as its body."""
 
 _MAX_TIMES = 1_000_000
 _MAX_SECONDS = 3600
+_OF_WRITES = ("alter_number", "old_values")
+_READS = ("GET", "HEAD")
 
 
 class DroppedConnection(Exception):  # noqa: N818  an event of the wire, not an error of ours
@@ -59,15 +80,18 @@ class Fault:
         method: Only this HTTP method; None is any.
         path_suffix: Only paths with this ending.
         times: How many requests it applies to.
-        seconds: How long a `latency` lasts.
+        seconds: How long a `latency` lasts, or how long a `keep_alive` says and has the server
+            keep the idle connection.
         after_commit: Whether a `latency` or `status` strikes after the request took effect
-            instead of before.
+            instead of before; whether an update answered with `old_values` took effect.
         retry_after: The `Retry-After` of a `rate_limit`: seconds, or an HTTP date; None sends
             none.
         status: The HTTP status of a `status` fault.
         body_kind: What a `status` fault sends, one of `BODY_KINDS`.
         after_bytes: Where a `truncate` cuts the body; wins over *fraction*.
         fraction: Which part of the body a `truncate` lets through.
+        change: What an `alter_number` makes of the number, one of `NUMBER_CHANGES`.
+        word: The word that a `status_word` puts into the response's `status`.
     """
 
     kind: str
@@ -82,11 +106,14 @@ class Fault:
     body_kind: str = "json"
     after_bytes: int | None = None
     fraction: float = 0.5
+    change: str = "cut"
+    word: str = "ok"
 
     def matches(self, provider: str, method: str, path: str) -> bool:
         """Tell whether a request is one this fault is meant for."""
         return (
-            self.provider in (None, provider)
+            (self.kind not in _OF_WRITES or method not in _READS)
+            and self.provider in (None, provider)
             and self.method in (None, method)
             and path.endswith(self.path_suffix)
         )
@@ -95,6 +122,19 @@ class Fault:
         """Say how many of *length* body bytes a `truncate` lets through; always fewer than all."""
         wanted = int(length * self.fraction) if self.after_bytes is None else self.after_bytes
         return max(0, min(wanted, length - 1))
+
+    def altered(self, number: str, serial: int) -> str:
+        """Make another number of *number*; *serial* numbers the request."""
+        if self.change == "cut":
+            return number[: max(1, len(number) // 2)]
+        if self.change == "prefix":
+            return f"SBX-{number}"
+        if self.change == "renumber":
+            return f"R-{serial:06d}"
+        if self.change == "strip":
+            return "".join(filter(str.isalnum, number)).lstrip("0")
+        # A blank, because Kukkingu takes no empty number; Exante makes a number of its own of it.
+        return " "
 
 
 def _retry_after(value: object, path: str) -> object:
@@ -135,6 +175,8 @@ _FIELDS = (
     Field("body_kind", choice(*BODY_KINDS)),
     Field("after_bytes", integer(0, 10**9), nullable=True),
     Field("fraction", _seconds(1)),
+    Field("change", choice(*NUMBER_CHANGES)),
+    Field("word", text(longest=100)),
 )
 
 

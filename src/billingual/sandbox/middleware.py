@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from billingual.sandbox.faults import DroppedConnection, Fault
 from billingual.sandbox.instants import millisecond_text
+from billingual.sandbox.json_text import UnreadableJsonError, json_text, parse_json, stored_json
 from billingual.sandbox.messages import RULE_HEADER, RefusalError, Refuse, response_of
 from billingual.sandbox.state import SandboxState
 
@@ -24,6 +25,8 @@ MAX_BODY = 4 * 1024 * 1024
 """Bytes of request body accepted; more gets a 413."""
 
 _BODILESS = (204, 205, 304)
+_NUMBERS = ("invoice_number", "invoiceNumber")
+_MOVES = ("/finalize", "/void")
 _RULE = RULE_HEADER.lower().encode()
 
 
@@ -42,6 +45,17 @@ class _Reply:
             self.headers = list(message["headers"])
         else:
             self.body += message.get("body", b"")
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is a success."""
+        return 200 <= self.status < 300
+
+    def with_json(self, value: object) -> _Reply:
+        """Put other JSON in the place of the body."""
+        body = json_text(value).encode()
+        kept = [(name, old) for name, old in self.headers if name != b"content-length"]
+        return _Reply(self.status, [*kept, (b"content-length", b"%d" % len(body))], body)
 
     def rule(self) -> str | None:
         """Name the sandbox rule that fired, if one did."""
@@ -100,10 +114,79 @@ class ProviderMiddleware:
             await self._state.sleep(fault.seconds)
         if fault.kind == "status" and not fault.after_commit:
             return self._failed(provider, fault)
-        response = await self._met(scope, provider, body)
+        if fault.kind == "old_values":
+            return await self._unchanged(scope, provider, body, fault)
+        if fault.kind == "alter_number":
+            body = self._renumbered(body, fault)
+        return self._altered(await self._met(scope, provider, body), provider, fault)
+
+    def _altered(self, response: _Reply, provider: str, fault: Fault) -> _Reply | None:
+        """Give what a fault makes of the response to a request that was carried out."""
+        if fault.kind == "drop_after_commit":
+            return None
         if fault.kind == "status":
             return self._failed(provider, fault)
-        return None if fault.kind == "drop_after_commit" else response
+        if fault.kind == "status_word":
+            return _worded(response, fault.word)
+        if fault.kind == "keep_alive":
+            response.headers.append((b"keep-alive", b"timeout=%d" % max(1, int(fault.seconds))))
+        return response
+
+    def _renumbered(self, body: bytes, fault: Fault) -> bytes:
+        """Put another invoice number into a request, as if the provider had chosen it."""
+        try:
+            record = parse_json(body)
+        except UnreadableJsonError:
+            return body
+        if not isinstance(record, dict):
+            return body
+        serial = self._state.request_log.count + 1
+        for name in _NUMBERS:
+            if isinstance(number := record.get(name), str):
+                record[name] = fault.altered(number, serial)
+        return json_text(record).encode()
+
+    async def _unchanged(self, scope: Scope, provider: str, body: bytes, fault: Fault) -> _Reply:
+        """Answer an update with what a read gave before it, if it can be read."""
+        before = await self._before(scope, body)
+        if before is not None and not fault.after_commit:
+            return before
+        response = await self._met(scope, provider, body)
+        return before if before is not None and response.ok else response
+
+    async def _before(self, scope: Scope, body: bytes) -> _Reply | None:
+        """Read what an update of one invoice, or of an array of them, is about to change."""
+        path: str = scope["path"]
+        for move in _MOVES:
+            path = path.removesuffix(move)
+        if scope["method"] == "POST" and path == scope["path"]:
+            return None
+        try:
+            batch = parse_json(body) if body else None
+        except UnreadableJsonError:
+            return None
+        if not isinstance(batch, list):
+            return await self._read(scope, path)
+        rows = [row.get("uid") for row in batch if isinstance(row, dict)]
+        replies = [await self._read(scope, f"{path}/{uid}") for uid in rows]
+        found = [reply for reply in replies if reply is not None]
+        if not found or len(found) != len(batch):
+            return None
+        records = [stored_json(reply.body.decode()) for reply in found]
+        data = [record["data"] for record in records if isinstance(record, dict)]
+        first = records[0]
+        return found[0].with_json({**first, "data": data} if isinstance(first, dict) else data)
+
+    async def _read(self, scope: Scope, path: str) -> _Reply | None:
+        inner = {
+            **scope,
+            "method": "GET",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+        }
+        response = await self._carry_out(inner, b"")
+        return response if response.ok else None
 
     async def _met(self, scope: Scope, provider: str, body: bytes) -> _Reply:
         if len(body) > MAX_BODY:
@@ -187,6 +270,12 @@ async def _read(receive: Receive) -> bytes | None:
             return b"".join(chunks)
 
 
+def _worded(response: _Reply, word: str) -> _Reply:
+    """Put *word* into the `status` of a success."""
+    record = stored_json(response.body.decode()) if response.ok and response.body else None
+    return response.with_json({**record, "status": word}) if isinstance(record, dict) else response
+
+
 def _rendered(response: Response) -> _Reply:
     return _Reply(response.status_code, list(response.raw_headers), bytes(response.body))
 
@@ -200,7 +289,16 @@ async def _deliver(scope: Scope, send: Send, response: _Reply | None, fault: Fau
         await send({"type": "http.response.body", "body": part, "more_body": True})
         _drop(scope)
     else:
+        extensions = scope.get("extensions") or {}
+        # In one process there is no connection to keep or to write to twice.
+        finish = None
+        if fault is not None and fault.kind == "duplicate" and "sandbox.twice" in extensions:
+            finish = extensions["sandbox.twice"]()
+        if fault is not None and fault.kind == "keep_alive" and "sandbox.keep_alive" in extensions:
+            extensions["sandbox.keep_alive"](fault.seconds)
         await _send(response, send, with_body=scope["method"] != "HEAD")
+        if finish is not None:
+            finish()
 
 
 async def _send(response: _Reply, send: Send, *, with_body: bool) -> None:

@@ -1,8 +1,10 @@
 """The sandbox behind a real socket, by uvicorn: for the command line and for tests of the wire.
 
-A fault that drops a connection needs help from below, because uvicorn answers 500 for an app that
-answers nothing: the protocol here puts a callable into `scope["extensions"]["sandbox.drop"]` that
-flushes what was sent and closes the socket.
+Faults of the connection need help from below, because an ASGI app sends responses and no bytes. The
+protocol here puts callables into `scope["extensions"]`: `sandbox.drop` flushes what was sent and
+closes the socket (uvicorn answers 500 for an app that answers nothing), `sandbox.twice` begins to
+collect a response that is written twice, and `sandbox.keep_alive` sets how many seconds the idle
+connection is kept.
 """
 
 from __future__ import annotations
@@ -32,8 +34,34 @@ _STARTUP_S = 30.0
 _GRACE_S = 1
 
 
-class _DroppableProtocol(H11Protocol):
-    """HTTP/1.1 whose app may cut the connection without a response."""
+class _Twice:
+    """In the place of a connection's transport: collects one response and writes it twice."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._response = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Collect bytes of the response."""
+        self._response += data
+
+    def flush(self) -> None:
+        """Write the response twice, in one piece, so that a client gets both together."""
+        twice, self._response = self._response * 2, b""
+        if twice:
+            self._transport.write(twice)
+
+    def close(self) -> None:
+        """Write the response, then close the connection."""
+        self.flush()
+        self._transport.close()
+
+
+class _FaultyProtocol(H11Protocol):
+    """HTTP/1.1 whose app may cut the connection, answer twice, or shorten the keep-alive."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -41,7 +69,12 @@ class _DroppableProtocol(H11Protocol):
 
     def _with_drop(self, app: Any) -> ASGIApp:
         async def serve_one(scope: Scope, receive: Receive, send: Send) -> None:
-            scope.setdefault("extensions", {})["sandbox.drop"] = self._drop
+            scope["extensions"] = {
+                **scope.get("extensions", {}),
+                "sandbox.drop": self._drop,
+                "sandbox.twice": self._twice,
+                "sandbox.keep_alive": self._keep_alive,
+            }
             await app(scope, receive, send)
 
         return serve_one
@@ -50,6 +83,17 @@ class _DroppableProtocol(H11Protocol):
         # With that state uvicorn neither answers 500 nor logs that the response is missing.
         self.cycle.disconnected = True
         self.transport.close()
+
+    def _twice(self) -> Callable[[], None]:
+        twice: Any = _Twice(self.transport)
+        # For this response only: the protocol makes the next one's cycle with its own transport.
+        self.cycle.transport = twice
+        flush: Callable[[], None] = twice.flush
+        return flush
+
+    def _keep_alive(self, seconds: Any) -> None:
+        # Uvicorn's type is int; its timer takes any number.
+        self.timeout_keep_alive = seconds
 
 
 class _Server(uvicorn.Server):
@@ -169,7 +213,7 @@ def running(
 def _server(app: Sandbox, on_start: Callable[[], None]) -> _Server:
     config = uvicorn.Config(
         app,
-        http=_DroppableProtocol,
+        http=_FaultyProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
