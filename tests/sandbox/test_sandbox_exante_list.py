@@ -238,6 +238,44 @@ def test_pages_partition_the_list(exante: Caller) -> None:
     ]["_meta"]
 
 
+@pytest.mark.parametrize("spare", [-1, 0, 1])
+def test_the_last_page_may_be_full(exante: Caller, spare: int) -> None:
+    """A page as large as the list is the only one; one row more makes a second page."""
+    total = exante("GET", LIST, include_inactive="true").json["data"]["_meta"]["total_items"]
+    size = str(total + spare)
+    first = exante("GET", LIST, include_inactive="true", per_page=size).json["data"]
+    second = exante("GET", LIST, include_inactive="true", per_page=size, page="2").json["data"]
+    pages = 2 if spare < 0 else 1
+
+    assert (pages, pages > 1) == (
+        first["_meta"]["total_pages"],
+        first["_links"]["next"] is not None,
+    )
+    assert total == len(first["items"]) + len(second["items"])
+    assert second["_links"]["next"] is None
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_full_pages_are_counted_without_an_empty_one(exante: Caller, parts: int) -> None:
+    """A list of two or three full pages has as many, and the last has no next."""
+    status = "PAID,SENT,DRAFT,VOID,DISPUTED,APPROVED"
+    page = exante("GET", LIST, status=status).json["data"]
+    total = page["_meta"]["total_items"] // parts * parts
+    uids = [
+        row["uid"]
+        for row in exante("GET", LIST, status=status, per_page="100").json["data"]["items"]
+    ]
+    surplus = uids[total:]
+    if surplus:
+        exante("DELETE", LIST, surplus)
+    last = exante("GET", LIST, status=status, per_page=str(total // parts), page=str(parts)).json[
+        "data"
+    ]
+
+    assert (parts, total) == (last["_meta"]["total_pages"], last["_meta"]["total_items"])
+    assert (total // parts, None) == (len(last["items"]), last["_links"]["next"])
+
+
 def test_paging_defaults_to_ten_rows_of_page_one(exante: Caller) -> None:
     """Without parameters a page has ten rows."""
     data = exante("GET", LIST).json["data"]
