@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from os import PathLike, getenv
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar, Unpack, cast, overload
 
 import attrs
 
@@ -65,6 +65,7 @@ from billingual.errors import (
     InvalidRequestError,
     OutcomeUnknown,
     PermissionDeniedError,
+    UsageError,
     carried_by,
 )
 from billingual.model import UNSET, UnsetType
@@ -617,6 +618,12 @@ class AsyncClient:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+    def __reduce__(self) -> NoReturn:
+        raise UsageError(
+            f"{type(self).__name__} holds connections and secrets, which are not copied; "
+            "make a client where it is used, or use with_options()."
+        )
 
     def __repr__(self) -> str:
         # Tools that show the frames of a failing constructor ask a client that is not made yet.

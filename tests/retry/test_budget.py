@@ -190,3 +190,12 @@ def test_budget_must_be_a_retry_budget(backend: Any, wrong: Any) -> None:
     """A number or a class is refused when the client is made."""
     with pytest.raises(errors.ConfigurationError, match="is not a budget"):
         client_of(backend, budget=wrong)
+
+
+def test_a_success_never_fills_the_budget_above_its_capacity() -> None:
+    """Otherwise a long quiet time would pay for a storm of retries."""
+    budget = RetryBudget(capacity=10, cost=2, earning=5)
+    budget.spend(throttled=False)
+    budget.earn()
+
+    assert budget.tokens == 10

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from billingual._config.build import blocking_backend
 from billingual.abc import BlockingBackend
+from billingual.errors import UsageError
 
 __all__ = ["Stepped"]
 
@@ -22,6 +23,12 @@ class Stepped:
     ) -> None:
         self._backend = blocking_backend(backend)
         self._core = make(*arguments, backend=self._backend, **options)
+
+    def __reduce__(self) -> NoReturn:
+        raise UsageError(
+            f"{type(self).__name__} holds connections and secrets, which are not copied; "
+            "make a client where it is used, or use with_options()."
+        )
 
     def _shown(self, name: str, blocking: str) -> str:
         # A tool that shows the variables of a failing constructor calls repr() before _core is set.

@@ -1,0 +1,24 @@
+"""A client is made where it is used: it is neither copied nor pickled, and says so."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+
+from billingual import AsyncClient, Client, MemoryTransport, UsageError
+
+
+@pytest.mark.parametrize("face", [Client, AsyncClient])
+@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_client_is_not_copied_or_pickled(face: Any, way: Any) -> None:
+    """A copy would share connections that another client closes; a pickle would hold a token."""
+    client = face("exante", transport=MemoryTransport([]), token="secret_" + "a" * 20)
+
+    with pytest.raises(UsageError, match="make a client where it is used") as caught:
+        way(client)
+
+    assert "secret_" not in str(caught.value)
+    assert len({client, client}) == 1
