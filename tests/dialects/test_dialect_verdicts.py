@@ -25,6 +25,7 @@ from billingual.model import Changes, Draft, Query
 from billingual.outcomes import Outcome
 from billingual.retry.classify import classify
 
+CHANGES = Changes(number="N-1")
 DRAFT = Draft(number="N-1", counterparty=UID, owner=UID, document=UID)
 ODD = ["ok", "OK", "pending", "warning", "created", "", "Accepted", "queued", "  success ", "weiß"]
 NO = ["error", "Error", "ERRORS", "fail", "failed", "failure", "rejected", "Validation_Error",
@@ -144,6 +145,76 @@ def test_a_doubt_beside_the_invoice_of_a_write_is_a_problem(name: str) -> None:
     """A success with errors beside it is no plain one; an empty list says nothing."""
     assert [f"$.{name}"] == [each.path for each in create(**{name: ["x"]}).problems]
     assert () == create(**{name: []}).problems
+
+
+FAULT = [{"code": 6000, "Message": "the number is taken"}]
+COMPLAINTS = [
+    {"errors": ["the number is taken"]},
+    {"HasErrors": True, "ValidationErrors": FAULT},
+    {"Fault": {"type": "ValidationFault", "Error": FAULT}},
+    {"error": {"message": "the number is taken"}},
+]
+
+
+@pytest.mark.parametrize("complaint", COMPLAINTS)
+def test_a_complaint_within_the_invoice_of_a_write_is_a_problem(complaint: dict[str, Any]) -> None:
+    """Providers that judge each record of a batch say so in the record, with a success around."""
+    row = {"uid": UID, "invoice_number": "N-1", **complaint}
+    answers = [
+        converse(EXANTE, EXANTE.create(DRAFT), response(enveloped(row), status=201)),
+        converse(EXANTE, EXANTE.update(UID, CHANGES, None), response(enveloped(row))),
+        *converse(BULK, BULK.update_many([(UID, CHANGES)]), response(enveloped([row]))),
+    ]
+
+    for answer in answers:
+        assert list(complaint.values()) == [each.value for each in answer.problems]
+        assert {f"$.data.{name}" for name in complaint} == {
+            each.path.replace("[0]", "") for each in answer.problems
+        }
+
+
+@pytest.mark.parametrize("nothing", [[], {}, None, False, ""])
+def test_an_empty_complaint_within_an_invoice_says_nothing(nothing: object) -> None:
+    """Providers that have the field write it always."""
+    row = {"uid": UID, "invoice_number": "N-1", "hasErrors": nothing, "errors": nothing}
+
+    answer = converse(EXANTE, EXANTE.create(DRAFT), response(enveloped(row), status=201))
+
+    assert () == answer.problems
+
+
+def test_what_an_invoice_that_is_only_read_complains_of_stays_in_extra() -> None:
+    """It may be about an earlier try of another program, and does not judge this one."""
+    row = {"uid": UID, "ValidationErrors": FAULT}
+
+    invoice = converse(EXANTE, EXANTE.get(UID), response(enveloped(row)))
+
+    assert FAULT == invoice.extra["ValidationErrors"]
+    assert () == invoice.problems
+
+
+@pytest.mark.parametrize("complaint", COMPLAINTS)
+@pytest.mark.parametrize(
+    ("call", "wrap"),
+    [
+        (lambda: EXANTE.create(DRAFT), dict),
+        (lambda: EXANTE.update(UID, CHANGES, None), dict),
+        (lambda: EXANTE.get(UID), dict),
+        (lambda: BULK.update_many([(UID, CHANGES)]), lambda row: [row]),
+    ],
+    ids=["create", "update", "get", "update_many"],
+)
+def test_a_complaint_in_the_place_of_an_invoice_reaches_the_caller(
+    call: Any, wrap: Any, complaint: dict[str, Any]
+) -> None:
+    """It is no invoice and no plain refusal: a write stays unclear, and says what came."""
+    row = {**complaint, "description": "a line of a customer's invoice"}
+    with pytest.raises(ProtocolError, match="the number is taken") as caught:
+        converse(EXANTE, call(), response(enveloped(wrap(row))))
+
+    assert "a customer's" not in str(caught.value)
+    assert "the number is taken" in caught.value.complaint
+    assert Outcome.UNKNOWN is classify(caught.value)
 
 
 @pytest.mark.parametrize("word", [*PARTLY, "pending", "queued"])

@@ -147,6 +147,11 @@ def complaint_of(response: WireResponse) -> str:
     return complaints_of(response)[0]
 
 
+def complaint_in(value: object) -> str:
+    """Return what a part of a body says, which is known to be a complaint; as `complaint_of`."""
+    return _tidy(": ".join(_unique(_Gathering(is_error=True).gather(value, 0))))
+
+
 def complaints_of(response: WireResponse) -> tuple[str, dict[str, str]]:
     """Return what the provider said, as :func:`complaint_of`, and what of it is about fields.
 

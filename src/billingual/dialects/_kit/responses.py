@@ -855,11 +855,26 @@ class RecordReader(Generic[R, M]):
 
         Raises:
             UnreadableError: if its id cannot be read, or the body breaks a rule.
+            ProtocolError: if its id cannot be read, and it says what went wrong instead.
         """
         model = self._exactly(payload)
-        if model is None:
-            reader.refuse_unsound()
+        if model is not None:
+            return model  # It has no field but the documented ones, so none with a complaint.
+        reader.refuse_unsound()
+        try:
             model = self._otherwise(payload, path)
+        except UnreadableError as problem:
+            whole = decode_part(payload) if isinstance(payload, msgspec.Raw) else payload
+            if not (complaints := _complaints_in(whole)):
+                raise
+            # Providers write a fault in the place of the record, with a status of success.
+            from billingual.dialects._kit.complaint import complaint_in  # noqa: PLC0415 - rare
+
+            complaint = complaint_in(complaints)
+            raise reader.unreadable(problem.path, problem.problem, complaint=complaint) from problem
+        if reader.writes and (complaints := _complaints_in(model.extra)):
+            said = [Problem(f"{path}.{name}", _OF_IT, each) for name, each in complaints.items()]
+            _set_problems(model, (*model.problems, *said))
         return model
 
     def _exactly(self, payload: msgspec.Raw | object) -> M | None:
@@ -966,6 +981,26 @@ def _raw_of(model: KeepsPayload) -> object:
 
 
 _RAW: Final = {"raw": _raw_of}
+_OF_IT: Final = "the provider says so of the record that it shows"
+# Members of a record that say what was refused of it, without case and punctuation. No provider of
+# ours documents one; those that mark each record of a batch write them.
+_COMPLAINTS: Final = frozenset(
+    {
+        "error", "errormessage", "errormessages", "errors", "failure", "failures", "fault",
+        "faults", "fielderrors", "haserror", "haserrors", "hasvalidationerrors",
+        "validationerrors",
+    }
+)  # fmt: skip
+
+
+def _complaints_in(record: object) -> dict[str, object]:
+    if not isinstance(record, Mapping):
+        return {}
+    return {
+        name: value
+        for name, value in record.items()
+        if value and "".join(filter(str.isalnum, name[:40])).lower() in _COMPLAINTS
+    }
 
 
 # Models are frozen for everybody else; this is where they are made.
