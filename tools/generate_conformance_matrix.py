@@ -110,6 +110,8 @@ class Rules:
         if made.verdict == "unknown":
             head: int = made.last.get("head", made.last.get("status", 0))
             is_yes = 200 <= head <= 299 and ("head" in made.last or error == "ProtocolError")
+            # A yes about another invoice may belong to another call.
+            is_yes = is_yes and made.last.get("says") != "another"
             end = f"OutcomeUnknown({error}) {'likely' if is_yes else 'maybe'}"
             settled = of.get("settles", {}).get(dialect)
             if settled is None:

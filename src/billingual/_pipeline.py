@@ -679,10 +679,11 @@ def is_unreadable_success(error: BillingualError, status: int | None) -> bool:
     """
     if isinstance(error, TransportError):
         status = error.evidence.status
-    elif not isinstance(error, (ProtocolError, InternalError)):
+    elif isinstance(error, ProtocolError):
+        # A yes about another invoice may belong to another call.
+        status = None if error.is_of_another else status
+    elif not isinstance(error, InternalError):
         return False
-    elif isinstance(error, ProtocolError) and error.shown:
-        return False  # It was read, and shows something else than what was asked for.
     return status is not None and 200 <= status <= 299
 
 

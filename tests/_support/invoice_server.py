@@ -170,7 +170,8 @@ def _response_to(method: str, target: str, body: bytes) -> dict[str, Any]:
     if "v1" in parts:
         invoice = next((each for each in parts if each.startswith("inv_")), "inv_" + "0" * 24)
         status = {"finalize": "FINALIZED", "void": "VOID"}.get(parts[-1], "DRAFT")
-        return {"data": {"id": invoice, "invoiceNumber": invoice, "status": status}}
+        number = (given or {}).get("invoiceNumber", invoice)
+        return {"data": {"id": invoice, "invoiceNumber": number, "status": status}}
     last = parts[-1]
     data: Any
     if isinstance(given, list):

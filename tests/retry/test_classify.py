@@ -8,6 +8,7 @@ import pytest
 
 from billingual import errors
 from billingual.errors import BillingualError, ProviderError
+from billingual.model import BadRow
 from billingual.outcomes import Attempt, Evidence, Outcome, Safety
 from billingual.retry.classify import classify, verdict
 from billingual.wire import Exchange, WireRequest, WireResponse
@@ -86,6 +87,7 @@ ATTEMPTS = {
     "a bug of ours": (errors.InternalError("x"), U),
     "something new": (BillingualError("x"), U),
     "paging": (errors.PaginationError("x"), U),
+    "a bad row": (errors.BadRowError([BadRow(path="$", reason="x", value={})]), U),
     "already unknown": (
         errors.OutcomeUnknown("x", provider="p", operation="o", request=REQUEST, likely="unclear"),
         U,

@@ -55,7 +55,9 @@ CALLS: Final = {
     "exante create": Call(
         provider="exante",
         make=lambda c: c.create(
-            Draft(counterparty=ONE, owner=TWO, document=ONE, number="P-1", currency="EUR")
+            Draft(
+                counterparty=TWO, owner=TWO, document=ONE, number="INV-2026-0042", currency="EUR"
+            )
         ),
     ),
     "exante get": Call(provider="exante", make=lambda c: c.get(ONE), writes=False),
@@ -137,7 +139,7 @@ def _page(*uids: str) -> bytes:
 def _record(status: str) -> dict[str, object]:
     return {
         "id": INVOICE, "contract": CONTRACT, "status": status, "invoiceNumber": "K-1",
-        "exchangeRate": 1.12, "currencyCode": "EUR", "amountMinor": 1234,
+        "exchangeRate": 1, "currencyCode": "EUR", "amountMinor": 1234,
         "dueAt": "2027-01-31T00:00:00.000Z", "paidAt": None,
     }  # fmt: skip
 

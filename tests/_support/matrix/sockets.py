@@ -135,7 +135,8 @@ class _Handler(BaseHTTPRequestHandler):
         if met.raises == "ResponseTooLargeError":
             self._respond(Reply(200, BOMB), [("Content-Encoding", "gzip")])
         elif met.name == "response_undecodable":
-            self._respond(good, [("Content-Encoding", "gzip")])
+            broken = gzip.compress(good.body)[:10] + b"\xff" * 40
+            self._respond(Reply(good.status, broken), [("Content-Encoding", "gzip")])
         elif begun:
             self.send_response_only(200)
             self.send_header("Content-Length", str(len(good.body)))

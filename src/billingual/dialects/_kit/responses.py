@@ -314,7 +314,10 @@ class ResponseReader:
         if not found:
             raise self.unreadable(path, "the id is empty")
         if asked is not None and found != asked:
-            raise self.unreadable(path, "it is another invoice than the one asked for", shown=shown)
+            problem = "it is another invoice than the one asked for"
+            error = self.unreadable(path, problem, shown=shown)
+            error.is_of_another = True
+            raise error
 
     def compare(
         self, model: InvoiceSummary | Receipt, given: Mapping[str, object], path: str, *, new: bool
@@ -416,7 +419,7 @@ class ResponseReader:
             complaint=complaint,
             summary=summary,
         )
-        error.path, error.shown = path, tuple(shown)
+        error.path, error.shown, error.is_of_another = path, tuple(shown), bool(shown)
         return error
 
     def no_payload(self, path: str = "$.data") -> ProtocolError:
