@@ -318,7 +318,8 @@ class _Call(Generic[T]):
         try:
             return await self._attempt(request)
         except AuthenticationError as error:
-            if self.renewed or not self._may_renew(request):
+            # A policy of one attempt is for programs that retry themselves; they count on it.
+            if self.renewed or getattr(self.context.policy, "attempts", None) == 1:
                 raise
             self.renewed = True
             refused = self.signature
@@ -332,12 +333,6 @@ class _Call(Generic[T]):
         self._emit("RetryPlanned", wait_s=0.0, why=self.why)
         self.renewal = fresh
         return await self._attempt(request)
-
-    def _may_renew(self, request: WireRequest) -> bool:
-        # A policy of one attempt is for programs that retry themselves; they count on it.
-        if getattr(self.context.policy, "attempts", None) == 1:
-            return False
-        return not refused_resend(self.attempts[:-1], request.safety)
 
     async def _attempt(self, request: WireRequest) -> object:
         number = len(self.attempts) + 1

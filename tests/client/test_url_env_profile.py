@@ -137,6 +137,23 @@ def test_each_variable_sets_one_option() -> None:
     } == found  # fmt: skip
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\t\n"])
+def test_a_blank_variable_counts_as_unset(blank: str) -> None:
+    """Shells and container files set variables that they have no value for."""
+    names = ("BASE_URL", "DEADLINE", "LIMITER", "ORGANIZATION", "PROXY", "READING", "RETRY",
+             "TENANT", "TIMEOUT", "TOKEN", "TRANSPORT")  # fmt: skip
+    blanks = {f"BILLINGUAL_{name}": blank for name in names}
+    by_url = {**blanks, "BILLINGUAL_PROVIDER": blank, "BILLINGUAL_URL": " exante://h.example\n"}
+    by_name = {**blanks, "BILLINGUAL_URL": blank, "BILLINGUAL_PROVIDER": " exante "}
+
+    assert from_environment(by_url.get, {}) == {
+        "provider": "exante", "base_url": "https://h.example",
+    }  # fmt: skip
+    assert from_environment(by_name.get, {}) == {"provider": "exante"}
+    with pytest.raises(errors.ConfigurationError, match="names no provider"):
+        from_environment({**blanks, "BILLINGUAL_PROVIDER": blank}.get, {})
+
+
 def test_a_variable_wins_over_the_url_and_an_argument_over_both() -> None:
     """The more specific source wins."""
     found = from_environment(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -96,3 +97,31 @@ def test_no_end_crashes_the_interpreter(use: str, proof: Any) -> None:
             timeout=60,
         )
         assert done.returncode == 0, (end, done.stderr[-2000:])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("use", ["client.list().first()", "client.close()"])
+def test_a_fork_in_the_middle_of_a_use_hangs_no_child(use: str) -> None:
+    """The child inherits a lock as it is, and the thread that would release it is not there."""
+    script = f"""{PREAMBLE}
+import os
+client = Client("exante", transport="sandbox")
+in_threads(lambda: client.list().first())
+children = []
+for _ in range(5):
+    child = os.fork()
+    if child == 0:
+        {use}
+        os._exit(0)
+    children.append(child)
+for child in children:
+    assert os.waitpid(child, 0)[1] == 0
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections.abc import Awaitable, Callable
 
 import attrs
@@ -19,7 +21,7 @@ Sleep = Callable[[float], Awaitable[object]]
 """Waits a number of seconds."""
 
 
-@attrs.define(eq=False, kw_only=True)
+@attrs.define(eq=False, kw_only=True, weakref_slot=True)
 class SandboxState:
     """One sandbox: its data, clock, switches, faults and memory.
 
@@ -37,3 +39,26 @@ class SandboxState:
     faults: FaultQueue = attrs.field(factory=FaultQueue)
     request_log: RequestLog = attrs.field(factory=RequestLog)
     lock: threading.RLock = attrs.field(factory=threading.RLock, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        _ALL.add(self)
+
+
+_ALL: weakref.WeakSet[SandboxState] = weakref.WeakSet()
+_HELD: list[SandboxState] = []
+
+
+def _hold() -> None:
+    """Wait until no thread is inside a sandbox: a child would inherit its lock, held for ever."""
+    for state in list(_ALL):
+        state.lock.acquire()
+        _HELD.append(state)
+
+
+def _let_go() -> None:
+    while _HELD:
+        _HELD.pop().lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_let_go)
