@@ -172,10 +172,10 @@ class Signature:
     __slots__ = ("headers", "others", "token")
 
     def __init__(self, headers: Headers = Headers(), token: str = "") -> None:  # noqa: B008 - immutable
-        self.headers = headers
-        self.token = token
+        self.headers: Headers = headers
+        self.token: str = token
         values = (value.removeprefix("Bearer ") for _, value in headers)
-        self.others = tuple(
+        self.others: tuple[str, ...] = tuple(
             value for value in values if value != token and len(value) >= _SECRET_LENGTH
         )
 

@@ -516,7 +516,7 @@ class BadRowError(BillingualError):
             f"a row of the list cannot be read: at {rows[0].path}, {rows[0].reason}{more}; "
             'on_bad_row="skip" leaves such rows out.'
         )
-        self.rows = tuple(rows)
+        self.rows: tuple[_BadRow, ...] = tuple(rows)
 
 
 class _Reconcile(Protocol):

@@ -53,7 +53,10 @@ def _is_local(arguments: tuple[str, ...]) -> bool:
         (("list", "--base-url", "http://x.example"), "unencrypted; use https://."),
         (("list", "--base-url", "https://u@x.example"), "environment variable BILLINGUAL_TOKEN."),
         (("list", "--tenant", "x"), "leave --tenant out"),
-        (("list", "--due-from", "2026-01-01"), "--due-from: 2026-01-01T00:00:00 has no time zone"),
+        (
+            ("list", "--due-from", "2026-01-01T10:00:00"),
+            "--due-from: 2026-01-01T10:00:00 has no time zone",
+        ),
         (("list", "--page-size", "0"), "--page-size: 0 is no count"),
         (("list", "--counterparty", "a|b"), "use --counterparty-id instead."),
         (("list", *KUKKINGU, "--expand", "x"), "send it as it is with --param."),
@@ -85,7 +88,10 @@ def test_an_error_names_options(
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ({"due_at": "2026-01-01"}, "due_at in {path}: 2026-01-01T00:00:00 has no time zone"),
+        (
+            {"due_at": "2026-01-01T10:00:00"},
+            "due_at in {path}: 2026-01-01T10:00:00 has no time zone",
+        ),
         ({"counterparty": "x"}, "counterparty in {path}: 'x' is no UUID"),
         (
             {"recurring": 1},
