@@ -596,6 +596,18 @@ class _Connection:
         # What is below the client, for closing it from outside its event loop.
         self._stream: Any = None
 
+    def _is_over(self) -> bool:
+        """Tell, before a request, whether the kernel has bytes or the end of the connection.
+
+        The library would notice too and connect anew, and the new stream would not be watched.
+        """
+        if self._stream is None:
+            return False
+        try:
+            return bool(self._stream.get_extra_info("is_readable"))
+        except Exception:  # noqa: BLE001 - of a stream that the library has closed, under trio
+            return True
+
     def _must_close(self, response: WireResponse) -> bool:
         """Tell whether the connection is of no more use, although the response is whole.
 
@@ -609,6 +621,10 @@ class _Connection:
 
 class _AsyncConnection(_Connection):
     async def send(self, exchange: Exchange) -> WireResponse:
+        if self._is_over():
+            with suppress(Exception):
+                await self.aclose()
+            self._client = self._make()
         if self._stream is None:
             # anyio warns of a coroutine that was never awaited where a task is cancelled in the
             # very step in which it began to connect. Tasks that are started and given up at once,
@@ -661,6 +677,10 @@ def _close_now(stream: Any) -> None:
 
 class _BlockingConnection(_Connection):
     async def send(self, exchange: Exchange) -> WireResponse:
+        if self._is_over():
+            with suppress(Exception):
+                self._close()
+            self._client = self._make()
         if self._stream is None:
             exchange.trace()
         try:
