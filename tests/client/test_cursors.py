@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -122,8 +123,9 @@ def test_empty_pages_with_fresh_cursors_are_progress(
     monkeypatch.setattr("billingual.pagination.scan.MAX_PAGES_WITHOUT_NEW_ROWS", 500)
     some = [page("", f"c{n}") for n in range(300)]
     client, _ = client_of(backend, [page("a", "x"), *some, page("b")], provider=CURSORS)
+    numbers = itertools.count()
     endless, transport = client_of(
-        backend, lambda request: page("", request.url + "y"), provider=CURSORS
+        backend, lambda _: page("", f"e{next(numbers)}"), provider=CURSORS
     )
 
     assert step(ids_of(client.list())) == "ab"
