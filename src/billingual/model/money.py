@@ -330,7 +330,7 @@ def exact_decimal(value: object, field: str) -> Decimal:
             "give text like '12.34', an int or a Decimal",
         )
     try:
-        # Decimal takes "1_000" and the digits of every script; nobody writes an amount so.
+        # Decimal takes "1_000" and the digits of every script, in which no amount is written.
         if isinstance(value, str) and ("_" in value or not value.isascii()):
             raise InvalidOperation  # noqa: TRY301 - as Decimal would
         number = Decimal(value)
