@@ -128,6 +128,21 @@ def test_a_hundred_calls_at_once_cross_no_response() -> None:
         server.wait_for_open(0)
 
 
+def test_one_connection_serves_origins_in_turn(serve: Any, say: Any) -> None:
+    """A request goes where its own address leads, and back again."""
+    servers = [serve(*[say(with_length(name)) for _ in range(2)]) for name in (b"a", b"b")]
+    transport = a_transport()
+    bodies = [
+        step(transport.send(a_request(server.url, "/x/%2E/../y?z=%20"), bounds())).body
+        for server in servers * 2
+    ]
+    step(transport.aclose())
+
+    assert [b"a", b"b"] * 2 == bodies
+    lines = {asked.split(b"\r\n")[0] for server in servers for asked in server.requests}
+    assert {b"GET /x/%2E/../y?z=%20 HTTP/1.1"} == lines
+
+
 def test_a_full_pool_means_that_nothing_was_sent() -> None:
     """Waiting for a connection has its own error."""
     transport = a_transport(connections=1)

@@ -78,6 +78,49 @@ def test_a_patched_method_is_asked(owner: Any, method: str, *, ready: bool) -> N
     patched.assert_called_once()
 
 
+class Shown:
+    """Stands in the place of a function and shows its attributes, as wrapt's proxies do."""
+
+    def __init__(self, function: Any, response: Any) -> None:
+        self._function = function
+        self._response = response
+        self.calls = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._function, name)
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        self.calls += 1
+        return self._response
+
+
+@pytest.mark.parametrize(
+    "method", ["request", "urlopen", "connection_from_host", "connection_from_url"]
+)
+def test_what_replaces_a_method_of_the_manager_between_two_calls_is_asked(
+    serve: Any, say: Any, method: str
+) -> None:
+    """Also where it shows the code of the function that it wraps; afterwards urllib3 is."""
+    data = json.dumps(BODY).encode()
+    server = serve(*[say(with_length(data))] * 3)
+    response: Any = urllib3.HTTPResponse(body=data, status=200)
+    if method.startswith("connection"):
+        response = mock.Mock(**{"urlopen.return_value": response})
+    shown = Shown(getattr(urllib3.PoolManager, method), response)
+    # ``PoolManager.urlopen`` asks for the pool by host, and only programs ask for it by URL.
+    asked = method != "connection_from_url"
+    with Client(
+        "exante", base_url=server.url, token="t", retry="none", transport="urllib3"
+    ) as client:
+        numbers = [client.get(ID).number]
+        with mock.patch.object(urllib3.PoolManager, method, shown):
+            numbers.append(client.get(ID).number)
+        numbers.append(client.get(ID).number)
+
+    assert ["mocked"] * 3 == numbers
+    assert (int(asked), 3 - asked) == (shown.calls, len(server.requests))
+
+
 def test_a_patched_method_fails_as_it_was_told() -> None:
     """Its exceptions become ours."""
     error = urllib3.exceptions.ConnectTimeoutError()

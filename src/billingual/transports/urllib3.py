@@ -1,8 +1,9 @@
 """The transport ``urllib3``: through the library's own ``PoolManager``, for programs that block.
 
-Every request goes through ``PoolManager.request``. So a mock, a cassette or an instrumentation of
-urllib3 is asked as in any other program: each of them replaces ``PoolManager.request``,
-``HTTPConnectionPool.urlopen`` or the class of the connections, and ``request`` uses all three.
+Requests go through ``HTTPConnectionPool.urlopen`` of the manager's pool, which most mocks,
+cassettes and instrumentations of urllib3 replace, or else the class of the connections below it.
+Where something replaced a method of ``PoolManager``, or there is a proxy, they go through
+``PoolManager.request``, which costs a quarter more: it takes each address apart to find the pool.
 Retries, redirects, added headers and unpacking are switched off; urllib3 keeps no cookies and
 reads no environment.
 
@@ -31,7 +32,8 @@ import ssl
 from collections.abc import Mapping
 from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
 from http.client import HTTPConnection, HTTPException, HTTPResponse
-from types import MappingProxyType
+from pathlib import Path
+from types import FunctionType, MappingProxyType
 from typing import Any, ClassVar, Final
 from urllib.parse import unquote
 
@@ -79,6 +81,10 @@ _PIECE: Final = 65_536
 _SHORTEST_S: Final = 0.001
 # urllib3 tells the length. A second word about it could hide another request in this one.
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
+# As it was when this was imported. A stand-in of a mock is of another class.
+_MANAGER: Final = urllib3.PoolManager
+_FOLDER: Final = str(Path(urllib3.__file__).parent)
+_NO_RETRIES: Final = urllib3.Retry(False, redirect=False)
 # urllib3 and http.client add these where a request lacks them.
 _ADDED: Final = ("Accept-Encoding", "User-Agent")
 _FIRST_FINAL: Final = 200
@@ -95,7 +101,7 @@ class _NotHttpError(HTTPException):
 
 
 class _Strict(HTTPConnection):
-    """Refuse a head with a line that is no field, or with a length that is no number."""
+    """Refuse a head with a line that is no field."""
 
     def getresponse(self) -> HTTPResponse:
         """Return the response once its head is there.
@@ -104,11 +110,8 @@ class _Strict(HTTPConnection):
             _NotHttpError: if the head is malformed.
         """
         response = super().getresponse()
-        head = response.msg
-        # Several lengths are left to urllib3, which lets them pass only if they are the same.
-        lengths = (head.get("content-length") or "0").split(",")
-        digits = all(each.strip().isascii() and each.strip().isdigit() for each in lengths)
-        if not digits or any(isinstance(each, _NO_FIELD) for each in head.defects):
+        defects = response.msg.defects
+        if defects and any(isinstance(each, _NO_FIELD) for each in defects):
             self.close()
             raise _NotHttpError
         return response
@@ -153,11 +156,18 @@ class _Connection:
     def __init__(self, manager: urllib3.PoolManager) -> None:
         manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
         self._manager = manager
+        self._pool: urllib3.HTTPConnectionPool | None = None
+        self._origin: Origin | None = None
         self._used = False
         self.status: int | None = None
 
     def exchange(
-        self, request: WireRequest, headers: Mapping[str, str], bounds: Bounds
+        self,
+        request: WireRequest,
+        origin: Origin,
+        target: str,
+        headers: Mapping[str, str],
+        bounds: Bounds,
     ) -> WireResponse:
         """Send one request and read its whole response; this blocks the thread."""
         self.status = None
@@ -165,46 +175,62 @@ class _Connection:
         if left <= 0:
             raise too_late()
         timeouts = bounds.timeouts
-        response = self._manager.request(
-            request.method,
-            request.url,
-            body=request.body,
-            headers=headers,
-            preload_content=False,
-            decode_content=False,
-            redirect=False,
-            retries=False,
-            timeout=urllib3.Timeout(
-                connect=max(min(timeouts.connect, left), _SHORTEST_S),
-                read=max(min(timeouts.read, left), _SHORTEST_S),
-            ),
-        )
+        options: dict[str, Any] = {
+            "body": request.body,
+            "headers": headers,
+            "preload_content": False,
+            "decode_content": False,
+            "redirect": False,
+            "retries": _NO_RETRIES,
+            "timeout": _timeout(min(timeouts.connect, left), min(timeouts.read, left)),
+        }
+        if _is_untouched(self._manager):
+            pool = self._pool_for(origin)
+            response: Any = pool.urlopen(
+                request.method.upper(), target, assert_same_host=False, **options
+            )
+        else:
+            # It may lead elsewhere, and the manager closes the pool then.
+            self._pool = None
+            response = self._manager.request(request.method, request.url, **options)
         # Once it is read, the response lets go of it.
         used: Any = getattr(getattr(response, "connection", None), "sock", None)
         try:
-            read = self._read(response, bounds)
+            read, framed_twice = self._read(response, bounds)
         except BaseException:
             response.close()
             raise
         response.release_conn()
         if (
             # Another reader of this stream may have seen the response end elsewhere.
-            ("content-length" in read.headers and "transfer-encoding" in read.headers)
+            framed_twice
             # More came than the response, and TLS holds it where urllib3 does not look.
             or (isinstance(used, ssl.SSLSocket) and used.pending())
         ):
-            self._manager.clear()
+            self._clear()
         self._used = True
         return read
 
+    def _pool_for(self, origin: Origin) -> urllib3.HTTPConnectionPool:
+        # To look the pool up costs the manager a sixth of a call. The object of an origin is the
+        # same at each call, and a manager of one pool closes it where it makes another.
+        if self._pool is None or self._origin is not origin:
+            self._pool = self._manager.connection_from_url(origin.text)
+            self._origin = origin
+        return self._pool
+
+    def _clear(self) -> None:
+        self._pool = None
+        self._manager.clear()
+
     async def aclose(self) -> None:
         """Close the connection."""
-        self._manager.clear()
+        self._clear()
 
     def drop(self, scope: ExecutionScope) -> bool:  # noqa: ARG002 - blocking needs no event loop
         """Close the connection; False if there was none."""
         used, self._used = self._used, False
-        self._manager.clear()
+        self._clear()
         return used
 
     def evidence(self) -> Evidence:
@@ -215,25 +241,39 @@ class _Connection:
             connected=True, request_complete=True, response_begun=True, status=self.status
         )
 
-    def _read(self, response: Any, bounds: Bounds) -> WireResponse:
-        status = self.status = response.status
-        headers = Headers(response.headers.items())
+    def _read(self, response: Any, bounds: Bounds) -> tuple[WireResponse, bool]:
+        """Return the response, and whether two fields say how long it is."""
+        status = response.status
+        # A tuple of what says its own length would go through it twice.
+        headers = Headers(iter(response.headers.items()))
+        # One pass finds what stands beside the body's bytes; each look by name would be another.
+        told = {name.lower(): value for name, value in headers}
+        length = told.get("content-length", "0")
+        if not ((length.isascii() and length.isdigit()) or _are_lengths(length)):
+            raise _NotHttpError
+        self.status = status
         if status < _FIRST_FINAL:
             raise ConnectionLostError(f"unexpected status {status}.", evidence=self.evidence())
         if not isinstance(response, urllib3.HTTPResponse) or response.closed:
             # A mock's response has the whole body, unpacked, and often nothing else.
             reader = BodyReader(None, bounds, status=status)
             reader.feed(response.data)
-            return WireResponse(status=status, headers=headers, body=reader.finish())
-        coding = ", ".join(headers.get_all("content-encoding"))
-        reader = BodyReader(coding, bounds, status=status)
-        if response.chunked:
-            for piece in response.read_chunked(decode_content=False):
-                reader.feed(piece)
         else:
-            while piece := response.read1(_PIECE, decode_content=False):
-                reader.feed(piece)
-        return WireResponse(status=status, headers=headers, body=reader.finish())
+            coding = None
+            if "content-encoding" in told:
+                coding = ", ".join(headers.get_all("content-encoding"))
+            reader = BodyReader(coding, bounds, status=status)
+            if response.chunked:
+                for piece in response.read_chunked(decode_content=False):
+                    reader.feed(piece)
+            else:
+                while piece := response.read1(_PIECE, decode_content=False):
+                    reader.feed(piece)
+                    # Of a known length, all of it is read, and to ask for more costs something.
+                    if response.isclosed():
+                        break
+        read = WireResponse(status=status, headers=headers, body=reader.finish())
+        return read, told.keys() >= _FRAMING
 
 
 class Urllib3Transport(PooledTransport[_Connection]):
@@ -283,13 +323,13 @@ class Urllib3Transport(PooledTransport[_Connection]):
         """
         try:
             signed = self._signed(request)
-            origin, _ = parted(request.url)
+            origin, target = parted(request.url)
         except TransportError as error:
             failure = error
         else:
 
             async def exchange(connection: _Connection) -> WireResponse:
-                return connection.exchange(request, signed.headers, bounds)
+                return connection.exchange(request, origin, target, signed.headers, bounds)
 
             return await self._over_pool(
                 exchange,
@@ -329,6 +369,38 @@ class Urllib3Transport(PooledTransport[_Connection]):
             one["proxy_headers"] = {"Proxy-Authorization": f"Basic {credentials}"}
         address = f"{proxy.scheme}://{proxy.netloc}"
         return _Connection(urllib3.ProxyManager(address, **one))
+
+
+# urllib3 copies it before each use. Its own checks of a new one take a fiftieth of a call, and
+# nearly all calls have the same, because few of them are near their deadline.
+@functools.lru_cache(maxsize=16)
+def _timeout(connect: float, read: float) -> urllib3.Timeout:
+    return urllib3.Timeout(connect=max(connect, _SHORTEST_S), read=max(read, _SHORTEST_S))
+
+
+def _is_untouched(manager: urllib3.PoolManager) -> bool:
+    """Tell whether nothing stands in the place of the manager, or of what ``request`` calls."""
+    kind: Any = type(manager)
+    return kind is _MANAGER and _are_own(
+        kind.request, kind.urlopen, kind.connection_from_host, kind.connection_from_url
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _are_own(*functions: object) -> bool:
+    # The type tells of wrappers too that show the code of what they wrap.
+    return all(
+        type(each) is FunctionType and each.__code__.co_filename.startswith(_FOLDER)
+        for each in functions
+    )
+
+
+def _are_lengths(text: str) -> bool:
+    """Tell whether a ``Content-Length`` holds numbers only.
+
+    Several are left to urllib3, which lets them pass only if they are the same.
+    """
+    return all(each.isascii() and each.strip().isdigit() for each in text.split(","))
 
 
 def _headers(request: WireRequest) -> Mapping[str, str]:
@@ -377,7 +449,7 @@ def _translated(origin: Origin, error: Exception, seen: Evidence) -> TransportEr
             kind, what = NotConnectedError, why
     elif isinstance(error, exceptions.ProtocolError) and isinstance(within, TimeoutError):
         kind, what = TimedOutError, "the request was not taken in time"
-    elif isinstance(within, _NotHttpError):
+    elif isinstance(error, _NotHttpError) or isinstance(within, _NotHttpError):
         what, seen = "the response is not HTTP", attrs.evolve(seen, response_begun=True)
     if kind is NotConnectedError:
         seen, what = NOTHING, reason(error) or what
