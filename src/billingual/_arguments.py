@@ -31,7 +31,7 @@ __all__ = [
 T = TypeVar("T")
 # Visible ASCII. 255 characters is what Stripe takes; no provider is known to take fewer.
 # https://docs.stripe.com/api/idempotent_requests
-_KEY: Final = re.compile(r"[!-~]{1,255}")
+_KEY: Final = r"[!-~]{1,255}"
 
 
 def expected(value: object, kind: type[T], field: str) -> T:
@@ -168,7 +168,7 @@ def refuse_key(key: object, capabilities: Capabilities) -> None:
             "an idempotency key",
             "leave it out, and give the draft a number of your own to recognise it by",
         )
-    if not isinstance(key, str) or not _KEY.fullmatch(key):
+    if not isinstance(key, str) or not re.fullmatch(_KEY, key):
         raise InvalidInputError(
             "key", "it cannot stand in a header", "give 1 to 255 visible ASCII characters"
         )

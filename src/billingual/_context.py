@@ -37,7 +37,7 @@ HEADERS: Final = (
 )
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Wire:
     """A transport as the clients that share it see it: open or closed.
 
@@ -59,8 +59,8 @@ class Wire:
     awaited: bool = True
     client: str = ""
     closed: bool = False
-    budgets: dict[Hashable, RetryBudget] = attrs.field(factory=dict, repr=False)
-    logged: set[tuple[str, str, str]] = attrs.field(factory=set, repr=False)
+    budgets: dict[Hashable, RetryBudget] = attrs.field(factory=dict)
+    logged: set[tuple[str, str, str]] = attrs.field(factory=set)
 
     async def aclose(self) -> None:
         """Close the transport if it is ours."""
@@ -88,7 +88,7 @@ class Wire:
             )
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Recent:
     """What a client remembers of its own writes; siblings of one account share it.
 
@@ -99,9 +99,9 @@ class Recent:
             ended unclear.
     """
 
-    created: InvoiceSummary | None = attrs.field(default=None, repr=False)
+    created: InvoiceSummary | None = None
     # As many as a busy client creates in an hour, in less than a megabyte.
-    ids: deque[str] = attrs.field(factory=lambda: deque(maxlen=10_000), repr=False)
+    ids: deque[str] = attrs.field(factory=lambda: deque(maxlen=10_000))
 
     def remember(self, invoice: InvoiceSummary) -> None:
         """Note a receivable that was created; any thread may do this."""
@@ -109,7 +109,7 @@ class Recent:
         self.ids.append(invoice.id)
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ClientContext:
     """What all calls of one client share; siblings of a client differ in a field or two.
 
@@ -150,7 +150,7 @@ class ClientContext:
     observers: tuple[Observer, ...]
     pace: Pace
     budget: RetryBudget
-    calls: Iterator[int] = attrs.field(repr=False)
+    calls: Iterator[int]
     headers: tuple[tuple[str, str], ...] = HEADERS
     strict_reading: bool = False
     recent: Recent = attrs.field(factory=Recent)

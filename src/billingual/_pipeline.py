@@ -74,13 +74,13 @@ FIRST: Final = "the first attempt"
 MAX_LOGGED: Final = 100
 """A client logs this many kinds of problems, so that a provider cannot fill a log or the memory."""
 
-_INDEX: Final = re.compile(r"\[\d+\]")
+_INDEX: Final = r"\[\d+\]"
 
 BUDGET_SPENT: Final = "the retry budget of this host and credential is used up: too many calls fail"
 
 
 # Not frozen, though it is a value: attrs would set each field twice as slowly, in each call.
-@attrs.define(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class Operation(Generic[T_co]):
     """One operation whose arguments were checked and of which nothing was sent.
 
@@ -454,7 +454,7 @@ class _Call(Generic[T]):
             raise error
         found = tuple((each.path, each.reason) for each in problems)
         self._emit("ProblemsFound", problems=found)
-        for path, reason in dict.fromkeys((_INDEX.sub("[]", path), why) for path, why in found):
+        for path, reason in dict.fromkeys((re.sub(_INDEX, "[]", path), why) for path, why in found):
             kind = (request.route, path, reason)
             if kind not in context.wire.logged and len(context.wire.logged) < MAX_LOGGED:
                 context.wire.logged.add(kind)

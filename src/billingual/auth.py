@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from base64 import b64encode
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from ipaddress import ip_address
 from typing import ClassVar, Final, NoReturn, Protocol, TypeAlias
@@ -162,6 +161,8 @@ class Basic:
         """Return the field, or none without a token."""
         if not token:
             return []
+        from base64 import b64encode  # noqa: PLC0415 - few providers want this scheme
+
         pair = f"{self.username}:{token}".encode()
         return [("Authorization", f"Basic {b64encode(pair).decode()}")]
 

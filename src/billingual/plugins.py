@@ -18,7 +18,7 @@ from billingual.errors import ConfigurationError, MissingExtraError, UnknownName
 __all__ = ["DIALECTS", "OBSERVERS", "POLICIES", "PROVIDERS", "TRANSPORTS", "Registry"]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Registry:
     """The names of one kind of plugin.
 
@@ -33,7 +33,7 @@ class Registry:
     group: str
     builtin: Mapping[str, str]
     extras: Mapping[str, str] = attrs.field(factory=dict)
-    _loaded: dict[str, object] = attrs.field(factory=dict, init=False, repr=False)
+    _loaded: dict[str, object] = attrs.field(factory=dict, init=False)
 
     def names(self) -> tuple[str, ...]:
         """List all names, including those of other packages."""

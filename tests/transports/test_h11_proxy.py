@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from billingual.errors import ConfigurationError
-from billingual.transports.h11.proxy import Proxy, ProxyRefusedError
+from billingual.transports.h11.http1 import ProxyRefusedError
+from billingual.transports.h11.proxy import Proxy
 from billingual.transports.h11.tunnel import Tunnel
 
 

@@ -35,12 +35,12 @@ __all__ = [
 ]
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Settings:
     """The options of one client. Siblings made by ``with_options`` differ only here."""
 
     provider: Provider
-    token: TokenSource | None = attrs.field(repr=False, converter=as_token)
+    token: TokenSource | None = attrs.field(converter=as_token)
     tenant: str | None
     organization: str | None
     base_url: str | None
@@ -53,7 +53,7 @@ class Settings:
     observers: tuple[Observer, ...]
     reading: str
     on_unclear: Callable[[OutcomeUnknown], object] | None = None
-    headers: tuple[tuple[str, str | Secret], ...] = attrs.field(default=(), repr=False)
+    headers: tuple[tuple[str, str | Secret], ...] = ()
 
 
 def policy_of(retry: str | RetryPolicy) -> RetryPolicy:

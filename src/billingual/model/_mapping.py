@@ -13,7 +13,6 @@ import functools
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -298,6 +297,8 @@ def _place(path: str, field: str) -> str:
 
 def unknown_field(kind: type, name: str, path: str = "") -> InvalidInputError:
     """Make the error for a name that *kind* has no field for, with the nearest that it has."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only an error needs it
+
     known = [each.alias or each.name for each in attrs.fields(cast(Any, kind))]
     near = get_close_matches(name, known, n=1)
     fix = f"perhaps you meant {near[0]}" if near else f"it has {', '.join(known)}"

@@ -32,7 +32,8 @@ __all__ = [
     "whole_number",
 ]
 
-_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+# A pattern of which few programs have a use is text, and compiled on first use.
+_DAY: Final = r"(?a)\d{4}-\d{2}-\d{2}"
 _LAST: Final = time(23, 59, 59, 999000)
 
 
@@ -112,7 +113,7 @@ def instant(value: object, field: str) -> datetime | date:
 
 def _from_text(text: str, field: str) -> datetime | date:
     try:
-        if _DAY.fullmatch(text):
+        if re.fullmatch(_DAY, text):
             return date.fromisoformat(text)
         return datetime.fromisoformat(text)
     except ValueError:
@@ -204,7 +205,7 @@ def read_instant(text: str | None) -> datetime | date | None:
     if text is None or not text.isascii():
         return None
     try:
-        if _DAY.fullmatch(text):
+        if re.fullmatch(_DAY, text):
             return date.fromisoformat(text)
         value = datetime.fromisoformat(text)
     except ValueError:

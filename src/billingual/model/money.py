@@ -27,9 +27,7 @@ _ROUNDINGS: Final = tuple(
     for way in ("UP", "DOWN", "CEILING", "FLOOR", "HALF_UP", "HALF_DOWN", "HALF_EVEN", "05UP")
 )
 # A sign, a separator of thousands or a number of places: what makes sense for a number only.
-_NUMBER_SPEC: Final = re.compile(
-    r"(?P<amount>(?=[+ ,.]|f$)[+ ]?,?(?:\.(?P<places>\d{1,2}))?)f?", re.ASCII
-)
+_NUMBER_SPEC: Final = r"(?a)(?P<amount>(?=[+ ,.]|f$)[+ ]?,?(?:\.(?P<places>\d{1,2}))?)f?"
 
 
 def minor_unit_exponent(currency: str) -> int:
@@ -267,7 +265,7 @@ class Money(ToDict):
         return Money(int(minor), self.currency)
 
     def __format__(self, spec: str) -> str:
-        number = _NUMBER_SPEC.fullmatch(spec)
+        number = re.fullmatch(_NUMBER_SPEC, spec)
         if number is None:
             return format(str(self), spec)
         if number["places"] is not None and int(number["places"]) < minor_unit_exponent(

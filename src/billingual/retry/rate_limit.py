@@ -34,7 +34,7 @@ _GAP_DECAY: Final = 0.8
 _NEGLIGIBLE: Final = 0.01
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Rules:
     """The numbers of a limiter.
 
@@ -56,7 +56,7 @@ class Rules:
     widest_gap_s: float = 5.0
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Pace:
     """The pace of one credential at one host, for one tenant.
 
@@ -74,8 +74,8 @@ class Pace:
     _rate_limited_at: float = attrs.field(default=_NEVER, init=False)
     _paused_until: float = attrs.field(default=_NEVER, init=False)
     _gap_s: float = attrs.field(default=0.0, init=False)
-    _turns: dict[ExecutionScope, Slots] = attrs.field(factory=dict, init=False, repr=False)
-    _waiting: set[object] = attrs.field(factory=set, init=False, repr=False)
+    _turns: dict[ExecutionScope, Slots] = attrs.field(factory=dict, init=False)
+    _waiting: set[object] = attrs.field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.engaged = self._rules.spacing_s > 0

@@ -55,7 +55,7 @@ class Connection(Protocol):
 C = TypeVar("C", bound=Connection)
 
 # Source: https://www.rfc-editor.org/rfc/rfc2068#section-19.7.1.1; Apache and Node.js send it.
-_ANNOUNCED: Final = re.compile(r"\b(timeout|max)\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
+_ANNOUNCED: Final = r"(?i)\b(timeout|max)\s*=\s*\"?(\d{1,9})"
 # The server's time runs from when it sent the response, and ends before our request is there.
 _MARGIN_S: Final = 1.0
 
@@ -229,7 +229,7 @@ def _announced_s(headers: Headers) -> float:
     announced = ",".join(headers.get_all("keep-alive"))
     if not announced:
         return math.inf
-    told = {name.lower(): int(value) for name, value in _ANNOUNCED.findall(announced)}
+    told = {name.lower(): int(value) for name, value in re.findall(_ANNOUNCED, announced)}
     if told.get("max", 2) < 2:
         return 0.0
     seconds = told.get("timeout", math.inf)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 I = TypeVar("I", bound="Invoice")  # noqa: E741 - an invoice
 
-_SOME_ID: Final = re.compile(r"\S{1,255}")
+_SOME_ID: Final = r"\S{1,255}"
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 # As in responses. No documented body is deeper than 8.
@@ -77,7 +77,7 @@ class DialectBase(Dialect):
         Raises:
             InvalidInputError: if it cannot be one; the error calls it *name*.
         """
-        if isinstance(value, str) and _SOME_ID.fullmatch(value) and value.isprintable():
+        if isinstance(value, str) and re.fullmatch(_SOME_ID, value) and value.isprintable():
             return value
         raise InvalidInputError(name, f"{value!r:.40} cannot be an id", "give the invoice's id")
 

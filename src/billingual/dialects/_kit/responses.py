@@ -71,7 +71,6 @@ from billingual.model import (
     InvoiceSummary,
     Money,
     Problem,
-    Receipt,
     Status,
 )
 from billingual.model._quick import draft_of
@@ -81,6 +80,7 @@ from billingual.wire import Exchange, Headers, WireResponse
 if TYPE_CHECKING:
     import json
 
+    from billingual.model import Receipt
 
 _BY_STATUS: Final[Mapping[int, type[ProviderError]]] = {
     401: AuthenticationError,
@@ -172,7 +172,7 @@ _ADVICE_WITHOUT_ID: Final = (
     "check the address: the base URL with its path, and the tenant or organization"
 )
 # The client reads the header, because a date takes a clock; here it is only shown.
-_SHOWABLE: Final = re.compile(r"[ -~]{1,40}", re.ASCII)
+_SHOWABLE: Final = r"[ -~]{1,40}"
 
 
 class Wired(Protocol):
@@ -217,7 +217,7 @@ OTHER_VALUE: Final = "the provider shows another value than was asked for"
 _SURELY_KEPT: Final = ("counterparty", "document")
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ResponseReader:
     """One response to one request: reads it, and makes the errors it can turn out to be.
 
@@ -239,7 +239,7 @@ class ResponseReader:
     fields: Mapping[str, Wired] = attrs.field(factory=dict)
     problems: list[Problem] = attrs.field(factory=list, init=False)
     _is_sound: bool = attrs.field(default=False, init=False)
-    _members: dict[str, object] = attrs.field(factory=dict, init=False, repr=False)
+    _members: dict[str, object] = attrs.field(factory=dict, init=False)
 
     @property
     def writes(self) -> bool:
@@ -449,15 +449,15 @@ class ResponseReader:
 
 def _wait_asked(headers: Headers) -> str:
     asked = headers.get("retry-after") or ""
-    return f" (Retry-After: {asked})" if _SHOWABLE.fullmatch(asked) else ""
+    return f" (Retry-After: {asked})" if re.fullmatch(_SHOWABLE, asked) else ""
 
 
 # RFC 8259 lets a reader set a limit. No documented response is deeper than 8; 64 leaves room and
 # keeps every later walk over the values far from Python's recursion limit.
 MAX_DEPTH: Final = 64
 _MARK: Final = b"\xef\xbb\xbf"
-_ESCAPED_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-_TEXT: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_ESCAPED_SURROGATE: Final = rb"\\u[dD][89a-fA-F]"
+_TEXT: Final = rb'(?s)"[^"\\]*(?:\\.[^"\\]*)*"'
 _BRACKETS: Final = b"[]{}"
 _ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(_BRACKETS))
 
@@ -544,7 +544,7 @@ def is_plain(body: bytes) -> bool:
             body.decode("utf-8")
         except UnicodeDecodeError:
             return False
-    return _is_shallow(body) or _is_shallow(_TEXT.sub(b"", body))
+    return _is_shallow(body) or _is_shallow(re.sub(_TEXT, b"", body))
 
 
 def _is_shallow(body: bytes) -> bool:
@@ -577,7 +577,7 @@ def _decode_slowly(body: bytes, *, half_surrogates: bool) -> object:
         raise UnreadableError("$", f"nested deeper than {MAX_DEPTH}") from None
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         _refuse_depth(value)
-    if not half_surrogates and b"\\u" in body and _ESCAPED_SURROGATE.search(body):
+    if not half_surrogates and b"\\u" in body and re.search(_ESCAPED_SURROGATE, body):
         _refuse_half_surrogates(value)
     return value
 
@@ -701,11 +701,12 @@ _LARGEST: Final = 10**MAX_DIGITS
 # The range of an IEEE double: whatever another JSON writer could have printed can be read, and no
 # exponent is large enough to make arithmetic expensive.
 _MAX_EXPONENT: Final = 400
-_WHOLE_TEXT: Final = re.compile(r"-?\d{1,30}(?:\.0{1,30})?", re.ASCII)
-_NUMBER_TEXT: Final = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
+# Patterns of which few programs have a use are text, and compiled on first use.
+_WHOLE_TEXT: Final = r"(?a)-?\d{1,30}(?:\.0{1,30})?"
+_NUMBER_TEXT: Final = r"(?a)-?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,3})?"
 # PHP writes an array whose keys have gaps as an object with digits for names.
-_INDEX: Final = re.compile(r"\d{1,9}", re.ASCII)
-_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_INDEX: Final = r"(?a)\d{1,9}"
+_DAY: Final = r"(?a)\d{4}-\d{2}-\d{2}"
 
 
 @functools.cache
@@ -766,21 +767,40 @@ class RecordReader(Generic[R, M]):
     ) -> None:
         self._record = record
         self._model_from = model_from
+        self._watched = watched
         self._left = left
         self._any_case = any_case
-        fields = msgspec.structs.fields(record)
-        self._key = fields[0].encode_name
-        unnamed = [each for each in fields if each.default is msgspec.UNSET]
-        self._named = frozenset(each.encode_name for each in fields if each not in unnamed)
-        self._unnamed_of = _members_of(unnamed)
-        self._watched_of = _members_of([each for each in fields if each.encode_name in watched])
-        self._read_exactly = msgspec.json.Decoder(exact(record), float_hook=as_it_came).decode
         self._raw_and_extra = {"raw": _raw_of, "extra": self._extra_of}
         self._makes_all = True
 
+    # What follows takes milliseconds of a first response. So it is made with the first record that
+    # needs it: most programs read one or two kinds of records, and none with more.
+
+    @functools.cached_property
+    def _fields(self) -> tuple[msgspec.structs.FieldInfo, ...]:
+        return msgspec.structs.fields(self._record)
+
+    @functools.cached_property
+    def _key(self) -> str:
+        return self._fields[0].encode_name
+
+    @functools.cached_property
+    def _named(self) -> frozenset[str]:
+        return frozenset(
+            each.encode_name for each in self._fields if each.default is not msgspec.UNSET
+        )
+
+    @functools.cached_property
+    def _exact(self) -> tuple[Callable[[bytes], R], _MembersOf, _MembersOf]:
+        """What reads exactly, and gathers the unnamed and the watched members of a record."""
+        return (
+            msgspec.json.Decoder(exact(self._record), float_hook=as_it_came).decode,
+            _members_of([each for each in self._fields if each.default is msgspec.UNSET]),
+            _members_of([each for each in self._fields if each.encode_name in self._watched]),
+        )
+
     @functools.cached_property
     def _read_with_more(self) -> Callable[[bytes], R]:
-        # To make a decoder takes a millisecond of the first response, and few programs need this.
         return msgspec.json.Decoder(self._record, float_hook=as_it_came).decode
 
     def one(
@@ -886,16 +906,17 @@ class RecordReader(Generic[R, M]):
         if not isinstance(payload, msgspec.Raw):
             return None
         own = bytes(payload)  # A copy, so that no row keeps its whole page in memory.
+        read, unnamed_of, watched_of = self._exact
         try:
-            record = self._read_exactly(own)
+            record = read(own)
             model = self._model_from(record)
         except MISFIT:
             return None
         if not model.id:
             return None
-        extra = self._unnamed_of(record)
+        extra = unnamed_of(record)
         if self._left is not None:
-            left = self._left(self._watched_of(record), model)
+            left = self._left(watched_of(record), model)
             if left:
                 extra |= left
         if self._makes_all:
@@ -962,9 +983,10 @@ class RecordReader(Generic[R, M]):
         return self._extra(decode_part(payload_of(model)), model)
 
 
-def _members_of(
-    fields: Sequence[msgspec.structs.FieldInfo],
-) -> Callable[[object], dict[str, object]]:
+_MembersOf: TypeAlias = Callable[[object], dict[str, object]]
+
+
+def _members_of(fields: Sequence[msgspec.structs.FieldInfo]) -> _MembersOf:
     """Return a function that gathers what came of some fields, by the provider's names.
 
     It is written out, because a loop over the names takes twice as long, once for each row.
@@ -975,7 +997,7 @@ def _members_of(
         lines += [f"    if ({value}) is not unset: found[{each.encode_name!r}] = value"]
     scope: dict[str, Any] = {"unset": msgspec.UNSET}
     exec("\n".join([*lines, "    return found"]), scope)  # noqa: S102 - as attrs makes its methods
-    members: Callable[[object], dict[str, object]] = scope["members"]
+    members: _MembersOf = scope["members"]
     return members
 
 
@@ -1203,7 +1225,7 @@ def array_of(value: object, path: str) -> list[object]:
     """
     if type(value) is list:
         return value
-    if type(value) is dict and all(_INDEX.fullmatch(name) for name in value):
+    if type(value) is dict and all(re.fullmatch(_INDEX, name) for name in value):
         return list(value.values())
     raise UnreadableError(path, _is_not(value, "an array"))
 
@@ -1232,7 +1254,7 @@ def _text(value: Any, path: str, _: list[Problem]) -> object:
 
 def _whole(value: Any, path: str, _: list[Problem]) -> object:
     whole = value
-    if type(value) is str and _WHOLE_TEXT.fullmatch(value):
+    if type(value) is str and re.fullmatch(_WHOLE_TEXT, value):
         whole = int(value.partition(".")[0])
     # The exponent is looked at first: to make an int of 1e999999 would take minutes.
     if type(value) is Decimal and value.adjusted() <= MAX_DIGITS and value == value.to_integral():
@@ -1245,7 +1267,7 @@ def _whole(value: Any, path: str, _: list[Problem]) -> object:
 
 
 def _number(value: Any, path: str, _: list[Problem]) -> object:
-    if type(value) is str and _NUMBER_TEXT.fullmatch(value):
+    if type(value) is str and re.fullmatch(_NUMBER_TEXT, value):
         value = Decimal(value)
     decimal_of(path, value)
     return value
@@ -1260,7 +1282,7 @@ def _yes_or_no(value: Any, path: str, _: list[Problem]) -> object:
 def _moment(value: Any, path: str, _: list[Problem]) -> object:
     if type(value) is not str or not value.isascii():
         raise UnreadableError(path, _is_not(value, "a point in time"))
-    if _DAY.fullmatch(value):
+    if re.fullmatch(_DAY, value):
         return _day(value, path)
     try:
         return msgspec.convert(value, Moment)

@@ -7,10 +7,10 @@ nothing; https://docs.exante.app/api-reference/invoices/bulk-delete calls ``data
 Source: https://docs.exante.app/api-reference/invoices/create and ``/list``, read 2026-11.
 """
 
-from __future__ import annotations
+# Annotations are not left as text here: each would be compiled again for each decoder of a record.
 
 import functools
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, Generic, TypeVar
 
@@ -354,11 +354,31 @@ INVOICES: Final = RecordReader(
     any_case=True,
 )
 
-_read_one: Final = msgspec.json.Decoder(EnvelopeRecord[Raw]).decode
-read_many: Final = msgspec.json.Decoder(EnvelopeRecord[list[Raw]]).decode
 _Envelope: Any = EnvelopeRecord  # of a type that is made here, so no type checker knows it
-_read_page: Final = msgspec.json.Decoder(_Envelope[exact(PageRecord)]).decode
-_read_page_with_more: Final = msgspec.json.Decoder(OpenEnvelopeRecord[PageRecord]).decode
+
+
+# A program gets few of these, so none is made before its first response.
+@functools.cache
+def _read_one() -> Any:
+    return msgspec.json.Decoder(EnvelopeRecord[Raw]).decode
+
+
+@functools.cache
+def read_many() -> Any:
+    """Make the decoder of the response to a batch."""
+    return msgspec.json.Decoder(EnvelopeRecord[list[Raw]]).decode
+
+
+@functools.cache
+def _read_page() -> Any:
+    return msgspec.json.Decoder(_Envelope[exact(PageRecord)]).decode
+
+
+@functools.cache
+def _read_page_with_more() -> Any:
+    return msgspec.json.Decoder(OpenEnvelopeRecord[PageRecord]).decode
+
+
 # What beside a payload says that not all of a write was done.
 _DOUBTS: Final = ("error", "errors", "failed", "failures", "skipped")
 _BESIDE: Final = "the provider says so beside the invoice that it shows"
@@ -436,23 +456,25 @@ def read_deletion(reader: ResponseReader) -> None:
 
 
 def opened(
-    reader: ResponseReader, decode: Any, with_more: Any = None
-) -> Any:  # what *decode* makes: an EnvelopeRecord
+    reader: ResponseReader,
+    decode: Callable[[], Any],
+    with_more: Callable[[], Any] | None = None,
+) -> Any:  # what *decode* reads: an EnvelopeRecord
     """Open an envelope that plainly says yes in the quick way; None where it takes another look.
 
     Args:
         reader: the response.
-        decode: a decoder that skips nothing.
-        with_more: a decoder that skips what is not documented.
+        decode: returns a decoder that skips nothing.
+        with_more: returns one that skips what is not documented.
     """
     body = without_mark(reader.response.body)
     try:
-        plain = decode(body)
+        plain = decode()(body)
     except MISFIT:
         if with_more is None or not is_plain(body):
             return None
         try:
-            plain = with_more(body)
+            plain = with_more()(body)
         except MISFIT:
             return None
     if isinstance(plain.data, Raw) and bytes(memoryview(plain.data)[:1]) != b"{":

@@ -5,7 +5,7 @@ A response is ``{data: ...}``, without a flag: an invoice, or an array of them.
 Source: https://docs.kukkingu.software/api-reference/invoices/list-invoices, read 2026-11.
 """
 
-from __future__ import annotations
+# Annotations are not left as text here: each would be compiled again for each decoder of a record.
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -145,7 +145,7 @@ def read_invoice(
     return INVOICES.one(reader, body["data"], "$.data", asked=asked, given=given, beside=beside)
 
 
-def read_list(reader: ResponseReader) -> Page:
+def read_list(reader: ResponseReader) -> "Page":
     """Read the list, which is whole, that is the data of a response.
 
     Raises:

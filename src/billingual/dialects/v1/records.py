@@ -3,7 +3,7 @@
 Source: https://sabi-docs.netlify.app/api/Katsu%20Pay/Invoice/update_invoice, read 2026-11.
 """
 
-from __future__ import annotations
+# Annotations are not left as text here: each would be compiled again for each decoder of a record.
 
 from collections.abc import Mapping
 from typing import Any, Final

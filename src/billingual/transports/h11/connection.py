@@ -21,13 +21,19 @@ from billingual.outcomes import Evidence
 from billingual.transports._address import Origin
 from billingual.transports._failures import NOTHING, reason, unwritable
 from billingual.transports._trust import default_context
-from billingual.transports.h11.http1 import BadResponseError, Http1, PreparedRequest
-from billingual.transports.h11.proxy import Proxy, ProxyRefusedError
+from billingual.transports.h11.http1 import (
+    BadResponseError,
+    Http1,
+    PreparedRequest,
+    ProxyRefusedError,
+)
 from billingual.transports.h11.stream import Socket, Stream
 from billingual.wire import Bounds, Deadline, Timeouts, WireResponse
 
 if TYPE_CHECKING:
     import ssl
+
+    from billingual.transports.h11.proxy import Proxy
 
 __all__ = ["Connection"]
 

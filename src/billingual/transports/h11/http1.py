@@ -7,7 +7,7 @@ request. Who waits for the bytes, and how, is the business of `connection`.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import httptools
 
@@ -15,10 +15,19 @@ from billingual.errors import TransportError
 from billingual.transports._address import Origin, check_headers, parted
 from billingual.transports._body import BodyReader
 from billingual.transports._failures import too_late, unwritable
-from billingual.transports.h11.proxy import Proxy
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
-__all__ = ["BadResponseError", "Http1", "PreparedRequest", "RequestWriter", "ResponseParser"]
+if TYPE_CHECKING:
+    from billingual.transports.h11.proxy import Proxy
+
+__all__ = [
+    "BadResponseError",
+    "Http1",
+    "PreparedRequest",
+    "ProxyRefusedError",
+    "RequestWriter",
+    "ResponseParser",
+]
 
 # As in httpcore: a response head that is larger is an attack or a mistake.
 _LARGEST_HEAD: Final = 100 * 1024
@@ -41,6 +50,10 @@ _NOTED_HEADERS: Final = {
 
 class BadResponseError(Exception):
     """The server does not speak HTTP, or its response ended early."""
+
+
+class ProxyRefusedError(ConnectionError):
+    """The proxy did not open a tunnel."""
 
 
 class PreparedRequest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from urllib.parse import unquote, urlsplit
 
 import attrs
@@ -10,11 +9,7 @@ import attrs
 from billingual.errors import ConfigurationError
 from billingual.transports._address import Origin
 
-__all__ = ["Proxy", "ProxyRefusedError"]
-
-
-class ProxyRefusedError(ConnectionError):
-    """The proxy did not open a tunnel."""
+__all__ = ["Proxy"]
 
 
 @attrs.frozen
@@ -62,6 +57,8 @@ class Proxy:
 def _basic(user: str | None, password: str | None) -> str | None:
     if user is None and password is None:
         return None
+    from base64 import b64encode  # noqa: PLC0415 - few clients have a proxy
+
     # UTF-8, as RFC 7617 advises; a URL carries what is not ASCII percent-encoded.
     text = f"{unquote(user or '')}:{unquote(password or '')}".encode()
-    return f"Basic {base64.b64encode(text).decode('ascii')}"
+    return f"Basic {b64encode(text).decode('ascii')}"

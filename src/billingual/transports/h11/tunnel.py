@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from billingual.transports.h11.http1 import BadResponseError, ResponseParser
-from billingual.transports.h11.proxy import Proxy, ProxyRefusedError
+from billingual.transports.h11.http1 import BadResponseError, ProxyRefusedError, ResponseParser
+from billingual.transports.h11.proxy import Proxy
 
 __all__ = ["Tunnel"]
 
