@@ -184,11 +184,15 @@ def test_documented_records_are_read_by_the_compiled_decoder(name: str) -> None:
     record, sample = RECORDS[name]
     body = json.dumps(with_floats(sample)).encode()
 
-    assert () == record._exactly(msgspec.Raw(body)).problems
-
     more = body[:-1] + b', "undocumented": 1}'
+    left = iter([msgspec.Raw(body), msgspec.Raw(body), msgspec.Raw(more), msgspec.Raw(body)])
+    read: list[Any] = []
+    problems: list[Any] = []
 
-    assert record._exactly(msgspec.Raw(more)) is None
+    assert more == bytes(record._exactly(left, read, problems))
+    assert 2 == len(read)
+    assert [] == problems
+    assert 1 == len(list(left))
     assert () == record._with_more(more).problems
 
 

@@ -16,6 +16,7 @@ import pytest
 from _support.conversations import SAMPLE_UID, converse, golden
 from billingual.dialects.exante.dialect import ExanteDialect
 from billingual.model import Invoice, Page, Query
+from billingual.model.payload import slot_of
 from billingual.wire import WireResponse
 
 EXANTE = ExanteDialect()
@@ -51,9 +52,21 @@ def test_raw_alone_is_left_for_later() -> None:
     assert set() == pending(invoice)
 
 
+def test_what_is_left_for_later_slows_no_other_attribute() -> None:
+    """A class with ``__getattr__`` has all its attributes read through a slower way."""
+    assert not any(hasattr(kind, "__getattr__") for kind in (Invoice, Page))
+
+
+def test_an_attribute_that_no_model_has_is_missing_in_the_usual_words() -> None:
+    """Also on a model whose ``raw`` is yet to be made, and on one that holds nothing at all."""
+    for value, name in [(read(), "rows"), (Invoice.__new__(Invoice), "raw")]:
+        with pytest.raises(AttributeError, match=name):
+            getattr(value, name)
+
+
 def pending(value: Invoice) -> set[str]:
     """List the attributes that were not read yet."""
-    slots = {name: getattr(type(value), name) for name in NAMES}
+    slots = {name: slot_of(type(value), name) for name in NAMES}
     return {name for name, slot in slots.items() if not is_set(slot, value)}
 
 

@@ -21,5 +21,8 @@ def draft_of(kind: type) -> Any:
     https://docs.python.org/3/reference/datamodel.html#object.__class__
     """
     # With the plain __init__, a call of the class is half as long as one of object.__new__.
-    plain = {name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}
+    names = ["__init__", "__setattr__", "__delattr__"]
+    if "__new__" in {name for each in kind.__mro__[:-1] for name in vars(each)}:
+        names.append("__new__")  # It looks at arguments, of which there are none here.
+    plain = {name: getattr(object, name) for name in names}
     return type(f"_{kind.__name__}Draft", (kind,), {"__slots__": (), **plain})

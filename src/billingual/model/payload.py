@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from types import MemberDescriptorType
+from typing import Any, Final, TypeAlias
 
 from billingual.model._mapping import ToDict
 
@@ -11,6 +12,40 @@ __all__: list[str] = []
 
 Unread: TypeAlias = Mapping[str, Callable[[Any], object]]
 """How ``raw``, and ``extra`` where it is not made already, are made for a model."""
+
+
+class _OnTouch:
+    """A slot of a model that reading may leave empty; its value is then made on first touch.
+
+    A descriptor for each such slot, because a class with ``__getattr__`` makes Python read all its
+    other attributes four times as slowly.
+    """
+
+    __slots__ = ("_name", "slot")
+
+    def __init__(self, name: str, slot: Any) -> None:
+        self._name = name
+        self.slot = slot
+
+    def __get__(self, model: Any, kind: type | None = None) -> object:
+        if model is None:
+            return self
+        try:
+            return self.slot.__get__(model)
+        except AttributeError as missing:
+            try:
+                read = _unread_of(model)[self._name]
+            except (AttributeError, KeyError):
+                raise missing from None
+        value = read(model)
+        self.slot.__set__(model, value)
+        return value
+
+    def __set__(self, model: Any, value: object) -> None:
+        self.slot.__set__(model, value)
+
+    def __delete__(self, model: Any) -> None:
+        self.slot.__delete__(model)
 
 
 class KeepsPayload(ToDict):
@@ -24,21 +59,20 @@ class KeepsPayload(ToDict):
 
     __slots__ = ("_payload", "_unread")
 
-    # Hidden from type checkers, so that they refuse names that are not declared.
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> object:
-            try:
-                read = _unread_of(self)[name]
-            except (AttributeError, KeyError):
-                message = f"{type(self).__name__!r} object has no attribute {name!r}"
-                raise AttributeError(message, name=name, obj=self) from None
-            value = read(self)
-            object.__setattr__(self, name, value)
-            return value
+    def __init_subclass__(cls) -> None:
+        # attrs makes its class anew, with the slots; before that there are none here.
+        for name in ("raw", "extra"):
+            slot = cls.__dict__.get(name)
+            if isinstance(slot, MemberDescriptorType):
+                setattr(cls, name, _OnTouch(name, slot))
 
 
-# A slot is read through its descriptor, because plain attribute access would ask __getattr__.
+def slot_of(kind: type, name: str) -> Any:
+    """Return the slot of an attribute, which neither makes a value nor takes the time to ask."""
+    found: Any = getattr(kind, name)
+    return found.slot if isinstance(found, _OnTouch) else found
+
+
 _slots: Final[Any] = KeepsPayload
 _unread_of: Final[Any] = _slots._unread.__get__  # noqa: SLF001 - its own
 payload_of: Final[Callable[[Any], bytes]] = _slots._payload.__get__  # noqa: SLF001 - its own

@@ -28,7 +28,7 @@ from __future__ import annotations
 import enum
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from types import NoneType, UnionType
@@ -74,7 +74,13 @@ from billingual.model import (
     Status,
 )
 from billingual.model._quick import draft_of
-from billingual.model.payload import KeepsPayload, payload_of, set_payload, set_unread
+from billingual.model.payload import (
+    KeepsPayload,
+    payload_of,
+    set_payload,
+    set_unread,
+    slot_of,
+)
 from billingual.wire import Exchange, Headers, WireResponse
 
 if TYPE_CHECKING:
@@ -336,7 +342,10 @@ class ResponseReader:
                 response to another request.
         """
         # Nearly always all is as it was asked for, which is seen without another module.
-        if all(getattr(model, name, None) == wanted for name, wanted in given.items()):
+        for name, wanted in given.items():
+            if getattr(model, name, None) != wanted:
+                break
+        else:
             return
         from billingual.model.diff import contradicted_fields, is_same_number  # noqa: PLC0415
 
@@ -657,6 +666,9 @@ def with_whole_texts(value: Any) -> Any:
     return [with_whole_texts(each) for each in value] if isinstance(value, list) else value
 
 
+_Raw: Final = msgspec.Raw
+_NONE_LEFT: Final = object()
+
 M = TypeVar("M", bound="InvoiceSummary | Receipt")
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -769,9 +781,11 @@ class RecordReader(Generic[R, M]):
         self._model_from = model_from
         self._watched = watched
         self._left = left
+        self._left_exactly = left if watched else None
         self._any_case = any_case
         self._raw_and_extra = {"raw": _raw_of, "extra": self._extra_of}
         self._makes_all = True
+        self._put_extra: Callable[[M, dict[str, object]], None] | None = None
 
     # What follows takes milliseconds of a first response. So it is made with the first record that
     # needs it: most programs read one or two kinds of records, and none with more.
@@ -856,21 +870,21 @@ class RecordReader(Generic[R, M]):
         reader.refuse_many_rows(payloads, path)
         rows: list[M] = []
         problems = list(reader.problems)
-        for index, payload in enumerate(payloads):
-            row = self._exactly(payload)
-            if row is None:
-                reader.refuse_unsound()
-                try:
-                    row = self._otherwise(payload, f"{path}[{index}]")
-                except UnreadableError as problem:
-                    whole = decode_part(payload) if isinstance(payload, msgspec.Raw) else payload
-                    problems.append(BadRow(problem.path, problem.problem, with_whole_texts(whole)))
-                    _refuse_excess(problems, path)
-                    continue
-            rows.append(row)
-            if row.problems:
+        left = iter(payloads)
+        left_out = 0
+        while (payload := self._exactly(left, rows, problems)) is not _NONE_LEFT:
+            reader.refuse_unsound()
+            try:
+                row = self._otherwise(payload, f"{path}[{len(rows) + left_out}]")
+            except UnreadableError as problem:
+                whole = decode_part(payload) if isinstance(payload, _Raw) else payload
+                problems.append(BadRow(problem.path, problem.problem, with_whole_texts(whole)))
+                left_out += 1
+            else:
+                rows.append(row)
                 problems.extend(row.problems)
-                _refuse_excess(problems, path)
+            _refuse_excess(problems, path)
+        _refuse_excess(problems, path)
         return tuple(rows), tuple(problems)
 
     def read(self, reader: ResponseReader, payload: msgspec.Raw | object, path: str) -> M:
@@ -880,14 +894,15 @@ class RecordReader(Generic[R, M]):
             UnreadableError: if its id cannot be read, or the body breaks a rule.
             ProtocolError: if its id cannot be read, and it says what went wrong instead.
         """
-        model = self._exactly(payload)
-        if model is not None:
-            return model  # It has no field but the documented ones, so none with a complaint.
+        found: list[M] = []
+        self._exactly(iter((payload,)), found, [])
+        if found:
+            return found[0]  # It has no field but the documented ones, so none with a complaint.
         reader.refuse_unsound()
         try:
             model = self._otherwise(payload, path)
         except UnreadableError as problem:
-            whole = decode_part(payload) if isinstance(payload, msgspec.Raw) else payload
+            whole = decode_part(payload) if isinstance(payload, _Raw) else payload
             if not (complaints := _complaints_in(whole)):
                 raise
             # Providers write a fault in the place of the record, with a status of success.
@@ -900,34 +915,50 @@ class RecordReader(Generic[R, M]):
             _set_problems(model, (*model.problems, *said))
         return model
 
-    def _exactly(self, payload: msgspec.Raw | object) -> M | None:
-        """Read a record that is as documented; None where it takes another look."""
-        # Lists are read by the thousand rows, so this goes without loops and calls where it can.
-        if not isinstance(payload, msgspec.Raw):
-            return None
-        own = bytes(payload)  # A copy, so that no row keeps its whole page in memory.
+    def _exactly(
+        self, payloads: Iterator[object], models: list[M], problems: list[Problem]
+    ) -> object:
+        """Read records that are as documented, up to the first that takes another look.
+
+        Args:
+            payloads: what is left to be read.
+            models: the list to add to.
+            problems: likewise, for those of the models.
+
+        Returns:
+            What takes another look, or ``_NONE_LEFT``.
+        """
+        # Lists are read by the thousand rows, so this goes without calls and looks where it can.
         read, unnamed_of, watched_of = self._exact
-        try:
-            record = read(own)
-            model = self._model_from(record)
-        except MISFIT:
-            return None
-        if not model.id:
-            return None
-        extra = unnamed_of(record)
-        if self._left is not None:
-            left = self._left(watched_of(record), model)
-            if left:
-                extra |= left
-        if self._makes_all:
-            self._leave(model, "raw")
-        object.__setattr__(model, "extra", extra)
-        set_unread(model, _RAW)
-        set_payload(model, own)
-        return model
+        model_from, left, put_extra = self._model_from, self._left_exactly, self._put_extra
+        for payload in payloads:
+            if not isinstance(payload, _Raw):
+                return payload
+            own = bytes(payload)  # A copy, so that no row keeps its whole page in memory.
+            try:
+                record = read(own)
+                model = model_from(record)
+            except MISFIT:
+                return payload
+            if not model.id:
+                return payload
+            extra = unnamed_of(record)
+            if left is not None and (more := left(watched_of(record), model)):
+                extra |= more
+            if self._makes_all:
+                self._leave(model, "raw")
+            if put_extra is None:
+                put_extra = self._put_extra = slot_of(type(model), "extra").__set__
+            put_extra(model, extra)
+            set_unread(model, _RAW)
+            set_payload(model, own)
+            models.append(model)
+            if model.problems:
+                problems.extend(model.problems)
+        return _NONE_LEFT
 
     def _otherwise(self, payload: msgspec.Raw | object, path: str) -> M:
-        if isinstance(payload, msgspec.Raw):
+        if isinstance(payload, _Raw):
             own = bytes(payload)
             try:
                 return self._with_more(own)
