@@ -186,8 +186,77 @@ def test_a_mock_finds_the_body_of_a_request(library: str, waits: str) -> None:
     with mock.patch.object(kind, "send", return_value=module.Response(201)) as patched:
         response = asyncio.run(sending) if waits == "async" else step(sending)
 
-    assert patched.call_args.args[0].content == b'{"a": 1}'
+    request = patched.call_args.args[0]
+    read = asyncio.run(request.aread()) if waits == "async" else request.read()
+    assert request.content == read == b'{"a": 1}'
+    assert request.stream is request.stream.__iter__()
     assert (response.status, response.request_complete) == (201, True)
+
+
+class Shown:
+    """Stands in the place of a function and shows its attributes, as wrapt's proxies do."""
+
+    def __init__(self, function: Any, response: Any) -> None:
+        self._function = function
+        self._response = response
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._function, name)
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return self._response
+
+
+@both_libraries
+def test_a_wrapper_that_shows_the_code_it_wraps_is_asked(library: str) -> None:
+    """It is no function of the library, though its code looks like one."""
+    module = LIBRARIES[library]
+    shown = Shown(module.Client.request, module.Response(200, json=BODY))
+
+    with mock.patch.object(module.Client, "request", shown):
+        assert number_of("blocking", library) == "mocked"
+
+
+@both_halves
+@both_libraries
+@pytest.mark.parametrize(
+    ("method", "body", "more"),
+    [
+        ("GET", None, ()), ("DELETE", None, ()), ("DELETE", b"[1]", ()), ("POST", b"", ()),
+        ("POST", None, ()), ("put", None, ()), ("PATCH", b"{}", ()),
+        ("POST", b"{}", (("content-length", "2"),)), ("GET", None, (("host", "a.example"),)),
+    ],
+)  # fmt: skip
+def test_a_request_has_the_fields_that_the_library_would_write(
+    serve: Any, say: Any, library: str, waits: str,
+    method: str, body: bytes | None, more: tuple[tuple[str, str], ...],
+) -> None:  # fmt: skip
+    """The host, and the length of a body or of none."""
+    from _support.wires.link import a_request, bounds  # noqa: PLC0415 - of this test alone
+    from billingual.abc import TransportOptions  # noqa: PLC0415 - likewise
+    from billingual.backends.anyio import AnyioBackend  # noqa: PLC0415 - likewise
+    from billingual.backends.stepping import step  # noqa: PLC0415 - likewise
+    from billingual.backends.sync import SyncBackend  # noqa: PLC0415 - likewise
+    from billingual.plugins import TRANSPORTS  # noqa: PLC0415 - likewise
+
+    module = LIBRARIES[library]
+    server = serve(*[say(with_length(b"ok"), then="close")] * 2)
+    backend = AnyioBackend() if waits == "async" else SyncBackend()
+    make: Any = TRANSPORTS.load(library)
+    transport = make(TransportOptions(backend=backend))
+    request = a_request(server.url, method=method, body=body, headers=(("X-A", "1"), *more))
+
+    async def sent() -> None:
+        await transport.send(request, bounds())
+        await transport.aclose()
+
+    asyncio.run(sent()) if waits == "async" else step(sent())
+    theirs = module.Request(method, request.url, headers=[*request.headers], content=body)
+    with module.Client() as client:
+        client.send(theirs)
+
+    ours, raw = (sorted(each.lower().split(b"\r\n")) for each in server.requests)
+    assert raw == ours
 
 
 @both_halves
