@@ -23,14 +23,14 @@ import uvloop
 from _support.cancellation import cancelled_at, run_on
 from _support.invoice_server import InvoiceServer, uid
 from _support.wires.link import a_request, bounds, contexts, with_length
-from _support.wires.rough_server import RoughServer
+from _support.wires.rough_server import OURS, RoughServer
 from billingual import AsyncClient, Client, errors
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend
 from billingual.outcomes import Evidence
 from billingual.sandbox import ACCOUNTS, running
 from billingual.transports.aiohttp import AiohttpTransport
-from billingual.wire import Timeouts
+from billingual.wire import Deadline, Timeouts
 
 LOOPS: Final = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 OK: Final = with_length(b"ok")
@@ -327,6 +327,173 @@ def test_a_response_that_does_not_wait_for_the_request_ends_the_connection(loop:
 
         assert [(413, None), (413, True)] == runner.run(main())
     assert [b"PUT", b"GET"] == [head.split()[0] for head in heads]
+
+
+class CountingLoop(asyncio.SelectorEventLoop):
+    """A loop that counts the timers that are set."""
+
+    timers = 0
+
+    def call_at(self, *args: Any, **options: Any) -> asyncio.TimerHandle:
+        """Count, and set the timer."""
+        self.timers += 1
+        return super().call_at(*args, **options)
+
+
+def test_a_warm_request_sets_no_timer(serve: Any, say: Any) -> None:
+    """The connection has one, which finds out by itself that it has to wait longer."""
+    server = serve(*[say(OK)] * 12)
+
+    async def main(loop: CountingLoop) -> int:
+        transport = a_transport(keepalive_s=60.0)
+        for _ in range(2):
+            await transport.send(a_request(server.url), bounds())
+        before = loop.timers
+        for _ in range(10):
+            await transport.send(a_request(server.url), bounds())
+        await transport.aclose()
+        return loop.timers - before
+
+    with asyncio.Runner(loop_factory=CountingLoop) as runner:
+        loop: Any = runner.get_loop()
+
+        assert 0 == runner.run(main(loop))
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_timer_that_goes_off_between_requests_ends_nothing(loop: str) -> None:
+    """Nor does it end a request that has begun since, before that one's own time is up."""
+
+    async def main(server: InvoiceServer) -> None:
+        transport = a_transport(keepalive_s=60.0)
+        request = a_request(server.url, f"/invoices/{uid(1)}")
+        await transport.send(request, bounds(timeouts=Timeouts(read=0.05)))
+        await asyncio.sleep(0.1)
+        await transport.send(request, bounds(timeouts=Timeouts(read=0.05)))
+        server.hold()
+        held = asyncio.create_task(transport.send(request, bounds(timeouts=Timeouts(read=10.0))))
+        await anyio.to_thread.run_sync(server.wait_for_held)
+        await asyncio.sleep(0.1)
+        server.release()
+
+        assert uid(1).encode() in (await held).body
+        await transport.aclose()
+        assert server.connections == 1
+
+    with InvoiceServer() as server, asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(main(server))
+
+
+@pytest.mark.parametrize("bound", ["read", "deadline"])
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_response_that_time_cuts_short_is_not_whole(
+    serve: Any, say: Any, loop: str, bound: str
+) -> None:
+    """Without a length, the end of its connection would be its end."""
+    server = serve(say(b"HTTP/1.1 200 OK\r\n\r\n[1, 2", then="hang"))
+    within = bounds(timeouts=Timeouts(read=0.1))
+    if bound == "deadline":
+        within = bounds(deadline=Deadline(0.1, lambda: 0.0))
+
+    async def main() -> None:
+        transport = a_transport()
+        try:
+            await transport.send(a_request(server.url, method="PUT", body=b"{}"), within)
+        finally:
+            await transport.aclose()
+
+    with (
+        asyncio.Runner(loop_factory=LOOPS[loop]) as runner,
+        pytest.raises(errors.TimedOutError, match="no whole response came") as caught,
+    ):
+        runner.run(main())
+
+    assert caught.value.evidence == Evidence(
+        connected=True, request_complete=True, response_begun=True, status=200
+    )
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.timeout(20)
+def test_a_request_that_the_server_does_not_take_ends_with_the_write_timeout(
+    loop: str, *, secure: bool
+) -> None:
+    """What part of it the server has is unknown; no deadline is near."""
+
+    def talk(server: RoughServer, connection: Any) -> None:
+        connection.recv(10)
+        server.over.wait(10)
+
+    async def main(url: str) -> None:
+        transport = a_transport(tls=OURS)
+        request = a_request(url, method="PUT", body=bytes(30_000_000))
+        try:
+            await transport.send(request, bounds(timeouts=Timeouts(write=0.1, read=0.3)))
+        finally:
+            await transport.aclose()
+
+    with (
+        RoughServer(talk, secure=secure) as server,
+        asyncio.Runner(loop_factory=LOOPS[loop]) as runner,
+        pytest.raises(errors.TimedOutError) as caught,
+    ):
+        runner.run(main(server.url))
+
+    assert caught.value.evidence == Evidence(connected=True)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_request_whose_connection_breaks_is_sent_once(loop: str, method: str) -> None:
+    """Aiohttp by itself would send it again, over another connection; the first is unclear."""
+
+    def talk(server: RoughServer, connection: Any) -> None:
+        server.request(connection)
+        if server.connections == 1 and len(server.requests) == 1:
+            connection.sendall(OK)
+            server.request(connection)
+
+    async def main(url: str) -> None:
+        transport = a_transport(keepalive_s=60.0)
+        await transport.send(a_request(url), bounds())
+        try:
+            await transport.send(a_request(url, method=method), bounds())
+        finally:
+            await transport.aclose()
+
+    with (
+        RoughServer(talk) as server,
+        asyncio.Runner(loop_factory=LOOPS[loop]) as runner,
+        pytest.raises(errors.ConnectionLostError, match="ServerDisconnectedError") as caught,
+    ):
+        runner.run(main(server.url))
+
+    assert [b"GET", method.encode()] == [each.split()[0] for each in server.requests]
+    assert caught.value.evidence == CONNECTED
+
+
+def test_a_tool_that_adds_to_the_headers_adds_to_one_request(serve: Any, say: Any) -> None:
+    """Tools that trace requests do so; the next request is none of theirs."""
+    server = serve(say(OK), say(OK))
+    request = aiohttp.ClientSession._request
+
+    async def traced(session: Any, *args: Any, headers: Any, **options: Any) -> Any:
+        headers["traceparent"] = "1"
+        return await request(session, *args, headers=headers, **options)
+
+    async def main() -> None:
+        transport = a_transport()
+        with mock.patch.object(aiohttp.ClientSession, "_request", traced):
+            await transport.send(a_request(server.url), bounds())
+        await transport.send(a_request(server.url), bounds())
+        await transport.aclose()
+
+    asyncio.run(main())
+
+    assert [True, False] == [b"traceparent: 1" in each for each in server.requests]
 
 
 def test_a_transport_works_on_the_next_event_loop(serve: Any, say: Any) -> None:

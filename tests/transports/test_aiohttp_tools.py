@@ -70,7 +70,7 @@ def test_aioresponses_is_asked(whose: str) -> None:
 
     mocked.assert_called_once()
     ((_, kwargs),) = [(call.args, call.kwargs) for call in next(iter(mocked.requests.values()))]
-    assert ("Authorization", "Bearer t") in kwargs["headers"]
+    assert kwargs["headers"]["Authorization"] == "Bearer t"
 
 
 @ours_and_theirs

@@ -8,8 +8,10 @@ added headers and unpacking are switched off.
 There is one session for each connection, in a pool of ours: a connection whose request failed or
 was cancelled is closed whole, and closing, forks and event loops are as on the other transports.
 
-Between the socket and aiohttp stands a protocol of ours: while a connection is idle, whatever comes
-closes it, because aiohttp would return it for the next request.
+Between the socket and aiohttp stands a protocol of ours. While a connection is idle, whatever comes
+closes it, because aiohttp would return it for the next request. During a request it keeps time: one
+timer of the connection, which is set anew at most once in its own time, where aiohttp would set and
+cancel three for each request. So aiohttp only times how long connecting takes.
 
 The evidence is what aiohttp's exceptions prove. A ``TraceConfig`` would tell little more, and costs
 a sixth of a call.
@@ -18,7 +20,6 @@ What the public API cannot keep:
 
 - A body without a length ends where the connection ends, and aiohttp does not tell whether the
   server closed it or it broke.
-- ``Timeouts.write`` is not applied, because aiohttp has no such timeout. The deadline is.
 - Before the head of a response is whole, aiohttp tells neither whether it has begun nor how much of
   the request was sent. The evidence then says that it cannot tell.
 
@@ -31,13 +32,14 @@ import asyncio
 import io
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, Final
 from urllib.parse import unquote
 
 import aiohttp
 import attrs
+from multidict import CIMultiDict
 from yarl import URL
 
 from billingual.abc import Account, ExecutionScope, TransportOptions
@@ -57,7 +59,7 @@ from billingual.transports._failures import NOTHING, UNSENT, reason, too_late, u
 from billingual.transports._pool import PooledTransport, forget_frames
 from billingual.transports._readable import Readable
 from billingual.transports._trust import default_context, no_trust
-from billingual.wire import Bounds, Headers, WireRequest, WireResponse
+from billingual.wire import Bounds, Headers, Timeouts, WireRequest, WireResponse
 
 __all__ = ["AiohttpTransport", "SessionTransport"]
 
@@ -83,8 +85,6 @@ _ERRORS: Final[dict[type[Exception], tuple[type[TransportError], str]]] = {
     OSError: (ConnectionLostError, "the connection broke"),
     Exception: (ConnectionLostError, "the exchange failed"),
 }
-# aiohttp sends a GET, PUT or DELETE again when one of these comes out of a connection.
-_SENT_AGAIN: Final = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
 _NOT_SENT_AGAIN: Final = (
     aiohttp.ClientConnectorError,
     aiohttp.ClientConnectorCertificateError,
@@ -96,6 +96,10 @@ _NEVER_ROUND_UP: Final = 1e9
 # If connecting takes all the time there is, its own timeout is the first to end: only that one
 # proves that nothing was sent.
 _LATER_S: Final = 0.001
+# No event loop sets a timer for longer.
+_LONGEST_S: Final = 1e6
+_UNTIMED: Final = aiohttp.ClientTimeout()
+_NO_HEADERS: Final[CIMultiDict[str]] = CIMultiDict()
 # aiohttp refuses header lines above 8,190 bytes, and more than 128 of them; proxies let them pass.
 _HEAD: Final[dict[str, Any]] = {
     "max_line_size": 65_536,
@@ -123,14 +127,28 @@ class _Watch(asyncio.Protocol):
         transport: of the connection.
         idle: whether no request is under way; then whatever comes closes the connection.
         last: the bytes that came last.
+        late: whether a timeout or the deadline closed the connection during a request.
+        ended: whether the server ended the connection in order.
     """
+
+    # Of the request under way, or of the last.
+    _timeouts: Timeouts
+    _ends_at: float
+    _moved_at: float
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self.transport = transport
         self.idle: bool = False
         self.last: bytes = b""
+        self.late: bool = False
+        self.ended: bool = False
         self._protocol: Any = transport.get_protocol()
         self._readable = Readable(transport.get_extra_info("socket").fileno())
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at: float = 0.0
+        # How much of a request is held back because the server does not take it; None if nothing.
+        self._unsent: int | None = None
         transport.set_protocol(self)
 
     def data_received(self, data: bytes) -> None:
@@ -138,6 +156,7 @@ class _Watch(asyncio.Protocol):
             self.transport.abort()
             return
         self.last = data
+        self._moved_at = self._loop.time()
         self._protocol.data_received(data)
 
     def eof_received(self) -> bool | None:
@@ -147,19 +166,73 @@ class _Watch(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         # aiohttp's protocol holds the error that it raised, whose frames hold this.
         protocol, self._protocol = self._protocol, asyncio.Protocol()
+        self.ended = exc is None
+        self._cancel_timer()
         protocol.connection_lost(exc)
 
     def pause_writing(self) -> None:
+        self._unsent = self.transport.get_write_buffer_size()
+        self._moved()
         self._protocol.pause_writing()
 
     def resume_writing(self) -> None:
+        self._unsent = None
+        self._moved()
         self._protocol.resume_writing()
 
-    def begin(self) -> None:
-        """Get ready for a request: close the connection if anything came that was not yet read."""
+    def close_if_dirty(self) -> None:
+        """Close the connection, before a request, if anything came that was not yet read."""
         if self.idle and not self.transport.is_closing() and self._readable.now():
             self.transport.abort()
+
+    def begin(self, bounds: Bounds) -> None:
+        """Close the connection when the request that begins now takes longer than its *bounds*."""
         self.idle = False
+        self._timeouts = bounds.timeouts
+        self._ends_at = self._loop.time() + min(bounds.deadline.left(), _LONGEST_S)
+        self._moved()
+
+    def _moved(self) -> None:
+        """Note that the request or the response went on: the next piece has all of its time."""
+        if self.idle:
+            return
+        self._moved_at = self._loop.time()
+        due = self._due()
+        # A timer that is set for an earlier time finds out then that it has to wait longer.
+        if self._timer is None or due < self._timer_at:
+            self._cancel_timer()
+            self._set_timer(due)
+
+    def _due(self) -> float:
+        timeouts = self._timeouts
+        phase_s = timeouts.read if self._unsent is None else timeouts.write
+        return min(self._ends_at, self._moved_at + phase_s)
+
+    def _set_timer(self, at: float) -> None:
+        self._timer_at = at
+        self._timer = self._loop.call_at(at, self._on_timer)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self.idle or self.transport.is_closing():
+            return
+        now = self._loop.time()
+        if self._unsent is not None and now < self._ends_at:
+            unsent = self.transport.get_write_buffer_size()
+            if unsent < self._unsent:
+                # The server takes the request, if slowly.
+                self._unsent, self._moved_at = unsent, now
+        due = self._due()
+        if now < due:
+            self._set_timer(due)
+        else:
+            self.late = True
+            self.transport.abort()
 
     def end(self, tail: bytes) -> None:
         """Be idle from now on; close the connection if more came than a response.
@@ -189,14 +262,28 @@ class _Connector(aiohttp.TCPConnector):
         self.watched = watched
 
     async def connect(self, *args: Any, **options: Any) -> Any:
-        """Return the connection if it can be used again, or make another one."""
-        watch = self.watched.watch
+        """Return the connection if it can be used again, or make another one.
+
+        Raises:
+            _BrokenError: if aiohttp asks twice for one request: it would send it again, and has no
+                public option against that.
+        """
+        watched, watch = self.watched, self.watched.watch
+        if watched.asked:
+            raise watched.broken()
+        watched.asked = True
         if watch is not None:
-            watch.begin()
-        connection = await super().connect(*args, **options)
+            watch.close_if_dirty()
+        try:
+            connection = await super().connect(*args, **options)
+        except aiohttp.ServerDisconnectedError:
+            watched.ended = True
+            raise
         transport = connection.transport
-        if transport is not None and (watch is None or watch.transport is not transport):
-            self.watched.watch = _Watch(transport)
+        if transport is not None:
+            if watch is None or watch.transport is not transport:
+                watch = watched.watch = _Watch(transport)
+            watch.begin(watched.bounds)
         return connection
 
 
@@ -205,18 +292,24 @@ class _Connection:
 
     Attributes:
         watch: watches the connection, once there is one.
+        bounds: of the request under way, or of the last.
+        asked: whether aiohttp asked for the connection for the request under way.
+        ended: whether a proxy ended it in order before it was made.
 
     Raises:
         ConfigurationError: if no event loop of asyncio runs.
     """
 
     waits_to_close: Final = True
+    bounds: Bounds
 
     def __init__(self, options: TransportOptions, proxy: URL | None, *, secure: bool) -> None:
         self._keepalive_s = options.keepalive_s
         needs_roots = secure or (proxy is not None and proxy.scheme == "https")
         self._tls = options.tls or (default_context() if needs_roots else no_trust())
         self.watch: _Watch | None = None
+        self.asked: bool = False
+        self.ended: bool = False
         self._origin = ""
         self._sockets: list[socket.socket] = []
         try:
@@ -231,13 +324,19 @@ class _Connection:
         )
 
     async def exchange(self, delivery: _Delivery) -> WireResponse:
-        """Send a request and read its response."""
+        """Send a request and read its response.
+
+        Raises:
+            TimedOutError: if time was up while a response without a length came in: to aiohttp it
+                is whole wherever its connection ends.
+        """
         if delivery.origin != self._origin:
             if self._origin:
                 # The session would keep the connection to the other host too.
                 await self.aclose()
                 self._session = self._opened()
             self._origin = delivery.origin
+        self.bounds, self.asked = delivery.bounds, False
         try:
             response = await delivery.over(self._session)
         except asyncio.CancelledError as error:
@@ -245,8 +344,21 @@ class _Connection:
             forget_frames(error)
             raise
         if self.watch is not None:
+            if self.watch.late:
+                raise delivery.late()
             self.watch.end(delivery.tail)
         return response
+
+    def translated(self, error: Exception, delivery: _Delivery) -> TransportError | None:
+        """Return our error for what the session raised; None for a foreign one."""
+        if self.watch is not None and self.watch.late:
+            return delivery.late()
+        return delivery.translated(error, delivery.evidence(), "aiohttp")
+
+    def broken(self) -> _BrokenError:
+        """Return the error that broke the connection, in a class that is not sent again for."""
+        ended = self.ended or (self.watch is not None and self.watch.ended)
+        return _BrokenError(aiohttp.ServerDisconnectedError() if ended else aiohttp.ClientOSError())
 
     def _opened(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -264,7 +376,6 @@ class _Connection:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
-            middlewares=(_send_once,),
             **_HEAD,
         )
 
@@ -317,7 +428,9 @@ class _Delivery:
     Attributes:
         request: the request.
         bounds: of the attempt.
-        options: how to send it. They hold its headers, so they are no variable of a frame.
+        headers: the request's, but those that aiohttp writes itself.
+        options: how to send it.
+        timeout: aiohttp's timeouts.
         status: the HTTP status, once a head arrived.
         data: its body, as aiohttp is given it.
         tail: how the response ended, as it was on the wire.
@@ -327,7 +440,8 @@ class _Delivery:
     """
 
     __slots__ = (
-        "bounds", "data", "options", "origin", "request", "secure", "status", "tail", "tracker",
+        "bounds", "data", "headers", "options", "origin", "request", "secure", "status", "tail",
+        "timeout", "tracker",
     )  # fmt: skip
 
     def __init__(self, request: WireRequest, bounds: Bounds, *, checked: bool = False) -> None:
@@ -336,7 +450,9 @@ class _Delivery:
         self.bounds = bounds
         self.origin = origin.text
         self.secure = origin.scheme == "https"
-        self.options: dict[str, Any] = {}
+        self.headers: CIMultiDict[str] = _NO_HEADERS
+        self.options: Mapping[str, Any] = {}
+        self.timeout: aiohttp.ClientTimeout = _UNTIMED
         self.status: int | None = None
         self.data: Any = request.body
         self.tail: bytes = b""
@@ -345,40 +461,64 @@ class _Delivery:
             self.data = io.BytesIO(request.body)
             self.tracker = aiohttp.UploadTracker()
 
-    def headers(self) -> list[tuple[str, str]]:
-        """Return the request's headers but those that aiohttp writes itself."""
-        return [pair for pair in self.request.headers if pair[0].lower() not in _FRAMING]
-
     async def over(self, session: aiohttp.ClientSession) -> WireResponse:
         """Send through *session* and read the response to its end, under all bounds."""
         request = self.request
         if self.tracker is not None:
-            self.options["upload_tracker"] = self.tracker
-        async with session.request(
+            self.options = {**self.options, "upload_tracker": self.tracker}
+        sending = session.request(
             request.method,
             URL(request.url, encoded=True),
             data=self.data,
-            allow_redirects=False,
+            # A copy: tools that trace requests may add to it.
+            headers=self.headers.copy(),
+            timeout=self.timeout,
             **self.options,
-        ) as response:
-            status = self.status = response.status
-            if status < _FIRST_FINAL:
-                raise ConnectionLostError(f"unexpected status {status}.", evidence=self.evidence())
-            complete = self._complete()
-            headers = _headers(response)
-            coding = ", ".join(headers.get_all("content-encoding"))
-            reader = BodyReader(coding, self.bounds, status=status, request_complete=complete)
-            # Of a head and of a last chunk.
-            self.tail = b"\r\n\r\n"
-            return WireResponse(
-                status=status,
-                headers=headers,
-                body=await self._body(response, reader),
-                request_complete=complete,
-            )
+        )
+        response = await sending.__aenter__()
+        try:
+            read = await self._read(response)
+        except BaseException as error:
+            await sending.__aexit__(type(error), error, error.__traceback__)
+            raise
+        # aiohttp lets go of a response that is read to its end. To leave the context does that once
+        # more, at a thirtieth of the cost of a call, and waits for the task that sends a body.
+        if request.body is not None or not response.closed:
+            await sending.__aexit__(None, None, None)
+        return read
 
-    def timeout(self, connect_s: float) -> aiohttp.ClientTimeout:
-        """Return aiohttp's timeouts.
+    async def _read(self, response: aiohttp.ClientResponse) -> WireResponse:
+        status = self.status = response.status
+        if status < _FIRST_FINAL:
+            raise ConnectionLostError(f"unexpected status {status}.", evidence=self.evidence())
+        complete = self._complete()
+        headers = _headers(response)
+        coding = None
+        if "Content-Encoding" in response.headers:
+            coding = ", ".join(headers.get_all("content-encoding"))
+        reader = BodyReader(coding, self.bounds, status=status, request_complete=complete)
+        # Of a head and of a last chunk.
+        self.tail = b"\r\n\r\n"
+        content: Any = response.content
+        if isinstance(content, aiohttp.StreamReader):
+            chunked = "Transfer-Encoding" in response.headers
+            while not content.at_eof():
+                piece = await content.readany()
+                reader.feed(piece)
+                if not chunked:
+                    self.tail = piece
+            if (error := content.exception()) is not None:
+                raise error
+        body = reader.finish()
+        if not body and (ready := await response.read()):
+            # A mock's response has what `read` returns, unpacked, and often nothing else.
+            reader = BodyReader(None, self.bounds, status=status)
+            reader.feed(ready)
+            body = reader.finish()
+        return WireResponse(status=status, headers=headers, body=body, request_complete=complete)
+
+    def left(self) -> float:
+        """Return how many seconds are left.
 
         Raises:
             TimedOutError: if the deadline passed before anything was sent.
@@ -387,14 +527,12 @@ class _Delivery:
         if left <= 0:
             # To aiohttp, no time at all is all the time there is.
             raise too_late()
-        connect_s = min(connect_s, left)
-        return aiohttp.ClientTimeout(
-            total=left + _LATER_S,
-            connect=connect_s,
-            sock_connect=connect_s,
-            sock_read=min(self.bounds.timeouts.read, left),
-            ceil_threshold=_NEVER_ROUND_UP,
-        )
+        return left
+
+    def late(self) -> TimedOutError:
+        """Return the error for a response that did not come, or not wholly, in time."""
+        what = "no response" if self.status is None else "no whole response"
+        return TimedOutError(f"{self.origin}: {what} came in time.", evidence=self.evidence())
 
     def evidence(self) -> Evidence:
         """Say what is proved where a connection stood."""
@@ -433,22 +571,6 @@ class _Delivery:
         what = reason(error) or what
         return kind(f"{self.origin}: {what} ({type(error).__name__} of {library}).", evidence=seen)
 
-    async def _body(self, response: aiohttp.ClientResponse, reader: BodyReader) -> bytes:
-        content: Any = response.content
-        if isinstance(content, aiohttp.StreamReader):
-            chunked = "Transfer-Encoding" in response.headers
-            while piece := await content.readany():
-                reader.feed(piece)
-                if not chunked:
-                    self.tail = piece
-        body = reader.finish()
-        if not body and (ready := await response.read()):
-            # A mock's response has what `read` returns, unpacked, and often nothing else.
-            reader = BodyReader(None, self.bounds, status=self.status)
-            reader.feed(ready)
-            body = reader.finish()
-        return body
-
     def _complete(self) -> bool | None:
         """Return True if the whole request was handed over, once a response has begun."""
         if self.tracker is None:
@@ -465,22 +587,7 @@ class _BrokenError(Exception):
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
-        forget_frames(error)
         self.error = error
-
-
-async def _send_once(
-    request: aiohttp.ClientRequest,
-    handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]],
-) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a request again: it has no public option for that."""
-    try:
-        return await handler(request)
-    except _NOT_SENT_AGAIN:
-        raise
-    except _SENT_AGAIN as error:
-        broken = _BrokenError(error)
-    raise broken
 
 
 class AiohttpTransport(PooledTransport[_Connection]):
@@ -498,8 +605,9 @@ class AiohttpTransport(PooledTransport[_Connection]):
         super().__init__(options)
         self._proxy: URL | None = None
         self._proxy_headers: dict[str, str] = {}
-        # Options of requests by their headers, which are then neither checked nor sorted out again.
-        self._known: dict[object, dict[str, Any]] = {}
+        self._connecting: aiohttp.ClientTimeout = _UNTIMED
+        # Headers and options of requests like those before: neither checked nor sorted out again.
+        self._known: dict[object, tuple[CIMultiDict[str], dict[str, Any]]] = {}
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* once; see :class:`billingual.abc.Transport`.
@@ -508,51 +616,54 @@ class AiohttpTransport(PooledTransport[_Connection]):
             ConfigurationError: if another event loop than asyncio's runs, or the proxy's URL
                 cannot be used.
         """
-        known = (request.method, *request.headers) in self._known
-        delivery = _Delivery(request, bounds, checked=known)
+        known = self._known.get(_key(request))
+        delivery = _Delivery(request, bounds, checked=known is not None)
+        if known is None:
+            self._sort_out(delivery)
+        else:
+            delivery.headers, delivery.options = known
+        del known
         return await self._over_pool(
             lambda connection: self._exchange(connection, delivery),
-            lambda error, _: delivery.translated(error, delivery.evidence(), "aiohttp"),
+            lambda error, connection: connection.translated(error, delivery),
             secure=delivery.secure,
             bounds=bounds,
         )
 
     def _connection(self, *, secure: bool) -> _Connection:
-        if self._options.proxy is not None and self._proxy is None:
-            self._proxy, self._proxy_headers = _proxy(self._options.proxy)
         return _Connection(self._options, self._proxy, secure=secure)
 
     def _exchange(self, connection: _Connection, delivery: _Delivery) -> Awaitable[WireResponse]:
-        request = delivery.request
-        key = (request.method, *request.headers)
-        options = self._known.get(key)
-        if options is None:
-            if len(self._known) >= _KNOWN:
-                self._known.clear()
-            options = self._known[key] = self._request_options(delivery)
-        delivery.options = {
-            **options,
-            "timeout": delivery.timeout(delivery.bounds.timeouts.connect),
-        }
-        if self._proxy is not None and not delivery.secure:
-            headers = [*delivery.options["headers"], *self._proxy_headers.items()]
-            delivery.options["headers"] = headers
+        connect_s = min(delivery.bounds.timeouts.connect, delivery.left())
+        if connect_s != self._connecting.connect:
+            self._connecting = aiohttp.ClientTimeout(
+                connect=connect_s, sock_connect=connect_s, ceil_threshold=_NEVER_ROUND_UP
+            )
+        delivery.timeout = self._connecting
         return connection.exchange(delivery)
 
-    def _request_options(self, delivery: _Delivery) -> dict[str, Any]:
-        headers = delivery.headers()
-        options: dict[str, Any] = {"headers": headers}
-        names = {name.lower() for name, _ in headers}
-        lacking = [name for name in _ADDED if name.lower() not in names]
-        if delivery.request.method not in {"PATCH", "POST", "PUT"}:
+    def _sort_out(self, delivery: _Delivery) -> None:
+        """Find out headers and options of a request, and keep them for others like it."""
+        request = delivery.request
+        headers = delivery.headers = _sendable(request.headers)
+        options: dict[str, Any] = {"allow_redirects": False}
+        lacking = [name for name in _ADDED if name not in headers]
+        if request.method not in {"PATCH", "POST", "PUT"}:
             # aiohttp adds no Content-Type to other methods, and naming headers costs time.
             lacking = [name for name in lacking if name != "Content-Type"]
         if lacking:
             options["skip_auto_headers"] = lacking
-        if self._proxy is not None:
+        if self._options.proxy is not None:
+            if self._proxy is None:
+                self._proxy, self._proxy_headers = _proxy(self._options.proxy)
             options["proxy"] = self._proxy
             options["proxy_headers"] = self._proxy_headers
-        return options
+            if not delivery.secure:
+                headers.extend(self._proxy_headers)
+        delivery.options = options
+        if len(self._known) >= _KNOWN:
+            self._known.clear()
+        self._known[_key(request)] = headers, options
 
 
 class _OnceBytes(bytes):
@@ -628,7 +739,8 @@ class SessionTransport:
             delivery.data = _OnceBytes(request.body or b"")
         failure: BillingualError
         try:
-            delivery.options = self._request_options(delivery)
+            self._sort_out(delivery)
+            delivery.timeout = self._timeout(delivery)
             return await delivery.over(self._session)
         except BillingualError as error:
             failure = error
@@ -650,20 +762,32 @@ class SessionTransport:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({type(self._session).__name__} of {self._library})"
 
-    def _request_options(self, delivery: _Delivery) -> dict[str, Any]:
-        headers, timeouts = delivery.headers(), delivery.bounds.timeouts
-        if "Accept-Encoding" not in delivery.request.headers:
+    @staticmethod
+    def _sort_out(delivery: _Delivery) -> None:
+        headers = delivery.headers = _sendable(delivery.request.headers)
+        if "Accept-Encoding" not in headers:
             # The session would ask for codings that are not unpacked here.
-            headers.append(("Accept-Encoding", "gzip, deflate"))
-        return {
-            "headers": headers,
+            headers.add("Accept-Encoding", "gzip, deflate")
+        delivery.options = {
+            "allow_redirects": False,
             "skip_auto_headers": ["Content-Type"],
             "raise_for_status": False,
             "auto_decompress": False,
-            # The session's own pool is waited for before a connection is made.
-            "timeout": delivery.timeout(timeouts.pool + timeouts.connect),
             **_HEAD,
         }
+
+    @staticmethod
+    def _timeout(delivery: _Delivery) -> aiohttp.ClientTimeout:
+        left, timeouts = delivery.left(), delivery.bounds.timeouts
+        # The session's own pool is waited for before a connection is made.
+        connect_s = min(timeouts.pool + timeouts.connect, left)
+        return aiohttp.ClientTimeout(
+            total=left + _LATER_S,
+            connect=connect_s,
+            sock_connect=connect_s,
+            sock_read=min(timeouts.read, left),
+            ceil_threshold=_NEVER_ROUND_UP,
+        )
 
     @staticmethod
     def _translated(error: Exception, delivery: _Delivery) -> TransportError:
@@ -697,6 +821,15 @@ def _origin(request: WireRequest, *, checked: bool) -> Origin:
         raise failure.with_traceback(None)
     finally:
         del failure
+
+
+def _sendable(headers: Headers) -> CIMultiDict[str]:
+    return CIMultiDict(pair for pair in headers if pair[0].lower() not in _FRAMING)
+
+
+def _key(request: WireRequest) -> object:
+    # What goes to a proxy depends on the scheme.
+    return (request.method, request.url.startswith("https:"), *request.headers)
 
 
 def _is_unwritable(error: Exception) -> bool:
