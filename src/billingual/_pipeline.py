@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar, cast
 
 import attrs
 
-from billingual._context import HEADERS, ClientContext
+from billingual._context import ClientContext
 from billingual.abc import Decision, Dialect
-from billingual.auth import Signature, redact_secrets
+from billingual.auth import UNSIGNED, Signature, redact_secrets
 from billingual.capabilities import Feature
 from billingual.errors import (
     AuthenticationError,
@@ -133,13 +133,11 @@ def first_request(context: ClientContext, operation: Operation[object]) -> WireR
 
 
 def _addressed(
-    context: ClientContext, request: WireRequest, credentials: Iterable[tuple[str, str]] = ()
+    context: ClientContext, request: WireRequest, signature: Signature = UNSIGNED
 ) -> WireRequest:
     """Return the copy of a request to send; fields that a dialect wrote stay as they are."""
-    fields = context.headers
-    if fields is not HEADERS:
-        fields = tuple(each for each in fields if each[0] not in request.headers)
-    return request.addressed(context.base_url, (*fields, *credentials))
+    headers = signature.sign(request.headers, context.headers)
+    return request.with_headers(context.base_url, headers)
 
 
 async def execute(
@@ -372,7 +370,9 @@ class _Call(Generic[T]):
             context.admit(context.backend.now())
         if context.pace.engaged:
             await context.pace.enter(context.backend, self.deadline)
-        signature, self.renewal = self.renewal or await self._sign(request), None
+        signature, self.renewal = self.renewal or context.auth.fixed, None
+        if signature is None:
+            signature = await self._sign(request)
         if context.pace.engaged and context.pace.is_paused(context.backend.now()):
             # While a token function took its time, another call may have met a rate limit.
             await context.pace.enter(context.backend, self.deadline)
@@ -405,7 +405,7 @@ class _Call(Generic[T]):
 
     async def _send(self, request: WireRequest, signature: Signature) -> WireResponse:
         context = self.context
-        addressed = _addressed(context, request, signature.headers)
+        addressed = _addressed(context, request, signature)
         bounds = Bounds(timeouts=context.timeouts, deadline=self.deadline)
         error: BaseException
         try:

@@ -48,10 +48,12 @@ class Headers:
     that no token reaches a queue or a cache by accident.
     """
 
-    __slots__ = ("_pairs",)
+    __slots__ = ("_pairs", "checked")
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
         self._pairs = tuple(pairs)
+        self.checked: bool = False
+        """Whether a transport found that all of it can be written; that is found out once."""
 
     def get(self, name: str) -> str | None:
         """Return the first value of *name*, or None."""
@@ -152,12 +154,16 @@ class WireRequest:
 
     def addressed(self, base_url: str, headers: Iterable[tuple[str, str]]) -> WireRequest:
         """Return the copy to send: an absolute URL, and *headers* (the credentials) added."""
+        return self.with_headers(base_url, self.headers.merged(headers))
+
+    def with_headers(self, base_url: str, headers: Headers) -> WireRequest:
+        """Return the copy to send: an absolute URL, and *headers* in the place of its own."""
         return WireRequest(
             method=self.method,
             url=f"{base_url}{self.url}",
             route=self.route,
             safety=self.safety,
-            headers=self.headers.merged(headers),
+            headers=headers,
             body=self.body,
             keys=self.keys,
             key_header=self.key_header,
@@ -243,7 +249,8 @@ class Deadline:
 
     def left(self) -> float:
         """Return the seconds that are left; never below zero."""
-        return max(0.0, self.at - self.now())
+        left = self.at - self.now()
+        return left if left > 0.0 else 0.0  # noqa: FURB136 - max() takes twice as long
 
 
 @attrs.frozen(kw_only=True)
@@ -286,4 +293,7 @@ def encode_query(pairs: Iterable[tuple[str, str]]) -> str:
 
 def path_segment(text: str) -> str:
     """Percent-encode *text* as exactly one segment of a path."""
+    # Nearly all are UUIDs, and to find nothing to encode takes quote() ten times as long.
+    if text.isascii() and text.replace("-", "").isalnum():
+        return text
     return quote(text, safe="")

@@ -255,3 +255,26 @@ def test_an_attempt_without_a_response_has_no_fields(step: Any, backend: Any) ->
     ends = [each.headers for each in seen if isinstance(each, AttemptEnded)]
 
     assert [None if each is None else len(each) for each in ends] == [1, None, 0]
+
+
+def test_a_signature_joins_the_same_fields_once() -> None:
+    """The same object for the same ones, and fields that a dialect wrote stay as they are."""
+    signature = Signature(Headers([("Authorization", "Bearer t")]), "t")
+    ours = (("User-Agent", "billingual"), ("Accept-Encoding", "gzip"))
+    written = Headers([("Accept", "application/json"), ("user-agent", "theirs")])
+
+    joined = signature.sign(written, ours)
+
+    assert joined == written.merged([ours[1], ("Authorization", "Bearer t")])
+    assert signature.sign(written, ours) is joined
+    assert signature.sign(Headers(written), ours) is not joined
+    assert signature.sign(written, ours[:1]) == written.merged([("Authorization", "Bearer t")])
+
+
+def test_a_signature_mixes_up_no_fields_that_come_and_go() -> None:
+    """Python gives the place of an object that has gone to the next one."""
+    signature = Signature(Headers([("Authorization", "Bearer t")]), "t")
+    for number in range(1000):
+        joined = signature.sign(Headers([("X-Number", str(number))]), ())
+
+        assert joined.get("x-number") == str(number)

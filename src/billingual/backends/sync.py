@@ -87,10 +87,14 @@ class SyncBackend(LoopWatch, SystemClock):
 
     name = "blocking"
     blocks = True
+    _scope = RunScope(-1)
 
     def execution_scope(self) -> RunScope:
         """Return the process: connections are shared by its threads, not with its children."""
-        return RunScope(os.getpid())
+        # Asked for by each call. A fork changes the process, and nothing else does.
+        if self._scope.pid != os.getpid():
+            self._scope = RunScope(os.getpid())
+        return self._scope
 
     async def sleep(self, seconds: float) -> None:
         """Block the thread."""

@@ -78,9 +78,11 @@ def check_headers(request: WireRequest) -> None:
     Raises:
         TransportError: if a header would end its line or is not ASCII; the error does not quote it.
     """
-    for name, value in request.headers:
-        if not (_is_name(name) and _is_value(value)):
-            raise unwritable("a header's name or value")
+    if not request.headers.checked:
+        for name, value in request.headers:
+            if not (_is_name(name) and _is_value(value)):
+                raise unwritable("a header's name or value")
+        request.headers.checked = True
     if not _is_name(request.method):
         raise unwritable("its method")
 

@@ -148,6 +148,7 @@ class _Signed:
     """Headers as urllib3 takes them; a traceback that shows variables does not show them."""
 
     headers: Mapping[str, str] = attrs.field(repr=False)
+    made_of: Headers = attrs.field(repr=False)
 
 
 class _Connection:
@@ -312,7 +313,8 @@ class Urllib3Transport(PooledTransport[_Connection]):
     def __init__(self, options: TransportOptions) -> None:
         # An AsyncClient sends in worker threads, where no event loop runs.
         super().__init__(attrs.evolve(options, backend=options.backend.for_threads()))
-        # By method and headers of requests, which are then neither checked nor sorted out again.
+        # By method and headers of requests, which are then neither checked nor sorted out again: a
+        # client has the same object for the same fields.
         self._known: dict[object, _Signed] = {}
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
@@ -344,13 +346,14 @@ class Urllib3Transport(PooledTransport[_Connection]):
             del failure
 
     def _signed(self, request: WireRequest) -> _Signed:
-        key = (request.method, request.body is None, *request.headers)
+        key = (request.method, request.body is None, id(request.headers))
         signed = self._known.get(key)
         if signed is None:
             check_headers(request)
             if len(self._known) >= _KNOWN:
                 self._known.clear()
-            signed = self._known[key] = _Signed(_headers(request))
+            # It holds the headers, so that no others can get their id.
+            signed = self._known[key] = _Signed(_headers(request), request.headers)
         return signed
 
     def _connection(self, *, secure: bool) -> _Connection:

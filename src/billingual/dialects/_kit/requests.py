@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, cast
 from urllib.parse import urlencode
 
@@ -378,7 +378,7 @@ def read_request(
         url=path + query,
         route=route,
         safety=Safety.READ,
-        headers=Headers([("Accept", "application/json"), *headers]),
+        headers=_headers(None, *headers),
         read=_judging(provider, "GET", route, read),
     )
 
@@ -423,19 +423,25 @@ def write_request(
         body = dict(pairs)
     elif body is not None:
         written = encode_json(body)
-    typed = [] if written is None else [("Content-Type", kind)]
     keys = _keys(body)
     return WireRequest(
         method=method,
         url=path,
         route=route,
         safety=safety,
-        headers=Headers([("Accept", "application/json"), *typed, *headers]),
+        headers=_headers(None if written is None else kind, *headers),
         body=written,
         keys=keys,
         key_header=key_header,
         read=_judging(provider, method, route, read, keys=keys, fields=fields),
     )
+
+
+# The same object for the same fields: whether they can be written is then found out once.
+@lru_cache(maxsize=32)
+def _headers(kind: str | None, *more: tuple[str, str]) -> Headers:
+    typed = [] if kind is None else [("Content-Type", kind)]
+    return Headers([("Accept", "application/json"), *typed, *more])
 
 
 def _judging(

@@ -163,6 +163,8 @@ _BETWEEN_WORDS: Final = re.compile(r"[\s_-]+")
 
 def said(flag: object) -> Said:
     """Tell what a flag such as ``status`` or ``succeeded`` says; letter case does not count."""
+    if flag == "success":
+        return Said.YES  # It is nearly always this one.
     if isinstance(flag, bool):
         return Said.YES if flag else Said.NO
     if isinstance(flag, str):
