@@ -76,6 +76,7 @@ from billingual.model import (
 from billingual.model._quick import draft_of
 from billingual.model.payload import (
     KeepsPayload,
+    Unread,
     payload_of,
     set_payload,
     set_unread,
@@ -225,7 +226,8 @@ OTHER_VALUE: Final = "the provider shows another value than was asked for"
 _SURELY_KEPT: Final = ("counterparty", "document")
 
 
-@attrs.frozen(eq=False, repr=False)
+# Not frozen: attrs would set each field twice as slowly, in each call.
+@attrs.define(eq=False, repr=False)
 class ResponseReader:
     """One response to one request: reads it, and makes the errors it can turn out to be.
 
@@ -289,8 +291,7 @@ class ResponseReader:
             body = without_mark(self.response.body)
             if not is_plain(body):
                 _decode_slowly(body, half_surrogates=True)
-            # Said once for all rows: it is frozen for everybody else.
-            object.__setattr__(self, "_is_sound", True)
+            self._is_sound = True  # Said once for all rows.
 
     def refuse_many_rows(self, rows: Sequence[object], path: str) -> None:
         """Pass a list that is not too long to be read at once.
@@ -669,6 +670,7 @@ def with_whole_texts(value: Any) -> Any:
 
 
 _Raw: Final = msgspec.Raw
+_BYTES: Final = (msgspec.Raw, bytes)
 _NONE_LEFT: Final = object()
 
 M = TypeVar("M", bound="InvoiceSummary | Receipt")
@@ -807,10 +809,13 @@ class RecordReader(Generic[R, M]):
         )
 
     @functools.cached_property
-    def _exact(self) -> tuple[Callable[[bytes], R], _MembersOf, _MembersOf]:
-        """What reads exactly, and gathers the unnamed and the watched members of a record."""
+    def _read_exactly(self) -> Callable[[bytes], R]:
+        return msgspec.json.Decoder(exact(self._record), float_hook=as_it_came).decode
+
+    @functools.cached_property
+    def _members(self) -> tuple[_MembersOf, _MembersOf]:
+        """What gathers the unnamed and the watched members of a record."""
         return (
-            msgspec.json.Decoder(exact(self._record), float_hook=as_it_came).decode,
             _members_of([each for each in self._fields if each.default is msgspec.UNSET]),
             _members_of([each for each in self._fields if each.encode_name in self._watched]),
         )
@@ -847,10 +852,56 @@ class RecordReader(Generic[R, M]):
                 created.
         """
         model = self.read(reader, payload, path)
+        return self._checked(reader, model, path, asked=asked, given=given, beside=beside)
+
+    def in_body(
+        self,
+        reader: ResponseReader,
+        read: Callable[[bytes], R],
+        unread: Unread,
+        path: str,
+        *,
+        asked: str | None = None,
+        given: Mapping[str, object] | None = None,
+    ) -> M | None:
+        """Read the one record of a body together with what is around it; None where that fails.
+
+        A body is gone through once, and not a second time for the bytes of its record. They differ
+        little, so the model keeps the body.
+
+        Args:
+            reader: the response.
+            read: reads the body exactly and returns its record, or raises one of ``MISFIT``.
+            unread: how ``raw`` is made of a model that keeps the body.
+            path: where the record stands.
+            asked: as in :meth:`one`.
+            given: likewise.
+
+        Raises:
+            ProtocolError: as :meth:`one` does.
+        """
+        found: list[M] = []
+        body = without_mark(reader.response.body)
+        self._exactly(iter((body,)), found, [], read, unread)
+        if not found:
+            return None
+        return self._checked(reader, found[0], path, asked=asked, given=given)
+
+    def _checked(
+        self,
+        reader: ResponseReader,
+        model: M,
+        path: str,
+        *,
+        asked: str | None,
+        given: Mapping[str, object] | None,
+        beside: Mapping[str, object] | None = None,
+    ) -> M:
+        """Return *model* if it is the one asked for, with the problems that it has."""
         found = model.id
         if asked is not None and self._any_case:
             found, asked = found.lower(), asked.lower()
-        if not found or asked is not None:
+        if not found or (asked is not None and found != asked):
             shown = (model,) if isinstance(model, InvoiceSummary) else ()
             reader.refuse_other(found, asked, f"{path}.{self._key}", shown)
         if beside:
@@ -918,7 +969,12 @@ class RecordReader(Generic[R, M]):
         return model
 
     def _exactly(
-        self, payloads: Iterator[object], models: list[M], problems: list[Problem]
+        self,
+        payloads: Iterator[object],
+        models: list[M],
+        problems: list[Problem],
+        read: Callable[[bytes], R] | None = None,
+        unread: Unread | None = None,
     ) -> object:
         """Read records that are as documented, up to the first that takes another look.
 
@@ -926,15 +982,18 @@ class RecordReader(Generic[R, M]):
             payloads: what is left to be read.
             models: the list to add to.
             problems: likewise, for those of the models.
+            read: what reads the bytes of one; None for those of a record alone.
+            unread: what is made of the bytes on first touch; None for ``raw`` of a record alone.
 
         Returns:
             What takes another look, or ``_NONE_LEFT``.
         """
         # Lists are read by the thousand rows, so this goes without calls and looks where it can.
-        read, unnamed_of, watched_of = self._exact
+        read = read or self._read_exactly
+        unnamed_of, watched_of = self._members
         model_from, left, put_extra = self._model_from, self._left_exactly, self._put_extra
         for payload in payloads:
-            if not isinstance(payload, _Raw):
+            if not isinstance(payload, _BYTES):
                 return payload
             own = bytes(payload)  # A copy, so that no row keeps its whole page in memory.
             try:
@@ -952,7 +1011,7 @@ class RecordReader(Generic[R, M]):
             if put_extra is None:
                 put_extra = self._put_extra = slot_of(type(model), "extra").__set__
             put_extra(model, extra)
-            set_unread(model, _RAW)
+            set_unread(model, unread or _RAW)
             set_payload(model, own)
             models.append(model)
             if model.problems:

@@ -27,10 +27,13 @@ from billingual.dialects._kit.responses import (
     Said,
     Shallow,
     Unnamed,
+    UnreadableError,
     Whole,
     array_of,
+    as_it_came,
     collection_method_of,
     decimal_of,
+    decode_part,
     error_class,
     exact,
     is_plain,
@@ -54,6 +57,7 @@ from billingual.model import (
     Problem,
 )
 from billingual.model._quick import draft_of
+from billingual.model.payload import payload_of
 
 D = TypeVar("D")
 
@@ -364,6 +368,27 @@ _Envelope: Any = EnvelopeRecord  # of a type that is made here, so no type check
 
 # A program gets few of these, so none is made before its first response.
 @functools.cache
+def _read_body() -> Callable[[bytes], InvoiceRecord]:
+    decode = msgspec.json.Decoder(_Envelope[exact(InvoiceRecord)], float_hook=as_it_came).decode
+
+    def read(body: bytes) -> InvoiceRecord:
+        plain = decode(body)
+        if not _says_yes(plain):
+            raise UnreadableError("$", "it does not plainly say yes")
+        record: InvoiceRecord = plain.data
+        return record
+
+    return read
+
+
+def _raw_in_body(invoice: Invoice) -> object:
+    return decode_part(payload_of(invoice))["data"]
+
+
+_IN_BODY: Final = {"raw": _raw_in_body}
+
+
+@functools.cache
 def _read_one() -> Any:
     return msgspec.json.Decoder(EnvelopeRecord[Raw]).decode
 
@@ -403,6 +428,9 @@ def read_invoice(
     Raises:
         ProviderError: if the envelope says no, or the invoice is another than the one asked for.
     """
+    invoice = INVOICES.in_body(reader, _read_body(), _IN_BODY, "$.data", asked=asked, given=given)
+    if invoice is not None:
+        return invoice
     plain = opened(reader, _read_one)
     if plain is not None:
         return INVOICES.one(reader, plain.data, "$.data", asked=asked, given=given)
@@ -484,10 +512,14 @@ def opened(
             return None
     if isinstance(plain.data, Raw) and bytes(memoryview(plain.data)[:1]) != b"{":
         return None
+    return plain if _says_yes(plain) else None
+
+
+def _says_yes(plain: EnvelopeRecord[Any]) -> bool:
     # Some sibling pages leave the status out; what is not there says nothing.
     status, code = plain.status, plain.status_code
     says_yes = (status is None or said(status) is Said.YES) and plain.success is not False
-    return plain if says_yes and (code is None or 100 <= code < 400) else None
+    return says_yes and (code is None or 100 <= code < 400)
 
 
 def judged(reader: ResponseReader) -> tuple[object, dict[str, object]]:

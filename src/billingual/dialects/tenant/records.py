@@ -7,7 +7,8 @@ Source: https://docs.kukkingu.software/api-reference/invoices/list-invoices, rea
 
 # Annotations are not left as text here: each would be compiled again for each decoder of a record.
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import msgspec
@@ -23,7 +24,10 @@ from billingual.dialects._kit.responses import (
     UnreadableError,
     Whole,
     array_of,
+    as_it_came,
     decimal_of,
+    decode_part,
+    exact,
     keep_body,
     money_of,
     status_of,
@@ -31,6 +35,7 @@ from billingual.dialects._kit.responses import (
 )
 from billingual.model import Invoice, Party
 from billingual.model._quick import draft_of
+from billingual.model.payload import payload_of
 
 if TYPE_CHECKING:
     from billingual.model import Page
@@ -120,6 +125,25 @@ def _left(given: Mapping[str, Any], _: Invoice) -> dict[str, object]:
 
 INVOICES: Final = RecordReader(InvoiceRecord, invoice_from, watched=("contract",), left=_left)
 
+_Data: Any = DataRecord  # of a type that is made here, so no type checker knows it
+
+
+@functools.cache
+def _read_body() -> Callable[[bytes], InvoiceRecord]:
+    decode = msgspec.json.Decoder(_Data[exact(InvoiceRecord)], float_hook=as_it_came).decode
+
+    def read(body: bytes) -> InvoiceRecord:
+        record: InvoiceRecord = decode(body).data
+        return record
+
+    return read
+
+
+def _raw_in_body(invoice: Invoice) -> object:
+    return decode_part(payload_of(invoice))["data"]
+
+
+_IN_BODY: Final = {"raw": _raw_in_body}
 _read_one: Final = msgspec.json.Decoder(DataRecord[Raw]).decode
 _read_many: Final = msgspec.json.Decoder(DataRecord[list[Raw]]).decode
 
@@ -137,6 +161,9 @@ def read_invoice(
     Raises:
         ProtocolError: if there is none, or it is another than the one asked for.
     """
+    invoice = INVOICES.in_body(reader, _read_body(), _IN_BODY, "$.data", asked=asked, given=given)
+    if invoice is not None:
+        return invoice
     plain = _opened(reader, _read_one)
     if plain is not None and bytes(memoryview(plain.data)[:1]) == b"{":
         return INVOICES.one(reader, plain.data, "$.data", asked=asked, given=given)
