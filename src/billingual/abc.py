@@ -280,7 +280,7 @@ class Account:
         return None if self._token is None else self._token.reveal()
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class TransportOptions:
     """What a transport is made with; each option means the same for every transport.
 

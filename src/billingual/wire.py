@@ -240,7 +240,7 @@ class Timeouts:
         return cls(connect=seconds, write=seconds, read=seconds, pool=seconds)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Deadline:
     """One end for all attempts of a call, on the clock of the backend that made it."""
 
@@ -253,7 +253,7 @@ class Deadline:
         return left if left > 0.0 else 0.0  # noqa: FURB136 - max() takes twice as long
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class Bounds:
     """How long and how large one attempt may be. No bound is infinite.
 

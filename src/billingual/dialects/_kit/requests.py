@@ -43,7 +43,7 @@ MAX_DEPTH: Final = 64
 MAX_NUMBER: Final = 30
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class DialectBase(Dialect):
     """A dialect whose bodies are written by tables of :class:`Field`.
 
@@ -65,7 +65,7 @@ class DialectBase(Dialect):
     collection: ClassVar[str] = ""
 
     provider: str
-    _capabilities: Capabilities | None = attrs.field(init=False, repr=False, eq=False, default=None)
+    _capabilities: Capabilities | None = attrs.field(init=False, repr=False, default=None)
 
     @staticmethod
     def check_id(value: object, name: str, /) -> str:
@@ -194,7 +194,7 @@ def _with_currency(table: Mapping[str, Field], given: Mapping[str, object]) -> M
     return {**given, "currency": currency}
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Field:
     """One field of a body.
 

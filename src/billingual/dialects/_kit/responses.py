@@ -38,6 +38,7 @@ from typing import (
     Any,
     Final,
     Generic,
+    NewType,
     NoReturn,
     Protocol,
     TypeAlias,
@@ -46,7 +47,6 @@ from typing import (
     cast,
     get_args,
     get_origin,
-    get_type_hints,
 )
 
 import attrs
@@ -702,11 +702,15 @@ Number: TypeAlias = Annotated[object, _EXACT]
 """A number that may have a fraction; :func:`decimal_of` makes a Decimal of it."""
 
 _Flat: TypeAlias = bool | int | str | None
-_Two: TypeAlias = _Flat | list[_Flat] | dict[str, _Flat]
-_Three: TypeAlias = _Flat | list[_Two] | dict[str, _Two]
 # The decoder holds each value to it, so that no depth has to be counted. Nothing documented is
 # deeper; a number with a fraction is left out, because only a decoder of any value makes a Decimal.
-Shallow: TypeAlias = _Flat | list[_Three] | dict[str, _Three]
+if TYPE_CHECKING:
+    Shallow: TypeAlias = _Flat | list[Any] | dict[str, Any]
+else:
+    # New types, which msgspec does not take apart again in each field of each record.
+    _Two = NewType("_Two", _Flat | list[_Flat] | dict[str, _Flat])
+    _Three = NewType("_Three", _Flat | list[_Two] | dict[str, _Two])
+    Shallow = NewType("Shallow", _Flat | list[_Three] | dict[str, _Three])
 """Any value that is at most three deep and holds no number with a fraction."""
 
 Unnamed: TypeAlias = object | msgspec.UnsetType
@@ -732,14 +736,13 @@ def exact(record: type[R]) -> type[R]:
     A decoder of it skips nothing. Where *record* takes any value, it takes one that is shallow and
     has no number with a fraction.
     """
-    hints = get_type_hints(record, include_extras=True)
     fields = []
     for each in msgspec.structs.fields(record):
         field: Any = msgspec.field  # Its types do not tell that it takes both kinds of default.
         default = field(
             default=each.default, default_factory=each.default_factory, name=each.encode_name
         )
-        fields.append((each.name, _exact_type(hints[each.name]), default))
+        fields.append((each.name, _exact_type(each.type), default))
     made = msgspec.defstruct(
         record.__name__, fields, bases=(record,), forbid_unknown_fields=True, gc=False, kw_only=True
     )
@@ -1237,9 +1240,8 @@ def lenient(
 
 @functools.cache
 def _fields(record: type[msgspec.Struct]) -> list[tuple[str, str, bool, _Reader]]:
-    hints = get_type_hints(record, include_extras=True)
     return [
-        (each.name, each.encode_name, each.required, _reader_of(hints[each.name]))
+        (each.name, each.encode_name, each.required, _reader_of(each.type))
         for each in msgspec.structs.fields(record)
     ]
 

@@ -88,7 +88,7 @@ CAPABILITIES: Final = Capabilities(
 )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class BulkDialect(DialectBase):
     """Speak to Exante about up to 100 invoices at once.
 

@@ -150,7 +150,7 @@ CAPABILITIES: Final = Capabilities(
 )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class ExanteDialect(DialectBase):
     """Speak to Exante about one invoice, or list many.
 

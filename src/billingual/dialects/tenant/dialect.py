@@ -152,7 +152,7 @@ CAPABILITIES: Final = Capabilities(
 )  # fmt: skip
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class TenantDialect(DialectBase):
     """Speak to Kukkingu about the invoices of one tenant.
 

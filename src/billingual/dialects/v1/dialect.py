@@ -71,7 +71,7 @@ def _copied(table: Mapping[str, int]) -> dict[str, int]:
     return dict(table)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class V1Dialect(DialectBase):
     """Speak to Katsu Pay.
 
