@@ -110,23 +110,20 @@ class Pool(Generic[C]):
         if not await local.slots.acquire(seconds):
             return None
         try:
-            return local, await self._warmest(local) or self._make()
+            try:
+                # A list's pop is atomic; a check before it would not be.
+                connection, until = local.idle.pop()
+            except IndexError:
+                return local, self._make()
+            if self._backend.now() <= until:
+                return local, connection
+            # The others are hardly warmer: each return closes one of them.
+            with self._backend.shielded(), suppress(Exception):
+                await connection.aclose()
+            return local, self._make()
         except BaseException:
             local.slots.release()
             raise
-
-    async def _warmest(self, local: _Local[C]) -> C | None:
-        try:
-            # A list's pop is atomic; a check before it would not be.
-            connection, until = local.idle.pop()
-        except IndexError:
-            return None
-        if self._backend.now() <= until:
-            return connection
-        # The others are hardly warmer: each return closes one of them.
-        with self._backend.shielded(), suppress(Exception):
-            await connection.aclose()
-        return None
 
     async def give_back(
         self, local: _Local[C], connection: C, headers: Headers | None = None

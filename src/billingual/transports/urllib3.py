@@ -249,8 +249,8 @@ class _Connection:
         headers = Headers(iter(response.headers.items()))
         # One pass finds what stands beside the body's bytes; each look by name would be another.
         told = {name.lower(): value for name, value in headers}
-        length = told.get("content-length", "0")
-        if not ((length.isascii() and length.isdigit()) or _are_lengths(length)):
+        length = told.get("content-length")
+        if length is not None and not _are_lengths(length):
             raise _NotHttpError
         self.status = status
         if status < _FIRST_FINAL:
@@ -403,6 +403,8 @@ def _are_lengths(text: str) -> bool:
 
     Several are left to urllib3, which lets them pass only if they are the same.
     """
+    if text.isdigit():
+        return text.isascii()
     return all(each.isascii() and each.strip().isdigit() for each in text.split(","))
 
 
