@@ -118,6 +118,17 @@ def test_a_number_is_unique_in_its_organization(exante: Caller) -> None:
     assert same.status == 200
 
 
+def test_a_number_may_be_taken_twice_by_setting(app: Sandbox, exante: Caller) -> None:
+    """That numbers are unique is undocumented, so a client must cope with two invoices of one."""
+    control(app, "POST", "settings", {"exante_number_taken": "accepted"})
+    first = create(exante, invoice_number="A-1")
+    second = create(exante, invoice_number="A-1")
+
+    assert first["uid"] != second["uid"]
+    assert second["invoice_number"] == "A-1"
+    assert exante("PUT", f"{LIST}/{create(exante)['uid']}", {"invoice_number": "A-1"}).status == 200
+
+
 def test_two_organizations_may_use_one_number(app: Sandbox, exante: Caller) -> None:
     """Uniqueness ends at the organization."""
     create(exante, invoice_number="A-1")

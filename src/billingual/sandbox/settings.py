@@ -35,6 +35,7 @@ class Settings:
         exante_bulk_order: Order of the records a bulk update returns.
         exante_bulk_delete: Whether a bulk delete with a missing invoice deletes nothing or the
             ones before it.
+        exante_number_taken: Whether a second invoice with a number is refused or accepted.
         exante_links: Whether `_links` are paths or whole URLs.
         kukkingu_error_shape: `fastify`, `nested` (error.code, error.message) or `issues`.
         kukkingu_create_status: HTTP status of a create.
@@ -56,6 +57,7 @@ class Settings:
     exante_overdue_status: str = _one_of("stored", "computed")
     exante_bulk_order: str = _one_of("request", "reversed")
     exante_bulk_delete: str = _one_of("atomic", "partial")
+    exante_number_taken: str = _one_of("refused", "accepted")
     exante_links: str = _one_of("relative", "absolute")
     kukkingu_error_shape: str = _one_of("fastify", "nested", "issues")
     kukkingu_create_status: int = _one_of(200, 201)

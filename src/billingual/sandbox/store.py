@@ -37,7 +37,7 @@ _TABLES = {
         document TEXT NOT NULL REFERENCES exante_document,
         blueprint TEXT REFERENCES exante_blueprint,
         inactive INTEGER NOT NULL DEFAULT 0,
-        doc TEXT NOT NULL, UNIQUE (organization, number)""",
+        doc TEXT NOT NULL""",
     "kukkingu_tenant": "id TEXT PRIMARY KEY, name TEXT NOT NULL, created INTEGER NOT NULL",
     "kukkingu_contract": """
         id TEXT PRIMARY KEY, tenant TEXT NOT NULL, client TEXT NOT NULL, doc TEXT NOT NULL""",
@@ -93,6 +93,10 @@ class Store:
         )
         for table, columns in _TABLES.items():
             self._connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+        # Not unique: whether a provider takes a number twice is one of the settings.
+        self._connection.execute(
+            "CREATE INDEX IF NOT EXISTS exante_number ON exante_invoice (organization, number)"
+        )
         for name, event in _EVENTS.items():
             trigger = _INACTIVE.replace("exante_inactive_{event}", f"exante_inactive_{name}")
             self._connection.execute(trigger.replace("{event}", event))

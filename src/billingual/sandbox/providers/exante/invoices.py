@@ -14,9 +14,9 @@
 - The list is scoped to one organization; a non-member is rejected. Source: .../list.
 
 INFERRED, because undocumented: the error shapes (see `Settings`); 403 for a foreign organization;
-404 for an invoice that does not exist or is another organization's; 409 for a number already
-taken in its organization; null refused in updates; `invoice_fields` of an update replace the
-stored ones by key; duplicate uids in one batch refused; amounts do not follow the status.
+404 for an invoice that does not exist or is another organization's; 409 for a number already taken
+in its organization (see `Settings`); null refused in updates; `invoice_fields` of an update replace
+the stored ones by key; duplicate uids in one batch refused; amounts do not follow the status.
 """
 
 from __future__ import annotations
@@ -307,6 +307,8 @@ def _check_number(state: SandboxState, organization: str, number: str, besides: 
         raise RefusalError(
             400, "blank-number", "$.invoice_number is blank", (("$.invoice_number", "is blank"),)
         )
+    if state.settings.exante_number_taken == "accepted":
+        return
     taken = state.store.row(
         "SELECT 1 FROM exante_invoice WHERE organization = ? AND number = ? AND uid <> ?",
         (organization, number, besides),
