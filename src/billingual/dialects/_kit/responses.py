@@ -670,7 +670,6 @@ def with_whole_texts(value: Any) -> Any:
 
 
 _Raw: Final = msgspec.Raw
-_BYTES: Final = (msgspec.Raw, bytes)
 _NONE_LEFT: Final = object()
 
 M = TypeVar("M", bound="InvoiceSummary | Receipt")
@@ -884,11 +883,41 @@ class RecordReader(Generic[R, M]):
             ProtocolError: as :meth:`one` does.
         """
         found: list[M] = []
-        body = without_mark(reader.response.body)
+        body = _Raw(without_mark(reader.response.body))
         self._exactly(iter((body,)), found, [], read, unread)
         if not found:
             return None
         return self._checked(reader, found[0], path, asked=asked, given=given)
+
+    def many(
+        self,
+        reader: ResponseReader,
+        payloads: Sequence[msgspec.Raw | object],
+        path: str,
+        *,
+        beside: Mapping[str, object] | None = None,
+    ) -> list[M]:
+        """Read several records, which must all be there, in their order.
+
+        Args:
+            reader: the response that they came in.
+            payloads: as in :meth:`one`, and at most 100,000 of them.
+            path: where their array stands.
+            beside: as in :meth:`one`.
+
+        Raises:
+            UnreadableError: if an id cannot be read, or there are too many.
+            ProtocolError: if one says what went wrong in the place of its id.
+        """
+        reader.refuse_many_rows(payloads, path)
+        models: list[M] = []
+        left = iter(payloads)
+        while (payload := self._exactly(left, models, [])) is not _NONE_LEFT:
+            models.append(self.read(reader, payload, f"{path}[{len(models)}]"))
+        if beside or reader.problems:
+            for model in models:
+                self._checked(reader, model, path, asked=None, given=None, beside=beside)
+        return models
 
     def _checked(
         self,
@@ -992,11 +1021,11 @@ class RecordReader(Generic[R, M]):
             What takes another look, or ``_NONE_LEFT``.
         """
         # Lists are read by the thousand rows, so this goes without calls and looks where it can.
-        read = read or self._read_exactly
+        read, unread = read or self._read_exactly, unread or _RAW
         unnamed_of, watched_of = self._members
         model_from, left, put_extra = self._model_from, self._left_exactly, self._put_extra
         for payload in payloads:
-            if not isinstance(payload, _BYTES):
+            if not isinstance(payload, _Raw):
                 return payload
             own = bytes(payload)  # A copy, so that no row keeps its whole page in memory.
             try:
@@ -1014,7 +1043,7 @@ class RecordReader(Generic[R, M]):
             if put_extra is None:
                 put_extra = self._put_extra = slot_of(type(model), "extra").__set__
             put_extra(model, extra)
-            set_unread(model, unread or _RAW)
+            set_unread(model, unread)
             set_payload(model, own)
             models.append(model)
             if model.problems:

@@ -181,10 +181,10 @@ def read_invoices(
     payloads, beside = (plain.data, None) if plain is not None else exante.judged(reader)
     if not isinstance(payloads, list):
         raise reader.unreadable("$.data", "there is no array of invoices")
-    reader.refuse_many_rows(payloads, "$.data")
-    for index, payload in enumerate(payloads):
+    for index, invoice in enumerate(
+        exante.INVOICES.many(reader, payloads, "$.data", beside=beside)
+    ):
         path = f"$.data[{index}]"
-        invoice = exante.INVOICES.one(reader, payload, path, beside=beside)
         key = invoice.id.lower()
         if key not in wanted or key in found:
             problem = "comes twice" if key in found else "was not asked for"
