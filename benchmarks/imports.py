@@ -243,12 +243,13 @@ def main() -> None:
     study.table("milliseconds since the process began, one after another", heads, rows)
     study.goal("import billingual", middle[OURS]["imported"], 60.0, "ms")
     study.goal("import billingual, client made", middle[OURS]["made"], 100.0, "ms")
-    for name, figures in middle.items():
+    for name, turns in seen.items():
         if not name.startswith(("billingual", "raw")):
-            mine = middle[OURS_H11_BLOCKING if "blocking" in name else OURS_H11]
-            study.goal(
-                f"first response over h11, beside {name}", mine["first"] / figures["first"], 1.0
-            )
+            mine = seen[OURS_H11_BLOCKING if "blocking" in name else OURS_H11]
+            # Within rounds: what else the machine does then slows both sides down.
+            pairs = zip(mine, turns, strict=True)
+            ratio = statistics.median(one["first"] / other["first"] for one, other in pairs)
+            study.goal(f"first response over h11, beside {name}", ratio, 1.0)
     study.close(quick=options.quick)
 
 

@@ -27,9 +27,11 @@ from billingual import (
     Status,
 )
 from billingual.model import (
+    BadRow,
     CollectionMethod,
     Contact,
     OpenWord,
+    Problem,
     instant,
     instant_text,
     read_instant,
@@ -244,6 +246,39 @@ def test_the_text_of_an_invoice_shows_no_personal_data() -> None:
     for hidden in ("as it came", "Secret Street", "a@b.c", "private", "confidential"):
         assert hidden not in shown
     assert "R-1" in shown
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        pytest.param(Money(1250, "EUR"), "Money(minor=1250, currency='EUR')", id="plain"),
+        pytest.param(
+            Party(id="p", contact=Contact(id="c", email="a@b.c")),
+            "Party(id='p', name=None, role=None, contact=Contact(id='c', name=None, title=None))",
+            id="nested",
+        ),
+        pytest.param(
+            object.__new__(Money), "Money(minor=NOTHING, currency=NOTHING)", id="half made"
+        ),
+        pytest.param(
+            BadRow("$.rows[0]", "it has no id", "private"),
+            "BadRow(path='$.rows[0]', reason='it has no id')",
+            id="inherited",
+        ),
+    ],
+)
+def test_a_model_is_shown_by_its_fields(value: object, text: str) -> None:
+    """The text of a model names its fields, even while a debugger looks at a half-made one."""
+    assert repr(value) == text
+
+
+def test_a_row_that_was_left_out_is_a_problem_of_its_own_kind() -> None:
+    """It is not equal to another problem, takes no attributes, and survives a pickle."""
+    row = BadRow("$.rows[0]", "it has no id", {"uid": None})
+
+    assert row != Problem("$.rows[0]", "it has no id", {"uid": None})
+    assert row == pickle.loads(pickle.dumps(row))  # noqa: S301
+    assert not hasattr(row, "__dict__")
 
 
 def test_a_row_is_not_an_invoice_and_a_receipt_is_neither() -> None:

@@ -18,7 +18,7 @@ from billingual.model.problem import Problem
 __all__ = ["Invoice", "InvoiceSummary"]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class InvoiceSummary(KeepsPayload):
     """An invoice as a row of a list shows it.
 
@@ -73,7 +73,7 @@ class InvoiceSummary(KeepsPayload):
     problems: tuple[Problem, ...] = attrs.field(default=(), repr=False)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Invoice(InvoiceSummary):
     """An invoice in full.
 

@@ -15,7 +15,7 @@ from billingual.model.money import Money
 __all__ = ["CustomField", "LineItem"]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class LineItem(ToDict):
     """One line as the provider states it.
 
@@ -38,7 +38,7 @@ class LineItem(ToDict):
     product_id: str | None = None
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class CustomField(FromDict):
     """A field of the provider's user, carried along with the invoice.
 

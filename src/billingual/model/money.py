@@ -108,7 +108,7 @@ def _code_or_none(_: object, attribute: attrs.Attribute[str | None], value: obje
 
 
 @functools.total_ordering
-@attrs.frozen(order=False)
+@attrs.frozen(order=False, repr=False)
 class Money(ToDict):
     """An exact amount: *minor* units (cents, say) of a *currency*.
 

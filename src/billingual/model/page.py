@@ -14,7 +14,7 @@ from billingual.model.problem import Problem
 __all__ = ["BadPage", "Page"]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Page(KeepsPayload):
     """A part of a list as one response brought it.
 

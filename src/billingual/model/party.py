@@ -9,7 +9,7 @@ from billingual.model._mapping import ToDict
 __all__ = ["Contact", "Party"]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Contact(ToDict):
     """A person to write to about an invoice."""
 
@@ -20,7 +20,7 @@ class Contact(ToDict):
     phone: str | None = attrs.field(default=None, repr=False)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Party(ToDict):
     """A buyer or seller; what a provider does not state is None."""
 

@@ -27,9 +27,10 @@ class Problem:
     value: object = attrs.field(default=None, repr=False, hash=False)
 
 
-@attrs.frozen
 class BadRow(Problem):
     """A row of a list that was left out, because its id cannot be read.
 
     ``value`` is the row as it came, parsed.
     """
+
+    __slots__ = ()

@@ -250,7 +250,7 @@ def _text_or_none(_: object, field: attrs.Attribute[str | None], value: object) 
         checked_text(value, field.name)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Filter(FromDict):
     """Say which invoices to list: those for which all that is given holds.
 

@@ -15,7 +15,7 @@ from billingual.model.problem import Problem
 __all__ = ["Receipt"]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Receipt(KeepsPayload):
     """All that a provider tells after it replaced an invoice: not an invoice.
 

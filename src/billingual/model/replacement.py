@@ -100,7 +100,7 @@ def _discount_or_none(_: object, field: attrs.Attribute[Any], value: object) -> 
         )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class ReplacementLine(FromDict):
     """One product: its id, how many or how much, and the exact price of one in major units."""
 
@@ -109,7 +109,7 @@ class ReplacementLine(FromDict):
     unit_price: Decimal = attrs.field(converter=_decimal, validator=_must(exact_decimal))
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Tax(FromDict):
     """A tax by its id, and its rate in per cent, exactly."""
 
@@ -117,7 +117,7 @@ class Tax(FromDict):
     percentage: Decimal = attrs.field(converter=_decimal, validator=_must(exact_decimal))
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Discount(FromDict):
     """A discount; what the numbers of *type* mean is not documented, so they have no names."""
 
@@ -139,7 +139,7 @@ def _ints(values: Iterable[int]) -> tuple[int, ...]:
     return _listed(values)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Replacement(FromDict):
     """A whole invoice that takes the place of the one stored.
 

@@ -84,7 +84,7 @@ def money_if_given(_: object, field: attrs.Attribute[Any], value: object) -> Non
         )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class WrittenFields(FromDict):
     """Fields of an invoice that a caller may set; each starts as UNSET."""
 
@@ -120,7 +120,7 @@ class WrittenFields(FromDict):
         }
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Draft(WrittenFields):
     """An invoice to be created. Which fields a provider takes is in its capabilities.
 
@@ -174,7 +174,7 @@ class Draft(WrittenFields):
         ) -> None: ...
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Changes(WrittenFields):
     """New values for some fields of an invoice; fields left out stay as they are.
 
