@@ -245,8 +245,9 @@ class _Connection:
     def _read(self, response: Any, bounds: Bounds) -> tuple[WireResponse, bool]:
         """Return the response, and whether two fields say how long it is."""
         status = response.status
-        # A tuple of what says its own length would go through it twice.
-        headers = Headers(iter(response.headers.items()))
+        # What urllib3's items() return is gone through twice, once for their number.
+        lines = getattr(response.headers, "iteritems", response.headers.items)
+        headers = Headers(iter(lines()))
         # One pass finds what stands beside the body's bytes; each look by name would be another.
         told = {name.lower(): value for name, value in headers}
         length = told.get("content-length")
