@@ -79,6 +79,9 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from billingual._config.url import ClientOptions
+    from billingual.jobs.job import AsyncJob
+    from billingual.jobs.ledger import Ledger
+    from billingual.jobs.runner import Policy
     from billingual.model import (
         Changes,
         Draft,
@@ -509,6 +512,53 @@ class AsyncClient:
             known_invoice=known_invoice,
             late_arrival_s=late_arrival_s,
             wait=wait,
+        )
+
+    def job(
+        self,
+        ledger: str | PathLike[str] | Ledger,
+        *,
+        policy: Policy = "reconcile_then_resend",
+        settle_s: float = 120.0,
+        bisect: bool = False,
+        sole_writer: bool = False,
+        number_prefix: str = "INV-",
+        shared: bool = False,
+    ) -> AsyncJob:
+        """Open a job: many writes that survive the death of this process.
+
+        Args:
+            ledger: the file that keeps the job, made if it is not there; or a
+                :class:`~billingual.jobs.Ledger`.
+            policy: what to do about an unclear end. ``"reconcile_then_resend"`` looks at the
+                provider and sends again what provably is not there, ``"reconcile"`` only looks,
+                ``"manual"`` leaves it to a person.
+            settle_s: seconds after which a request that was given up cannot arrive any more.
+                Default 120; no provider documents how long it may hold one.
+            bisect: send the halves of a refused batch again, down to the writes that are at fault.
+                This gives up that a batch is all or nothing.
+            sole_writer: no other program changes these invoices meanwhile, so that an update may
+                be sent again without knowing the invoice from before. Without it, the job reads
+                each invoice before it updates it, unless the plan brings it along.
+            number_prefix: what the number of a draft without one starts with.
+            shared: let several processes of this machine work on the job at once.
+
+        Raises:
+            LedgerInUseError: if another process works on the job.
+            UsageError: if the file is another program's, or another account's job.
+        """
+        from billingual.jobs.job import AsyncJob  # noqa: PLC0415 - of the first use
+
+        return AsyncJob(
+            self,
+            self._context,
+            ledger,
+            policy=policy,
+            settle_s=settle_s,
+            bisect=bisect,
+            sole_writer=sole_writer,
+            number_prefix=number_prefix,
+            shared=shared,
         )
 
     async def _execute(self, operation: Operation[T], deadline: Deadline | None = None) -> T:

@@ -1,0 +1,314 @@
+"""The seam to the store of a job: which steps a ledger takes, each in one transaction.
+
+A ledger is asked from several threads, and each method either takes its whole step durably or
+raises and takes none. The rules that keep a write from being lost or doubled are the store's own
+(constraints and triggers), so that a fault of the job cannot break them:
+
+- An entry changes its state only along :data:`LEGAL`.
+- No two entries have one invoice number.
+- Of all entries about one invoice at most one is unsettled (in flight or unknown).
+- Requests, and the decisions of people, are added and never changed or removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final, Protocol
+
+import attrs
+
+from billingual.errors import BillingualError, UsageError
+from billingual.jobs.entry import Decision, Entry, Request, State
+
+__all__ = [
+    "LEGAL",
+    "Claim",
+    "ClaimLostError",
+    "Ledger",
+    "LedgerError",
+    "LedgerInUseError",
+    "NewEntry",
+    "PlanConflictError",
+    "Seen",
+]
+
+LEGAL: Final[frozenset[tuple[State, State]]] = frozenset(
+    {
+        (State.PLANNED, State.IN_FLIGHT),
+        (State.PLANNED, State.ABANDONED),
+        # Back to the plan only where provably nothing was carried out.
+        (State.IN_FLIGHT, State.PLANNED),
+        (State.IN_FLIGHT, State.COMMITTED),
+        (State.IN_FLIGHT, State.REJECTED),
+        (State.IN_FLIGHT, State.UNKNOWN),
+        (State.UNKNOWN, State.COMMITTED),
+        (State.UNKNOWN, State.REJECTED),
+        (State.UNKNOWN, State.CONFLICT),
+        (State.UNKNOWN, State.DOUBLED),
+        (State.UNKNOWN, State.PLANNED),
+        (State.UNKNOWN, State.ABANDONED),
+        # A late request may double what was there once.
+        (State.COMMITTED, State.DOUBLED),
+        # A person's decisions.
+        (State.CONFLICT, State.COMMITTED),
+        (State.CONFLICT, State.ABANDONED),
+        (State.CONFLICT, State.PLANNED),
+        (State.DOUBLED, State.COMMITTED),
+        (State.DOUBLED, State.ABANDONED),
+    }
+)
+"""The steps that an entry may take from one state to the next."""
+
+
+class LedgerError(BillingualError):
+    """The ledger's file cannot be used or written; what was sent before is in it."""
+
+
+class LedgerInUseError(UsageError):
+    """Another process works with this ledger."""
+
+
+class ClaimLostError(BillingualError):
+    """The lease of a claim ended, and another process took the entries over.
+
+    Nothing is lost: that process looks at the provider before it sends anything.
+    """
+
+
+class PlanConflictError(UsageError):
+    """The ledger has another write under the same id.
+
+    Attributes:
+        entry_id: the id.
+        known: the body in the ledger, as JSON text; None after a purge.
+        given: the body that was planned now.
+    """
+
+    def __init__(self, message: str, *, entry_id: str, known: str | None, given: str) -> None:
+        super().__init__(message)
+        self.entry_id = entry_id
+        self.known = known
+        self.given = given
+
+
+@attrs.frozen(kw_only=True)
+class NewEntry:
+    """One write to be put into a ledger; see :class:`~billingual.jobs.Entry` for the fields."""
+
+    id: str
+    operation: str
+    target: str | None
+    number: str | None
+    body: str
+    body_hash: str
+    before: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Seen:
+    """What a look at the provider showed about one entry.
+
+    Attributes:
+        state: the state that this puts the entry in.
+        reason: why, in words; empty where there is nothing to explain.
+        invoice_id: the invoice that the entry made or changed; None where it is not known.
+    """
+
+    state: State
+    reason: str = ""
+    invoice_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Claim:
+    """Entries that one request or look is about; they share its end.
+
+    Attributes:
+        kind: ``send`` or ``look``.
+        request: the id of the request, under which the end is reported.
+        owner: who claimed them.
+        entries: the entries in the order of the plan, as they were before the claim.
+        given_up_at: for a look: when the last request for them was given up.
+    """
+
+    kind: str
+    request: int
+    owner: str
+    entries: tuple[Entry, ...]
+    given_up_at: float = 0.0
+
+
+class Ledger(Protocol):
+    """The durable memory of one job; safe to share between threads.
+
+    Each method raises :class:`LedgerError` if the store cannot do its step, and then the step was
+    not taken. Times are seconds since 1970-01-01 UTC and come from the caller.
+    """
+
+    def bind(self, provider: str, account: Sequence[str | None], *, now: float) -> str:
+        """Keep which account the job is about, or check that it is the one that was kept.
+
+        Returns:
+            A random text that was made with the ledger, for idempotency keys.
+
+        Raises:
+            UsageError: if the ledger belongs to another account.
+        """
+        ...
+
+    def add(self, entries: Iterable[NewEntry]) -> int:
+        """Add entries; those whose id and body are known are passed over.
+
+        Returns:
+            How many are new.
+
+        Raises:
+            PlanConflictError: if an id is known with another body.
+            InvalidInputError: if a number is taken by another entry.
+        """
+        ...
+
+    def number_of(self, entry_id: str) -> str | None:
+        """Return the number that an entry has, or None if there is no such entry."""
+        ...
+
+    def claim(
+        self, *, owner: str, now: float, lease: float, limits: Mapping[str, int], before: bool
+    ) -> Claim | None:
+        """Mark the next entries as in flight, durably, before a request for them is sent.
+
+        Entries of one claim are of one operation, at most as many as *limits* says for it, and
+        about different invoices. An entry waits for all earlier ones about its invoice. With
+        *before*, an update also waits until the state from before it is kept.
+        """
+        ...
+
+    def next_without_before(self, *, passing_over: Collection[int]) -> Entry | None:
+        """Return a planned update of which the state from before it is not kept yet."""
+        ...
+
+    def keep_before(self, entry_id: str, before: str) -> None:
+        """Keep the fields that an update changes as they were before it, as JSON text."""
+        ...
+
+    def commit(
+        self,
+        claim: Claim,
+        *,
+        now: float,
+        invoices: Mapping[str, str],
+        late_check: float | None,
+        why: str,
+    ) -> None:
+        """The provider carried the claim out; *invoices* has the invoice's id for each entry's id.
+
+        A create that had an unclear request before is looked for again at *late_check*.
+
+        Raises:
+            ClaimLostError: if the claim was taken over; likewise for the next methods.
+        """
+        ...
+
+    def reject(
+        self, claim: Claim, *, now: float, reasons: Mapping[str, str], status: int | None, why: str
+    ) -> None:
+        """The provider refused the claim, and no request for it was ever carried out."""
+        ...
+
+    def release(self, claim: Claim, *, now: float, not_before: float, why: str) -> None:
+        """This request provably did nothing: back to the plan."""
+        ...
+
+    def split(self, claim: Claim, *, now: float, status: int | None, why: str) -> None:
+        """The batch was refused: its halves go back to the plan as batches of their own."""
+        ...
+
+    def unclear(
+        self, claim: Claim, *, now: float, not_before: float, status: int | None, why: str
+    ) -> None:
+        """The request may have been carried out: look not before that time."""
+        ...
+
+    def claim_look(self, *, owner: str, now: float, lease: float) -> Claim | None:
+        """Take entries whose end is unclear, or that need a late check, to look at the provider."""
+        ...
+
+    def found(
+        self,
+        claim: Claim,
+        *,
+        now: float,
+        seen: Mapping[str, Seen],
+        late_check: float | None,
+        why: str,
+    ) -> None:
+        """A look showed something about the entries of *seen*; the others stay as they were.
+
+        *late_check* is when to look again whether a late request has doubled them.
+        """
+        ...
+
+    def postpone(self, claim: Claim, *, now: float, not_before: float, why: str) -> None:
+        """A look told nothing yet: look again, not before that time."""
+        ...
+
+    def recover(self, *, now: float, settle_s: float) -> int:
+        """Begin a run: what was in flight with a process that ended is unclear.
+
+        Returns:
+            How many entries that concerned.
+        """
+        ...
+
+    def resolve(
+        self,
+        entry_id: str,
+        state: State,
+        *,
+        now: float,
+        by: str,
+        note: str,
+        invoice_id: str | None,
+    ) -> Entry:
+        """Keep what a person decided about an entry.
+
+        Raises:
+            UsageError: if there is no such entry, or it is in a state that needs no decision.
+        """
+        ...
+
+    def counts(self) -> dict[State, int]:
+        """Count the entries in each state."""
+        ...
+
+    def adopted(self) -> int:
+        """Count the committed entries that had a request with an unclear end."""
+        ...
+
+    def next_due(self, *, now: float) -> float | None:
+        """Return when there is something to do next, or None if all is settled or blocked."""
+        ...
+
+    def entries(self, states: Iterable[State] = ()) -> Iterable[Entry]:
+        """List entries in the order of the plan; all of them if no state is given."""
+        ...
+
+    def requests(self, entry_id: str) -> list[Request]:
+        """List the requests and looks for one entry, in their order."""
+        ...
+
+    def decisions(self, entry_id: str) -> list[Decision]:
+        """List what people decided about one entry."""
+        ...
+
+    def last_created(self) -> str | None:
+        """Return the invoice of the last create that was carried out without a doubt."""
+        ...
+
+    def purge(self, *, before: float) -> int:
+        """Forget the bodies of settled entries that ended before a time; their hashes stay."""
+        ...
+
+    def close(self) -> None:
+        """Close the store; closing twice is no error."""
+        ...

@@ -1,0 +1,158 @@
+"""From what a caller plans to entries of a ledger: names, numbers, frozen bodies, early refusals."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, cast
+
+import attrs
+
+from billingual.capabilities import Feature
+from billingual.errors import InvalidInputError, UsageError
+from billingual.jobs.entry import Create, Delete, PlannedWrite, Update, body_hash, body_text
+from billingual.jobs.ledger import Ledger, NewEntry
+from billingual.model import Changes, Draft, InvoiceSummary
+
+if TYPE_CHECKING:
+    from billingual.client import AsyncClient
+
+__all__ = ["Planner", "fields_of", "planned_write"]
+
+# Crockford's base 32: no letter is taken for a digit when a person reads a number aloud.
+_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+# 16 letters of 5 bits are 80 random bits: among a million numbers two are alike with a probability
+# of one in 10^12.
+_LETTERS: Final = 16
+
+
+def planned_write(given: object) -> PlannedWrite:
+    """Read what a caller gave as one write.
+
+    Raises:
+        InvalidInputError: if it is none.
+    """
+    if isinstance(given, (Create, Update, Delete)):
+        return given
+    if isinstance(given, Draft):
+        return Create(draft=given)
+    if isinstance(given, tuple) and len(given) == 2:  # noqa: PLR2004 - a pair
+        invoice, changes = given
+        if isinstance(changes, Changes):
+            if isinstance(invoice, InvoiceSummary):
+                return Update(invoice_id=invoice.id, changes=changes, base=invoice)
+            if isinstance(invoice, str):
+                return Update(invoice_id=invoice, changes=changes)
+    raise InvalidInputError(
+        "writes",
+        f"a {type(given).__name__} is no write",
+        "give a Draft, a pair of an invoice (or its id) and Changes, or Create, Update or Delete "
+        "of billingual.jobs",
+    )
+
+
+def fields_of(invoice: InvoiceSummary, names: Mapping[str, object]) -> str:
+    """Write those fields of an invoice that a change names, as JSON text; absent ones left out."""
+    shown = cast("dict[str, object]", invoice.to_dict(json=True))
+    kept = {name: shown[name] for name in names if shown.get(name) is not None}
+    return json.dumps(kept, ensure_ascii=False, sort_keys=True)
+
+
+@attrs.define(eq=False)
+class Planner:
+    """Make entries of planned writes; all that can be known to be wrong is refused here.
+
+    Attributes:
+        client: the client that is going to send them.
+        ledger: knows the numbers that were chosen in an earlier run.
+        prefix: what a number that is chosen here starts with.
+    """
+
+    client: AsyncClient
+    ledger: Ledger
+    prefix: str
+    _seen: Counter[str] = attrs.field(factory=Counter, init=False)
+    _place: int = attrs.field(default=0, init=False)
+
+    def entry(self, given: object) -> NewEntry:
+        """Return the entry of one write.
+
+        Raises:
+            UsageError: if it could not be sent; the error names its place in the plan.
+        """
+        self._place += 1
+        try:
+            write = planned_write(given)
+            _refuse_unsendable(self.client, write)
+        except UsageError as error:
+            error.add_note(f"this is write {self._place} of the plan")
+            raise
+        if isinstance(write, Create):
+            return self._create(write)
+        count = self._again(f"target {write.target}")
+        suffix = "" if count == 1 else f"#{count}"
+        body = body_text(write)
+        return NewEntry(
+            id=write.id or f"{write.target}{suffix}",
+            operation=write.operation,
+            target=write.target,
+            number=None,
+            body=body,
+            body_hash=body_hash(write.operation, write.target, body),
+            before=_before(write),
+        )
+
+    def _create(self, write: Create) -> NewEntry:
+        draft = write.draft
+        body = body_text(write)
+        digest = body_hash(write.operation, None, body)
+        if isinstance(draft.number, str):
+            return NewEntry(
+                id=write.id or draft.number,
+                operation=write.operation,
+                target=None,
+                number=draft.number,
+                body=body,
+                body_hash=digest,
+            )
+        entry_id = write.id or f"draft-{digest[:16]}#{self._again(digest)}"
+        # An earlier run may have chosen a number for this draft, and sent it.
+        number = self.ledger.number_of(entry_id) or self._fresh_number()
+        body = body_text(Create(draft=attrs.evolve(draft, number=number)))
+        return NewEntry(
+            id=entry_id,
+            operation=write.operation,
+            target=None,
+            number=number,
+            body=body,
+            body_hash=body_hash(write.operation, None, body),
+        )
+
+    def _fresh_number(self) -> str:
+        return self.prefix + "".join(secrets.choice(_ALPHABET) for _ in range(_LETTERS))
+
+    def _again(self, name: str) -> int:
+        self._seen[name] += 1
+        return self._seen[name]
+
+
+def _before(write: PlannedWrite) -> str | None:
+    if not isinstance(write, Update) or write.base is None:
+        return None
+    known = fields_of(write.base, write.changes.given())
+    # A row of a list may lack the very fields that change; then the invoice has to be read.
+    return known if set(json.loads(known)) == set(write.changes.given()) else None
+
+
+def _refuse_unsendable(client: AsyncClient, write: PlannedWrite) -> None:
+    """Run the checks of the operation that is going to send the write."""
+    if isinstance(write, Create):
+        client.preview.create(write.draft)
+    elif isinstance(write, Delete):
+        client.preview.delete_many([write.invoice_id])
+    elif client.capabilities.supports(Feature.UPDATE_MANY):
+        client.preview.update_many([(write.invoice_id, write.changes)])
+    else:
+        client.preview.update(write.invoice_id, write.changes, base=write.base)

@@ -1,0 +1,204 @@
+"""What became of the writes of a job, and what a job tells while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from billingual.jobs.entry import Entry, State
+
+if TYPE_CHECKING:
+    from billingual.jobs.ledger import Ledger
+
+__all__ = ["Progress", "Report", "Verification"]
+
+_SHOWN: Final = 100
+
+_MEANING: Final[Mapping[State, str]] = {
+    State.PLANNED: "not sent yet: run the job again",
+    State.IN_FLIGHT: "on its way",
+    State.UNKNOWN: "may have been carried out: run the job again, or look at the provider",
+    State.REJECTED: "refused by the provider",
+    State.CONFLICT: "the provider shows something else: look at it, then resolve the entry",
+    State.DOUBLED: "it is there more than once: look at it, then resolve the entry",
+    State.ABANDONED: "given up by a person",
+}
+
+
+@attrs.frozen(kw_only=True)
+class Progress:
+    """How far a running job is; given to ``on_progress`` after each request.
+
+    Attributes:
+        total: entries in the ledger.
+        counts: entries in each state.
+        requests: requests and looks of this run.
+        resent: requests of this run that repeated an earlier one.
+        elapsed_s: seconds since the run began.
+        settled: entries that this run settled.
+    """
+
+    total: int
+    counts: Mapping[State, int]
+    requests: int
+    resent: int
+    elapsed_s: float
+    settled: int
+
+    @property
+    def done(self) -> int:
+        """Entries that need no more work of the job."""
+        return self.total - sum(
+            self.counts.get(each, 0) for each in (State.PLANNED, State.IN_FLIGHT, State.UNKNOWN)
+        )
+
+    @property
+    def per_second(self) -> float:
+        """Entries settled in a second, on the average of this run."""
+        return self.settled / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds that the rest will take at that pace; None while it cannot be told."""
+        pace = self.per_second
+        return (self.total - self.done) / pace if pace else None
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """What became of every write of a job.
+
+    ``print(report)`` shows the counts and each entry that is not committed, by name.
+
+    Attributes:
+        total: entries in the ledger.
+        counts: entries in each state; a state without entries is left out.
+        adopted: committed entries that had an unclear request: a look at the provider found them.
+        unfinished: the entries that are not committed, in the order of the plan.
+        note: what a person should know about how the ledger is kept, or None.
+    """
+
+    total: int
+    counts: Mapping[State, int]
+    adopted: int
+    unfinished: tuple[Entry, ...]
+    note: str | None = None
+
+    @property
+    def committed(self) -> int:
+        """How many writes the provider carried out, each once."""
+        return self.counts.get(State.COMMITTED, 0)
+
+    @property
+    def rejected(self) -> tuple[Entry, ...]:
+        """Those that the provider refused; ``reason`` says why."""
+        return self._in(State.REJECTED)
+
+    @property
+    def conflict(self) -> tuple[Entry, ...]:
+        """Those where the provider shows something that the write did not make."""
+        return self._in(State.CONFLICT)
+
+    @property
+    def doubled(self) -> tuple[Entry, ...]:
+        """Those that the provider shows more than once."""
+        return self._in(State.DOUBLED)
+
+    @property
+    def unknown(self) -> tuple[Entry, ...]:
+        """Those that may have been carried out."""
+        return self._in(State.UNKNOWN, State.IN_FLIGHT)
+
+    @property
+    def planned(self) -> tuple[Entry, ...]:
+        """Those that were not sent yet, or whose requests provably did nothing."""
+        return self._in(State.PLANNED)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every write is committed."""
+        return self.committed == self.total
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to do or to look at; refused and given-up writes are settled."""
+        return not any(
+            self.counts.get(each)
+            for each in (
+                State.PLANNED,
+                State.IN_FLIGHT,
+                State.UNKNOWN,
+                State.CONFLICT,
+                State.DOUBLED,
+            )
+        )
+
+    def _in(self, *states: State) -> tuple[Entry, ...]:
+        return tuple(each for each in self.unfinished if each.state in states)
+
+    def __str__(self) -> str:
+        """Tell it to a person."""
+        lines = [f"{self.committed:,} of {self.total:,} writes are committed"]
+        if self.adopted:
+            lines[0] += f" ({self.adopted:,} of them found by a look at the provider)"
+        lines[0] += "."
+        for state, meaning in _MEANING.items():
+            those = self._in(state)
+            if not those:
+                continue
+            lines.append(f"{len(those):,} {state.value} ({meaning}):")
+            for each in those[:_SHOWN]:
+                why = f": {each.reason}" if each.reason else ""
+                lines.append(f"  {each.id}{why}")
+            if len(those) > _SHOWN:
+                lines.append(f"  and {len(those) - _SHOWN:,} more: export the job to see them all")
+        if self.note:
+            lines.append(self.note)
+        return "\n".join(lines)
+
+
+@attrs.frozen(kw_only=True)
+class Verification:
+    """Whether the provider shows each write of a job exactly as the ledger says.
+
+    Attributes:
+        checked: how many entries were compared.
+        wrong: the ids of those that are not as the ledger says, with what was seen instead.
+        unchecked: the ids of those that the provider cannot show, with the reason.
+    """
+
+    checked: int
+    wrong: Mapping[str, str]
+    unchecked: Mapping[str, str]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every entry that can be compared is as the ledger says."""
+        return not self.wrong
+
+    def __str__(self) -> str:
+        """Tell it to a person."""
+        lines = [
+            f"{self.checked:,} entries compared with the provider, {len(self.wrong):,} wrong, "
+            f"{len(self.unchecked):,} that it cannot show."
+        ]
+        lines += [f"  wrong: {entry}: {why}" for entry, why in self.wrong.items()]
+        lines += [f"  not shown: {entry}: {why}" for entry, why in self.unchecked.items()]
+        return "\n".join(lines)
+
+
+def report_of(ledger: Ledger, note: str | None) -> Report:
+    """Read a report from a ledger."""
+    counts = ledger.counts()
+    unfinished = tuple(
+        ledger.entries(each for each in State if each is not State.COMMITTED)
+    )
+    return Report(
+        total=sum(counts.values()),
+        counts=counts,
+        adopted=ledger.adopted(),
+        unfinished=unfinished,
+        note=note,
+    )

@@ -1,0 +1,749 @@
+"""A ledger in one SQLite file, with the standard library.
+
+Every step is one transaction that is on the disk before the method returns (``synchronous=FULL``):
+a power cut cannot take back an entry that was marked as in flight.
+
+One process works with a file at a time. SQLite's exclusive lock sees to it, and a killed process
+loses it at once, so that what it left in flight is known to be over. With ``shared=True`` several
+processes work together; then each claim has a lease instead, which a killed process keeps until it
+ends. SQLite from 3.7.0 to 3.51.2 can damage a file in WAL mode that several processes write to
+(https://sqlite.org/wal.html#walresetbug), so there a shared ledger is kept in DELETE mode, which
+takes about five times as long for a step.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from billingual._version import __version__
+from billingual.errors import InvalidInputError, UsageError
+from billingual.jobs.entry import Decision, Entry, Request, State
+from billingual.jobs.ledger import (
+    Claim,
+    ClaimLostError,
+    LedgerError,
+    LedgerInUseError,
+    NewEntry,
+    PlanConflictError,
+    Seen,
+)
+from billingual.jobs.schema import APPLICATION_ID, SCHEMA, VERSION
+
+__all__ = ["SqliteLedger"]
+
+_WAL_IS_SAFE: Final = (3, 51, 3)
+_BATCH: Final = 1000
+_BUSY_S: Final = 30.0
+
+# Their locks do not reach other machines reliably, and WAL needs memory that processes share.
+_NETWORK: Final = frozenset(
+    {"9p", "afs", "ceph", "cifs", "fuse.sshfs", "gfs2", "glusterfs", "fuse.glusterfs", "lustre",
+     "ncpfs", "nfs", "nfs4", "smb3", "smbfs"}
+)  # fmt: skip
+
+_ENTRY: Final = (
+    "id, operation, target, number, body, body_hash, state, reason, invoice_id, attempts, unclear, "
+    "seq, before, not_before"
+)
+
+# An update of one invoice waits for the earlier ones about it, and for a person where one of them
+# ended in a conflict: what it was planned upon is not there.
+_NEXT: Final = """
+    SELECT seq, operation, target FROM entry AS each
+    WHERE state = 'planned' AND batch IS NULL AND not_before <= ?
+        AND (NOT ? OR before IS NOT NULL OR operation <> 'update')
+        AND NOT EXISTS (
+            SELECT 1 FROM entry AS earlier
+            WHERE earlier.target = each.target AND earlier.seq < each.seq
+                AND earlier.state IN ('planned', 'in_flight', 'unknown', 'conflict'))
+    ORDER BY seq LIMIT ?
+"""
+
+
+class SqliteLedger:
+    """Keep a job in the SQLite file at *path*; it is made if it is not there.
+
+    The file is readable by its owner only, because drafts hold personal data. No credential is
+    ever in it.
+
+    Args:
+        path: the file; not on a network file system.
+        shared: let several processes of this machine work with the file at the same time.
+
+    Raises:
+        LedgerInUseError: if another process works with the file.
+        UsageError: if the file is no ledger, or lies on a network file system.
+        LedgerError: if the file cannot be opened.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, shared: bool = False) -> None:
+        self.path = Path(path)
+        self.shared = shared
+        self._lock = threading.RLock()
+        _refuse_network(self.path)
+        _make_private(self.path)
+        try:
+            self._connection = sqlite3.connect(
+                self.path,
+                timeout=_BUSY_S if shared else 0.0,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+        except sqlite3.Error as error:
+            raise LedgerError(f"the ledger {path} cannot be opened: {error}.") from error
+        try:
+            self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _prepare(self) -> None:
+        run = self._connection.execute
+        try:
+            if not self.shared:
+                # Before the first read: then WAL needs no memory shared with other processes.
+                run("PRAGMA locking_mode = EXCLUSIVE")
+            self._refuse_foreign()
+            wal = not self.shared or sqlite3.sqlite_version_info >= _WAL_IS_SAFE
+            run(f"PRAGMA journal_mode = {'WAL' if wal else 'DELETE'}")
+            run("PRAGMA synchronous = FULL")
+            run("PRAGMA foreign_keys = ON")
+            with self._step():
+                if not run("PRAGMA user_version").fetchone()[0]:
+                    for statement in _statements(SCHEMA):
+                        run(statement)
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error) or "busy" in str(error):
+                raise LedgerInUseError(
+                    f"another process works with the ledger {self.path}; wait for its end, or open "
+                    "it with shared=True in all of them."
+                ) from None
+            raise LedgerError(f"the ledger {self.path} cannot be used: {error}.") from error
+        except sqlite3.DatabaseError as error:
+            raise UsageError(f"{self.path} is no SQLite file ({error}); name another.") from None
+
+    def _refuse_foreign(self) -> None:
+        run = self._connection.execute
+        tables = run("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        mark = run("PRAGMA application_id").fetchone()[0]
+        version = run("PRAGMA user_version").fetchone()[0]
+        if mark != APPLICATION_ID and (tables or version or mark):
+            raise UsageError(
+                f"{self.path} is another program's database; name a file of its own for the job."
+            )
+        if version > VERSION:
+            raise UsageError(
+                f"{self.path} was written by a newer billingual (format {version}, this one knows "
+                f"{VERSION}); use that version."
+            )
+
+    @property
+    def note(self) -> str | None:
+        """What a person should know about how the file is kept; None if there is nothing."""
+        if not self.shared or sqlite3.sqlite_version_info >= _WAL_IS_SAFE:
+            return None
+        return (
+            f"SQLite {sqlite3.sqlite_version} can damage a file in WAL mode that several processes "
+            "share, so this ledger is kept in DELETE mode: safe, and slower."
+        )
+
+    @contextmanager
+    def _step(self) -> Iterator[sqlite3.Connection]:
+        """Run one transaction: all of it is on the disk afterwards, or nothing."""
+        with self._lock:
+            connection = self._connection
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException as error:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.ProgrammingError):
+                    raise LedgerError(f"the ledger {self.path} is closed.") from error
+                if isinstance(error, sqlite3.OperationalError):
+                    raise LedgerError(
+                        f"the ledger {self.path} cannot be written ({error}): nothing is sent "
+                        "that is not in it."
+                    ) from error
+                raise
+
+    def _read(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        with self._lock:
+            try:
+                return self._connection.execute(query, values).fetchall()
+            except sqlite3.Error as error:
+                raise LedgerError(f"the ledger {self.path} cannot be read: {error}.") from error
+
+    def bind(self, provider: str, account: Sequence[str | None], *, now: float) -> str:
+        """Keep which account the job is about, or check it; see :class:`Ledger`."""
+        text = json.dumps(list(account))
+        with self._step() as connection:
+            known = connection.execute("SELECT provider, account, nonce FROM job").fetchone()
+            if known is None:
+                nonce = secrets.token_hex(8)
+                connection.execute(
+                    "INSERT INTO job VALUES (1, ?, ?, ?, ?, ?)",
+                    (provider, text, now, __version__, nonce),
+                )
+                return nonce
+            if known[:2] != (provider, text):
+                raise UsageError(
+                    f"the ledger {self.path} is a job for {known[0]} with the account {known[1]}, "
+                    f"and this client speaks to {provider} with {text}; use a client of the same "
+                    "account, or another file."
+                )
+            return str(known[2])
+
+    def add(self, entries: Iterable[NewEntry]) -> int:
+        """Add entries, a thousand in a transaction; see :class:`Ledger`."""
+        new = 0
+        batch: list[NewEntry] = []
+        for entry in entries:
+            batch.append(entry)
+            if len(batch) == _BATCH:
+                new += self._add(batch)
+                batch = []
+        return new + (self._add(batch) if batch else 0)
+
+    def _add(self, batch: Sequence[NewEntry]) -> int:
+        new = 0
+        with self._step() as connection:
+            for each in batch:
+                try:
+                    added = connection.execute(
+                        "INSERT INTO entry (id, operation, target, number, body, body_hash, before)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+                        attrs.astuple(each),
+                    ).rowcount
+                except sqlite3.IntegrityError as error:
+                    if "number" not in str(error):
+                        raise
+                    raise InvalidInputError(
+                        "number",
+                        f"{each.number!r} is the number of another entry of this job",
+                        "give each draft a number of its own",
+                    ) from None
+                if added:
+                    new += 1
+                else:
+                    _refuse_other_body(connection, each)
+        return new
+
+    def number_of(self, entry_id: str) -> str | None:
+        """Return the number that an entry has; see :class:`Ledger`."""
+        rows = self._read("SELECT number FROM entry WHERE id = ?", entry_id)
+        return rows[0][0] if rows else None
+
+    def claim(
+        self, *, owner: str, now: float, lease: float, limits: Mapping[str, int], before: bool
+    ) -> Claim | None:
+        """Mark the next entries as in flight; see :class:`Ledger`."""
+        with self._step() as connection:
+            run = connection.execute
+            made = run(
+                "SELECT batch FROM entry WHERE state = 'planned' AND batch IS NOT NULL"
+                " AND not_before <= ? LIMIT 1",
+                (now,),
+            ).fetchone()
+            if made is not None:
+                rows = run(
+                    "SELECT seq FROM entry WHERE state = 'planned' AND batch = ? ORDER BY seq", made
+                )
+                seqs = [each[0] for each in rows]
+            else:
+                seqs = _together(run(_NEXT, (now, before, max(limits.values()))), limits)
+            if not seqs:
+                return None
+            return self._claimed(connection, "send", seqs, owner, now, lease)
+
+    def _claimed(
+        self,
+        connection: sqlite3.Connection,
+        kind: str,
+        seqs: Sequence[int],
+        owner: str,
+        now: float,
+        lease: float,
+    ) -> Claim:
+        run = connection.execute
+        request = run("INSERT INTO request (kind, started) VALUES (?, ?)", (kind, now)).lastrowid
+        listed = json.dumps(seqs)
+        found = run(
+            f"SELECT {_ENTRY}, given_up_at FROM entry"  # noqa: S608 - names of columns
+            " WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq",
+            (listed,),
+        ).fetchall()
+        sent = kind == "send"
+        run(
+            "UPDATE entry SET state = CASE WHEN ? THEN 'in_flight' ELSE state END,"
+            " attempts = attempts + ?, batch = coalesce(batch, ?), request = ?, owner = ?,"
+            " lease = ? WHERE seq IN (SELECT value FROM json_each(?))",
+            (sent, sent, request, request, owner, lease, listed),
+        )
+        run(
+            "INSERT INTO attempt SELECT value, ? FROM json_each(?)",
+            (request, listed),
+        )
+        assert request is not None  # noqa: S101 - an INSERT has a row
+        return Claim(
+            kind=kind,
+            request=request,
+            owner=owner,
+            entries=tuple(_entry(row[:-1]) for row in found),
+            given_up_at=max(row[-1] for row in found),
+        )
+
+    def commit(
+        self,
+        claim: Claim,
+        *,
+        now: float,
+        invoices: Mapping[str, str],
+        late_check: float | None,
+        why: str,
+    ) -> None:
+        """The provider carried the claim out; see :class:`Ledger`."""
+        with self._ending(claim, now, "committed", None, why) as connection:
+            if all(each.target == invoices.get(each.id) for each in claim.entries):
+                # Nothing differs from row to row, so one statement does for a whole batch.
+                connection.execute(
+                    "UPDATE entry SET state = 'committed', invoice_id = target, reason = NULL,"
+                    " owner = NULL WHERE request = ?",
+                    (claim.request,),
+                )
+            else:
+                connection.executemany(
+                    "UPDATE entry SET state = 'committed', invoice_id = ?, reason = NULL,"
+                    " owner = NULL WHERE seq = ?",
+                    [(invoices[each.id], each.seq) for each in claim.entries],
+                )
+            # Its earlier request may still arrive, and double it.
+            connection.execute(
+                "UPDATE entry SET late_check = ? WHERE request = ? AND unclear > 0"
+                " AND operation = 'create'",
+                (late_check, claim.request),
+            )
+
+    def reject(
+        self, claim: Claim, *, now: float, reasons: Mapping[str, str], status: int | None, why: str
+    ) -> None:
+        """The provider refused the claim; see :class:`Ledger`."""
+        with self._ending(claim, now, "rejected", status, why) as connection:
+            connection.executemany(
+                "UPDATE entry SET state = 'rejected', reason = ?, owner = NULL WHERE seq = ?",
+                [(reasons.get(each.id, why), each.seq) for each in claim.entries],
+            )
+
+    def release(self, claim: Claim, *, now: float, not_before: float, why: str) -> None:
+        """This request provably did nothing; see :class:`Ledger`."""
+        with self._ending(claim, now, "not_applied", None, why) as connection:
+            connection.execute(
+                "UPDATE entry SET state = 'planned', reason = ?, not_before = ?, owner = NULL"
+                " WHERE request = ?",
+                (why, not_before, claim.request),
+            )
+
+    def split(self, claim: Claim, *, now: float, status: int | None, why: str) -> None:
+        """Make two batches of a refused one; see :class:`Ledger`."""
+        with self._ending(claim, now, "refused", status, why) as connection:
+            run = connection.execute
+            # Batches are named by requests; a half has none yet, and takes a name below zero.
+            lowest = run("SELECT min(batch) FROM entry").fetchone()[0]
+            name = min(lowest or 0, 0)
+            half = (len(claim.entries) + 1) // 2
+            for part in (claim.entries[:half], claim.entries[half:]):
+                name -= 1
+                run(
+                    "UPDATE entry SET state = 'planned', reason = ?, batch = ?, owner = NULL"
+                    " WHERE seq IN (SELECT value FROM json_each(?))",
+                    (why, name, json.dumps([each.seq for each in part])),
+                )
+
+    def unclear(
+        self, claim: Claim, *, now: float, not_before: float, status: int | None, why: str
+    ) -> None:
+        """The request may have been carried out; see :class:`Ledger`."""
+        with self._ending(claim, now, "unknown", status, why) as connection:
+            connection.execute(
+                "UPDATE entry SET state = 'unknown', unclear = unclear + 1, reason = ?,"
+                " not_before = ?, given_up_at = ?, owner = NULL WHERE request = ?",
+                (why, not_before, now, claim.request),
+            )
+
+    @contextmanager
+    def _ending(
+        self, claim: Claim, now: float, outcome: str, status: int | None, why: str
+    ) -> Iterator[sqlite3.Connection]:
+        """End a claim's request; the block says what that makes of its entries."""
+        with self._step() as connection:
+            held = connection.execute(
+                "SELECT count(*) FROM entry WHERE request = ? AND owner = ?",
+                (claim.request, claim.owner),
+            ).fetchone()[0]
+            if held != len(claim.entries):
+                raise ClaimLostError(
+                    f"request {claim.request} ended after its lease, and another process took its "
+                    "entries over; that one looks at the provider before it sends anything."
+                )
+            connection.execute(
+                "UPDATE request SET ended = ?, outcome = ?, status = ?, why = ? WHERE id = ?",
+                (now, outcome, status, why, claim.request),
+            )
+            yield connection
+
+    def claim_look(self, *, owner: str, now: float, lease: float) -> Claim | None:
+        """Take entries to look at the provider; see :class:`Ledger`."""
+        with self._step() as connection:
+            run = connection.execute
+            first = run(
+                "SELECT batch, seq FROM entry WHERE state = 'unknown' AND not_before <= ?"
+                " AND (owner IS NULL OR lease < ?) ORDER BY not_before LIMIT 1",
+                (now, now),
+            ).fetchone()
+            if first is None:
+                late = run(
+                    "SELECT seq FROM entry WHERE late_check <= ?"
+                    " AND (owner IS NULL OR lease < ?) LIMIT 1",
+                    (now, now),
+                ).fetchone()
+                return (
+                    None
+                    if late is None
+                    else self._claimed(connection, "look", late, owner, now, lease)
+                )
+            rows = run(
+                "SELECT seq FROM entry WHERE state = 'unknown' AND batch = ? AND not_before <= ?"
+                " ORDER BY seq",
+                (first[0], now),
+            )
+            return self._claimed(connection, "look", [row[0] for row in rows], owner, now, lease)
+
+    def found(
+        self,
+        claim: Claim,
+        *,
+        now: float,
+        seen: Mapping[str, Seen],
+        late_check: float | None,
+        why: str,
+    ) -> None:
+        """A look showed something about entries; see :class:`Ledger`."""
+        outcome = ", ".join(sorted({each.state.value for each in seen.values()}))
+        with self._ending(claim, now, outcome, None, why) as connection:
+            connection.execute(
+                "UPDATE entry SET owner = NULL WHERE request = ?", (claim.request,)
+            )
+            connection.executemany(
+                "UPDATE entry SET state = ?, reason = ?, invoice_id = coalesce(?, invoice_id),"
+                " late_check = ?, not_before = 0 WHERE seq = ?",
+                [
+                    (
+                        seen[each.id].state.value,
+                        seen[each.id].reason or None,
+                        seen[each.id].invoice_id,
+                        late_check,
+                        each.seq,
+                    )
+                    for each in claim.entries
+                    if each.id in seen
+                ],
+            )
+
+    def postpone(self, claim: Claim, *, now: float, not_before: float, why: str) -> None:
+        """A look told nothing yet; see :class:`Ledger`."""
+        with self._ending(claim, now, "unknown", None, why) as connection:
+            connection.execute(
+                "UPDATE entry SET owner = NULL, reason = ?, not_before = ?,"
+                " late_check = CASE WHEN late_check IS NULL THEN NULL ELSE ? END WHERE request = ?",
+                (why, not_before, not_before, claim.request),
+            )
+
+    def recover(self, *, now: float, settle_s: float) -> int:
+        """Begin a run; see :class:`Ledger`."""
+        # Alone with the file, this process knows that all others have ended.
+        over = "lease < :now" if self.shared else "1"
+        why = "the process ended while a request was on its way"
+        values = {"now": now, "settle_s": settle_s, "why": why}
+        with self._step() as connection:
+            run = connection.execute
+            run(
+                "UPDATE request SET ended = :now, outcome = 'unknown', why = :why WHERE ended IS"
+                f" NULL AND id IN (SELECT request FROM entry WHERE owner IS NOT NULL AND {over})",  # noqa: S608
+                values,
+            )
+            run(
+                "UPDATE entry SET owner = NULL WHERE owner IS NOT NULL AND state <> 'in_flight'"
+                f" AND {over}",  # noqa: S608 - one of two texts above
+                values,
+            )
+            # What an earlier run gave up is tried again.
+            run(
+                "UPDATE entry SET not_before = min(not_before, given_up_at + :settle_s)"
+                " WHERE state = 'unknown' AND owner IS NULL",
+                values,
+            )
+            return run(
+                "UPDATE entry SET state = 'unknown', unclear = unclear + 1, owner = NULL,"
+                " reason = :why, not_before = :now + :settle_s, given_up_at = :now"
+                f" WHERE state = 'in_flight' AND {over}",  # noqa: S608 - as above
+                values,
+            ).rowcount
+
+    def next_without_before(self, *, passing_over: Collection[int]) -> Entry | None:
+        """Return an update whose state before is not kept; see :class:`Ledger`."""
+        rows = self._read(
+            f"SELECT {_ENTRY} FROM entry AS each"  # noqa: S608 - names of columns
+            " WHERE state = 'planned' AND batch IS NULL AND operation = 'update'"
+            " AND before IS NULL AND seq NOT IN (SELECT value FROM json_each(?))"
+            # What an earlier write of the same invoice leaves is what this one changes.
+            " AND NOT EXISTS (SELECT 1 FROM entry AS earlier WHERE earlier.target = each.target"
+            "  AND earlier.seq < each.seq"
+            "  AND earlier.state IN ('planned', 'in_flight', 'unknown', 'conflict'))"
+            " ORDER BY seq LIMIT 1",
+            json.dumps(sorted(passing_over)),
+        )
+        return _entry(rows[0]) if rows else None
+
+    def keep_before(self, entry_id: str, before: str) -> None:
+        """Keep the fields as they were before; see :class:`Ledger`."""
+        with self._step() as connection:
+            connection.execute(
+                "UPDATE entry SET before = ? WHERE id = ? AND before IS NULL", (before, entry_id)
+            )
+
+    def resolve(
+        self,
+        entry_id: str,
+        state: State,
+        *,
+        now: float,
+        by: str,
+        note: str,
+        invoice_id: str | None,
+    ) -> Entry:
+        """Keep what a person decided about an entry; see :class:`Ledger`."""
+        with self._step() as connection:
+            run = connection.execute
+            row = run("SELECT seq, state FROM entry WHERE id = ?", (entry_id,)).fetchone()
+            if row is None:
+                raise UsageError(f"the ledger {self.path} has no entry {entry_id!r}.")
+            seq, before = row
+            run(
+                "INSERT INTO decision (entry, at, by, note, before, after)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (seq, now, by, note, before, state.value),
+            )
+            try:
+                run(
+                    "UPDATE entry SET state = ?, reason = ?, batch = NULL, late_check = NULL,"
+                    " invoice_id = coalesce(?, invoice_id, target), owner = NULL, not_before = 0"
+                    " WHERE seq = ?",
+                    (state.value, f"{by}: {note}", invoice_id, seq),
+                )
+            except sqlite3.IntegrityError:
+                raise UsageError(
+                    f"entry {entry_id!r} is {before}, and cannot be made {state.value}."
+                ) from None
+            return _entry(
+                run(f"SELECT {_ENTRY} FROM entry WHERE seq = ?", (seq,)).fetchone()  # noqa: S608
+            )
+
+    def counts(self) -> dict[State, int]:
+        """Count the entries in each state; see :class:`Ledger`."""
+        rows = self._read("SELECT state, count(*) FROM entry GROUP BY state")
+        return {State(name): count for name, count in rows}
+
+    def next_due(self, *, now: float) -> float | None:
+        """Return when there is something to do next; see :class:`Ledger`."""
+        ((due,),) = self._read(
+            "SELECT min(at) FROM ("
+            " SELECT min(not_before) AS at FROM entry WHERE state = 'planned' AND batch IS NOT NULL"
+            " UNION ALL SELECT min(not_before) FROM entry WHERE state = 'unknown'"
+            " UNION ALL SELECT min(late_check) FROM entry WHERE late_check IS NOT NULL"
+            " UNION ALL SELECT min(not_before) FROM entry AS each"
+            "  WHERE state = 'planned' AND batch IS NULL AND NOT EXISTS ("
+            "   SELECT 1 FROM entry AS earlier WHERE earlier.target = each.target"
+            "   AND earlier.seq < each.seq"
+            "   AND earlier.state IN ('planned', 'in_flight', 'unknown', 'conflict')))"
+        )
+        return None if due is None else max(due, now)
+
+    def adopted(self) -> int:
+        """Count the entries that a look found; see :class:`Ledger`."""
+        ((count,),) = self._read(
+            "SELECT count(*) FROM entry WHERE state = 'committed' AND unclear > 0"
+        )
+        return int(count)
+
+    def entries(self, states: Iterable[State] = ()) -> Iterator[Entry]:
+        """List entries in the order of the plan; see :class:`Ledger`."""
+        listed = json.dumps([each.value for each in states] or [each.value for each in State])
+        last = 0
+        while rows := self._read(
+            f"SELECT {_ENTRY} FROM entry"  # noqa: S608 - names of columns
+            " WHERE seq > ? AND state IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?",
+            last,
+            listed,
+            _BATCH,
+        ):
+            for row in rows:
+                yield _entry(row)
+            last = rows[-1][11]
+
+    def requests(self, entry_id: str) -> list[Request]:
+        """List the requests for one entry; see :class:`Ledger`."""
+        rows = self._read(
+            "SELECT r.id, kind, started, ended, outcome, status, why FROM request AS r"
+            " JOIN attempt ON attempt.request = r.id JOIN entry ON entry.seq = attempt.entry"
+            " WHERE entry.id = ? ORDER BY r.id",
+            entry_id,
+        )
+        names = ("id", "kind", "started", "ended", "outcome", "status", "why")
+        return [Request(**dict(zip(names, row, strict=True))) for row in rows]
+
+    def decisions(self, entry_id: str) -> list[Decision]:
+        """List what people decided about one entry; see :class:`Ledger`."""
+        rows = self._read(
+            "SELECT at, by, note, d.before, after FROM decision AS d"
+            " JOIN entry ON entry.seq = d.entry WHERE entry.id = ? ORDER BY d.id",
+            entry_id,
+        )
+        return [
+            Decision(at=at, by=by, note=note, before=State(before), after=State(after))
+            for at, by, note, before, after in rows
+        ]
+
+    def last_created(self) -> str | None:
+        """Return the invoice of the last create without a doubt; see :class:`Ledger`."""
+        rows = self._read(
+            "SELECT invoice_id FROM entry WHERE operation = 'create' AND state = 'committed'"
+            " AND unclear = 0 ORDER BY seq DESC LIMIT 1"
+        )
+        return rows[0][0] if rows else None
+
+    def purge(self, *, before: float) -> int:
+        """Forget the bodies of settled entries; see :class:`Ledger`."""
+        with self._step() as connection:
+            return connection.execute(
+                "UPDATE entry SET body = NULL, before = NULL WHERE body IS NOT NULL"
+                " AND state IN ('committed', 'rejected', 'abandoned') AND late_check IS NULL"
+                " AND (request IS NULL OR request IN (SELECT id FROM request WHERE ended < ?))",
+                (before,),
+            ).rowcount
+
+    def close(self) -> None:
+        """Close the file; closing twice is no error."""
+        with self._lock:
+            self._connection.close()
+
+
+def _together(
+    rows: Iterable[tuple[int, str, str | None]], limits: Mapping[str, int]
+) -> list[int]:
+    """Take the entries that go into one request: one operation, different invoices."""
+    seqs: list[int] = []
+    targets: set[str] = set()
+    first = None
+    for seq, operation, target in rows:
+        first = first or operation
+        if operation != first or len(seqs) == limits[first]:
+            break
+        if target is not None:
+            if target in targets:
+                continue
+            targets.add(target)
+        seqs.append(seq)
+    return seqs
+
+
+def _refuse_other_body(connection: sqlite3.Connection, given: NewEntry) -> None:
+    known_hash, known = connection.execute(
+        "SELECT body_hash, body FROM entry WHERE id = ?", (given.id,)
+    ).fetchone()
+    if known_hash == given.body_hash:
+        return
+    shown = "its body was purged" if known is None else known
+    raise PlanConflictError(
+        f"the ledger has another write under the id {given.id!r}.\n  in the ledger: {shown}\n"
+        f"  planned now:   {given.body}\nGive this one another id, or use another file.",
+        entry_id=given.id,
+        known=known,
+        given=given.body,
+    )
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    return Entry(
+        id=row[0],
+        operation=row[1],
+        target=row[2],
+        number=row[3],
+        body=row[4],
+        body_hash=row[5],
+        state=State(row[6]),
+        reason=row[7],
+        invoice_id=row[8],
+        attempts=row[9],
+        unclear=row[10],
+        seq=row[11],
+        before=row[12],
+        not_before=row[13],
+    )
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split a script into statements: ``executescript`` would end the transaction around it."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _make_private(path: Path) -> None:
+    """Make the file readable by its owner only, before anything is in it."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        if os.name == "posix" and path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+    except OSError as error:
+        raise LedgerError(f"the ledger {path} cannot be opened: {error}.") from error
+
+
+def _refuse_network(path: Path) -> None:
+    """Refuse a file whose locks other machines may not see."""
+    kind = _file_system(path)
+    if kind in _NETWORK:
+        raise UsageError(
+            f"{path} lies on a network file system ({kind}), where locks are not reliable; keep "
+            "the ledger on a local disk."
+        )
+
+
+def _file_system(path: Path) -> str:
+    """Return the type of the file system that *path* is on; empty where it cannot be told."""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+        place = path.resolve().parent
+    except OSError:
+        return ""
+    best, kind = "", ""
+    for line in mounts.splitlines():
+        # "36 35 98:0 /root /mount/point options [optional fields] - type source options"
+        before, _, after = line.partition(" - ")
+        point = before.split(" ")[4].replace("\\040", " ")
+        if place.is_relative_to(point) and len(point) >= len(best):
+            best, kind = point, after.split(" ")[0]
+    return kind
