@@ -1,9 +1,9 @@
-"""Write ``_sync/client.py``: blocking classes with the signatures of the public async classes.
+"""Write ``_sync/``: blocking classes with the signatures of the public async classes.
 
 The blocking classes run the async code, so every body is one line. Names, parameters, types and
 docstrings come from the syntax tree of the async class. If this tool does not know a construct, it
-stops with a message: a copy that is not translated would be wrong. ``--check`` compares the whole
-file. ``--source`` names another folder, for tests.
+stops with a message: a copy that is not translated would be wrong. ``--check`` compares whole
+files. ``--source`` names another folder, for tests.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from typing import Final, NamedTuple
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "billingual"
-TARGET = "_sync/client.py"
 
 
 class Pair(NamedTuple):
@@ -29,6 +28,7 @@ class Pair(NamedTuple):
     module: str
     name: str
     blocking: str
+    target: str
 
     @property
     def path(self) -> str:
@@ -37,8 +37,9 @@ class Pair(NamedTuple):
 
 
 PAIRS: Final = (
-    Pair("client", "AsyncClient", "Client"),
-    Pair("pagination.pager", "Pager", "SyncPager"),
+    Pair("client", "AsyncClient", "Client", "_sync/client.py"),
+    Pair("pagination.pager", "Pager", "SyncPager", "_sync/client.py"),
+    Pair("jobs.job", "AsyncJob", "Job", "_sync/job.py"),
 )
 NAMES: Final = {
     **{pair.name: pair.blocking for pair in PAIRS},
@@ -110,6 +111,14 @@ class Translator(ast.NodeTransformer):
             raise UnknownConstructError(f"no rule for the type {ast.unparse(node)}")
         return self.generic_visit(node)
 
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        """Rename both sides of a union; of two that become the same one is left."""
+        renamed = self.generic_visit(node)
+        both = isinstance(renamed, ast.BinOp) and ast.unparse(renamed.left) == ast.unparse(
+            renamed.right
+        )
+        return renamed.left if isinstance(renamed, ast.BinOp) and both else renamed
+
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         """Refuse annotations in quotes: the renaming would miss them."""
         if isinstance(node.value, str) and ASYNC_WORD.search(node.value):
@@ -176,10 +185,13 @@ def body_of(pair: Pair, node: Function) -> list[str]:
     if "property" in decorators:
         return [f"return self._core.{node.name}"]
     fixed = {
-        "__aenter__": "return self",
         "__aexit__": "self.close()",
         "__repr__": f"return self._shown({pair.name!r}, {pair.blocking!r})",
     }
+    if node.name == "__aenter__":
+        does_more = len(node.body) > 1
+        opens = ["self._backend.run(self._core.__aenter__())"] if does_more else []
+        return [*opens, "return self"]
     return [fixed[node.name]] if node.name in fixed else delegation_of(node)
 
 
@@ -194,7 +206,14 @@ def constructor_of(pair: Pair, node: Function) -> list[str]:
 
 
 def classmethod_of(pair: Pair, node: Function) -> list[str]:
-    """Copy the body of another constructor: imports, and one return that names only ``cls``."""
+    """Write the body of another constructor.
+
+    One that is given a client makes the async object with that client's own. Another is copied:
+    imports, and one return that names only ``cls``.
+    """
+    if "client" in {each.arg for each in node.args.args}:
+        call = call_of(node).replace("client", "client._core", 1)
+        return [f"return cls._around({pair.name}.{call}, client._backend)"]
     _, *imports, last = node.body
     known = all(isinstance(each, ast.ImportFrom) for each in imports)
     if not known or not isinstance(last, ast.Return) or isinstance(node, ast.AsyncFunctionDef):
@@ -281,7 +300,7 @@ def top_level(tree: ast.Module) -> list[ast.stmt]:
     ]
 
 
-def imports_for(body: str, trees: Sequence[ast.Module]) -> str:
+def imports_for(body: str, pairs: Sequence[Pair], trees: Sequence[ast.Module]) -> str:
     """Write the imports that *body* uses, from where the sources have them.
 
     What only annotations use is imported for type checkers alone.
@@ -290,7 +309,9 @@ def imports_for(body: str, trees: Sequence[ast.Module]) -> str:
              if isinstance(node, ast.ImportFrom) for alias in node.names}  # fmt: skip
     homes |= dict.fromkeys(("Iterator", "Iterable"), "collections.abc")
     homes |= {pair.name: f"billingual.{pair.module}" for pair in PAIRS} | OWN
-    for pair, tree in zip(PAIRS, trees, strict=True):
+    homes |= {pair.blocking: f"billingual.{_module_of(pair.target)}" for pair in PAIRS
+              if pair not in pairs}  # fmt: skip
+    for pair, tree in zip(pairs, trees, strict=True):
         homes |= {each.name: f"billingual.{pair.module}" for each in tree.body
                   if isinstance(each, ast.ClassDef)}  # fmt: skip
     used = names_in(ast.parse(body))
@@ -306,48 +327,56 @@ def imports_for(body: str, trees: Sequence[ast.Module]) -> str:
     )
 
 
-def render(source: Path = SOURCE) -> str:
-    """Build the text of the module."""
-    trees = [ast.parse((source / pair.path).read_text(encoding="utf-8")) for pair in PAIRS]
-    body = "\n\n\n".join(class_of(*each) for each in zip(PAIRS, trees, strict=True))
+def _module_of(target: str) -> str:
+    return target.removesuffix(".py").replace("/", ".")
+
+
+def render(target: str, source: Path = SOURCE) -> str:
+    """Build the text of one module."""
+    pairs = [pair for pair in PAIRS if pair.target == target]
+    trees = [ast.parse((source / pair.path).read_text(encoding="utf-8")) for pair in pairs]
+    body = "\n\n\n".join(class_of(*each) for each in zip(pairs, trees, strict=True))
     header = HEADER.format(
-        sources=" and ".join(pair.path for pair in PAIRS),
-        imports=imports_for(body, trees),
-        exported=[pair.blocking for pair in PAIRS],
+        sources=" and ".join(pair.path for pair in pairs),
+        imports=imports_for(body, pairs, trees),
+        exported=[pair.blocking for pair in pairs],
     )
-    return formatted(f"{header}{body}\n")
+    return formatted(f"{header}{body}\n", target)
 
 
-def formatted(text: str) -> str:
+def formatted(text: str, target: str) -> str:
     """Sort the imports and format the text like the rest of the code."""
     ruff = [sys.executable, "-m", "ruff"]
     for command in (["check", "--fix-only", "--select", "I", "-q"], ["format", "-q"]):
         text = subprocess.run(  # noqa: S603 - our own tool
-            [*ruff, *command, "--stdin-filename", str(SOURCE / TARGET), "-"],
+            [*ruff, *command, "--stdin-filename", str(SOURCE / target), "-"],
             input=text, capture_output=True, text=True, check=True, cwd=ROOT,
         ).stdout  # fmt: skip
     return text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the module, or compare it with ``--check``."""
-    parser = argparse.ArgumentParser(description="Write the blocking client.", allow_abbrev=False)
+    """Write the modules, or compare them with ``--check``."""
+    parser = argparse.ArgumentParser(description="Write blocking classes.", allow_abbrev=False)
     parser.add_argument("--check", action="store_true", help="compare, and write nothing")
     parser.add_argument("--source", type=Path, default=SOURCE, help="the folder of the package")
     given = parser.parse_args(arguments)
-    try:
-        text = render(given.source)
-    except UnknownConstructError as unknown:
-        print(f"tools/generate_sync.py: {unknown}; teach it before you go on")
-        return 1
-    target = given.source / TARGET
-    if target.exists() and target.read_text(encoding="utf-8") == text:
-        return 0
-    if given.check:
-        print(f"{target.name} is stale: run python tools/generate_sync.py")
-        return 1
-    target.write_text(text, encoding="utf-8")
-    return 0
+    stale = 0
+    for name in dict.fromkeys(pair.target for pair in PAIRS):
+        try:
+            text = render(name, given.source)
+        except UnknownConstructError as unknown:
+            print(f"tools/generate_sync.py: {unknown}; teach it before you go on")
+            return 1
+        target = given.source / name
+        if target.exists() and target.read_text(encoding="utf-8") == text:
+            continue
+        if given.check:
+            print(f"{target.name} is stale: run python tools/generate_sync.py")
+            stale = 1
+        else:
+            target.write_text(text, encoding="utf-8")
+    return stale
 
 
 if __name__ == "__main__":

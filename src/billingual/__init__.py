@@ -11,6 +11,7 @@ from billingual._lazy import attach
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from billingual._sync.client import Client, SyncPager
+    from billingual._sync.job import Job
     from billingual._version import __version__
     from billingual.abc import InvoiceProtocol, Provider
     from billingual.auth import Secret
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
         UsageError,
         unclear_from,
     )
+    from billingual.jobs.job import AsyncJob
     from billingual.model import (
         UNSET,
         Changes,
@@ -89,6 +91,7 @@ if TYPE_CHECKING:
 __all__ = [
     "UNSET",
     "AsyncClient",
+    "AsyncJob",
     "Attempt",
     "AuthenticationError",
     "BadRowError",
@@ -115,6 +118,7 @@ __all__ = [
     "Invoice",
     "InvoiceProtocol",
     "InvoiceSummary",
+    "Job",
     "Kind",
     "Limiter",
     "LineItem",
@@ -171,6 +175,7 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
         __name__,
         {
             "_sync.client": "Client SyncPager",
+            "_sync.job": "Job",
             "_version": "__version__",
             "abc": "InvoiceProtocol Provider",
             "auth": "Secret",
@@ -186,6 +191,7 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
                 "TimedOutError TransportError UnknownNameError UnsupportedError UsageError "
                 "unclear_from"
             ),
+            "jobs.job": "AsyncJob",
             "model": (
                 "Changes CustomField Discount Draft Filter Invoice InvoiceSummary Kind "
                 "LineItem Money Page Party Range Receipt Replacement ReplacementLine Sort Status "

@@ -79,9 +79,6 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from billingual._config.url import ClientOptions
-    from billingual.jobs.job import AsyncJob
-    from billingual.jobs.ledger import Ledger
-    from billingual.jobs.runner import Policy
     from billingual.model import (
         Changes,
         Draft,
@@ -514,53 +511,6 @@ class AsyncClient:
             wait=wait,
         )
 
-    def job(
-        self,
-        ledger: str | PathLike[str] | Ledger,
-        *,
-        policy: Policy = "reconcile_then_resend",
-        settle_s: float = 120.0,
-        bisect: bool = False,
-        sole_writer: bool = False,
-        number_prefix: str = "INV-",
-        shared: bool = False,
-    ) -> AsyncJob:
-        """Open a job: many writes that survive the death of this process.
-
-        Args:
-            ledger: the file that keeps the job, made if it is not there; or a
-                :class:`~billingual.jobs.Ledger`.
-            policy: what to do about an unclear end. ``"reconcile_then_resend"`` looks at the
-                provider and sends again what provably is not there, ``"reconcile"`` only looks,
-                ``"manual"`` leaves it to a person.
-            settle_s: seconds after which a request that was given up cannot arrive any more.
-                Default 120; no provider documents how long it may hold one.
-            bisect: send the halves of a refused batch again, down to the writes that are at fault.
-                This gives up that a batch is all or nothing.
-            sole_writer: no other program changes these invoices meanwhile, so that an update may
-                be sent again without knowing the invoice from before. Without it, the job reads
-                each invoice before it updates it, unless the plan brings it along.
-            number_prefix: what the number of a draft without one starts with.
-            shared: let several processes of this machine work on the job at once.
-
-        Raises:
-            LedgerInUseError: if another process works on the job.
-            UsageError: if the file is another program's, or another account's job.
-        """
-        from billingual.jobs.job import AsyncJob  # noqa: PLC0415 - of the first use
-
-        return AsyncJob(
-            self,
-            self._context,
-            ledger,
-            policy=policy,
-            settle_s=settle_s,
-            bisect=bisect,
-            sole_writer=sole_writer,
-            number_prefix=number_prefix,
-            shared=shared,
-        )
-
     async def _execute(self, operation: Operation[T], deadline: Deadline | None = None) -> T:
         try:
             return await execute(self._context, operation, deadline=deadline)
@@ -884,6 +834,11 @@ class _Operations:
             conversation=dialect.void(invoice_id),
             intent=Intent(operation=Feature.VOID, invoice_ids=(invoice_id,)),
         )
+
+
+def client_context(client: AsyncClient) -> ClientContext:
+    """Return what a client's calls share, for code that makes further calls on its behalf."""
+    return client._context  # noqa: SLF001 - the class is of this module
 
 
 def _reconcile(

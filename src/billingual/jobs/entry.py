@@ -20,12 +20,13 @@ __all__ = [
     "Decision",
     "Delete",
     "Entry",
+    "History",
     "PlannedWrite",
     "Request",
     "State",
     "Update",
-    "draft_of",
     "changes_of",
+    "draft_of",
 ]
 
 
@@ -163,6 +164,8 @@ class Entry:
         seq: its place in the plan, from 1.
         before: the fields to be changed as they were before, as JSON text; None where not known.
         not_before: seconds since 1970-01-01 UTC before which the job does nothing about it.
+        refusal: why the provider refused the last request, where an earlier one may have been
+            carried out, so that the refusal alone settles nothing.
     """
 
     id: str
@@ -179,6 +182,7 @@ class Entry:
     seq: int = 0
     before: str | None = attrs.field(default=None, repr=False)
     not_before: float = 0.0
+    refusal: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -193,10 +197,12 @@ class Request:
         outcome: how it ended, in one word.
         status: the HTTP status, if a response arrived.
         why: what was seen, in words.
+        owner: the run that sent it: machine, process and a random text.
     """
 
     id: int
     kind: str
+    owner: str
     started: float
     ended: float | None
     outcome: str | None
@@ -221,6 +227,21 @@ class Decision:
     note: str
     before: State
     after: State
+
+
+@attrs.frozen(kw_only=True)
+class History:
+    """All that a ledger knows about one entry.
+
+    Attributes:
+        entry: the entry as it is now.
+        requests: the requests and looks for it, in their order.
+        decisions: what people decided about it, in their order.
+    """
+
+    entry: Entry
+    requests: tuple[Request, ...]
+    decisions: tuple[Decision, ...]
 
 
 def body_text(write: PlannedWrite) -> str:

@@ -3,56 +3,83 @@
 from __future__ import annotations
 
 import os
+import platform
 import secrets
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Literal, Self, TypeVar
 
-from billingual.errors import InvalidInputError
-from billingual.jobs.entry import Entry, PlannedWrite, State
+from billingual._arguments import expected, seconds_of
+from billingual.client import AsyncClient, client_context
+from billingual.errors import ClosedError, InvalidInputError, UsageError
+from billingual.jobs.entry import Entry, History, PlannedWrite, State
 from billingual.jobs.planning import Planner
-from billingual.jobs.report import Progress, Report, Verification, report_of
+from billingual.jobs.report import Progress, Report, report_of
 from billingual.jobs.runner import Policy, Runner, Settings
 from billingual.jobs.sqlite import SqliteLedger
 
 if TYPE_CHECKING:
-    from billingual._context import ClientContext
-    from billingual.client import AsyncClient
     from billingual.jobs.ledger import Ledger, NewEntry
+    from billingual.jobs.verification import Verification
     from billingual.model import Changes, Draft, InvoiceSummary
 
 __all__ = ["AsyncJob"]
 
+T = TypeVar("T")
+
 _MOST: Final = 64
-_LEASE_MARGIN_S: Final = 30.0
+_PLANNED_AT_ONCE: Final = 1000
+_READ_AT_ONCE: Final = 1000
+_POLICIES: Final = ("reconcile_then_resend", "reconcile", "manual")
+_DECISIONS: Final = {each.value: each for each in (State.COMMITTED, State.ABANDONED, State.PLANNED)}
 
 
 class AsyncJob:
     """Many writes of one account, kept in a ledger: killed half-way, it is run again.
 
-    Make one with ``client.job("november.db")``. Every write is in the ledger before its request is
-    sent, and its end before anything else is told of it. Where an end is unclear, the job waits
-    until no late request can arrive, looks at the provider, and sends again only what provably is
-    not there.
+    Make one with :meth:`open`. Every write is in the ledger before its request is sent, and its end
+    is there before anything else is told of it. Where an end is unclear, the job waits until no
+    late request can arrive, looks at the provider, and sends again only what is not there.
+
+    Safe to share between tasks, for one run at a time. A second process is refused, unless all
+    open the ledger as shared.
 
     Example:
         ::
 
             async with AsyncClient("exante", transport="sandbox") as client:
-                async with client.job("november.db") as job:
-                    await job.plan(changes)
+                async with AsyncJob.open("november.db", client) as job:
+                    await job.plan(Draft(number=f"N-{n}", total="10.00 EUR") for n in range(1000))
                     report = await job.run(concurrency=8)
                 print(report)
-
-    Safe for one run at a time; a second process is refused, unless both open it as shared.
     """
 
     def __init__(
         self,
         client: AsyncClient,
-        context: ClientContext,
         ledger: str | PathLike[str] | Ledger,
+        settings: Settings,
+        *,
+        number_prefix: str,
+        shared: bool,
+    ) -> None:
+        self._client = client
+        self._context = client_context(client)
+        self._place = ledger
+        self._shared = shared
+        self._settings = settings
+        self._number_prefix = number_prefix
+        self._ledger: Ledger | None = None
+        self._nonce = ""
+        self._closed = False
+        self._runner: Runner | None = None
+
+    @classmethod
+    def open(
+        cls,
+        ledger: str | PathLike[str] | Ledger,
+        client: AsyncClient,
         *,
         policy: Policy = "reconcile_then_resend",
         settle_s: float = 120.0,
@@ -60,25 +87,36 @@ class AsyncJob:
         sole_writer: bool = False,
         number_prefix: str = "INV-",
         shared: bool = False,
-    ) -> None:
-        self._client = client
-        self._context = context
-        self._ledger: Ledger = (
-            SqliteLedger(ledger, shared=shared) if isinstance(ledger, (str, PathLike)) else ledger
-        )
-        nonce = self._ledger.bind(
-            context.provider, context.account, now=context.backend.wall()
-        )
-        self._number_prefix = number_prefix
-        self._settings = Settings(
-            policy=policy,
-            settle_s=settle_s,
-            bisect=bisect,
-            sole_writer=sole_writer,
-            # It has to outlive every request that it covers.
-            lease_s=context.deadline_s + _LEASE_MARGIN_S,
-            owner=f"{os.getpid()}-{secrets.token_hex(4)}",
-            nonce=nonce,
+    ) -> Self:
+        """Name a job; its ledger is opened at ``async with``, or at the first use.
+
+        Args:
+            ledger: the file that keeps the job, made if it is not there; or a
+                :class:`~billingual.jobs.Ledger`.
+            client: sends the requests; it stays yours to close.
+            policy: what to do about an unclear end. ``"reconcile_then_resend"`` looks at the
+                provider and sends again what provably is not there, ``"reconcile"`` only looks,
+                ``"manual"`` leaves it to a person.
+            settle_s: seconds after which a request that was given up cannot arrive any more.
+                Default 120; no provider documents how long it may hold one. A smaller value risks
+                that a late request doubles what was sent again.
+            bisect: send the halves of a refused batch again, down to the writes that are at fault.
+                This gives up that a batch is all or nothing.
+            sole_writer: no other program changes these invoices meanwhile, so that an update may
+                be sent again without knowing the invoice from before. Without it, the job reads
+                each invoice before it updates it, unless the plan brings it along.
+            number_prefix: what the number of a draft without one starts with.
+            shared: let several processes of this machine work on the job at once.
+
+        Raises:
+            InvalidInputError: if an argument is of the wrong kind.
+        """
+        return cls(
+            expected(client, AsyncClient, "client"),
+            ledger,
+            settings_of(policy, settle_s, bisect=bisect, sole_writer=sole_writer),
+            number_prefix=number_prefix,
+            shared=shared,
         )
 
     async def plan(
@@ -93,33 +131,27 @@ class AsyncJob:
 
         Args:
             writes: drafts to create; pairs of an invoice, or its id, and the changes to it; or
-                :class:`Create`, :class:`Update` and :class:`Delete`. They are taken one by one, so
-                that a million of them need no memory.
+                :class:`~billingual.jobs.Create`, :class:`~billingual.jobs.Update` and
+                :class:`~billingual.jobs.Delete`. They are taken one by one, so that they need not
+                fit into memory.
 
         Returns:
             How many are new.
 
         Raises:
-            UsageError: if a write could not be sent. Those before it are planned; nothing is sent.
+            UsageError: if a write could not be sent. Those before it are planned.
             PlanConflictError: if the ledger has another write under the same id.
         """
-        ledger, backend = self._ledger, self._context.backend
+        ledger = await self._opened()
         planner = Planner(self._client, ledger, self._number_prefix)
         new = 0
         batch: list[NewEntry] = []
-        if isinstance(writes, AsyncIterable):
-            async for each in writes:
-                batch.append(planner.entry(each))
-                if len(batch) == _BATCH:
-                    full, batch = batch, []
-                    new += await backend.in_thread(lambda: ledger.add(full))  # noqa: B023 - awaited
-        else:
-            for each in writes:
-                batch.append(planner.entry(each))
-                if len(batch) == _BATCH:
-                    full, batch = batch, []
-                    new += await backend.in_thread(lambda: ledger.add(full))  # noqa: B023 - awaited
-        return new + await backend.in_thread(lambda: ledger.add(batch))
+        async for each in _iterated(writes):
+            batch.append(planner.entry(each))
+            if len(batch) == _PLANNED_AT_ONCE:
+                full, batch = batch, []
+                new += await self._in_thread(ledger.add, full)
+        return new + await self._in_thread(ledger.add, batch)
 
     async def run(
         self,
@@ -130,11 +162,13 @@ class AsyncJob:
         """Carry out what is planned, and find out about what is unclear, until all is settled.
 
         It may be stopped at any time, by cancellation, Ctrl-C or a kill, and run again: it goes on
-        where it stopped. What was on its way then is looked for before anything is sent again.
+        where it stopped. What was on its way then is looked for before anything is sent again,
+        which takes *settle_s* at least.
 
         Args:
             concurrency: requests under way at once, 1 to 64.
-            on_progress: called after each request, from any thread of the run; it must be quick.
+            on_progress: called about ten times a second, from any thread of the run; it must be
+                quick.
 
         Returns:
             What became of every write.
@@ -144,26 +178,185 @@ class AsyncJob:
             BillingualError: if the provider cannot be reached, or the ledger cannot be written.
                 Nothing is lost: run the job again.
         """
-        if not isinstance(concurrency, int) or not 1 <= concurrency <= _MOST:
-            raise InvalidInputError("concurrency", f"{concurrency!r}", f"give 1 to {_MOST}")
-        context, ledger = self._context, self._ledger
-        backend = context.backend
-        settle_s = self._settings.settle_s
-        await backend.in_thread(lambda: ledger.recover(now=backend.wall(), settle_s=settle_s))
-        await Runner(self._client, backend, ledger, self._settings, on_progress).run(concurrency)
+        return await self._carry_out(concurrency, on_progress, sends=True)
+
+    async def reconcile(
+        self,
+        *,
+        concurrency: int = 8,
+        on_progress: Callable[[Progress], object] | None = None,
+    ) -> Report:
+        """Find out about what is unclear, as :meth:`run` does, and send nothing.
+
+        What provably was not carried out is planned again, for the next run, unless the policy is
+        ``"reconcile"``.
+        """
+        return await self._carry_out(concurrency, on_progress, sends=False)
+
+    async def _carry_out(
+        self, concurrency: int, on_progress: Callable[[Progress], object] | None, *, sends: bool
+    ) -> Report:
+        check_concurrency(concurrency)
+        ledger = await self._opened()
+        if self._runner is not None:
+            raise UsageError("this job is being run; wait for the end of that run.")
+        self._runner = runner = Runner(
+            client=self._client,
+            context=self._context,
+            ledger=ledger,
+            nonce=self._nonce,
+            settings=self._settings,
+            sends=sends,
+            on_progress=on_progress,
+        )
+        try:
+            await runner.run(concurrency)
+        finally:
+            self._runner = None
         return await self.report()
+
+    def stop(self) -> None:
+        """Have the run end soon: requests under way end as usual, and nothing more is begun.
+
+        Any thread may call this, and a signal handler. Without a run it does nothing.
+        """
+        if self._runner is not None:
+            self._runner.stopping = True
 
     async def report(self) -> Report:
         """Say what became of every write, without a request."""
-        ledger = self._ledger
-        note: str | None = getattr(ledger, "note", None)
-        return await self._context.backend.in_thread(lambda: report_of(ledger, note))
+        ledger = await self._opened()
+        return await self._in_thread(report_of, ledger)
+
+    async def entries(self, *, state: State | str | None = None) -> AsyncIterator[Entry]:
+        """List the entries in the order of the plan, or those of one state.
+
+        Raises:
+            InvalidInputError: if there is no such state.
+        """
+        ledger = await self._opened()
+        if state is not None and state not in list(State):
+            names = ", ".join(State)
+            raise InvalidInputError("state", f"there is no state {state!r}", f"give one of {names}")
+        states = () if state is None else (State(state),)
+        last = 0
+        while found := await self._in_thread(ledger.entries, states, last, _READ_AT_ONCE):
+            for entry in found:
+                yield entry
+            last = found[-1].seq
+
+    async def history(self, entry_id: str) -> History:
+        """Return all that the ledger knows about one entry.
+
+        Raises:
+            InvalidInputError: if there is no such entry.
+        """
+        ledger = await self._opened()
+        return await self._in_thread(history_of, ledger, entry_id)
+
+    async def resolve(
+        self,
+        entry_id: str,
+        state: Literal["committed", "abandoned", "planned"],
+        *,
+        by: str,
+        note: str,
+        invoice_id: str | None = None,
+    ) -> Entry:
+        """Keep what a person decided about an entry that the job cannot settle.
+
+        Args:
+            entry_id: the entry.
+            state: ``"committed"`` if it was carried out, ``"abandoned"`` if it is not to be,
+                ``"planned"`` if it is to be sent again, whatever the provider shows.
+            by: who decided.
+            note: why; it is kept for good.
+            invoice_id: of a create that was carried out, the invoice.
+
+        Raises:
+            InvalidInputError: if there is no such entry, or an argument does not fit.
+            UsageError: if its state does not allow the decision.
+        """
+        ledger = await self._opened()
+        if state not in _DECISIONS:
+            names = ", ".join(_DECISIONS)
+            raise InvalidInputError("state", f"{state!r} is no decision", f"give one of {names}")
+        if not by.strip() or not note.strip():
+            raise InvalidInputError("by", "a decision needs a name and a note", "give both")
+        entry = await self._in_thread(_entry_of, ledger, entry_id)
+        if state == "committed" and entry.operation == "create" and not invoice_id:
+            raise InvalidInputError(
+                "invoice_id", "a create that was carried out made an invoice", "give its id"
+            )
+        return await self._in_thread(
+            lambda: ledger.resolve(
+                entry_id,
+                _DECISIONS[state],
+                now=self._context.backend.wall(),
+                by=by,
+                note=note,
+                invoice_id=invoice_id,
+            )
+        )
+
+    async def verify(self, *, concurrency: int = 8) -> Verification:
+        """Compare the ledger with the provider, entry by entry; nothing is written anywhere.
+
+        Each invoice is read once, and where invoices were created, the whole list is read to see
+        whether one is there twice.
+
+        Args:
+            concurrency: requests under way at once, 1 to 64.
+
+        Raises:
+            BillingualError: if a read fails for good.
+        """
+        from billingual.jobs.verification import verify  # noqa: PLC0415 - seldom needed
+
+        ledger = await self._opened()
+        check_concurrency(concurrency)
+        return await verify(self._context, self._client, ledger, concurrency)
+
+    async def export(self, path: str | PathLike[str]) -> int:
+        """Write the audit trail to a file: a row for each request, look and decision.
+
+        The ending of the name says how: ``.csv``, ``.jsonl``, or ``.parquet`` with the extra
+        ``parquet``. An entry without any has one row. An existing file is replaced when the new
+        one is whole.
+
+        Returns:
+            How many rows were written.
+
+        Raises:
+            InvalidInputError: if the ending is another.
+            MissingExtraError: if the extra is not installed.
+        """
+        from billingual.jobs.trail import export  # noqa: PLC0415 - seldom needed
+
+        ledger = await self._opened()
+        return await self._in_thread(export, ledger, path)
+
+    async def purge(self, *, older_than_s: float = 0.0) -> int:
+        """Forget the bodies of entries that were settled that many seconds ago; hashes stay.
+
+        Bodies hold personal data. What was purged cannot be verified any more.
+
+        Returns:
+            How many bodies were forgotten.
+        """
+        ledger = await self._opened()
+        before = self._context.backend.wall() - seconds_of(older_than_s, "older_than_s")
+        return await self._in_thread(lambda: ledger.purge(before=before))
 
     async def aclose(self) -> None:
-        """Close the ledger; closing twice is no error."""
-        self._ledger.close()
+        """Close the ledger, if the job opened it; closing twice is no error."""
+        self._closed = True
+        ledger, self._ledger = self._ledger, None
+        if ledger is not None and ledger is not self._place:
+            await self._in_thread(ledger.close)
 
     async def __aenter__(self) -> Self:
+        await self._opened()
         return self
 
     async def __aexit__(
@@ -172,7 +365,93 @@ class AsyncJob:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.aclose()
+        with self._context.backend.shielded():
+            await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"AsyncJob({self._place!r}, {self._client!r})"
+
+    async def _opened(self) -> Ledger:
+        if self._closed:
+            raise ClosedError("this job is closed; open it again.")
+        if self._ledger is not None:
+            return self._ledger
+        ledger, self._nonce = await self._in_thread(self._open)
+        self._ledger = ledger
+        return ledger
+
+    def _open(self) -> tuple[Ledger, str]:
+        place, context = self._place, self._context
+        ledger = (
+            SqliteLedger(place, shared=self._shared)
+            if isinstance(place, (str, PathLike))
+            else place
+        )
+        try:
+            nonce = ledger.bind(context.provider, context.account, now=context.backend.wall())
+        except BaseException:
+            if ledger is not place:
+                ledger.close()
+            raise
+        return ledger, nonce
+
+    async def _in_thread(self, call: Callable[..., T], *arguments: object) -> T:
+        return await self._context.backend.in_thread(lambda: call(*arguments))
 
 
-_BATCH: Final = 1000
+def check_concurrency(concurrency: object) -> None:
+    """Refuse a number of requests that cannot be under way at once.
+
+    Raises:
+        InvalidInputError: if it is no whole number from 1 to 64.
+    """
+    if type(concurrency) is not int or not 1 <= concurrency <= _MOST:
+        raise InvalidInputError(
+            "concurrency", f"{concurrency!r} is no number of requests", f"give 1 to {_MOST}"
+        )
+
+
+def settings_of(policy: str, settle_s: object, *, bisect: bool, sole_writer: bool) -> Settings:
+    """Check the options of a job.
+
+    Raises:
+        InvalidInputError: if one is of the wrong kind.
+    """
+    for each in _POLICIES:
+        if policy == each:
+            return Settings(
+                policy=each,
+                settle_s=seconds_of(settle_s, "settle_s"),
+                bisect=bool(bisect),
+                sole_writer=bool(sole_writer),
+                owner=f"{platform.node()}/{os.getpid()}/{secrets.token_hex(4)}",
+            )
+    names = ", ".join(_POLICIES)
+    raise InvalidInputError("policy", f"there is no policy {policy!r}", f"give one of {names}")
+
+
+def history_of(ledger: Ledger, entry_id: str) -> History:
+    """Read all that a ledger knows about one entry."""
+    return History(
+        entry=_entry_of(ledger, entry_id),
+        requests=tuple(ledger.requests(entry_id)),
+        decisions=tuple(ledger.decisions(entry_id)),
+    )
+
+
+def _entry_of(ledger: Ledger, entry_id: str) -> Entry:
+    entry = ledger.entry(entry_id)
+    if entry is None:
+        raise InvalidInputError(
+            "entry_id", f"the ledger has no entry {entry_id!r}", "see entries() for their names"
+        )
+    return entry
+
+
+async def _iterated(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
+    if isinstance(items, AsyncIterable):
+        async for each in items:
+            yield each
+    else:
+        for each in items:
+            yield each

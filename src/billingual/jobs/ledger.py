@@ -55,6 +55,8 @@ LEGAL: Final[frozenset[tuple[State, State]]] = frozenset(
         (State.CONFLICT, State.PLANNED),
         (State.DOUBLED, State.COMMITTED),
         (State.DOUBLED, State.ABANDONED),
+        (State.REJECTED, State.PLANNED),
+        (State.REJECTED, State.ABANDONED),
     }
 )
 """The steps that an entry may take from one state to the next."""
@@ -80,15 +82,17 @@ class PlanConflictError(UsageError):
 
     Attributes:
         entry_id: the id.
-        known: the body in the ledger, as JSON text; None after a purge.
-        given: the body that was planned now.
+        in_ledger: the body in the ledger, as JSON text; None after a purge.
+        planned_now: the body that was planned now.
     """
 
-    def __init__(self, message: str, *, entry_id: str, known: str | None, given: str) -> None:
+    def __init__(
+        self, message: str, *, entry_id: str, in_ledger: str | None, planned_now: str
+    ) -> None:
         super().__init__(message)
         self.entry_id = entry_id
-        self.known = known
-        self.given = given
+        self.in_ledger = in_ledger
+        self.planned_now = planned_now
 
 
 @attrs.frozen(kw_only=True)
@@ -127,6 +131,7 @@ class Claim:
         kind: ``send`` or ``look``.
         request: the id of the request, under which the end is reported.
         owner: who claimed them.
+        lease: until when they are the owner's, in seconds since 1970-01-01 UTC.
         entries: the entries in the order of the plan, as they were before the claim.
         given_up_at: for a look: when the last request for them was given up.
     """
@@ -134,6 +139,7 @@ class Claim:
     kind: str
     request: int
     owner: str
+    lease: float
     entries: tuple[Entry, ...]
     given_up_at: float = 0.0
 
@@ -141,9 +147,17 @@ class Claim:
 class Ledger(Protocol):
     """The durable memory of one job; safe to share between threads.
 
+    Attributes:
+        note: what a person should know about how the job is kept; None if there is nothing.
+
     Each method raises :class:`LedgerError` if the store cannot do its step, and then the step was
     not taken. Times are seconds since 1970-01-01 UTC and come from the caller.
     """
+
+    @property
+    def note(self) -> str | None:
+        """What a person should know about how the job is kept."""
+        ...
 
     def bind(self, provider: str, account: Sequence[str | None], *, now: float) -> str:
         """Keep which account the job is about, or check that it is the one that was kept.
@@ -172,14 +186,26 @@ class Ledger(Protocol):
         """Return the number that an entry has, or None if there is no such entry."""
         ...
 
+    def entry(self, entry_id: str) -> Entry | None:
+        """Return one entry, or None if there is no such entry."""
+        ...
+
     def claim(
-        self, *, owner: str, now: float, lease: float, limits: Mapping[str, int], before: bool
+        self,
+        *,
+        owner: str,
+        now: float,
+        lease: float,
+        limits: Mapping[str, int],
+        before: bool,
+        full: bool,
     ) -> Claim | None:
         """Mark the next entries as in flight, durably, before a request for them is sent.
 
         Entries of one claim are of one operation, at most as many as *limits* says for it, and
         about different invoices. An entry waits for all earlier ones about its invoice. With
-        *before*, an update also waits until the state from before it is kept.
+        *before*, an update also waits until the state from before it is kept. With *full*, only
+        as many entries as the limit allows are taken, or none.
         """
         ...
 
@@ -197,12 +223,13 @@ class Ledger(Protocol):
         *,
         now: float,
         invoices: Mapping[str, str],
-        late_check: float | None,
-        why: str,
+        notes: Mapping[str, str],
+        late_check: float,
     ) -> None:
-        """The provider carried the claim out; *invoices* has the invoice's id for each entry's id.
+        """The provider carried the claim out.
 
-        A create that had an unclear request before is looked for again at *late_check*.
+        *invoices* has the invoice's id for each entry's id, and *notes* what a person should know
+        about some. A create that had an unclear request before is looked for again at *late_check*.
 
         Raises:
             ClaimLostError: if the claim was taken over; likewise for the next methods.
@@ -220,13 +247,23 @@ class Ledger(Protocol):
         ...
 
     def split(self, claim: Claim, *, now: float, status: int | None, why: str) -> None:
-        """The batch was refused: its halves go back to the plan as batches of their own."""
+        """The batch was refused as a whole: plan its halves, as batches of their own."""
         ...
 
     def unclear(
-        self, claim: Claim, *, now: float, not_before: float, status: int | None, why: str
+        self,
+        claim: Claim,
+        *,
+        now: float,
+        not_before: float,
+        status: int | None,
+        why: str,
+        refusal: str | None,
     ) -> None:
-        """The request may have been carried out: look not before that time."""
+        """The request may have been carried out: look not before that time.
+
+        With a *refusal* this request was not carried out, but an earlier one may have been.
+        """
         ...
 
     def claim_look(self, *, owner: str, now: float, lease: float) -> Claim | None:
@@ -240,11 +277,13 @@ class Ledger(Protocol):
         now: float,
         seen: Mapping[str, Seen],
         late_check: float | None,
+        not_before: float,
         why: str,
     ) -> None:
-        """A look showed something about the entries of *seen*; the others stay as they were.
+        """A look showed something about the entries of *seen*; for the others look again.
 
-        *late_check* is when to look again whether a late request has doubled them.
+        *late_check* is when to look again whether a late request has doubled the seen ones,
+        *not_before* when to look again at the others.
         """
         ...
 
@@ -254,6 +293,9 @@ class Ledger(Protocol):
 
     def recover(self, *, now: float, settle_s: float) -> int:
         """Begin a run: what was in flight with a process that ended is unclear.
+
+        What an earlier run gave up on is to be looked at again. Unless that was hours ago it has
+        to wait for *settle_s* anew: the clock may have been put forward meanwhile.
 
         Returns:
             How many entries that concerned.
@@ -285,12 +327,27 @@ class Ledger(Protocol):
         """Count the committed entries that had a request with an unclear end."""
         ...
 
-    def next_due(self, *, now: float) -> float | None:
-        """Return when there is something to do next, or None if all is settled or blocked."""
+    def next_due(self, *, now: float, sends: bool) -> float | None:
+        """Return when there is something to do next, or None if all is settled or blocked.
+
+        Without *sends*, what is planned does not count.
+        """
         ...
 
-    def entries(self, states: Iterable[State] = ()) -> Iterable[Entry]:
-        """List entries in the order of the plan; all of them if no state is given."""
+    def is_working(self) -> bool:
+        """Whether a run has claimed entries that it has not ended yet."""
+        ...
+
+    def of_others(self, entry_id: str, shown: Iterable[tuple[str, str | None]]) -> set[str]:
+        """Say which invoices, given by id and number, are those of other entries.
+
+        An invoice is another entry's if that is known to have made it, or has its number and is
+        not known to have made another.
+        """
+        ...
+
+    def entries(self, states: Iterable[State], after: int, most: int) -> list[Entry]:
+        """List up to *most* entries after a place in the plan; without states, of all."""
         ...
 
     def requests(self, entry_id: str) -> list[Request]:

@@ -1,12 +1,12 @@
-"""From what a caller plans to entries of a ledger: names, numbers, frozen bodies, early refusals."""
+"""Make entries of what a caller plans: names, numbers, frozen bodies, early refusals."""
 
 from __future__ import annotations
 
 import json
 import secrets
 from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, cast
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -14,7 +14,7 @@ from billingual.capabilities import Feature
 from billingual.errors import InvalidInputError, UsageError
 from billingual.jobs.entry import Create, Delete, PlannedWrite, Update, body_hash, body_text
 from billingual.jobs.ledger import Ledger, NewEntry
-from billingual.model import Changes, Draft, InvoiceSummary
+from billingual.model import Changes, Draft, Invoice, InvoiceSummary
 
 if TYPE_CHECKING:
     from billingual.client import AsyncClient
@@ -38,7 +38,7 @@ def planned_write(given: object) -> PlannedWrite:
         return given
     if isinstance(given, Draft):
         return Create(draft=given)
-    if isinstance(given, tuple) and len(given) == 2:  # noqa: PLR2004 - a pair
+    if isinstance(given, tuple) and len(given) == 2:
         invoice, changes = given
         if isinstance(changes, Changes):
             if isinstance(invoice, InvoiceSummary):
@@ -53,11 +53,10 @@ def planned_write(given: object) -> PlannedWrite:
     )
 
 
-def fields_of(invoice: InvoiceSummary, names: Mapping[str, object]) -> str:
-    """Write those fields of an invoice that a change names, as JSON text; absent ones left out."""
-    shown = cast("dict[str, object]", invoice.to_dict(json=True))
-    kept = {name: shown[name] for name in names if shown.get(name) is not None}
-    return json.dumps(kept, ensure_ascii=False, sort_keys=True)
+def fields_of(invoice: InvoiceSummary, names: Iterable[str]) -> str:
+    """Write those fields of an invoice that a change names, as JSON text."""
+    shown = invoice.to_dict(json=True)
+    return json.dumps({name: shown.get(name) for name in names}, ensure_ascii=False, sort_keys=True)
 
 
 @attrs.define(eq=False)
@@ -143,7 +142,8 @@ def _before(write: PlannedWrite) -> str | None:
         return None
     known = fields_of(write.base, write.changes.given())
     # A row of a list may lack the very fields that change; then the invoice has to be read.
-    return known if set(json.loads(known)) == set(write.changes.given()) else None
+    whole = isinstance(write.base, Invoice) or None not in json.loads(known).values()
+    return known if whole else None
 
 
 def _refuse_unsendable(client: AsyncClient, write: PlannedWrite) -> None:

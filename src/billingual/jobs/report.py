@@ -12,9 +12,10 @@ from billingual.jobs.entry import Entry, State
 if TYPE_CHECKING:
     from billingual.jobs.ledger import Ledger
 
-__all__ = ["Progress", "Report", "Verification"]
+__all__ = ["Progress", "Report"]
 
 _SHOWN: Final = 100
+_READ_AT_ONCE: Final = 1000
 
 _MEANING: Final[Mapping[State, str]] = {
     State.PLANNED: "not sent yet: run the job again",
@@ -159,46 +160,27 @@ class Report:
         return "\n".join(lines)
 
 
-@attrs.frozen(kw_only=True)
-class Verification:
-    """Whether the provider shows each write of a job exactly as the ledger says.
-
-    Attributes:
-        checked: how many entries were compared.
-        wrong: the ids of those that are not as the ledger says, with what was seen instead.
-        unchecked: the ids of those that the provider cannot show, with the reason.
-    """
-
-    checked: int
-    wrong: Mapping[str, str]
-    unchecked: Mapping[str, str]
-
-    @property
-    def ok(self) -> bool:
-        """Whether every entry that can be compared is as the ledger says."""
-        return not self.wrong
-
-    def __str__(self) -> str:
-        """Tell it to a person."""
-        lines = [
-            f"{self.checked:,} entries compared with the provider, {len(self.wrong):,} wrong, "
-            f"{len(self.unchecked):,} that it cannot show."
-        ]
-        lines += [f"  wrong: {entry}: {why}" for entry, why in self.wrong.items()]
-        lines += [f"  not shown: {entry}: {why}" for entry, why in self.unchecked.items()]
-        return "\n".join(lines)
-
-
-def report_of(ledger: Ledger, note: str | None) -> Report:
+def report_of(ledger: Ledger) -> Report:
     """Read a report from a ledger."""
     counts = ledger.counts()
-    unfinished = tuple(
-        ledger.entries(each for each in State if each is not State.COMMITTED)
-    )
+    unfinished: list[Entry] = []
+    blocking: dict[str, str] = {}
+    for state in (each for each in State if each is not State.COMMITTED):
+        last = 0
+        while found := ledger.entries((state,), last, _READ_AT_ONCE):
+            unfinished += found
+            last = found[-1].seq
+    unfinished.sort(key=lambda each: each.seq)
+    for place, entry in enumerate(unfinished):
+        if entry.target in blocking and entry.state is State.PLANNED:
+            why = f"it waits for {blocking[entry.target]}, which is about the same invoice"
+            unfinished[place] = attrs.evolve(entry, reason=why)
+        elif entry.target is not None and entry.state in {State.UNKNOWN, State.CONFLICT}:
+            blocking.setdefault(entry.target, entry.id)
     return Report(
         total=sum(counts.values()),
         counts=counts,
         adopted=ledger.adopted(),
-        unfinished=unfinished,
-        note=note,
+        unfinished=tuple(unfinished),
+        note=ledger.note,
     )

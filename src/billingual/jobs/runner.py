@@ -12,13 +12,13 @@ The order of the steps is what keeps a write from being lost or doubled, wheneve
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar, cast
 
 import attrs
 
+from billingual._context import ClientContext
 from billingual.capabilities import Feature
 from billingual.errors import (
     AuthenticationError,
@@ -26,26 +26,21 @@ from billingual.errors import (
     CircuitOpenError,
     DeadlineExceededError,
     NotFoundError,
-    OutcomeUnknown,
-    ProviderError,
     RateLimitedError,
     ServerError,
     TransportError,
     UsageError,
+    unclear_from,
 )
 from billingual.jobs.entry import Entry, State, changes_of, draft_of
-from billingual.jobs.ledger import Claim, ClaimLostError, Ledger, Seen
+from billingual.jobs.ledger import Claim, ClaimLostError, Ledger
+from billingual.jobs.looker import NEVER, Looker
 from billingual.jobs.planning import fields_of
 from billingual.jobs.report import Progress
-from billingual.model import differing_fields
-from billingual.outcomes import Intent
-from billingual.wire import WireRequest
 
 if TYPE_CHECKING:
     from billingual.client import AsyncClient
-    from billingual.abc import Backend
-    from billingual.model import Changes, Invoice
-    from billingual.reconcile.result import Reconciliation
+    from billingual.model import InvoiceSummary
 
 __all__ = ["Policy", "Runner", "Settings"]
 
@@ -58,18 +53,10 @@ Policy: TypeAlias = Literal["reconcile_then_resend", "reconcile", "manual"]
 ``reconcile`` looks, and leaves what is not there for a person. ``manual`` does not even look.
 """
 
-NEVER: Final = 9e15
-"""A time that does not come: nothing more is done about the entry in this run."""
-
 _LOOKS: Final = 5
 """Looks in one run that may tell nothing, for one entry, before the run leaves it to a person."""
 
-_KEY_LIFE_S: Final = 20 * 3600.0
-"""Seconds for which a provider's idempotency key is trusted.
-
-Stripe forgets keys after 24 hours at the earliest.
-Source: https://docs.stripe.com/api/idempotent_requests
-"""
+_PROGRESS_EVERY_S: Final = 0.1
 
 _PASSING: Final = (
     CircuitOpenError,
@@ -89,9 +76,8 @@ class Settings:
     settle_s: float
     bisect: bool
     sole_writer: bool
-    lease_s: float
     owner: str
-    nonce: str
+    lease_margin_s: float = 30.0
 
 
 @attrs.define(eq=False)
@@ -100,27 +86,51 @@ class Runner:
 
     Attributes:
         client: sends the requests.
-        backend: the client's.
+        context: the client's.
         ledger: the job.
+        nonce: what the ledger's idempotency keys start with.
         settings: how.
+        sends: whether to send what is planned; otherwise the run only looks.
         on_progress: told after each request.
+        stopping: whether to begin nothing more; any thread may set it.
     """
 
     client: AsyncClient
-    backend: Backend
+    context: ClientContext
     ledger: Ledger
+    nonce: str
     settings: Settings
+    sends: bool = True
     on_progress: Callable[[Progress], object] | None = None
     stopping: bool = False
-    _started: float = attrs.field(default=0.0, init=False)
+    _looker: Looker = attrs.field(init=False)
+    _lease_s: float = attrs.field(init=False)
+    _began: float = attrs.field(default=0.0, init=False)
+    _began_wall: float = attrs.field(default=0.0, init=False)
+    _told_at: float = attrs.field(default=0.0, init=False)
     _requests: int = attrs.field(default=0, init=False)
     _resent: int = attrs.field(default=0, init=False)
     _settled: int = attrs.field(default=0, init=False)
     _failures: int = attrs.field(default=0, init=False)
-    _concurrency: int = attrs.field(default=1, init=False)
+    _most_failures: int = attrs.field(default=0, init=False)
     _looks: Counter[int] = attrs.field(factory=Counter, init=False)
     _reading: set[int] = attrs.field(factory=set, init=False)
-    _given_up: dict[int, float] = attrs.field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        backend, settings = self.context.backend, self.settings
+        self._began, self._began_wall = backend.now(), backend.wall()
+        # It has to outlive every request that it covers.
+        self._lease_s = self.context.deadline_s + settings.lease_margin_s
+        self._looker = Looker(
+            context=self.context,
+            ledger=self.ledger,
+            resends=settings.policy != "reconcile",
+            sole_writer=settings.sole_writer,
+        )
+
+    def _now(self) -> float:
+        """Return the wall time, by a clock that nothing puts forward or back while the job runs."""
+        return self._began_wall + self.context.backend.now() - self._began
 
     async def run(self, concurrency: int) -> None:
         """Work until all is settled, or nothing more can be done.
@@ -129,101 +139,70 @@ class Runner:
             BillingualError: if the provider refuses the credential, or does not respond at all, or
                 the ledger cannot be written. The job can be run again.
         """
-        backend = self.backend
-        self._started, self._concurrency = backend.now(), concurrency
-        self._report_progress()
-        pool = backend.task_pool(concurrency)
+        # As many in a row are no accident: the provider cannot be reached.
+        self._most_failures = 5 * concurrency + 5
+        settle_s = self.settings.settle_s
+        await self._in_thread(lambda: self.ledger.recover(now=self._now(), settle_s=settle_s))
+        await self._tell(last=True)
+        pool = self.context.backend.task_pool(concurrency)
         try:
             jobs = [pool.start(self._work, lambda: None) for _ in range(concurrency)]
-            failed: BaseException | None = None
+            failed: Exception | None = None
             for job in jobs:
                 try:
                     await job.result()
                 except Exception as error:  # noqa: BLE001 - raised below, when all have stopped
-                    failed, self.stopping = failed or error, True
+                    failed = failed or error
             if failed is not None:
                 raise failed
+        finally:
+            self.stopping = True
+            await pool.aclose()
+        await self._tell(last=True)
+
+    async def _work(self) -> None:
+        try:
+            while not self.stopping:
+                if await self._step():
+                    continue
+                wait_s = await self._in_thread(self._idle_s)
+                if wait_s is None:
+                    return
+                await self.context.backend.sleep(wait_s)
         except BaseException:
             self.stopping = True
             raise
-        finally:
-            await pool.aclose()
-
-    async def _work(self) -> None:
-        while not self.stopping:
-            if await self._step():
-                continue
-            wait_s = await self._in_thread(self._idle_s)
-            if wait_s is None:
-                return
-            await self.backend.sleep(wait_s)
 
     def _idle_s(self) -> float | None:
         """Return how long there is nothing to do, or None if there is nothing to come."""
-        now = self.backend.wall()
-        due = self.ledger.next_due(now=now)
+        now = self._now()
+        due = self.ledger.next_due(now=now, sends=self.sends)
         if due is not None and due < NEVER:
             return min(max(due - now, 0.01), 1.0)
         # Another worker's request may end unclear, or set the next write of its invoice free.
-        return 0.05 if self.ledger.counts().get(State.IN_FLIGHT) else None
+        return 0.05 if self.ledger.is_working() else None
 
     async def _step(self) -> bool:
         """Do one thing; False if there is nothing to do now."""
-        if await self._learn_before():
-            return True
-        if self.settings.policy != "manual":
-            look = await self._claim(self._claim_look)
-            if look is not None:
-                await self._look(look)
-                return True
-        claim = await self._claim(self._claim_send)
-        if claim is None:
+        todo = await self._next()
+        if todo is None:
             return False
-        await self._send(claim)
+        if isinstance(todo, Entry):
+            await self._learn_before(todo)
+        elif todo.kind == "look":
+            await self._look(todo)
+        else:
+            await self._send(todo)
+        await self._tell()
         return True
 
-    # Claims
+    # What to do next
 
-    def _claim_look(self) -> Claim | None:
-        now = self.backend.wall()
-        return self.ledger.claim_look(
-            owner=self.settings.owner, now=now, lease=now + self.settings.lease_s
-        )
-
-    def _claim_send(self) -> Claim | None:
-        now = self.backend.wall()
-        return self.ledger.claim(
-            owner=self.settings.owner,
-            now=now,
-            lease=now + self.settings.lease_s,
-            limits=self.limits(),
-            before=self.reads_before,
-        )
-
-    def limits(self) -> dict[str, int]:
-        """Return for each operation how many entries go into one request."""
-        can = self.client.capabilities
-        most = can.batch_limit or 1
-        return {
-            "create": 1,
-            "update": most if can.supports(Feature.UPDATE_MANY) else 1,
-            "delete": most,
-        }
-
-    @property
-    def reads_before(self) -> bool:
-        """Whether an update needs to know the invoice as it was before."""
-        return (
-            not self.settings.sole_writer
-            and self.settings.policy != "manual"
-            and self.client.capabilities.supports(Feature.GET)
-        )
-
-    async def _claim(self, claim: Callable[[], Claim | None]) -> Claim | None:
-        taken: list[Claim] = []
+    async def _next(self) -> Claim | Entry | None:
+        taken: list[Claim | Entry] = []
 
         def take() -> None:
-            found = claim()
+            found = self._take()
             if found is not None:
                 taken.append(found)
 
@@ -236,167 +215,202 @@ class Runner:
             raise
         return taken[0] if taken else None
 
-    def _hand_back(self, claim: Claim) -> None:
-        now = self.backend.wall()
-        if claim.kind == "send":
-            self.ledger.release(claim, now=now, not_before=0.0, why="the run was stopped")
+    def _take(self) -> Claim | Entry | None:
+        ledger, now, owner = self.ledger, self._now(), self.settings.owner
+        lease = now + self._lease_s
+        if self.settings.policy != "manual" or not self.sends:
+            look = ledger.claim_look(owner=owner, now=now, lease=lease)
+            if look is not None:
+                return look
+        if not self.sends:
+            return None
+        limits, before = self._limits(), self._reads_before
+
+        def claim(*, full: bool) -> Claim | None:
+            return ledger.claim(
+                owner=owner, now=now, lease=lease, limits=limits, before=before, full=full
+            )
+
+        if not before:
+            return claim(full=False)
+        # Just before it is changed is the best time to learn what an invoice is like, so no more
+        # are read ahead than one request needs.
+        return claim(full=True) or self._take_unread() or claim(full=False)
+
+    def _take_unread(self) -> Entry | None:
+        entry = self.ledger.next_without_before(passing_over=self._reading.copy())
+        if entry is not None:
+            self._reading.add(entry.seq)
+        return entry
+
+    def _hand_back(self, taken: Claim | Entry) -> None:
+        now, why = self._now(), "the run was stopped"
+        if isinstance(taken, Entry):
+            self._reading.discard(taken.seq)
+        elif taken.kind == "send":
+            self.ledger.release(taken, now=now, not_before=0.0, why=why)
         else:
-            self.ledger.postpone(claim, now=now, not_before=now, why="the run was stopped")
+            self.ledger.postpone(taken, now=now, not_before=now, why=why)
+
+    def _limits(self) -> dict[str, int]:
+        """Return for each operation how many entries go into one request."""
+        can = self.client.capabilities
+        most = can.batch_limit or 1
+        return {
+            "create": 1,
+            "update": most if can.supports(Feature.UPDATE_MANY) else 1,
+            "delete": most,
+        }
+
+    @property
+    def _reads_before(self) -> bool:
+        """Whether an update needs to know the invoice as it was before."""
+        return (
+            not self.settings.sole_writer
+            and self.settings.policy != "manual"
+            and self.client.capabilities.supports(Feature.GET)
+        )
 
     # The state before
 
-    async def _learn_before(self) -> bool:
+    async def _learn_before(self, entry: Entry) -> None:
         """Read and keep what an update is going to change, before it can be in flight."""
-        if not self.reads_before:
-            return False
-        entry = await self._in_thread(self._next_to_read)
-        if entry is None:
-            return False
         try:
-            assert entry.target is not None  # noqa: S101 - of an update
+            self._requests += 1
             try:
-                invoice = await self.client.get(entry.target)
-            except (NotFoundError, OutcomeUnknown):
-                known = "{}"
+                invoice = await self.client.get(cast("str", entry.target))
+            except NotFoundError:
+                known = "null"
             except BillingualError as error:
                 if isinstance(error, (UsageError, AuthenticationError)):
                     raise
-                await self._failed(error)
-                return True
+                self._failed(error)
+                await self.context.backend.sleep(self._pause_s(error))
+                return
             else:
                 known = fields_of(invoice, changes_of(entry).given())
             await self._in_thread(lambda: self.ledger.keep_before(entry.id, known))
         finally:
             self._reading.discard(entry.seq)
-        return True
-
-    def _next_to_read(self) -> Entry | None:
-        entry = self.ledger.next_without_before(passing_over=self._reading)
-        if entry is not None:
-            self._reading.add(entry.seq)
-        return entry
 
     # Sending
 
     async def _send(self, claim: Claim) -> None:
+        if self._now() > claim.lease - self.context.deadline_s:
+            # The process stood still since the claim: the lease might end before the request.
+            self._hand_back(claim)
+            return
         self._requests += 1
-        self._resent += any(each.unclear for each in claim.entries)
+        self._resent += any(each.attempts for each in claim.entries)
         try:
-            invoices = await self._request(claim)
-        except BaseException as error:
-            if not isinstance(error, Exception):
-                # Cancelled or interrupted. There is no time to wait for a thread.
-                self._unclear(claim, error)
-                raise
-            await self._in_thread(lambda: self._keep_failure(claim, error))
-            await self._after_failure(error)
-        else:
+            invoices, notes = await self._request(claim)
+        except Exception as error:  # noqa: BLE001 - kept, and raised again if it is not the write's
+            failure = error
+            with self.context.backend.shielded():
+                await self._in_thread(lambda: self._keep_failure(claim, failure))
+            self._after_failure(failure)
+            return
+        except BaseException as stop:
+            # Cancelled or interrupted. There is no time to wait for a thread.
+            unclear = unclear_from(stop)
+            if unclear is None:
+                self._hand_back(claim)
+            else:
+                self._unclear(claim, unclear)
+            raise
+        now = self._now()
+        late_check = now + self.settings.settle_s
+        with self.context.backend.shielded():
             await self._in_thread(
                 lambda: self.ledger.commit(
-                    claim,
-                    now=self.backend.wall(),
-                    invoices=invoices,
-                    late_check=self.backend.wall() + self.settings.settle_s,
-                    why="it succeeded",
+                    claim, now=now, invoices=invoices, notes=notes, late_check=late_check
                 )
             )
-            self._failures = 0
-            self._settled += len(claim.entries)
-        self._report_progress()
+        self._failures = 0
+        self._settled += len(claim.entries)
 
-    async def _request(self, claim: Claim) -> dict[str, str]:
-        """Send what a claim is about; return each entry's invoice."""
+    async def _request(self, claim: Claim) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """Send what a claim is about; return each entry's invoice, and what is odd about it."""
         client, (first, *_) = self.client, claim.entries
         if first.operation == "create":
-            key = self._key(first) if client.capabilities.idempotency_keys else None
+            key = f"{self.nonce}-{first.seq}" if client.capabilities.idempotency_keys else None
             created = await client.create(draft_of(first), key=key)
-            return {first.id: created.id}
-        ids = {each.id: cast(str, each.target) for each in claim.entries}
+            return {first.id: created.id}, _notes({first.id: created})
+        targets = {each.id: cast("str", each.target) for each in claim.entries}
         if first.operation == "delete":
-            await client.delete_many(list(ids.values()))
-        elif client.capabilities.supports(Feature.UPDATE_MANY):
-            await client.update_many(
-                [(ids[each.id], changes_of(each)) for each in claim.entries]
+            await client.delete_many(targets.values())
+            return targets, {}
+        if client.capabilities.supports(Feature.UPDATE_MANY):
+            pairs = [(targets[each.id], changes_of(each)) for each in claim.entries]
+            shown = {each.id: each for each in await client.update_many(pairs)}
+            return targets, _notes(
+                {each: shown[target] for each, target in targets.items() if target in shown}
             )
-        else:
-            await client.update(ids[first.id], changes_of(first))
-        return ids
-
-    def _key(self, entry: Entry) -> str:
-        return f"{self.settings.nonce}-{entry.seq}"
+        return targets, _notes(
+            {first.id: await client.update(targets[first.id], changes_of(first))}
+        )
 
     def _keep_failure(self, claim: Claim, error: Exception) -> None:
         """Keep how a request ended that did not succeed."""
-        now, ledger = self.backend.wall(), self.ledger
+        now, ledger, why = self._now(), self.ledger, _told(error)
         status = getattr(error, "status", None)
-        why = _told(error)
-        if isinstance(error, ClaimLostError):
-            raise error
         if not isinstance(error, BillingualError) or error.maybe_applied:
             self._unclear(claim, error)
         elif isinstance(error, (UsageError, AuthenticationError)):
             ledger.release(claim, now=now, not_before=0.0, why=why)
         elif isinstance(error, _PASSING):
-            wait_s = getattr(error, "retry_after", None) or min(2.0**self._failures, 60.0)
-            ledger.release(claim, now=now, not_before=now + wait_s, why=why)
+            ledger.release(claim, now=now, not_before=now + self._pause_s(error), why=why)
         elif claim.entries[0].operation == "delete" or any(e.unclear for e in claim.entries):
-            # A refusal after an unclear request may be the echo of its success; and that a refused
-            # deletion left all invoices in place is documented by no provider.
-            self._unclear(claim, error)
-        elif len(claim.entries) > 1 and self.settings.bisect:
-            ledger.split(claim, now=now, status=status, why=why)
+            # A refusal after an unclear request may be the echo of its success. And no provider
+            # documents that a refused deletion left all its invoices in place.
+            ledger.unclear(claim, now=now, not_before=now, status=status, why=why, refusal=why)
         else:
-            batch = "" if len(claim.entries) == 1 else "its batch was refused as a whole: "
-            ledger.reject(
-                claim,
-                now=now,
-                reasons={each.id: batch + why for each in claim.entries},
-                status=status,
-                why=why,
-            )
-            self._settled += len(claim.entries)
+            self._refused(claim, now, status, why)
+
+    def _refused(self, claim: Claim, now: float, status: int | None, why: str) -> None:
+        if len(claim.entries) > 1 and self.settings.bisect:
+            self.ledger.split(claim, now=now, status=status, why=why)
+            return
+        batch = "" if len(claim.entries) == 1 else "its batch was refused as a whole: "
+        reasons = {each.id: batch + why for each in claim.entries}
+        self.ledger.reject(claim, now=now, reasons=reasons, status=status, why=why)
+        self._settled += len(claim.entries)
 
     def _unclear(self, claim: Claim, error: BaseException) -> None:
-        now = self.backend.wall()
-        for each in claim.entries:
-            self._given_up[each.seq] = self.backend.now()
+        now = self._now()
         self.ledger.unclear(
             claim,
             now=now,
             not_before=now + self.settings.settle_s,
             status=getattr(error, "status", None),
             why=_told(error),
+            refusal=None,
         )
 
-    async def _after_failure(self, error: Exception) -> None:
+    def _after_failure(self, error: Exception) -> None:
         """Stop the run if what went wrong would go wrong with every other write too."""
         if isinstance(error, (UsageError, AuthenticationError, ClaimLostError)) or not isinstance(
             error, BillingualError
         ):
             raise error
         if isinstance(error, _PASSING):
-            await self._failed(error)
+            self._failed(error)
 
-    async def _failed(self, error: BillingualError) -> None:
+    def _failed(self, error: BillingualError) -> None:
         self._failures += 1
-        if self._failures > 5 * self._concurrency + 5:
+        if self._failures > self._most_failures:
             raise error
+
+    def _pause_s(self, error: BillingualError) -> float:
+        told: float | None = getattr(error, "retry_after", None)
+        return told or min(2.0 ** min(self._failures, 6), 60.0)
 
     # Looking
 
     async def _look(self, claim: Claim) -> None:
         self._requests += 1
-        wait_s = self._too_early_s(claim)
-        if wait_s > 0:
-            # The wall clock was put forward; the time that passed is too short.
-            await self._postpone(claim, wait_s, "a late request may still arrive")
-            return
-        operation = claim.entries[0].operation
-        look = {"create": self._look_for_created, "delete": self._look_for_deleted}.get(
-            operation, self._look_for_updated
-        )
         try:
-            await look(claim)
+            look = await self._looker.look(claim, self._now())
         except BaseException as error:
             if not isinstance(error, BillingualError) or isinstance(
                 error, (UsageError, AuthenticationError)
@@ -404,173 +418,71 @@ class Runner:
                 self._hand_back(claim)
                 raise
             await self._postpone(claim, 1.0, f"the look failed: {_told(error)}")
-            await self._failed(error)
-        self._report_progress()
-
-    def _too_early_s(self, claim: Claim) -> float:
-        now = self.backend.now()
-        return max(
-            self._given_up.get(each.seq, -NEVER) + self.settings.settle_s - now
-            for each in claim.entries
+            self._failed(error)
+            return
+        if not look.seen:
+            await self._postpone(claim, look.again_s, look.why)
+            return
+        now = self._now()
+        refused = all(each.state is State.REJECTED for each in look.seen.values())
+        if refused and len(claim.entries) > 1 and self.settings.bisect:
+            await self._in_thread(
+                lambda: self.ledger.split(claim, now=now, status=None, why=look.why)
+            )
+            return
+        late_check = now + self.settings.settle_s if look.check_late else None
+        await self._in_thread(
+            lambda: self.ledger.found(
+                claim,
+                now=now,
+                seen=look.seen,
+                late_check=late_check,
+                not_before=now + look.again_s,
+                why=look.why,
+            )
         )
+        self._settled += sum(each.state is not State.PLANNED for each in look.seen.values())
 
     async def _postpone(self, claim: Claim, wait_s: float, why: str) -> None:
         first = claim.entries[0]
         self._looks[first.seq] += 1
-        now = self.backend.wall()
-        last = self._looks[first.seq] > _LOOKS and first.state is State.UNKNOWN
+        now = self._now()
+        last = self._looks[first.seq] > _LOOKS
         until = NEVER if last else now + wait_s
         await self._in_thread(
             lambda: self.ledger.postpone(claim, now=now, not_before=until, why=why)
         )
 
-    async def _found(
-        self,
-        claim: Claim,
-        seen: dict[str, Seen],
-        *,
-        late_check: float | None = None,
-        why: str,
-    ) -> None:
-        now = self.backend.wall()
-        await self._in_thread(
-            lambda: self.ledger.found(claim, now=now, seen=seen, late_check=late_check, why=why)
-        )
-        self._settled += sum(each.state is not State.PLANNED for each in seen.values())
-
-    async def _look_for_created(self, claim: Claim) -> None:
-        (entry,) = claim.entries
-        now, settings = self.backend.wall(), self.settings
-        late = entry.state is State.COMMITTED
-        may_resend = settings.policy == "reconcile_then_resend"
-        if (
-            may_resend
-            and not late
-            and self.client.capabilities.idempotency_keys
-            and now - claim.given_up_at < _KEY_LIFE_S
-        ):
-            again = {entry.id: Seen(state=State.PLANNED)}
-            await self._found(claim, again, why="its idempotency key makes a resend safe")
-            return
-        seen = await self._search(entry, claim.given_up_at)
-        same = [each.id for each in seen.candidates if each.number == entry.number]
-        if len(same) > 1:
-            why = f"{len(same)} invoices have its number: {', '.join(same)}"
-            found = Seen(state=State.DOUBLED, reason=why)
-        elif late:
-            # There is one of it, though another program may have changed it since.
-            found = Seen(state=State.COMMITTED)
-        elif seen.invoice is not None:
-            found = Seen(state=State.COMMITTED, invoice_id=seen.invoice.id)
-        elif same:
-            found = Seen(state=State.CONFLICT, reason=seen.why)
-        elif seen.absent and may_resend:
-            found = Seen(state=State.PLANNED)
-        else:
-            wait_s = NEVER if seen.absent else seen.ask_again_s or 1.0
-            await self._postpone(claim, wait_s, seen.why)
-            return
-        check_again = found.state is State.COMMITTED and not late
-        late_check = now + settings.settle_s if check_again else None
-        await self._found(claim, {entry.id: found}, late_check=late_check, why=seen.why)
-
-    async def _search(self, entry: Entry, given_up_at: float) -> Reconciliation:
-        """Look for the invoice of a create, which a known one of this job vouches for."""
-        known = await self._in_thread(self.ledger.last_created)
-        return await self.client.reconcile(
-            OutcomeUnknown(
-                "a request of a job had an unclear end",
-                provider=self.client.capabilities.provider,
-                operation="create",
-                request=WireRequest(method="POST", path=""),
-                likely="unclear",
-                intent=Intent(operation="create", draft=draft_of(entry)),
-                given_up_at=given_up_at,
-            ),
-            known_invoice=None if known is None else await self.client.get(known),
-            late_arrival_s=self.settings.settle_s,
-        )
-
-    async def _look_for_updated(self, claim: Claim) -> None:
-        if not self.client.capabilities.supports(Feature.GET):
-            await self._no_way(claim)
-            return
-        seen: dict[str, Seen] = {}
-        as_before: list[str] = []
-        for entry in claim.entries:
-            changes = changes_of(entry)
-            try:
-                invoice = await self.client.get(cast(str, entry.target))
-            except NotFoundError:
-                why = "the invoice is not there any more"
-                seen[entry.id] = Seen(state=State.CONFLICT, reason=why)
-                continue
-            unlike = differing_fields(changes.given(), invoice)
-            if not unlike:
-                seen[entry.id] = Seen(state=State.COMMITTED, invoice_id=entry.target)
-            elif self._is_as_before(entry, changes, invoice):
-                as_before.append(entry.id)
-            else:
-                why = f"{', '.join(unlike)}: neither what was sent nor what was there before"
-                seen[entry.id] = Seen(state=State.CONFLICT, reason=why)
-        may_resend = self.settings.policy == "reconcile_then_resend"
-        if seen:
-            # A batch is done as a whole or not at all, so another program was there meanwhile.
-            why = "others of its batch were changed, and this one is as it was before"
-            seen |= {each: Seen(state=State.CONFLICT, reason=why) for each in as_before}
-            await self._found(claim, seen, why="read one by one")
-        elif may_resend:
-            again = {each: Seen(state=State.PLANNED) for each in as_before}
-            await self._found(claim, again, why="all is as it was before")
-        else:
-            await self._postpone(claim, NEVER, "it was not carried out, and is not sent again")
-
-    def _is_as_before(self, entry: Entry, changes: Changes, invoice: Invoice) -> bool:
-        if self.settings.sole_writer:
-            return True
-        known = json.loads(entry.before or "{}")
-        return bool(known) and json.loads(fields_of(invoice, changes.given())) == known
-
-    async def _look_for_deleted(self, claim: Claim) -> None:
-        if not self.client.capabilities.supports(Feature.GET):
-            await self._no_way(claim)
-            return
-        seen: dict[str, Seen] = {}
-        for entry in claim.entries:
-            try:
-                await self.client.get(cast(str, entry.target))
-            except NotFoundError:
-                seen[entry.id] = Seen(state=State.COMMITTED, invoice_id=entry.target)
-            else:
-                often = entry.attempts > _LOOKS
-                why = "it is still there after several deletions" if often else ""
-                state = State.CONFLICT if often else State.PLANNED
-                seen[entry.id] = Seen(state=state, reason=why)
-        await self._found(claim, seen, why="read one by one")
-
-    async def _no_way(self, claim: Claim) -> None:
-        why = f"{self.client.capabilities.provider} documents no way to read it back"
-        await self._postpone(claim, NEVER, why)
-
     # Telling
 
-    def _report_progress(self) -> None:
-        if self.on_progress is None:
+    async def _tell(self, *, last: bool = False) -> None:
+        on_progress, now = self.on_progress, self.context.backend.now()
+        if on_progress is None or (now - self._told_at < _PROGRESS_EVERY_S and not last):
             return
-        counts = self.ledger.counts()
-        self.on_progress(
+        self._told_at = now
+        counts = await self._in_thread(self.ledger.counts)
+        on_progress(
             Progress(
                 total=sum(counts.values()),
                 counts=counts,
                 requests=self._requests,
                 resent=self._resent,
-                elapsed_s=self.backend.now() - self._started,
+                elapsed_s=now - self._began,
                 settled=self._settled,
             )
         )
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
-        return await self.backend.in_thread(call)
+        return await self.context.backend.in_thread(call)
+
+
+def _notes(shown: Mapping[str, InvoiceSummary]) -> dict[str, str]:
+    """Say for each entry what its response shows other than it was asked for."""
+    return {
+        entry: "; ".join(f"{each.path}: {each.reason}" for each in invoice.problems)
+        for entry, invoice in shown.items()
+        if invoice.problems
+    }
 
 
 def _told(error: BaseException) -> str:

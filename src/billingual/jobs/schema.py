@@ -21,6 +21,7 @@ VERSION: Final = 1
 _STATES: Final = ", ".join(f"'{each.value}'" for each in State)
 _LEGAL: Final = ", ".join(f"('{one.value}', '{two.value}')" for one, two in sorted(LEGAL))
 
+# ruff: noqa: S608 - the schema is put together from our own constants
 SCHEMA: Final = f"""
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {VERSION};
@@ -37,6 +38,7 @@ CREATE TABLE job (
 CREATE TABLE request (
     id INTEGER PRIMARY KEY,
     kind TEXT NOT NULL CHECK (kind IN ('send', 'look')),
+    owner TEXT NOT NULL,
     started REAL NOT NULL,
     ended REAL,
     outcome TEXT,
@@ -55,6 +57,7 @@ CREATE TABLE entry (
     before TEXT,
     state TEXT NOT NULL DEFAULT 'planned' CHECK (state IN ({_STATES})),
     reason TEXT,
+    refusal TEXT,
     invoice_id TEXT CHECK (invoice_id IS NOT NULL OR state <> 'committed'),
     batch INTEGER,
     request INTEGER REFERENCES request,
@@ -89,12 +92,18 @@ CREATE UNIQUE INDEX one_unsettled_write ON entry (target)
     WHERE target IS NOT NULL AND state IN ('in_flight', 'unknown');
 
 -- What to do next is found without a look at what is done.
-CREATE INDEX to_batch ON entry (seq) WHERE state = 'planned' AND batch IS NULL;
+CREATE INDEX ready ON entry (seq) WHERE state = 'planned' AND batch IS NULL;
+CREATE INDEX ready_and_read ON entry (seq)
+    WHERE state = 'planned' AND batch IS NULL AND (before IS NOT NULL OR operation <> 'update');
+CREATE INDEX unread ON entry (seq)
+    WHERE state = 'planned' AND batch IS NULL AND operation = 'update' AND before IS NULL;
 CREATE INDEX in_batch ON entry (batch) WHERE state = 'planned' AND batch IS NOT NULL;
 CREATE INDEX of_target ON entry (target, seq)
     WHERE state IN ('planned', 'in_flight', 'unknown', 'conflict');
 CREATE INDEX in_doubt ON entry (not_before) WHERE state = 'unknown';
 CREATE INDEX to_check ON entry (late_check) WHERE late_check IS NOT NULL;
+CREATE INDEX claimed ON entry (owner) WHERE owner IS NOT NULL;
+CREATE INDEX by_invoice ON entry (invoice_id) WHERE operation = 'create' AND invoice_id IS NOT NULL;
 CREATE INDEX of_request ON entry (request) WHERE request IS NOT NULL;
 
 CREATE TABLE legal (

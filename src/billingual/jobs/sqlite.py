@@ -11,6 +11,7 @@ ends. SQLite from 3.7.0 to 3.51.2 can damage a file in WAL mode that several pro
 takes about five times as long for a step.
 """
 
+# ruff: noqa: S608 - statements are put together from our own constants
 from __future__ import annotations
 
 import json
@@ -44,6 +45,9 @@ __all__ = ["SqliteLedger"]
 _WAL_IS_SAFE: Final = (3, 51, 3)
 _BATCH: Final = 1000
 _BUSY_S: Final = 30.0
+# How far a clock may be put forward between two runs: by an hour, when a system starts on the wrong
+# side of summer time, and a little more.
+_CLOCK_JUMP_S: Final = 2 * 3600.0
 
 # Their locks do not reach other machines reliably, and WAL needs memory that processes share.
 _NETWORK: Final = frozenset(
@@ -53,21 +57,18 @@ _NETWORK: Final = frozenset(
 
 _ENTRY: Final = (
     "id, operation, target, number, body, body_hash, state, reason, invoice_id, attempts, unclear, "
-    "seq, before, not_before"
+    "seq, before, not_before, refusal"
 )
 
 # An update of one invoice waits for the earlier ones about it, and for a person where one of them
 # ended in a conflict: what it was planned upon is not there.
-_NEXT: Final = """
-    SELECT seq, operation, target FROM entry AS each
-    WHERE state = 'planned' AND batch IS NULL AND not_before <= ?
-        AND (NOT ? OR before IS NOT NULL OR operation <> 'update')
-        AND NOT EXISTS (
-            SELECT 1 FROM entry AS earlier
-            WHERE earlier.target = each.target AND earlier.seq < each.seq
-                AND earlier.state IN ('planned', 'in_flight', 'unknown', 'conflict'))
-    ORDER BY seq LIMIT ?
-"""
+_FREE: Final = """NOT EXISTS (
+    SELECT 1 FROM entry AS earlier WHERE earlier.target = each.target AND earlier.seq < each.seq
+    AND earlier.state IN ('planned', 'in_flight', 'unknown', 'conflict'))"""
+# The conditions are those of the indexes, letter for letter, so that what is done is not looked at.
+_READY: Final = "state = 'planned' AND batch IS NULL"
+_READY_AND_READ: Final = f"{_READY} AND (before IS NOT NULL OR operation <> 'update')"
+_UNREAD: Final = f"{_READY} AND operation = 'update' AND before IS NULL"
 
 
 class SqliteLedger:
@@ -245,8 +246,20 @@ class SqliteLedger:
         rows = self._read("SELECT number FROM entry WHERE id = ?", entry_id)
         return rows[0][0] if rows else None
 
+    def entry(self, entry_id: str) -> Entry | None:
+        """Return one entry; see :class:`Ledger`."""
+        rows = self._read(f"SELECT {_ENTRY} FROM entry WHERE id = ?", entry_id)
+        return _entry(rows[0]) if rows else None
+
     def claim(
-        self, *, owner: str, now: float, lease: float, limits: Mapping[str, int], before: bool
+        self,
+        *,
+        owner: str,
+        now: float,
+        lease: float,
+        limits: Mapping[str, int],
+        before: bool,
+        full: bool,
     ) -> Claim | None:
         """Mark the next entries as in flight; see :class:`Ledger`."""
         with self._step() as connection:
@@ -262,25 +275,34 @@ class SqliteLedger:
                 )
                 seqs = [each[0] for each in rows]
             else:
-                seqs = _together(run(_NEXT, (now, before, max(limits.values()))), limits)
+                ready = _READY_AND_READ if before else _READY
+                rows = run(
+                    "SELECT seq, operation, target FROM entry AS each"
+                    f" WHERE {ready} AND not_before <= ? AND {_FREE} ORDER BY seq LIMIT ?",
+                    (now, max(limits.values())),
+                )
+                seqs = _together(rows, limits, full=full)
             if not seqs:
                 return None
-            return self._claimed(connection, "send", seqs, owner, now, lease)
+            return self._claimed(connection, "send", seqs, owner=owner, now=now, lease=lease)
 
     def _claimed(
         self,
         connection: sqlite3.Connection,
         kind: str,
         seqs: Sequence[int],
+        *,
         owner: str,
         now: float,
         lease: float,
     ) -> Claim:
         run = connection.execute
-        request = run("INSERT INTO request (kind, started) VALUES (?, ?)", (kind, now)).lastrowid
+        request = run(
+            "INSERT INTO request (kind, owner, started) VALUES (?, ?, ?)", (kind, owner, now)
+        ).lastrowid
         listed = json.dumps(seqs)
         found = run(
-            f"SELECT {_ENTRY}, given_up_at FROM entry"  # noqa: S608 - names of columns
+            f"SELECT {_ENTRY}, given_up_at FROM entry"
             " WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq",
             (listed,),
         ).fetchall()
@@ -300,6 +322,7 @@ class SqliteLedger:
             kind=kind,
             request=request,
             owner=owner,
+            lease=lease,
             entries=tuple(_entry(row[:-1]) for row in found),
             given_up_at=max(row[-1] for row in found),
         )
@@ -310,24 +333,28 @@ class SqliteLedger:
         *,
         now: float,
         invoices: Mapping[str, str],
-        late_check: float | None,
-        why: str,
+        notes: Mapping[str, str],
+        late_check: float,
     ) -> None:
         """The provider carried the claim out; see :class:`Ledger`."""
-        with self._ending(claim, now, "committed", None, why) as connection:
-            if all(each.target == invoices.get(each.id) for each in claim.entries):
+        with self._ending(claim, now, "committed", None, "it succeeded") as connection:
+            if all(each.target == invoices[each.id] for each in claim.entries):
                 # Nothing differs from row to row, so one statement does for a whole batch.
                 connection.execute(
                     "UPDATE entry SET state = 'committed', invoice_id = target, reason = NULL,"
-                    " owner = NULL WHERE request = ?",
+                    " refusal = NULL, owner = NULL WHERE request = ?",
                     (claim.request,),
                 )
             else:
                 connection.executemany(
                     "UPDATE entry SET state = 'committed', invoice_id = ?, reason = NULL,"
-                    " owner = NULL WHERE seq = ?",
+                    " refusal = NULL, owner = NULL WHERE seq = ?",
                     [(invoices[each.id], each.seq) for each in claim.entries],
                 )
+            connection.executemany(
+                "UPDATE entry SET reason = ? WHERE id = ?",
+                [(note, entry_id) for entry_id, note in notes.items()],
+            )
             # Its earlier request may still arrive, and double it.
             connection.execute(
                 "UPDATE entry SET late_check = ? WHERE request = ? AND unclear > 0"
@@ -371,14 +398,30 @@ class SqliteLedger:
                 )
 
     def unclear(
-        self, claim: Claim, *, now: float, not_before: float, status: int | None, why: str
+        self,
+        claim: Claim,
+        *,
+        now: float,
+        not_before: float,
+        status: int | None,
+        why: str,
+        refusal: str | None,
     ) -> None:
         """The request may have been carried out; see :class:`Ledger`."""
-        with self._ending(claim, now, "unknown", status, why) as connection:
+        outcome = "unknown" if refusal is None else "refused"
+        with self._ending(claim, now, outcome, status, why) as connection:
             connection.execute(
-                "UPDATE entry SET state = 'unknown', unclear = unclear + 1, reason = ?,"
-                " not_before = ?, given_up_at = ?, owner = NULL WHERE request = ?",
-                (why, not_before, now, claim.request),
+                "UPDATE entry SET state = 'unknown', reason = :why, refusal = :refusal,"
+                " unclear = unclear + (:refusal IS NULL), not_before = :not_before,"
+                " given_up_at = iif(:refusal IS NULL, :now, given_up_at), owner = NULL"
+                " WHERE request = :request",
+                {
+                    "why": why,
+                    "refusal": refusal,
+                    "not_before": not_before,
+                    "now": now,
+                    "request": claim.request,
+                },
             )
 
     @contextmanager
@@ -420,14 +463,16 @@ class SqliteLedger:
                 return (
                     None
                     if late is None
-                    else self._claimed(connection, "look", late, owner, now, lease)
+                    else self._claimed(connection, "look", late, owner=owner, now=now, lease=lease)
                 )
             rows = run(
                 "SELECT seq FROM entry WHERE state = 'unknown' AND batch = ? AND not_before <= ?"
                 " ORDER BY seq",
                 (first[0], now),
             )
-            return self._claimed(connection, "look", [row[0] for row in rows], owner, now, lease)
+            return self._claimed(
+                connection, "look", [row[0] for row in rows], owner=owner, now=now, lease=lease
+            )
 
     def found(
         self,
@@ -436,17 +481,19 @@ class SqliteLedger:
         now: float,
         seen: Mapping[str, Seen],
         late_check: float | None,
+        not_before: float,
         why: str,
     ) -> None:
         """A look showed something about entries; see :class:`Ledger`."""
         outcome = ", ".join(sorted({each.state.value for each in seen.values()}))
         with self._ending(claim, now, outcome, None, why) as connection:
             connection.execute(
-                "UPDATE entry SET owner = NULL WHERE request = ?", (claim.request,)
+                "UPDATE entry SET owner = NULL, not_before = ? WHERE request = ?",
+                (not_before, claim.request),
             )
             connection.executemany(
                 "UPDATE entry SET state = ?, reason = ?, invoice_id = coalesce(?, invoice_id),"
-                " late_check = ?, not_before = 0 WHERE seq = ?",
+                " late_check = ?, not_before = 0, refusal = NULL WHERE seq = ?",
                 [
                     (
                         seen[each.id].state.value,
@@ -479,38 +526,32 @@ class SqliteLedger:
             run = connection.execute
             run(
                 "UPDATE request SET ended = :now, outcome = 'unknown', why = :why WHERE ended IS"
-                f" NULL AND id IN (SELECT request FROM entry WHERE owner IS NOT NULL AND {over})",  # noqa: S608
+                f" NULL AND id IN (SELECT request FROM entry WHERE owner IS NOT NULL AND {over})",
                 values,
             )
             run(
                 "UPDATE entry SET owner = NULL WHERE owner IS NOT NULL AND state <> 'in_flight'"
-                f" AND {over}",  # noqa: S608 - one of two texts above
+                f" AND {over}",
                 values,
             )
-            # What an earlier run gave up is tried again.
+            # What an earlier run gave up on is looked at again.
             run(
-                "UPDATE entry SET not_before = min(not_before, given_up_at + :settle_s)"
-                " WHERE state = 'unknown' AND owner IS NULL",
-                values,
+                "UPDATE entry SET not_before = iif(abs(:now - given_up_at) > :settle_s + :apart,"
+                " :now, :now + :settle_s) WHERE state = 'unknown' AND owner IS NULL",
+                values | {"apart": _CLOCK_JUMP_S},
             )
             return run(
                 "UPDATE entry SET state = 'unknown', unclear = unclear + 1, owner = NULL,"
                 " reason = :why, not_before = :now + :settle_s, given_up_at = :now"
-                f" WHERE state = 'in_flight' AND {over}",  # noqa: S608 - as above
+                f" WHERE state = 'in_flight' AND {over}",
                 values,
             ).rowcount
 
     def next_without_before(self, *, passing_over: Collection[int]) -> Entry | None:
         """Return an update whose state before is not kept; see :class:`Ledger`."""
         rows = self._read(
-            f"SELECT {_ENTRY} FROM entry AS each"  # noqa: S608 - names of columns
-            " WHERE state = 'planned' AND batch IS NULL AND operation = 'update'"
-            " AND before IS NULL AND seq NOT IN (SELECT value FROM json_each(?))"
-            # What an earlier write of the same invoice leaves is what this one changes.
-            " AND NOT EXISTS (SELECT 1 FROM entry AS earlier WHERE earlier.target = each.target"
-            "  AND earlier.seq < each.seq"
-            "  AND earlier.state IN ('planned', 'in_flight', 'unknown', 'conflict'))"
-            " ORDER BY seq LIMIT 1",
+            f"SELECT {_ENTRY} FROM entry AS each WHERE {_UNREAD}"
+            f" AND seq NOT IN (SELECT value FROM json_each(?)) AND {_FREE} ORDER BY seq LIMIT 1",
             json.dumps(sorted(passing_over)),
         )
         return _entry(rows[0]) if rows else None
@@ -547,37 +588,53 @@ class SqliteLedger:
             try:
                 run(
                     "UPDATE entry SET state = ?, reason = ?, batch = NULL, late_check = NULL,"
-                    " invoice_id = coalesce(?, invoice_id, target), owner = NULL, not_before = 0"
-                    " WHERE seq = ?",
+                    " refusal = NULL, owner = NULL, not_before = 0,"
+                    " invoice_id = coalesce(?, invoice_id, target) WHERE seq = ?",
                     (state.value, f"{by}: {note}", invoice_id, seq),
                 )
             except sqlite3.IntegrityError:
                 raise UsageError(
                     f"entry {entry_id!r} is {before}, and cannot be made {state.value}."
                 ) from None
-            return _entry(
-                run(f"SELECT {_ENTRY} FROM entry WHERE seq = ?", (seq,)).fetchone()  # noqa: S608
-            )
+            return _entry(run(f"SELECT {_ENTRY} FROM entry WHERE seq = ?", (seq,)).fetchone())
 
     def counts(self) -> dict[State, int]:
         """Count the entries in each state; see :class:`Ledger`."""
         rows = self._read("SELECT state, count(*) FROM entry GROUP BY state")
         return {State(name): count for name, count in rows}
 
-    def next_due(self, *, now: float) -> float | None:
+    def next_due(self, *, now: float, sends: bool) -> float | None:
         """Return when there is something to do next; see :class:`Ledger`."""
-        ((due,),) = self._read(
-            "SELECT min(at) FROM ("
-            " SELECT min(not_before) AS at FROM entry WHERE state = 'planned' AND batch IS NOT NULL"
-            " UNION ALL SELECT min(not_before) FROM entry WHERE state = 'unknown'"
-            " UNION ALL SELECT min(late_check) FROM entry WHERE late_check IS NOT NULL"
-            " UNION ALL SELECT min(not_before) FROM entry AS each"
-            "  WHERE state = 'planned' AND batch IS NULL AND NOT EXISTS ("
-            "   SELECT 1 FROM entry AS earlier WHERE earlier.target = each.target"
-            "   AND earlier.seq < each.seq"
-            "   AND earlier.state IN ('planned', 'in_flight', 'unknown', 'conflict')))"
+        looks = (
+            "SELECT min(not_before) AS at FROM entry WHERE state = 'unknown' UNION ALL"
+            " SELECT min(late_check) FROM entry WHERE late_check IS NOT NULL"
         )
+        planned = (
+            " UNION ALL SELECT min(not_before) FROM entry WHERE state = 'planned'"
+            " AND batch IS NOT NULL UNION ALL SELECT min(not_before) FROM entry AS each"
+            f" WHERE {_READY} AND {_FREE}"
+        )
+        ((due,),) = self._read(f"SELECT min(at) FROM ({looks}{planned if sends else ''})")
         return None if due is None else max(due, now)
+
+    def is_working(self) -> bool:
+        """Say whether a run has claimed entries; see :class:`Ledger`."""
+        ((found,),) = self._read("SELECT EXISTS (SELECT 1 FROM entry WHERE owner IS NOT NULL)")
+        return bool(found)
+
+    def of_others(self, entry_id: str, shown: Iterable[tuple[str, str | None]]) -> set[str]:
+        """Say which invoices are those of other entries; see :class:`Ledger`."""
+        rows = self._read(
+            "SELECT value ->> 0 FROM json_each(?) WHERE EXISTS ("
+            " SELECT 1 FROM entry WHERE operation = 'create' AND invoice_id IS NOT NULL"
+            "  AND invoice_id = value ->> 0 AND entry.id <> ?)"
+            " OR EXISTS (SELECT 1 FROM entry WHERE entry.number = value ->> 1 AND entry.id <> ?"
+            "  AND coalesce(entry.invoice_id, value ->> 0) = value ->> 0)",
+            json.dumps([list(each) for each in shown]),
+            entry_id,
+            entry_id,
+        )
+        return {each[0] for each in rows}
 
     def adopted(self) -> int:
         """Count the entries that a look found; see :class:`Ledger`."""
@@ -586,30 +643,27 @@ class SqliteLedger:
         )
         return int(count)
 
-    def entries(self, states: Iterable[State] = ()) -> Iterator[Entry]:
+    def entries(self, states: Iterable[State], after: int, most: int) -> list[Entry]:
         """List entries in the order of the plan; see :class:`Ledger`."""
         listed = json.dumps([each.value for each in states] or [each.value for each in State])
-        last = 0
-        while rows := self._read(
-            f"SELECT {_ENTRY} FROM entry"  # noqa: S608 - names of columns
+        rows = self._read(
+            f"SELECT {_ENTRY} FROM entry"
             " WHERE seq > ? AND state IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?",
-            last,
+            after,
             listed,
-            _BATCH,
-        ):
-            for row in rows:
-                yield _entry(row)
-            last = rows[-1][11]
+            most,
+        )
+        return [_entry(row) for row in rows]
 
     def requests(self, entry_id: str) -> list[Request]:
         """List the requests for one entry; see :class:`Ledger`."""
         rows = self._read(
-            "SELECT r.id, kind, started, ended, outcome, status, why FROM request AS r"
+            "SELECT r.id, kind, r.owner, started, ended, outcome, status, why FROM request AS r"
             " JOIN attempt ON attempt.request = r.id JOIN entry ON entry.seq = attempt.entry"
             " WHERE entry.id = ? ORDER BY r.id",
             entry_id,
         )
-        names = ("id", "kind", "started", "ended", "outcome", "status", "why")
+        names = ("id", "kind", "owner", "started", "ended", "outcome", "status", "why")
         return [Request(**dict(zip(names, row, strict=True))) for row in rows]
 
     def decisions(self, entry_id: str) -> list[Decision]:
@@ -649,7 +703,7 @@ class SqliteLedger:
 
 
 def _together(
-    rows: Iterable[tuple[int, str, str | None]], limits: Mapping[str, int]
+    rows: Iterable[tuple[int, str, str | None]], limits: Mapping[str, int], *, full: bool
 ) -> list[int]:
     """Take the entries that go into one request: one operation, different invoices."""
     seqs: list[int] = []
@@ -664,7 +718,7 @@ def _together(
                 continue
             targets.add(target)
         seqs.append(seq)
-    return seqs
+    return [] if full and first is not None and len(seqs) < limits[first] else seqs
 
 
 def _refuse_other_body(connection: sqlite3.Connection, given: NewEntry) -> None:
@@ -678,8 +732,8 @@ def _refuse_other_body(connection: sqlite3.Connection, given: NewEntry) -> None:
         f"the ledger has another write under the id {given.id!r}.\n  in the ledger: {shown}\n"
         f"  planned now:   {given.body}\nGive this one another id, or use another file.",
         entry_id=given.id,
-        known=known,
-        given=given.body,
+        in_ledger=known,
+        planned_now=given.body,
     )
 
 
@@ -699,6 +753,7 @@ def _entry(row: Sequence[Any]) -> Entry:
         seq=row[11],
         before=row[12],
         not_before=row[13],
+        refusal=row[14],
     )
 
 
@@ -741,7 +796,7 @@ def _file_system(path: Path) -> str:
         return ""
     best, kind = "", ""
     for line in mounts.splitlines():
-        # "36 35 98:0 /root /mount/point options [optional fields] - type source options"
+        # A line is: id parent major:minor root mount-point options fields - type source options
         before, _, after = line.partition(" - ")
         point = before.split(" ")[4].replace("\\040", " ")
         if place.is_relative_to(point) and len(point) >= len(best):

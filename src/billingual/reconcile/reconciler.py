@@ -14,7 +14,7 @@ Otherwise the finding is ``unknown`` and says what is missing.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -113,6 +113,8 @@ class Reconciler:
             that the client created.
         late_arrival_s: seconds after which a request that was given up cannot arrive any more.
         wait: whether to wait for that time instead of saying that it is not over.
+        others: says which of some rows are known to be other invoices than the one looked for,
+            besides those that the client created.
     """
 
     context: ClientContext
@@ -121,6 +123,7 @@ class Reconciler:
     known_invoice: InvoiceSummary | None
     late_arrival_s: float
     wait: bool
+    others: Callable[[Sequence[InvoiceSummary]], Awaitable[Collection[str]]] | None = None
 
     async def find_out(self) -> Reconciliation:
         """Say what can be found out.
@@ -183,7 +186,10 @@ class Reconciler:
         exact = tuple(each for each in rows if each.number == draft.number)
         if exact:
             return await self._recognise(draft, exact)
-        close = self._close_to(draft, rows)
+        others = set(self.context.recent.ids.copy())
+        if self.others is not None:
+            others.update(await self.others(rows))
+        close = self._close_to(draft, [each for each in rows if each.id not in others])
         if seen.gap:
             return _unknown(_NO_PROOF.format(seen.gap), close)
         if not self.context.capabilities.list_rows_complete and len(close) <= _MOST_READS:
@@ -201,14 +207,12 @@ class Reconciler:
 
     def _close_to(self, draft: Draft, rows: Iterable[InvoiceSummary]) -> tuple[InvoiceSummary, ...]:
         """Pick the rows that the create may have made, though their number is another."""
-        others = set(self.context.recent.ids.copy())
-        if self.known_invoice is not None:
-            others.add(self.known_invoice.id)
+        known = None if self.known_invoice is None else self.known_invoice.id
         given = draft.given()
         return tuple(
             each
             for each in rows
-            if each.id not in others
+            if each.id != known
             and self._may_be_new(each)
             and (alike_numbers(each.number, draft.number) or may_show_all(given, each))
         )

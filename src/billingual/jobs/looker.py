@@ -1,0 +1,247 @@
+"""Find out what became of entries whose request had an unclear end, by reading alone.
+
+A look says for each entry which state the provider shows, or why nothing can be told and when it
+is worth to look again. The runner asks for it when no late request can arrive any more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
+
+import attrs
+
+from billingual._context import ClientContext
+from billingual.capabilities import Feature
+from billingual.errors import NotFoundError
+from billingual.jobs.entry import Entry, State, changes_of, draft_of
+from billingual.jobs.ledger import Claim, Ledger, Seen
+from billingual.jobs.planning import fields_of
+from billingual.model import differing_fields
+from billingual.outcomes import Finding, Intent
+from billingual.reconcile.readback import read
+from billingual.reconcile.reconciler import Reconciler
+
+if TYPE_CHECKING:
+    from billingual.model import InvoiceSummary
+    from billingual.reconcile.result import Reconciliation
+
+__all__ = ["NEVER", "Look", "Looker"]
+
+NEVER: Final = 9e15
+"""A time that does not come: nothing more is done about the entry in this run."""
+
+_KEY_LIFE_S: Final = 20 * 3600.0
+"""Seconds for which a provider's idempotency key is trusted.
+
+Stripe forgets keys after 24 hours at the earliest.
+Source: https://docs.stripe.com/api/idempotent_requests
+"""
+
+_DELETIONS: Final = 5
+"""Requests after which an invoice that is still there is left to a person."""
+
+Kind: TypeAlias = Callable[[Claim, float], Awaitable["Look"]]
+
+
+@attrs.frozen(kw_only=True)
+class Look:
+    """What a look showed.
+
+    Attributes:
+        why: what was seen, in words.
+        seen: the state of each entry that could be told, by the entry's id.
+        again_s: seconds until the entries that could not be told are worth another look;
+            :data:`NEVER` if none will tell more.
+        check_late: whether to look once more, later, if a late request has doubled a create.
+    """
+
+    why: str
+    seen: Mapping[str, Seen] = attrs.field(factory=dict)
+    again_s: float = 1.0
+    check_late: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Looker:
+    """Look at the provider for the entries of one ledger.
+
+    Attributes:
+        context: the client's.
+        ledger: knows the invoices of its other entries.
+        resends: whether an entry that is not there goes back to the plan. Otherwise it stays
+            unknown, for a person to decide.
+        sole_writer: whether no other program changes the invoices.
+    """
+
+    context: ClientContext
+    ledger: Ledger
+    resends: bool
+    sole_writer: bool
+
+    async def look(self, claim: Claim, now: float) -> Look:
+        """Look at what a claim is about; *now* is the job's clock.
+
+        Raises:
+            BillingualError: if a read fails.
+        """
+        first = claim.entries[0]
+        if first.operation == "create":
+            return await self._created(first, claim.given_up_at, now)
+        if not self.context.capabilities.supports(Feature.GET):
+            return Look(
+                why=f"{self.context.provider} documents no way to read it back", again_s=NEVER
+            )
+        return await (self._deleted(claim) if first.operation == "delete" else self._updated(claim))
+
+    # Creates
+
+    async def _created(self, entry: Entry, given_up_at: float, now: float) -> Look:
+        late = entry.state is State.COMMITTED
+        keyed = self.context.capabilities.idempotency_keys
+        if keyed and self.resends and not late and now - given_up_at < _KEY_LIFE_S:
+            # A refusal of the same key is the provider's word about the first request too.
+            return self._absent(entry, "its idempotency key makes a resend safe")
+        found = await self._search(entry, min(given_up_at, now))
+        if late and found.finding is Finding.UNKNOWN and found.ask_again_s:
+            return Look(why=found.why, again_s=found.ask_again_s)
+        seen = _seen_of(entry, found, late=late)
+        if seen is not None:
+            adopted = seen.state is State.COMMITTED and not late
+            return attrs.evolve(_told(entry, seen, found.why), check_late=adopted)
+        if found.absent:
+            return self._absent(entry, found.why)
+        return Look(why=found.why, again_s=found.ask_again_s or 1.0)
+
+    def _absent(self, entry: Entry, why: str) -> Look:
+        if entry.refusal is not None:
+            return _told(entry, Seen(state=State.REJECTED, reason=entry.refusal), why)
+        if self.resends:
+            return _told(entry, Seen(state=State.PLANNED), why)
+        return Look(why=f"it was not carried out, and is not sent again: {why}", again_s=NEVER)
+
+    async def _search(self, entry: Entry, given_up_at: float) -> Reconciliation:
+        """Look for the invoice of a create; a known one of this job vouches for the search."""
+        known = await self.context.backend.in_thread(self.ledger.last_created)
+        reconciler = Reconciler(
+            context=self.context,
+            intent=Intent(operation="create", draft=draft_of(entry)),
+            given_up_at=given_up_at,
+            known_invoice=None if known is None else await read(self.context, known),
+            # The job has waited for late requests, by a clock that nothing puts forward.
+            late_arrival_s=0.0,
+            wait=False,
+            others=self._others(entry),
+        )
+        return await reconciler.find_out()
+
+    def _others(self, entry: Entry) -> Callable[[Sequence[InvoiceSummary]], Awaitable[set[str]]]:
+        async def others(rows: Sequence[InvoiceSummary]) -> set[str]:
+            shown = [(each.id, each.number) for each in rows]
+            return await self.context.backend.in_thread(
+                lambda: self.ledger.of_others(entry.id, shown)
+            )
+
+        return others
+
+    # Updates
+
+    async def _updated(self, claim: Claim) -> Look:
+        """Compare each invoice with what was sent, and with what was there before.
+
+        A batch is carried out as a whole or not at all. So one invoice that shows a new value
+        which it did not have before vouches for all, and so does one that is as it was before.
+        """
+        gone: dict[str, Seen] = {}
+        strange: dict[str, Seen] = {}
+        changed: list[Entry] = []
+        unchanged: list[Entry] = []
+        either: list[Entry] = []
+        for entry in claim.entries:
+            changes = changes_of(entry).given()
+            try:
+                invoice = await read(self.context, cast("str", entry.target))
+            except NotFoundError:
+                why = "the invoice is not there any more"
+                gone[entry.id] = Seen(state=State.CONFLICT, reason=why)
+                continue
+            unlike = differing_fields(changes, invoice)
+            before = self.sole_writer or _is_as_before(entry, fields_of(invoice, changes))
+            if not unlike:
+                (either if before and not self.sole_writer else changed).append(entry)
+            elif before:
+                unchanged.append(entry)
+            else:
+                why = f"{', '.join(unlike)}: neither what was sent nor what was there before"
+                strange[entry.id] = Seen(state=State.CONFLICT, reason=why)
+        if self.sole_writer and unchanged:
+            # Who else could have set the values that are there? They were there before.
+            unchanged, changed = [*changed, *unchanged], []
+        why = "each invoice was read"
+        if changed or strange or not unchanged:
+            reason = "others of its batch were changed, and this one is as it was before"
+            seen = [
+                *((each, Seen(state=State.COMMITTED, invoice_id=each.target))
+                  for each in (*changed, *either)),
+                *((each, Seen(state=State.CONFLICT, reason=reason)) for each in unchanged),
+            ]  # fmt: skip
+            return Look(why=why, seen=gone | strange | {each.id: state for each, state in seen})
+        refusal = claim.entries[0].refusal
+        if refusal is not None:
+            undone = Seen(state=State.REJECTED, reason=refusal)
+        elif self.resends:
+            undone = Seen(state=State.PLANNED)
+        else:
+            why = "it was not carried out, and is not sent again"
+            return Look(why=why, seen=gone, again_s=NEVER)
+        return Look(
+            why=f"{why}: all is as it was before",
+            seen=gone | {each.id: undone for each in (*unchanged, *either)},
+        )
+
+    # Deletes
+
+    async def _deleted(self, claim: Claim) -> Look:
+        """Read each invoice: no provider promises that a batch of deletes is all or nothing."""
+        left: list[Entry] = []
+        seen: dict[str, Seen] = {}
+        for entry in claim.entries:
+            try:
+                await read(self.context, cast("str", entry.target))
+            except NotFoundError:
+                seen[entry.id] = Seen(state=State.COMMITTED, invoice_id=entry.target)
+            else:
+                left.append(entry)
+        for entry in left:
+            if entry.refusal is not None and len(left) == len(claim.entries):
+                seen[entry.id] = Seen(state=State.REJECTED, reason=entry.refusal)
+            elif entry.attempts >= _DELETIONS:
+                why = f"it is still there after {entry.attempts} requests to delete it"
+                seen[entry.id] = Seen(state=State.CONFLICT, reason=why)
+            elif self.resends:
+                seen[entry.id] = Seen(state=State.PLANNED)
+        return Look(why="each invoice was read", seen=seen, again_s=NEVER)
+
+
+def _seen_of(entry: Entry, found: Reconciliation, *, late: bool) -> Seen | None:
+    """Judge what a search for a create showed; None if its invoice is not among it."""
+    same = [each for each in found.candidates if each.number == entry.number]
+    if len(same) > 1:
+        why = f"{len(same)} invoices have its number: {', '.join(each.id for each in same)}"
+        return Seen(state=State.DOUBLED, reason=why)
+    if late:
+        # There is one of it, though another program may have changed it since.
+        return Seen(state=State.COMMITTED)
+    if found.invoice is not None:
+        return Seen(state=State.COMMITTED, invoice_id=found.invoice.id)
+    return Seen(state=State.CONFLICT, reason=found.why) if same else None
+
+
+def _told(entry: Entry, seen: Seen, why: str) -> Look:
+    return Look(why=why, seen={entry.id: seen})
+
+
+def _is_as_before(entry: Entry, shown: str) -> bool:
+    known = json.loads(entry.before or "null")
+    return known is not None and json.loads(shown) == known
