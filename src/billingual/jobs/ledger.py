@@ -327,10 +327,10 @@ class Ledger(Protocol):
         """Count the committed entries that had a request with an unclear end."""
         ...
 
-    def next_due(self, *, now: float, sends: bool) -> float | None:
+    def next_due(self, *, now: float, sends: bool, looks: bool) -> float | None:
         """Return when there is something to do next, or None if all is settled or blocked.
 
-        Without *sends*, what is planned does not count.
+        Without *sends*, what is planned does not count; without *looks*, what is unclear.
         """
         ...
 

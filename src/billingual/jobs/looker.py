@@ -52,14 +52,14 @@ class Look:
     Attributes:
         why: what was seen, in words.
         seen: the state of each entry that could be told, by the entry's id.
-        again_s: seconds until the entries that could not be told are worth another look;
-            :data:`NEVER` if none will tell more.
+        again_s: seconds until the entries that could not be told are worth another look; None if
+            only further writes of the job can make it tell more, :data:`NEVER` if nothing can.
         check_late: whether to look once more, later, if a late request has doubled a create.
     """
 
     why: str
     seen: Mapping[str, Seen] = attrs.field(factory=dict)
-    again_s: float = 1.0
+    again_s: float | None = None
     check_late: bool = False
 
 
@@ -112,7 +112,7 @@ class Looker:
             return attrs.evolve(_told(entry, seen, found.why), check_late=adopted)
         if found.absent:
             return self._absent(entry, found.why)
-        return Look(why=found.why, again_s=found.ask_again_s or 1.0)
+        return Look(why=found.why, again_s=found.ask_again_s)
 
     def _absent(self, entry: Entry, why: str) -> Look:
         if entry.refusal is not None:

@@ -176,7 +176,7 @@ class Runner:
     def _idle_s(self) -> float | None:
         """Return how long there is nothing to do, or None if there is nothing to come."""
         now = self._now()
-        due = self.ledger.next_due(now=now, sends=self.sends)
+        due = self.ledger.next_due(now=now, sends=self.sends, looks=self._looks_at_all)
         if due is not None and due < NEVER:
             return min(max(due - now, 0.01), 1.0)
         # Another worker's request may end unclear, or set the next write of its invoice free.
@@ -218,7 +218,7 @@ class Runner:
     def _take(self) -> Claim | Entry | None:
         ledger, now, owner = self.ledger, self._now(), self.settings.owner
         lease = now + self._lease_s
-        if self.settings.policy != "manual" or not self.sends:
+        if self._looks_at_all:
             look = ledger.claim_look(owner=owner, now=now, lease=lease)
             if look is not None:
                 return look
@@ -234,8 +234,12 @@ class Runner:
         if not before:
             return claim(full=False)
         # Just before it is changed is the best time to learn what an invoice is like, so no more
-        # are read ahead than one request needs.
-        return claim(full=True) or self._take_unread() or claim(full=False)
+        # are read ahead than one request needs. What others read at this moment is waited for.
+        return (
+            claim(full=True)
+            or self._take_unread()
+            or (None if self._reading else claim(full=False))
+        )
 
     def _take_unread(self) -> Entry | None:
         entry = self.ledger.next_without_before(passing_over=self._reading.copy())
@@ -261,6 +265,11 @@ class Runner:
             "update": most if can.supports(Feature.UPDATE_MANY) else 1,
             "delete": most,
         }
+
+    @property
+    def _looks_at_all(self) -> bool:
+        # Who asks for a run that sends nothing asks for looks.
+        return self.settings.policy != "manual" or not self.sends
 
     @property
     def _reads_before(self) -> bool:
@@ -437,21 +446,27 @@ class Runner:
                 now=now,
                 seen=look.seen,
                 late_check=late_check,
-                not_before=now + look.again_s,
+                not_before=now + (look.again_s or 0.0),
                 why=look.why,
             )
         )
         self._settled += sum(each.state is not State.PLANNED for each in look.seen.values())
 
-    async def _postpone(self, claim: Claim, wait_s: float, why: str) -> None:
-        first = claim.entries[0]
+    async def _postpone(self, claim: Claim, wait_s: float | None, why: str) -> None:
+        first, now = claim.entries[0], self._now()
         self._looks[first.seq] += 1
-        now = self._now()
         last = self._looks[first.seq] > _LOOKS
-        until = NEVER if last else now + wait_s
-        await self._in_thread(
-            lambda: self.ledger.postpone(claim, now=now, not_before=until, why=why)
-        )
+
+        def postpone() -> None:
+            wait = wait_s
+            if wait is None:
+                counts = self.ledger.counts()
+                writes = counts.get(State.PLANNED, 0) if self.sends else 0
+                wait = 1.0 if writes or counts.get(State.IN_FLIGHT) else NEVER
+            until = NEVER if last else now + wait
+            self.ledger.postpone(claim, now=now, not_before=until, why=why)
+
+        await self._in_thread(postpone)
 
     # Telling
 

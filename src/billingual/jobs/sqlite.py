@@ -603,18 +603,20 @@ class SqliteLedger:
         rows = self._read("SELECT state, count(*) FROM entry GROUP BY state")
         return {State(name): count for name, count in rows}
 
-    def next_due(self, *, now: float, sends: bool) -> float | None:
+    def next_due(self, *, now: float, sends: bool, looks: bool) -> float | None:
         """Return when there is something to do next; see :class:`Ledger`."""
-        looks = (
-            "SELECT min(not_before) AS at FROM entry WHERE state = 'unknown' UNION ALL"
-            " SELECT min(late_check) FROM entry WHERE late_check IS NOT NULL"
-        )
-        planned = (
-            " UNION ALL SELECT min(not_before) FROM entry WHERE state = 'planned'"
-            " AND batch IS NOT NULL UNION ALL SELECT min(not_before) FROM entry AS each"
-            f" WHERE {_READY} AND {_FREE}"
-        )
-        ((due,),) = self._read(f"SELECT min(at) FROM ({looks}{planned if sends else ''})")
+        parts = ["SELECT NULL AS at"]
+        if looks:
+            parts += [
+                "SELECT min(not_before) FROM entry WHERE state = 'unknown'",
+                "SELECT min(late_check) FROM entry WHERE late_check IS NOT NULL",
+            ]
+        if sends:
+            parts += [
+                "SELECT min(not_before) FROM entry WHERE state = 'planned' AND batch IS NOT NULL",
+                f"SELECT min(not_before) FROM entry AS each WHERE {_READY} AND {_FREE}",
+            ]
+        ((due,),) = self._read(f"SELECT min(at) FROM ({' UNION ALL '.join(parts)})")
         return None if due is None else max(due, now)
 
     def is_working(self) -> bool:

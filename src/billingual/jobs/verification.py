@@ -183,7 +183,10 @@ class Verifier:
             if entry.state in _NOT_THERE and others:
                 self.wrong[entry.id] = f"it is {entry.state.value}, and is there: {others[0]}"
             elif entry.state is State.COMMITTED and others:
-                self.wrong[entry.id] = f"it is there more than once: {', '.join(sorted(ids))}"
+                self.wrong[entry.id] = (
+                    f"the ledger says that it is {entry.invoice_id}, and the list shows its number "
+                    f"at {', '.join(others)}"
+                )
 
 
 def _nothing() -> None:

@@ -1,0 +1,506 @@
+"""Jobs through the blocking client: what is lost, refused, late or asked twice ends right once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Timer
+
+import pytest
+
+from billingual import Changes, Client, Draft, InvalidInputError, Job, NotFoundError, UsageError
+from billingual.jobs import Create, Delete, PlanConflictError, State, Update
+from billingual.sandbox import Sandbox
+from billingual.transports import sandboxed
+
+Open = Callable[..., Job]
+Make = Callable[..., Draft]
+Sent = Callable[[str], int]
+
+DUE = Changes(due_at="2027-03-01T00:00:00Z")
+LATER = Changes(due_at="2028-01-01T00:00:00Z")
+NOWHERE = "00000000-0000-4000-8000-000000000000"
+
+
+def numbers(client: Client) -> list[str | None]:
+    """List the numbers of all invoices."""
+    return [row.number for row in client.list(page_size=100).collect(limit=1000)]
+
+
+def ids(client: Client, count: int) -> list[str]:
+    """List the ids of some invoices."""
+    return [row.id for row in client.list(page_size=100).collect(limit=count)]
+
+
+# Creates
+
+
+def test_each_draft_becomes_one_invoice(open_job: Open, draft: Make, client: Client) -> None:
+    """The report counts them, and the provider has each of them once."""
+    with open_job() as job:
+        assert job.plan(draft(f"J-{n}") for n in range(20)) == 20
+        report = job.run(concurrency=4)
+
+    assert str(report) == "20 of 20 writes are committed."
+    assert report.complete
+    made = numbers(client)
+    assert [made.count(f"J-{n}") for n in range(20)] == [1] * 20
+
+
+def test_the_same_plan_again_sends_nothing(open_job: Open, draft: Make, sent: Sent) -> None:
+    """A program that was killed plans and runs as if for the first time."""
+    for expected in (3, 0):
+        with open_job() as job:
+            assert job.plan(draft(f"J-{n}") for n in range(3)) == expected
+            assert job.run().committed == 3
+
+    assert sent("POST") == 3
+
+
+def test_a_number_is_chosen_once_for_a_draft_without(
+    open_job: Open, draft: Make, client: Client
+) -> None:
+    """Two equal drafts are two invoices, also when they are planned again."""
+    for _ in range(2):
+        with open_job(number_prefix="AUTO-") as job:
+            job.plan([draft(None), draft(None)])
+            job.run()
+
+    chosen = [each for each in numbers(client) if each is not None and each.startswith("AUTO-")]
+    assert len(set(chosen)) == 2
+    assert all(len(each) == len("AUTO-") + 16 for each in chosen)
+
+
+def test_a_create_whose_response_was_lost_is_found(
+    open_job: Open, draft: Make, client: Client, sandbox: Sandbox, sent: Sent
+) -> None:
+    """It is adopted, and nothing is sent again."""
+    sandbox.add_fault("drop_after_commit", method="POST")
+    with open_job() as job:
+        job.plan([draft("J-1"), draft("J-2")])
+        report = job.run(concurrency=1)
+        history = job.history("J-1")
+
+    assert (report.committed, report.adopted) == (2, 1)
+    assert sent("POST") == 2
+    assert numbers(client).count("J-1") == 1
+    assert [each.kind for each in history.requests] == ["send", "look", "look"]
+    assert history.entry.unclear == 1
+
+
+def test_a_create_that_never_arrived_is_sent_again(
+    open_job: Open, draft: Make, client: Client, sandbox: Sandbox, sent: Sent
+) -> None:
+    """Only after the time for late requests, and after a search that finds its neighbour."""
+    sandbox.add_fault("drop_before_commit", method="POST")
+    with open_job() as job:
+        job.plan([draft("J-1"), draft("J-2")])
+        report = job.run(concurrency=1)
+
+    assert report.complete
+    assert sent("POST") == 3
+    assert numbers(client).count("J-1") == 1
+
+
+def test_without_an_invoice_that_vouches_for_the_search_absence_proves_nothing(
+    open_job: Open, draft: Make, sandbox: Sandbox, sent: Sent
+) -> None:
+    """The entry stays unknown and says why; a person may decide."""
+    sandbox.add_fault("drop_before_commit", method="POST")
+    with open_job() as job:
+        job.plan([draft("J-1")])
+        report = job.run()
+        (entry,) = report.unknown
+        assert "no invoice is known that the same search must find" in (entry.reason or "")
+        assert "J-1" in str(report)
+        assert not report.settled
+
+        job.resolve("J-1", "planned", by="anna", note="asked the provider: it is not there")
+        assert job.run().complete
+        (decision,) = job.history("J-1").decisions
+
+    assert (decision.by, decision.before, decision.after) == (
+        "anna",
+        State.UNKNOWN,
+        State.PLANNED,
+    )
+    assert sent("POST") == 2
+
+
+def test_a_payable_stays_unknown(open_job: Open, draft: Make, sandbox: Sandbox, sent: Sent) -> None:
+    """No list shows payables, so their absence cannot be seen."""
+    sandbox.add_fault("drop_after_commit", method="POST")
+    with open_job() as job:
+        job.plan([draft("J-1", kind="payable"), draft("J-2")])
+        report = job.run(concurrency=1)
+
+    assert [each.id for each in report.unknown] == ["J-1"]
+    assert sent("POST") == 2
+
+
+@pytest.mark.parametrize(("policy", "looks"), [("reconcile", True), ("manual", False)])
+def test_other_policies_send_nothing_again(
+    open_job: Open, draft: Make, sandbox: Sandbox, sent: Sent, policy: str, *, looks: bool
+) -> None:
+    """They leave what is unclear to a person; ``manual`` does not even look."""
+    sandbox.add_fault("drop_before_commit", method="POST")
+    with open_job(policy=policy) as job:
+        job.plan([draft("J-1"), draft("J-2")])
+        report = job.run(concurrency=1)
+        kinds = [each.kind for each in job.history("J-1").requests]
+
+    assert [each.id for each in report.unknown] == ["J-1"]
+    assert ("look" in kinds) is looks
+    assert sent("POST") == 2
+
+
+def test_a_refused_create_is_rejected_with_the_reason(
+    open_job: Open, draft: Make, sent: Sent
+) -> None:
+    """It is not sent again; the others are carried out."""
+    with open_job() as job:
+        job.plan([draft("J-1", document=NOWHERE), draft("J-2")])
+        report = job.run()
+
+    (entry,) = report.rejected
+    assert entry.id == "J-1"
+    assert entry.reason
+    assert report.committed == 1
+    assert sent("POST") == 2
+
+
+def test_a_refusal_after_a_lost_request_is_a_refusal_only_if_nothing_is_there(
+    open_job: Open, draft: Make, sandbox: Sandbox, sent: Sent
+) -> None:
+    """The first request may have been carried out, and the refusal its echo: a look tells."""
+    sandbox.add_fault("drop_before_commit", method="POST")
+    with open_job() as job:
+        job.plan([draft("J-1", document=NOWHERE), draft("J-2")])
+        report = job.run(concurrency=1)
+
+    assert [each.id for each in report.rejected] == ["J-1"]
+    assert sent("POST") == 3
+
+
+# Updates
+
+
+def test_updates_go_out_a_hundred_at_a_time(open_job: Open, client: Client, sent: Sent) -> None:
+    """Rows of a list bring along what was there before, so nothing is read."""
+    rows = client.list(page_size=100).collect(limit=130)
+    reads = sent("GET")
+    with open_job() as job:
+        job.plan((row, DUE) for row in rows)
+        assert job.run(concurrency=4).complete
+        assert job.verify().ok
+
+    assert sent("PUT") == 2
+    assert reads == 2
+
+
+def test_an_id_alone_is_read_before_it_is_changed(
+    open_job: Open, client: Client, sent: Sent
+) -> None:
+    """Not so if no other program changes the invoices."""
+    some = ids(client, 3)
+    before = sent("GET")
+    with open_job() as job:
+        job.plan((each, DUE) for each in some)
+        assert job.run().complete
+    assert sent("GET") == before + 3
+
+    with open_job(sole_writer=True) as job:
+        job.plan(
+            Update(id=f"{each} again", invoice_id=each, changes=Changes(due_at=None))
+            for each in some
+        )
+        job.run()
+    assert sent("GET") == before + 3
+
+
+@pytest.mark.parametrize("kind", ["drop_after_commit", "drop_before_commit"])
+@pytest.mark.parametrize("sole_writer", [True, False])
+def test_a_batch_whose_response_was_lost_ends_right(
+    open_job: Open, client: Client, sandbox: Sandbox, sent: Sent, kind: str, *, sole_writer: bool
+) -> None:
+    """It is found as it was sent, or sent again as it was before."""
+    some = ids(client, 5)
+    sandbox.add_fault(kind, method="PUT")
+    with open_job(sole_writer=sole_writer) as job:
+        job.plan((each, DUE) for each in some)
+        report = job.run()
+        assert job.verify().ok
+
+    assert (report.committed, report.adopted) == (5, 5)
+    assert sent("PUT") == (1 if kind == "drop_after_commit" else 2)
+
+
+def test_a_field_that_had_its_new_value_already_proves_nothing(
+    open_job: Open, client: Client, sandbox: Sandbox, sent: Sent
+) -> None:
+    """Its batch was not carried out, though this invoice looks as if."""
+    some = ids(client, 3)
+    client.update_many({some[0]: DUE})
+    puts = sent("PUT")
+    sandbox.add_fault("drop_before_commit", method="PUT")
+    with open_job() as job:
+        job.plan((each, DUE) for each in some)
+        report = job.run()
+
+    assert report.complete
+    assert sent("PUT") == puts + 2
+
+
+def test_what_another_program_changed_meanwhile_is_left_to_a_person(
+    open_job: Open, client: Client, sandbox: Sandbox, sent: Sent
+) -> None:
+    """A resend would bring an old value back."""
+    some = ids(client, 3)
+    sandbox.add_fault("drop_before_commit", method="PUT")
+    with open_job(settle_s=0.4) as job:
+        job.plan((each, DUE) for each in some)
+
+        timer = Timer(0.2, client.update_many, [{some[1]: LATER}])
+        timer.start()
+        report = job.run()
+        timer.join()
+
+    assert {each.id for each in report.conflict} == set(some)
+    assert "due_at" in (report.conflict[1].reason or "")
+    assert client.get(some[1]).due_at == LATER.due_at
+    assert sent("PUT") == 2
+
+
+def test_a_refused_batch_is_refused_whole(open_job: Open, client: Client, sent: Sent) -> None:
+    """One chunk, one fate, unless the caller gives that up."""
+    with open_job() as job:
+        job.plan((each, DUE) for each in [*ids(client, 9), NOWHERE])
+        report = job.run()
+
+    assert len(report.rejected) == 10
+    assert "its batch was refused as a whole" in (report.rejected[0].reason or "")
+    assert sent("PUT") == 1
+
+
+@pytest.mark.parametrize("bad", [0, 37, 99])
+def test_one_bad_write_in_a_hundred_costs_at_most_fifteen_requests(
+    open_job: Open, client: Client, sent: Sent, bad: int
+) -> None:
+    """The halves of a refused batch are sent again, and no half that was accepted."""
+    some = ids(client, 99)
+    some.insert(bad, NOWHERE)
+    with open_job(bisect=True, sole_writer=True) as job:
+        job.plan((each, DUE) for each in some)
+        report = job.run(concurrency=2)
+
+    assert [each.id for each in report.rejected] == [NOWHERE]
+    assert report.committed == 99
+    assert sent("PUT") <= 15
+
+
+def test_two_updates_of_one_invoice_keep_their_order(
+    open_job: Open, client: Client, sent: Sent
+) -> None:
+    """The second waits for the first, whatever else is under way."""
+    (one,) = ids(client, 1)
+    with open_job() as job:
+        job.plan((one, Changes(due_at=f"2027-01-{day:02}T00:00:00Z")) for day in range(1, 9))
+        report = job.run(concurrency=8)
+        assert job.verify().ok
+        names = [each.id for each in job.entries()]
+
+    assert report.complete
+    assert names[:3] == [one, f"{one}#2", f"{one}#3"]
+    assert sent("PUT") == 8
+    assert client.get(one).due_at == Changes(due_at="2027-01-08T00:00:00Z").due_at
+
+
+def test_a_provider_without_batches_is_sent_one_by_one(sandbox: Sandbox, path: Path) -> None:
+    """The report reads the same."""
+    with Client("kukkingu", transport=sandboxed(sandbox), retry="none") as client:
+        drafts = [each.id for each in client.list().collect(limit=100) if each.status == "DRAFT"]
+        sandbox.add_fault("drop_after_commit", method="PATCH")
+        with Job.open(path, client, settle_s=0.05) as job:
+            job.plan((each, DUE) for each in drafts[:4])
+            report = job.run(concurrency=2)
+
+        assert (report.committed, report.adopted) == (4, 1)
+
+
+# Deletes
+
+
+@pytest.mark.parametrize("kind", ["drop_after_commit", "drop_before_commit"])
+def test_deletes_are_read_again_after_an_error(
+    open_job: Open, client: Client, sandbox: Sandbox, kind: str
+) -> None:
+    """No provider promises that a batch of deletes is all or nothing."""
+    some = ids(client, 4)
+    sandbox.add_fault(kind, method="DELETE")
+    with open_job() as job:
+        job.plan(Delete(invoice_id=each) for each in some)
+        report = job.run()
+        assert job.verify().ok
+
+    assert report.complete
+    for each in some:
+        with pytest.raises(NotFoundError):
+            client.get(each)
+
+
+def test_what_cannot_be_deleted_is_rejected(open_job: Open, client: Client, sent: Sent) -> None:
+    """An invoice that is not there any more counts as deleted; the others go again."""
+    some = ids(client, 3)
+    with open_job() as job:
+        job.plan(Delete(invoice_id=each) for each in [*some, NOWHERE])
+        report = job.run()
+
+    assert report.complete
+    assert sent("DELETE") <= 2
+
+
+# The plan
+
+
+def test_another_body_under_the_same_id_shows_both(open_job: Open, draft: Make) -> None:
+    """Neither is chosen silently."""
+    with open_job() as job:
+        job.plan([draft("J-1")])
+        with pytest.raises(PlanConflictError, match="another write under the id 'J-1'") as caught:
+            job.plan([draft("J-1", due_at="2027-01-01T00:00:00Z")])
+
+    assert "due_at" in caught.value.planned_now
+    assert '"due_at":"2027' not in (caught.value.in_ledger or "")
+
+
+def test_two_drafts_with_one_number_are_refused(open_job: Open, draft: Make) -> None:
+    """Under different ids as well."""
+    with open_job() as job, pytest.raises(InvalidInputError, match="J-1"):
+        job.plan([Create(draft=draft("J-1"), id="a"), Create(draft=draft("J-1"), id="b")])
+
+
+def test_a_write_that_could_not_be_sent_is_refused_by_its_place(
+    open_job: Open, draft: Make, sent: Sent
+) -> None:
+    """Nothing is sent."""
+    with open_job() as job:
+        with pytest.raises(InvalidInputError) as caught:
+            job.plan([draft("J-1"), draft("J-2", counterparty=None)])
+        assert "this is write 2 of the plan" in caught.value.__notes__
+        with pytest.raises(InvalidInputError, match="a int is no write"):
+            job.plan([7])  # type: ignore[list-item]
+
+    assert sent("POST") == 0
+
+
+def test_a_ledger_belongs_to_one_account(open_job: Open, sandbox: Sandbox, path: Path) -> None:
+    """Another provider's client cannot run it."""
+    with open_job():
+        pass
+    with (
+        Client("kukkingu", transport=sandboxed(sandbox)) as other,
+        pytest.raises(UsageError, match="is a job for exante"),
+        Job.open(path, other),
+    ):
+        pass
+
+
+# Stopping, and what a person does
+
+
+def test_a_run_that_is_stopped_goes_on_later(
+    open_job: Open, draft: Make, sandbox: Sandbox, sent: Sent
+) -> None:
+    """Requests under way end, and nothing more is begun."""
+    sandbox.add_fault("latency", seconds=0.3, times=2)
+    with open_job() as job:
+        job.plan(draft(f"J-{n}") for n in range(30))
+        timer = Timer(0.1, job.stop)
+        timer.start()
+        first = job.run(concurrency=2)
+        assert first.committed == 2
+        assert not first.complete
+        assert not first.unknown
+        assert job.run().complete
+
+    assert sent("POST") == 30
+
+
+def test_a_job_can_be_looked_after_without_sending(
+    open_job: Open, draft: Make, sandbox: Sandbox, sent: Sent
+) -> None:
+    """``reconcile`` finds out, and the next run sends."""
+    sandbox.add_fault("drop_before_commit", method="POST")
+    with open_job(policy="manual") as job:
+        job.plan([draft("J-1"), draft("J-2")])
+        job.run(concurrency=1)
+    posts = sent("POST")
+    with open_job() as job:
+        assert [each.id for each in job.reconcile().planned] == ["J-1"]
+        assert sent("POST") == posts
+        assert job.run().complete
+
+
+def test_verify_names_what_is_not_as_the_ledger_says(
+    open_job: Open, draft: Make, client: Client, sandbox: Sandbox
+) -> None:
+    """A changed, a deleted and a doubled invoice, and one that was never sent but is there."""
+    some = ids(client, 2)
+    sandbox.add_fault("drop_before_commit", method="POST")
+    with open_job(policy="manual") as job:
+        job.plan([draft("J-1"), draft("J-2"), *((each, DUE) for each in some)])
+        job.run(concurrency=1)
+        job.resolve("J-1", "committed", by="ana", note="taken for another", invoice_id=some[1])
+        job.plan([draft("J-3")])
+        client.create(draft("J-1"))
+        client.create(draft("J-3"))
+        client.delete_many([some[0]])
+        client.update_many({some[1]: Changes(due_at="2029-01-01T00:00:00Z")})
+        found = job.verify()
+
+    assert found.wrong.keys() == {"J-1", "J-3", *some}
+    assert "the list shows its number at" in found.wrong["J-1"]
+    assert "due_at" in found.wrong[some[1]]
+    assert not found.ok
+    assert "4 wrong" in str(found)
+
+
+def test_bodies_can_be_purged(open_job: Open, draft: Make, path: Path) -> None:
+    """Their hashes stay, and so does the refusal of another body."""
+    with open_job() as job:
+        job.plan([draft("J-1", due_at="2027-01-01")])
+        job.run()
+        assert job.purge() == 1
+        entry = job.history("J-1").entry
+        assert entry.body is None
+        assert len(entry.body_hash) == 64
+        assert job.plan([draft("J-1", due_at="2027-01-01")]) == 0
+        with pytest.raises(PlanConflictError, match="purged"):
+            job.plan([draft("J-1")])
+        assert job.verify().unchecked == {"J-1": "its body was purged"}
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"policy": "hope"}, "there is no policy 'hope'"),
+        ({"settle_s": -1}, "settle_s"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(
+    open_job: Open, options: dict[str, object], says: str
+) -> None:
+    """Before a file is made."""
+    with pytest.raises(InvalidInputError, match=says):
+        open_job(**options)
+
+
+def test_arguments_that_make_no_sense_are_refused(open_job: Open) -> None:
+    """With what would make sense."""
+    with open_job() as job:
+        with pytest.raises(InvalidInputError, match="give 1 to 64"):
+            job.run(concurrency=0)
+        with pytest.raises(InvalidInputError, match="no entry 'X'"):
+            job.history("X")
+        with pytest.raises(InvalidInputError, match="there is no state 'lost'"):
+            list(job.entries(state="lost"))
