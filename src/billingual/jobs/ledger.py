@@ -30,6 +30,7 @@ __all__ = [
     "NewEntry",
     "PlanConflictError",
     "Seen",
+    "can_resolve",
 ]
 
 LEGAL: Final[frozenset[tuple[State, State]]] = frozenset(
@@ -60,6 +61,20 @@ LEGAL: Final[frozenset[tuple[State, State]]] = frozenset(
     }
 )
 """The steps that an entry may take from one state to the next."""
+
+
+_DECIDED: Final[Mapping[State, frozenset[State]]] = {
+    State.PLANNED: frozenset({State.ABANDONED}),
+    State.UNKNOWN: frozenset({State.COMMITTED, State.ABANDONED, State.PLANNED}),
+    State.CONFLICT: frozenset({State.COMMITTED, State.ABANDONED, State.PLANNED}),
+    State.DOUBLED: frozenset({State.COMMITTED, State.ABANDONED}),
+    State.REJECTED: frozenset({State.ABANDONED, State.PLANNED}),
+}
+
+
+def can_resolve(before: State, after: State) -> bool:
+    """Whether a person may decide so: some legal steps belong to requests and looks alone."""
+    return after in _DECIDED.get(before, ())
 
 
 class LedgerError(BillingualError):
@@ -150,8 +165,13 @@ class Ledger(Protocol):
     Attributes:
         note: what a person should know about how the job is kept; None if there is nothing.
 
-    Each method raises :class:`LedgerError` if the store cannot do its step, and then the step was
-    not taken. Times are seconds since 1970-01-01 UTC and come from the caller.
+    Each method is one step: all of it is durable when the method returns. It raises
+    :class:`LedgerError` if the store cannot take the step or if the step is not legal, and then
+    nothing of it was taken. Times are seconds since 1970-01-01 UTC and come from the caller.
+
+    Several processes may work with a store that is made for it. Each claim has a lease then, and
+    ends with it: the entries are unclear, and the process that held them hears of it with its next
+    step.
     """
 
     @property
@@ -173,12 +193,15 @@ class Ledger(Protocol):
     def add(self, entries: Iterable[NewEntry]) -> int:
         """Add entries; those whose id and body are known are passed over.
 
+        A list of at most 1,000 is added as a whole or, if this raises, not at all. More than that
+        may be added in several steps.
+
         Returns:
             How many are new.
 
         Raises:
             PlanConflictError: if an id is known with another body.
-            InvalidInputError: if a number is taken by another entry.
+            InvalidInputError: if a number is taken by another entry, or a text is no Unicode.
         """
         ...
 
@@ -247,7 +270,10 @@ class Ledger(Protocol):
         ...
 
     def split(self, claim: Claim, *, now: float, status: int | None, why: str) -> None:
-        """The batch was refused as a whole: plan its halves, as batches of their own."""
+        """The batch was refused: its halves go back to the plan as batches of their own.
+
+        Each half stays together, also when it is sent again after the process died.
+        """
         ...
 
     def unclear(
@@ -295,7 +321,16 @@ class Ledger(Protocol):
         """Begin a run: what was in flight with a process that ended is unclear.
 
         What an earlier run gave up on is to be looked at again. Unless that was hours ago it has
-        to wait for *settle_s* anew: the clock may have been put forward meanwhile.
+        to wait for *settle_s* anew: the clock may have been put forward meanwhile. Where the clock
+        was put back, no entry waits for the time that was.
+
+        Returns:
+            How many entries were in flight.
+        """
+        ...
+
+    def end_leases(self, *, now: float, settle_s: float) -> int:
+        """During a run: what is in flight under a lease that ended is unclear.
 
         Returns:
             How many entries that concerned.
@@ -314,8 +349,15 @@ class Ledger(Protocol):
     ) -> Entry:
         """Keep what a person decided about an entry.
 
+        An entry that is not committed and not in flight can be abandoned. One that is unknown, in
+        conflict or doubled can be committed; one that is unknown, in conflict or rejected can be
+        planned anew.
+
         Raises:
-            UsageError: if there is no such entry, or it is in a state that needs no decision.
+            UsageError: if there is no such entry, if it is in a state that needs no such decision,
+                or if *by* is empty.
+            InvalidInputError: if it is a create that is to be committed, and neither *invoice_id*
+                nor the entry names its invoice.
         """
         ...
 

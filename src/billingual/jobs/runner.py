@@ -179,8 +179,12 @@ class Runner:
         due = self.ledger.next_due(now=now, sends=self.sends, looks=self._looks_at_all)
         if due is not None and due < NEVER:
             return min(max(due - now, 0.01), 1.0)
-        # Another worker's request may end unclear, or set the next write of its invoice free.
-        return 0.05 if self.ledger.is_working() else None
+        if not self.ledger.is_working():
+            return None
+        # Another worker's request may end unclear, or set the next write of its invoice free; and
+        # one of another process may never end.
+        self.ledger.end_leases(now=now, settle_s=self.settings.settle_s)
+        return 0.05
 
     async def _step(self) -> bool:
         """Do one thing; False if there is nothing to do now."""

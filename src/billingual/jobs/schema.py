@@ -52,7 +52,8 @@ CREATE TABLE entry (
     operation TEXT NOT NULL CHECK (operation IN ('create', 'update', 'delete')),
     target TEXT CHECK ((target IS NULL) = (operation = 'create')),
     number TEXT CHECK (number IS NULL OR operation = 'create'),
-    body TEXT,
+    -- Without its body it could not be sent.
+    body TEXT CHECK (body IS NOT NULL OR state IN ('committed', 'rejected', 'abandoned')),
     body_hash TEXT NOT NULL,
     before TEXT,
     state TEXT NOT NULL DEFAULT 'planned' CHECK (state IN ({_STATES})),
@@ -67,7 +68,8 @@ CREATE TABLE entry (
     given_up_at REAL NOT NULL DEFAULT 0,
     late_check REAL,
     attempts INTEGER NOT NULL DEFAULT 0,
-    unclear INTEGER NOT NULL DEFAULT 0
+    unclear INTEGER NOT NULL DEFAULT 0 CHECK (unclear BETWEEN 0 AND attempts),
+    CHECK (state <> 'in_flight' OR (owner IS NOT NULL AND request IS NOT NULL))
 ) STRICT;
 
 -- Which entries a request was about. Only added to: it is the audit trail.
@@ -105,11 +107,15 @@ CREATE INDEX to_check ON entry (late_check) WHERE late_check IS NOT NULL;
 CREATE INDEX claimed ON entry (owner) WHERE owner IS NOT NULL;
 CREATE INDEX by_invoice ON entry (invoice_id) WHERE operation = 'create' AND invoice_id IS NOT NULL;
 CREATE INDEX of_request ON entry (request) WHERE request IS NOT NULL;
+CREATE INDEX of_entry ON decision (entry);
 
 CREATE TABLE legal (
     before TEXT NOT NULL, after TEXT NOT NULL, PRIMARY KEY (before, after)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO legal VALUES {_LEGAL};
+
+CREATE TRIGGER begins_planned BEFORE INSERT ON entry WHEN NEW.state <> 'planned'
+BEGIN SELECT RAISE(ABORT, 'an entry begins as planned'); END;
 
 CREATE TRIGGER only_legal BEFORE UPDATE OF state ON entry
 WHEN OLD.state <> NEW.state
@@ -122,11 +128,17 @@ CREATE TRIGGER refused_is_not_carried_out BEFORE UPDATE OF state ON entry
 WHEN NEW.state = 'rejected' AND OLD.state = 'in_flight' AND OLD.unclear > 0
 BEGIN SELECT RAISE(ABORT, 'an earlier request of this entry may have been carried out'); END;
 
-CREATE TRIGGER body_stays BEFORE UPDATE OF id, operation, target, number, body, body_hash ON entry
-WHEN OLD.id <> NEW.id OR OLD.operation <> NEW.operation OR OLD.target IS NOT NEW.target
-    OR OLD.number IS NOT NEW.number OR OLD.body_hash <> NEW.body_hash
+CREATE TRIGGER body_stays
+BEFORE UPDATE OF seq, id, operation, target, number, body, body_hash ON entry
+WHEN OLD.seq <> NEW.seq OR OLD.id <> NEW.id OR OLD.operation <> NEW.operation
+    OR OLD.target IS NOT NEW.target OR OLD.number IS NOT NEW.number
+    OR OLD.body_hash <> NEW.body_hash
     OR (OLD.body IS NOT NEW.body AND NEW.body IS NOT NULL)
 BEGIN SELECT RAISE(ABORT, 'a planned write does not change'); END;
+
+CREATE TRIGGER counts_grow BEFORE UPDATE OF attempts, unclear ON entry
+WHEN NEW.attempts < OLD.attempts OR NEW.unclear < OLD.unclear
+BEGIN SELECT RAISE(ABORT, 'a ledger forgets no attempt'); END;
 
 CREATE TRIGGER entry_stays BEFORE DELETE ON entry
 BEGIN SELECT RAISE(ABORT, 'a ledger forgets no entry'); END;

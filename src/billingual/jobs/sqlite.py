@@ -4,11 +4,11 @@ Every step is one transaction that is on the disk before the method returns (``s
 a power cut cannot take back an entry that was marked as in flight.
 
 One process works with a file at a time. SQLite's exclusive lock sees to it, and a killed process
-loses it at once, so that what it left in flight is known to be over. With ``shared=True`` several
-processes work together; then each claim has a lease instead, which a killed process keeps until it
-ends. SQLite from 3.7.0 to 3.51.2 can damage a file in WAL mode that several processes write to
-(https://sqlite.org/wal.html#walresetbug), so there a shared ledger is kept in DELETE mode, which
-takes about five times as long for a step.
+loses it at once, so that what it left in flight is known to be over: its claims are kept with a
+lease of 0. With ``shared=True`` several processes work together; then each claim has a lease
+instead, which a killed process keeps until it ends. SQLite from 3.7.0 to 3.51.2 can damage a file
+in WAL mode that several processes write to (https://sqlite.org/wal.html#walresetbug), so there a
+shared ledger is kept in DELETE mode, which takes about five times as long for a step.
 """
 
 # ruff: noqa: S608 - statements are put together from our own constants
@@ -20,7 +20,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,11 +37,13 @@ from billingual.jobs.ledger import (
     NewEntry,
     PlanConflictError,
     Seen,
+    can_resolve,
 )
 from billingual.jobs.schema import APPLICATION_ID, SCHEMA, VERSION
 
 __all__ = ["SqliteLedger"]
 
+_HAS_STRICT: Final = (3, 37)
 _WAL_IS_SAFE: Final = (3, 51, 3)
 _BATCH: Final = 1000
 _BUSY_S: Final = 30.0
@@ -69,6 +71,7 @@ _FREE: Final = """NOT EXISTS (
 _READY: Final = "state = 'planned' AND batch IS NULL"
 _READY_AND_READ: Final = f"{_READY} AND (before IS NOT NULL OR operation <> 'update')"
 _UNREAD: Final = f"{_READY} AND operation = 'update' AND before IS NULL"
+_NOT_HELD: Final = "(owner IS NULL OR (lease > 0 AND lease < ?))"
 
 
 class SqliteLedger:
@@ -82,17 +85,24 @@ class SqliteLedger:
         shared: let several processes of this machine work with the file at the same time.
 
     Raises:
-        LedgerInUseError: if another process works with the file.
-        UsageError: if the file is no ledger, or lies on a network file system.
-        LedgerError: if the file cannot be opened.
+        LedgerInUseError: if another process, or another ledger of this one, works with the file.
+        UsageError: if the file is no ledger, lies on a network file system, or if SQLite is older
+            than 3.37.
+        LedgerError: if the file cannot be opened, or is damaged.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, shared: bool = False) -> None:
-        self.path = Path(path)
+        if sqlite3.sqlite_version_info < _HAS_STRICT:
+            raise UsageError(
+                f"a ledger needs SQLite 3.37, and this Python has {sqlite3.sqlite_version}; use "
+                "another Python."
+            )
+        # An absolute path, also because SQLite takes ":memory:" for no file at all.
+        self.path = Path(path).absolute()
         self.shared = shared
         self._lock = threading.RLock()
         _refuse_network(self.path)
-        _make_private(self.path)
+        _make(self.path)
         try:
             self._connection = sqlite3.connect(
                 self.path,
@@ -115,6 +125,7 @@ class SqliteLedger:
                 # Before the first read: then WAL needs no memory shared with other processes.
                 run("PRAGMA locking_mode = EXCLUSIVE")
             self._refuse_foreign()
+            _make_private(self.path)
             wal = not self.shared or sqlite3.sqlite_version_info >= _WAL_IS_SAFE
             run(f"PRAGMA journal_mode = {'WAL' if wal else 'DELETE'}")
             run("PRAGMA synchronous = FULL")
@@ -131,7 +142,9 @@ class SqliteLedger:
                 ) from None
             raise LedgerError(f"the ledger {self.path} cannot be used: {error}.") from error
         except sqlite3.DatabaseError as error:
-            raise UsageError(f"{self.path} is no SQLite file ({error}); name another.") from None
+            if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+                raise UsageError(f"{self.path} is no SQLite file; name another.") from None
+            raise self._failure("used", error) from error
 
     def _refuse_foreign(self) -> None:
         run = self._connection.execute
@@ -168,15 +181,13 @@ class SqliteLedger:
                 yield connection
                 connection.execute("COMMIT")
             except BaseException as error:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                if isinstance(error, sqlite3.ProgrammingError):
-                    raise LedgerError(f"the ledger {self.path} is closed.") from error
-                if isinstance(error, sqlite3.OperationalError):
-                    raise LedgerError(
-                        f"the ledger {self.path} cannot be written ({error}): nothing is sent "
-                        "that is not in it."
-                    ) from error
+                # SQLite has rolled back by itself where the disk is full. Where it cannot roll
+                # back, it does so when the file is opened the next time.
+                with suppress(sqlite3.Error):
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise self._failure("written", error) from error
                 raise
 
     def _read(self, query: str, *values: object) -> list[tuple[Any, ...]]:
@@ -184,7 +195,21 @@ class SqliteLedger:
             try:
                 return self._connection.execute(query, values).fetchall()
             except sqlite3.Error as error:
-                raise LedgerError(f"the ledger {self.path} cannot be read: {error}.") from error
+                raise self._failure("read", error) from error
+
+    def _failure(self, what: str, error: sqlite3.Error) -> LedgerError:
+        """Say why SQLite did not do a step."""
+        if isinstance(error, sqlite3.ProgrammingError):
+            return LedgerError(f"the ledger {self.path} is closed.")
+        if error.sqlite_errorcode == sqlite3.SQLITE_CORRUPT:
+            return LedgerError(
+                f"the ledger {self.path} is damaged ({error}); take a copy of its files, and look "
+                "at the provider before you send its writes again."
+            )
+        if isinstance(error, sqlite3.IntegrityError):
+            return LedgerError(f"the ledger {self.path} refuses the step: {error}.")
+        nothing = ": nothing is sent that is not in it" if what == "written" else ""
+        return LedgerError(f"the ledger {self.path} cannot be {what} ({error}){nothing}.")
 
     def bind(self, provider: str, account: Sequence[str | None], *, now: float) -> str:
         """Keep which account the job is about, or check it; see :class:`Ledger`."""
@@ -227,8 +252,14 @@ class SqliteLedger:
                         " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
                         attrs.astuple(each),
                     ).rowcount
+                except UnicodeEncodeError:
+                    raise InvalidInputError(
+                        "id",
+                        f"{each.id!r}, its target or its number has half of a surrogate pair",
+                        "give whole characters",
+                    ) from None
                 except sqlite3.IntegrityError as error:
-                    if "number" not in str(error):
+                    if "entry.number" not in str(error):
                         raise
                     raise InvalidInputError(
                         "number",
@@ -311,7 +342,7 @@ class SqliteLedger:
             "UPDATE entry SET state = CASE WHEN ? THEN 'in_flight' ELSE state END,"
             " attempts = attempts + ?, batch = coalesce(batch, ?), request = ?, owner = ?,"
             " lease = ? WHERE seq IN (SELECT value FROM json_each(?))",
-            (sent, sent, request, request, owner, lease, listed),
+            (sent, sent, request, request, owner, lease if self.shared else 0.0, listed),
         )
         run(
             "INSERT INTO attempt SELECT value, ? FROM json_each(?)",
@@ -353,7 +384,7 @@ class SqliteLedger:
                 )
             connection.executemany(
                 "UPDATE entry SET reason = ? WHERE id = ?",
-                [(note, entry_id) for entry_id, note in notes.items()],
+                [(_text(note), entry_id) for entry_id, note in notes.items()],
             )
             # Its earlier request may still arrive, and double it.
             connection.execute(
@@ -369,7 +400,7 @@ class SqliteLedger:
         with self._ending(claim, now, "rejected", status, why) as connection:
             connection.executemany(
                 "UPDATE entry SET state = 'rejected', reason = ?, owner = NULL WHERE seq = ?",
-                [(reasons.get(each.id, why), each.seq) for each in claim.entries],
+                [(_text(reasons.get(each.id, why)), each.seq) for each in claim.entries],
             )
 
     def release(self, claim: Claim, *, now: float, not_before: float, why: str) -> None:
@@ -378,23 +409,25 @@ class SqliteLedger:
             connection.execute(
                 "UPDATE entry SET state = 'planned', reason = ?, not_before = ?, owner = NULL"
                 " WHERE request = ?",
-                (why, not_before, claim.request),
+                (_text(why), not_before, claim.request),
             )
 
     def split(self, claim: Claim, *, now: float, status: int | None, why: str) -> None:
         """Make two batches of a refused one; see :class:`Ledger`."""
         with self._ending(claim, now, "refused", status, why) as connection:
-            run = connection.execute
-            # Batches are named by requests; a half has none yet, and takes a name below zero.
-            lowest = run("SELECT min(batch) FROM entry").fetchone()[0]
-            name = min(lowest or 0, 0)
+            # Batches are named by requests. A half has none yet; it takes a name below zero that is
+            # made of the request that was refused, which ends but once.
             half = (len(claim.entries) + 1) // 2
-            for part in (claim.entries[:half], claim.entries[half:]):
-                name -= 1
-                run(
-                    "UPDATE entry SET state = 'planned', reason = ?, batch = ?, owner = NULL"
-                    " WHERE seq IN (SELECT value FROM json_each(?))",
-                    (why, name, json.dumps([each.seq for each in part])),
+            halves = (claim.entries[:half], claim.entries[half:])
+            for place, part in enumerate(halves):
+                connection.execute(
+                    "UPDATE entry SET state = 'planned', reason = ?, batch = ?, not_before = 0,"
+                    " owner = NULL WHERE seq IN (SELECT value FROM json_each(?))",
+                    (
+                        _text(why),
+                        -2 * claim.request - place,
+                        json.dumps([each.seq for each in part]),
+                    ),
                 )
 
     def unclear(
@@ -416,8 +449,8 @@ class SqliteLedger:
                 " given_up_at = iif(:refusal IS NULL, :now, given_up_at), owner = NULL"
                 " WHERE request = :request",
                 {
-                    "why": why,
-                    "refusal": refusal,
+                    "why": _text(why),
+                    "refusal": None if refusal is None else _text(refusal),
                     "not_before": not_before,
                     "now": now,
                     "request": claim.request,
@@ -441,7 +474,7 @@ class SqliteLedger:
                 )
             connection.execute(
                 "UPDATE request SET ended = ?, outcome = ?, status = ?, why = ? WHERE id = ?",
-                (now, outcome, status, why, claim.request),
+                (now, outcome, status, _text(why), claim.request),
             )
             yield connection
 
@@ -451,13 +484,13 @@ class SqliteLedger:
             run = connection.execute
             first = run(
                 "SELECT batch, seq FROM entry WHERE state = 'unknown' AND not_before <= ?"
-                " AND (owner IS NULL OR lease < ?) ORDER BY not_before LIMIT 1",
+                f" AND {_NOT_HELD} ORDER BY not_before LIMIT 1",
                 (now, now),
             ).fetchone()
             if first is None:
                 late = run(
-                    "SELECT seq FROM entry WHERE late_check <= ?"
-                    " AND (owner IS NULL OR lease < ?) LIMIT 1",
+                    "SELECT seq FROM entry WHERE late_check <= ? AND state = 'committed'"
+                    f" AND {_NOT_HELD} LIMIT 1",
                     (now, now),
                 ).fetchone()
                 return (
@@ -497,7 +530,7 @@ class SqliteLedger:
                 [
                     (
                         seen[each.id].state.value,
-                        seen[each.id].reason or None,
+                        _text(seen[each.id].reason) or None,
                         seen[each.id].invoice_id,
                         late_check,
                         each.seq,
@@ -513,39 +546,74 @@ class SqliteLedger:
             connection.execute(
                 "UPDATE entry SET owner = NULL, reason = ?, not_before = ?,"
                 " late_check = CASE WHEN late_check IS NULL THEN NULL ELSE ? END WHERE request = ?",
-                (why, not_before, not_before, claim.request),
+                (_text(why), not_before, not_before, claim.request),
             )
 
     def recover(self, *, now: float, settle_s: float) -> int:
         """Begin a run; see :class:`Ledger`."""
-        # Alone with the file, this process knows that all others have ended.
-        over = "lease < :now" if self.shared else "1"
-        why = "the process ended while a request was on its way"
-        values = {"now": now, "settle_s": settle_s, "why": why}
+        values = {"now": now, "settle_s": settle_s, "apart": _CLOCK_JUMP_S}
         with self._step() as connection:
             run = connection.execute
-            run(
-                "UPDATE request SET ended = :now, outcome = 'unknown', why = :why WHERE ended IS"
-                f" NULL AND id IN (SELECT request FROM entry WHERE owner IS NOT NULL AND {over})",
-                values,
-            )
-            run(
-                "UPDATE entry SET owner = NULL WHERE owner IS NOT NULL AND state <> 'in_flight'"
-                f" AND {over}",
-                values,
-            )
             # What an earlier run gave up on is looked at again.
             run(
-                "UPDATE entry SET not_before = iif(abs(:now - given_up_at) > :settle_s + :apart,"
-                " :now, :now + :settle_s) WHERE state = 'unknown' AND owner IS NULL",
-                values | {"apart": _CLOCK_JUMP_S},
-            )
-            return run(
-                "UPDATE entry SET state = 'unknown', unclear = unclear + 1, owner = NULL,"
-                " reason = :why, not_before = :now + :settle_s, given_up_at = :now"
-                f" WHERE state = 'in_flight' AND {over}",
+                "UPDATE entry SET not_before = iif(:now - given_up_at > :settle_s + :apart,"
+                " :now, :now + :settle_s)"
+                " WHERE state = 'unknown' AND (owner IS NULL OR lease < :now)",
                 values,
-            ).rowcount
+            )
+            # An end that is still to come shows that the clock was put back since. The times to
+            # wait for that were made of it are wrong by as much.
+            of_future = "request IN (SELECT id FROM request WHERE ended > :now)"
+            run(
+                "UPDATE entry SET not_before = 0 WHERE state = 'planned' AND not_before > :now"
+                f" AND {of_future}",
+                values,
+            )
+            run(
+                "UPDATE entry SET late_check = :now + :settle_s"
+                f" WHERE late_check > :now + :settle_s AND {of_future}",
+                values,
+            )
+            # A lease of 0 is that of a process which had the file for itself. Now we have opened
+            # it, so that one has ended.
+            return self._end_claims(connection, "lease < :now", now, settle_s)
+
+    def end_leases(self, *, now: float, settle_s: float) -> int:
+        """During a run: what is in flight under an ended lease is unclear; see :class:`Ledger`."""
+        over = "lease > 0 AND lease < :now"
+        if not self._read(
+            f"SELECT 1 FROM entry WHERE owner IS NOT NULL AND {over} LIMIT 1".replace(":now", "?"),
+            now,
+        ):
+            return 0
+        with self._step() as connection:
+            return self._end_claims(connection, over, now, settle_s)
+
+    def _end_claims(
+        self, connection: sqlite3.Connection, over: str, now: float, settle_s: float
+    ) -> int:
+        run = connection.execute
+        why = "the process ended while a request was on its way"
+        values = {"now": now, "settle_s": settle_s, "why": why}
+        run(
+            "UPDATE request SET ended = :now, outcome = 'unknown', why = :why WHERE ended IS NULL"
+            f" AND id IN (SELECT request FROM entry WHERE owner IS NOT NULL AND {over})",
+            values,
+        )
+        run(
+            "UPDATE entry SET owner = NULL WHERE owner IS NOT NULL AND state <> 'in_flight'"
+            f" AND {over}",
+            values,
+        )
+        # Where the clock was put forward, a lease seems to end too soon, and its request may still
+        # be on its way: so its whole length is waited for once more.
+        return run(
+            "UPDATE entry SET state = 'unknown', unclear = unclear + 1, owner = NULL,"
+            " reason = :why, given_up_at = :now, not_before = :now + :settle_s + iif(lease = 0, 0,"
+            " max(0, lease - (SELECT started FROM request WHERE request.id = entry.request)))"
+            f" WHERE state = 'in_flight' AND {over}",
+            values,
+        ).rowcount
 
     def next_without_before(self, *, passing_over: Collection[int]) -> Entry | None:
         """Return an update whose state before is not kept; see :class:`Ledger`."""
@@ -574,28 +642,38 @@ class SqliteLedger:
         invoice_id: str | None,
     ) -> Entry:
         """Keep what a person decided about an entry; see :class:`Ledger`."""
+        if not by.strip():
+            raise UsageError("by is empty; say who decided.")
         with self._step() as connection:
             run = connection.execute
-            row = run("SELECT seq, state FROM entry WHERE id = ?", (entry_id,)).fetchone()
+            row = run(
+                "SELECT seq, state, coalesce(?, invoice_id, target), body IS NULL FROM entry"
+                " WHERE id = ?",
+                (invoice_id, entry_id),
+            ).fetchone()
             if row is None:
                 raise UsageError(f"the ledger {self.path} has no entry {entry_id!r}.")
-            seq, before = row
+            seq, before, invoice, purged = row
+            if not can_resolve(State(before), state):
+                raise UsageError(f"entry {entry_id!r} is {before}, and cannot be made {state}.")
+            if state is State.PLANNED and purged:
+                raise UsageError(
+                    f"the body of entry {entry_id!r} was purged; plan it again under another id."
+                )
+            if state is State.COMMITTED and invoice is None:
+                raise InvalidInputError(
+                    "invoice_id", f"entry {entry_id!r} made no known invoice", "name the invoice"
+                )
             run(
                 "INSERT INTO decision (entry, at, by, note, before, after)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
-                (seq, now, by, note, before, state.value),
+                (seq, now, _text(by), _text(note), before, state.value),
             )
-            try:
-                run(
-                    "UPDATE entry SET state = ?, reason = ?, batch = NULL, late_check = NULL,"
-                    " refusal = NULL, owner = NULL, not_before = 0,"
-                    " invoice_id = coalesce(?, invoice_id, target) WHERE seq = ?",
-                    (state.value, f"{by}: {note}", invoice_id, seq),
-                )
-            except sqlite3.IntegrityError:
-                raise UsageError(
-                    f"entry {entry_id!r} is {before}, and cannot be made {state.value}."
-                ) from None
+            run(
+                "UPDATE entry SET state = ?, reason = ?, batch = NULL, late_check = NULL,"
+                " refusal = NULL, invoice_id = ?, owner = NULL, not_before = 0 WHERE seq = ?",
+                (state.value, _text(f"{by}: {note}"), invoice, seq),
+            )
             return _entry(run(f"SELECT {_ENTRY} FROM entry WHERE seq = ?", (seq,)).fetchone())
 
     def counts(self) -> dict[State, int]:
@@ -627,11 +705,13 @@ class SqliteLedger:
     def of_others(self, entry_id: str, shown: Iterable[tuple[str, str | None]]) -> set[str]:
         """Say which invoices are those of other entries; see :class:`Ledger`."""
         rows = self._read(
-            "SELECT value ->> 0 FROM json_each(?) WHERE EXISTS ("
-            " SELECT 1 FROM entry WHERE operation = 'create' AND invoice_id IS NOT NULL"
-            "  AND invoice_id = value ->> 0 AND entry.id <> ?)"
-            " OR EXISTS (SELECT 1 FROM entry WHERE entry.number = value ->> 1 AND entry.id <> ?"
-            "  AND coalesce(entry.invoice_id, value ->> 0) = value ->> 0)",
+            "WITH shown AS MATERIALIZED (SELECT json_extract(value, '$[0]') AS invoice,"
+            "  json_extract(value, '$[1]') AS number FROM json_each(?))"
+            " SELECT invoice FROM shown WHERE EXISTS ("
+            "  SELECT 1 FROM entry WHERE operation = 'create' AND invoice_id IS NOT NULL"
+            "  AND invoice_id = invoice AND id <> ?)"
+            " OR EXISTS (SELECT 1 FROM entry WHERE entry.number = shown.number AND id <> ?"
+            "  AND coalesce(invoice_id, invoice) = invoice)",
             json.dumps([list(each) for each in shown]),
             entry_id,
             entry_id,
@@ -691,12 +771,21 @@ class SqliteLedger:
     def purge(self, *, before: float) -> int:
         """Forget the bodies of settled entries; see :class:`Ledger`."""
         with self._step() as connection:
-            return connection.execute(
+            purged = connection.execute(
                 "UPDATE entry SET body = NULL, before = NULL WHERE body IS NOT NULL"
                 " AND state IN ('committed', 'rejected', 'abandoned') AND late_check IS NULL"
-                " AND (request IS NULL OR request IN (SELECT id FROM request WHERE ended < ?))",
-                (before,),
+                " AND (request IS NULL OR request IN (SELECT id FROM request WHERE ended < ?))"
+                " AND NOT EXISTS (SELECT 1 FROM decision WHERE entry = seq AND at >= ?)",
+                (before, before),
             ).rowcount
+        # SQLite only marks the space of what was there as free; this writes the file anew.
+        with self._lock:
+            try:
+                self._connection.execute("VACUUM")
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.Error as error:
+                raise self._failure("written", error) from error
+        return purged
 
     def close(self) -> None:
         """Close the file; closing twice is no error."""
@@ -769,14 +858,36 @@ def _statements(script: str) -> Iterator[str]:
             statement = ""
 
 
-def _make_private(path: Path) -> None:
-    """Make the file readable by its owner only, before anything is in it."""
+def _make(path: Path) -> None:
+    """Make the file, readable by its owner only, before anything is in it."""
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        if os.name == "posix" and path.stat().st_mode & 0o077:
-            path.chmod(0o600)
+        # A file that is there is not opened here: its closing would take the locks away that
+        # another ledger of this process has on it.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if path.is_dir():
+            raise LedgerError(f"the ledger {path} cannot be opened: it is a directory.") from None
     except OSError as error:
         raise LedgerError(f"the ledger {path} cannot be opened: {error}.") from error
+
+
+def _make_private(path: Path) -> None:
+    """Let nobody else read a ledger, nor the files that SQLite keeps beside it.
+
+    SQLite gives those the mode of the file itself, when it makes them.
+    """
+    try:
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            each = path.with_name(path.name + suffix)
+            if os.name == "posix" and each.exists() and each.stat().st_mode & 0o077:
+                each.chmod(0o600)
+    except OSError as error:
+        raise LedgerError(f"the ledger {path} cannot be made private: {error}.") from error
+
+
+def _text(text: str) -> str:
+    """Return a text that SQLite can keep: words of a provider may have half a surrogate pair."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _refuse_network(path: Path) -> None:
