@@ -4,8 +4,9 @@
 tape with the provider of today, and :func:`fault` makes a transport fail as a plan says.
 
 A conformance suite is a tuple of checks, each of one rule. Run them all with
-:func:`check_transport` or :func:`check_dialect`, which return a report for people, or give the
-tuple to ``pytest.mark.parametrize`` and call ``check.run(...)``. Nothing here needs pytest.
+:func:`check_transport`, :func:`check_dialect` or :func:`check_ledger`, which return a report for
+people, or give the tuple to ``pytest.mark.parametrize`` and call ``check.run(...)``. Nothing here
+needs pytest.
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
         DIALECT_CHECKS,
         check_dialect,
         run_dialect_check,
+    )
+    from billingual.testing.conformance.ledger import (
+        LEDGER_CHECKS,
+        LedgerFactory,
+        check_ledger,
+        run_ledger_check,
     )
     from billingual.testing.conformance.report import (
         Check,
@@ -42,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CATALOGUE",
     "DIALECT_CHECKS",
+    "LEDGER_CHECKS",
     "TRANSPORT_CHECKS",
     "Check",
     "CheckFailedError",
@@ -51,6 +59,7 @@ __all__ = [
     "FaultTransport",
     "Handler",
     "InProcess",
+    "LedgerFactory",
     "NotApplicableError",
     "RecordTransport",
     "ReplayTransport",
@@ -59,12 +68,14 @@ __all__ = [
     "Sample",
     "asgi_app",
     "check_dialect",
+    "check_ledger",
     "check_transport",
     "drift",
     "fault",
     "record",
     "replay",
     "run_dialect_check",
+    "run_ledger_check",
     "run_transport_check",
 ]
 
@@ -73,6 +84,7 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
         __name__,
         {
             "conformance.dialect": "DIALECT_CHECKS check_dialect run_dialect_check",
+            "conformance.ledger": "LEDGER_CHECKS LedgerFactory check_ledger run_ledger_check",
             "conformance.report": "Check CheckFailedError NotApplicableError Report Result",
             "conformance.samples": "DialectSamples Sample",
             "conformance.transport": "TRANSPORT_CHECKS check_transport run_transport_check",

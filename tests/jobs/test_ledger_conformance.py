@@ -1,0 +1,33 @@
+"""The SQLite ledger keeps every rule of the seam, alone with its file and shared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from billingual.jobs.sqlite import SqliteLedger
+from billingual.testing.conformance.ledger import LEDGER_CHECKS, run_ledger_check
+from billingual.testing.conformance.report import Check
+
+# One process at a time works with a file that is not shared, so it needs no leases.
+ALONE = frozenset(
+    {
+        "processes-claim-nothing-twice", "a-lease-protects-what-is-in-flight",
+        "a-claim-ends-with-its-lease", "a-lease-that-seems-over-is-waited-for-once-more",
+    }
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kept", ["alone", "shared"])
+@pytest.mark.parametrize("check", LEDGER_CHECKS, ids=str)
+def test_the_ledger_keeps_the_rule(check: Check, kept: str, tmp_path: Path) -> None:
+    """The rule is in the check; leases mean nothing to a ledger that is not shared."""
+
+    def open_ledger(name: str) -> SqliteLedger:
+        return SqliteLedger(tmp_path / f"{name}.db", shared=kept == "shared")
+
+    expected = "not applicable" if kept == "alone" and check.name in ALONE else "passed"
+    result = run_ledger_check(check, open_ledger)
+
+    assert expected == result.outcome, f"{check.rule} {result.expected} / {result.seen}"
