@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import sqlite3
 import threading
@@ -41,7 +42,7 @@ from billingual.jobs.ledger import (
 )
 from billingual.jobs.schema import APPLICATION_ID, SCHEMA, VERSION
 
-__all__ = ["SqliteLedger"]
+__all__ = ["SqliteLedger", "refuse_network"]
 
 _HAS_STRICT: Final = (3, 37)
 _WAL_IS_SAFE: Final = (3, 51, 3)
@@ -53,9 +54,11 @@ _CLOCK_JUMP_S: Final = 2 * 3600.0
 
 # Their locks do not reach other machines reliably, and WAL needs memory that processes share.
 _NETWORK: Final = frozenset(
-    {"9p", "afs", "ceph", "cifs", "fuse.sshfs", "gfs2", "glusterfs", "fuse.glusterfs", "lustre",
-     "ncpfs", "nfs", "nfs4", "smb3", "smbfs"}
+    {"9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "gfs2", "glusterfs", "gpfs", "lustre",
+     "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "pvfs2", "smb2", "smb3", "smbfs"}
 )  # fmt: skip
+# These stand for a disk of this machine; what other programs show as a file system may be anywhere.
+_LOCAL_FUSE: Final = frozenset({"fuse.ntfs-3g", "fuse.exfat", "fuse.ext2", "fuse.fuse-overlayfs"})
 
 _ENTRY: Final = (
     "id, operation, target, number, body, body_hash, state, reason, invoice_id, attempts, unclear, "
@@ -101,7 +104,7 @@ class SqliteLedger:
         self.path = Path(path).absolute()
         self.shared = shared
         self._lock = threading.RLock()
-        _refuse_network(self.path)
+        refuse_network(self.path, _mounts())
         _make(self.path)
         try:
             self._connection = sqlite3.connect(
@@ -890,28 +893,43 @@ def _text(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _refuse_network(path: Path) -> None:
-    """Refuse a file whose locks other machines may not see."""
-    kind = _file_system(path)
-    if kind in _NETWORK:
+def refuse_network(path: Path, mounts: str) -> None:
+    """Refuse a file whose locks other machines may not see.
+
+    Args:
+        path: the file, which need not be there.
+        mounts: what is mounted where, as Linux tells in ``/proc/self/mountinfo``.
+
+    Raises:
+        UsageError: if the file lies on a network file system.
+    """
+    try:
+        place = path.resolve().parent
+    except (OSError, RuntimeError) as error:  # links in a circle
+        raise LedgerError(f"the ledger {path} cannot be opened: {error}.") from error
+    best, kind = "", ""
+    for line in mounts.splitlines():
+        # A line is: id parent major:minor root mount-point options fields - type source options
+        before, _, after = line.partition(" - ")
+        point = _unescaped(before.split(" ")[4])
+        # The last of several that are mounted on one another is the one that is seen.
+        if place.is_relative_to(point) and len(point) >= len(best):
+            best, kind = point, after.split(" ")[0]
+    if kind in _NETWORK or (kind.startswith("fuse.") and kind not in _LOCAL_FUSE):
         raise UsageError(
             f"{path} lies on a network file system ({kind}), where locks are not reliable; keep "
             "the ledger on a local disk."
         )
 
 
-def _file_system(path: Path) -> str:
-    """Return the type of the file system that *path* is on; empty where it cannot be told."""
+def _mounts() -> str:
+    """Return what is mounted where; nothing on a system that does not tell it in a file."""
     try:
-        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
-        place = path.resolve().parent
+        return Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return ""
-    best, kind = "", ""
-    for line in mounts.splitlines():
-        # A line is: id parent major:minor root mount-point options fields - type source options
-        before, _, after = line.partition(" - ")
-        point = before.split(" ")[4].replace("\\040", " ")
-        if place.is_relative_to(point) and len(point) >= len(best):
-            best, kind = point, after.split(" ")[0]
-    return kind
+
+
+def _unescaped(point: str) -> str:
+    """Return a path of the table of mounts, where blanks and the like are octal."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), point)
