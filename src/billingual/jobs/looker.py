@@ -153,7 +153,7 @@ class Looker:
         A batch is carried out as a whole or not at all. So one invoice that shows a new value
         which it did not have before vouches for all, and so does one that is as it was before.
         """
-        gone: dict[str, Seen] = {}
+        gone: list[Entry] = []
         strange: dict[str, Seen] = {}
         changed: list[Entry] = []
         unchanged: list[Entry] = []
@@ -163,8 +163,8 @@ class Looker:
             try:
                 invoice = await read(self.context, cast("str", entry.target))
             except NotFoundError:
-                why = "the invoice is not there any more"
-                gone[entry.id] = Seen(state=State.CONFLICT, reason=why)
+                # One that was not there before either is as it was, and no batch with it succeeds.
+                (unchanged if self.sole_writer or entry.before == "null" else gone).append(entry)
                 continue
             unlike = differing_fields(changes, invoice)
             before = self.sole_writer or _is_as_before(entry, fields_of(invoice, changes))
@@ -181,12 +181,14 @@ class Looker:
         why = "each invoice was read"
         if changed or strange or not unchanged:
             reason = "others of its batch were changed, and this one is as it was before"
+            missing = Seen(state=State.CONFLICT, reason="the invoice is not there any more")
             seen = [
                 *((each, Seen(state=State.COMMITTED, invoice_id=each.target))
                   for each in (*changed, *either)),
                 *((each, Seen(state=State.CONFLICT, reason=reason)) for each in unchanged),
+                *((each, missing) for each in gone),
             ]  # fmt: skip
-            return Look(why=why, seen=gone | strange | {each.id: state for each, state in seen})
+            return Look(why=why, seen=strange | {each.id: state for each, state in seen})
         refusal = claim.entries[0].refusal
         if refusal is not None:
             undone = Seen(state=State.REJECTED, reason=refusal)
@@ -194,10 +196,10 @@ class Looker:
             undone = Seen(state=State.PLANNED)
         else:
             why = "it was not carried out, and is not sent again"
-            return Look(why=why, seen=gone, again_s=NEVER)
+            return Look(why=why, again_s=NEVER)
         return Look(
             why=f"{why}: all is as it was before",
-            seen=gone | {each.id: undone for each in (*unchanged, *either)},
+            seen={each.id: undone for each in (*unchanged, *either, *gone)},
         )
 
     # Deletes
