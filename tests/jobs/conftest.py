@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,14 @@ def client(sandbox: Sandbox) -> Iterator[Client]:
         organization=LANDMARKS["exante_organization"],
     ) as client:
         yield client
+
+
+@pytest.fixture
+def in_memory() -> Iterator[Path]:
+    """Make a directory where a write is quick: for what is not about the disk."""
+    memory = Path("/dev/shm")  # noqa: S108 - a directory of its own is made there
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as place:
+        yield Path(place)
 
 
 @pytest.fixture

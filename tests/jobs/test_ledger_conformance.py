@@ -21,11 +21,11 @@ ALONE = frozenset(
 
 @pytest.mark.parametrize("kept", ["alone", "shared"])
 @pytest.mark.parametrize("check", LEDGER_CHECKS, ids=str)
-def test_the_ledger_keeps_the_rule(check: Check, kept: str, tmp_path: Path) -> None:
+def test_the_ledger_keeps_the_rule(check: Check, kept: str, in_memory: Path) -> None:
     """The rule is in the check; leases mean nothing to a ledger that is not shared."""
 
     def open_ledger(name: str) -> SqliteLedger:
-        return SqliteLedger(tmp_path / f"{name}.db", shared=kept == "shared")
+        return SqliteLedger(in_memory / f"{name}.db", shared=kept == "shared")
 
     expected = "not applicable" if kept == "alone" and check.name in ALONE else "passed"
     result = run_ledger_check(check, open_ledger)

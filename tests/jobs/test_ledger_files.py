@@ -95,20 +95,6 @@ def holding(path: Path, **options: object) -> Iterator[subprocess.Popen[str]]:
             other.kill()
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Name a ledger."""
-    return tmp_path / "job.db"
-
-
-@pytest.fixture
-def in_memory() -> Iterator[Path]:
-    """Make a directory where a write is quick: for what is not about the disk."""
-    memory = Path("/dev/shm")  # noqa: S108 - a directory of its own is made there
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as place:
-        yield Path(place)
-
-
 def modes(path: Path) -> dict[str, int]:
     """Return the mode of each file of a ledger."""
     return {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}

@@ -1,0 +1,76 @@
+"""A program that runs a job against a server, made to be killed at any instant and run again.
+
+It is given the URL, the ledger and a plan in JSON, and says on a line of its own what it begins.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from billingual import Changes, Client, Draft, Job
+from billingual.jobs import Create, Delete, PlannedWrite, Update
+from billingual.sandbox import ACCOUNTS, LANDMARKS
+
+SETTLE_S: Final = 0.3
+"""Longer than the server holds any request."""
+
+
+def client_of(url: str) -> Client:
+    """Make a client that leaves every doubt to the job."""
+    return Client(
+        "exante",
+        base_url=url,
+        token=ACCOUNTS["exante"].token,
+        organization=LANDMARKS["exante_organization"],
+        transport="h11",
+        retry="none",
+    )
+
+
+def open_job(path: str, client: Client, plan: dict[str, Any]) -> Job:
+    """Open the job of a plan."""
+    return Job.open(
+        path, client, settle_s=SETTLE_S, number_prefix="CHOSEN-", **plan.get("options", {})
+    )
+
+
+def writes_of(plan: dict[str, Any]) -> Iterator[PlannedWrite]:
+    """Read the plan; a create's number is null where the job chooses it."""
+    for operation, name, value in plan["writes"]:
+        if operation == "create":
+            draft = Draft(
+                counterparty=LANDMARKS["exante_party"],
+                owner=LANDMARKS["exante_owner"],
+                document=LANDMARKS["exante_document"],
+                **({} if value is None else {"number": value}),
+            )
+            yield Create(draft=draft, id=name)
+        elif operation == "update":
+            yield Update(invoice_id=name, changes=Changes(due_at=value))
+        else:
+            yield Delete(invoice_id=name)
+
+
+def say(what: object) -> None:
+    """Say something at once: the program may be killed before it would say it."""
+    sys.stdout.write(f"{what}\n")
+    sys.stdout.flush()
+
+
+def main(url: str, path: str, plan_path: str) -> None:
+    """Plan, run and report."""
+    plan = json.loads(Path(plan_path).read_text(encoding="utf-8"))
+    with client_of(url) as client, open_job(path, client, plan) as job:
+        say("planning")
+        job.plan(writes_of(plan))
+        say("running")
+        report = job.run(concurrency=8)
+    say(report)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
