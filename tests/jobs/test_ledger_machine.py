@@ -431,7 +431,8 @@ class LedgerMachine(RuleBasedStateMachine):
             if each.new.id in seen:
                 each.state = seen[each.new.id].state
                 each.invoice_id = seen[each.new.id].invoice_id
-                each.late_check, each.not_before, each.refusal = late_check, 0.0, None
+                each.late_check = late_check if each.state is State.COMMITTED else None
+                each.not_before, each.refusal = 0.0, None
 
     @rule(claim=consumes(claims), wait_s=seconds)
     def postpone(self, claim: Claim, wait_s: float) -> None:

@@ -66,7 +66,7 @@ CREATE TABLE entry (
     lease REAL NOT NULL DEFAULT 0,
     not_before REAL NOT NULL DEFAULT 0,
     given_up_at REAL NOT NULL DEFAULT 0,
-    late_check REAL,
+    late_check REAL CHECK (late_check IS NULL OR state = 'committed'),
     attempts INTEGER NOT NULL DEFAULT 0,
     unclear INTEGER NOT NULL DEFAULT 0 CHECK (unclear BETWEEN 0 AND attempts),
     CHECK (state <> 'in_flight' OR (owner IS NOT NULL AND request IS NOT NULL))

@@ -376,13 +376,13 @@ class SqliteLedger:
                 # Nothing differs from row to row, so one statement does for a whole batch.
                 connection.execute(
                     "UPDATE entry SET state = 'committed', invoice_id = target, reason = NULL,"
-                    " refusal = NULL, owner = NULL WHERE request = ?",
+                    " owner = NULL WHERE request = ?",
                     (claim.request,),
                 )
             else:
                 connection.executemany(
                     "UPDATE entry SET state = 'committed', invoice_id = ?, reason = NULL,"
-                    " refusal = NULL, owner = NULL WHERE seq = ?",
+                    " owner = NULL WHERE seq = ?",
                     [(invoices[each.id], each.seq) for each in claim.entries],
                 )
             connection.executemany(
@@ -492,8 +492,7 @@ class SqliteLedger:
             ).fetchone()
             if first is None:
                 late = run(
-                    "SELECT seq FROM entry WHERE late_check <= ? AND state = 'committed'"
-                    f" AND {_NOT_HELD} LIMIT 1",
+                    f"SELECT seq FROM entry WHERE late_check <= ? AND {_NOT_HELD} LIMIT 1",
                     (now, now),
                 ).fetchone()
                 return (
@@ -535,7 +534,7 @@ class SqliteLedger:
                         seen[each.id].state.value,
                         _text(seen[each.id].reason) or None,
                         seen[each.id].invoice_id,
-                        late_check,
+                        late_check if seen[each.id].state is State.COMMITTED else None,
                         each.seq,
                     )
                     for each in claim.entries

@@ -584,7 +584,7 @@ def a_success_is_kept(bench: Bench) -> None:
     same(["inv_9", "inv_1", "inv_2"], [each.invoice_id for each in listed(ledger)])
     same(["odd: a date", None, None], [each.reason for each in listed(ledger)])
     same(0, ledger.adopted())
-    same(None, ledger.next_due(now=NOW, sends=True))
+    same(None, ledger.next_due(now=NOW, sends=True, looks=True))
     expect(not ledger.is_working(), expected="no run at work", seen=True)
     (request,) = ledger.requests("A-1")
     same((NOW + 1, "committed"), (request.ended, request.outcome))
@@ -611,7 +611,7 @@ def what_did_nothing_is_planned_again(bench: Bench) -> None:
     ledger.release(claimed(ledger), now=NOW, not_before=NOW + 30, why="busy")
     same(["inv_4"], ids(claimed(ledger)))
     same([], ids(claim(ledger, now=NOW + 29)))
-    same(NOW + 30, ledger.next_due(now=NOW, sends=True))
+    same(NOW + 30, ledger.next_due(now=NOW, sends=True, looks=True))
     ledger = bench.open_again()
     made = claimed(ledger, now=NOW + 30)
     same(["inv_1", "inv_2", "inv_3"], ids(made))
@@ -710,7 +710,7 @@ def a_doubt_is_looked_into_in_time(bench: Bench) -> None:
     unclear(ledger, claimed(ledger), now=NOW + 1)
     same({State.UNKNOWN: 2}, ledger.counts())
     no_look(ledger, now=NOW + SETTLE_S)
-    same(NOW + 1 + SETTLE_S, ledger.next_due(now=NOW, sends=False))
+    same(NOW + 1 + SETTLE_S, ledger.next_due(now=NOW, sends=False, looks=True))
     ledger = bench.open_again()
     look = looked(ledger, now=NOW + 1 + SETTLE_S)
     same(("look", ["inv_1", "inv_2"], NOW + 1), (look.kind, ids(look), look.given_up_at))
@@ -761,7 +761,7 @@ def a_look_that_tells_nothing_is_repeated(bench: Bench) -> None:
     look = looked(ledger, now=at + 3)
     ledger.postpone(look, now=at, not_before=NEVER, why="nothing can be told")
     no_look(ledger, now=at + 365 * DAY_S)
-    same(NEVER, ledger.next_due(now=at, sends=True))
+    same(NEVER, ledger.next_due(now=at, sends=True, looks=True))
 
 
 @ledger_check
@@ -773,13 +773,14 @@ def a_create_in_doubt_is_looked_at_later_too(bench: Bench) -> None:
     at = NOW + SETTLE_S
     by_look, resent, changed = (looked(ledger, now=at) for _ in range(3))
     found(ledger, by_look, State.COMMITTED, now=at, late_check=at + 60, invoice_id="inv_8")
-    found(ledger, resent, State.PLANNED, now=at)
+    found(ledger, resent, State.PLANNED, now=at, late_check=at)
+    no_look(ledger, now=at + 59)
     found(ledger, changed, State.PLANNED, now=at)
     commit(ledger, claimed(ledger, now=at), now=at, late_check=at + 50)
     commit(ledger, claimed(ledger, now=at), now=at, late_check=at + 50)
     same({State.COMMITTED: 3}, ledger.counts())
     no_look(ledger, now=at + 49)
-    same(at + 50, ledger.next_due(now=at, sends=False))
+    same(at + 50, ledger.next_due(now=at, sends=False, looks=True))
     second = looked(ledger, now=at + 50)
     same((["A-2"], State.COMMITTED), (ids(second), second.entries[0].state))
     no_look(ledger, now=at + 50)
@@ -863,6 +864,7 @@ def a_look_that_was_cut_short_is_repeated(bench: Bench) -> None:
     at = NOW + SETTLE_S + LEASE_S + 1
     same(0, ledger.recover(now=at, settle_s=SETTLE_S))
     same((State.UNKNOWN, 1), (entry(ledger, "A-1").state, entry(ledger, "A-1").unclear))
+    no_look(ledger, now=at + SETTLE_S - 1)
     same(["A-1"], ids(looked(ledger, now=at + SETTLE_S)))
 
 
@@ -1047,17 +1049,18 @@ def a_decision_names_who_and_what(bench: Bench) -> None:
 
 @ledger_check
 def what_is_next_is_told(bench: Bench) -> None:
-    """The next time to do something is told; a run that only looks passes over the plan."""
+    """The next time to do something is told, for a run that sends, that looks, or that does both."""
     ledger = bench.open()
-    same(None, ledger.next_due(now=NOW, sends=True))
+    same(None, ledger.next_due(now=NOW, sends=True, looks=True))
     ledger.add([update("inv_1"), update("inv_1", entry_id="later")])
-    same(NOW, ledger.next_due(now=NOW, sends=True))
-    same(None, ledger.next_due(now=NOW, sends=False))
+    same(NOW, ledger.next_due(now=NOW, sends=True, looks=True))
+    same(None, ledger.next_due(now=NOW, sends=False, looks=True))
     made = claimed(ledger)
-    same(None, ledger.next_due(now=NOW, sends=True))
+    same(None, ledger.next_due(now=NOW, sends=True, looks=True))
     unclear(ledger, made)
-    same(NOW + SETTLE_S, ledger.next_due(now=NOW, sends=True))
-    same(NOW + HOUR_S, ledger.next_due(now=NOW + HOUR_S, sends=False))
+    same(NOW + SETTLE_S, ledger.next_due(now=NOW, sends=True, looks=True))
+    same(None, ledger.next_due(now=NOW, sends=True, looks=False))
+    same(NOW + HOUR_S, ledger.next_due(now=NOW + HOUR_S, sends=False, looks=True))
 
 
 @ledger_check
@@ -1186,7 +1189,7 @@ def a_closed_ledger_says_so(bench: Bench) -> None:
         lambda: resolve(ledger, "A-1", State.ABANDONED),
         ledger.counts,
         ledger.adopted,
-        lambda: ledger.next_due(now=NOW, sends=True),
+        lambda: ledger.next_due(now=NOW, sends=True, looks=True),
         ledger.is_working,
         lambda: ledger.of_others("A-1", [("inv_1", "A-1")]),
         lambda: listed(ledger),
