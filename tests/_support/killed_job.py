@@ -1,15 +1,26 @@
 """A program that runs a job against a server, made to be killed at any instant and run again.
 
-It is given the URL, the ledger and a plan in JSON, and says on a line of its own what it begins.
+It is given the URL, the ledger, a plan in JSON, how far the clock is off in seconds, and how many
+bytes a file may have (0 for any number). It says on a line of its own what it begins.
 """
 
 from __future__ import annotations
 
 import json
+import resource
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
+
+if __name__ == "__main__":
+    # The system as the run finds it; set before anything is imported that keeps the clock.
+    *_, _JUMP_S, _MOST_BYTES = sys.argv
+    _time = time.time
+    time.time = lambda: _time() + float(_JUMP_S)
+    if int(_MOST_BYTES):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(_MOST_BYTES), int(_MOST_BYTES)))
 
 from billingual import Changes, Client, Draft, Job
 from billingual.jobs import Create, Delete, PlannedWrite, Update
@@ -61,7 +72,7 @@ def say(what: object) -> None:
     sys.stdout.flush()
 
 
-def main(url: str, path: str, plan_path: str) -> None:
+def main(url: str, path: str, plan_path: str, *_system: str) -> None:
     """Plan, run and report."""
     plan = json.loads(Path(plan_path).read_text(encoding="utf-8"))
     with client_of(url) as client, open_job(path, client, plan) as job:
