@@ -145,7 +145,7 @@ class SqliteLedger:
                 ) from None
             raise LedgerError(f"the ledger {self.path} cannot be used: {error}.") from error
         except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+            if _code_of(error) == sqlite3.SQLITE_NOTADB:
                 raise UsageError(f"{self.path} is no SQLite file; name another.") from None
             raise self._failure("used", error) from error
 
@@ -204,7 +204,7 @@ class SqliteLedger:
         """Say why SQLite did not do a step."""
         if isinstance(error, sqlite3.ProgrammingError):
             return LedgerError(f"the ledger {self.path} is closed.")
-        if error.sqlite_errorcode == sqlite3.SQLITE_CORRUPT:
+        if _code_of(error) == sqlite3.SQLITE_CORRUPT:
             return LedgerError(
                 f"the ledger {self.path} is damaged ({error}); take a copy of its files, and look "
                 "at the provider before you send its writes again."
@@ -314,7 +314,9 @@ class SqliteLedger:
                     "SELECT seq, operation, target FROM entry AS each"
                     f" WHERE {ready} AND not_before <= ? AND {_FREE} ORDER BY seq LIMIT ?",
                     (now, max(limits.values())),
-                )
+                ).fetchall()
+                # A cursor that is not read to its end keeps the file open, after the connection is
+                # closed too, as long as an error's traceback holds it.
                 seqs = _together(rows, limits, full=full)
             if not seqs:
                 return None
@@ -858,6 +860,12 @@ def _statements(script: str) -> Iterator[str]:
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
+
+
+def _code_of(error: sqlite3.Error) -> int | None:
+    """Return SQLite's code; an error of Python's module itself has none."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return code
 
 
 def _make(path: Path) -> None:

@@ -1,0 +1,223 @@
+"""A job whose ledger fails at any step sends nothing that is not in it, and goes on later."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from _support.canary.search import Canary
+from billingual import AsyncClient, AsyncJob, BillingualError, Changes, Client, Draft, Job
+from billingual.jobs import LedgerError, SqliteLedger
+from billingual.sandbox import ACCOUNTS, LANDMARKS, Sandbox
+from billingual.transports import sandboxed
+
+Make = Callable[..., Draft]
+
+
+class FullDisk(SqliteLedger):
+    """A ledger whose *first* to *last* steps find the disk full, at their very end."""
+
+    def __init__(self, path: Path, first: int, last: float) -> None:
+        self.steps = 0
+        self.first, self.last = float("inf"), 0.0
+        super().__init__(path)
+        self.steps, self.first, self.last = 0, first, last
+
+    @contextmanager
+    def _step(self) -> Iterator[sqlite3.Connection]:
+        with super()._step() as connection:
+            yield connection
+            self.steps += 1
+            if self.first <= self.steps <= self.last:
+                raise sqlite3.OperationalError("database or disk is full")
+
+
+def numbers_of(sandbox: Sandbox) -> Counter[str]:
+    """Count the invoices of each number."""
+    rows = sandbox._control("GET", "invoices?provider=exante&limit=9999")["invoices"]
+    return Counter(row["number"] for row in rows)
+
+
+def run_until_done(path: Path, client: Client, **options: Any) -> None:
+    """Run the job as the next process does, until there is nothing left."""
+    with Job.open(path, client, settle_s=0.01, **options) as job:
+        report = job.run(concurrency=2)
+
+        assert report.complete, report
+        assert job.verify().ok
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lasting", [False, True])
+def test_each_step_may_fail(
+    in_memory: Path,
+    client: Client,
+    sandbox: Sandbox,
+    draft: Make,
+    lasting: bool,  # noqa: FBT001
+) -> None:
+    """The n-th step, n = 1, 2, 3 ... until none fails: nothing is lost and nothing is doubled."""
+    failed = place = 0
+    while True:
+        place += 1
+        path = in_memory / f"{place}.db"
+        writes = [draft(f"{lasting}-{place}-{each}") for each in range(3)]
+        sandbox.add_fault("drop_after_commit", method="POST")
+        with closing(FullDisk(path, place, float("inf") if lasting else place)) as ledger:
+            try:
+                with Job.open(ledger, client, settle_s=0.01) as job:
+                    job.plan(writes)
+                    job.run(concurrency=2)
+            except LedgerError as error:
+                failed += 1
+
+                assert "database or disk is full" in str(error)  # noqa: PT017 - not each one fails
+            if ledger.steps < place:
+                break
+        # What was planned before the failure is there; planned again, the rest is too.
+        with Job.open(path, client, settle_s=0.01) as job:
+            job.plan(writes)
+        run_until_done(path, client)
+        numbers = numbers_of(sandbox)
+
+        assert [1] * 3 == [numbers[str(each.number)] for each in writes]
+
+    # A bind, a plan, a recovery; a claim and an end for each draft; and the looks.
+    assert failed > 9
+
+
+@pytest.mark.slow
+@pytest.mark.anyio
+async def test_each_step_of_a_batch_may_fail(in_memory: Path, sandbox: Sandbox) -> None:
+    """Updates through the awaited client, refused and halved and lost, as above."""
+    organization = LANDMARKS["exante_organization"]
+    async with AsyncClient(
+        "exante", transport=sandboxed(sandbox), retry="none", organization=organization
+    ) as client:
+        ids = [row.id for row in await client.list(page_size=100).collect(limit=4)]
+        bad = "00000000-0000-4000-8000-000000000000"
+        place = failed = 0
+        while True:
+            place += 1
+            changes = Changes(due_at=f"2027-{1 + place % 12:02}-{1 + place // 12:02}T00:00:00Z")
+            options = {"settle_s": 0.01, "bisect": True, "sole_writer": True}
+            path = in_memory / f"{place}.db"
+            sandbox.add_fault("drop_after_commit", method="PUT")
+            with closing(FullDisk(path, place, place)) as ledger:
+                try:
+                    async with AsyncJob.open(ledger, client, **options) as job:
+                        await job.plan([(each, changes) for each in (*ids, bad)])
+                        await job.run(concurrency=2)
+                except LedgerError:
+                    failed += 1
+                if ledger.steps < place:
+                    break
+            async with AsyncJob.open(path, client, **options) as job:
+                await job.plan([(each, changes) for each in (*ids, bad)])
+                report = await job.run(concurrency=2)
+
+                assert (4, [bad]) == (report.committed, [each.id for each in report.rejected])
+                assert (await job.verify()).ok
+            for each in ids:
+                assert changes.due_at == (await client.get(each)).due_at
+        await anyio.lowlevel.checkpoint()
+
+    assert failed > 9
+
+
+@pytest.mark.slow
+def test_what_a_killed_process_shared_is_taken_over(
+    path: Path, client: Client, draft: Make, sandbox: Sandbox
+) -> None:
+    """A run that works meanwhile ends it, when its lease has ended."""
+    with Job.open(path, client) as job:
+        job.plan([draft("S-1"), draft("S-2")])
+    now = time.time()
+    with closing(SqliteLedger(path, shared=True)) as ledger:
+        ledger.claim(
+            owner="killed", now=now, lease=now + 0.2, limits={"create": 1}, before=False, full=False
+        )
+    run_until_done(path, client, shared=True)
+
+    assert (1, 1) == (numbers_of(sandbox)["S-1"], numbers_of(sandbox)["S-2"])
+
+
+def test_no_credential_is_in_the_files(
+    tmp_path: Path, sandbox: Sandbox, draft: Make, proof: Any
+) -> None:
+    """Nor a piece of it in any writing, whatever went wrong, and however much a transport tells."""
+    canary = Canary(proof.seed)
+    token = ACCOUNTS["exante"].token
+    for fault in ({"kind": "status", "status": 500}, {"kind": "drop_after_commit"}):
+        sandbox.add_fault(**fault)
+    said: list[str] = []
+    kept: list[str] = []
+    for name, transport, credential in (
+        ("right", sandboxed(sandbox), token),
+        ("refused", sandboxed(sandbox), canary.reveal()),
+        ("told", FailingTransport(canary), canary.reveal()),
+    ):
+        place = tmp_path / name
+        place.mkdir()
+        with (
+            Client(
+                "exante",
+                token=credential,
+                transport=transport,
+                retry="none",
+                organization=LANDMARKS["exante_organization"],
+            ) as client,
+            Job.open(
+                place / "job.db",
+                client,
+                settle_s=0.01,
+                shared=True,
+                policy="manual" if name == "told" else "reconcile_then_resend",
+            ) as job,
+        ):
+            job.plan(draft(f"{name}-{each}") for each in range(4))
+            try:
+                job.run(concurrency=2)
+            except BillingualError as error:
+                said.append(str(error))
+            said += [repr(job), str(job.report()), repr(job.history(f"{name}-0"))]
+            files = list(place.iterdir())
+            kept += [each.read_bytes().decode("latin-1").lower() for each in files]
+            job.export(place / "trail.csv")
+            said.append((place / "trail.csv").read_text(encoding="utf-8"))
+
+    text, content = "\n".join(said), "\n".join(kept)
+
+    assert all(f"{name}-3" in content for name in ("right", "refused", "told"))
+    assert "500" in text
+    assert token not in text
+    assert token.lower() not in content
+    assert not canary.is_in(text)
+    # The whole search takes seconds for so many bytes.
+    assert not any(each in content for each in canary._needles)
+
+
+class FailingTransport:
+    """A transport whose errors show what it was sent, as those of some libraries do."""
+
+    supports = frozenset({"async", "sync"})
+
+    def __init__(self, canary: Canary) -> None:
+        self._canary = canary
+
+    async def send(self, request: Any, bounds: Any) -> Any:
+        """Fail, and tell too much."""
+        raise OSError(errno.EIO, os.strerror(errno.EIO), f"Bearer {self._canary.reveal()}")
+
+    async def aclose(self) -> None:
+        """Close nothing."""
