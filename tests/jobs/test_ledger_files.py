@@ -18,7 +18,7 @@ import pytest
 
 from billingual.errors import UsageError
 from billingual.jobs.entry import State, body_hash
-from billingual.jobs.ledger import Claim, Ledger, LedgerError, LedgerInUseError, NewEntry
+from billingual.jobs.ledger import Claim, Ledger, LedgerError, LedgerInUseError, NewEntry, Seen
 from billingual.jobs.schema import APPLICATION_ID, VERSION
 from billingual.jobs.sqlite import SqliteLedger, refuse_network
 
@@ -30,7 +30,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="modes of files are those 
 PREAMBLE = """
 import sys
 from billingual.jobs.entry import body_hash
-from billingual.jobs.ledger import LedgerInUseError, NewEntry
+from billingual.jobs.ledger import LedgerInUseError, NewEntry, Seen
 from billingual.jobs.sqlite import SqliteLedger
 
 PATH, *REST = sys.argv[1:]
@@ -484,6 +484,31 @@ def test_a_killed_process_gives_the_ledger_free(path: Path) -> None:
 
                 assert (0 if shared else 1) == lost
                 assert {State.UNKNOWN: 1} == ledger.counts()
+
+
+def test_a_late_look_that_was_cut_short_waits_for_no_hour_that_was(path: Path) -> None:
+    """The clock was put back while the process was dead."""
+    ledger = SqliteLedger(path)
+    ledger.add([new("A-1")])
+    ledger.unclear(
+        claim(ledger), now=NOW, not_before=NOW, status=None, why="no response", refusal=None
+    )
+    look = ledger.claim_look(owner="me", now=NOW, lease=NOW + 90)
+    assert look is not None
+    ledger.found(
+        look,
+        now=NOW,
+        seen={"A-1": Seen(state=State.COMMITTED, invoice_id="inv_1")},
+        late_check=NOW + 1,
+        not_before=NOW,
+        why="read",
+    )
+    assert ledger.claim_look(owner="me", now=NOW + 1, lease=NOW + 90) is not None
+    ledger.close()
+    with closing(SqliteLedger(path)) as ledger:
+        ledger.recover(now=NOW - 3600, settle_s=5.0)
+
+        assert NOW - 3595 == ledger.next_due(now=NOW - 3600, sends=True, looks=True)
 
 
 def test_what_a_shared_process_left_keeps_its_lease(path: Path) -> None:

@@ -306,7 +306,7 @@ class SqliteLedger:
             if made is not None:
                 rows = run(
                     "SELECT seq FROM entry WHERE state = 'planned' AND batch = ? ORDER BY seq", made
-                )
+                ).fetchall()
                 seqs = [each[0] for each in rows]
             else:
                 ready = _READY_AND_READ if before else _READY
@@ -565,9 +565,9 @@ class SqliteLedger:
                 " WHERE state = 'unknown' AND (owner IS NULL OR lease < :now)",
                 values,
             )
-            # An end that is still to come shows that the clock was put back since. The times to
+            # A request that is still to come shows that the clock was put back since. The times to
             # wait for that were made of it are wrong by as much.
-            of_future = "request IN (SELECT id FROM request WHERE ended > :now)"
+            of_future = "request IN (SELECT id FROM request WHERE coalesce(ended, started) > :now)"
             run(
                 "UPDATE entry SET not_before = 0 WHERE state = 'planned' AND not_before > :now"
                 f" AND {of_future}",
