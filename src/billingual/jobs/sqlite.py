@@ -451,7 +451,8 @@ class SqliteLedger:
             connection.execute(
                 "UPDATE entry SET state = 'unknown', reason = :why, refusal = :refusal,"
                 " unclear = unclear + (:refusal IS NULL), not_before = :not_before,"
-                " given_up_at = iif(:refusal IS NULL, :now, given_up_at), owner = NULL"
+                " given_up_at = CASE WHEN :refusal IS NULL THEN :now ELSE given_up_at END,"
+                " owner = NULL"
                 " WHERE request = :request",
                 {
                     "why": _text(why),
@@ -560,8 +561,8 @@ class SqliteLedger:
             run = connection.execute
             # What an earlier run gave up on is looked at again.
             run(
-                "UPDATE entry SET not_before = iif(:now - given_up_at > :settle_s + :apart,"
-                " :now, :now + :settle_s)"
+                "UPDATE entry SET not_before = :now"
+                " + CASE WHEN :now - given_up_at > :settle_s + :apart THEN 0 ELSE :settle_s END"
                 " WHERE state = 'unknown' AND (owner IS NULL OR lease < :now)",
                 values,
             )
@@ -613,8 +614,9 @@ class SqliteLedger:
         # be on its way: so its whole length is waited for once more.
         return run(
             "UPDATE entry SET state = 'unknown', unclear = unclear + 1, owner = NULL,"
-            " reason = :why, given_up_at = :now, not_before = :now + :settle_s + iif(lease = 0, 0,"
-            " max(0, lease - (SELECT started FROM request WHERE request.id = entry.request)))"
+            " reason = :why, given_up_at = :now,"
+            " not_before = :now + :settle_s + CASE lease WHEN 0 THEN 0 ELSE max(0, lease -"
+            " (SELECT started FROM request WHERE request.id = entry.request)) END"
             f" WHERE state = 'in_flight' AND {over}",
             values,
         ).rowcount
