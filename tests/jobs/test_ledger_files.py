@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -454,6 +455,58 @@ def test_a_full_disk_takes_no_half_step(path: Path) -> None:
             assert [("ok",)] == run("PRAGMA integrity_check").fetchall()
 
     assert full >= 40
+
+
+# When the power is cut
+
+
+def test_a_power_cut_keeps_each_step_whole(in_memory: Path, proof: Any) -> None:
+    """Whatever of the last bytes is lost or torn: a step that returned is there, or is not begun.
+
+    The write-ahead log is cut at any byte, and rubbish may follow, as from a disk that wrote its
+    blocks in another order.
+    """
+    chance = Random(proof.seed)  # noqa: S311 - no secret
+    path = in_memory / "job.db"
+    with closing(SqliteLedger(path)) as ledger:
+        ledger.add(new(f"A-{each}") for each in range(30))
+    steps: list[tuple[int, dict[str, tuple[State, int]]]] = []
+    ledger = SqliteLedger(path)
+    wal = path.with_name("job.db-wal")
+
+    def took() -> None:
+        kept = {e.id: (e.state, e.unclear) for e in ledger.entries((), 0, 100)}
+        steps.append((wal.stat().st_size if wal.exists() else 0, kept))
+
+    took()
+    for _ in range(30):
+        made = claim(ledger)
+        took()
+        if chance.random() < 0.5:
+            commit(ledger, made)
+        else:
+            ledger.unclear(
+                made, now=NOW, not_before=NOW, status=None, why="no response", refusal=None
+            )
+        took()
+    database, log = path.read_bytes(), wal.read_bytes()
+    ledger.close()
+    for number in range(proof.amount(60, 1_000)):
+        image = in_memory / f"{number}.db"
+        end = chance.randrange(len(log) + 1)
+        rubbish = chance.randbytes(chance.choice([0, 0, 100, 9000]))
+        image.write_bytes(database)
+        image.with_name(f"{image.name}-wal").write_bytes(log[:end] + rubbish)
+        expected = [kept for size, kept in steps if size <= end][-1]
+        with closing(SqliteLedger(image)) as ledger:
+            assert [("ok",)] == ledger._connection.execute("PRAGMA integrity_check").fetchall()
+            kept = {e.id: (e.state, e.unclear) for e in ledger.entries((), 0, 100)}
+
+            assert expected == kept, f"seed {proof.seed}, image {number}, cut at {end}"
+            in_flight = [each for each, (state, _) in kept.items() if state is State.IN_FLIGHT]
+
+            assert len(in_flight) == ledger.recover(now=NOW, settle_s=1.0)
+        image.unlink()
 
 
 # Several processes

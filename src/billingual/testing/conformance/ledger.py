@@ -1049,7 +1049,7 @@ def a_decision_names_who_and_what(bench: Bench) -> None:
 
 @ledger_check
 def what_is_next_is_told(bench: Bench) -> None:
-    """The next time to do something is told, for a run that sends, that looks, or that does both."""
+    """What is next is told by its time, for a run that sends, that looks, or that does both."""
     ledger = bench.open()
     same(None, ledger.next_due(now=NOW, sends=True, looks=True))
     ledger.add([update("inv_1"), update("inv_1", entry_id="later")])
