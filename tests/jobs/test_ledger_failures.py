@@ -17,6 +17,7 @@ import pytest
 
 from _support.canary.search import Canary
 from billingual import AsyncClient, AsyncJob, BillingualError, Changes, Client, Draft, Job
+from billingual.backends.sync import SyncBackend
 from billingual.jobs import LedgerError, SqliteLedger
 from billingual.sandbox import ACCOUNTS, LANDMARKS, Sandbox
 from billingual.transports import sandboxed
@@ -150,6 +151,74 @@ def test_what_a_killed_process_shared_is_taken_over(
     run_until_done(path, client, shared=True)
 
     assert (1, 1) == (numbers_of(sandbox)["S-1"], numbers_of(sandbox)["S-2"])
+
+
+class QuickBackend(SyncBackend):
+    """A backend whose clock moves only when it sleeps; for one worker at a time."""
+
+    def __init__(self, jump_s: float = 0.0) -> None:
+        super().__init__()
+        self.clock = 0.0
+        self.jump_s = jump_s
+        self.slept: list[float] = []
+
+    def now(self) -> float:  # type: ignore[override]
+        return self.clock
+
+    def wall(self) -> float:  # type: ignore[override]
+        # The system's clock is set while the job waits for late requests.
+        return 1_800_000_000.0 + self.clock + (self.jump_s if self.clock > 60 else 0.0)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.clock += seconds
+
+
+@pytest.mark.parametrize("jump_s", [0.0, 3600.0, -3600.0])
+def test_a_clock_that_is_set_meanwhile_changes_no_wait(
+    path: Path, sandbox: Sandbox, draft: Make, jump_s: float
+) -> None:
+    """A lost request is waited for as long as was asked for, no shorter and no hour longer."""
+    backend = QuickBackend(jump_s)
+    sandbox.add_fault("drop_before_commit", method="POST")
+    with (
+        Client(
+            "exante",
+            transport=sandboxed(sandbox),
+            retry="none",
+            backend=backend,
+            organization=LANDMARKS["exante_organization"],
+        ) as client,
+        Job.open(path, client, settle_s=120.0) as job,
+    ):
+        job.plan([draft("W-1"), draft("W-2")])
+        report = job.run(concurrency=1)
+
+    assert report.complete
+    assert 1 == numbers_of(sandbox)["W-1"]
+    # Once before it is sent again, and once for the late look.
+    assert 240 <= backend.clock < 260
+
+
+def test_a_read_that_succeeds_ends_a_row_of_failures(path: Path, sandbox: Sandbox) -> None:
+    """Reads that fail now and then are no outage: each pause is that of a first failure."""
+    backend = QuickBackend()
+    with Client(
+        "exante",
+        transport=sandboxed(sandbox),
+        retry="none",
+        backend=backend,
+        organization=LANDMARKS["exante_organization"],
+    ) as client:
+        ids = [row.id for row in client.list(page_size=100).collect(limit=12)]
+        for each in ids:
+            sandbox.add_fault("status", status=503, method="GET", path_suffix=each)
+        with Job.open(path, client, settle_s=0.01) as job:
+            job.plan((each, Changes(due_at="2027-03-01T00:00:00Z")) for each in ids)
+            report = job.run(concurrency=1)
+
+    assert report.complete
+    assert {2.0} == {each for each in backend.slept if each > 1}
 
 
 def test_no_credential_is_in_the_files(

@@ -302,6 +302,7 @@ class Runner:
                 return
             else:
                 known = fields_of(invoice, changes_of(entry).given())
+            self._failures = 0
             await self._in_thread(lambda: self.ledger.keep_before(entry.id, known))
         finally:
             self._reading.discard(entry.seq)
@@ -433,6 +434,7 @@ class Runner:
             await self._postpone(claim, 1.0, f"the look failed: {_told(error)}")
             self._failed(error)
             return
+        self._failures = 0
         if not look.seen:
             await self._postpone(claim, look.again_s, look.why)
             return
