@@ -103,7 +103,8 @@ class Looker:
         if keyed and self.resends and not late and now - given_up_at < _KEY_LIFE_S:
             # A refusal of the same key is the provider's word about the first request too.
             return self._absent(entry, "its idempotency key makes a resend safe")
-        found = await self._search(entry, min(given_up_at, now))
+        # The job has waited, whatever the system's clock was set to meanwhile.
+        found = await self._search(entry, min(given_up_at, self.context.backend.wall()))
         if late and found.finding is Finding.UNKNOWN and found.ask_again_s:
             return Look(why=found.why, again_s=found.ask_again_s)
         seen = _seen_of(entry, found, late=late)
