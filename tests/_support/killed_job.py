@@ -22,6 +22,7 @@ if __name__ == "__main__":
     if int(_MOST_BYTES):
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(_MOST_BYTES), int(_MOST_BYTES)))
 
+from _support.broken_ledgers import BROKEN_BY_NAME
 from billingual import Changes, Client, Draft, Job
 from billingual.jobs import Create, Delete, PlannedWrite, Update
 from billingual.sandbox import ACCOUNTS, LANDMARKS
@@ -43,9 +44,12 @@ def client_of(url: str) -> Client:
 
 
 def open_job(path: str, client: Client, plan: dict[str, Any]) -> Job:
-    """Open the job of a plan."""
+    """Open the job of a plan, on a ledger that is broken if the plan says so."""
+    broken = plan.get("broken")
     return Job.open(
-        path, client, settle_s=SETTLE_S, number_prefix="CHOSEN-", **plan.get("options", {})
+        BROKEN_BY_NAME[broken](path) if broken else path,
+        client,
+        **{"settle_s": SETTLE_S, "number_prefix": "CHOSEN-", **plan.get("options", {})},
     )
 
 

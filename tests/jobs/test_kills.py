@@ -16,7 +16,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from random import Random
@@ -61,6 +61,14 @@ def day(number: int) -> str:
     return f"2027-03-{number:02}T00:00:00Z"
 
 
+@contextmanager
+def serving() -> Iterator[Running]:
+    """Run a server that takes a number twice, so that a create which is sent twice shows."""
+    with running(invoices=130) as server:
+        server.app._control("POST", "settings", {"exante_number_taken": "accepted"})
+        yield server
+
+
 @attrs.define(eq=False)
 class Story:
     """A job, the server that it writes to, and what must be there at its end.
@@ -71,6 +79,7 @@ class Story:
         chance: when to kill, and what else goes wrong.
         writes: the plan.
         options: of the job.
+        broken: the name of a broken ledger, to show that it is caught.
         bad: the ids of invoices that are not there, which the server refuses.
     """
 
@@ -78,7 +87,8 @@ class Story:
     place: Path
     chance: Random
     writes: list[tuple[str, str, str | None]] = attrs.field(factory=list)
-    options: dict[str, bool] = attrs.field(factory=dict)
+    options: dict[str, Any] = attrs.field(factory=dict)
+    broken: str | None = None
     bad: set[str] = attrs.field(factory=set)
 
     @property
@@ -89,7 +99,7 @@ class Story:
     @property
     def plan(self) -> dict[str, Any]:
         """The plan, as the program reads it."""
-        return {"writes": self.writes, "options": self.options}
+        return {"writes": self.writes, "options": self.options, "broken": self.broken}
 
     def start(self, most_bytes: int = 0) -> subprocess.Popen[str]:
         """Start the program, on a clock that may be an hour off; no file may be bigger."""
@@ -149,6 +159,10 @@ class Story:
         found = self.server.app._control("GET", "invoices?provider=exante&limit=9999")
         return list(found["invoices"])
 
+    def has_stored(self, count: int) -> bool:
+        """Tell whether the server has stored so many of the planned numbers."""
+        return sum(str(row["number"]).startswith("K-") for row in self.rows()) >= count
+
     # How it is judged
 
     def judge(self) -> None:
@@ -158,7 +172,7 @@ class Story:
         self.judge_server()
         with (
             killed_job.client_of(self.server.base_url("exante")) as client,
-            killed_job.open_job(str(self.path), client, self.plan) as job,
+            killed_job.open_job(str(self.path), client, {"options": self.options}) as job,
         ):
             verification = job.verify()
 
@@ -279,13 +293,6 @@ STORIES: Final = {
 }
 
 
-@pytest.fixture
-def server() -> Iterator[Running]:
-    """Run a server for one job."""
-    with running(invoices=130) as server:
-        yield server
-
-
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", STORIES)
 def test_a_killed_job_ends_as_one_that_nobody_killed(name: str, tmp_path: Path, proof: Any) -> None:
@@ -296,7 +303,7 @@ def test_a_killed_job_ends_as_one_that_nobody_killed(name: str, tmp_path: Path, 
     while kills < wanted:
         place = tmp_path / str(jobs)
         place.mkdir()
-        with running(invoices=130) as server:
+        with serving() as server:
             story = Story(server, place, chance)
             STORIES[name](story)
             most = min(wanted - kills, KILLS_OF_A_JOB)
@@ -313,6 +320,39 @@ def test_a_killed_job_ends_as_one_that_nobody_killed(name: str, tmp_path: Path, 
 
 
 @pytest.mark.timeout(600)
+def test_a_ledger_that_breaks_a_rule_is_caught(tmp_path: Path, proof: Any) -> None:
+    """The same kill, at the same instant, ends well only with a ledger that is right.
+
+    In the gate the killed process's request was carried out; in the session ``proofs`` also late,
+    while the next process is at work, for a ledger that does not wait.
+    """
+    cases = [(None, 0.0), ("PlansAgain", 0.0), (None, 4.0), ("LooksAtOnce", 4.0)]
+    for broken, late_s in cases[: proof.amount(2, 4)]:
+        place = tmp_path / f"{broken}-{late_s}"
+        place.mkdir()
+        with serving() as server:
+            story = Story(server, place, Random(proof.seed), broken=broken)  # noqa: S311 - no secret
+            story.writes = [("create", f"draft-{each}", f"K-{each}") for each in range(3)]
+            story.options = {"settle_s": late_s + killed_job.SETTLE_S}
+            # One of the three gets through, to vouch for the search.
+            server.app.add_fault(
+                "latency", seconds=late_s or 5.0, after_commit=not late_s, method="POST", times=2
+            )
+            with story.start() as process:
+                while not story.has_stored(1 if late_s else 3):
+                    assert process.poll() is None
+                time.sleep(late_s / 4)
+                process.send_signal(signal.SIGKILL)
+            story.finish()
+            time.sleep(late_s)
+            if broken is None:
+                story.judge()
+            else:
+                with pytest.raises(AssertionError, match="draft-"):
+                    story.judge_server()
+
+
+@pytest.mark.timeout(600)
 def test_a_job_on_a_full_disk_goes_on_where_there_is_room(tmp_path: Path, proof: Any) -> None:
     """A file can grow to so many bytes and no further: the run stops, and another ends it."""
     chance = Random(proof.seed)  # noqa: S311 - no secret
@@ -321,7 +361,7 @@ def test_a_job_on_a_full_disk_goes_on_where_there_is_room(tmp_path: Path, proof:
     for most_bytes in sizes:
         place = tmp_path / str(most_bytes)
         place.mkdir()
-        with running(invoices=130) as server:
+        with serving() as server:
             story = Story(server, place, chance)
             of_creates(story)
             with story.start(most_bytes) as process:
