@@ -353,6 +353,34 @@ def test_a_ledger_that_breaks_a_rule_is_caught(tmp_path: Path, proof: Any) -> No
 
 
 @pytest.mark.timeout(600)
+def test_two_processes_share_a_job(tmp_path: Path, proof: Any) -> None:
+    """Each write is sent by one of them; in the session ``proofs`` one is killed meanwhile.
+
+    The other then takes over what that one had claimed, when its lease has ended.
+    """
+    with serving() as server:
+        story = Story(server, tmp_path, Random(proof.seed))  # noqa: S311 - no secret
+        of_all(story)
+        story.options = {"shared": True}
+        with story.start() as one, story.start() as two:
+            assert one.stdout is not None
+            while one.stdout.readline().strip() != "running":
+                assert one.poll() is None
+            if proof.full:
+                server.app.add_fault("latency", seconds=0.2, after_commit=True, method="PUT")
+                time.sleep(0.1)
+                one.send_signal(signal.SIGKILL)
+            else:
+                _, noise = one.communicate(timeout=PATIENCE_S)
+
+                assert one.returncode == 0, noise
+            _, noise = two.communicate(timeout=500)
+
+            assert two.returncode == 0, noise
+        story.judge()
+
+
+@pytest.mark.timeout(600)
 def test_a_job_on_a_full_disk_goes_on_where_there_is_room(tmp_path: Path, proof: Any) -> None:
     """A file can grow to so many bytes and no further: the run stops, and another ends it."""
     chance = Random(proof.seed)  # noqa: S311 - no secret
