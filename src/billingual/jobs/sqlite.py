@@ -140,8 +140,8 @@ class SqliteLedger:
         except sqlite3.OperationalError as error:
             if "locked" in str(error) or "busy" in str(error):
                 raise LedgerInUseError(
-                    f"another process works with the ledger {self.path}; wait for its end, or open "
-                    "it with shared=True in all of them."
+                    f"another process, or another job of this one, works with {self.path}; wait for "
+                    "its end, or open it with shared=True in all of them."
                 ) from None
             raise LedgerError(f"the ledger {self.path} cannot be used: {error}.") from error
         except sqlite3.DatabaseError as error:
@@ -311,7 +311,7 @@ class SqliteLedger:
             else:
                 ready = _READY_AND_READ if before else _READY
                 rows = run(
-                    "SELECT seq, operation, target FROM entry AS each"
+                    "SELECT seq, operation FROM entry AS each"
                     f" WHERE {ready} AND not_before <= ? AND {_FREE} ORDER BY seq LIMIT ?",
                     (now, max(limits.values())),
                 ).fetchall()
@@ -800,20 +800,15 @@ class SqliteLedger:
 
 
 def _together(
-    rows: Iterable[tuple[int, str, str | None]], limits: Mapping[str, int], *, full: bool
+    rows: Iterable[tuple[int, str]], limits: Mapping[str, int], *, full: bool
 ) -> list[int]:
-    """Take the entries that go into one request: one operation, different invoices."""
+    """Take the entries that go into one request: those of the first one's operation."""
     seqs: list[int] = []
-    targets: set[str] = set()
     first = None
-    for seq, operation, target in rows:
+    for seq, operation in rows:
         first = first or operation
         if operation != first or len(seqs) == limits[first]:
             break
-        if target is not None:
-            if target in targets:
-                continue
-            targets.add(target)
         seqs.append(seq)
     return [] if full and first is not None and len(seqs) < limits[first] else seqs
 
