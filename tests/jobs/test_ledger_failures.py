@@ -221,6 +221,39 @@ def test_a_read_that_succeeds_ends_a_row_of_failures(path: Path, sandbox: Sandbo
     assert {2.0} == {each for each in backend.slept if each > 1}
 
 
+class StaggeredBackend(SyncBackend):
+    """Keeps how long each worker was to sleep, and lets all sleep a moment only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slept: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await super().sleep(min(seconds, 0.01))
+
+
+def test_a_failure_of_all_workers_counts_once(path: Path, sandbox: Sandbox) -> None:
+    """Eight reads that fail together are followed by one short pause each."""
+    backend = StaggeredBackend()
+    with Client(
+        "exante",
+        transport=sandboxed(sandbox),
+        retry="none",
+        backend=backend,
+        organization=LANDMARKS["exante_organization"],
+    ) as client:
+        ids = [row.id for row in client.list(page_size=100).collect(limit=8)]
+        for each in ids:
+            sandbox.add_fault("status", status=503, method="GET", path_suffix=each)
+        with Job.open(path, client, settle_s=0.01) as job:
+            job.plan((each, Changes(due_at="2027-03-01T00:00:00Z")) for each in ids)
+            report = job.run(concurrency=8)
+
+    assert report.complete
+    assert 2.0 >= max(backend.slept)
+
+
 def test_no_credential_is_in_the_files(
     tmp_path: Path, sandbox: Sandbox, draft: Make, proof: Any
 ) -> None:

@@ -112,7 +112,7 @@ class Runner:
     _resent: int = attrs.field(default=0, init=False)
     _settled: int = attrs.field(default=0, init=False)
     _failures: int = attrs.field(default=0, init=False)
-    _most_failures: int = attrs.field(default=0, init=False)
+    _concurrency: int = attrs.field(default=1, init=False)
     _looks: Counter[int] = attrs.field(factory=Counter, init=False)
     _reading: set[int] = attrs.field(factory=set, init=False)
 
@@ -139,8 +139,7 @@ class Runner:
             BillingualError: if the provider refuses the credential, or does not respond at all, or
                 the ledger cannot be written. The job can be run again.
         """
-        # As many in a row are no accident: the provider cannot be reached.
-        self._most_failures = 5 * concurrency + 5
+        self._concurrency = concurrency
         settle_s = self.settings.settle_s
         await self._in_thread(lambda: self.ledger.recover(now=self._now(), settle_s=settle_s))
         await self._tell(last=True)
@@ -412,12 +411,14 @@ class Runner:
 
     def _failed(self, error: BillingualError) -> None:
         self._failures += 1
-        if self._failures > self._most_failures:
+        # As many in a row are no accident: the provider cannot be reached.
+        if self._failures > 5 * self._concurrency + 5:
             raise error
 
     def _pause_s(self, error: BillingualError) -> float:
         told: float | None = getattr(error, "retry_after", None)
-        return told or min(2.0 ** min(self._failures, 6), 60.0)
+        # What fails for all workers at once has failed once.
+        return told or min(2.0 ** min(self._failures // self._concurrency, 6), 60.0)
 
     # Looking
 

@@ -140,8 +140,8 @@ class SqliteLedger:
         except sqlite3.OperationalError as error:
             if "locked" in str(error) or "busy" in str(error):
                 raise LedgerInUseError(
-                    f"another process, or another job of this one, works with {self.path}; wait for "
-                    "its end, or open it with shared=True in all of them."
+                    f"another process, or another job of this one, works with {self.path}; wait "
+                    "for its end, or open it with shared=True in all of them."
                 ) from None
             raise LedgerError(f"the ledger {self.path} cannot be used: {error}.") from error
         except sqlite3.DatabaseError as error:
