@@ -12,6 +12,7 @@ The order of the steps is what keeps a write from being lost or doubled, wheneve
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar, cast
@@ -115,6 +116,7 @@ class Runner:
     _concurrency: int = attrs.field(default=1, init=False)
     _looks: Counter[int] = attrs.field(factory=Counter, init=False)
     _reading: set[int] = attrs.field(factory=set, init=False)
+    _taking: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 
     def __attrs_post_init__(self) -> None:
         backend, settings = self.context.backend, self.settings
@@ -245,10 +247,12 @@ class Runner:
         )
 
     def _take_unread(self) -> Entry | None:
-        entry = self.ledger.next_without_before(passing_over=self._reading.copy())
-        if entry is not None:
-            self._reading.add(entry.seq)
-        return entry
+        # Two threads that ask at once would both read the same invoice.
+        with self._taking:
+            entry = self.ledger.next_without_before(passing_over=self._reading.copy())
+            if entry is not None:
+                self._reading.add(entry.seq)
+            return entry
 
     def _hand_back(self, taken: Claim | Entry) -> None:
         now, why = self._now(), "the run was stopped"
