@@ -99,7 +99,7 @@ async def test_a_ledger_of_the_caller_stays_open(sandbox: Sandbox, path: Path, d
     ledger.close()
 
 
-async def test_a_blocking_client_is_refused(sandbox: Sandbox, path: Path) -> None:
+def test_a_blocking_client_is_refused(sandbox: Sandbox, path: Path) -> None:
     """``Job`` takes that one."""
     with (
         Client("exante", transport=sandboxed(sandbox)) as client,
