@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -593,6 +594,43 @@ def test_a_second_ledger_of_the_process_takes_no_lock_away(path: Path) -> None:
         with start(program, path) as other:
             assert ("refused\n", None) == other.communicate()
         ledger.add([new("A-1")])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_forked_child_takes_nothing_away(path: Path, shared: bool) -> None:  # noqa: FBT001
+    """It cannot use the ledger, and its end deletes no log: the parent may be killed later."""
+    program = f"""
+    import gc, os, signal
+    from billingual.jobs import LedgerError
+
+    ledger = SqliteLedger(PATH, shared={shared})
+    ledger.add([
+        NewEntry(id="A-1", operation="create", target=None, number="A-1", body="{{}}",
+                 body_hash=body_hash("create", None, "{{}}"))
+    ])
+    if os.fork() == 0:
+        try:
+            ledger.counts()
+        except LedgerError as error:
+            assert "before a fork" in str(error)
+            del ledger, error
+            gc.collect()
+            sys.exit(7)
+        sys.exit(1)
+    _, status = os.wait()
+    assert os.waitstatus_to_exitcode(status) == 7
+    ledger.claim(
+        owner="me", now={NOW}, lease={NOW + 90}, limits=LIMITS, before=False, full=False
+    )
+    os.kill(os.getpid(), signal.SIGKILL)
+    """
+    with start(program, path) as other:
+        other.wait(timeout=60)
+
+        assert -signal.SIGKILL == other.returncode
+    with closing(SqliteLedger(path)) as ledger:
+        assert {State.IN_FLIGHT: 1} == ledger.counts()
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ import re
 import secrets
 import sqlite3
 import threading
+import weakref
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -120,6 +121,7 @@ class SqliteLedger:
         except BaseException:
             self._connection.close()
             raise
+        _OPEN.add(self)
 
     def _prepare(self) -> None:
         run = self._connection.execute
@@ -203,7 +205,7 @@ class SqliteLedger:
     def _failure(self, what: str, error: sqlite3.Error) -> LedgerError:
         """Say why SQLite did not do a step."""
         if isinstance(error, sqlite3.ProgrammingError):
-            return LedgerError(f"the ledger {self.path} is closed.")
+            return LedgerError(f"the ledger {self.path} is closed, or was opened before a fork.")
         if _code_of(error) == sqlite3.SQLITE_CORRUPT:
             return LedgerError(
                 f"the ledger {self.path} is damaged ({error}); take a copy of its files, and look "
@@ -793,10 +795,38 @@ class SqliteLedger:
                 raise self._failure("written", error) from error
         return purged
 
+    def leave_to_parent(self) -> None:
+        """In a forked child: close this ledger without touching the file.
+
+        At its end a child would close the connection as if it had the locks: it would delete the
+        log that the parent goes on writing to, and what the parent keeps from then on would be lost
+        if it is killed.
+        """
+        import ctypes  # noqa: PLC0415 - only a forked child needs it
+
+        # One reference that nothing gives up: so the connection outlives the child's interpreter.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._connection))
+        self._connection = sqlite3.connect(":memory:")
+        self._connection.close()
+        # Another thread of the parent may have held it at that instant.
+        self._lock = threading.RLock()
+
     def close(self) -> None:
         """Close the file; closing twice is no error."""
         with self._lock:
             self._connection.close()
+
+
+_OPEN: Final[weakref.WeakSet[SqliteLedger]] = weakref.WeakSet()
+
+
+def _leave_all_to_parent() -> None:
+    for each in list(_OPEN):
+        each.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+    os.register_at_fork(after_in_child=_leave_all_to_parent)
 
 
 def _together(
