@@ -1,7 +1,8 @@
 """A program that runs a job against a server, made to be killed at any instant and run again.
 
-It is given the URL, the ledger, a plan in JSON, how far the clock is off in seconds, and how many
-bytes a file may have (0 for any number). It says on a line of its own what it begins.
+It is given the URL, the ledger, a plan in JSON, the client's backend (``blocking``, ``asyncio`` or
+``trio``), how far the clock is off in seconds, and how many bytes a file may have (0 for any
+number). It says on a line of its own what it begins.
 """
 
 from __future__ import annotations
@@ -22,35 +23,37 @@ if __name__ == "__main__":
     if int(_MOST_BYTES):
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(_MOST_BYTES), int(_MOST_BYTES)))
 
+import anyio
+
 from _support.broken_ledgers import BROKEN_BY_NAME
-from billingual import Changes, Client, Draft, Job
-from billingual.jobs import Create, Delete, PlannedWrite, Update
+from billingual import AsyncClient, AsyncJob, Changes, Client, Draft, Job
+from billingual.jobs import Create, Delete, PlannedWrite, SqliteLedger, Update
 from billingual.sandbox import ACCOUNTS, LANDMARKS
 
 SETTLE_S: Final = 0.3
 """Longer than the server holds any request."""
 
 
-def client_of(url: str) -> Client:
-    """Make a client that leaves every doubt to the job."""
-    return Client(
-        "exante",
-        base_url=url,
-        token=ACCOUNTS["exante"].token,
-        organization=LANDMARKS["exante_organization"],
-        transport="h11",
-        retry="none",
-    )
+def client_options(url: str) -> dict[str, Any]:
+    """Return the options of a client that leaves every doubt to the job."""
+    return {
+        "base_url": url,
+        "token": ACCOUNTS["exante"].token,
+        "organization": LANDMARKS["exante_organization"],
+        "transport": "h11",
+        "retry": "none",
+    }
 
 
-def open_job(path: str, client: Client, plan: dict[str, Any]) -> Job:
-    """Open the job of a plan, on a ledger that is broken if the plan says so."""
+def ledger_of(path: str, plan: dict[str, Any]) -> str | SqliteLedger:
+    """Return the ledger of a plan, a broken one if the plan says so."""
     broken = plan.get("broken")
-    return Job.open(
-        BROKEN_BY_NAME[broken](path) if broken else path,
-        client,
-        **{"settle_s": SETTLE_S, "number_prefix": "CHOSEN-", **plan.get("options", {})},
-    )
+    return BROKEN_BY_NAME[broken](path) if broken else path
+
+
+def job_options(plan: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of the job of a plan."""
+    return {"settle_s": SETTLE_S, "number_prefix": "CHOSEN-", **plan.get("options", {})}
 
 
 def writes_of(plan: dict[str, Any]) -> Iterator[PlannedWrite]:
@@ -76,15 +79,32 @@ def say(what: object) -> None:
     sys.stdout.flush()
 
 
-def main(url: str, path: str, plan_path: str, *_system: str) -> None:
+def main(url: str, path: str, plan_path: str, backend: str, *_system: str) -> None:
     """Plan, run and report."""
     plan = json.loads(Path(plan_path).read_text(encoding="utf-8"))
-    with client_of(url) as client, open_job(path, client, plan) as job:
+    if backend != "blocking":
+        anyio.run(amain, url, path, plan, backend=backend)
+        return
+    with (
+        Client("exante", **client_options(url)) as client,
+        Job.open(ledger_of(path, plan), client, **job_options(plan)) as job,
+    ):
         say("planning")
         job.plan(writes_of(plan))
         say("running")
-        report = job.run(concurrency=8)
-    say(report)
+        say(job.run(concurrency=8))
+
+
+async def amain(url: str, path: str, plan: dict[str, Any]) -> None:
+    """Do the same on an event loop."""
+    async with (
+        AsyncClient("exante", **client_options(url)) as client,
+        AsyncJob.open(ledger_of(path, plan), client, **job_options(plan)) as job,
+    ):
+        say("planning")
+        await job.plan(writes_of(plan))
+        say("running")
+        say(await job.run(concurrency=8))
 
 
 if __name__ == "__main__":

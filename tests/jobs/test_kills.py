@@ -26,6 +26,7 @@ import attrs
 import pytest
 
 from _support import killed_job
+from billingual import Client, Job
 from billingual.jobs.entry import State
 from billingual.jobs.sqlite import SqliteLedger
 from billingual.sandbox.server import Running, running
@@ -52,6 +53,7 @@ FAULTS: Final[list[dict[str, Any]]] = [
 ]
 
 
+BACKENDS: Final = ("blocking", "blocking", "asyncio", "trio")
 # Most runs find the clock as it was.
 JUMPS_S: Final = (0, 0, 3600, -3600)
 
@@ -80,6 +82,7 @@ class Story:
         writes: the plan.
         options: of the job.
         broken: the name of a broken ledger, to show that it is caught.
+        jumps_s: how far the clock may be off in a run, in seconds.
         bad: the ids of invoices that are not there, which the server refuses.
     """
 
@@ -90,6 +93,7 @@ class Story:
     options: dict[str, Any] = attrs.field(factory=dict)
     broken: str | None = None
     bad: set[str] = attrs.field(factory=set)
+    jumps_s: tuple[int, ...] = JUMPS_S
 
     @property
     def path(self) -> Path:
@@ -102,12 +106,16 @@ class Story:
         return {"writes": self.writes, "options": self.options, "broken": self.broken}
 
     def start(self, most_bytes: int = 0) -> subprocess.Popen[str]:
-        """Start the program, on a clock that may be an hour off; no file may be bigger."""
+        """Start the program, with any client, on a clock that may be an hour off.
+
+        No file may have more than *most_bytes*, if that is not 0.
+        """
         (self.place / "plan.json").write_text(json.dumps(self.plan), encoding="utf-8")
         return subprocess.Popen(
             [
                 sys.executable, PROGRAM, self.server.base_url("exante"), self.path,
-                self.place / "plan.json", str(self.chance.choice(JUMPS_S)),
+                self.place / "plan.json", self.chance.choice(BACKENDS),
+                str(self.chance.choice(self.jumps_s)),
                 str(most_bytes),
             ],
             stdout=subprocess.PIPE,
@@ -171,8 +179,8 @@ class Story:
         self.judge_ledger()
         self.judge_server()
         with (
-            killed_job.client_of(self.server.base_url("exante")) as client,
-            killed_job.open_job(str(self.path), client, {"options": self.options}) as job,
+            Client("exante", **killed_job.client_options(self.server.base_url("exante"))) as client,
+            Job.open(self.path, client) as job,
         ):
             verification = job.verify()
 
@@ -360,6 +368,8 @@ def test_two_processes_share_a_job(tmp_path: Path, proof: Any) -> None:
     """
     with serving() as server:
         story = Story(server, tmp_path, Random(proof.seed))  # noqa: S311 - no secret
+        # They are on one machine.
+        story.jumps_s = (0,)
         of_all(story)
         story.options = {"shared": True}
         with story.start() as one, story.start() as two:
