@@ -922,6 +922,21 @@ def a_clock_put_back_holds_nothing_up(bench: Bench) -> None:
     same(["A-1"], ids(claimed(ledger, now=at)))
 
 
+@ledger_check
+def a_run_keeps_its_own_claims(bench: Bench) -> None:
+    """What a run has in flight is not taken from it before its lease ends."""
+    ledger = planned(bench, create("A-1"), create("A-2"))
+    made = claimed(ledger)
+    unclear(ledger, claimed(ledger), now=NOW - SETTLE_S)
+    look = looked(ledger, now=NOW)
+    same(0, ledger.end_leases(now=NOW + LEASE_S - 1, settle_s=SETTLE_S))
+    no_look(ledger, now=NOW + LEASE_S - 1)
+    same({"A-1": State.IN_FLIGHT, "A-2": State.UNKNOWN}, states(ledger))
+    commit(ledger, made)
+    found(ledger, look, State.COMMITTED, now=NOW, invoice_id="inv_2")
+    same({State.COMMITTED: 2}, ledger.counts())
+
+
 # Several processes at once
 
 
@@ -1235,6 +1250,7 @@ LEDGER_CHECKS: Final[tuple[Check, ...]] = (
     a_run_takes_up_what_an_earlier_one_gave_up,
     a_clock_put_forward_ends_no_wait,
     a_clock_put_back_holds_nothing_up,
+    a_run_keeps_its_own_claims,
     processes_claim_nothing_twice,
     a_lease_protects_what_is_in_flight,
     a_claim_ends_with_its_lease,
