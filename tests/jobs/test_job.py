@@ -138,6 +138,36 @@ def test_a_payable_stays_unknown(open_job: Open, draft: Make, sandbox: Sandbox, 
     assert sent("POST") == 2
 
 
+def test_a_create_is_found_absent_though_the_last_one_was_a_payable(
+    open_job: Open, draft: Make, sandbox: Sandbox, sent: Sent
+) -> None:
+    """Only an invoice that a list shows can vouch for a search."""
+    with open_job() as job:
+        job.plan([draft("J-1"), draft("J-2", kind="payable")])
+        assert job.run(concurrency=1).complete
+        sandbox.add_fault("drop_before_commit", method="POST")
+        job.plan([draft("J-3")])
+        assert job.run().complete
+
+    assert sent("POST") == 4
+
+
+def test_a_create_is_found_absent_though_the_last_one_was_deleted(
+    open_job: Open, draft: Make, client: Client, sandbox: Sandbox, sent: Sent
+) -> None:
+    """An older one vouches for the search then."""
+    with open_job() as job:
+        job.plan([draft("J-1"), draft("J-2")])
+        assert job.run(concurrency=1).complete
+        (last,) = [row.id for row in client.list().collect(limit=1000) if row.number == "J-2"]
+        client.delete_many([last])
+        sandbox.add_fault("drop_before_commit", method="POST")
+        job.plan([draft("J-3")])
+        assert job.run().complete
+
+    assert sent("POST") == 4
+
+
 @pytest.mark.parametrize(("policy", "looks"), [("reconcile", True), ("manual", False)])
 def test_other_policies_send_nothing_again(
     open_job: Open, draft: Make, sandbox: Sandbox, sent: Sent, policy: str, *, looks: bool

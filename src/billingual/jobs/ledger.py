@@ -400,8 +400,11 @@ class Ledger(Protocol):
         """List what people decided about one entry."""
         ...
 
-    def last_created(self) -> str | None:
-        """Return the invoice of the last create that was carried out without a doubt."""
+    def last_created(self, most: int) -> list[str]:
+        """List the invoices of the last creates that succeeded without a doubt, newest first.
+
+        Payables are left out, as lists may not show them.
+        """
         ...
 
     def purge(self, *, before: float) -> int:

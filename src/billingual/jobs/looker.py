@@ -42,6 +42,10 @@ Source: https://docs.stripe.com/api/idempotent_requests
 _DELETIONS: Final = 5
 """Requests after which an invoice that is still there is left to a person."""
 
+_VOUCHERS: Final = 3
+"""Invoices of which one has to be found by the search for another: few, for an old one may be found
+by a list that shows nothing new any more."""
+
 Kind: TypeAlias = Callable[[Claim, float], Awaitable["Look"]]
 
 
@@ -123,19 +127,32 @@ class Looker:
         return Look(why=f"it was not carried out, and is not sent again: {why}", again_s=NEVER)
 
     async def _search(self, entry: Entry, given_up_at: float) -> Reconciliation:
-        """Look for the invoice of a create; a known one of this job vouches for the search."""
-        known = await self.context.backend.in_thread(self.ledger.last_created)
+        """Look for the invoice of a create; a known one of this job vouches for the search.
+
+        One that was deleted since, or that no list shows as it is another organization's, must not
+        hold up all searches for good. So where the newest one is not found, an older one may vouch.
+        """
+        last = await self.context.backend.in_thread(lambda: self.ledger.last_created(_VOUCHERS))
         reconciler = Reconciler(
             context=self.context,
             intent=Intent(operation="create", draft=draft_of(entry)),
             given_up_at=given_up_at,
-            known_invoice=None if known is None else await read(self.context, known),
+            known_invoice=None,
             # The job has waited for late requests, by a clock that nothing puts forward.
             late_arrival_s=0.0,
             wait=False,
             others=self._others(entry),
         )
-        return await reconciler.find_out()
+        found = None
+        for known in last:
+            try:
+                invoice = await read(self.context, known)
+            except NotFoundError:
+                continue
+            found = await attrs.evolve(reconciler, known_invoice=invoice).find_out()
+            if found.finding is not Finding.UNKNOWN or found.candidates or found.ask_again_s:
+                return found
+        return found or await reconciler.find_out()
 
     def _others(self, entry: Entry) -> Callable[[Sequence[InvoiceSummary]], Awaitable[set[str]]]:
         async def others(rows: Sequence[InvoiceSummary]) -> set[str]:

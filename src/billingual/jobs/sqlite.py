@@ -768,13 +768,15 @@ class SqliteLedger:
             for at, by, note, before, after in rows
         ]
 
-    def last_created(self) -> str | None:
-        """Return the invoice of the last create without a doubt; see :class:`Ledger`."""
+    def last_created(self, most: int) -> list[str]:
+        """List the invoices of the last creates without a doubt; see :class:`Ledger`."""
         rows = self._read(
             "SELECT invoice_id FROM entry WHERE operation = 'create' AND state = 'committed'"
-            " AND unclear = 0 ORDER BY seq DESC LIMIT 1"
+            " AND unclear = 0 AND coalesce(body ->> 'kind', '') <> 'payable'"
+            " ORDER BY seq DESC LIMIT ?",
+            most,
         )
-        return rows[0][0] if rows else None
+        return [each[0] for each in rows]
 
     def purge(self, *, before: float) -> int:
         """Forget the bodies of settled entries; see :class:`Ledger`."""

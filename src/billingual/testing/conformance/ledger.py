@@ -1100,18 +1100,21 @@ def entries_are_listed_by_state(bench: Bench) -> None:
 
 @ledger_check
 def a_known_invoice_is_one_without_a_doubt(bench: Bench) -> None:
-    """What vouches for a search is the last create that never had an unclear request."""
-    ledger = planned(bench, create("A-1"), update("inv_1"), create("A-2"), create("A-3"))
-    same(None, ledger.last_created())
+    """What vouches for a search are the last receivables that never had an unclear request."""
+    payable = create("A-4", body='{"kind":"payable","number":"A-4"}')
+    ledger = planned(bench, create("A-1"), update("inv_1"), create("A-2"), create("A-3"), payable)
+    same([], ledger.last_created(2))
     commit(ledger, claimed(ledger))
     commit(ledger, claimed(ledger))
-    same("inv_A-1", ledger.last_created())
+    same(["inv_A-1"], ledger.last_created(2))
     unclear(ledger, claimed(ledger))
     at = NOW + SETTLE_S
     found(ledger, looked(ledger, now=at), State.COMMITTED, now=at, invoice_id="inv_2")
-    same("inv_A-1", ledger.last_created())
+    same(["inv_A-1"], ledger.last_created(2))
     commit(ledger, claimed(ledger))
-    same("inv_A-3", ledger.last_created())
+    commit(ledger, claimed(ledger))
+    same(["inv_A-3", "inv_A-1"], ledger.last_created(2))
+    same(["inv_A-3"], ledger.last_created(1))
 
 
 @ledger_check
@@ -1210,7 +1213,7 @@ def a_closed_ledger_says_so(bench: Bench) -> None:
         lambda: listed(ledger),
         lambda: ledger.requests("A-1"),
         lambda: ledger.decisions("A-1"),
-        ledger.last_created,
+        lambda: ledger.last_created(1),
         lambda: ledger.purge(before=NOW),
     ]
     for step in steps:
