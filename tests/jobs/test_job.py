@@ -8,9 +8,18 @@ from threading import Timer
 
 import pytest
 
-from billingual import Changes, Client, Draft, InvalidInputError, Job, NotFoundError, UsageError
+from billingual import (
+    Changes,
+    Client,
+    Draft,
+    InvalidInputError,
+    Job,
+    Money,
+    NotFoundError,
+    UsageError,
+)
 from billingual.jobs import Create, Delete, PlanConflictError, State, Update
-from billingual.sandbox import Sandbox
+from billingual.sandbox import LANDMARKS, Sandbox
 from billingual.transports import sandboxed
 
 Open = Callable[..., Job]
@@ -69,6 +78,24 @@ def test_a_number_is_chosen_once_for_a_draft_without(
     chosen = [each for each in numbers(client) if each is not None and each.startswith("AUTO-")]
     assert len(set(chosen)) == 2
     assert all(len(each) == len("AUTO-") + 16 for each in chosen)
+
+
+def test_a_number_is_chosen_where_the_provider_needs_one(sandbox: Sandbox, path: Path) -> None:
+    """The draft is checked as it is going to be sent; what else it lacks is still refused."""
+    draft = Draft(
+        document=LANDMARKS["kukkingu_contract"], exchange_rate="1.25", total=Money.of("9.50", "EUR")
+    )
+    with (
+        Client("kukkingu", transport=sandboxed(sandbox)) as client,
+        Job.open(path, client, number_prefix="AUTO-") as job,
+    ):
+        assert job.plan([draft]) == 1
+        assert job.run().complete
+        with pytest.raises(InvalidInputError, match="exchange_rate"):
+            job.plan([Draft(document=LANDMARKS["kukkingu_contract"], total=draft.total)])
+        (made,) = [each for each in client.list() if str(each.number).startswith("AUTO-")]
+
+    assert made.total == draft.total
 
 
 def test_a_create_whose_response_was_lost_is_found(

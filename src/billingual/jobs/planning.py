@@ -84,7 +84,7 @@ class Planner:
         self._place += 1
         try:
             write = planned_write(given)
-            _refuse_unsendable(self.client, write)
+            self._refuse_unsendable(write)
         except UsageError as error:
             error.add_note(f"this is write {self._place} of the plan")
             raise
@@ -129,6 +129,22 @@ class Planner:
             body_hash=body_hash(write.operation, None, body),
         )
 
+    def _refuse_unsendable(self, write: PlannedWrite) -> None:
+        """Run the checks of the operation that is going to send the write."""
+        client = self.client
+        if isinstance(write, Create):
+            draft = write.draft
+            if not isinstance(draft.number, str):
+                # It is sent with a number that is chosen when nothing is wrong with the rest.
+                draft = attrs.evolve(draft, number=self.prefix + _ALPHABET[:_LETTERS])
+            client.preview.create(draft)
+        elif isinstance(write, Delete):
+            client.preview.delete_many([write.invoice_id])
+        elif client.capabilities.supports(Feature.UPDATE_MANY):
+            client.preview.update_many([(write.invoice_id, write.changes)])
+        else:
+            client.preview.update(write.invoice_id, write.changes, base=write.base)
+
     def _fresh_number(self) -> str:
         return self.prefix + "".join(secrets.choice(_ALPHABET) for _ in range(_LETTERS))
 
@@ -144,15 +160,3 @@ def _before(write: PlannedWrite) -> str | None:
     # A row of a list may lack the very fields that change; then the invoice has to be read.
     whole = isinstance(write.base, Invoice) or None not in json.loads(known).values()
     return known if whole else None
-
-
-def _refuse_unsendable(client: AsyncClient, write: PlannedWrite) -> None:
-    """Run the checks of the operation that is going to send the write."""
-    if isinstance(write, Create):
-        client.preview.create(write.draft)
-    elif isinstance(write, Delete):
-        client.preview.delete_many([write.invoice_id])
-    elif client.capabilities.supports(Feature.UPDATE_MANY):
-        client.preview.update_many([(write.invoice_id, write.changes)])
-    else:
-        client.preview.update(write.invoice_id, write.changes, base=write.base)
