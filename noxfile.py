@@ -3,8 +3,9 @@
 # ///
 """The gate: ``python -m nox`` runs what must hold before a change lands.
 
-One session only: ``python -m nox -s types``. ``proofs``, ``mutants``, ``strangers``, ``bench`` and
-``instructions`` are not part of the gate. The gate must end within nine minutes on two cores.
+One session only: ``python -m nox -s types``. ``proofs``, ``simulate``, ``mutants``, ``strangers``,
+``bench`` and ``instructions`` are not part of the gate. The gate must end within nine minutes on
+two cores.
 
 nox installs uv, as the block above asks, because ten environments are made: uv needs three seconds
 for each, pip needs twenty.
@@ -193,6 +194,18 @@ def proofs(session: nox.Session) -> None:
         "tests/conformance",
         *session.posargs,
     )
+
+
+@nox.session(python="3.11")
+def simulate(session: nox.Session) -> None:
+    """Carry out a million writes in virtual time, through faults, crashes and a second writer.
+
+    It takes about half an hour on two cores. ``-- --seed N --amount N`` for another run,
+    ``-- --world NAME`` to see one that went wrong again.
+    """
+    session.install("-e", ".", *_group("test"))
+    env = {"PYTHONPATH": "tests"}
+    session.run("python", "-m", "_support.simulation", *session.posargs, env=env)
 
 
 @nox.session(python="3.11")

@@ -1,0 +1,103 @@
+"""G1, G2: jobs in virtual time; nothing lost, doubled, wrongly rejected, or brought back.
+
+A sample of the worlds that the session ``simulate`` runs; each is named by its seed. The planted
+bugs show that the simulation can tell.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from _support.simulation.bugs import BUGS, Bug
+from _support.simulation.history import Violation
+from _support.simulation.provider import WRITE_FAULTS
+from _support.simulation.world import Result, simulate
+from _support.simulation.worlds import KINDS, World, run_world, worlds_of
+
+pytestmark = pytest.mark.timeout(1800)
+
+IN_THE_GATE = ("no settle", "resume to planned", "no fence")
+MOST_WORLDS = 60
+"""Worlds in which a planted bug may hide; most are found in the first or second."""
+
+
+@pytest.mark.parametrize(("provider", "operation"), [each[:2] for each in KINDS])
+def test_nothing_is_lost_doubled_or_brought_back(provider: str, operation: str, proof: Any) -> None:
+    """Whatever the network, the crashes, the clocks and the other program do."""
+    amount = proof.amount(4_000, 100_000)
+    kind = f"{provider} {operation}"
+    outcomes = [
+        run_world(world) for world in worlds_of(str(proof.seed), amount) if world.kind == kind
+    ]
+    sums = sum((Counter(each.counts) for each in outcomes), Counter[str]())
+
+    assert [] == [
+        f"{each.world.name}: {each.complaints[:3]}" for each in outcomes if each.complaints
+    ]
+    assert sums["committed"] > sums["writes"] // 2, sums
+    assert sums["crashes"] > 0, sums
+
+
+def test_all_faults_are_met(tmp_path: Path, proof: Any) -> None:
+    """A simulation of good weather would show nothing."""
+    result = simulate(str(proof.seed), tmp_path, provider="exante", operation="create", amount=150)
+
+    assert set(result.met) == {*WRITE_FAULTS, "none"}, f"seed {proof.seed}"
+    kinds = {each.kind for each in result.history}
+    assert kinds == {"invoke", "ok", "fail", "info", "effect", "shown"}
+
+
+def test_the_same_seed_is_the_same_history(tmp_path: Path, proof: Any) -> None:
+    """Also in another process, whose sets have another order."""
+    world = World(str(proof.seed), "exante", "update", 0, 80)
+    outcome = run_world(world)
+    again = subprocess.run(
+        [sys.executable, "-m", "_support.simulation", "--world", world.name],
+        env={**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert f"hash {outcome.hash}" in again.stdout
+    assert outcome.hash != run_world(World("another", "exante", "update", 0, 80)).hash
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_planted_bug_is_found(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proof: Any
+) -> None:
+    """G17: what guards a write is there for a reason, and its absence shows."""
+    if not proof.full and name not in IN_THE_GATE:
+        pytest.skip("the session proofs plants this bug")
+    bug = BUGS[name]
+    bug.patch(monkeypatch)
+
+    assert bug.finds & {each.kind for each in _violations(bug, tmp_path, proof.seed)}, (
+        f"seed {proof.seed}"
+    )
+
+
+def _violations(bug: Bug, place: Path, seed: int) -> list[Violation]:
+    """Run worlds until one shows what the bug does."""
+    for number in range(MOST_WORLDS):
+        directory = place / str(number)
+        directory.mkdir()
+        result: Result = simulate(
+            f"{seed}/{number}",
+            directory,
+            provider=bug.provider,
+            operation=bug.operation,
+            amount=bug.amount,
+            options=bug.options,
+        )
+        if bug.finds & {each.kind for each in result.violations}:
+            return result.violations
+    return []
