@@ -18,8 +18,9 @@ from billingual.model import Changes, Draft, Invoice, InvoiceSummary
 
 if TYPE_CHECKING:
     from billingual.client import AsyncClient
+    from billingual.wire import WireRequest
 
-__all__ = ["Planner", "fields_of", "planned_write"]
+__all__ = ["Planner", "fields_of", "planned_write", "request_of"]
 
 # Crockford's base 32: no letter is taken for a digit when a person reads a number aloud.
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -84,7 +85,7 @@ class Planner:
         self._place += 1
         try:
             write = planned_write(given)
-            self._refuse_unsendable(write)
+            request_of(self.client, write, self.prefix)
         except UsageError as error:
             error.add_note(f"this is write {self._place} of the plan")
             raise
@@ -129,22 +130,6 @@ class Planner:
             body_hash=body_hash(write.operation, None, body),
         )
 
-    def _refuse_unsendable(self, write: PlannedWrite) -> None:
-        """Run the checks of the operation that is going to send the write."""
-        client = self.client
-        if isinstance(write, Create):
-            draft = write.draft
-            if not isinstance(draft.number, str):
-                # It is sent with a number that is chosen when nothing is wrong with the rest.
-                draft = attrs.evolve(draft, number=self.prefix + _ALPHABET[:_LETTERS])
-            client.preview.create(draft)
-        elif isinstance(write, Delete):
-            client.preview.delete_many([write.invoice_id])
-        elif client.capabilities.supports(Feature.UPDATE_MANY):
-            client.preview.update_many([(write.invoice_id, write.changes)])
-        else:
-            client.preview.update(write.invoice_id, write.changes, base=write.base)
-
     def _fresh_number(self) -> str:
         return self.prefix + "".join(secrets.choice(_ALPHABET) for _ in range(_LETTERS))
 
@@ -160,3 +145,24 @@ def _before(write: PlannedWrite) -> str | None:
     # A row of a list may lack the very fields that change; then the invoice has to be read.
     whole = isinstance(write.base, Invoice) or None not in json.loads(known).values()
     return known if whole else None
+
+
+def request_of(client: AsyncClient, write: PlannedWrite, prefix: str) -> WireRequest:
+    """Return the request that would carry out one write by itself; nothing is sent.
+
+    Where a draft has no number there are question marks in the place of the one that the job is
+    going to choose.
+
+    Raises:
+        UsageError: if the write could not be sent.
+    """
+    if isinstance(write, Create):
+        draft = write.draft
+        if not isinstance(draft.number, str):
+            draft = attrs.evolve(draft, number=prefix + "?" * _LETTERS)
+        return client.preview.create(draft)
+    if isinstance(write, Delete):
+        return client.preview.delete_many([write.invoice_id])
+    if client.capabilities.supports(Feature.UPDATE_MANY):
+        return client.preview.update_many([(write.invoice_id, write.changes)])
+    return client.preview.update(write.invoice_id, write.changes, base=write.base)
