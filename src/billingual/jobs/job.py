@@ -277,25 +277,10 @@ class AsyncJob:
             InvalidInputError: if there is no such entry, or an argument does not fit.
             UsageError: if its state does not allow the decision.
         """
-        ledger = await self._opened()
-        if state not in _DECISIONS:
-            names = ", ".join(_DECISIONS)
-            raise InvalidInputError("state", f"{state!r} is no decision", f"give one of {names}")
-        if not by.strip() or not note.strip():
-            raise InvalidInputError("by", "a decision needs a name and a note", "give both")
-        entry = await self._in_thread(_entry_of, ledger, entry_id)
-        if state == "committed" and entry.operation == "create" and not invoice_id:
-            raise InvalidInputError(
-                "invoice_id", "a create that was carried out made an invoice", "give its id"
-            )
+        ledger, now = await self._opened(), self._context.backend.wall()
         return await self._in_thread(
-            lambda: ledger.resolve(
-                entry_id,
-                _DECISIONS[state],
-                now=self._context.backend.wall(),
-                by=by,
-                note=note,
-                invoice_id=invoice_id,
+            lambda: decide(
+                ledger, entry_id, state, now=now, by=by, note=note, invoice_id=invoice_id
             )
         )
 
@@ -430,6 +415,35 @@ def settings_of(policy: str, settle_s: object, *, bisect: bool, sole_writer: boo
     raise InvalidInputError("policy", f"there is no policy {policy!r}", f"give one of {names}")
 
 
+def decide(
+    ledger: Ledger,
+    entry_id: str,
+    state: str,
+    *,
+    now: float,
+    by: str,
+    note: str,
+    invoice_id: str | None,
+) -> Entry:
+    """Keep what a person decided about an entry of a ledger; see :meth:`AsyncJob.resolve`."""
+    if state not in _DECISIONS:
+        names = ", ".join(_DECISIONS)
+        raise InvalidInputError("state", f"{state!r} is no decision", f"give one of {names}")
+    if not by.strip() or not note.strip():
+        raise InvalidInputError("by", "a decision needs a name and a note", "give both")
+    entry = _entry_of(ledger, entry_id)
+    if state == State.COMMITTED and entry.operation == "create" and not invoice_id:
+        raise InvalidInputError(
+            "invoice_id",
+            "a create that was carried out made an invoice",
+            "give its id",
+            hint="give_invoice_id",
+        )
+    return ledger.resolve(
+        entry_id, _DECISIONS[state], now=now, by=by, note=note, invoice_id=invoice_id
+    )
+
+
 def history_of(ledger: Ledger, entry_id: str) -> History:
     """Read all that a ledger knows about one entry."""
     return History(
@@ -443,7 +457,10 @@ def _entry_of(ledger: Ledger, entry_id: str) -> Entry:
     entry = ledger.entry(entry_id)
     if entry is None:
         raise InvalidInputError(
-            "entry_id", f"the ledger has no entry {entry_id!r}", "see entries() for their names"
+            "entry_id",
+            f"the ledger has no entry {entry_id!r}",
+            "see entries() for their names",
+            hint="name_entry",
         )
     return entry
 
