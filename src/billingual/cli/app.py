@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Final
 
 from cyclopts import App, CycloptsError, Parameter
@@ -22,6 +22,7 @@ from billingual.cli.exit_codes import (
 )
 from billingual.cli.invoice_view import OutputLostError
 from billingual.cli.messages import complain, fail
+from billingual.cli.output import drop_output
 from billingual.errors import BillingualError, unclear_from
 
 __all__ = ["app", "run"]
@@ -31,8 +32,8 @@ Data goes to stdout, everything else to stderr. The token is read from the envir
 BILLINGUAL_TOKEN and from nowhere else.
 
 Exit codes: 0 ok, 1 failure, 2 usage, 3 credentials or permission, 4 not found, 5 rate-limited, \
-6 wire or provider trouble, 7 a write that may or may not have happened, 8 a write that was done \
-and whose output was lost, 130 interrupted.
+6 wire or provider trouble, 7 a write that may or may not have happened, or a job with such writes \
+or writes that are left, 8 a write that was done and whose output was lost, 130 interrupted.
 """
 
 
@@ -56,12 +57,41 @@ _COMMANDS: Final = (
     ("get", "invoices:get_invoice", "Show one invoice in full."),
     ("create", "invoices:create_invoice", "Create an invoice."),
     ("update", "invoices:update_invoice", "Change an invoice, or replace it whole."),
+    ("bulk", None, "Create, change or delete the invoices of a file; none lost, none twice."),
+    ("jobs", None, "See, go on with, check and export what 'bulk' began."),
     ("providers", "providers:providers", "Show what each provider can do."),
     ("transports", "transports:transports", "Show what can carry requests, and what to install."),
     ("sandbox", "sandbox:sandbox", "Serve the offline stand-in for all providers."),
 )
-for _order, (_name, _target, _help) in enumerate(_COMMANDS):
-    app.command(f"billingual.cli.{_target}", name=_name, help=_help, sort_key=_order)
+_SUBCOMMANDS: Final = {
+    "bulk": (
+        ("create", "bulk:bulk_create", "Create an invoice for each row of a file."),
+        ("update", "bulk:bulk_update", "Change the invoice of each row of a file."),
+        ("delete", "bulk:bulk_delete", "Delete the invoice of each row of a file."),
+    ),
+    "jobs": (
+        ("show", "jobs:show_job", "Show what became of every write, or all about one."),
+        ("resume", "jobs:resume_job", "Go on where a job was stopped or killed."),
+        ("reconcile", "jobs:reconcile_job", "Find out about unclear writes; nothing is sent."),
+        ("resolve", "jobs:resolve_entry", "Keep your decision about a write."),
+        ("export", "jobs:export_job", "Write the audit trail to a file."),
+        ("verify", "jobs:verify_job", "Compare the job with what the provider shows."),
+        ("purge", "jobs:purge_job", "Forget the contents of writes that are settled."),
+    ),
+}
+
+
+def _add(parent: App, commands: Iterable[tuple[str, str | None, str]]) -> None:
+    for order, (name, target, text) in enumerate(commands):
+        if target is None:
+            below = App(name=name, help=text, help_format="plaintext", sort_key=order)
+            _add(below, _SUBCOMMANDS[name])
+            parent.command(below)
+        else:
+            parent.command(f"billingual.cli.{target}", name=name, help=text, sort_key=order)
+
+
+_add(app, _COMMANDS)
 app.register_install_completion_command(
     help="Teach your shell (bash, zsh or fish) to complete these commands."
 )
@@ -99,6 +129,7 @@ def _launch(  # noqa: D417 - the tokens are the command
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code; say what went wrong on stderr."""
+    _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a letter shows its escape: output is no reason to fail.
         if isinstance(stream, io.TextIOWrapper):
@@ -112,17 +143,24 @@ def run(arguments: Sequence[str]) -> int:
         return _interrupted(stop)
     except BrokenPipeError:
         # The reader has seen enough.
-        _drop_output()
+        drop_output()
         return OK
     except OutputLostError as error:
-        _drop_output()
+        drop_output()
         fail(str(error))
         return OUTPUT_LOST
     except OSError as error:
-        _drop_output()
+        drop_output()
         fail(f"the output cannot be written: {error.strerror or error}.")
         return FAILURE
     return code
+
+
+def _open_missing_streams() -> None:
+    """Put the null device where a stream was closed, so that no file takes its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - for good
 
 
 def _interrupted(stop: KeyboardInterrupt) -> int:
@@ -135,8 +173,3 @@ def _interrupted(stop: KeyboardInterrupt) -> int:
         "Look before you run this again."
     )
     return UNCLEAR
-
-
-def _drop_output() -> None:
-    """Send what is left in stdout's buffer nowhere: Python would complain again at its exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

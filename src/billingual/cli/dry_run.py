@@ -10,7 +10,7 @@ from billingual.wire import WireRequest
 __all__ = ["show_request"]
 
 
-def show_request(request: WireRequest, output: Format) -> None:
+def show_request(request: WireRequest, output: Format, *, end: str = "\n") -> None:
     """Write a request as HTTP would, or as JSON; it is unsigned, so no token is in it."""
     body = (request.body or b"").decode("utf-8")
     if output == "table":
@@ -25,4 +25,4 @@ def show_request(request: WireRequest, output: Format) -> None:
         "headers": dict(request.headers),
         "body": body or None,
     }
-    write_json(record, indent=2 if output == "json" else None)
+    write_json(record, indent=2 if output == "json" else None, end=end)

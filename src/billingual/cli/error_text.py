@@ -17,9 +17,10 @@ from billingual.errors import (
     ConfigurationError,
     InvalidInputError,
     UnsupportedError,
+    UsageError,
 )
 
-__all__ = ["error_text"]
+__all__ = ["error_text", "row_text"]
 
 _ADVICE: Final = {
     "give_base_url": "give --base-url, or try it without one with --transport sandbox",
@@ -29,7 +30,9 @@ _ADVICE: Final = {
     "give_token": "set the environment variable BILLINGUAL_TOKEN, or try it without an account "
     "with --transport sandbox",
     "give_token_apart": "give the token in the environment variable BILLINGUAL_TOKEN",
+    "give_invoice_id": "give --invoice-id",
     "leave_out": "leave --{field} out",
+    "name_entry": "'billingual jobs export' lists their names",
     # There is no option that sends a token in clear, so none is advised.
     "use_https": "use https://",
     "write_instant": "write it like '2026-12-31T00:00:00Z'",
@@ -56,6 +59,7 @@ def _options() -> dict[str, str]:
         "counterparty_ids": "--counterparty-id",
         "extra_params": "--param",
         "fields": "--field",
+        "entry_id": "ENTRY",
         "invoice_id": "INVOICE-ID",
     }
     return {name: f"--{name.replace('_', '-')}" for name in names} | odd
@@ -64,6 +68,9 @@ def _options() -> dict[str, str]:
 _OPTIONS: Final = _options()
 # A name with an underscore is a field's; one without could be any English word.
 _FIELD_NAME: Final = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
+
+# A row is checked as a batch of one.
+_FIRST_OF_BATCH: Final = re.compile(r"(?:, )?(?:pairs|invoice_ids)\[0\](?: \([^)]*\))?\.?")
 
 
 def error_text(error: BillingualError) -> str:
@@ -82,6 +89,19 @@ def error_text(error: BillingualError) -> str:
         return f"{error.provider} does not support {feature}; {instead}."
     if isinstance(error, ConfigurationError) and error.hint in _ADVICE:
         return f"{error.problem}; {_ADVICE[error.hint].format(field=error.field)}."
+    return str(error)
+
+
+def row_text(error: UsageError) -> str:
+    """Return what an error says about a row of a file: fields keep their names there."""
+    if isinstance(error, InvalidInputError):
+        kind, is_, rest = error.problem.partition(" is ")
+        field = _FIRST_OF_BATCH.sub("", error.field) or "invoice_id"
+        fix = _ADVICE.get(error.hint, error.fix)
+        return f"{field}: {_JSON_NOUNS.get(kind, kind)}{is_}{rest}; {fix}."
+    if isinstance(error, UnsupportedError):
+        feature = _FIRST_OF_BATCH.sub("", error.feature)
+        return f"{error.provider} does not support {feature}; {error.instead}."
     return str(error)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -23,6 +24,7 @@ __all__ = [
     "Column",
     "Format",
     "FormatOption",
+    "drop_output",
     "record_of",
     "show_facts",
     "show_rows",
@@ -154,3 +156,8 @@ def _print(table: Table, console: Console) -> None:
     with wide.capture() as captured:
         wide.print(table)
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
+def drop_output() -> None:
+    """Send what is left in stdout's buffer nowhere: Python would complain again at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
