@@ -136,6 +136,39 @@ def test_every_way_to_hide_a_row_is_a_gap(pages: list[object], gap: str) -> None
     assert (gap in seen.gap) if gap else seen.gap == ""
 
 
+def counted(number: int, *names: str) -> object:
+    """Make one of two pages of a list that counts three rows."""
+    return page(number, 2, *names, total_items=3)
+
+
+@pytest.mark.parametrize(
+    ("back", "whole"),
+    [
+        ([counted(1, "C", "B"), counted(2, "A")], True),
+        ([counted(1, "C", "B"), page(2, 2, "A", total_items=2)], False),
+        ([counted(1, "C", "B", "D", "A"), counted(2)], False),
+    ],
+    ids=["the same rows", "another count", "another row"],
+)
+def test_several_pages_are_read_forwards_and_backwards(back: list[object], *, whole: bool) -> None:
+    """A row that slips past a reader in one direction is met in the other."""
+    seen, asked = walk(EXANTE.find(DRAFT), [counted(1, "A", "B"), counted(2, "C"), *back])
+
+    assert [query_of(each)["sort"] for each in asked] == ["+invoice_number"] * 2 + [
+        "-invoice_number"
+    ] * 2
+    assert (seen.gap == "") is whole
+
+
+def test_a_draft_that_is_found_is_not_looked_for_backwards() -> None:
+    """Presence needs no whole list."""
+    found = attrs.evolve(DRAFT, number="C")
+    seen, asked = walk(EXANTE.find(found), [counted(1, "A", "B"), counted(2, "C")])
+
+    assert len(asked) == 2
+    assert len(seen.rows) == 3
+
+
 def test_without_an_organization_there_is_always_a_gap() -> None:
     """The rows are told all the same: a match needs no scope."""
     seen, asked = walk(ExanteDialect().find(DRAFT), [page(1, 1, "N-1")])
