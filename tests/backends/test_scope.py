@@ -45,3 +45,18 @@ def test_without_a_loop_the_scope_of_this_process_is_alive() -> None:
     here = RunScope(os.getpid())
 
     assert (True, False) == (here.is_alive(), here.call_soon(lambda: None))
+
+
+@pytest.mark.parametrize("run", [asyncio.run, lambda work: trio.run(lambda: work)])
+def test_a_backend_has_one_scope_for_each_loop(run: object) -> None:
+    """Each call asks for it, and looks for its connections under it."""
+    backend = AnyioBackend()
+
+    async def twice() -> list[RunScope]:
+        return [backend.execution_scope() for _ in range(2)]
+
+    first, second = run(twice())  # type: ignore[operator]  # either of the two
+    third, _ = run(twice())  # type: ignore[operator]  # as above
+
+    assert first is second
+    assert first != third

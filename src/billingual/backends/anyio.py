@@ -24,10 +24,11 @@ T = TypeVar("T")
 
 
 class AnyioBackend(SystemClock):
-    """Wait by suspending the task; holds no state and is safe to share."""
+    """Wait by suspending the task; safe to share."""
 
     name = "anyio"
     blocks = False
+    _scope = RunScope(-1)
 
     def execution_scope(self) -> RunScope:
         """Return process and event loop: a connection works in both only."""
@@ -35,7 +36,12 @@ class AnyioBackend(SystemClock):
         if loop is None:
             trio = sys.modules["trio"]
             loop = trio.lowlevel.current_trio_token()
-        return RunScope(os.getpid(), loop)
+        # Each call asks for it, and to make one takes as long as all else here. A thread that asks
+        # at the same time gets the one that it read or made, never the other's.
+        scope, process = self._scope, os.getpid()
+        if scope.loop is not loop or scope.pid != process:
+            scope = self._scope = RunScope(process, loop)
+        return scope
 
     async def sleep(self, seconds: float) -> None:
         """Suspend the task; cancellation passes through."""

@@ -29,10 +29,11 @@ Choose the transport ``h11`` where these matter.
 from __future__ import annotations
 
 import asyncio
+import functools
 import io
 import socket
 import sys
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, Final
 from urllib.parse import unquote
@@ -185,11 +186,15 @@ class _Watch(asyncio.Protocol):
         if self.idle and not self.transport.is_closing() and self._readable.now():
             self.transport.abort()
 
-    def begin(self, bounds: Bounds) -> None:
-        """Close the connection when the request that begins now takes longer than its *bounds*."""
+    def begin(self, timeouts: Timeouts, ends_at: float) -> None:
+        """Close the connection when the request that begins now takes too long.
+
+        Args:
+            timeouts: for each piece of the request and of the response.
+            ends_at: the deadline, on the clock of the event loop.
+        """
         self.idle = False
-        self._timeouts = bounds.timeouts
-        self._ends_at = self._loop.time() + min(bounds.deadline.left(), _LONGEST_S)
+        self._timeouts, self._ends_at = timeouts, ends_at
         self._moved()
 
     def _moved(self) -> None:
@@ -205,8 +210,8 @@ class _Watch(asyncio.Protocol):
 
     def _due(self) -> float:
         timeouts = self._timeouts
-        phase_s = timeouts.read if self._unsent is None else timeouts.write
-        return min(self._ends_at, self._moved_at + phase_s)
+        due = self._moved_at + (timeouts.read if self._unsent is None else timeouts.write)
+        return due if due < self._ends_at else self._ends_at  # noqa: FURB136 - min() takes longer
 
     def _set_timer(self, at: float) -> None:
         self._timer_at = at
@@ -283,7 +288,7 @@ class _Connector(aiohttp.TCPConnector):
         if transport is not None:
             if watch is None or watch.transport is not transport:
                 watch = watched.watch = _Watch(transport)
-            watch.begin(watched.bounds)
+            watch.begin(watched.timeouts, watched.ends_at)
         return connection
 
 
@@ -292,7 +297,8 @@ class _Connection:
 
     Attributes:
         watch: watches the connection, once there is one.
-        bounds: of the request under way, or of the last.
+        timeouts: of the request under way, or of the last.
+        ends_at: its deadline, on the clock of the event loop.
         asked: whether aiohttp asked for the connection for the request under way.
         ended: whether a proxy ended it in order before it was made.
 
@@ -301,7 +307,8 @@ class _Connection:
     """
 
     waits_to_close: Final = True
-    bounds: Bounds
+    timeouts: Timeouts
+    ends_at: float
 
     def __init__(self, options: TransportOptions, proxy: URL | None, *, secure: bool) -> None:
         self._keepalive_s = options.keepalive_s
@@ -336,7 +343,10 @@ class _Connection:
                 await self.aclose()
                 self._session = self._opened()
             self._origin = delivery.origin
-        self.bounds, self.asked = delivery.bounds, False
+        timeouts, left_s = delivery.bounds.timeouts, delivery.left()
+        delivery.timeout = _connecting(min(timeouts.connect, left_s))
+        self.timeouts, self.asked = timeouts, False
+        self.ends_at = asyncio.get_running_loop().time() + min(left_s, _LONGEST_S)
         try:
             response = await delivery.over(self._session)
         except asyncio.CancelledError as error:
@@ -605,7 +615,6 @@ class AiohttpTransport(PooledTransport[_Connection]):
         super().__init__(options)
         self._proxy: URL | None = None
         self._proxy_headers: dict[str, str] = {}
-        self._connecting: aiohttp.ClientTimeout = _UNTIMED
         # Headers and options of requests like those before: neither checked nor sorted out again.
         self._known: dict[object, tuple[CIMultiDict[str], dict[str, Any]]] = {}
 
@@ -624,7 +633,7 @@ class AiohttpTransport(PooledTransport[_Connection]):
             delivery.headers, delivery.options = known
         del known
         return await self._over_pool(
-            lambda connection: self._exchange(connection, delivery),
+            lambda connection: connection.exchange(delivery),
             lambda error, connection: connection.translated(error, delivery),
             secure=delivery.secure,
             bounds=bounds,
@@ -632,15 +641,6 @@ class AiohttpTransport(PooledTransport[_Connection]):
 
     def _connection(self, *, secure: bool) -> _Connection:
         return _Connection(self._options, self._proxy, secure=secure)
-
-    def _exchange(self, connection: _Connection, delivery: _Delivery) -> Awaitable[WireResponse]:
-        connect_s = min(delivery.bounds.timeouts.connect, delivery.left())
-        if connect_s != self._connecting.connect:
-            self._connecting = aiohttp.ClientTimeout(
-                connect=connect_s, sock_connect=connect_s, ceil_threshold=_NEVER_ROUND_UP
-            )
-        delivery.timeout = self._connecting
-        return connection.exchange(delivery)
 
     def _sort_out(self, delivery: _Delivery) -> None:
         """Find out headers and options of a request, and keep them for others like it."""
@@ -821,6 +821,14 @@ def _origin(request: WireRequest, *, checked: bool) -> Origin:
         raise failure.with_traceback(None)
     finally:
         del failure
+
+
+# A client nearly always asks for the same.
+@functools.lru_cache(maxsize=16)
+def _connecting(seconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(
+        connect=seconds, sock_connect=seconds, ceil_threshold=_NEVER_ROUND_UP
+    )
 
 
 def _sendable(headers: Headers) -> CIMultiDict[str]:
