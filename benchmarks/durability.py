@@ -45,6 +45,7 @@ from _measuring import HERE, Cell, Study, arguments
 CONTESTANTS: Final = HERE / "_durability"
 OURS: Final = "billingual"
 MOST_S: Final = 300.0
+MOST_STARTS: Final = 50
 KILL_LATE_S: Final = 0.03
 """A kill strikes up to so many seconds after a create has come in: before, in and after it."""
 
@@ -202,7 +203,7 @@ class Run:
     async def _until_done(self, deadline: float) -> None:
         program = str(CONTESTANTS / self.contestant.program)
         said = self.folder / "said.txt"
-        while True:
+        for _ in range(MOST_STARTS):
             with said.open("wb") as output:
                 self._process = await asyncio.create_subprocess_exec(
                     sys.executable, program, str(self.folder), stdout=output, stderr=output,
@@ -217,8 +218,9 @@ class Run:
             if code == 0:
                 return
             if code != -signal.SIGKILL and self.contestant.name != OURS:
-                lines = said.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-                raise RuntimeError((lines or [f"exit status {code}"])[-1])
+                break
+        lines = said.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        raise RuntimeError((lines or [f"exit status {code}"])[-1])
 
     def _judged(self, counts: dict[str, int], seconds: float) -> Finish:
         told = json.loads((self.folder / "told.json").read_text(encoding="utf-8"))
