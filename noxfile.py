@@ -4,8 +4,8 @@
 """The gate: ``python -m nox`` runs what must hold before a change lands.
 
 One session only: ``python -m nox -s types``. ``proofs``, ``simulate``, ``mutants``, ``strangers``,
-``bench`` and ``instructions`` are not part of the gate. The gate must end within nine minutes on
-two cores.
+``bench``, ``bulk``, ``durability`` and ``instructions`` are not part of the gate. The gate must end
+within nine minutes on two cores.
 
 nox installs uv, as the block above asks, because ten environments are made: uv needs three seconds
 for each, pip needs twenty.
@@ -52,6 +52,9 @@ SMOKE = (
     "-m", "not slow", "tests/backends", "tests/client", "tests/dialects", "tests/errors",
     "tests/model", "tests/retry", "tests/wire",
 )  # fmt: skip
+
+# Measured in sessions of their own: their peers are many, and one wants a PostgreSQL.
+JOB_BENCHMARKS = ("bulk", "durability")
 
 
 def _works(python: str) -> bool:
@@ -233,7 +236,27 @@ def bench(session: nox.Session) -> None:
     """
     session.install(".[all]", *_group("bench"), *_group("peers"))
     for benchmark in sorted((ROOT / "benchmarks").glob("[!_]*.py")):
-        session.run("python", str(benchmark.relative_to(ROOT)), *session.posargs)
+        if benchmark.stem not in JOB_BENCHMARKS:
+            session.run("python", str(benchmark.relative_to(ROOT)), *session.posargs)
+    if "--quick" not in session.posargs:
+        session.run("python", "benchmarks/_report.py")
+
+
+@nox.session(python="3.11")
+def bulk(session: nox.Session) -> None:
+    """Measure 100,000 updates as a job; takes ten minutes. Options and figures as in ``bench``."""
+    session.install(".[all]", *_group("bench"), *_group("peers"), *_group("bulk"))
+    session.run("python", "benchmarks/bulk.py", *session.posargs)
+    if "--quick" not in session.posargs:
+        session.run("python", "benchmarks/_report.py")
+
+
+@nox.session(python="3.11")
+def durability(session: nox.Session) -> None:
+    """Race job runners through lost responses and kills; takes half an hour, wants PostgreSQL."""
+    session.install(".[all]", "-e", "examples/billingual-stripe")
+    session.install(*_group("bench"), *_group("durability"))
+    session.run("python", "benchmarks/durability.py", *session.posargs)
     if "--quick" not in session.posargs:
         session.run("python", "benchmarks/_report.py")
 

@@ -33,10 +33,10 @@ from rich.table import Table
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PACKAGES = (
-    "aiohttp", "anyio", "attrs", "azure-core", "billingual", "botocore", "cattrs",
-    "elastic-transport", "google-api-core", "google-auth", "h11", "httpcore", "httpcore2", "httpx",
-    "httpx2", "msgspec", "openai", "orjson", "pydantic", "requests", "stamina", "stripe",
-    "tenacity", "urllib3",
+    "aiohttp", "anyio", "attrs", "azure-core", "billingual", "botocore", "cattrs", "dbos",
+    "elastic-transport", "elasticsearch", "google-api-core", "google-auth", "h11", "httpcore",
+    "httpcore2", "httpx", "httpx2", "localstripe", "msgspec", "openai", "orjson", "procrastinate",
+    "pydantic", "requests", "stamina", "stripe", "tenacity", "urllib3",
 )  # fmt: skip
 Batch: TypeAlias = Callable[[int], None]
 Cell: TypeAlias = str | float | int | None
@@ -56,13 +56,16 @@ def arguments(doc: str | None, *, rounds: int, **more: tuple[Any, str]) -> argpa
 
 
 @contextmanager
-def serving(*, body: bytes = b"{}", rows: int = 0, delay_s: float = 0.0) -> Iterator[str]:
+def serving(
+    *, body: bytes = b"{}", rows: int = 0, batches: bool = False, delay_s: float = 0.0
+) -> Iterator[str]:
     """Run the server of canned responses; yield its URL."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(body)
         file.flush()
         command = [sys.executable, str(HERE / "_server.py"), "--body", file.name]
         command += ["--rows", str(rows), "--delay", str(delay_s)]
+        command += ["--batches"] if batches else []
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         ) as server:

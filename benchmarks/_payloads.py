@@ -229,6 +229,47 @@ class Pages:
         return int(uid[: len(PAGE)], 16) * pow(_SPREAD, -1, 2**32) % 2**32
 
 
+class Batches:
+    """Batches of 100 invoices; any batch, and the response to it, is made by a replacement."""
+
+    def __init__(self) -> None:
+        made = _Maker(4)
+        self._ids = tuple(PAGE + made.uid()[len(PAGE) :] for _ in range(ROWS))
+        invoices = [
+            made.invoice(uid, 1 + index % 4) | {"status": "SENT"}
+            for index, uid in enumerate(self._ids)
+        ]
+        self._updated = _enveloped(invoices, f"Successfully updated {ROWS} invoice(s)")
+        items = [
+            {"update": {"_index": "invoices", "_id": uid, "_version": 2, "result": "updated",
+                        "_shards": {"total": 2, "successful": 1, "failed": 0}, "_seq_no": 1,
+                        "_primary_term": 1, "status": 200}}
+            for uid in self._ids
+        ]  # fmt: skip
+        self._indexed = _compact({"took": 1, "errors": False, "items": items})
+        self._invoice = _enveloped(made.invoice(self._ids[0], 4) | {"status": "DRAFT"})
+
+    def ids(self, number: int) -> tuple[str, ...]:
+        """Return the ids of a batch."""
+        block = f"{number * _SPREAD % 2**32:08x}"
+        return tuple(block + uid[len(PAGE) :] for uid in self._ids)
+
+    def updated(self, block: bytes) -> bytes:
+        """Return the response to an update to SENT of the batch whose ids begin with *block*."""
+        return self._updated.replace(PAGE.encode(), block)
+
+    def indexed(self, block: bytes) -> bytes:
+        """Return the response of Elasticsearch to a bulk request of that batch.
+
+        Source: https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk
+        """
+        return self._indexed.replace(PAGE.encode(), block)
+
+    def invoice(self, uid: bytes) -> bytes:
+        """Return the response that holds one invoice, as it was before."""
+        return self._invoice.replace(self._ids[0].encode(), uid)
+
+
 def _members(record: Mapping[str, object]) -> bytes:
     return _compact(record)[1:-1]
 

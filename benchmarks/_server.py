@@ -1,10 +1,11 @@
 """A server of canned responses, for measuring clients: a process of its own, on the last core.
 
-``python benchmarks/_server.py [--body FILE] [--rows N] [--delay SECONDS]`` prints its port and
-serves until its standard input closes. With ``--rows`` it has a list of so many invoices, in pages
-of 100: by number below ``/api/invoices?``, and behind an id below ``/v1/invoices``, as stripe
-pages. Everything else is answered with the bytes of ``--body``. It looks at as little of a request
-as it can, so that the client is what limits a run.
+``python benchmarks/_server.py [--body FILE] [--rows N] [--batches] [--delay SECONDS]`` prints its
+port and serves until its standard input closes. With ``--rows`` it has a list of so many invoices,
+in pages of 100: by number below ``/api/invoices?``, and behind an id below ``/v1/invoices``, as
+stripe pages. With ``--batches`` it takes updates of 100 invoices, in Exante's form and in that of
+Elasticsearch. Everything else is answered with the bytes of ``--body``. It looks at as little of a
+request as it can, so that the client is what limits a run.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from _payloads import Pages
+from _payloads import Batches, Pages
 
 _SPUN_S = 0.0015
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _NUMBER = re.compile(rb"[?&]page=(\d+)")
+_UPDATED = re.compile(rb'"_?u?id": ?"([0-9a-f]{8})')
 _BEHIND = re.compile(rb"[?&]starting_after=([0-9a-f]{8})")
 
 
@@ -68,10 +70,10 @@ class Canned(asyncio.Protocol):
             self._transport.write(response)
 
 
-def framed(body: bytes) -> bytes:
+def framed(body: bytes, kind: bytes = b"application/json") -> bytes:
     """Return *body* as a whole response."""
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-    return head % len(body) + body
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"
+    return head % (kind, len(body)) + body
 
 
 def answering(body: bytes, rows: int) -> Callable[[bytes], bytes]:
@@ -99,16 +101,38 @@ def answering(body: bytes, rows: int) -> Callable[[bytes], bytes]:
     return response
 
 
+def taking_batches() -> Callable[[bytes], bytes]:
+    """Return the function that answers bulk updates, and reads of one invoice."""
+    batches = Batches()
+    # Without the second header the client takes the server for another product's.
+    elastic = b"application/json\r\nX-Elastic-Product: Elasticsearch"
+
+    def response(request: bytes) -> bytes:
+        head = request.find(b"\r\n")
+        if request.startswith(b"GET /api/invoices/"):
+            uid = request[len("GET /api/invoices/") : request.find(b" ", len("GET /api/"))]
+            return framed(batches.invoice(uid))
+        found = _UPDATED.search(request, head)
+        block = found[1] if found else b""
+        if b"/_bulk" in request[:head]:
+            return framed(batches.indexed(block), elastic)
+        return framed(batches.updated(block))
+
+    return response
+
+
 async def main() -> None:
     """Serve until standard input closes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--body", type=Path)
     parser.add_argument("--rows", type=int, default=0)
+    parser.add_argument("--batches", action="store_true")
     parser.add_argument("--delay", type=float, default=0.0)
     options = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    response = answering(options.body.read_bytes() if options.body else b"{}", options.rows)
+    body = options.body.read_bytes() if options.body else b"{}"
+    response = taking_batches() if options.batches else answering(body, options.rows)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
         lambda: Canned(response, options.delay), "127.0.0.1", 0, backlog=1024

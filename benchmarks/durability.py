@@ -307,8 +307,8 @@ def race(study: Study, provider: str, scenario: Scenario, *, only: str) -> None:
                     print(provider, seed, contestant.name, finish, flush=True)
                     finishes.setdefault(contestant, []).append(finish)
     heads = [
-        "contestant", "lost", "doubled", "wrongly failed", "failed", "open", "kills", "server kills",
-        "requests/invoice", "seconds",
+        "contestant", "lost", "doubled", "wrongly failed", "failed", "open", "kills",
+        "server kills", "requests/invoice", "seconds",
     ]  # fmt: skip
     seeds = ", ".join(map(str, scenario.seeds))
     title = f"{provider}, {scenario.orders} invoices for each of the seeds {seeds}"
@@ -327,7 +327,9 @@ def main() -> None:
         __doc__, rounds=0, only=("", "only contestants whose name has this in it"),
         provider=("", "sandbox or localstripe; both without"),
     )  # fmt: skip
-    scenario = Scenario(**tomllib.loads((CONTESTANTS / "scenario.toml").read_text(encoding="utf-8")))
+    scenario = Scenario(
+        **tomllib.loads((CONTESTANTS / "scenario.toml").read_text(encoding="utf-8"))
+    )
     if options.quick:
         scenario = attrs.evolve(scenario, orders=40, client_kills=2, server_kills=1, seeds=[1])
     study = Study("durability", "Is each invoice there exactly once, whoever is killed?")

@@ -57,7 +57,10 @@ async def exchange(port: int, request: Request) -> bytes:
     """
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        headers = request.headers | {"connection": "close", "content-length": str(len(request.body))}
+        headers = request.headers | {
+            "connection": "close",
+            "content-length": str(len(request.body)),
+        }
         lines = [f"{request.method} {request.path} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         writer.write("\r\n".join(lines).encode("latin-1") + _HEAD_END + request.body)

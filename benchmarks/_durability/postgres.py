@@ -42,7 +42,9 @@ def postgres() -> Iterator[str]:
         if who:
             shutil.chown(folder, "postgres", "postgres")
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
-        subprocess.run([initdb, "-D", data, "-A", "trust", "-U", "race"], check=True, **quiet, **who)
+        subprocess.run(
+            [initdb, "-D", data, "-A", "trust", "-U", "race"], check=True, **quiet, **who
+        )
         options = ["-D", data, "-k", folder, "-c", "listen_addresses="]
         with subprocess.Popen([server, *options], **quiet, **who) as process:
             try:

@@ -1,0 +1,326 @@
+"""What does the ledger cost: 100,000 updates as a job, beside a raw loop that loses its place?
+
+``python benchmarks/bulk.py``: 100,000 invoices are set to SENT in 1,000 batches of 100, at a server
+that answers after 20 ms, with 1, 4 and 16 requests under way; every run in a process of its own.
+The raw loop sends the same bodies over the same transport and reads each response with json; it
+keeps nothing, so that a kill would leave it with no idea of what is done. A job plans all writes
+into its ledger on the disk, keeps each batch there before and after its request, and decodes and
+compares each invoice. Its time is that of plan and run together. It knows what an invoice was like
+before an update in three ways: it need not (*sole writer*), the plan brings it along, or the job
+reads each invoice first, which is a request an invoice.
+
+The peer is elasticsearch-py, whose ``async_streaming_bulk`` sends the same updates to the same
+server in its own form, in as many streams as requests are under way; its responses are a tenth as
+long, and it keeps nothing either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import httpx
+from _measuring import HERE, Cell, Study, arguments, fresh, serving
+from _payloads import ROWS, Batches
+from _peers import KEY, SIGNED
+from _process import peak, pinned
+
+from billingual import AsyncClient, AsyncJob, Changes
+from billingual.model import Invoice
+
+SELF: Final = str(HERE / "bulk.py")
+DELAY_S: Final = 0.02
+WIDTHS: Final = (1, 4, 16)
+CHANGE: Final = {"status": "SENT"}
+RAW: Final = "raw loop, same transport + json"
+LOOP: Final = "billingual, loop of update_many without a ledger"
+SOLE: Final = "billingual job, sole writer"
+KNOWN: Final = "billingual job, invoices given with the plan"
+READ: Final = "billingual job, reads each invoice before"
+Run: TypeAlias = Callable[[str, int, int], Awaitable[dict[str, float]]]
+Batch: TypeAlias = tuple[str, ...]
+
+
+def batches(count: int) -> Iterator[Batch]:
+    """Return the ids of *count* batches."""
+    made = Batches()
+    return (made.ids(number) for number in range(count))
+
+
+async def drained(work: Callable[[Batch], Awaitable[object]], count: int, width: int) -> None:
+    """Give each batch to *work*, *width* at once."""
+    waiting = batches(count)
+
+    async def some() -> None:
+        for batch in waiting:
+            await work(batch)
+
+    await asyncio.gather(*(some() for _ in range(width)))
+
+
+async def timed(
+    work: Callable[[Batch], Awaitable[object]], count: int, width: int
+) -> dict[str, float]:
+    """Warm up, then measure."""
+    await drained(work, 2 * width, width)
+    cpu, start = time.process_time(), time.perf_counter()
+    await drained(work, count, width)
+    return {"wall": time.perf_counter() - start, "cpu": time.process_time() - cpu}
+
+
+def body_of(batch: Batch) -> bytes:
+    """Write a batch by hand."""
+    return json.dumps([{"uid": uid, **CHANGE} for uid in batch]).encode()
+
+
+def checked(status: int, body: bytes) -> None:
+    """Read a response by hand."""
+    if status != 200 or len(json.loads(body)["data"]) != ROWS:
+        raise ValueError(status)
+
+
+async def raw(base: str, count: int, width: int) -> dict[str, float]:
+    """Send bodies over the transport that the client has."""
+    from billingual.backends.anyio import AnyioBackend  # noqa: PLC0415 - likewise
+    from billingual.outcomes import Safety  # noqa: PLC0415 - likewise
+    from billingual.wire import Headers, WireRequest  # noqa: PLC0415 - likewise
+    from transports import bounds, made  # noqa: PLC0415 - another benchmark's; seldom wanted
+
+    backend = AnyioBackend()
+    transport = made("httpx", backend)
+    headers = Headers([*SIGNED.items(), ("Content-Type", "application/json")])
+
+    async def work(batch: Batch) -> None:
+        request = WireRequest(
+            method="PUT", url=f"{base}/api/invoices", route="/api/invoices",
+            safety=Safety.IDEMPOTENT, headers=headers, body=body_of(batch),
+        )  # fmt: skip
+        response = await transport.send(request, bounds(backend))
+        checked(response.status, response.body)
+
+    try:
+        return await timed(work, count, width)
+    finally:
+        await transport.aclose()
+
+
+async def raw_httpx(base: str, count: int, width: int) -> dict[str, float]:
+    """Send bodies with httpx itself."""
+    headers = {**SIGNED, "Content-Type": "application/json"}
+    async with httpx.AsyncClient(headers=headers) as client:
+
+        async def work(batch: Batch) -> None:
+            response = await client.put(f"{base}/api/invoices", content=body_of(batch))
+            checked(response.status_code, response.content)
+
+        return await timed(work, count, width)
+
+
+async def loop(base: str, count: int, width: int) -> dict[str, float]:
+    """Update without a ledger."""
+    changes = Changes(**CHANGE)
+    async with AsyncClient("exante", token=KEY, base_url=base) as client:
+
+        async def work(batch: Batch) -> None:
+            await client.update_many([(uid, changes) for uid in batch])
+
+        return await timed(work, count, width)
+
+
+def job(how: str) -> Run:
+    """Return a run of a job that knows the state before in that way."""
+
+    async def run(base: str, count: int, width: int) -> dict[str, float]:
+        async with AsyncClient("exante", token=KEY, base_url=base) as client:
+            with tempfile.TemporaryDirectory() as folder:
+                await _job(client, Path(folder) / "warm.db", 2 * width, width, how)
+                return await _job(client, Path(folder) / "job.db", count, width, how)
+
+    return run
+
+
+async def _job(
+    client: AsyncClient, ledger: Path, count: int, width: int, how: str
+) -> dict[str, float]:
+    changes = Changes(**CHANGE)
+
+    def writes() -> Iterator[tuple[str | Invoice, Changes]]:
+        for batch in batches(count):
+            for uid in batch:
+                yield (Invoice(id=uid, status="DRAFT") if how == KNOWN else uid), changes
+
+    async with AsyncJob.open(ledger, client, sole_writer=how == SOLE) as job:
+        cpu, start = time.process_time(), time.perf_counter()
+        await job.plan(writes())
+        planned = time.perf_counter()
+        report = await job.run(concurrency=width)
+        ended = time.perf_counter()
+        if report.committed != count * ROWS:
+            raise ValueError(str(report)[:500])
+        return {
+            "wall": ended - start,
+            "plan": planned - start,
+            "cpu": time.process_time() - cpu,
+            "ledger": float(ledger.stat().st_size),
+        }
+
+
+async def elastic(base: str, count: int, width: int) -> dict[str, float]:
+    """Update with elasticsearch-py's helper, a stream for each request under way."""
+    from elasticsearch import AsyncElasticsearch  # noqa: PLC0415 - a peer may be missing
+    from elasticsearch.helpers import async_streaming_bulk  # noqa: PLC0415 - likewise
+
+    client = AsyncElasticsearch(base, connections_per_node=width)
+
+    async def actions(waiting: Iterator[Batch]) -> AsyncIterator[dict[str, object]]:
+        for batch in waiting:
+            for uid in batch:
+                yield {"_op_type": "update", "_index": "invoices", "_id": uid, "doc": CHANGE}
+
+    async def drain(number: int) -> None:
+        waiting = batches(number)
+
+        async def stream() -> None:
+            async for ok, _ in async_streaming_bulk(client, actions(waiting), chunk_size=ROWS):
+                if not ok:
+                    raise ValueError(ok)
+
+        await asyncio.gather(*(stream() for _ in range(width)))
+
+    try:
+        await drain(2 * width)
+        cpu, start = time.process_time(), time.perf_counter()
+        await drain(count)
+        return {"wall": time.perf_counter() - start, "cpu": time.process_time() - cpu}
+    finally:
+        await client.close()
+
+
+SIDES: Final[dict[str, Run]] = {
+    RAW: raw,
+    "raw httpx.AsyncClient + json": raw_httpx,
+    LOOP: loop,
+    SOLE: job(SOLE),
+    KNOWN: job(KNOWN),
+    "elasticsearch-py async_streaming_bulk": elastic,
+}
+SLOW: Final[dict[str, Run]] = {READ: job(READ)}
+
+
+def one(side: str, base: str, count: str, width: str) -> None:
+    """Run one side, then print what it took; in a process of its own."""
+    pinned()
+    taken = asyncio.run({**SIDES, **SLOW}[side](base, int(count), int(width)))
+    print(json.dumps({**taken, "peak": peak()}))
+
+
+Taken: TypeAlias = dict[tuple[str, int], list[dict[str, float]]]
+
+
+def measured(study: Study, base: str, count: int, rounds: int) -> Taken:
+    """Run all sides in an order drawn anew; a peer that fails is left out."""
+    taken: Taken = {}
+    sides = [(side, width) for width in WIDTHS for side in SIDES]
+    for _ in range(rounds):
+        for side, width in random.sample(sides, len(sides)):
+            if side in study.left_out:
+                continue
+            try:
+                found = fresh(SELF, "--one", side, base, str(count), str(width))
+            except RuntimeError as problem:
+                if side.startswith(("billingual", "raw")):
+                    raise
+                study.leave_out(side, problem)
+                continue
+            taken.setdefault((side, width), []).append(found)
+    return taken
+
+
+def tell(study: Study, taken: Taken, count: int) -> None:
+    """Tell *study* the medians, and the ratios within rounds."""
+    rows: list[list[Cell]] = []
+    for width in WIDTHS:
+        ideal = -(-count // width) * DELAY_S
+        for side in SIDES:
+            runs = taken.get((side, width))
+            if not runs:
+                continue
+            pace = statistics.median(
+                ours["wall"] and raw["wall"] / ours["wall"]
+                for ours, raw in zip(runs, taken[RAW, width], strict=True)
+            )
+            rows.append([
+                side,
+                width,
+                _median(runs, "wall"),
+                _median(runs, "plan") if "plan" in runs[0] else None,
+                ideal,
+                100 * pace,
+                _median(runs, "cpu"),
+            ])  # fmt: skip
+            if side == SOLE:
+                # A goal is at most its limit: the time of the raw loop may be passed by so much.
+                study.goal(f"{side}, {width} at once, of the raw loop's time", 1 / pace, 1 / 0.95)
+    heads = ["side", "at once", "seconds", "of them plan", "ideal s", "pace, % of raw", "CPU s"]
+    title = f"{count * ROWS:,} updates in {count:,} requests, each {DELAY_S * 1e3:.0f} ms away"
+    study.table(title, heads, rows)
+
+
+def _median(runs: list[dict[str, float]], name: str) -> float:
+    return statistics.median(run[name] for run in runs)
+
+
+def reading(study: Study, base: str, count: int) -> None:
+    """Tell *study* what it costs where the job has to read each invoice first."""
+    rows: list[list[Cell]] = []
+    width = max(WIDTHS)
+    for side in (SOLE, READ):
+        found = fresh(SELF, "--one", side, base, str(count), str(width))
+        per_item = found["wall"] / count / ROWS * 1e6
+        requests = count * (1 + ROWS if side == READ else 1)
+        ideal = -(-requests // width) * DELAY_S
+        rows.append([side, width, requests, found["wall"], ideal, per_item, found["cpu"]])
+    heads = ["side", "at once", "requests", "seconds", "ideal s", "us/update", "CPU s"]
+    study.table(f"{count * ROWS:,} updates, with and without reading before", heads, rows)
+
+
+def memory(study: Study, base: str, counts: tuple[int, int]) -> None:
+    """Tell *study* how much memory a job takes, ten times as long or not."""
+    peaks: dict[int, float] = {}
+    rows: list[list[Cell]] = []
+    for count in counts:
+        found = fresh(SELF, "--one", SOLE, base, str(count), "4")
+        peaks[count] = found["peak"] / 2**20
+        rows.append([count * ROWS, peaks[count], found["ledger"] / 2**20])
+    few, many = counts
+    study.table("memory of a job, 4 at once", ["updates", "peak MiB", "ledger MiB"], rows)
+    what = f"peak memory of {many * ROWS:,} updates, beside {few * ROWS:,}"
+    study.goal(what, peaks[many] / peaks[few], 1.05)
+
+
+def main() -> None:
+    """Measure, show and keep."""
+    options = arguments(__doc__, rounds=3)
+    count = 32 if options.quick else 1000
+    study = Study("bulk", "What does the ledger of a job cost beside a raw loop?")
+    study.settings |= {"rounds": options.rounds, "responses after": f"{DELAY_S} s"}
+    with serving(batches=True, delay_s=DELAY_S) as base:
+        tell(study, measured(study, base, count, options.rounds), count)
+        reading(study, base, 4 if options.quick else 50)
+        memory(study, base, (count // 10, count))
+    study.close(quick=options.quick)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--one"]:
+        one(*sys.argv[2:])
+    else:
+        main()
