@@ -31,7 +31,7 @@ import httpx
 from _measuring import HERE, Cell, Study, arguments, fresh, serving
 from _payloads import ROWS, Batches
 from _peers import KEY, SIGNED
-from _process import peak, pinned
+from _process import peak
 
 from billingual import AsyncClient, AsyncJob, Changes
 from billingual.model import Invoice
@@ -216,8 +216,10 @@ SLOW: Final[dict[str, Run]] = {READ: job(READ)}
 
 
 def one(side: str, base: str, count: str, width: str) -> None:
-    """Run one side, then print what it took; in a process of its own."""
-    pinned()
+    """Run one side, then print what it took; in a process of its own.
+
+    It is not kept on one core: while a thread of the ledger waits for the disk, others go on.
+    """
     taken = asyncio.run({**SIDES, **SLOW}[side](base, int(count), int(width)))
     print(json.dumps({**taken, "peak": peak()}))
 

@@ -82,7 +82,7 @@ class Door:
         handler: gives a request to the provider.
         is_create: tells the creates among requests.
         seed: of which responses are lost.
-        lost: the part of them.
+        lost_of: of so many creates in a row, the response to one is lost.
         on_create: told how many creates have come in, as each does.
         requests: how many came in.
         creates: how many of them were creates.
@@ -91,7 +91,7 @@ class Door:
     handler: Handler
     is_create: Callable[[Request], bool]
     seed: int
-    lost: float
+    lost_of: int
     on_create: Callable[[int], None] = lambda _: None
     requests: int = 0
     creates: int = 0
@@ -118,7 +118,9 @@ class Door:
             is_lost = False
             if self.is_create(request):
                 self.creates += 1
-                is_lost = random.Random(f"{self.seed} {self.creates}").random() < self.lost  # noqa: S311
+                row, place = divmod(self.creates - 1, self.lost_of)
+                # Python's own generator, seeded: the race can be repeated.
+                is_lost = place == random.Random(f"{self.seed} {row}").randrange(self.lost_of)  # noqa: S311
                 self.on_create(self.creates)
             response = await self.handler(request)
             if not is_lost:

@@ -23,6 +23,7 @@ from billingual.sandbox import CREDENTIALS, LANDMARKS
 HERE: Final = Path(__file__).parent
 _START_S: Final = 30.0
 _FIRST_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_A_DAY: Final = 20
 _CUSTOMERS: Final = 20
 # localstripe takes the card and declines every payment, so that an invoice stays open.
 _DECLINED: Final = "4000000000000341"
@@ -120,7 +121,7 @@ class Sandbox(Provider):
 
     async def prepare(self, count: int) -> None:
         """Make what *count* orders refer to."""
-        # A day for each ten: then what stands around one order fits a page of the list.
+        # So many a day that what stands around one order, doubles too, fits a page of the list.
         self.orders = [
             {
                 "order": f"A-{number:04}",
@@ -128,7 +129,7 @@ class Sandbox(Provider):
                 "owner": LANDMARKS["exante_owner"],
                 "document": LANDMARKS["exante_document"],
                 "organization": LANDMARKS["exante_organization"],
-                "issued": (_FIRST_DAY + timedelta(days=number // 10)).isoformat(),
+                "issued": (_FIRST_DAY + timedelta(days=number // _A_DAY)).isoformat(),
                 "token": CREDENTIALS["exante"].token,
             }
             for number in range(count)
