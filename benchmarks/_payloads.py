@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -230,44 +230,48 @@ class Pages:
 
 
 class Batches:
-    """Batches of 100 invoices; any batch, and the response to it, is made by a replacement."""
+    """Batches of 100 invoices, and the responses to updates of any that are asked for."""
 
     def __init__(self) -> None:
         made = _Maker(4)
         self._ids = tuple(PAGE + made.uid()[len(PAGE) :] for _ in range(ROWS))
-        invoices = [
-            made.invoice(uid, 1 + index % 4) | {"status": "SENT"}
-            for index, uid in enumerate(self._ids)
+        self._invoices = [
+            _compact(made.invoice(PAGE, 1 + index % 4) | {"status": "SENT"})
+            for index in range(ROWS)
         ]
-        self._updated = _enveloped(invoices, f"Successfully updated {ROWS} invoice(s)")
-        items = [
-            {"update": {"_index": "invoices", "_id": uid, "_version": 2, "result": "updated",
+        self._item = _compact(
+            {"update": {"_index": "invoices", "_id": PAGE, "_version": 2, "result": "updated",
                         "_shards": {"total": 2, "successful": 1, "failed": 0}, "_seq_no": 1,
                         "_primary_term": 1, "status": 200}}
-            for uid in self._ids
-        ]  # fmt: skip
-        self._indexed = _compact({"took": 1, "errors": False, "items": items})
-        self._invoice = _enveloped(made.invoice(self._ids[0], 4) | {"status": "DRAFT"})
+        )  # fmt: skip
+        self._before = _enveloped(made.invoice(PAGE, 4) | {"status": "DRAFT"})
 
     def ids(self, number: int) -> tuple[str, ...]:
         """Return the ids of a batch."""
         block = f"{number * _SPREAD % 2**32:08x}"
         return tuple(block + uid[len(PAGE) :] for uid in self._ids)
 
-    def updated(self, block: bytes) -> bytes:
-        """Return the response to an update to SENT of the batch whose ids begin with *block*."""
-        return self._updated.replace(PAGE.encode(), block)
+    def updated(self, uids: Sequence[bytes]) -> bytes:
+        """Return the response to a bulk update to SENT."""
+        return (
+            b'{"status":"success","status_code":200,"message":"Success","data":[%s]}'
+            % b",".join(
+                invoice.replace(PAGE.encode(), uid)
+                for invoice, uid in zip(self._invoices, uids, strict=False)
+            )
+        )
 
-    def indexed(self, block: bytes) -> bytes:
-        """Return the response of Elasticsearch to a bulk request of that batch.
+    def indexed(self, uids: Sequence[bytes]) -> bytes:
+        """Return the response of Elasticsearch to a bulk request.
 
         Source: https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk
         """
-        return self._indexed.replace(PAGE.encode(), block)
+        items = b",".join(self._item.replace(PAGE.encode(), uid) for uid in uids)
+        return b'{"took":1,"errors":false,"items":[%s]}' % items
 
     def invoice(self, uid: bytes) -> bytes:
         """Return the response that holds one invoice, as it was before."""
-        return self._invoice.replace(self._ids[0].encode(), uid)
+        return self._before.replace(PAGE.encode(), uid)
 
 
 def _members(record: Mapping[str, object]) -> bytes:

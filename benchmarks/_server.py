@@ -24,7 +24,7 @@ from _payloads import Batches, Pages
 _SPUN_S = 0.0015
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _NUMBER = re.compile(rb"[?&]page=(\d+)")
-_UPDATED = re.compile(rb'"_?u?id": ?"([0-9a-f]{8})')
+_UPDATED = re.compile(rb'"_?u?id": ?"([0-9a-f-]{36})"')
 _BEHIND = re.compile(rb"[?&]starting_after=([0-9a-f]{8})")
 
 
@@ -112,11 +112,10 @@ def taking_batches() -> Callable[[bytes], bytes]:
         if request.startswith(b"GET /api/invoices/"):
             uid = request[len("GET /api/invoices/") : request.find(b" ", len("GET /api/"))]
             return framed(batches.invoice(uid))
-        found = _UPDATED.search(request, head)
-        block = found[1] if found else b""
+        uids = _UPDATED.findall(request, head)
         if b"/_bulk" in request[:head]:
-            return framed(batches.indexed(block), elastic)
-        return framed(batches.updated(block))
+            return framed(batches.indexed(uids), elastic)
+        return framed(batches.updated(uids))
 
     return response
 
