@@ -159,7 +159,8 @@ class Run:
     async def _kill_client(self, late_s: float) -> None:
         await asyncio.sleep(late_s)
         if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGKILL)
+            # Not its own send_signal, which may reap a process that has just ended by itself.
+            os.kill(self._process.pid, signal.SIGKILL)
             self.client_kills += 1
 
     async def _kill_server(self, late_s: float) -> None:

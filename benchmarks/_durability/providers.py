@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import sys
@@ -95,7 +96,7 @@ class Provider(ABC):
     async def kill(self) -> None:
         """Kill it at once."""
         if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGKILL)
+            os.kill(self._process.pid, signal.SIGKILL)
             await self._process.wait()
 
     async def json(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> Any:
