@@ -1,7 +1,7 @@
 """What does the ledger cost: 100,000 updates as a job, beside a raw loop that loses its place?
 
 ``python benchmarks/bulk.py``: 100,000 invoices are set to SENT in 1,000 batches of 100, at a server
-that answers after 20 ms, with 1, 4 and 16 requests under way; every run in a process of its own.
+that responds after 20 ms, with 1, 4 and 16 requests under way; every run in a process of its own.
 The raw loop sends the same bodies over the same transport and reads each response with json; it
 keeps nothing, so that a kill would leave it with no idea of what is done. A job keeps each batch in
 its ledger on the disk before and after its request, and decodes and compares each invoice. To plan

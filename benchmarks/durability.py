@@ -344,7 +344,7 @@ def main() -> None:
     )
     if options.quick:
         scenario = attrs.evolve(scenario, orders=40, client_kills=2, server_kills=1, seeds=[1])
-    study = Study("durability", "Is each invoice there exactly once, whoever is killed?")
+    study = Study("durability", "Is each invoice there exactly once, though both sides are killed?")
     study.settings |= {
         "at once": scenario.at_once,
         "responses lost": f"1 of {scenario.lost_of}",
