@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
+import functools
 import hashlib
 import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
 import attrs
@@ -263,7 +263,7 @@ def draft_of(entry: Entry) -> Draft:
     """
     from billingual.model import Draft  # noqa: PLC0415 - models are imported with the first use
 
-    return Draft.from_dict(_body_of(entry))
+    return Draft.from_dict(json.loads(_body_of(entry)))
 
 
 def changes_of(entry: Entry) -> Changes:
@@ -272,15 +272,21 @@ def changes_of(entry: Entry) -> Changes:
     Raises:
         InvalidInputError: if its body was purged.
     """
+    return _changes_in(_body_of(entry))
+
+
+# The invoices of a batch often get the same changes, and to read them takes as long as to send
+# them. Changes never change, so that entries may share them.
+@functools.lru_cache(maxsize=256)
+def _changes_in(body: str) -> Changes:
     from billingual.model import Changes  # noqa: PLC0415 - as above
 
-    return Changes.from_dict(_body_of(entry))
+    return Changes.from_dict(json.loads(body))
 
 
-def _body_of(entry: Entry) -> Mapping[str, object]:
+def _body_of(entry: Entry) -> str:
     if entry.body is None:
         raise InvalidInputError(
             "entry", f"the body of {entry.id!r} was purged", "only its hash is left"
         )
-    record: Mapping[str, object] = json.loads(entry.body)
-    return record
+    return entry.body
