@@ -31,7 +31,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -160,8 +160,9 @@ class Run:
         await asyncio.sleep(late_s)
         if self._process is not None and self._process.returncode is None:
             # Not its own send_signal, which may reap a process that has just ended by itself.
-            os.kill(self._process.pid, signal.SIGKILL)
-            self.client_kills += 1
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
+                self.client_kills += 1
 
     async def _kill_server(self, late_s: float) -> None:
         await asyncio.sleep(late_s)

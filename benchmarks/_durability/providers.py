@@ -11,6 +11,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -96,7 +97,8 @@ class Provider(ABC):
     async def kill(self) -> None:
         """Kill it at once."""
         if self._process is not None and self._process.returncode is None:
-            os.kill(self._process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
             await self._process.wait()
 
     async def json(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> Any:
