@@ -114,12 +114,14 @@ class Pool(Generic[C]):
                 # A list's pop is atomic; a check before it would not be.
                 connection, until = local.idle.pop()
             except IndexError:
-                return local, self._make()
-            if self._backend.now() <= until:
-                return local, connection
-            # The others are hardly warmer: each return closes one of them.
-            with self._backend.shielded(), suppress(Exception):
-                await connection.aclose()
+                # What fails to be made below must not show this as its context.
+                pass
+            else:
+                if self._backend.now() <= until:
+                    return local, connection
+                # The others are hardly warmer: each return closes one of them.
+                with self._backend.shielded(), suppress(Exception):
+                    await connection.aclose()
             return local, self._make()
         except BaseException:
             local.slots.release()
