@@ -129,6 +129,24 @@ def test_a_create_that_never_arrived_is_sent_again(
     assert numbers(client).count("J-1") == 1
 
 
+def test_looks_for_many_creates_share_their_searches(
+    open_job: Open, draft: Make, sandbox: Sandbox
+) -> None:
+    """One list shows what became of all of them; each that is there is read once."""
+    sandbox.add_fault("drop_after_commit", method="POST", times=20)
+    with open_job(settle_s=0.5) as job:
+        job.plan(draft(f"J-{n}") for n in range(40))
+        report = job.run(concurrency=1)
+
+    assert (report.committed, report.adopted) == (40, 20)
+    reads = [each["path"] for each in sandbox.requests(limit=1000) if each["method"] == "GET"]
+    lists = [path for path in reads if path.endswith("/api/invoices")]
+    # Each is looked for twice: once to be found, and once more for a late double.
+    assert len(lists) < 20
+    # And one is read that vouches for the searches, or two if another was the last by then.
+    assert 20 < len(reads) - len(lists) < 25
+
+
 def test_without_an_invoice_that_vouches_for_the_search_absence_proves_nothing(
     open_job: Open, draft: Make, sandbox: Sandbox, sent: Sent
 ) -> None:

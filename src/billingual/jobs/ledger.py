@@ -149,6 +149,7 @@ class Claim:
         lease: until when they are the owner's, in seconds since 1970-01-01 UTC.
         entries: the entries in the order of the plan, as they were before the claim.
         given_up_at: for a look: when the last request for them was given up.
+        due: for a look: from when on it could be made.
     """
 
     kind: str
@@ -157,6 +158,7 @@ class Claim:
     lease: float
     entries: tuple[Entry, ...]
     given_up_at: float = 0.0
+    due: float = 0.0
 
 
 class Ledger(Protocol):
@@ -292,8 +294,13 @@ class Ledger(Protocol):
         """
         ...
 
-    def claim_look(self, *, owner: str, now: float, lease: float) -> Claim | None:
-        """Take entries whose end is unclear, or that need a late check, to look at the provider."""
+    def claim_look(
+        self, *, owner: str, now: float, lease: float, creates: bool = True
+    ) -> Claim | None:
+        """Take entries whose end is unclear, or that need a late check, to look at the provider.
+
+        Without *creates*, only updates and deletes.
+        """
         ...
 
     def found(

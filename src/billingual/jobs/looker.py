@@ -18,13 +18,15 @@ from billingual.errors import NotFoundError
 from billingual.jobs.entry import Entry, State, changes_of, draft_of
 from billingual.jobs.ledger import Claim, Ledger, Seen
 from billingual.jobs.planning import fields_of
+from billingual.jobs.searches import Searches
 from billingual.model import differing_fields
 from billingual.outcomes import Finding, Intent
 from billingual.reconcile.readback import read
 from billingual.reconcile.reconciler import Reconciler
 
 if TYPE_CHECKING:
-    from billingual.model import InvoiceSummary
+    from billingual.abc import Sightings
+    from billingual.model import Draft, Invoice, InvoiceSummary
     from billingual.reconcile.result import Reconciliation
 
 __all__ = ["NEVER", "Look", "Looker"]
@@ -77,12 +79,23 @@ class Looker:
         resends: whether an entry that is not there goes back to the plan. Otherwise it stays
             unknown, for a person to decide.
         sole_writer: whether no other program changes the invoices.
+        gathering_s: for how long looks wait after no late request can arrive any more; a search
+            that began meanwhile serves them all.
+        searches: the run's.
+        known: invoices of this job that were read to vouch for searches; None for one that is gone.
     """
 
     context: ClientContext
     ledger: Ledger
     resends: bool
     sole_writer: bool
+    gathering_s: float
+    searches: Searches = attrs.field(init=False)
+    known: dict[str, Invoice | None] = attrs.field(factory=dict, init=False)
+
+    @searches.default
+    def _new_searches(self) -> Searches:
+        return Searches(self.context)
 
     async def look(self, claim: Claim, now: float) -> Look:
         """Look at what a claim is about; *now* is the job's clock.
@@ -92,7 +105,11 @@ class Looker:
         """
         first = claim.entries[0]
         if first.operation == "create":
-            return await self._created(first, claim.given_up_at, now)
+            # Since when no late request can arrive, by the clock that searches are timed with.
+            due = self.context.backend.now() - max(now - claim.due, 0.0) - self.gathering_s
+            if first.state is State.COMMITTED:
+                return await self._late(first, due)
+            return await self._created(first, claim.given_up_at, now, due)
         if not self.context.capabilities.supports(Feature.GET):
             return Look(
                 why=f"{self.context.provider} documents no way to read it back", again_s=NEVER
@@ -101,19 +118,27 @@ class Looker:
 
     # Creates
 
-    async def _created(self, entry: Entry, given_up_at: float, now: float) -> Look:
-        late = entry.state is State.COMMITTED
+    async def _late(self, entry: Entry, due: float) -> Look:
+        """See whether a late request has doubled what was found."""
+        _, seen = await self.searches.find(
+            draft_of(entry), since=due, shows=lambda row: row.number == entry.number, must=False
+        )
+        same = {row.id for row in seen.rows if row.number == entry.number}
+        if entry.number is not None and len(same) > 1:
+            why = f"{len(same)} invoices have its number: {', '.join(sorted(same))}"
+            return _told(entry, Seen(state=State.DOUBLED, reason=why), why)
+        return _told(entry, Seen(state=State.COMMITTED), "there is one of it")
+
+    async def _created(self, entry: Entry, given_up_at: float, now: float, due: float) -> Look:
         keyed = self.context.capabilities.idempotency_keys
-        if keyed and self.resends and not late and now - given_up_at < _KEY_LIFE_S:
+        if keyed and self.resends and now - given_up_at < _KEY_LIFE_S:
             # A refusal of the same key is the provider's word about the first request too.
             return self._absent(entry, "its idempotency key makes a resend safe")
         # The job has waited, whatever the system's clock was set to meanwhile.
-        found = await self._search(entry, min(given_up_at, self.context.backend.wall()))
-        if late and found.finding is Finding.UNKNOWN and found.ask_again_s:
-            return Look(why=found.why, again_s=found.ask_again_s)
-        seen = _seen_of(entry, found, late=late)
+        found = await self._search(entry, min(given_up_at, self.context.backend.wall()), due)
+        seen = _seen_of(entry, found)
         if seen is not None:
-            adopted = seen.state is State.COMMITTED and not late
+            adopted = seen.state is State.COMMITTED
             return attrs.evolve(_told(entry, seen, found.why), check_late=adopted)
         if found.absent:
             return self._absent(entry, found.why)
@@ -126,16 +151,17 @@ class Looker:
             return _told(entry, Seen(state=State.PLANNED), why)
         return Look(why=f"it was not carried out, and is not sent again: {why}", again_s=NEVER)
 
-    async def _search(self, entry: Entry, given_up_at: float) -> Reconciliation:
+    async def _search(self, entry: Entry, given_up_at: float, due: float) -> Reconciliation:
         """Look for the invoice of a create; a known one of this job vouches for the search.
 
         One that was deleted since, or that no list shows as it is another organization's, must not
         hold up all searches for good. So where the newest one is not found, an older one may vouch.
         """
         last = await self.context.backend.in_thread(lambda: self.ledger.last_created(_VOUCHERS))
+        draft = draft_of(entry)
         reconciler = Reconciler(
             context=self.context,
-            intent=Intent(operation="create", draft=draft_of(entry)),
+            intent=Intent(operation="create", draft=draft),
             given_up_at=given_up_at,
             known_invoice=None,
             # The job has waited for late requests, by a clock that nothing puts forward.
@@ -145,14 +171,47 @@ class Looker:
         )
         found = None
         for known in last:
-            try:
-                invoice = await read(self.context, known)
-            except NotFoundError:
+            invoice = await self._known(known)
+            if invoice is None:
                 continue
-            found = await attrs.evolve(reconciler, known_invoice=invoice).find_out()
+            find = self._finder(draft, known, due)
+            found = await attrs.evolve(reconciler, known_invoice=invoice, find=find).find_out()
             if found.finding is not Finding.UNKNOWN or found.candidates or found.ask_again_s:
                 return found
         return found or await reconciler.find_out()
+
+    async def _known(self, invoice_id: str) -> Invoice | None:
+        """Return an invoice of this job, read once in a run; None if it is gone."""
+        if invoice_id not in self.known:
+            try:
+                self.known[invoice_id] = await read(self.context, invoice_id)
+            except NotFoundError:
+                self.known[invoice_id] = None
+        return self.known[invoice_id]
+
+    def _finder(
+        self, draft: Draft, known: str, due: float
+    ) -> Callable[[Draft], Awaitable[Sightings]]:
+        """Return the searches of one look: for its draft, for the known invoice, and once more."""
+        since = searched = due
+
+        async def find(wanted: Draft) -> Sightings:
+            nonlocal since, searched
+            if wanted is not draft:
+                # A list may have stopped to show what is new after an earlier search, so what
+                # vouches for the search is not older than it.
+                _, seen = await self.searches.find(
+                    wanted, since=searched, shows=lambda row: row.id == known, must=True
+                )
+                return seen
+            searched, seen = await self.searches.find(
+                wanted, since=since, shows=lambda row: row.number == draft.number, must=False
+            )
+            # The second search for it is to see what the first may have missed.
+            since = self.context.backend.now()
+            return seen
+
+        return find
 
     def _others(self, entry: Entry) -> Callable[[Sequence[InvoiceSummary]], Awaitable[set[str]]]:
         async def others(rows: Sequence[InvoiceSummary]) -> set[str]:
@@ -244,15 +303,12 @@ class Looker:
         return Look(why="each invoice was read", seen=seen, again_s=NEVER)
 
 
-def _seen_of(entry: Entry, found: Reconciliation, *, late: bool) -> Seen | None:
+def _seen_of(entry: Entry, found: Reconciliation) -> Seen | None:
     """Judge what a search for a create showed; None if its invoice is not among it."""
     same = [each for each in found.candidates if each.number == entry.number]
     if len(same) > 1:
         why = f"{len(same)} invoices have its number: {', '.join(each.id for each in same)}"
         return Seen(state=State.DOUBLED, reason=why)
-    if late:
-        # There is one of it, though another program may have changed it since.
-        return Seen(state=State.COMMITTED)
     if found.invoice is not None:
         return Seen(state=State.COMMITTED, invoice_id=found.invoice.id)
     return Seen(state=State.CONFLICT, reason=found.why) if same else None

@@ -108,16 +108,17 @@ class Planner:
         draft = write.draft
         body = body_text(write)
         digest = body_hash(write.operation, None, body)
-        if isinstance(draft.number, str):
+        given = draft.number if isinstance(draft.number, str) else None
+        entry_id = write.id or given or f"draft-{digest[:16]}#{self._again(digest)}"
+        if given is not None or not _needs_number(self.client):
             return NewEntry(
-                id=write.id or draft.number,
+                id=entry_id,
                 operation=write.operation,
                 target=None,
-                number=draft.number,
+                number=given,
                 body=body,
                 body_hash=digest,
             )
-        entry_id = write.id or f"draft-{digest[:16]}#{self._again(digest)}"
         # An earlier run may have chosen a number for this draft, and sent it.
         number = self.ledger.number_of(entry_id) or self._fresh_number()
         body = body_text(Create(draft=attrs.evolve(draft, number=number)))
@@ -147,6 +148,11 @@ def _before(write: PlannedWrite) -> str | None:
     return known if whole else None
 
 
+def _needs_number(client: AsyncClient) -> bool:
+    # By an idempotency key a provider knows a create again, and may number it as it likes.
+    return not client.capabilities.idempotency_keys
+
+
 def request_of(client: AsyncClient, write: PlannedWrite, prefix: str) -> WireRequest:
     """Return the request that would carry out one write by itself; nothing is sent.
 
@@ -158,7 +164,7 @@ def request_of(client: AsyncClient, write: PlannedWrite, prefix: str) -> WireReq
     """
     if isinstance(write, Create):
         draft = write.draft
-        if not isinstance(draft.number, str):
+        if not isinstance(draft.number, str) and _needs_number(client):
             draft = attrs.evolve(draft, number=prefix + "?" * _LETTERS)
         return client.preview.create(draft)
     if isinstance(write, Delete):

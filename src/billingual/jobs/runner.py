@@ -57,6 +57,9 @@ Policy: TypeAlias = Literal["reconcile_then_resend", "reconcile", "manual"]
 _LOOKS: Final = 5
 """Looks in one run that may tell nothing, for one entry, before the run leaves it to a person."""
 
+_GATHERING_S: Final = 5.0
+"""Most seconds for which a look at creates waits for others to become due."""
+
 _PROGRESS_EVERY_S: Final = 0.1
 
 _PASSING: Final = (
@@ -128,7 +131,17 @@ class Runner:
             ledger=self.ledger,
             resends=settings.policy != "reconcile",
             sole_writer=settings.sole_writer,
+            gathering_s=self._gathering_s,
         )
+
+    @property
+    def _settle_s(self) -> float:
+        # Longer than it has to be: creates that become due one after another share a search.
+        return self.settings.settle_s + self._gathering_s
+
+    @property
+    def _gathering_s(self) -> float:
+        return min(0.25 * self.settings.settle_s, _GATHERING_S)
 
     def _now(self) -> float:
         """Return the wall time, by a clock that nothing puts forward or back while the job runs."""
@@ -142,7 +155,7 @@ class Runner:
                 the ledger cannot be written. The job can be run again.
         """
         self._concurrency = concurrency
-        settle_s = self.settings.settle_s
+        settle_s = self._settle_s
         await self._in_thread(lambda: self.ledger.recover(now=self._now(), settle_s=settle_s))
         await self._tell(last=True)
         pool = self.context.backend.task_pool(concurrency)
@@ -184,7 +197,7 @@ class Runner:
             return None
         # Another worker's request may end unclear, or set the next write of its invoice free; and
         # one of another process may never end.
-        self.ledger.end_leases(now=now, settle_s=self.settings.settle_s)
+        self.ledger.end_leases(now=now, settle_s=self._settle_s)
         return 0.05
 
     async def _step(self) -> bool:
@@ -221,19 +234,33 @@ class Runner:
         return taken[0] if taken else None
 
     def _take(self) -> Claim | Entry | None:
-        ledger, now, owner = self.ledger, self._now(), self.settings.owner
-        lease = now + self._lease_s
-        if self._looks_at_all:
-            look = ledger.claim_look(owner=owner, now=now, lease=lease)
-            if look is not None:
-                return look
-        if not self.sends:
+        # Creates are looked for when nothing is left to send. Each search shows what became of
+        # many of them, and by then an invoice of the job is known that vouches for it. An unclear
+        # update holds up the next one of its invoice, and a delete is soon read.
+        taken: Claim | Entry | None = self._take_look(creates=False)
+        if taken is None and self.sends:
+            taken = self._take_send()
+        return taken or self._take_look(creates=True)
+
+    def _take_look(self, *, creates: bool) -> Claim | None:
+        if not self._looks_at_all:
             return None
-        limits, before = self._limits(), self._reads_before
+        now = self._now()
+        return self.ledger.claim_look(
+            owner=self.settings.owner, now=now, lease=now + self._lease_s, creates=creates
+        )
+
+    def _take_send(self) -> Claim | Entry | None:
+        now, limits, before = self._now(), self._limits(), self._reads_before
 
         def claim(*, full: bool) -> Claim | None:
-            return ledger.claim(
-                owner=owner, now=now, lease=lease, limits=limits, before=before, full=full
+            return self.ledger.claim(
+                owner=self.settings.owner,
+                now=now,
+                lease=now + self._lease_s,
+                limits=limits,
+                before=before,
+                full=full,
             )
 
         if not before:
@@ -336,7 +363,7 @@ class Runner:
                 self._unclear(claim, unclear)
             raise
         now = self._now()
-        late_check = now + self.settings.settle_s
+        late_check = now + self._settle_s
         with self.context.backend.shielded():
             await self._in_thread(
                 lambda: self.ledger.commit(
@@ -398,7 +425,7 @@ class Runner:
         self.ledger.unclear(
             claim,
             now=now,
-            not_before=now + self.settings.settle_s,
+            not_before=now + self._settle_s,
             status=getattr(error, "status", None),
             why=_told(error),
             refusal=None,
@@ -450,7 +477,7 @@ class Runner:
                 lambda: self.ledger.split(claim, now=now, status=None, why=look.why)
             )
             return
-        late_check = now + self.settings.settle_s if look.check_late else None
+        late_check = now + self._settle_s if look.check_late else None
         await self._in_thread(
             lambda: self.ledger.found(
                 claim,

@@ -340,7 +340,7 @@ class SqliteLedger:
         ).lastrowid
         listed = json.dumps(seqs)
         found = run(
-            f"SELECT {_ENTRY}, given_up_at FROM entry"
+            f"SELECT {_ENTRY}, coalesce(late_check, not_before), given_up_at FROM entry"
             " WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq",
             (listed,),
         ).fetchall()
@@ -361,7 +361,8 @@ class SqliteLedger:
             request=request,
             owner=owner,
             lease=lease,
-            entries=tuple(_entry(row[:-1]) for row in found),
+            entries=tuple(_entry(row[:-2]) for row in found),
+            due=max(row[-2] for row in found),
             given_up_at=max(row[-1] for row in found),
         )
 
@@ -486,15 +487,19 @@ class SqliteLedger:
             )
             yield connection
 
-    def claim_look(self, *, owner: str, now: float, lease: float) -> Claim | None:
+    def claim_look(
+        self, *, owner: str, now: float, lease: float, creates: bool = True
+    ) -> Claim | None:
         """Take entries to look at the provider; see :class:`Ledger`."""
         with self._step() as connection:
             run = connection.execute
             first = run(
                 "SELECT batch, seq FROM entry WHERE state = 'unknown' AND not_before <= ?"
-                f" AND {_NOT_HELD} ORDER BY not_before LIMIT 1",
-                (now, now),
+                f" AND {_NOT_HELD} AND (? OR operation <> 'create') ORDER BY not_before LIMIT 1",
+                (now, now, creates),
             ).fetchone()
+            if first is None and not creates:
+                return None
             if first is None:
                 late = run(
                     f"SELECT seq FROM entry WHERE late_check <= ? AND {_NOT_HELD} LIMIT 1",

@@ -1,0 +1,55 @@
+"""Creates of a provider with idempotency keys: the ledger keeps the key, and makes no number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from _support.pocket import CAPABILITIES, POCKET, PocketDialect, say
+from billingual import AsyncClient, AsyncJob, Draft, MemoryTransport, errors
+from billingual.capabilities import FieldRules
+from billingual.outcomes import Evidence, Safety
+from billingual.wire import Conversation
+
+LOST = errors.TimedOutError("late.", evidence=Evidence(connected=True, request_complete=True))
+
+
+class KeyedDialect(PocketDialect):
+    """A dialect of a provider that takes keys, and numbers invoices itself."""
+
+    def __init__(self, _: Any = None, scope: Any = None) -> None:
+        rules = FieldRules(accepts=frozenset({"number", "status"}))
+        super().__init__(attrs.evolve(CAPABILITIES, idempotency_keys=True, draft=rules), scope)
+
+    def create(self, draft: Draft) -> Conversation[Any]:
+        plain = super().create(draft)
+        request = attrs.evolve(next(plain), safety=Safety.KEYED, key_header="Idempotency-Key")
+        try:
+            plain.send((yield request))
+        except StopIteration as done:
+            return done.value
+
+
+@pytest.mark.anyio
+async def test_an_unclear_create_is_sent_again_with_its_key(tmp_path: Path) -> None:
+    """By another run as well; the provider may number the invoice as it likes."""
+    transport = MemoryTransport([LOST, say()])
+    async with AsyncClient(
+        attrs.evolve(POCKET, dialects=(KeyedDialect(),)),
+        base_url="https://pocket.example/base",
+        transport=transport,
+        retry="none",
+    ) as client:
+        for policy in ("manual", "reconcile_then_resend"):
+            async with AsyncJob.open(tmp_path / "j.db", client, settle_s=0, policy=policy) as job:
+                await job.plan([Draft(status="DRAFT")])
+                report = await job.run()
+
+    assert report.complete
+    first, second = transport.requests
+    assert first.headers.get("idempotency-key") == second.headers.get("idempotency-key")
+    assert first.body == second.body
+    assert b"number" not in (first.body or b"")
