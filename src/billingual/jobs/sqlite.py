@@ -102,7 +102,7 @@ class SqliteLedger:
                 "another Python."
             )
         # An absolute path, also because SQLite takes ":memory:" for no file at all.
-        self.path = Path(path).absolute()
+        self.path: Path = Path(path).absolute()
         self.shared = shared
         self._lock = threading.RLock()
         refuse_network(self.path, _mounts())

@@ -31,6 +31,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from threading import RLock
 from types import NoneType, UnionType
 from typing import (
     TYPE_CHECKING,
@@ -621,6 +622,13 @@ def _slow() -> json.JSONDecoder:
     return json.JSONDecoder(parse_int=_integer, parse_float=as_it_came, parse_constant=_constant)
 
 
+COMPILING: Final = RLock()
+"""Held while a decoder is made.
+
+msgspec describes a struct with the first decoder that needs it, and a second thread that meets a
+description half-way crashes the process.
+"""
+
 _PLAIN: Final = msgspec.json.Decoder(object, float_hook=as_it_came)
 decode_plain: Final = _PLAIN.decode
 """Read JSON that :func:`is_plain`, or a part of it, to what :func:`decode_json` gives."""
@@ -812,7 +820,8 @@ class RecordReader(Generic[R, M]):
 
     @functools.cached_property
     def _read_exactly(self) -> Callable[[bytes], R]:
-        return msgspec.json.Decoder(exact(self._record), float_hook=as_it_came).decode
+        with COMPILING:
+            return msgspec.json.Decoder(exact(self._record), float_hook=as_it_came).decode
 
     @functools.cached_property
     def _members(self) -> tuple[_MembersOf, _MembersOf]:
@@ -824,7 +833,8 @@ class RecordReader(Generic[R, M]):
 
     @functools.cached_property
     def _read_with_more(self) -> Callable[[bytes], R]:
-        return msgspec.json.Decoder(self._record, float_hook=as_it_came).decode
+        with COMPILING:
+            return msgspec.json.Decoder(self._record, float_hook=as_it_came).decode
 
     def one(
         self,

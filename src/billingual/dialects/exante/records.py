@@ -19,6 +19,7 @@ from msgspec import UNSET, Raw, Struct
 
 from billingual import model
 from billingual.dialects._kit.responses import (
+    COMPILING,
     MISFIT,
     Moment,
     Number,
@@ -369,7 +370,8 @@ _Envelope: Any = EnvelopeRecord  # of a type that is made here, so no type check
 # A program gets few of these, so none is made before its first response.
 @functools.cache
 def _read_body() -> Callable[[bytes], InvoiceRecord]:
-    decode = msgspec.json.Decoder(_Envelope[exact(InvoiceRecord)], float_hook=as_it_came).decode
+    with COMPILING:
+        decode = msgspec.json.Decoder(_Envelope[exact(InvoiceRecord)], float_hook=as_it_came).decode
 
     def read(body: bytes) -> InvoiceRecord:
         plain = decode(body)
@@ -390,23 +392,27 @@ _IN_BODY: Final = {"raw": _raw_in_body}
 
 @functools.cache
 def _read_one() -> Any:
-    return msgspec.json.Decoder(EnvelopeRecord[Raw]).decode
+    with COMPILING:
+        return msgspec.json.Decoder(EnvelopeRecord[Raw]).decode
 
 
 @functools.cache
 def read_many() -> Any:
     """Make the decoder of the response to a batch."""
-    return msgspec.json.Decoder(EnvelopeRecord[list[Raw]]).decode
+    with COMPILING:
+        return msgspec.json.Decoder(EnvelopeRecord[list[Raw]]).decode
 
 
 @functools.cache
 def _read_page() -> Any:
-    return msgspec.json.Decoder(_Envelope[exact(PageRecord)]).decode
+    with COMPILING:
+        return msgspec.json.Decoder(_Envelope[exact(PageRecord)]).decode
 
 
 @functools.cache
 def _read_page_with_more() -> Any:
-    return msgspec.json.Decoder(OpenEnvelopeRecord[PageRecord]).decode
+    with COMPILING:
+        return msgspec.json.Decoder(OpenEnvelopeRecord[PageRecord]).decode
 
 
 # What beside a payload says that not all of a write was done.

@@ -16,6 +16,7 @@ from msgspec import Raw, Struct
 
 from billingual import model
 from billingual.dialects._kit.responses import (
+    COMPILING,
     MISFIT,
     Moment,
     Number,
@@ -130,7 +131,8 @@ _Data: Any = DataRecord  # of a type that is made here, so no type checker knows
 
 @functools.cache
 def _read_body() -> Callable[[bytes], InvoiceRecord]:
-    decode = msgspec.json.Decoder(_Data[exact(InvoiceRecord)], float_hook=as_it_came).decode
+    with COMPILING:
+        decode = msgspec.json.Decoder(_Data[exact(InvoiceRecord)], float_hook=as_it_came).decode
 
     def read(body: bytes) -> InvoiceRecord:
         record: InvoiceRecord = decode(body).data
