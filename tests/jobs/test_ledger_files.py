@@ -343,8 +343,11 @@ def test_a_directory_that_cannot_be_written_is_refused(shared: bool) -> None:  #
                 Path(place).chmod(0o555)
         Path(place).chmod(0o555)
         with as_another_user():
-            with pytest.raises(LedgerError, match=r"cannot be (opened|used|written)"):
-                _ = SqliteLedger(path, shared=shared).add([new("A-2")])
+            with (
+                pytest.raises(LedgerError, match=r"cannot be (opened|used|written)"),
+                closing(SqliteLedger(path, shared=shared)) as ledger,
+            ):
+                ledger.add([new("A-2")])
             with pytest.raises(LedgerError, match=r"cannot be opened.*Permission denied"):
                 SqliteLedger(path.with_name("other.db"), shared=shared)
         Path(place).chmod(0o700)
