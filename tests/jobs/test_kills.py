@@ -1,7 +1,7 @@
 """A real process that is killed at any instant, over a real socket, loses and doubles nothing.
 
 Each job is killed several times at random instants, while responses are lost, late or cut, and then
-runs to its end. The end state must be that of a job that nobody killed: by ``job.verify()``, by
+runs to its end. The end state must be that of a job that was not killed: by ``job.verify()``, by
 what the server itself has stored, and by the audit trail.
 """
 
@@ -174,7 +174,7 @@ class Story:
     # How it is judged
 
     def judge(self) -> None:
-        """Check that the end state is that of a job that nobody killed."""
+        """Check that the end state is that of a job that was not killed."""
         self.server.app.clear_faults()
         self.judge_ledger()
         self.judge_server()
@@ -303,7 +303,7 @@ STORIES: Final = {
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", STORIES)
-def test_a_killed_job_ends_as_one_that_nobody_killed(name: str, tmp_path: Path, proof: Any) -> None:
+def test_a_killed_job_ends_as_one_that_was_not(name: str, tmp_path: Path, proof: Any) -> None:
     """200 kills in the session ``proofs``, six in the gate."""
     wanted = proof.amount(2 if name in {"creates", "bad updates"} else 1, 50)
     chance = Random(f"{proof.seed} {name}")  # noqa: S311 - no secret

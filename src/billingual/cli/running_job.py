@@ -185,7 +185,7 @@ class _Stop:
 
 @contextmanager
 def _stoppable(job: AsyncJob, view: ProgressView) -> Iterator[_Stop]:
-    """Take the first Ctrl-C as a wish; the second goes to whoever took it before."""
+    """Take the first Ctrl-C as a wish; the second goes to the handler before ours."""
     stop, loop = _Stop(), asyncio.get_running_loop()
     before = signal.getsignal(signal.SIGINT)
     if before is signal.SIG_IGN:

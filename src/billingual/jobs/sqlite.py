@@ -916,7 +916,7 @@ def _make(path: Path) -> None:
 
 
 def _make_private(path: Path) -> None:
-    """Let nobody else read a ledger, nor the files that SQLite keeps beside it.
+    """Let no other user read a ledger, nor the files that SQLite keeps beside it.
 
     SQLite gives those the mode of the file itself, when it makes them.
     """

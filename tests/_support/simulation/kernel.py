@@ -159,7 +159,7 @@ class Kernel:
             self.current = None
             task.done = True
             task.process.kill()
-        except BaseException as error:  # noqa: BLE001 - whoever waits for the task gets it
+        except BaseException as error:  # noqa: BLE001 - raised where the task is waited for
             self._end(task, None, error)
         else:
             self._suspended(task, until)

@@ -8,6 +8,7 @@ show nothing that is new, without a word about it.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -83,7 +84,7 @@ class Stored:
 
 
 @attrs.define(eq=False)
-class Provider:
+class Provider(ABC):
     """What both providers share: the network, the store, the record of what happened.
 
     Attributes:
@@ -171,7 +172,7 @@ class Provider:
         if seconds > most:
             raise errors.TimedOutError("no response came in time.", evidence=_SENT)
 
-    async def aclose(self) -> None:
+    async def aclose(self) -> None:  # noqa: B027 - a transport may have nothing to close
         """Do nothing."""
 
     def account(self, provider: str) -> Account | None:
@@ -180,14 +181,17 @@ class Provider:
 
     # The store
 
+    @abstractmethod
     def _read(self, request: WireRequest) -> WireResponse:
-        raise NotImplementedError
+        """Answer a read."""
 
+    @abstractmethod
     def _write(self, request: WireRequest, number: int) -> WireResponse:
-        raise NotImplementedError
+        """Carry out a write, and answer it."""
 
+    @abstractmethod
     def _refusal(self, status: int, why: str) -> WireResponse:
-        raise NotImplementedError
+        """Refuse a request as this provider does."""
 
     def add(
         self,
@@ -206,6 +210,7 @@ class Provider:
         self.groups.setdefault(group, []).append(key)
         self.numbers[number] += 1
 
+    @abstractmethod
     def stored(
         self,
         given: dict[str, Any],
@@ -214,7 +219,6 @@ class Provider:
         at: float | None = None,
     ) -> str:
         """Keep a new invoice; return its id."""
-        raise NotImplementedError
 
     def created(self, given: dict[str, Any], number: str, request: int) -> dict[str, Any]:
         """Keep a new invoice, and note it as the effect of one request."""
