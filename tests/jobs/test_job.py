@@ -540,6 +540,17 @@ def test_verify_names_what_is_not_as_the_ledger_says(
     assert "4 wrong" in str(found)
 
 
+def test_verify_leaves_the_invoice_alone_that_had_the_number_first(
+    open_job: Open, draft: Make, client: Client
+) -> None:
+    """The create was refused for it, and is nowhere."""
+    client.create(draft("J-1", due_at="2029-01-01T00:00:00Z"))
+    with open_job() as job:
+        job.plan([draft("J-1", due_at="2027-01-01T00:00:00Z")])
+        assert len(job.run().rejected) == 1
+        assert job.verify().ok
+
+
 def test_bodies_can_be_purged(open_job: Open, draft: Make, path: Path) -> None:
     """Their hashes stay, and so does the refusal of another body."""
     with open_job() as job:

@@ -139,7 +139,8 @@ class AsyncJob:
             How many are new.
 
         Raises:
-            UsageError: if a write could not be sent. Those before it are planned.
+            UsageError: if a write could not be sent. Some of those before it may be planned, and
+                nothing is sent.
             PlanConflictError: if the ledger has another write under the same id.
         """
         ledger = await self._opened()

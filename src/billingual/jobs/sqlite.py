@@ -777,7 +777,7 @@ class SqliteLedger:
         """List the invoices of the last creates without a doubt; see :class:`Ledger`."""
         rows = self._read(
             "SELECT invoice_id FROM entry WHERE operation = 'create' AND state = 'committed'"
-            " AND unclear = 0 AND coalesce(body ->> 'kind', '') <> 'payable'"
+            " AND unclear = 0 AND coalesce(json_extract(body, '$.kind'), '') <> 'payable'"
             " ORDER BY seq DESC LIMIT ?",
             most,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
@@ -180,13 +180,30 @@ class Verifier:
         for number, ids in found.items():
             entry = self._of_number[number]
             others = sorted(ids - {entry.invoice_id})
-            if entry.state in _NOT_THERE and others:
-                self.wrong[entry.id] = f"it is {entry.state.value}, and is there: {others[0]}"
+            if entry.state in _NOT_THERE:
+                await self._compare_unwanted(entry, others)
             elif entry.state is State.COMMITTED and others:
                 self.wrong[entry.id] = (
                     f"the ledger says that it is {entry.invoice_id}, and the list shows its number "
                     f"at {', '.join(others)}"
                 )
+
+    async def _compare_unwanted(self, entry: Entry, ids: Sequence[str]) -> None:
+        """See whether what has the number of a create that was not carried out is its invoice.
+
+        A create that was refused because its number was taken finds another invoice there.
+        """
+        if entry.body is None or not self.context.capabilities.supports(Feature.GET):
+            self.unchecked[entry.id] = f"it is {entry.state.value}, and its number is at {ids[0]}"
+            return
+        given = draft_of(entry).given()
+        for each in ids:
+            try:
+                invoice = await read(self.context, each)
+            except NotFoundError:
+                continue
+            if not differing_fields(given, invoice):
+                self.wrong[entry.id] = f"it is {entry.state.value}, and is there: {each}"
 
 
 def _nothing() -> None:
