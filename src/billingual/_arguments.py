@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from billingual.model import Changes, Filter, Query, Sort
 
 __all__ = [
+    "check_count",
     "check_prefetch",
     "expected",
     "ids_of",
@@ -118,9 +119,18 @@ def check_prefetch(prefetch: object) -> None:
     """
     from billingual.pagination import MAX_PREFETCH  # noqa: PLC0415 - as above
 
-    if type(prefetch) is not int or not 1 <= prefetch <= MAX_PREFETCH:
+    check_count(prefetch, "prefetch", "pages", MAX_PREFETCH)
+
+
+def check_count(value: object, field: str, things: str, most: int) -> None:
+    """Refuse a number of things that cannot be under way at once.
+
+    Raises:
+        InvalidInputError: if it is no whole number from 1 to *most*.
+    """
+    if type(value) is not int or not 1 <= value <= most:
         raise InvalidInputError(
-            "prefetch", f"{shown(prefetch)} is no number of pages", f"give 1 to {MAX_PREFETCH}"
+            field, f"{shown(value)} is no number of {things}", f"give 1 to {most}"
         )
 
 

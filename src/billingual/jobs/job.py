@@ -10,7 +10,7 @@ from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, Self, TypeVar
 
-from billingual._arguments import expected, seconds_of
+from billingual._arguments import check_count, expected, seconds_of
 from billingual.client import AsyncClient, client_context
 from billingual.errors import ClosedError, InvalidInputError, UsageError
 from billingual.jobs.entry import Entry, History, PlannedWrite, State
@@ -197,7 +197,7 @@ class AsyncJob:
     async def _carry_out(
         self, concurrency: int, on_progress: Callable[[Progress], object] | None, *, sends: bool
     ) -> Report:
-        check_concurrency(concurrency)
+        check_count(concurrency, "concurrency", "requests", _MOST)
         ledger = await self._opened()
         if self._runner is not None:
             raise UsageError("this job is being run; wait for the end of that run.")
@@ -300,7 +300,7 @@ class AsyncJob:
         from billingual.jobs.verification import verify  # noqa: PLC0415 - seldom needed
 
         ledger = await self._opened()
-        check_concurrency(concurrency)
+        check_count(concurrency, "concurrency", "requests", _MOST)
         return await verify(self._context, self._client, ledger, concurrency)
 
     async def export(self, path: str | PathLike[str]) -> int:
@@ -383,18 +383,6 @@ class AsyncJob:
 
     async def _in_thread(self, call: Callable[..., T], *arguments: object) -> T:
         return await self._context.backend.in_thread(lambda: call(*arguments))
-
-
-def check_concurrency(concurrency: object) -> None:
-    """Refuse a number of requests that cannot be under way at once.
-
-    Raises:
-        InvalidInputError: if it is no whole number from 1 to 64.
-    """
-    if type(concurrency) is not int or not 1 <= concurrency <= _MOST:
-        raise InvalidInputError(
-            "concurrency", f"{concurrency!r} is no number of requests", f"give 1 to {_MOST}"
-        )
 
 
 def settings_of(policy: str, settle_s: object, *, bisect: bool, sole_writer: bool) -> Settings:

@@ -108,27 +108,20 @@ class Planner:
         draft = write.draft
         body = body_text(write)
         digest = body_hash(write.operation, None, body)
-        given = draft.number if isinstance(draft.number, str) else None
-        entry_id = write.id or given or f"draft-{digest[:16]}#{self._again(digest)}"
-        if given is not None or not _needs_number(self.client):
-            return NewEntry(
-                id=entry_id,
-                operation=write.operation,
-                target=None,
-                number=given,
-                body=body,
-                body_hash=digest,
-            )
-        # An earlier run may have chosen a number for this draft, and sent it.
-        number = self.ledger.number_of(entry_id) or self._fresh_number()
-        body = body_text(Create(draft=attrs.evolve(draft, number=number)))
+        number = draft.number if isinstance(draft.number, str) else None
+        entry_id = write.id or number or f"draft-{digest[:16]}#{self._again(digest)}"
+        if number is None and _needs_number(self.client):
+            # An earlier run may have chosen a number for this draft, and sent it.
+            number = self.ledger.number_of(entry_id) or self._fresh_number()
+            body = body_text(Create(draft=attrs.evolve(draft, number=number)))
+            digest = body_hash(write.operation, None, body)
         return NewEntry(
             id=entry_id,
             operation=write.operation,
             target=None,
             number=number,
             body=body,
-            body_hash=body_hash(write.operation, None, body),
+            body_hash=digest,
         )
 
     def _fresh_number(self) -> str:
