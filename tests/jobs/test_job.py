@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from threading import Timer
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,16 @@ from billingual import (
     NotFoundError,
     UsageError,
 )
-from billingual.jobs import Create, Delete, PlanConflictError, State, Update
+from billingual.jobs import (
+    Claim,
+    ClaimLostError,
+    Create,
+    Delete,
+    PlanConflictError,
+    SqliteLedger,
+    State,
+    Update,
+)
 from billingual.sandbox import LANDMARKS, Sandbox
 from billingual.transports import sandboxed
 
@@ -462,7 +472,7 @@ def test_a_write_that_could_not_be_sent_is_refused_by_its_place(
         with pytest.raises(InvalidInputError) as caught:
             job.plan([draft("J-1"), draft("J-2", counterparty=None)])
         assert "this is write 2 of the plan" in caught.value.__notes__
-        with pytest.raises(InvalidInputError, match="a int is no write"):
+        with pytest.raises(InvalidInputError, match="int is no write"):
             job.plan([7])  # type: ignore[list-item]
 
     assert sent("POST") == 0
@@ -481,6 +491,32 @@ def test_a_ledger_belongs_to_one_account(open_job: Open, sandbox: Sandbox, path:
 
 
 # Stopping, and what a person does
+
+
+def test_a_run_goes_on_where_another_process_took_a_claim_over(
+    client: Client, path: Path, draft: Make, sent: Sent
+) -> None:
+    """That one looks before it sends; this one has the rest to do."""
+
+    class TakenOver(SqliteLedger):
+        taken = False
+
+        def commit(self, claim: Claim, *, now: float, **end: Any) -> None:
+            if self.taken:
+                super().commit(claim, now=now, **end)
+                return
+            self.taken = True
+            self.unclear(claim, now=now, not_before=now, status=None, why="", refusal=None)
+            raise ClaimLostError("another process took it over.")
+
+    ledger = TakenOver(path)
+    with Job.open(ledger, client, settle_s=0.05) as job:
+        job.plan(draft(f"J-{n}") for n in range(3))
+        report = job.run(concurrency=1)
+    ledger.close()
+
+    assert (report.committed, report.adopted) == (3, 1)
+    assert sent("POST") == 3
 
 
 def test_a_run_that_is_stopped_goes_on_later(

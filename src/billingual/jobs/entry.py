@@ -287,6 +287,6 @@ def _changes_in(body: str) -> Changes:
 def _body_of(entry: Entry) -> str:
     if entry.body is None:
         raise InvalidInputError(
-            "entry", f"the body of {entry.id!r} was purged", "only its hash is left"
+            "entry", f"the body of {entry.id!r} was purged", "plan it again under another id"
         )
     return entry.body

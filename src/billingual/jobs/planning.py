@@ -48,7 +48,7 @@ def planned_write(given: object) -> PlannedWrite:
                 return Update(invoice_id=invoice, changes=changes)
     raise InvalidInputError(
         "writes",
-        f"a {type(given).__name__} is no write",
+        f"{type(given).__name__} is no write",
         "give a Draft, a pair of an invoice (or its id) and Changes, or Create, Update or Delete "
         "of billingual.jobs",
     )

@@ -15,6 +15,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar, cast
 
 import attrs
@@ -205,12 +206,15 @@ class Runner:
         todo = await self._next()
         if todo is None:
             return False
-        if isinstance(todo, Entry):
-            await self._learn_before(todo)
-        elif todo.kind == "look":
-            await self._look(todo)
-        else:
-            await self._send(todo)
+        # Another process that takes entries over looks at the provider before it sends them, so
+        # nothing is left to do about them here.
+        with suppress(ClaimLostError):
+            if isinstance(todo, Entry):
+                await self._learn_before(todo)
+            elif todo.kind == "look":
+                await self._look(todo)
+            else:
+                await self._send(todo)
         await self._tell()
         return True
 
@@ -433,7 +437,7 @@ class Runner:
 
     def _after_failure(self, error: Exception) -> None:
         """Stop the run if what went wrong would go wrong with every other write too."""
-        if isinstance(error, (UsageError, AuthenticationError, ClaimLostError)) or not isinstance(
+        if isinstance(error, (UsageError, AuthenticationError)) or not isinstance(
             error, BillingualError
         ):
             raise error
