@@ -12,8 +12,11 @@ import attrs
 import pytest
 
 from _support.simulation.world import Operation, Options
+from billingual.abc import Sightings
 from billingual.dialects.exante.dialect import ExanteDialect
 from billingual.jobs import SqliteLedger, looker, sqlite
+from billingual.jobs.searches import Searches
+from billingual.model import Draft
 from billingual.reconcile.reconciler import Reconciler
 
 __all__ = ["BUGS", "Bug"]
@@ -129,6 +132,16 @@ def _without_control(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Reconciler, "_doubt_search", believe)
 
 
+def _with_old_control(patch: pytest.MonkeyPatch) -> None:
+    """Let a search from any earlier time vouch for a later one."""
+    find = Searches.find
+
+    async def any_time(self: Searches, draft: Draft, **asked: Any) -> tuple[float, Sightings]:
+        return await find(self, draft, **asked | ({"since": -1.0} if asked["must"] else {}))
+
+    patch.setattr(Searches, "find", any_time)
+
+
 def _default_organization(patch: pytest.MonkeyPatch) -> None:
     """Believe a list of the organization that the provider chose."""
     patch.setattr(ExanteDialect, "_gap", lambda *_: "")
@@ -155,6 +168,7 @@ BUGS: Final[dict[str, Bug]] = {
     "no settle": Bug(finds=_DOUBLED, options=Options(settle_s=0.0)),
     "settle of 20 s": Bug(finds=_DOUBLED, options=Options(settle_s=20.0)),
     "no control": Bug(finds=_DOUBLED, patch=_without_control),
+    "control older than the search": Bug(finds=_DOUBLED, patch=_with_old_control, amount=300),
     "default organization": Bug(
         finds=_DOUBLED, patch=_default_organization, options=Options(organization=None)
     ),
