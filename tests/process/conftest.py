@@ -51,7 +51,10 @@ class Program:
     def line(self) -> str:
         """Wait for a line that it prints."""
         assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
+        line = self.process.stdout.readline()
+        # Without its traceback, a program that ended early would fail a test and not say why.
+        assert line, f"the program ended: {self.end().noise}"
+        return line.strip()
 
     def go_on(self) -> None:
         """End its ``wait()``."""

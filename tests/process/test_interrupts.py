@@ -80,6 +80,71 @@ with client(transport={transport!r}, backend={backend!r}, on_unclear=told.append
     server.release()
 
 
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+def test_ctrl_c_while_a_write_is_handed_over_says_that_it_may_have_happened(
+    start: Callable[..., Any], server: Any, transport: str
+) -> None:
+    """The portal's thread may have sent before the calling thread knows that it has asked."""
+    program = start(f"""
+import billingual
+told = []
+changes = billingual.Changes(number="N-2")
+handing_over = asyncio.BaseEventLoop.call_soon_threadsafe
+def slow(loop, *details, **more):
+    handle = handing_over(loop, *details, **more)
+    asyncio.BaseEventLoop.call_soon_threadsafe = handing_over
+    wait()
+    return handle
+with client(transport={transport!r}, backend="portal", on_unclear=told.append) as used:
+    crossed(used, [1])
+    print("ready")
+    wait()
+    asyncio.BaseEventLoop.call_soon_threadsafe = slow
+    try:
+        used.update(uid(2), changes)
+    except KeyboardInterrupt as stop:
+        unclear = billingual.unclear_from(stop)
+        print(unclear is not None and unclear is told[0], len(told))
+    print(crossed(used, [3]))
+""")
+
+    assert program.line() == "ready"
+    server.hold()
+    program.go_on()
+    server.wait_for_held()
+    program.interrupt()
+    assert program.line() == "True 1"
+    server.release()
+    ended = program.end()
+    assert (ended.code, ended.out, ended.noise) == (0, "0", "")
+
+
+def test_ctrl_c_before_a_call_reaches_the_portal_sends_nothing(
+    start: Callable[..., Any], server: Any
+) -> None:
+    """The call ends at once, and no coroutine is left that was never awaited."""
+    program = start("""
+handing_over = asyncio.BaseEventLoop.call_soon_threadsafe
+def stopped(loop, *details, **more):
+    asyncio.BaseEventLoop.call_soon_threadsafe = handing_over
+    print("handing over")
+    wait()
+with client(backend="portal") as used:
+    crossed(used, [1])
+    asyncio.BaseEventLoop.call_soon_threadsafe = stopped
+    try:
+        used.get(uid(2))
+    except KeyboardInterrupt:
+        print("interrupted", crossed(used, [3]))
+""")
+
+    assert program.line() == "handing over"
+    program.interrupt()
+    assert program.line() == "interrupted 0"
+    ended = program.end()
+    assert (ended.code, ended.noise) == (0, "")
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_ctrl_c_costs_no_place_of_the_pool(
     start: Callable[..., Any], server: Any, backend: str

@@ -11,8 +11,8 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Coroutine
-from concurrent.futures import Future
-from typing import Any, Final, TypeVar
+from concurrent.futures import Future, wait
+from typing import Any, Final, Generic, TypeVar
 
 import attrs
 
@@ -67,28 +67,56 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
         loop.close()
 
 
-class _Stopped:
-    """Bring what a call left unclear from the portal's thread to the one that is interrupted."""
+class _Call(Generic[T]):
+    """One call, made on the portal's loop while another thread waits for it.
 
-    def __init__(self) -> None:
-        self._ended = threading.Event()
+    A program can be interrupted at any moment: also after the loop has begun to send, and before
+    the thread that asked for it knows that. So the call exists before it is handed to the loop.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> None:
+        self._work = work
+        self._loop = loop
+        self._done: Future[T] = Future()
+        self._task: asyncio.Task[T] | None = None
         self._unclear: OutcomeUnknown | None = None
 
-    async def watch(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do *work*, and note how it ends if it is stopped."""
+    def result(self) -> T:
+        """Do the work and wait for it."""
         try:
-            return await work
-        except BaseException as stop:
-            self._unclear = carried_by(stop)
+            self._loop.call_soon_threadsafe(self._start)
+            return self._done.result()
+        except BaseException as error:
+            if not self._done.done():
+                self._stop(error)
             raise
-        finally:
-            self._ended.set()
 
-    def hand_over(self, error: BaseException) -> None:
-        """Wait for the cancelled call to end, and let *error* carry its write."""
-        self._ended.wait(_CANCEL_S)
+    def _stop(self, error: BaseException) -> None:
+        # The loop keeps the order: if the call reached it at all, it starts before it is cancelled.
+        self._loop.call_soon_threadsafe(self._cancel)
+        wait([self._done], _CANCEL_S)
         if self._unclear is not None and carried_by(error) is None:
             carry(error, self._unclear)
+
+    def _start(self) -> None:
+        self._task = self._loop.create_task(self._work)
+        self._task.add_done_callback(self._end)
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        else:
+            self._work.close()
+            self._done.cancel()
+
+    def _end(self, task: asyncio.Task[T]) -> None:
+        try:
+            result = task.result()
+        except BaseException as error:  # noqa: BLE001 - the waiting thread raises it
+            self._unclear = carried_by(error)
+            self._done.set_exception(error)
+        else:
+            self._done.set_result(result)
 
 
 class PortalBackend(AnyioBackend, LoopWatch):
@@ -115,15 +143,7 @@ class PortalBackend(AnyioBackend, LoopWatch):
         except BaseException:
             work.close()
             raise
-        stopped = _Stopped()
-        done: Future[T] = asyncio.run_coroutine_threadsafe(stopped.watch(work), portal.loop)
-        try:
-            return done.result()
-        except BaseException as error:
-            if not done.done():
-                done.cancel()
-                stopped.hand_over(error)
-            raise
+        return _Call(work, portal.loop).result()
 
     def iterate(self, items: AsyncIterator[T]) -> Walk[T]:
         """Walk an async iterator, and close it in any case."""
