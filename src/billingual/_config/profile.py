@@ -39,7 +39,7 @@ from billingual.errors import ConfigurationError, UnknownNameError
 if TYPE_CHECKING:
     import cattrs
 
-__all__ = ["from_file"]
+__all__ = ["ProfileSummary", "from_file", "profiles_in"]
 
 
 @attrs.frozen(kw_only=True)
@@ -61,6 +61,46 @@ class _Profile:
     tenant: str | None = None
     timeout: float | None = None
     transport: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ProfileSummary:
+    """A profile as a list shows it.
+
+    Attributes:
+        name: its name.
+        address: its url, or its provider and base URL.
+        token: where its token comes from, in words; never the token.
+    """
+
+    name: str
+    address: str
+    token: str
+
+
+def profiles_in(*, getenv: Callable[[str], str | None]) -> tuple[Path, list[ProfileSummary]]:
+    """List the profiles of the file that :func:`from_file` reads, in its order.
+
+    Raises:
+        ConfigurationError: if no file is found, or it or one of its profiles cannot be read.
+    """
+    file = _find(None, getenv)
+    summaries = []
+    for name, table in _tables(file).items():
+        profile = _structured(table, f"the profile {name!r} in {file}")
+        # An address that holds a token is refused when it is used; it is not shown either.
+        address = profile.url or " ".join(filter(None, (profile.provider, profile.base_url)))
+        where = "in the file" if profile.token is not None else "none"
+        if (variable := profile.token_env) is not None:
+            where = variable if getenv(variable) else f"{variable}, which is not set"
+        summaries.append(ProfileSummary(name=name, address=_shown(address), token=where))
+    return file, summaries
+
+
+def _shown(address: str) -> str:
+    before, _, behind = address.rpartition("@")
+    scheme = before.partition("://")[0] + "://" if "://" in before else ""
+    return f"{scheme}***@{behind}" if before else address.partition("?")[0]
 
 
 def from_file(
@@ -117,6 +157,13 @@ def _find(path: str | os.PathLike[str] | None, getenv: Callable[[str], str | Non
 
 
 def _table(file: Path, name: str) -> Mapping[str, object]:
+    profiles = _tables(file)
+    if name not in profiles:
+        raise UnknownNameError("profile", name, sorted(profiles))
+    return profiles[name]
+
+
+def _tables(file: Path) -> Mapping[str, dict[str, Any]]:
     import tomllib  # noqa: PLC0415 - only profiles need it
 
     try:
@@ -130,11 +177,8 @@ def _table(file: Path, name: str) -> Mapping[str, object]:
         raise ConfigurationError(f"the file {file} is not TOML in UTF-8; correct it.") from None
     profiles = document.get("profiles")
     if not isinstance(profiles, dict) or not all(isinstance(e, dict) for e in profiles.values()):
-        raise ConfigurationError(f"the file {file} has no tables like [profiles.{name}].")
-    if name not in profiles:
-        raise UnknownNameError("profile", name, sorted(profiles))
-    table: dict[str, Any] = profiles[name]
-    return table
+        raise ConfigurationError(f"the file {file} has no tables like [profiles.prod].")
+    return profiles
 
 
 def _structured(table: Mapping[str, object], where: str) -> _Profile:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, Unpack, cast
 
 import attrs
 from cyclopts import Group, Parameter
 
 from billingual._config.build import provider_named
 from billingual._config.environment import from_environment
+from billingual._config.profile import from_file
 from billingual._config.url import ClientOptions, NamedOptions
 from billingual.abc import Provider
 from billingual.cli.messages import hint
@@ -32,6 +33,8 @@ class Connection:
     """Where the invoices are.
 
     Attributes:
+        profile: A table of your file with profiles, which names the provider and its token;
+            'billingual profiles' lists them.
         provider: exante (the default, unless BILLINGUAL_URL names another), kukkingu, katsu or
             another registered name.
         transport: httpx, sandbox or another; sandbox unless a base URL or a token is given.
@@ -40,6 +43,7 @@ class Connection:
         organization: Whose invoices (exante); the provider takes its default otherwise.
     """
 
+    profile: Annotated[str | None, Parameter(env_var="BILLINGUAL_PROFILE")] = None
     provider: Annotated[str | None, Parameter(env_var="BILLINGUAL_PROVIDER")] = None
     transport: Annotated[str | None, Parameter(env_var="BILLINGUAL_TRANSPORT")] = None
     base_url: Annotated[str | None, Parameter(env_var="BILLINGUAL_BASE_URL")] = None
@@ -58,6 +62,7 @@ def open_client(
     *,
     currencies: Mapping[str, int] | None = None,
     dry_run: bool = False,
+    **more: Unpack[ClientOptions],
 ) -> AsyncClient:
     """Open a client as the options and the environment say; the token is only in the latter.
 
@@ -65,11 +70,12 @@ def open_client(
         connection: the options.
         currencies: the provider's numbers of currencies, where it counts them so (katsu).
         dry_run: nothing will be sent, so a missing token does no harm.
+        more: other options of the client; they win over the environment.
 
     Raises:
         ConfigurationError: if something is missing, or does not fit the provider.
     """
-    options: dict[str, Any] = {**chosen(connection)}
+    options: dict[str, Any] = {**chosen(connection), **more}
     provider = _provider(options.pop("provider"), currencies or {})
     token, transport = options.pop("token", None), options["transport"]
     TRANSPORTS.load(transport)
@@ -98,9 +104,25 @@ def chosen(connection: Connection) -> NamedOptions:
             return connection.provider or (None if is_addressed else "exante")
         return os.environ.get(name)
 
+    if connection.profile is not None:
+        return _of_profile(connection, connection.profile)
     options = from_environment(getenv, connection.given())
     is_bare = options.get("token") is None and options.get("base_url") is None
     options.setdefault("transport", "sandbox" if is_bare else "httpx")
+    return options
+
+
+def _of_profile(connection: Connection, name: str) -> NamedOptions:
+    """Take a profile's options; those that were given win, and no token but its own is sent."""
+    options = from_file(name, connection.given(), getenv=os.environ.get)
+    provider = options["provider"]
+    named = provider if isinstance(provider, str) else provider.name
+    if connection.provider not in {None, named}:
+        raise ConfigurationError(
+            f"the profile {name!r} is of {named}; leave --provider {connection.provider} out, or "
+            "--profile."
+        )
+    options.setdefault("transport", "httpx")
     return options
 
 

@@ -69,6 +69,9 @@ _OPTIONS: Final = _options()
 # A name with an underscore is a field's; one without could be any English word.
 _FIELD_NAME: Final = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 
+# How an advice writes a change of one field in Python.
+_CHANGE: Final = re.compile(r"\bChanges\((\w+)='(\w+)'\)")
+
 # A row is checked as a batch of one.
 _FIRST_OF_BATCH: Final = re.compile(r"(?:, )?(?:pairs|invoice_ids)\[0\](?: \([^)]*\))?\.?")
 
@@ -115,6 +118,7 @@ def _named(text: str) -> str:
 
 def _fix(text: str, known: tuple[str, ...]) -> str:
     """Name options for the fields in an advice: those it lists, and those with an underscore."""
+    text = _CHANGE.sub(r"--\1 \2", text)
     listed = ", ".join(known)
     if listed and text.endswith(listed):
         text = text.removesuffix(listed) + ", ".join(map(_option, known))

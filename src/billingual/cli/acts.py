@@ -1,0 +1,134 @@
+"""The commands that end what an invoice was: finalize, void and delete."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, TypeAlias
+
+from cyclopts import Parameter
+
+from billingual.cli.connection import Connection, open_client
+from billingual.cli.dry_run import show_request
+from billingual.cli.invoice_view import show_written
+from billingual.cli.messages import hint
+from billingual.cli.output import FormatOption, text_of, write_json
+from billingual.errors import InvalidInputError
+
+__all__ = ["delete_invoices", "finalize_invoice", "void_invoice"]
+
+_Yes: TypeAlias = Annotated[bool, Parameter(name=["--yes", "-y"])]
+
+
+async def finalize_invoice(  # noqa: D417 - groups of options say themselves what they hold
+    invoice_id: str,
+    /,
+    *,
+    yes: _Yes = False,
+    output: FormatOption = "table",
+    raw: bool = False,
+    dry_run: bool = False,
+    connection: Connection = Connection(),  # noqa: B008 - frozen
+) -> None:
+    """Make a draft final; this cannot be undone.
+
+    Exit code 7 means that it may or may not be final now: look before you try again.
+
+    Args:
+        invoice_id: The provider's id of the invoice; 'billingual list' shows ids.
+        yes: Do not ask; needed where there is no terminal to ask at.
+        output: table (the default), json or ndjson (on one line).
+        raw: Include the invoice as the provider sent it.
+        dry_run: Show the exact request and send nothing.
+    """
+    async with open_client(connection, dry_run=dry_run) as invoices:
+        request = invoices.preview.finalize(invoice_id)
+        if dry_run:
+            show_request(request, output)
+        elif _confirmed(f"Make {text_of(invoice_id)} final", yes=yes):
+            show_written(await invoices.finalize(invoice_id), "made final", output, raw=raw)
+
+
+async def void_invoice(  # noqa: D417 - groups of options say themselves what they hold
+    invoice_id: str,
+    /,
+    *,
+    yes: _Yes = False,
+    output: FormatOption = "table",
+    raw: bool = False,
+    dry_run: bool = False,
+    connection: Connection = Connection(),  # noqa: B008 - frozen
+) -> None:
+    """Make an invoice void; this cannot be undone.
+
+    Exit code 7 means that it may or may not be void now: look before you try again.
+
+    Args:
+        invoice_id: The provider's id of the invoice; 'billingual list' shows ids.
+        yes: Do not ask; needed where there is no terminal to ask at.
+        output: table (the default), json or ndjson (on one line).
+        raw: Include the invoice as the provider sent it.
+        dry_run: Show the exact request and send nothing.
+    """
+    async with open_client(connection, dry_run=dry_run) as invoices:
+        request = invoices.preview.void(invoice_id)
+        if dry_run:
+            show_request(request, output)
+        elif _confirmed(f"Make {text_of(invoice_id)} void", yes=yes):
+            show_written(await invoices.void(invoice_id), "made void", output, raw=raw)
+
+
+async def delete_invoices(  # noqa: D417 - groups of options say themselves what they hold
+    invoice_ids: tuple[str, ...],
+    /,
+    *,
+    yes: _Yes = False,
+    output: FormatOption = "table",
+    dry_run: bool = False,
+    connection: Connection = Connection(),  # noqa: B008 - frozen
+) -> None:
+    """Delete invoices, all in one request; this cannot be undone.
+
+    For more than one request takes, or to be able to go on after a stop: 'billingual bulk delete'.
+    Exit code 7 means that they may or may not be deleted: look before you try again.
+
+    Args:
+        invoice_ids: The provider's ids of the invoices; 'billingual list' shows ids.
+        yes: Do not ask; needed where there is no terminal to ask at.
+        output: table (the default), json or ndjson: the ids that were deleted.
+        dry_run: Show the exact request and send nothing.
+    """
+    async with open_client(connection, dry_run=dry_run) as invoices:
+        request = invoices.preview.delete_many(invoice_ids)
+        if dry_run:
+            show_request(request, output)
+            return
+        one = len(invoice_ids) == 1
+        which = text_of(invoice_ids[0]) if one else f"{len(invoice_ids)} invoices"
+        if not _confirmed(f"Delete {which}", yes=yes):
+            return
+        await invoices.delete_many(invoice_ids)
+    hint(f"Deleted {which}.")
+    if output != "table":
+        record = {"deleted": list(invoice_ids)}
+        write_json(record, indent=2 if output == "json" else None)
+
+
+def _confirmed(what: str, *, yes: bool) -> bool:
+    """Ask whether to go on.
+
+    Raises:
+        InvalidInputError: if there is no terminal to ask at, and nothing said yes beforehand.
+    """
+    if yes:
+        return True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise InvalidInputError(
+            "--yes", "this cannot be undone, and there is no terminal to ask at", "give --yes"
+        )
+    # On stderr: stdout is for data, and may go into a file.
+    sys.stderr.write(f"{what}? This cannot be undone. [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() in {"y", "yes"}:
+        return True
+    hint("Nothing was sent.")
+    return False
