@@ -76,6 +76,20 @@ def test_the_same_plan_again_sends_nothing(open_job: Open, draft: Make, sent: Se
     assert sent("POST") == 3
 
 
+@pytest.mark.parametrize(("whole", "planned"), [(True, 0), (False, 1000)])
+def test_a_whole_plan_with_one_bad_write_plans_nothing(
+    open_job: Open, draft: Make, *, whole: bool, planned: int
+) -> None:
+    """By default a thousand writes are planned in a step; the bad one comes after the first."""
+    plan = [draft(f"J-{n}") for n in range(1200)]
+
+    with open_job() as job:
+        with pytest.raises(PlanConflictError):
+            job.plan([*plan, Create(draft=draft("J-other"), id="J-0")], whole=whole)
+        assert planned == job.report().total
+        assert 1200 - planned == job.plan(plan, whole=whole)
+
+
 def test_a_number_is_chosen_once_for_a_draft_without(
     open_job: Open, draft: Make, client: Client
 ) -> None:

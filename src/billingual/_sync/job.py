@@ -101,7 +101,10 @@ class Job(Stepped):
         )
 
     def plan(
-        self, writes: Iterable[PlannedWrite | Draft | tuple[str | InvoiceSummary, Changes]]
+        self,
+        writes: Iterable[PlannedWrite | Draft | tuple[str | InvoiceSummary, Changes]],
+        *,
+        whole: bool = False,
     ) -> int:
         """Put writes into the ledger; nothing is sent.
 
@@ -113,16 +116,18 @@ class Job(Stepped):
                 :class:`~billingual.jobs.Create`, :class:`~billingual.jobs.Update` and
                 :class:`~billingual.jobs.Delete`. They are taken one by one, so that they need not
                 fit into memory.
+            whole: plan all of them in one step, or none where one is refused or the process dies;
+                they must fit into memory then. Default False: a thousand in a step.
 
         Returns:
             How many are new.
 
         Raises:
-            UsageError: if a write could not be sent. Some of those before it may be planned, and
-                nothing is sent.
+            UsageError: if a write could not be sent. Unless *whole*, some of those before it may be
+                planned; nothing is sent.
             PlanConflictError: if the ledger has another write under the same id.
         """
-        return self._backend.run(self._core.plan(writes))
+        return self._backend.run(self._core.plan(writes, whole=whole))
 
     def run(
         self, *, concurrency: int = 8, on_progress: Callable[[Progress], object] | None = None

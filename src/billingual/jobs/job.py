@@ -123,6 +123,8 @@ class AsyncJob:
         self,
         writes: Iterable[PlannedWrite | Draft | tuple[str | InvoiceSummary, Changes]]
         | AsyncIterable[PlannedWrite | Draft | tuple[str | InvoiceSummary, Changes]],
+        *,
+        whole: bool = False,
     ) -> int:
         """Put writes into the ledger; nothing is sent.
 
@@ -134,13 +136,15 @@ class AsyncJob:
                 :class:`~billingual.jobs.Create`, :class:`~billingual.jobs.Update` and
                 :class:`~billingual.jobs.Delete`. They are taken one by one, so that they need not
                 fit into memory.
+            whole: plan all of them in one step, or none where one is refused or the process dies;
+                they must fit into memory then. Default False: a thousand in a step.
 
         Returns:
             How many are new.
 
         Raises:
-            UsageError: if a write could not be sent. Some of those before it may be planned, and
-                nothing is sent.
+            UsageError: if a write could not be sent. Unless *whole*, some of those before it may be
+                planned; nothing is sent.
             PlanConflictError: if the ledger has another write under the same id.
         """
         ledger = await self._opened()
@@ -149,7 +153,7 @@ class AsyncJob:
         batch: list[NewEntry] = []
         async for each in _iterated(writes):
             batch.append(planner.entry(each))
-            if len(batch) == _PLANNED_AT_ONCE:
+            if len(batch) == _PLANNED_AT_ONCE and not whole:
                 full, batch = batch, []
                 new += await self._in_thread(ledger.add, full)
         return new + await self._in_thread(ledger.add, batch)

@@ -195,8 +195,7 @@ class Ledger(Protocol):
     def add(self, entries: Iterable[NewEntry]) -> int:
         """Add entries; those whose id and body are known are passed over.
 
-        A list of at most 1,000 is added as a whole or, if this raises, not at all. More than that
-        may be added in several steps.
+        All of them are added or, if this raises, none.
 
         Returns:
             How many are new.

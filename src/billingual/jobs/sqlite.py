@@ -47,7 +47,6 @@ __all__ = ["SqliteLedger", "refuse_network"]
 
 _HAS_STRICT: Final = (3, 37)
 _WAL_IS_SAFE: Final = (3, 51, 3)
-_BATCH: Final = 1000
 _BUSY_S: Final = 30.0
 # How far a clock may be put forward between two runs: by an hour, when a system starts on the wrong
 # side of summer time, and a little more.
@@ -237,20 +236,10 @@ class SqliteLedger:
             return str(known[2])
 
     def add(self, entries: Iterable[NewEntry]) -> int:
-        """Add entries, a thousand in a transaction; see :class:`Ledger`."""
-        new = 0
-        batch: list[NewEntry] = []
-        for entry in entries:
-            batch.append(entry)
-            if len(batch) == _BATCH:
-                new += self._add(batch)
-                batch = []
-        return new + (self._add(batch) if batch else 0)
-
-    def _add(self, batch: Sequence[NewEntry]) -> int:
+        """Add entries in one transaction; see :class:`Ledger`."""
         new = 0
         with self._step() as connection:
-            for each in batch:
+            for each in entries:
                 try:
                     added = connection.execute(
                         "INSERT INTO entry (id, operation, target, number, body, body_hash, before)"

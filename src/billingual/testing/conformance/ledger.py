@@ -391,8 +391,11 @@ def a_number_belongs_to_one_entry(bench: Bench) -> None:
 
 @ledger_check
 def many_entries_are_added(bench: Bench) -> None:
-    """Thousands of entries are added from an iterator, and listed in their order."""
+    """Thousands of entries are added from an iterator, all or none, and listed in their order."""
     ledger = bench.open()
+    with refused(InvalidInputError, "a number that is taken, after thousands of entries"):
+        ledger.add(create(f"A-{each % 2_499}", entry_id=f"{each}") for each in range(2_500))
+    same({}, {state: count for state, count in ledger.counts().items() if count})
     same(2_500, ledger.add(create(f"A-{each}") for each in range(2_500)))
     same([f"A-{each}" for each in range(2_500)], [each.id for each in listed(ledger)])
     same({State.PLANNED: 2_500}, ledger.counts())
