@@ -20,6 +20,7 @@ MODULES: Final = (
     "billingual.dialects",
     "billingual.errors",
     "billingual.events",
+    "billingual.integrations.opentelemetry",
     "billingual.jobs",
     "billingual.model",
     "billingual.outcomes",

@@ -126,6 +126,7 @@ class ClientContext:
         deadline_s: seconds for one operation.
         scope: the tenant or organization.
         observers: what is told about each event.
+        carriers: make the header fields that observers send along with each attempt.
         pace: how fast the credential may call.
         budget: what its retries draw from.
         calls: numbers the calls of a client and its siblings.
@@ -151,6 +152,7 @@ class ClientContext:
     pace: Pace
     budget: RetryBudget
     calls: Iterator[int]
+    carriers: tuple[Callable[[], Mapping[str, str]], ...] = ()
     headers: tuple[tuple[str, str], ...] = HEADERS
     strict_reading: bool = False
     recent: Recent = attrs.field(factory=Recent)

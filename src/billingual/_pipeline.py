@@ -44,6 +44,7 @@ from billingual.wire import (
     Conversation,
     Deadline,
     Exchange,
+    Headers,
     WireRequest,
     WireResponse,
 )
@@ -226,7 +227,12 @@ class _Call(Generic[T]):
         # Events are named and filled only for observers: most clients have none.
         if self.context.observers:
             feature = self.operation.feature
-            self._emit("CallStarted", provider=self.context.provider, operation=feature.value)
+            self._emit(
+                "CallStarted",
+                provider=self.context.provider,
+                base_url=self.context.base_url,
+                operation=feature.value,
+            )
         try:
             result = await self._exchange_all(request)
         except BaseException as error:
@@ -406,6 +412,8 @@ class _Call(Generic[T]):
     async def _send(self, request: WireRequest, signature: Signature) -> WireResponse:
         context = self.context
         addressed = _addressed(context, request, signature)
+        if context.carriers:
+            addressed = attrs.evolve(addressed, headers=_carrying(context, addressed.headers))
         bounds = Bounds(timeouts=context.timeouts, deadline=self.deadline)
         error: BaseException
         try:
@@ -633,6 +641,17 @@ def tell_of_bad_page(context: ClientContext, page: BadPage) -> None:
         last_row=page.last_row,
         error=type(page.error).__name__,
     )
+
+
+def _carrying(context: ClientContext, headers: Headers) -> Headers:
+    """Return the headers of an attempt with what observers send along; the client's own win."""
+    added: dict[str, str] = {}
+    for carrier in context.carriers:
+        try:
+            added.update(carrier())
+        except Exception as fault:  # noqa: BLE001 - a foreign observer may raise anything
+            log_plugin_error("an observer", fault)
+    return Headers(added.items()).merged(headers)
 
 
 def _emit(context: ClientContext, kind: str, **details: object) -> None:

@@ -510,7 +510,12 @@ class RetryPolicy(Protocol):
 
 
 class Observer(Protocol):
-    """Receive the events of calls. It must be quick and must not raise."""
+    """Receive the events of calls. It must be quick and must not raise.
+
+    It may have a method ``headers()``, which returns header fields as a mapping. It is called
+    before each attempt, and the fields are sent along, for example to carry a trace on; those that
+    the client writes itself stay as they are.
+    """
 
     def __call__(self, event: Event, /) -> object:
         """Receive one event; what is returned is not looked at."""

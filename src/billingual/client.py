@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from os import PathLike, getenv
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Final, Literal, NoReturn, Self, TypeVar, Unpack, cast, overload
 
 import attrs
 
@@ -99,6 +99,9 @@ __all__ = ["AsyncClient", "Preview"]
 
 T = TypeVar("T")
 
+_LOG: Final = "BILLINGUAL_LOG"
+"""The one variable that a client reads by itself: it must work without a change of the program."""
+
 
 class AsyncClient:
     """Speak to one provider through the invoice protocol.
@@ -138,8 +141,9 @@ class AsyncClient:
             learns from 429, so that a rate limit pauses all calls of its credential.
         budget: the :class:`~billingual.RetryBudget` that retries draw from. Default: one of 500
             tokens for each host and credential of this client and its siblings.
-        observers: called with each :class:`~billingual.events.Event`; functions, or names of the
-            entry-point group ``billingual.observers``.
+        observers: called with each :class:`~billingual.events.Event`; functions, or ``"log"``,
+            ``"opentelemetry"`` or another name of the entry-point group ``billingual.observers``.
+            The variable ``BILLINGUAL_LOG`` (``info`` or ``debug``) adds one that writes to stderr.
         on_unclear: called once with the :class:`~billingual.OutcomeUnknown` of each write that
             ends unclear, also where it was cancelled or interrupted and nothing else is left of
             it. A plain function; keep the error (it can be pickled), for example in a table.
@@ -199,7 +203,7 @@ class AsyncClient:
             deadline=deadline,
             limiter=limiter_of(limiter),
             budget=budget_of(budget),
-            observers=checked_observers(observers),
+            observers=checked_observers(observers, getenv(_LOG)),
             reading=reading_of(reading),
             on_unclear=hook_of(on_unclear),
             headers=headers_of(headers),
@@ -583,7 +587,9 @@ class AsyncClient:
             "retry": UNSET if retry is UNSET else policy_of(retry),
             "timeout": timeout,
             "deadline": deadline,
-            "observers": UNSET if observers is UNSET else checked_observers(observers),
+            "observers": (
+                UNSET if observers is UNSET else checked_observers(observers, getenv(_LOG))
+            ),
             "on_unclear": UNSET if on_unclear is UNSET else hook_of(on_unclear),
             "headers": UNSET if headers is UNSET else headers_of(headers),
             "reading": UNSET if reading is UNSET else reading_of(reading),

@@ -31,12 +31,14 @@ class CallStarted:
     Attributes:
         call: a number that the events of one call share; it counts up within a client.
         provider: the provider's name.
+        base_url: where it lives.
         operation: ``create``, ``list`` ...
         at_s: seconds on the backend's clock; only differences mean anything. Likewise below.
     """
 
     call: int
     provider: str
+    base_url: str
     operation: str
     at_s: float
 

@@ -95,7 +95,15 @@ DIALECTS: Final = Registry(
         "v1": "billingual.dialects.v1.dialect:V1Dialect",
     },
 )
-OBSERVERS: Final = Registry("observer", "billingual.observers", {})
+OBSERVERS: Final = Registry(
+    "observer",
+    "billingual.observers",
+    {
+        "log": "billingual.integrations.logging:log",
+        "opentelemetry": "billingual.integrations.opentelemetry:observe",
+    },
+    extras={"opentelemetry": "otel"},
+)
 POLICIES: Final = Registry(
     "retry policy",
     "billingual.policies",

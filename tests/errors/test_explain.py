@@ -247,7 +247,7 @@ def test_events_tell_a_call_from_its_beginning_to_its_end(step: Any, backend: An
 
 def _of_every_kind() -> Iterable[Any]:
     attempt = Attempt(number=1, outcome=Outcome.UNKNOWN, evidence=SENT, why="the first attempt")
-    yield CallStarted(call=7, provider="p", operation="get", at_s=0.0)
+    yield CallStarted(call=7, provider="p", base_url="http://h", operation="get", at_s=0.0)
     yield AttemptStarted(call=7, number=1, method="GET", route="/x", at_s=0.0)
     yield AttemptEnded(call=7, attempt=attempt, at_s=0.0)
     yield RetryPlanned(call=7, wait_s=1.0, why="it may pass", at_s=0.0)

@@ -184,6 +184,11 @@ def open_context(
         deadline_s=deadline_of(settings.deadline, policy),
         scope=scope,
         observers=settings.observers,
+        carriers=tuple(
+            carrier
+            for observer in settings.observers
+            if callable(carrier := getattr(observer, "headers", None))
+        ),
         pace=settings.limiter.pace((*key, scope.tenant)),
         budget=settings.budget or wire.budgets.setdefault(key, RetryBudget()),
         calls=calls,

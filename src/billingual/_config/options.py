@@ -183,12 +183,16 @@ def reading_of(reading: object) -> str:
     return str(reading)
 
 
-def checked_observers(observers: object) -> tuple[Observer, ...]:
+def checked_observers(observers: object, log_level: str | None = None) -> tuple[Observer, ...]:
     """Return observers as a tuple.
+
+    Args:
+        observers: functions, or names.
+        log_level: ``info`` or ``debug``, as ``BILLINGUAL_LOG`` says: write calls to stderr too.
 
     Raises:
         ConfigurationError: if they are not a list, or one of them cannot be called or is async
-            (the client calls observers without awaiting them).
+            (the client calls observers without awaiting them); or if there is no such level.
     """
     is_list = isinstance(observers, Iterable) and not isinstance(observers, str)
     given: tuple[object, ...] = tuple(cast(Iterable[object], observers)) if is_list else (None,)
@@ -203,6 +207,10 @@ def checked_observers(observers: object) -> tuple[Observer, ...]:
             "one pass the event on.",
             field="observers",
         )
+    if log_level:
+        from billingual._config.log import observer_for  # noqa: PLC0415 - few programs log
+
+        listed = (*listed, observer_for(log_level))
     return cast(tuple[Observer, ...], listed)
 
 

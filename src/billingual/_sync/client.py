@@ -98,8 +98,9 @@ class Client(Stepped):
             learns from 429, so that a rate limit pauses all calls of its credential.
         budget: the :class:`~billingual.RetryBudget` that retries draw from. Default: one of 500
             tokens for each host and credential of this client and its siblings.
-        observers: called with each :class:`~billingual.events.Event`; functions, or names of the
-            entry-point group ``billingual.observers``.
+        observers: called with each :class:`~billingual.events.Event`; functions, or ``"log"``,
+            ``"opentelemetry"`` or another name of the entry-point group ``billingual.observers``.
+            The variable ``BILLINGUAL_LOG`` (``info`` or ``debug``) adds one that writes to stderr.
         on_unclear: called once with the :class:`~billingual.OutcomeUnknown` of each write that
             ends unclear, also where it was cancelled or interrupted and nothing else is left of
             it. A plain function; keep the error (it can be pickled), for example in a table.
