@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import attrs
@@ -65,7 +67,16 @@ class DecidesAnything(SqliteLedger):
         return attrs.evolve(kept, state=state)
 
 
+class KeepsHalves(SqliteLedger):
+    """Steps that are taken together are kept one by one."""
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        yield
+
+
 BROKEN: Final[list[type[SqliteLedger]]] = [
     PlansAgain, LooksAtOnce, SendsAlone, TrustsTheClock, ForgetsLateOnes, DecidesAnything,
+    KeepsHalves,
 ]  # fmt: skip
 BROKEN_BY_NAME: Final = {each.__name__: each for each in BROKEN}

@@ -461,6 +461,58 @@ def test_a_full_disk_takes_no_half_step(path: Path) -> None:
     assert full >= 40
 
 
+def test_a_full_disk_takes_no_half_of_several_steps(path: Path) -> None:
+    """Of steps taken together, one that meets a full disk is not taken, and the others are."""
+    seen: set[tuple[bool, bool]] = set()
+
+    def taken(ledger: SqliteLedger) -> tuple[bool, bool]:
+        def both() -> str | None:
+            with ledger.together():
+                claim(ledger)
+                added.append(failure_of(lambda _: ledger.add(entries), ledger) is None)
+                claim(ledger)
+            return None
+
+        entries = [new(f"C-{each}", "x" * 1500) for each in range(20)]
+        added: list[bool] = []
+        kept = failure_of(lambda _: both(), ledger) is None
+        return kept, kept and added[0]
+
+    for free in range(24):
+        path.unlink(missing_ok=True)
+        with closing(SqliteLedger(path)) as ledger:
+            run = ledger._connection.execute
+            ledger.add([new(f"B-{each}") for each in range(3)])
+            pages = run("PRAGMA page_count").fetchone()[0]
+            run(f"PRAGMA max_page_count = {pages + free}")
+            kept, added = taken(ledger)
+            seen.add((kept, added))
+
+            assert (2 if kept else 0) == ledger.counts().get(State.IN_FLIGHT, 0)
+            assert (23 if added else 3) == len(ledger.entries((), 0, 100))
+            assert [("ok",)] == run("PRAGMA integrity_check").fetchall()
+
+    assert {(True, True), (True, False)} <= seen
+
+
+def test_no_step_follows_one_that_undid_its_transaction(path: Path) -> None:
+    """Where SQLite undid a whole transaction, its later steps are refused, and the block fails."""
+    with closing(SqliteLedger(path)) as ledger:
+        ledger.add([new("B-1"), new("B-2")])
+        failed: list[str | None] = []
+
+        def both() -> None:
+            with ledger.together():
+                claim(ledger)
+                ledger._connection.execute("ROLLBACK")  # as SQLite does where it has to
+                failed.append(failure_of(claim, ledger))
+
+        failed.append(failure_of(lambda _: both(), ledger))
+
+        assert all("cannot be written" in str(each) for each in failed), failed
+        assert {State.PLANNED: 2} == ledger.counts()
+
+
 # When the power is cut
 
 

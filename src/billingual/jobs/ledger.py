@@ -13,6 +13,7 @@ raises and takes none. The rules that keep a write from being lost or doubled ar
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
 import attrs
@@ -170,6 +171,8 @@ class Ledger(Protocol):
     Each method is one step: all of it is durable when the method returns. It raises
     :class:`LedgerError` if the store cannot take the step or if the step is not legal, and then
     nothing of it was taken. Times are seconds since 1970-01-01 UTC and come from the caller.
+    Inside :meth:`together` several steps become durable at once, which is what a disk takes longest
+    for.
 
     Several processes may work with a store that is made for it. Each claim has a lease then, and
     ends with it: the entries are unclear, and the process that held them hears of it with its next
@@ -179,6 +182,17 @@ class Ledger(Protocol):
     @property
     def note(self) -> str | None:
         """What a person should know about how the job is kept."""
+        ...
+
+    def together(self) -> AbstractContextManager[object]:
+        """Take the steps of the block in one transaction: they are durable when it ends.
+
+        A step that raises inside takes nothing, and the others stand. If the block raises, or the
+        store cannot keep it, none of its steps is taken. Other threads wait meanwhile.
+
+        Raises:
+            LedgerError: at the end of the block, if the store could not keep its steps.
+        """
         ...
 
     def bind(self, provider: str, account: Sequence[str | None], *, now: float) -> str:

@@ -74,6 +74,9 @@ _FREE: Final = """NOT EXISTS (
 _READY: Final = "state = 'planned' AND batch IS NULL"
 _READY_AND_READ: Final = f"{_READY} AND (before IS NOT NULL OR operation <> 'update')"
 _UNREAD: Final = f"{_READY} AND operation = 'update' AND before IS NULL"
+# How a step is begun, kept and undone: by itself, and among others of one transaction.
+_WHOLE: Final = ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
+_PART: Final = ("SAVEPOINT step", "RELEASE step", ("ROLLBACK TO step", "RELEASE step"))
 _NOT_HELD: Final = "(owner IS NULL OR (lease > 0 AND lease < ?))"
 
 
@@ -104,6 +107,7 @@ class SqliteLedger:
         self.path: Path = Path(path).absolute()
         self.shared = shared
         self._lock = threading.RLock()
+        self._is_together = False
         refuse_network(self.path, _mounts())
         _make(self.path)
         try:
@@ -176,20 +180,39 @@ class SqliteLedger:
         )
 
     @contextmanager
+    def together(self) -> Iterator[None]:
+        """Take the steps of the block in one transaction; see :class:`Ledger`."""
+        with self._step():
+            inside, self._is_together = self._is_together, True
+            try:
+                yield
+            finally:
+                self._is_together = inside
+
+    @contextmanager
     def _step(self) -> Iterator[sqlite3.Connection]:
         """Run one transaction: all of it is on the disk afterwards, or nothing."""
         with self._lock:
             connection = self._connection
+            begin, keep, undo = _PART if self._is_together else _WHOLE
+            if self._is_together and not connection.in_transaction:
+                # SQLite undid all of it when an earlier step met a full disk. A savepoint would
+                # begin a transaction of its own now.
+                raise LedgerError(
+                    f"the ledger {self.path} cannot be written: an earlier step of the same "
+                    "transaction failed."
+                )
             try:
-                connection.execute("BEGIN IMMEDIATE")
+                connection.execute(begin)
                 yield connection
-                connection.execute("COMMIT")
+                connection.execute(keep)
             except BaseException as error:
                 # SQLite has rolled back by itself where the disk is full. Where it cannot roll
                 # back, it does so when the file is opened the next time.
                 with suppress(sqlite3.Error):
                     if connection.in_transaction:
-                        connection.execute("ROLLBACK")
+                        for each in undo:
+                            connection.execute(each)
                 if isinstance(error, sqlite3.Error):
                     raise self._failure("written", error) from error
                 raise

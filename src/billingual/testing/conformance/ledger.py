@@ -944,6 +944,48 @@ def a_run_keeps_its_own_claims(bench: Bench) -> None:
 
 
 @ledger_check
+def steps_taken_together_are_kept(bench: Bench) -> None:
+    """Steps of one transaction see one another, and are kept; one that raises takes nothing."""
+    ledger = planned(bench, update("inv_1"), update("inv_1", entry_id="next"), create("A-1"))
+    first = claimed(ledger)
+    with ledger.together():
+        commit(ledger, first)
+        with refused(ClaimLostError, "a claim that has ended"):
+            commit(ledger, first)
+        second = claimed(ledger)
+        same(["next"], ids(second))
+        with refused(InvalidInputError, "a number that is taken"):
+            ledger.add([create("A-2"), create("A-1", entry_id="another")])
+        ledger.add([create("A-3")])
+    commit(ledger, second)
+    ledger = bench.open_again()
+    same(
+        {
+            "inv_1": State.COMMITTED,
+            "next": State.COMMITTED,
+            "A-1": State.PLANNED,
+            "A-3": State.PLANNED,
+        },
+        states(ledger),
+    )
+
+
+@ledger_check
+def a_block_that_raises_takes_no_step(bench: Bench) -> None:
+    """Where the block of a transaction raises, none of its steps is taken; later ones are."""
+    ledger = planned(bench, create("A-1"), create("A-2"))
+    first = claimed(ledger)
+    before = listed(ledger)
+    with refused(UsageError, "a block that raises it"), ledger.together():
+        commit(ledger, first)
+        claimed(ledger)
+        resolve(ledger, "A-9", State.ABANDONED)
+    same(before, listed(ledger))
+    commit(ledger, first)
+    same(["A-2"], ids(claimed(ledger)))
+
+
+@ledger_check
 def processes_claim_nothing_twice(bench: Bench) -> None:
     """Entries and looks that one process has claimed are not claimed by another."""
     one = planned(bench, create("A-1"), create("A-2"))
@@ -1257,6 +1299,8 @@ LEDGER_CHECKS: Final[tuple[Check, ...]] = (
     a_clock_put_forward_ends_no_wait,
     a_clock_put_back_holds_nothing_up,
     a_run_keeps_its_own_claims,
+    steps_taken_together_are_kept,
+    a_block_that_raises_takes_no_step,
     processes_claim_nothing_twice,
     a_lease_protects_what_is_in_flight,
     a_claim_ends_with_its_lease,
