@@ -188,6 +188,7 @@ class _Call(Generic[T]):
         wait_s: seconds waited before the current attempt.
         why: the reason for it.
         sent_at: when it was sent.
+        took_s: seconds from then to its response.
         request: the current request; None before the first one.
         in_flight: whether it was sent and its end is not known.
         response: its response; None before one came.
@@ -207,6 +208,7 @@ class _Call(Generic[T]):
     wait_s: float = 0.0
     why: str = FIRST
     sent_at: float = 0.0
+    took_s: float = 0.0
     request: WireRequest | None = None
     in_flight: bool = False
     response: WireResponse | None = None
@@ -286,6 +288,7 @@ class _Call(Generic[T]):
             self.carried_out.append(request)
             self._record_success()
             if ended:
+                self._keep_facts(following)
                 return cast(T, following)
             request = cast(WireRequest, following)
 
@@ -347,7 +350,7 @@ class _Call(Generic[T]):
             signature = self.signature = await self._prepare_attempt(request, number)
             self.in_flight = True
             response = await self._send(request, signature)
-            self.response = response
+            self.response, self.took_s = response, self.context.backend.now() - self.sent_at
             if self.received is not None:
                 await self.received()
             value = self._read(request, response)
@@ -450,7 +453,8 @@ class _Call(Generic[T]):
             first = problems[0]
             summary = (
                 f"{context.provider} answered {request.method} {request.route} with "
-                f"{response.status}, but not as expected: at {first.path}, {first.reason}"
+                f"{response.status}{response.headers.request_id_text}, but not as expected: at "
+                f"{first.path}, {first.reason}"
             )
             error = ProtocolError(
                 f'{summary}; reading="tolerant" keeps the rest of the response.',
@@ -493,6 +497,19 @@ class _Call(Generic[T]):
             self._record_unreadable(ours)
             raise ours from fault
         return False, request
+
+    def _keep_facts(self, result: object) -> None:
+        """Note on a result which response it is from; if asked for, that becomes an object."""
+        response = self.response
+        if response is None:
+            return
+        # Observers have every attempt recorded; without them only failures are.
+        attempts = len(self.attempts) + (not self.context.observers)
+        facts = (response.status, response.headers, self.took_s, attempts)
+        for each in result if isinstance(result, tuple) else (result,):
+            slot = getattr(type(each), "_response", None)
+            if slot is not None:
+                slot.__set__(each, facts)
 
     def _next_key(self) -> str:
         """Return the idempotency key of the next request.

@@ -401,6 +401,11 @@ class ProviderError(BillingualError):
         return self.exchange.status
 
     @property
+    def request_id(self) -> str | None:
+        """What the provider calls the request, for its support; None if it says nothing."""
+        return self.exchange.headers.request_id
+
+    @property
     def body(self) -> bytes:
         """The body of the response, unchanged."""
         return self.exchange.body

@@ -78,9 +78,15 @@ class AttemptEnded:
     at_s: float
     headers: Headers | None = attrs.field(default=None, eq=False)
 
+    @property
+    def request_id(self) -> str | None:
+        """What the provider calls the request; None if it says nothing."""
+        return None if self.headers is None else self.headers.request_id
+
     def explain(self) -> str:
         """Tell it in one line."""
-        return f"call {self.call}: {self.attempt.explain()}"
+        request_id = "" if self.headers is None else self.headers.request_id_text
+        return f"call {self.call}: {self.attempt.explain()}{request_id}"
 
 
 @attrs.frozen(kw_only=True)

@@ -20,6 +20,7 @@ __all__ = [
     "Deadline",
     "Exchange",
     "Headers",
+    "ResponseInfo",
     "Timeouts",
     "WireRequest",
     "WireResponse",
@@ -38,6 +39,10 @@ _SHOWN = frozenset(
         "x-ratelimit-remaining", "x-ratelimit-reset", "x-request-id",
     }
 )  # fmt: skip
+_REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id")
+_LONG = 20
+_SHORT = 100
+_REMAINING = ("x-ratelimit-remaining", "ratelimit-remaining")
 _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
 
 
@@ -77,6 +82,18 @@ class Headers:
     def without_credentials(self) -> Headers:
         """Return headers without cookies and authorization."""
         return Headers(p for p in self._pairs if p[0].lower() not in _CREDENTIALS)
+
+    @property
+    def request_id(self) -> str | None:
+        """The value of the first of the usual fields for it, as it came; None if there is none."""
+        return next((value for name in _REQUEST_IDS if (value := self.get(name))), None)
+
+    @property
+    def request_id_text(self) -> str:
+        """The request id for the text of an error; empty if there is none that can be shown."""
+        found = self.request_id or ""
+        is_plain = found.isascii() and found.isprintable() and 0 < len(found) <= _SHORT
+        return f" (request id {found})" if is_plain else ""
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._pairs)
@@ -186,6 +203,44 @@ class WireResponse:
     headers: Headers = attrs.field(factory=Headers)
     body: bytes = attrs.field(default=b"", repr=lambda b: f"{len(b)} B")
     request_complete: bool | None = attrs.field(default=True, repr=False, eq=False)
+
+
+@attrs.frozen(kw_only=True)
+class ResponseInfo:
+    """What is known about the response that a result was read from, besides its contents.
+
+    Attributes:
+        status: the HTTP status.
+        headers: its header fields without cookies; ``repr`` shows harmless ones only.
+        seconds: from the start of sending to the whole response, of the attempt that brought it.
+        attempts: how many attempts that request took, the one that succeeded included.
+    """
+
+    status: int
+    headers: Headers
+    seconds: float
+    attempts: int
+
+    @property
+    def request_id(self) -> str | None:
+        """What the provider, or a gateway before it, calls the request; None if it says nothing.
+
+        No provider here documents such a field. The usual names are looked for: ``X-Request-Id``,
+        ``Request-Id`` and ``X-Correlation-Id``.
+        """
+        return self.headers.request_id
+
+    @property
+    def rate_limit_left(self) -> int | None:
+        """How many requests are left of a rate limit, where the response says it in the usual way.
+
+        That is a whole number in ``X-RateLimit-Remaining`` or ``RateLimit-Remaining``.
+        """
+        for name in _REMAINING:
+            left = (self.headers.get(name) or "").strip()
+            if left.isascii() and left.isdigit() and len(left) < _LONG:
+                return int(left)
+        return None
 
 
 @attrs.frozen(kw_only=True)

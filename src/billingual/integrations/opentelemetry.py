@@ -179,8 +179,11 @@ class OpenTelemetryObserver:
         if event.attempt.error is not None:
             under.attributes["error.type"] = event.attempt.error
         self._attempts.record(event.at_s - under.began_s, under.attributes)
-        outcome: _Attributes = {"billingual.outcome": event.attempt.outcome.value}
-        under.end(event.attempt.error, {**under.attributes, **outcome})
+        # For the span alone: a metric with an id has a series for each call.
+        own: _Attributes = {"billingual.outcome": event.attempt.outcome.value}
+        if event.request_id is not None:
+            own["billingual.request_id"] = event.request_id
+        under.end(event.attempt.error, {**under.attributes, **own})
 
     def _note_retry(self, running: _Running, event: RetryPlanned) -> None:
         is_limit = running.last_status == _TOO_MANY_REQUESTS

@@ -7,6 +7,7 @@ from types import MemberDescriptorType
 from typing import Any, Final, TypeAlias
 
 from billingual.model._mapping import ToDict
+from billingual.wire import Headers, ResponseInfo
 
 __all__: list[str] = []
 
@@ -57,7 +58,25 @@ class KeepsPayload(ToDict):
     attributes are made at once.
     """
 
-    __slots__ = ("_payload", "_unread")
+    __slots__ = ("_payload", "_response", "_unread")
+
+    @property
+    def response(self) -> ResponseInfo | None:
+        """Facts about the response behind this result: request id, status, seconds, attempts.
+
+        None for what no call returned: a row of a page (the page has it), an invoice that was made
+        by hand, copied or pickled.
+        """
+        facts: tuple[int, Headers, float, int] | None = getattr(self, "_response", None)
+        if facts is None:
+            return None
+        status, headers, seconds, attempts = facts
+        return ResponseInfo(
+            status=status,
+            headers=headers.without_credentials(),
+            seconds=seconds,
+            attempts=attempts,
+        )
 
     def __init_subclass__(cls) -> None:
         # attrs makes its class anew, with the slots; before that there are none here.

@@ -457,7 +457,8 @@ class ResponseReader:
 
     def _told(self) -> str:
         asked = f"{self.method} {self.route}"
-        return f"{self.provider} answered {asked} with {self.response.status}"
+        request_id = self.response.headers.request_id_text
+        return f"{self.provider} answered {asked} with {self.response.status}{request_id}"
 
 
 def _wait_asked(headers: Headers) -> str:
