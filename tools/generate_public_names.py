@@ -17,6 +17,7 @@ MODULES: Final = (
     "billingual",
     "billingual.abc",
     "billingual.capabilities",
+    "billingual.columns",
     "billingual.dialects",
     "billingual.errors",
     "billingual.events",

@@ -11,6 +11,7 @@ from billingual._lazy import attach
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from billingual._sync.client import Client, SyncPager
+    from billingual._sync.columns import SyncColumns
     from billingual._sync.job import Job
     from billingual._version import __version__
     from billingual.abc import InvoiceProtocol, Provider
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     )
     from billingual.outcomes import Attempt, Finding, Outcome
     from billingual.pagination import Pager, ScanReport
+    from billingual.pagination.columns import Columns
     from billingual.reconcile.result import Reconciliation
     from billingual.retry.breaker import CircuitBreaker
     from billingual.retry.budget import RetryBudget
@@ -102,6 +104,7 @@ __all__ = [
     "CircuitOpenError",
     "Client",
     "ClosedError",
+    "Columns",
     "ConfigurationError",
     "ConflictError",
     "ConnectionLostError",
@@ -155,6 +158,7 @@ __all__ = [
     "ServerError",
     "Sort",
     "Status",
+    "SyncColumns",
     "SyncPager",
     "Tax",
     "TimedOutError",
@@ -175,6 +179,7 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
         __name__,
         {
             "_sync.client": "Client SyncPager",
+            "_sync.columns": "SyncColumns",
             "_sync.job": "Job",
             "_version": "__version__",
             "abc": "InvoiceProtocol Provider",
@@ -199,6 +204,7 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
             ),
             "outcomes": "Attempt Finding Outcome",
             "pagination": "Pager ScanReport",
+            "pagination.columns": "Columns",
             "reconcile.result": "Reconciliation",
             "retry.breaker": "CircuitBreaker",
             "retry.budget": "RetryBudget",

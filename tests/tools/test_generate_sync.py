@@ -13,7 +13,7 @@ import pytest
 ROOT: Final = Path(__file__).parents[2]
 TOOL: Final = ROOT / "tools" / "generate_sync.py"
 SOURCE: Final = ROOT / "src" / "billingual"
-MODULES: Final = ("client.py", "jobs/job.py", "pagination/pager.py")
+MODULES: Final = ("client.py", "jobs/job.py", "pagination/columns.py", "pagination/pager.py")
 GENERATED: Final = "_sync/client.py"
 
 
@@ -22,7 +22,7 @@ def sources(tmp_path: Path) -> Path:
     """Copy the sources and the generated file."""
     for folder in ("jobs", "pagination", "_sync"):
         (tmp_path / folder).mkdir()
-    for name in (*MODULES, GENERATED, "_sync/job.py"):
+    for name in (*MODULES, GENERATED, "_sync/columns.py", "_sync/job.py"):
         shutil.copy(SOURCE / name, tmp_path / name)
     return tmp_path
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import assert_type
 
+from arro3.core import RecordBatch, Table
+
 from billingual import (
     AsyncClient,
     Capabilities,
     Changes,
     Client,
+    Columns,
     Draft,
     Filter,
     Finding,
@@ -22,6 +25,7 @@ from billingual import (
     Receipt,
     Reconciliation,
     Replacement,
+    SyncColumns,
     SyncPager,
 )
 from billingual.model import BadRow
@@ -49,6 +53,10 @@ async def lists(client: AsyncClient) -> None:
     assert_type(await pager.first(), InvoiceSummary | None)
     assert_type(await pager.collect(limit=3), list[InvoiceSummary])
     assert_type(pager.checkpoint, str)
+    assert_type(pager.arrow(), Columns)
+    assert_type(await pager.arrow().read_all(), Table)
+    async for batch in pager.arrow():
+        assert_type(batch, RecordBatch)
     bad: list[BadRow] = []
     client.list(resume=pager.checkpoint, on_bad_row=bad.append, on_bad_page="skip")
     client.list(on_bad_row="raise", on_bad_page=lambda page: (page.number, page.error))
@@ -64,6 +72,10 @@ def blocking(client: Client, whole: Replacement) -> None:
     assert_type(client.update("1", Changes(status="SENT")), Invoice)
     assert_type(client.update("1", whole), Receipt)
     assert_type(client.list(), SyncPager)
+    assert_type(client.list().arrow(), SyncColumns)
+    assert_type(client.list().arrow().read_all(), Table)
+    for batch in client.list().arrow(raw=False, max_rows=1_000):
+        assert_type(batch, RecordBatch)
     assert_type(client.list().first(), InvoiceSummary | None)
     for row in client.list():
         assert_type(row, InvoiceSummary)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Literal, Self, Unpack
 
     from billingual._config.url import ClientOptions
+    from billingual._sync.columns import SyncColumns
     from billingual.abc import (
         Backend,
         HttpClient,
@@ -550,6 +551,22 @@ class SyncPager(Stepped):
                 *resume* is found.
         """
         return self._backend.iterate(self._core.pages())
+
+    def arrow(self, *, raw: bool = True, max_rows: int = 10000) -> SyncColumns:
+        """Read the rows as Arrow columns, a record batch at a time, with the extra ``arrow``.
+
+        Args:
+            raw: whether each row's payload as it came is in it, as JSON text in the last column.
+            max_rows: rows of a batch at most, 1 to 1,000,000. A batch ends before that where it has
+                grown to 64 MiB. Default 10,000.
+
+        Raises:
+            InvalidInputError: if *max_rows* is no int, or out of bounds.
+            MissingExtraError: if arro3 is not installed.
+        """
+        from billingual._sync.columns import SyncColumns  # noqa: PLC0415
+
+        return SyncColumns._around(self._core.arrow(raw=raw, max_rows=max_rows), self._backend)
 
     def first(self) -> InvoiceSummary | None:
         """Return the first row, or None if the list is empty."""

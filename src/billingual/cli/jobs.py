@@ -151,7 +151,7 @@ def export_job(file: Path, target: Path, /) -> None:
 
     Args:
         file: The ledger of the job.
-        target: The file to write: .csv, .jsonl, or .parquet, which needs the extra 'parquet'.
+        target: The file to write: .csv, .jsonl, or .parquet, which needs the extra 'arrow'.
     """
     with _opened(file) as ledger:
         rows = export(ledger, target)

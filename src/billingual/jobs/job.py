@@ -311,7 +311,7 @@ class AsyncJob:
         """Write the audit trail to a file: a row for each request, look and decision.
 
         The ending of the name says how: ``.csv``, ``.jsonl``, or ``.parquet`` with the extra
-        ``parquet``. An entry without any has one row. An existing file is replaced when the new
+        ``arrow``. An entry without any has one row. An existing file is replaced when the new
         one is whole.
 
         Returns:

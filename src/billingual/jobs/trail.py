@@ -143,7 +143,7 @@ def _write_parquet(path: Path, rows: Iterator[Row]) -> int:
     try:
         from arro3 import core, io  # noqa: PLC0415 - an extra
     except ImportError:
-        raise MissingExtraError("a Parquet file", "parquet", "arro3") from None
+        raise MissingExtraError("a Parquet file", "arrow", "arro3") from None
     text, whole = core.DataType.string(), core.DataType.int64()
     kinds = {name: whole if name == "status" else text for name in COLUMNS}
     schema = core.Schema([core.Field(name, kind) for name, kind in kinds.items()])

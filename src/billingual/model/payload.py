@@ -12,7 +12,9 @@ from billingual.wire import Headers, ResponseInfo
 __all__: list[str] = []
 
 Unread: TypeAlias = Mapping[str, Callable[[Any], object]]
-"""How ``raw``, and ``extra`` where it is not made already, are made for a model."""
+"""How ``raw``, and ``extra`` where it is not made already, are made for a model.
+
+``text`` tells the bytes of ``raw`` of the payload that the model keeps."""
 
 
 class _OnTouch:
@@ -97,3 +99,12 @@ _unread_of: Final[Any] = _slots._unread.__get__  # noqa: SLF001 - its own
 payload_of: Final[Callable[[Any], bytes]] = _slots._payload.__get__  # noqa: SLF001 - its own
 set_payload: Final[Callable[[Any, bytes], None]] = _slots._payload.__set__  # noqa: SLF001 - its own
 set_unread: Final[Callable[[Any, Unread], None]] = _slots._unread.__set__  # noqa: SLF001 - its own
+
+
+def payload_text(model: KeepsPayload) -> bytes | None:
+    """Return ``raw`` as it came, in bytes; None where only the parsed value is kept."""
+    try:
+        text: bytes = _unread_of(model)["text"](model)
+    except (AttributeError, KeyError):
+        return None
+    return text

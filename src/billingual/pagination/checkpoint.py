@@ -187,10 +187,15 @@ class Place:
         self._left = rows
         return rows
 
-    def text(self) -> str:
-        """Return the checkpoint."""
+    def now(self) -> Place:
+        """Return a copy that does not move on with the walk."""
         now = attrs.evolve(self)
         now._settle()  # noqa: SLF001 - a copy of this very object
+        return now
+
+    def text(self) -> str:
+        """Return the checkpoint."""
+        now = self.now()
         marks = (*now.marks, *map(_mark, now._last_ids))[-MARKS:]  # noqa: SLF001 - likewise
         return json.dumps(
             {

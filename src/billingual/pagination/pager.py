@@ -8,9 +8,9 @@ provably saw everything. A skipped row cannot be noticed.
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Final, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 
 import attrs
 
@@ -29,6 +29,9 @@ from billingual.pagination.checkpoint import Place
 from billingual.pagination.prefetch import Fetch, Prefetcher
 from billingual.pagination.scan import MAX_PAGES, Scan, ScanReport
 from billingual.pagination.skips import MAX_BAD_PAGES, Skips
+
+if TYPE_CHECKING:
+    from billingual.pagination.columns import Columns
 
 __all__ = ["Pager"]
 
@@ -103,6 +106,32 @@ class Pager:
                 *resume* is found.
         """
         return self._walk()
+
+    def arrow(self, *, raw: bool = True, max_rows: int = 10_000) -> Columns:
+        """Read the rows as Arrow columns, a record batch at a time, with the extra ``arrow``.
+
+        Args:
+            raw: whether each row's payload as it came is in it, as JSON text in the last column.
+            max_rows: rows of a batch at most, 1 to 1,000,000. A batch ends before that where it has
+                grown to 64 MiB. Default 10,000.
+
+        Raises:
+            InvalidInputError: if *max_rows* is no int, or out of bounds.
+            MissingExtraError: if arro3 is not installed.
+        """
+        from billingual.pagination.columns import Columns  # noqa: PLC0415 - of an extra
+
+        return Columns(self._pages_apart, lambda: self.report, raw=raw, max_rows=max_rows)
+
+    def _pages_apart(self) -> tuple[AsyncWalk[Page], Place, Callable[[], None]]:
+        """Start a walk whose checkpoint moves on when it is told to."""
+        pages, place = self._walk(), self._place
+        self._place = place.now()
+
+        def hand_out() -> None:
+            self._place = place.now()
+
+        return pages, place, hand_out
 
     async def first(self) -> InvoiceSummary | None:
         """Return the first row, or None if the list is empty."""

@@ -798,7 +798,7 @@ class RecordReader(Generic[R, M]):
         self._left = left
         self._left_exactly = left if watched else None
         self._any_case = any_case
-        self._raw_and_extra = {"raw": _raw_of, "extra": self._extra_of}
+        self._raw_and_extra = {**_RAW, "extra": self._extra_of}
         self._makes_all = True
         self._put_extra: Callable[[M, dict[str, object]], None] | None = None
 
@@ -1067,7 +1067,10 @@ class RecordReader(Generic[R, M]):
             try:
                 return self._with_more(own)
             except MISFIT:
-                payload = decode_part(own)
+                model = self._leniently(decode_part(own), path)
+            set_unread(model, _TEXT_ALONE)
+            set_payload(model, own)
+            return model
         return self._leniently(payload, path)
 
     def _with_more(self, own: bytes) -> M:
@@ -1140,7 +1143,8 @@ def _raw_of(model: KeepsPayload) -> object:
     return decode_part(payload_of(model))
 
 
-_RAW: Final = {"raw": _raw_of}
+_TEXT_ALONE: Final[Unread] = {"text": payload_of}
+_RAW: Final[Unread] = {"raw": _raw_of, "text": payload_of}
 _OF_IT: Final = "the provider says so of the record that it shows"
 # Members of a record that say what was refused of it, without case and punctuation. No provider of
 # ours documents one; those that mark each record of a batch write them.

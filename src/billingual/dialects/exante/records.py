@@ -387,13 +387,17 @@ def _raw_in_body(invoice: Invoice) -> object:
     return decode_part(payload_of(invoice))["data"]
 
 
-_IN_BODY: Final = {"raw": _raw_in_body}
-
-
 @functools.cache
 def _read_one() -> Any:
     with COMPILING:
         return msgspec.json.Decoder(EnvelopeRecord[Raw]).decode
+
+
+def _text_in_body(invoice: Invoice) -> bytes:
+    return bytes(_read_one()(payload_of(invoice)).data)
+
+
+_IN_BODY: Final = {"raw": _raw_in_body, "text": _text_in_body}
 
 
 @functools.cache

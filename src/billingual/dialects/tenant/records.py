@@ -145,8 +145,14 @@ def _raw_in_body(invoice: Invoice) -> object:
     return decode_part(payload_of(invoice))["data"]
 
 
-_IN_BODY: Final = {"raw": _raw_in_body}
 _read_one: Final = msgspec.json.Decoder(DataRecord[Raw]).decode
+
+
+def _text_in_body(invoice: Invoice) -> bytes:
+    return bytes(_read_one(payload_of(invoice)).data)
+
+
+_IN_BODY: Final = {"raw": _raw_in_body, "text": _text_in_body}
 _read_many: Final = msgspec.json.Decoder(DataRecord[list[Raw]]).decode
 
 

@@ -1,0 +1,193 @@
+"""Walk a list as Arrow record batches.
+
+Each page becomes columns as soon as it is read, so that no more than one page of models is held,
+and pages are joined to a batch. A reader of the blocking kind (Polars, DuckDB, Delta) pulls the
+batches through Arrow's C interface, and each pull requests the pages that it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
+
+from billingual.abc import AsyncWalk
+from billingual.errors import InvalidInputError, UsageError
+from billingual.model import InvoiceSummary, Page
+from billingual.pagination.checkpoint import Place
+from billingual.pagination.scan import ScanReport
+
+# arro3 is an extra, and the names here are there without it.
+if TYPE_CHECKING:
+    from arro3.core import RecordBatch, Schema, Table
+
+__all__ = ["Columns", "stream"]
+
+MAX_ROWS: Final = 1_000_000
+MAX_BYTES: Final = 64 * 2**20
+"""A batch that has grown to so many bytes is handed out: as large as one response can be."""
+
+_Pages: TypeAlias = Callable[[], tuple[AsyncWalk[Page], Place, Callable[[], None]]]
+
+
+class Columns:
+    """The rows of a list in columns; nothing is requested before you ask for the first batch.
+
+    ``async for batch in columns`` walks record batches of arro3, which every Arrow library takes
+    without a copy. Each walk starts anew, as those of the pager do.
+
+    The schema is :func:`billingual.columns.schema`; its module says how values become columns.
+
+    Not safe to share between tasks during a walk.
+    """
+
+    def __init__(
+        self, pages: _Pages, report: Callable[[], ScanReport], *, raw: bool, max_rows: int
+    ) -> None:
+        from billingual.columns import schema  # noqa: PLC0415 - says what to install
+
+        if type(max_rows) is not int:
+            raise InvalidInputError(
+                "max_rows", f"{type(max_rows).__name__} is no number of rows", "give a whole number"
+            )
+        if not 1 <= max_rows <= MAX_ROWS:
+            raise InvalidInputError(
+                "max_rows", f"{max_rows} is out of bounds", f"give 1 to {MAX_ROWS}"
+            )
+        self._pages = pages
+        self._report = report
+        self._raw = raw
+        self._max_rows = max_rows
+        self._schema = schema(raw=raw)
+        self._end = _End()
+
+    @property
+    def schema(self) -> Schema:
+        """The schema of each batch."""
+        return self._schema
+
+    @property
+    def report(self) -> ScanReport:
+        """What the latest walk saw so far, and whether that is provably the whole list."""
+        return self._report()
+
+    @property
+    def error(self) -> Exception | None:
+        """The error that ended the latest walk, or None.
+
+        A library that reads the stream raises an error of its own, with the text of ours.
+        """
+        return self._end.error
+
+    def __aiter__(self) -> AsyncWalk[RecordBatch]:
+        self._end = _End()
+        return _Batches(*self._pages(), self._end, raw=self._raw, max_rows=self._max_rows)
+
+    async def read_all(self) -> Table:
+        """Return all rows as one table; if that is too much for memory, walk instead."""
+        from arro3.core import Table  # noqa: PLC0415 - of an extra
+
+        return Table.from_batches([each async for each in self], schema=self.schema)
+
+    def __arrow_c_schema__(self) -> object:
+        return self.schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        raise UsageError(
+            "a library that reads Arrow columns blocks, so it cannot read those of an async "
+            "client; give it `await columns.read_all()`, or list with a Client."
+        )
+
+
+def stream(schema: Schema, batches: Iterator[RecordBatch], requested: object) -> object:
+    """Make Arrow's C stream of *batches*; each is asked for when the reader wants it."""
+    from arro3.core import RecordBatchReader  # noqa: PLC0415 - of an extra
+
+    return RecordBatchReader.from_batches(schema, batches).__arrow_c_stream__(requested)
+
+
+class _End:
+    """How a walk ended; not a part of the walk, which would be kept with it."""
+
+    error: Exception | None = None
+
+
+class _Batches:
+    """Join pages to batches."""
+
+    def __init__(
+        self,
+        pages: AsyncWalk[Page],
+        place: Place,
+        hand_out: Callable[[], None],
+        end: _End,
+        *,
+        raw: bool,
+        max_rows: int,
+    ) -> None:
+        self._pages = pages
+        self._place = place
+        self._hand_out = hand_out
+        self._end = end
+        self._raw = raw
+        self._max_rows = max_rows
+        self._parts: list[RecordBatch] = []
+        self._rows = 0
+        self._bytes = 0
+        self._unread: Iterator[InvoiceSummary] = iter(())
+        self._late: Exception | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> RecordBatch:
+        try:
+            await self._fill()
+        except Exception as error:
+            self._end.error = error
+            raise
+        if not self._rows:
+            raise StopAsyncIteration
+        parts, self._parts = self._parts, []
+        self._rows = self._bytes = 0
+        self._hand_out()
+        if len(parts) == 1:
+            return parts[0]
+        from arro3.core import Table  # noqa: PLC0415 - of an extra
+
+        return Table.from_batches(parts).combine_chunks().to_batches()[0]
+
+    async def _fill(self) -> None:
+        """Gather the rows of a batch.
+
+        What is gathered stays if this is cancelled, and comes before an error, which is raised in
+        the place of the next batch.
+        """
+        from billingual.columns import batch_of  # noqa: PLC0415 - of an extra
+
+        if self._late is not None:
+            late, self._late = self._late, None
+            raise late
+        while self._rows < self._max_rows and self._bytes < MAX_BYTES:
+            rows = tuple(islice(self._unread, self._max_rows - self._rows))
+            if rows:
+                part = batch_of(rows, raw=self._raw)
+                self._parts.append(part)
+                self._rows += len(rows)
+                self._bytes += part.nbytes
+                continue
+            try:
+                page = await self._pages.__anext__()
+            except StopAsyncIteration:
+                return
+            except Exception as error:
+                if not self._rows:
+                    raise
+                self._late = error
+                return
+            self._unread = self._place.rows_of(page)
+
+    async def aclose(self) -> None:
+        """End the walk, and stop its requests."""
+        self._parts, self._rows, self._unread = [], 0, iter(())
+        await self._pages.aclose()
