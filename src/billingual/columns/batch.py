@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -35,6 +36,9 @@ __all__ = ["batch_of"]
 
 MAX_TEXT: Final = 2**31 - 1
 """Bytes of text that a column of a batch can hold: Arrow counts them in 32 bits."""
+
+_FEW: Final = 1_024
+"""Batches of up to so many rows of a list share their columns of nulls: they cost half of one."""
 
 LARGEST: Final = 2**63
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -81,41 +85,37 @@ class _Batch:
         self._rows = rows
         self._raw = raw
         # A row of a list has none of the attributes of a full invoice: it is None here.
-        self._full: list[Any] = [each if isinstance(each, Invoice) else None for each in rows]
-        self._some_full = any(self._full)
+        full: list[Any] = [each if isinstance(each, Invoice) else None for each in rows]
+        self._full = full
+        self._some_full = any(each is not None for each in full)
         self._misfits: dict[int, dict[str, object]] = {}
 
     def made(self) -> RecordBatch:
         """Make the batch."""
+        count = len(self._rows)
         columns = self._columns()
+        if self._some_full or count > _FEW:
+            columns |= self.columns_in_full()
+        else:
+            columns |= {name: each.slice(0, count) for name, each in _nothing_in_full().items()}
         misfits = self._misfits
-        found = [_json(misfits[at]) if at in misfits else None for at in range(len(self._rows))]
+        found = [_json(misfits[at]) if at in misfits else None for at in range(count)]
         columns["misfits"] = _json_array(found)
         wanted = schema(raw=self._raw)
         return RecordBatch.from_arrays([columns[name] for name in wanted.names], schema=wanted)
 
     def _columns(self) -> dict[str, Array]:
+        """Make the columns that rows of lists have too."""
         rows = self._rows
-        made = {name: Array([*map(attrgetter(name), rows)], type=TEXT) for name in _TEXTS}
-        for name in _TEXTS_IN_FULL:
-            made[name] = Array(self._of_full(name), type=TEXT)
+        made = {name: _texts(rows, name) for name in _TEXTS}
         for name in _INSTANTS:
             self._put_instants(made, name, [*map(attrgetter(f"{name}_at"), rows)])
-        for name in _INSTANTS_IN_FULL:
-            self._put_instants(made, name, self._of_full(f"{name}_at"))
         currencies = [each.currency for each in rows]
         for name in MONEY:
             amounts = [*map(attrgetter(name), rows)]
             made[f"{name}_minor"] = self._amounts(amounts, currencies, _named(name))
         made["overdue_days"] = self._whole([each.overdue_days for each in rows])
         made["counterparty"] = _parties([each.counterparty for each in rows])
-        made["seller"] = _parties(self._of_full("seller"))
-        made["lines"] = self._lines()
-        made["fields"] = self._nested("fields", CUSTOM_FIELD, _custom_fields)
-        made["notes"] = self._nested("notes", NOTE, _notes)
-        made["exchange_rate"] = self._numbers(
-            self._of_full("exchange_rate"), _named("exchange_rate")
-        )
         extras = [each.extra for each in rows]
         made["extra"] = _json_array([_json(each) if each else None for each in extras])
         problems = [each.problems for each in rows]
@@ -124,9 +124,20 @@ class _Batch:
             made["raw"] = _json_array([_raw_of(each) for each in rows])
         return made
 
+    def columns_in_full(self) -> dict[str, Array]:
+        """Make the columns that only full invoices have."""
+        made = {name: Array(self._of_full(name), type=TEXT) for name in _TEXTS_IN_FULL}
+        for name in _INSTANTS_IN_FULL:
+            self._put_instants(made, name, self._of_full(f"{name}_at"))
+        made["seller"] = _parties(self._of_full("seller"))
+        made["lines"] = self._lines()
+        made["fields"] = self._nested("fields", CUSTOM_FIELD, _custom_fields)
+        made["notes"] = self._nested("notes", NOTE, _notes)
+        rates = self._of_full("exchange_rate")
+        made["exchange_rate"] = self._numbers(rates, _named("exchange_rate"))
+        return made
+
     def _of_full(self, name: str) -> list[Any]:
-        if not self._some_full:
-            return self._full  # All are None.
         return [None if each is None else getattr(each, name) for each in self._full]
 
     def _put_instants(
@@ -240,6 +251,13 @@ class _Batch:
 
     def _keep(self, row: int, path: str, value: object) -> None:
         self._misfits.setdefault(row, {})[path] = value
+
+
+@functools.cache
+def _nothing_in_full() -> dict[str, Array]:
+    """Make what batches of rows of lists have in the columns of full invoices: nulls."""
+    rows = [InvoiceSummary(id="")] * _FEW
+    return _Batch(rows, raw=False).columns_in_full()
 
 
 def _named(name: str) -> Callable[[int], tuple[int, str]]:

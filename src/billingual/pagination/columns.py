@@ -1,8 +1,8 @@
 """Walk a list as Arrow record batches.
 
-Each page becomes columns as soon as it is read, so that no more than one page of models is held,
-and pages are joined to a batch. A reader of the blocking kind (Polars, DuckDB, Delta) pulls the
-batches through Arrow's C interface, and each pull requests the pages that it needs.
+A few pages at a time become columns, so that few models are held, and these are joined to a batch.
+A reader of the blocking kind (Polars, DuckDB, Delta) pulls the batches through Arrow's C interface,
+and each pull requests the pages that it needs.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeAlias
 from billingual.abc import AsyncWalk
 from billingual.errors import InvalidInputError, UsageError
 from billingual.model import InvoiceSummary, Page
+from billingual.model.payload import payload_text
 from billingual.pagination.checkpoint import Place
 from billingual.pagination.scan import ScanReport
 
@@ -26,6 +27,13 @@ __all__ = ["Columns", "stream"]
 MAX_ROWS: Final = 1_000_000
 MAX_BYTES: Final = 64 * 2**20
 """A batch that has grown to so many bytes is handed out: as large as one response can be."""
+
+AT_ONCE: Final = 1_000
+"""Rows that become columns at once. A hundred cost twice as much for each; ten thousand would keep
+an event loop waiting for a tenth of a second."""
+
+BYTES_AT_ONCE: Final = 8 * 2**20
+"""Bytes of pages that become columns at once, however few rows they hold."""
 
 _Pages: TypeAlias = Callable[[], tuple[AsyncWalk[Page], Place, Callable[[], None]]]
 
@@ -131,6 +139,8 @@ class _Batches:
         self._end = end
         self._raw = raw
         self._max_rows = max_rows
+        self._models: list[InvoiceSummary] = []
+        self._weight = 0
         self._parts: list[RecordBatch] = []
         self._rows = 0
         self._bytes = 0
@@ -148,6 +158,7 @@ class _Batches:
             raise
         if not self._rows:
             raise StopAsyncIteration
+        self._make_part()
         parts, self._parts = self._parts, []
         self._rows = self._bytes = 0
         self._hand_out()
@@ -163,18 +174,16 @@ class _Batches:
         What is gathered stays if this is cancelled, and comes before an error, which is raised in
         the place of the next batch.
         """
-        from billingual.columns import batch_of  # noqa: PLC0415 - of an extra
-
         if self._late is not None:
             late, self._late = self._late, None
             raise late
         while self._rows < self._max_rows and self._bytes < MAX_BYTES:
-            rows = tuple(islice(self._unread, self._max_rows - self._rows))
+            rows = list(islice(self._unread, self._max_rows - self._rows))
             if rows:
-                part = batch_of(rows, raw=self._raw)
-                self._parts.append(part)
+                self._models += rows
                 self._rows += len(rows)
-                self._bytes += part.nbytes
+                if len(self._models) >= AT_ONCE or self._weight >= BYTES_AT_ONCE:
+                    self._make_part()
                 continue
             try:
                 page = await self._pages.__anext__()
@@ -186,8 +195,22 @@ class _Batches:
                 self._late = error
                 return
             self._unread = self._place.rows_of(page)
+            kept = payload_text(page)
+            # Of a page whose size is not known, nothing is held for the next one.
+            self._weight += BYTES_AT_ONCE if kept is None else len(kept)
+
+    def _make_part(self) -> None:
+        """Make columns of the rows that were gathered."""
+        from billingual.columns import batch_of  # noqa: PLC0415 - of an extra
+
+        if not self._models:
+            return
+        models, self._models, self._weight = self._models, [], 0
+        part = batch_of(models, raw=self._raw)
+        self._parts.append(part)
+        self._bytes += part.nbytes
 
     async def aclose(self) -> None:
         """End the walk, and stop its requests."""
-        self._parts, self._rows, self._unread = [], 0, iter(())
+        self._models, self._parts, self._rows, self._unread = [], [], 0, iter(())
         await self._pages.aclose()
