@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
-from collections.abc import Callable, Iterator
+import subprocess
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import attrs
@@ -31,6 +33,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("proofs")
     group.addoption("--full-proofs", action="store_true", help="run every case, not a sample")
     group.addoption("--proof-seed", type=int, default=20_261_121, help="what chance starts from")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None]:
+    """Show what a program wrote to stderr where a test fails because the program did."""
+    try:
+        yield
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        if error.stderr:
+            # After a timeout it is bytes, also where text was asked for.
+            said = error.stderr.decode() if isinstance(error.stderr, bytes) else error.stderr
+            error.add_note(said)
+        raise
 
 
 class NetworkError(AssertionError):
@@ -64,6 +79,14 @@ def _no_network() -> Iterator[None]:
         patch.setattr(socket.socket, "connect", guarded(connect))
         patch.setattr(socket.socket, "connect_ex", guarded(connect_ex))
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ctrl_c() -> Iterator[None]:
+    """Let programs that tests start take Ctrl-C: what a shell runs with ``&`` ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

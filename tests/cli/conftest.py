@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from _support.command import Command, environment
+from _support.command import Command, Start, environment, starting
 from billingual.sandbox import Running, running
 
 
@@ -31,6 +31,13 @@ def billingual() -> Command:
         )
 
     return run
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start ``python -m billingual`` with arguments, and go on while it runs."""
+    with starting() as start_command:
+        yield start_command
 
 
 @pytest.fixture

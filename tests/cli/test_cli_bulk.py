@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-import httpx
 import pytest
 
 from _support.command import Command, environment
@@ -51,13 +50,6 @@ def _created(served: Running, number: str) -> str:
     ) as client:
         draft = Draft(number=number, counterparty=party, owner=owner, document=document)
         return client.create(draft).id
-
-
-def _order(served: Running, **fault: object) -> None:
-    response = httpx.post(
-        f"{served.url}/_sandbox/faults", json={"provider": "exante"} | fault, trust_env=False
-    )
-    response.raise_for_status()
 
 
 @pytest.fixture
@@ -322,7 +314,7 @@ def test_an_unclear_row_exits_7_and_says_how_to_go_on(
 ) -> None:
     """With the policy manual nothing is looked at; resume with another finds out."""
     ledger = tmp_path / "a job.db"
-    _order(served, kind="drop_after_commit", method="POST")
+    served.app.add_fault("drop_after_commit", method="POST")
     done = connected(
         "bulk", "create", "-", "--job", str(ledger), "--policy", "manual", "--settle", "0.1",
         stdin=_drafts(["F-1"]),

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from _support.command import Command, environment
+from _support.command import Command, Start, check_runs, environment, line_of
 from billingual import Client
 from billingual.cli.exit_codes import exit_code
 from billingual.errors import ConflictError, LockedError, UsageError
@@ -24,11 +24,6 @@ CREATE = (
     *("create", "--counterparty", LANDMARKS["exante_party"]),
     *("--owner", LANDMARKS["exante_owner"], "--document", LANDMARKS["exante_document"]),
 )
-
-
-def _order(sandbox: Running, fault: dict[str, object]) -> None:
-    response = httpx.post(f"{sandbox.url}/_sandbox/faults", json=fault, trust_env=False)
-    response.raise_for_status()
 
 
 @pytest.mark.parametrize(
@@ -105,7 +100,7 @@ def test_an_unknown_invoice_exits_4(billingual: Command) -> None:
 
 def test_a_rate_limit_that_asks_too_much_exits_5(billingual: Command, served: Running) -> None:
     """A wait of an hour is the caller's to decide."""
-    _order(served, {"kind": "rate_limit", "retry_after": "3600"})
+    served.app.add_fault("rate_limit", retry_after="3600")
     done = billingual("list", "--base-url", served.base_url("exante"), env=TOKEN)
 
     assert done.returncode == 5
@@ -121,7 +116,7 @@ def test_a_provider_that_cannot_be_reached_exits_6(billingual: Command) -> None:
 
 def test_an_unknown_outcome_exits_7(billingual: Command, served: Running) -> None:
     """A create whose response was lost is neither a success nor a failure."""
-    _order(served, {"kind": "drop_after_commit", "method": "POST"})
+    served.app.add_fault("drop_after_commit", method="POST")
     done = billingual(*CREATE, "--base-url", served.base_url("exante"), env=TOKEN)
 
     assert done.returncode == 7
@@ -139,23 +134,12 @@ def test_usage_errors_are_code_2() -> None:
     assert exit_code(UsageError("no")) == 2
 
 
-def _start(*arguments: str, **env: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "billingual", *arguments],
-        env=environment(env),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-    )
-
-
-def test_an_interrupt_exits_130(served: Running) -> None:
+def test_an_interrupt_exits_130(start: Start, served: Running) -> None:
     """Ctrl-C while a response is awaited ends quietly."""
-    _order(served, {"kind": "latency", "seconds": 5})
-    process = _start("list", "--base-url", served.base_url("exante"), **TOKEN)
-    until = time.monotonic() + 30
-    while served.app.sandbox_state.faults.pending() and time.monotonic() < until:
+    served.app.add_fault("latency", seconds=30)
+    process = start("list", "--base-url", served.base_url("exante"), **TOKEN)
+    while served.app.faults:
+        check_runs(process)
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
@@ -171,18 +155,18 @@ def test_an_interrupt_exits_130(served: Running) -> None:
     ],
 )
 def test_an_interrupted_write_exits_7(
-    served: Running, arguments: tuple[str, ...], method: str, operation: str
+    start: Start, served: Running, arguments: tuple[str, ...], method: str, operation: str
 ) -> None:
     """It may have been carried out, and a script must not take it for a plain interrupt."""
     with Client("exante", base_url=served.base_url("exante"), token=ACCOUNTS["exante"].token) as c:
         row = c.list().first()
         assert row is not None
-    _order(served, {"provider": "exante", "kind": "latency", "seconds": 30, "method": method})
+    served.app.add_fault("latency", seconds=30, method=method)
     named = [each.format(id=row.id) for each in arguments]
-    process = _start(*named, "--base-url", served.base_url("exante"), **TOKEN)
-    while httpx.get(f"{served.url}/_sandbox/faults", trust_env=False).json()["faults"]:
-        assert process.poll() is None
-        time.sleep(0.05)  # until the request has come
+    process = start(*named, "--base-url", served.base_url("exante"), **TOKEN)
+    while served.app.faults:
+        check_runs(process)
+        time.sleep(0.02)  # until the request has come
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
 
@@ -240,9 +224,9 @@ def test_a_list_whose_output_is_lost_exits_1() -> None:
     assert "Traceback" not in process.stderr
 
 
-def test_a_closed_pipe_ends_quietly() -> None:
+def test_a_closed_pipe_ends_quietly(start: Start) -> None:
     """``billingual list --all | head -1`` is no error of anybody's."""
-    process = _start("list", "--all", "-o", "ndjson")
+    process = start("list", "--all", "-o", "ndjson")
     assert process.stdout is not None
     assert process.stderr is not None
     first = process.stdout.readline()
@@ -256,11 +240,11 @@ def test_a_closed_pipe_ends_quietly() -> None:
     assert "BrokenPipe" not in said
 
 
-def test_the_sandbox_prints_a_url_and_curl_lines_and_stops_cleanly() -> None:
+def test_the_sandbox_prints_a_url_and_curl_lines_and_stops_cleanly(start: Start) -> None:
     """The URL is on stdout as soon as it answers; Ctrl-C is the way to end it."""
-    process = _start("sandbox", "--port", "0")
+    process = start("sandbox", "--port", "0")
+    url = line_of(process)
     assert process.stdout is not None
-    url = process.stdout.readline().strip()
     response = httpx.get(f"{url}/_sandbox/state", trust_env=False)
     process.send_signal(signal.SIGINT)
     commands = [line for line in process.stdout if line.startswith("curl ")]

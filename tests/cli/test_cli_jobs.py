@@ -6,15 +6,14 @@ import csv
 import json
 import signal
 import subprocess
-import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from _support.command import Command, environment
+from _support.command import Command, Start, check_runs
 from billingual import Client, Draft, Filter, Job
 from billingual.jobs import Seen, SqliteLedger, State
 from billingual.sandbox import ACCOUNTS, LANDMARKS, Running
@@ -84,55 +83,51 @@ def _numbers(client: Client) -> Counter[str | None]:
     return Counter(row.number for row in client.list(Filter(include_inactive=True)))
 
 
-def _order(served: Running, **fault: object) -> None:
-    response = httpx.post(
-        f"{served.url}/_sandbox/faults",
-        json={"provider": "exante", "method": "POST"} | fault,
-        trust_env=False,
-    )
-    response.raise_for_status()
+@pytest.fixture
+def bulk(start: Start, served: Running) -> Start:
+    """Start the job of 60 creates in a ledger, with more options."""
 
-
-def _pending(served: Running) -> int:
-    faults = httpx.get(f"{served.url}/_sandbox/faults", trust_env=False).json()["faults"]
-    return sum(each["times"] for each in faults)
-
-
-def _bulk(
-    served: Running, ledger: Path, *options: str, start: tuple[str, ...] = ()
-) -> subprocess.Popen[str]:
-    rows = ledger.with_suffix(".csv")
-    rows.write_text(_rows("R", 60))
-    return subprocess.Popen(
-        [
-            *start,
-            sys.executable, "-m", "billingual", "bulk", "create", str(rows), "--job", str(ledger),
+    def run(ledger: Path, *options: str, before: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+        rows = ledger.with_suffix(".csv")
+        rows.write_text(_rows("R", 60))
+        return start(
+            "bulk", "create", str(rows), "--job", str(ledger),
             "--base-url", served.base_url("exante"), "--organization", ORGANIZATION,
-            "--concurrency", "4", *options,
-        ],
-        env=environment(TOKEN),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-    )  # fmt: skip
+            "--concurrency", "4", *options, before=before, **TOKEN,
+        )  # fmt: skip
+
+    return run
 
 
-def _until_sent(process: subprocess.Popen[str], served: Running, of: int, sent: int) -> None:
-    while _pending(served) > of - sent:
-        assert process.poll() is None
+def _slow_after(served: Running, quick: int, **fault: object) -> None:
+    """Let creates take a second each, but for the first: a test that is late is in time still."""
+    served.app.add_fault("latency", seconds=0.05, method="POST", times=quick, **fault)
+    served.app.add_fault("latency", seconds=1, method="POST", times=1000, **fault)
+
+
+def _wait_until_left(process: subprocess.Popen[str], served: Running, times: int) -> None:
+    """Wait until so many requests have come that faults for *times* more are left."""
+    while sum(each["times"] for each in served.app.faults) > times:
+        check_runs(process)
+        time.sleep(0.01)
 
 
 def test_ctrl_c_lets_requests_end_and_says_how_to_go_on(
-    billingual: Command, connected: Command, served: Running, client: Client, tmp_path: Path
+    billingual: Command,
+    connected: Command,
+    bulk: Start,
+    served: Running,
+    client: Client,
+    tmp_path: Path,
 ) -> None:
     """Nothing is in doubt afterwards, and the job that goes on makes each invoice once."""
     ledger = tmp_path / "job.db"
-    _order(served, kind="latency", seconds=0.1, times=1000)
-    process = _bulk(served, ledger)
-    _until_sent(process, served, of=1000, sent=8)
+    _slow_after(served, 8)
+    process = bulk(ledger)
+    _wait_until_left(process, served, 1000)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
+    served.app.clear_faults()
     shown = json.loads(billingual("jobs", "show", str(ledger), "-o", "json").stdout)
     resumed = connected("jobs", "resume", str(ledger))
     verified = connected("jobs", "verify", str(ledger))
@@ -147,13 +142,18 @@ def test_ctrl_c_lets_requests_end_and_says_how_to_go_on(
 
 
 def test_a_second_ctrl_c_ends_at_once(
-    billingual: Command, connected: Command, served: Running, client: Client, tmp_path: Path
+    billingual: Command,
+    connected: Command,
+    bulk: Start,
+    served: Running,
+    client: Client,
+    tmp_path: Path,
 ) -> None:
     """What was under way is in doubt, and found when the job goes on; it is not sent again."""
     ledger = tmp_path / "job.db"
-    _order(served, kind="latency", seconds=50, after_commit=True, times=4)
-    process = _bulk(served, ledger, "--settle", "0.1")
-    _until_sent(process, served, of=4, sent=4)
+    served.app.add_fault("latency", seconds=50, after_commit=True, method="POST", times=4)
+    process = bulk(ledger, "--settle", "0.1")
+    _wait_until_left(process, served, 0)
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
     first = process.stderr.readline()
@@ -172,15 +172,16 @@ def test_a_second_ctrl_c_ends_at_once(
 
 
 def test_a_killed_job_goes_on(
-    connected: Command, served: Running, client: Client, tmp_path: Path
+    connected: Command, bulk: Start, served: Running, client: Client, tmp_path: Path
 ) -> None:
     """The same command, or resume: each invoice is there once."""
     ledger = tmp_path / "job.db"
-    _order(served, kind="latency", seconds=0.05, after_commit=True, times=1000)
-    process = _bulk(served, ledger, "--settle", "0.1")
-    _until_sent(process, served, of=1000, sent=8)
+    _slow_after(served, 8, after_commit=True)
+    process = bulk(ledger, "--settle", "0.1")
+    _wait_until_left(process, served, 1000)
     process.kill()
     process.communicate(timeout=30)
+    served.app.clear_faults()
     again = connected(
         "bulk", "create", "-", "--job", str(ledger), "--settle", "0.1", stdin=_rows("R", 60)
     )
@@ -320,12 +321,12 @@ def test_a_conflict_asks_for_a_decision(connected: Command, ledger: Path) -> Non
     assert f"  billingual jobs resolve {ledger} S-3 committed --by NAME --note WHY" in said
 
 
-def test_what_ignores_ctrl_c_goes_on(served: Running, tmp_path: Path) -> None:
+def test_what_ignores_ctrl_c_goes_on(bulk: Start, served: Running, tmp_path: Path) -> None:
     """So a shell starts what runs in the background, and Ctrl-C is meant for another program."""
     ledger = tmp_path / "job.db"
-    _order(served, kind="latency", seconds=0.05, times=1000)
-    process = _bulk(served, ledger, start=("/bin/sh", "-c", "trap '' INT; exec \"$@\"", "-"))
-    _until_sent(process, served, of=1000, sent=8)
+    served.app.add_fault("latency", seconds=0.05, method="POST", times=1000)
+    process = bulk(ledger, before=("/bin/sh", "-c", "trap '' INT; exec \"$@\"", "-"))
+    _wait_until_left(process, served, 992)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
 

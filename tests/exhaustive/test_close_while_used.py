@@ -102,10 +102,15 @@ def test_no_end_crashes_the_interpreter(use: str, proof: Any) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("use", ["client.list().first()", "client.close()"])
 def test_a_fork_in_the_middle_of_a_use_hangs_no_child(use: str) -> None:
-    """The child inherits a lock as it is, and the thread that would release it is not there."""
+    """The child inherits a lock as it is, and the thread that would release it is not there.
+
+    The first call is over before: it imports modules, and a child that is forked off meanwhile
+    waits for the lock of a module for ever, in any program of Python's.
+    """
     script = f"""{PREAMBLE}
 import os
 client = Client("exante", transport="sandbox")
+client.list().first()
 in_threads(lambda: client.list().first())
 children = []
 for _ in range(5):

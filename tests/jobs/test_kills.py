@@ -26,6 +26,7 @@ import attrs
 import pytest
 
 from _support import killed_job
+from _support.command import check_runs
 from billingual import Client, Job
 from billingual.jobs.entry import State
 from billingual.jobs.sqlite import SqliteLedger
@@ -131,7 +132,7 @@ class Story:
             assert process.stdout is not None
             instant = "planning" if chance.random() < 0.15 else "running"
             while process.stdout.readline().strip() != instant:
-                assert process.poll() is None, process.stderr and process.stderr.read()
+                check_runs(process)
             self.go_wrong()
             time.sleep(chance.random() * (0.02 if instant == "planning" else 0.25))
             self.go_wrong()
@@ -348,7 +349,7 @@ def test_a_ledger_that_breaks_a_rule_is_caught(tmp_path: Path, proof: Any) -> No
             )
             with story.start() as process:
                 while not story.has_stored(1 if late_s else 3):
-                    assert process.poll() is None
+                    check_runs(process)
                 time.sleep(late_s / 4)
                 process.send_signal(signal.SIGKILL)
             story.finish()
@@ -375,7 +376,7 @@ def test_two_processes_share_a_job(tmp_path: Path, proof: Any) -> None:
         with story.start() as one, story.start() as two:
             assert one.stdout is not None
             while one.stdout.readline().strip() != "running":
-                assert one.poll() is None
+                check_runs(one)
             if proof.full:
                 server.app.add_fault("latency", seconds=0.2, after_commit=True, method="PUT")
                 time.sleep(0.1)
