@@ -40,6 +40,7 @@ SETTLE_S = 120.0
 LONGEST_S = 500.0
 LIMITS = {"create": 1, "update": 3, "delete": 2}
 BLOCKING = (State.PLANNED, State.IN_FLIGHT, State.UNKNOWN, State.CONFLICT)
+UNSETTLED = (State.IN_FLIGHT, State.UNKNOWN)
 ENDS = (State.COMMITTED, State.REJECTED, State.ABANDONED)
 
 seconds = st.sampled_from([0.0, 1.0, 60.0, 119.0, 121.0, 400.0])
@@ -188,18 +189,18 @@ class LedgerMachine(RuleBasedStateMachine):
     # Claims
 
     def is_free(self, name: str) -> bool:
-        """Whether all earlier writes of the same invoice are settled."""
-        each = self.known[name]
+        """Whether the earlier writes of the same invoice are settled, and no later one is sent."""
+        each, waits_for = self.known[name], BLOCKING
         for other in self.known.values():
             if other is each:
-                return True
-            if (
+                waits_for = UNSETTLED
+            elif (
                 other.new.target is not None
                 and other.new.target == each.new.target
-                and other.state in BLOCKING
+                and other.state in waits_for
             ):
                 return False
-        raise AssertionError
+        return True
 
     def next_names(self, *, full: bool) -> list[list[str]]:
         """Return what may be claimed: one of these lists."""

@@ -1,17 +1,18 @@
-"""The tables of a ledger in SQLite.
+"""The tables of a ledger, in the SQL of SQLite and of PostgreSQL.
 
-The safety net stands here and not in Python: SQLite itself refuses a second entry for one number,
-a second unsettled write of one invoice, an illegal step, and a change of the audit trail.
+The safety net stands here and not in Python: the database itself refuses a second entry for one
+number, a second unsettled write of one invoice, an illegal step, and a change of the audit trail.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from billingual.jobs.entry import State
 from billingual.jobs.ledger import LEGAL
 
-__all__ = ["APPLICATION_ID", "SCHEMA", "VERSION"]
+__all__ = ["APPLICATION_ID", "POSTGRES", "SQLITE", "VERSION"]
 
 APPLICATION_ID: Final = 0x62696C6C
 """``bill``, in the header of the file: another program's database is not taken for a ledger."""
@@ -19,35 +20,32 @@ APPLICATION_ID: Final = 0x62696C6C
 VERSION: Final = 1
 
 _STATES: Final = ", ".join(f"'{each.value}'" for each in State)
-_LEGAL: Final = ", ".join(f"('{one.value}', '{two.value}')" for one, two in sorted(LEGAL))
+_LEGAL: Final = ", ".join(f"'{one.value}>{two.value}'" for one, two in sorted(LEGAL))
 
-# ruff: noqa: S608 - the schema is put together from our own constants
-SCHEMA: Final = f"""
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {VERSION};
-
+# Words in braces are those in which the two databases differ.
+_TABLES: Final = f"""
 CREATE TABLE job (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     provider TEXT NOT NULL,
     account TEXT NOT NULL,
-    created REAL NOT NULL,
+    created {{real}} NOT NULL,
     version TEXT NOT NULL,
     nonce TEXT NOT NULL
-) STRICT;
+){{strict}};
 
 CREATE TABLE request (
-    id INTEGER PRIMARY KEY,
+    id {{integer}} PRIMARY KEY,
     kind TEXT NOT NULL CHECK (kind IN ('send', 'look')),
     owner TEXT NOT NULL,
-    started REAL NOT NULL,
-    ended REAL,
+    started {{real}} NOT NULL,
+    ended {{real}},
     outcome TEXT,
     status INTEGER,
     why TEXT
-) STRICT;
+){{strict}};
 
 CREATE TABLE entry (
-    seq INTEGER PRIMARY KEY,
+    seq {{integer}} PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
     operation TEXT NOT NULL CHECK (operation IN ('create', 'update', 'delete')),
     target TEXT CHECK ((target IS NULL) = (operation = 'create')),
@@ -60,34 +58,34 @@ CREATE TABLE entry (
     reason TEXT,
     refusal TEXT,
     invoice_id TEXT CHECK (invoice_id IS NOT NULL OR state <> 'committed'),
-    batch INTEGER,
-    request INTEGER REFERENCES request,
+    batch {{integer}},
+    request {{integer}} REFERENCES request,
     owner TEXT,
-    lease REAL NOT NULL DEFAULT 0,
-    not_before REAL NOT NULL DEFAULT 0,
-    given_up_at REAL NOT NULL DEFAULT 0,
-    late_check REAL CHECK (late_check IS NULL OR state = 'committed'),
+    lease {{real}} NOT NULL DEFAULT 0,
+    not_before {{real}} NOT NULL DEFAULT 0,
+    given_up_at {{real}} NOT NULL DEFAULT 0,
+    late_check {{real}} CHECK (late_check IS NULL OR state = 'committed'),
     attempts INTEGER NOT NULL DEFAULT 0,
     unclear INTEGER NOT NULL DEFAULT 0 CHECK (unclear BETWEEN 0 AND attempts),
     CHECK (state <> 'in_flight' OR (owner IS NOT NULL AND request IS NOT NULL))
-) STRICT;
+){{strict}};
 
 -- Which entries a request was about. Only added to: it is the audit trail.
 CREATE TABLE attempt (
-    entry INTEGER NOT NULL REFERENCES entry,
-    request INTEGER NOT NULL REFERENCES request,
+    entry {{integer}} NOT NULL REFERENCES entry,
+    request {{integer}} NOT NULL REFERENCES request,
     PRIMARY KEY (entry, request)
-) STRICT, WITHOUT ROWID;
+){{without_rowid}};
 
 CREATE TABLE decision (
-    id INTEGER PRIMARY KEY,
-    entry INTEGER NOT NULL REFERENCES entry,
-    at REAL NOT NULL,
+    id {{counted}} PRIMARY KEY,
+    entry {{integer}} NOT NULL REFERENCES entry,
+    at {{real}} NOT NULL,
     by TEXT NOT NULL CHECK (trim(by) <> ''),
     note TEXT NOT NULL,
     before TEXT NOT NULL,
     after TEXT NOT NULL
-) STRICT;
+){{strict}};
 
 CREATE UNIQUE INDEX one_number ON entry (number) WHERE number IS NOT NULL;
 CREATE UNIQUE INDEX one_unsettled_write ON entry (target)
@@ -108,50 +106,110 @@ CREATE INDEX claimed ON entry (owner) WHERE owner IS NOT NULL;
 CREATE INDEX by_invoice ON entry (invoice_id) WHERE operation = 'create' AND invoice_id IS NOT NULL;
 CREATE INDEX of_request ON entry (request) WHERE request IS NOT NULL;
 CREATE INDEX of_entry ON decision (entry);
-
-CREATE TABLE legal (
-    before TEXT NOT NULL, after TEXT NOT NULL, PRIMARY KEY (before, after)
-) STRICT, WITHOUT ROWID;
-INSERT INTO legal VALUES {_LEGAL};
-
-CREATE TRIGGER begins_planned BEFORE INSERT ON entry WHEN NEW.state <> 'planned'
-BEGIN SELECT RAISE(ABORT, 'an entry begins as planned'); END;
-
-CREATE TRIGGER only_legal BEFORE UPDATE OF state ON entry
-WHEN OLD.state <> NEW.state
-    AND NOT EXISTS (SELECT 1 FROM legal WHERE before = OLD.state AND after = NEW.state)
-BEGIN SELECT RAISE(ABORT, 'an entry cannot go from that state to this one'); END;
-
--- A request that had an unclear end may have been carried out: a refusal of a later one proves
--- nothing about it.
-CREATE TRIGGER refused_is_not_carried_out BEFORE UPDATE OF state ON entry
-WHEN NEW.state = 'rejected' AND OLD.state = 'in_flight' AND OLD.unclear > 0
-BEGIN SELECT RAISE(ABORT, 'an earlier request of this entry may have been carried out'); END;
-
-CREATE TRIGGER body_stays
-BEFORE UPDATE OF seq, id, operation, target, number, body, body_hash ON entry
-WHEN OLD.seq <> NEW.seq OR OLD.id <> NEW.id OR OLD.operation <> NEW.operation
-    OR OLD.target IS NOT NEW.target OR OLD.number IS NOT NEW.number
-    OR OLD.body_hash <> NEW.body_hash
-    OR (OLD.body IS NOT NEW.body AND NEW.body IS NOT NULL)
-BEGIN SELECT RAISE(ABORT, 'a planned write does not change'); END;
-
-CREATE TRIGGER counts_grow BEFORE UPDATE OF attempts, unclear ON entry
-WHEN NEW.attempts < OLD.attempts OR NEW.unclear < OLD.unclear
-BEGIN SELECT RAISE(ABORT, 'a ledger forgets no attempt'); END;
-
-CREATE TRIGGER entry_stays BEFORE DELETE ON entry
-BEGIN SELECT RAISE(ABORT, 'a ledger forgets no entry'); END;
-CREATE TRIGGER request_stays BEFORE DELETE ON request
-BEGIN SELECT RAISE(ABORT, 'a ledger forgets no request'); END;
-CREATE TRIGGER request_ends_once BEFORE UPDATE ON request WHEN OLD.ended IS NOT NULL
-BEGIN SELECT RAISE(ABORT, 'a request ends once'); END;
-CREATE TRIGGER attempt_stays BEFORE DELETE ON attempt
-BEGIN SELECT RAISE(ABORT, 'a ledger forgets no attempt'); END;
-CREATE TRIGGER attempt_is_fixed BEFORE UPDATE ON attempt
-BEGIN SELECT RAISE(ABORT, 'an attempt does not change'); END;
-CREATE TRIGGER decision_stays BEFORE DELETE ON decision
-BEGIN SELECT RAISE(ABORT, 'a ledger forgets no decision'); END;
-CREATE TRIGGER decision_is_fixed BEFORE UPDATE ON decision
-BEGIN SELECT RAISE(ABORT, 'a decision does not change'); END;
 """
+
+# A trigger's name: what it looks at, when it refuses, and what it says then.
+_REFUSALS: Final = {
+    "begins_planned": (
+        "INSERT ON entry",
+        "NEW.state <> 'planned'",
+        "an entry begins as planned",
+    ),
+    "only_legal": (
+        "UPDATE OF state ON entry",
+        f"OLD.state <> NEW.state AND OLD.state || '>' || NEW.state NOT IN ({_LEGAL})",
+        "an entry cannot go from that state to this one",
+    ),
+    # A request that had an unclear end may have been carried out: a refusal of a later one proves
+    # nothing about it.
+    "refused_is_not_carried_out": (
+        "UPDATE OF state ON entry",
+        "NEW.state = 'rejected' AND OLD.state = 'in_flight' AND OLD.unclear > 0",
+        "an earlier request of this entry may have been carried out",
+    ),
+    "body_stays": (
+        "UPDATE OF seq, id, operation, target, number, body, body_hash ON entry",
+        (
+            "OLD.seq <> NEW.seq OR OLD.id <> NEW.id OR OLD.operation <> NEW.operation"
+            " OR OLD.target {differs_from} NEW.target OR OLD.number {differs_from} NEW.number"
+            " OR OLD.body_hash <> NEW.body_hash"
+            " OR (OLD.body {differs_from} NEW.body AND NEW.body IS NOT NULL)"
+        ),
+        "a planned write does not change",
+    ),
+    "counts_grow": (
+        "UPDATE OF attempts, unclear ON entry",
+        "NEW.attempts < OLD.attempts OR NEW.unclear < OLD.unclear",
+        "a ledger forgets no attempt",
+    ),
+    "entry_stays": ("DELETE ON entry", "", "a ledger forgets no entry"),
+    "request_stays": ("DELETE ON request", "", "a ledger forgets no request"),
+    "request_ends_once": ("UPDATE ON request", "OLD.ended IS NOT NULL", "a request ends once"),
+    "attempt_stays": ("DELETE ON attempt", "", "a ledger forgets no attempt"),
+    "attempt_is_fixed": ("UPDATE ON attempt", "", "an attempt does not change"),
+    "decision_stays": ("DELETE ON decision", "", "a ledger forgets no decision"),
+    "decision_is_fixed": ("UPDATE ON decision", "", "a decision does not change"),
+}
+
+
+def _written(words: Mapping[str, str], trigger: str, *, refused: str) -> str:
+    """Write the tables and the triggers in the SQL of one database."""
+    triggers = [
+        trigger.format(
+            name=name, event=event, when=when and f"WHEN ({when})", refusal=refused.format(text)
+        )
+        for name, (event, when, text) in _REFUSALS.items()
+    ]
+    return _TABLES.format(**words) + "".join(triggers).format(**words)
+
+
+SQLITE: Final = f"""
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {VERSION};
+""" + _written(
+    {
+        "integer": "INTEGER",
+        "counted": "INTEGER",
+        "real": "REAL",
+        "strict": " STRICT",
+        "without_rowid": " STRICT, WITHOUT ROWID",
+        "differs_from": "IS NOT",
+    },
+    "CREATE TRIGGER {name} BEFORE {event} {when}\nBEGIN {refusal}; END;\n",
+    refused="SELECT RAISE(ABORT, '{}')",
+)
+
+# Who empties a table gives no row to the triggers of its rows.
+_KEPT: Final = "".join(
+    f"CREATE TRIGGER {table}_is_kept BEFORE TRUNCATE ON {table}"
+    " EXECUTE FUNCTION refuse('a ledger forgets nothing');\n"
+    for table in ("job", "entry", "request", "attempt", "decision")
+)
+
+POSTGRES: Final = (
+    """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION USING MESSAGE = TG_ARGV[0], ERRCODE = 'integrity_constraint_violation';
+END $$;
+
+-- Which transaction of a connection was the last that was kept: a connection that is lost while it
+-- keeps one leaves open whether it did.
+CREATE TABLE connection (id TEXT PRIMARY KEY, kept BIGINT NOT NULL DEFAULT 0);
+CREATE SEQUENCE request_id;
+"""
+    + _written(
+        {
+            "integer": "BIGINT",
+            "counted": "BIGINT GENERATED ALWAYS AS IDENTITY",
+            "real": "DOUBLE PRECISION",
+            "strict": "",
+            "without_rowid": "",
+            "differs_from": "IS DISTINCT FROM",
+        },
+        "CREATE TRIGGER {name} BEFORE {event} FOR EACH ROW {when}\nEXECUTE FUNCTION {refusal};\n",
+        refused="refuse('{}')",
+    )
+    + _KEPT
+    + "CREATE INDEX doubts_of_batch ON entry (batch, seq) WHERE state = 'unknown';\n"
+)

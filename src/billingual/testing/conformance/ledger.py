@@ -542,11 +542,16 @@ def writes_of_one_invoice_keep_their_order(bench: Bench) -> None:
 
 @ledger_check
 def a_settled_write_lets_the_next_pass(bench: Bench) -> None:
-    """A refused or abandoned write holds nothing up."""
+    """A refused or abandoned write holds nothing up; planned anew, it waits for what is sent."""
     ledger = planned(bench, *(update("inv_1", entry_id=name) for name in ("one", "two", "three")))
     reject(ledger, claimed(ledger))
     resolve(ledger, "two", State.ABANDONED)
-    same(["three"], ids(claimed(ledger)))
+    made = claimed(ledger)
+    same(["three"], ids(made))
+    resolve(ledger, "one", State.PLANNED, invoice_id=None)
+    expect(claim(ledger) is None, expected="the refused one waits", seen="a claim")
+    commit(ledger, made)
+    same(["one"], ids(claimed(ledger)))
 
 
 @ledger_check
