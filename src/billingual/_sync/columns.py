@@ -45,10 +45,11 @@ class SyncColumns(Stepped):
         return self._core.report
 
     @property
-    def error(self) -> Exception | None:
+    def error(self) -> BaseException | None:
         """The error that ended the latest walk, or None.
 
-        A library that reads the stream raises an error of its own, with the text of ours.
+        A library that reads the stream raises an error of its own, with the text of ours, even
+        where the program was interrupted (``KeyboardInterrupt``).
         """
         return self._core.error
 

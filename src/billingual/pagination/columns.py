@@ -80,10 +80,11 @@ class Columns:
         return self._report()
 
     @property
-    def error(self) -> Exception | None:
+    def error(self) -> BaseException | None:
         """The error that ended the latest walk, or None.
 
-        A library that reads the stream raises an error of its own, with the text of ours.
+        A library that reads the stream raises an error of its own, with the text of ours, even
+        where the program was interrupted (``KeyboardInterrupt``).
         """
         return self._end.error
 
@@ -117,7 +118,7 @@ def stream(schema: Schema, batches: Iterator[RecordBatch], requested: object) ->
 class _End:
     """How a walk ended; not a part of the walk, which would be kept with it."""
 
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 class _Batches:
@@ -151,9 +152,10 @@ class _Batches:
         return self
 
     async def __anext__(self) -> RecordBatch:
+        self._end.error = None
         try:
             await self._fill()
-        except Exception as error:
+        except BaseException as error:
             self._end.error = error
             raise
         if not self._rows:
