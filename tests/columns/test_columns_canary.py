@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from billingual import Client, MemoryTransport, errors
 from billingual.wire import WireRequest
 
 UID = "550e8400-e29b-41d4-a716-44665544{:04}"
+RAISED = (errors.BillingualError, asyncio.CancelledError, KeyboardInterrupt)
 READERS: dict[str, Callable[[Any], object]] = {
     "polars": pl.DataFrame,
     "duckdb": lambda rows: duckdb.from_arrow(rows).fetchall(),
@@ -42,7 +44,7 @@ def test_no_failing_list_shows_the_token(name: str, proof: Any) -> None:
             rows = client.list(page_size=1).arrow()
             try:
                 read(rows)
-            except (errors.BillingualError, pl.exceptions.ComputeError, duckdb.Error) as error:
+            except (*RAISED, pl.exceptions.ComputeError, duckdb.Error) as error:
                 assert rows.error is not None
                 # Polars cannot show the frames of its own that it left half-made.
                 said = f"{error}{error!r}{said_by(rows.error)}"
