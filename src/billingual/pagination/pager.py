@@ -89,8 +89,8 @@ class Pager:
 
         A short JSON text without credentials. It holds no row: fingerprints of the ids of the last
         16, and the provider's cursor if there is one. That walk goes on behind the last row that
-        was handed out (of :meth:`pages`: the last page). Rows that were fetched and not handed out
-        come again.
+        was handed out (of :meth:`pages`: the last page; of :meth:`arrow`: the last batch). Rows
+        that were fetched and not handed out come again.
         """
         return self._place.text()
 
