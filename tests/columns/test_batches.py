@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
+from arro3.core import RecordBatchReader, Table
 
 from _support.conversations import INVOICE, UID, converse, golden, invoice_payload, response
 from _support.random_invoices import random_invoices
@@ -230,3 +231,57 @@ def test_an_empty_batch_has_the_schema() -> None:
     batch = batch_of([])
 
     assert (0, schema()) == (batch.num_rows, batch.schema)
+
+
+@pytest.mark.parametrize(
+    "through",
+    [
+        lambda batch: batch,
+        pl.DataFrame,
+        lambda batch: pl.DataFrame(batch).cast({pl.Datetime: pl.Datetime("ns", "UTC")}),
+        duckdb.from_arrow,
+        lambda batch: pl.DataFrame(batch).rechunk().select(pl.all().reverse().reverse()),
+        lambda batch: Table.from_batches([batch.slice(0, 7), batch.slice(7)]),
+        lambda batch: RecordBatchReader.from_batches(batch.schema, [batch]),
+    ],
+    ids=["batch", "polars", "nanoseconds", "duckdb", "selected", "table", "stream"],
+)
+def test_a_table_of_each_library_becomes_invoices(through: Any) -> None:
+    """Other libraries write texts, lists and instants otherwise; the values are the same."""
+    invoices = [each for each in random_invoices(11, 100) if of_this_age(each)]
+
+    assert invoices
+    assert invoices == rows_of(through(batch_of(invoices)))
+
+
+def of_this_age(invoice: InvoiceSummary) -> bool:
+    """Tell whether nanoseconds in 64 bits reach each date."""
+    names = ("issued_at", "due_at", "paid_at", "created_at", "updated_at")
+    dates = [getattr(invoice, name, None) for name in names]
+    return all(1700 < each.year < 2200 for each in dates if isinstance(each, datetime))
+
+
+def test_what_has_no_columns_is_refused() -> None:
+    """The error says what is missing."""
+    with pytest.raises(errors.InvalidInputError, match="list has no Arrow columns"):
+        rows_of([])  # type: ignore[arg-type]
+    with pytest.raises(errors.InvalidInputError, match="it has no column number"):
+        rows_of(pl.DataFrame(batch_of([row()])).drop("number"))
+
+
+def test_raw_survives_two_ways() -> None:
+    """The text of raw is kept on the way back, and numbers that Python lacks stay text."""
+    huge = "9" * 5_000
+    text = f'{{"uid":"u1", "x":1e99999999999999999999, "y": {huge}, "z": 0.10}}'
+    page = converse(
+        EXANTE,
+        EXANTE.list_page(Query()),
+        response(b'{"status":"success","data":{"items":[%s]}}' % text.encode()),
+    )
+
+    (back,) = rows_of(batch_of(page.items))
+
+    assert text == first(back)["raw"]
+    told = {"uid": "u1", "x": "1e99999999999999999999", "y": huge, "z": Decimal("0.10")}
+    assert told == back.raw == page.items[0].raw
+    assert page.items[0].extra == back.extra

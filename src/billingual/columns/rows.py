@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from decimal import Decimal
-from typing import Any, Final
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from arro3.core import RecordBatch
+from arro3.core import Table
 
 from billingual.columns.batch import EPOCH
-from billingual.columns.schema import MONEY, WHOLE
+from billingual.columns.schema import MOMENT, MONEY, WHOLE, schema
+from billingual.errors import InvalidInputError
 from billingual.model import (
     CollectionMethod,
     Contact,
@@ -25,34 +27,67 @@ from billingual.model import (
     Problem,
     Status,
 )
+from billingual.model.payload import Unread, payload_of, set_payload, set_unread
+
+if TYPE_CHECKING:
+    from arro3.core.types import ArrowArrayExportable, ArrowStreamExportable
 
 __all__ = ["rows_of"]
 
-_from_json: Final = msgspec.json.Decoder(object, float_hook=Decimal).decode
 
-
-def rows_of(batch: RecordBatch) -> list[InvoiceSummary]:
+def rows_of(data: ArrowArrayExportable | ArrowStreamExportable) -> list[InvoiceSummary]:
     """Make the invoices of a batch, each equal to the one that it was made of.
 
     A row whose ``lines`` are null is an :class:`~billingual.InvoiceSummary`, another an
     :class:`~billingual.Invoice`.
 
     Args:
-        batch: one in :func:`schema`, such as :func:`batch_of` makes.
+        data: a batch, a table or a stream of any library, with the columns of :func:`schema`;
+            ``raw`` may be missing.
+
+    Raises:
+        InvalidInputError: if *data* is none of these, or lacks a column.
     """
-    # As whole numbers: Python's datetimes would need a table of time zones for their UTC.
-    for name in batch.column_names:
-        if name.endswith("_at"):
-            index = batch.column_names.index(name)
-            batch = batch.set_column(index, name, batch.column(name).cast(WHOLE))
-    columns: dict[str, Any] = {name: batch.column(name).to_pylist() for name in batch.column_names}
+    if not (hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__")):
+        raise InvalidInputError(
+            "data", f"{type(data).__name__} has no Arrow columns", "give a batch or a table"
+        )
+    table = Table.from_arrow(data)
+    columns: dict[str, Any] = {}
+    for name, kind in zip(schema().names, schema().types, strict=True):
+        if name in table.column_names:
+            column = table.column(name)
+            if kind == MOMENT:
+                # As numbers: a datetime of arro3 would need a table of time zones for its UTC.
+                column = column.cast(MOMENT).cast(WHOLE)
+            columns[name] = column.to_pylist()
+        elif name != "raw":
+            raise InvalidInputError("data", f"it has no column {name}", "keep all columns but raw")
     return [
         _row({name: values[index] for name, values in columns.items()})
-        for index in range(batch.num_rows)
+        for index in range(table.num_rows)
     ]
 
 
 def _row(given: dict[str, Any]) -> InvoiceSummary:
+    row = _model(given)
+    raw: str | None = given.get("raw")
+    if raw is not None:
+        object.__delattr__(row, "raw")
+        set_payload(row, raw.encode())
+        set_unread(row, _KEPT)
+    return row
+
+
+def _raw_of(row: InvoiceSummary) -> object:
+    return _read(payload_of(row).decode(), {})
+
+
+_KEPT: Final[Unread] = {"raw": _raw_of, "text": payload_of}
+"""A row keeps the text of ``raw``, so that it is the same text in columns made of the row."""
+
+
+def _model(given: dict[str, Any]) -> InvoiceSummary:
     misfits: Mapping[str, Any] = _read(given["misfits"], {})
     currency = given["currency"]
     values: dict[str, Any] = {
@@ -66,7 +101,6 @@ def _row(given: dict[str, Any]) -> InvoiceSummary:
         "document": given["document"],
         "extra": _read(given["extra"], {}),
         "problems": tuple(Problem(**each) for each in _read(given["problems"], ())),
-        "raw": _read(given.get("raw"), {}),
     }
     for name in ("issued", "due", "paid"):
         values[f"{name}_at"] = _instant(given, name, misfits)
@@ -133,4 +167,27 @@ def _word(kind: Any, word: str | None) -> Any:
 
 
 def _read(text: str | None, otherwise: object) -> Any:
-    return otherwise if text is None else _from_json(text)
+    if text is None:
+        return otherwise
+    try:
+        return _from_json(text)
+    except msgspec.DecodeError:  # It holds a number of more than 4,300 digits.
+        return json.loads(text, parse_int=_whole, parse_float=_fraction)
+
+
+# What no number of Python's can hold stays text, as where a response is read.
+def _whole(text: str) -> int | str:
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+def _fraction(text: str) -> Decimal | str:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text
+
+
+_from_json: Final = msgspec.json.Decoder(object, float_hook=_fraction).decode

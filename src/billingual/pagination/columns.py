@@ -207,12 +207,13 @@ class _Batches:
 
         if not self._models:
             return
-        models, self._models, self._weight = self._models, [], 0
-        part = batch_of(models, raw=self._raw)
+        part = batch_of(self._models, raw=self._raw)
+        self._models, self._weight = [], 0
         self._parts.append(part)
         self._bytes += part.nbytes
 
     async def aclose(self) -> None:
         """End the walk, and stop its requests."""
         self._models, self._parts, self._rows, self._unread = [], [], 0, iter(())
+        self._late = None
         await self._pages.aclose()
