@@ -76,9 +76,11 @@ from billingual.retry.rate_limit import Limiter
 from billingual.wire import Deadline, Timeouts, WireRequest
 
 if TYPE_CHECKING:
+    from datetime import date
     from ssl import SSLContext
 
     from billingual._config.url import ClientOptions
+    from billingual.landing import LandProgress, LandReport
     from billingual.model import (
         Changes,
         Draft,
@@ -368,6 +370,71 @@ class AsyncClient:
             prefetch=prefetch,
             full_page=query.page_size or self._context.capabilities.page_limit,
             skips=skips,
+        )
+
+    async def land(
+        self,
+        target: str | PathLike[str],
+        *,
+        since: date | str | None = None,
+        until: date | str | None = None,
+        filter: Filter | None = None,
+        full: bool = False,
+        days: int = 30,
+        lookback_days: int = 90,
+        open_statuses: Iterable[str] | None = None,
+        concurrency: int = 4,
+        raw: bool = True,
+        on_progress: Callable[[LandProgress], object] | None = None,
+    ) -> LandReport:
+        """Land invoices in a DuckDB file or a folder of Parquet files, and keep them up to date.
+
+        Run it again and it goes on: what is closed is not read again, and a run that was killed at
+        any moment leaves nothing that counts twice. Needs the extra ``arrow``, or ``duckdb``.
+
+        Args:
+            target: a file that ends in ``.duckdb``, or a folder. It holds the invoices of one
+                account and one *filter*.
+            since: first day of issue, like ``"2026-01-01"``. Invoices are read in windows of days;
+                those older than *lookback_days* are read once. Default: the whole list, each time.
+            until: last day of issue. Default: no end.
+            filter: what else must hold for each invoice. Default: nothing, inactive ones included.
+            full: read the whole list; only that tells which invoices are gone.
+            days: days of a window, 1 to 366. Default 30.
+            lookback_days: windows that ended within so many days are read each time. Default 90.
+            open_statuses: statuses that are read each time, whatever the date. Default: those of
+                Exante that are not final.
+            concurrency: windows that are read at once, 1 to 64. Default 4.
+            raw: keep each payload as it came, as JSON text. Default True.
+            on_progress: called with a :class:`~billingual.landing.LandProgress` after each page.
+
+        Returns:
+            What was read. ``incomplete`` names the windows that are not provably whole.
+
+        Raises:
+            InvalidInputError: if an argument cannot be right; nothing was sent.
+            MissingExtraError: if a library is missing; the error says what to install.
+            LandingInUseError: if another process lands there.
+            LandingError: if the target cannot be read or written.
+        """
+        from billingual.landing import OPEN_STATUSES, land  # noqa: PLC0415 - of an extra
+
+        context = self._context
+        return await land(
+            self,
+            target,
+            backend=context.backend,
+            source=(context.provider, context.account),
+            since=since,
+            until=until,
+            filter=filter,
+            full=full,
+            days=days,
+            lookback_days=lookback_days,
+            open_statuses=OPEN_STATUSES if open_statuses is None else open_statuses,
+            concurrency=concurrency,
+            raw=raw,
+            on_progress=on_progress,
         )
 
     @overload

@@ -17,6 +17,7 @@ from billingual.wire import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from datetime import date
     from os import PathLike
     from ssl import SSLContext
     from types import TracebackType
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from billingual.capabilities import Capabilities
     from billingual.client import Preview
     from billingual.errors import OutcomeUnknown
+    from billingual.landing import LandProgress, LandReport
     from billingual.model import (
         Changes,
         Draft,
@@ -312,6 +314,67 @@ class Client(Stepped):
                 on_bad_page=on_bad_page,
             ),
             self._backend,
+        )
+
+    def land(
+        self,
+        target: str | PathLike[str],
+        *,
+        since: date | str | None = None,
+        until: date | str | None = None,
+        filter: Filter | None = None,
+        full: bool = False,
+        days: int = 30,
+        lookback_days: int = 90,
+        open_statuses: Iterable[str] | None = None,
+        concurrency: int = 4,
+        raw: bool = True,
+        on_progress: Callable[[LandProgress], object] | None = None,
+    ) -> LandReport:
+        """Land invoices in a DuckDB file or a folder of Parquet files, and keep them up to date.
+
+        Run it again and it goes on: what is closed is not read again, and a run that was killed at
+        any moment leaves nothing that counts twice. Needs the extra ``arrow``, or ``duckdb``.
+
+        Args:
+            target: a file that ends in ``.duckdb``, or a folder. It holds the invoices of one
+                account and one *filter*.
+            since: first day of issue, like ``"2026-01-01"``. Invoices are read in windows of days;
+                those older than *lookback_days* are read once. Default: the whole list, each time.
+            until: last day of issue. Default: no end.
+            filter: what else must hold for each invoice. Default: nothing, inactive ones included.
+            full: read the whole list; only that tells which invoices are gone.
+            days: days of a window, 1 to 366. Default 30.
+            lookback_days: windows that ended within so many days are read each time. Default 90.
+            open_statuses: statuses that are read each time, whatever the date. Default: those of
+                Exante that are not final.
+            concurrency: windows that are read at once, 1 to 64. Default 4.
+            raw: keep each payload as it came, as JSON text. Default True.
+            on_progress: called with a :class:`~billingual.landing.LandProgress` after each page.
+
+        Returns:
+            What was read. ``incomplete`` names the windows that are not provably whole.
+
+        Raises:
+            InvalidInputError: if an argument cannot be right; nothing was sent.
+            MissingExtraError: if a library is missing; the error says what to install.
+            LandingInUseError: if another process lands there.
+            LandingError: if the target cannot be read or written.
+        """
+        return self._backend.run(
+            self._core.land(
+                target,
+                since=since,
+                until=until,
+                filter=filter,
+                full=full,
+                days=days,
+                lookback_days=lookback_days,
+                open_statuses=open_statuses,
+                concurrency=concurrency,
+                raw=raw,
+                on_progress=on_progress,
+            )
         )
 
     @overload

@@ -1,7 +1,48 @@
-"""Invoices landed where tools can query them: planned in windows, resumable, complete or named."""
+"""Invoices landed where tools can query them: planned in windows, resumable, complete or named.
+
+``client.land("invoices.duckdb", since="2026-01-01")`` does it all. The parts are for programs that
+plan windows themselves, as the sources for dlt and Spark do, and for readers of what was landed.
+"""
 
 from __future__ import annotations
 
-from billingual.landing.windows import OPEN_STATUSES, Window, WindowKind, plan_windows
+from billingual._lazy import attach
 
-__all__ = ["OPEN_STATUSES", "Window", "WindowKind", "plan_windows"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from billingual.landing.folder import landed_files
+    from billingual.landing.landing import land
+    from billingual.landing.reading import Proof, WindowReader
+    from billingual.landing.report import LandProgress, LandReport, WindowReport
+    from billingual.landing.target import Counts, LandingError, LandingInUseError
+    from billingual.landing.windows import OPEN_STATUSES, Window, WindowKind, plan_windows
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = attach(
+        __name__,
+        {
+            "folder": "landed_files",
+            "landing": "land",
+            "reading": "Proof WindowReader",
+            "report": "LandProgress LandReport WindowReport",
+            "target": "Counts LandingError LandingInUseError",
+            "windows": "OPEN_STATUSES Window WindowKind plan_windows",
+        },
+    )
+
+__all__ = [
+    "OPEN_STATUSES",
+    "Counts",
+    "LandProgress",
+    "LandReport",
+    "LandingError",
+    "LandingInUseError",
+    "Proof",
+    "Window",
+    "WindowKind",
+    "WindowReader",
+    "WindowReport",
+    "land",
+    "landed_files",
+    "plan_windows",
+]

@@ -1,0 +1,213 @@
+"""One DuckDB file that a person can query at once: the view ``invoices``.
+
+The rows of a window and the note that it is landed are one transaction. DuckDB lets one process
+write to a file, so two landings cannot meet.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import attrs
+
+from billingual.errors import MissingExtraError, UsageError
+from billingual.landing.table import VERSION, landed_schema
+from billingual.landing.target import Counts, Landed, LandingError, LandingInUseError, Source
+from billingual.landing.windows import Window
+
+try:
+    import duckdb
+except ImportError:
+    raise MissingExtraError("landing into a .duckdb file", "duckdb", "duckdb") from None
+from arro3.core import Table
+
+if TYPE_CHECKING:
+    from arro3.core import RecordBatch
+
+__all__ = ["DuckDb"]
+
+T = TypeVar("T")
+
+_LANDED: Final = "landed_invoices"
+_MAKE: Final = """
+CREATE TABLE billingual_source (text VARCHAR NOT NULL);
+CREATE TABLE billingual_windows (
+    name VARCHAR PRIMARY KEY, kind VARCHAR NOT NULL, sync_id VARCHAR NOT NULL,
+    landed_at TIMESTAMPTZ NOT NULL, row_count BIGINT NOT NULL, complete BOOLEAN NOT NULL, how VARCHAR NOT NULL
+);
+CREATE TABLE billingual_runs (sync_id VARCHAR PRIMARY KEY, began_at TIMESTAMPTZ NOT NULL);
+CREATE VIEW invoices AS SELECT * EXCLUDE (_deleted_at) FROM landed_invoices
+    WHERE _deleted_at IS NULL;
+"""
+# Of an invoice that came twice, in one window or in two of one run, the row that was read last.
+_UNIQUE: Final = """
+CREATE OR REPLACE TEMP TABLE fresh AS SELECT * FROM incoming WHERE _window = ?
+    QUALIFY row_number() OVER (PARTITION BY id ORDER BY _seen_at DESC) = 1
+"""
+_COUNT: Final = """
+SELECT count(*) FILTER (t.id IS NULL AND s._deleted_at IS NULL),
+       count(*) FILTER (t.id IS NOT NULL AND s._deleted_at IS NULL
+                        AND t._row_hash IS DISTINCT FROM s._row_hash),
+       count(*) FILTER (t.id IS NOT NULL AND s._deleted_at IS NULL
+                        AND t._row_hash IS NOT DISTINCT FROM s._row_hash),
+       count(*) FILTER (t.id IS NOT NULL AND t._deleted_at IS NULL AND s._deleted_at IS NOT NULL)
+FROM fresh s LEFT JOIN landed_invoices t USING (id)
+"""
+_MERGE: Final = """
+MERGE INTO landed_invoices t USING fresh s ON t.id = s.id
+    WHEN MATCHED AND s._deleted_at IS NOT NULL THEN UPDATE SET
+        _deleted_at = s._deleted_at, _seen_at = s._seen_at, _sync_id = s._sync_id
+    WHEN MATCHED AND (t._sync_id <> s._sync_id OR t._seen_at <= s._seen_at) THEN UPDATE
+    WHEN NOT MATCHED AND s._deleted_at IS NULL THEN INSERT
+"""
+_GONE: Final = """
+UPDATE landed_invoices SET _deleted_at = ? WHERE _deleted_at IS NULL AND _sync_id <> ?
+"""
+
+
+class DuckDb:
+    """Land into a DuckDB file; a :class:`~billingual.landing.target.Target`."""
+
+    def __init__(self, path: Path, *, sync_id: str, raw: bool) -> None:
+        self._path = path
+        self._sync_id = sync_id
+        self._raw = raw
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    @property
+    def _db(self) -> duckdb.DuckDBPyConnection:
+        if self._connection is None:
+            raise LandingError(f"{self._path} is closed.")
+        return self._connection
+
+    def open(self, source: Source, *, now: float) -> float:
+        """See the protocol."""
+        head = json.dumps({"landing": VERSION, "raw": self._raw, **attrs.asdict(source)})
+        try:
+            self._connection = duckdb.connect(str(self._path))
+            self._all("SET TimeZone = 'UTC'")
+            self._make_or_check(head)
+            self._all(
+                f"CREATE TEMP TABLE incoming AS SELECT * FROM {_LANDED} LIMIT 0"  # noqa: S608 - a constant
+            )
+            (latest,) = self._one(f"SELECT epoch_us(max(_seen_at)) FROM {_LANDED}")  # noqa: S608 - likewise
+        except duckdb.IOException as error:
+            self.close()
+            if "lock" in str(error).lower():
+                raise LandingInUseError(
+                    f"another process has {self._path} open; end it, or wait."
+                ) from error
+            raise LandingError(f"{self._path} cannot be opened: {error}") from error
+        except duckdb.Error as error:
+            self.close()
+            raise LandingError(f"{self._path} cannot be opened: {error}") from error
+        except BaseException:
+            self.close()
+            raise
+        # Where the clock was put back, later rows must still be the latest.
+        return max(now, (latest or 0) / 1e6 + 0.001)
+
+    def landed(self) -> Mapping[str, Landed]:
+        """See the protocol."""
+        rows = self._all("SELECT name, kind, complete FROM billingual_windows")
+        return {name: Landed(kind=kind, complete=complete) for name, kind, complete in rows}
+
+    def last_run(self) -> float | None:
+        """See the protocol."""
+        (latest,) = self._one("SELECT epoch_us(max(began_at)) FROM billingual_runs")
+        return None if latest is None else latest / 1e6
+
+    def open_ids(self, statuses: tuple[str, ...]) -> set[str]:
+        """See the protocol."""
+        rows = self._all(
+            f"SELECT id FROM {_LANDED} WHERE _deleted_at IS NULL AND status IN ?",  # noqa: S608 - likewise
+            [list(statuses)],
+        )
+        return {invoice_id for (invoice_id,) in rows}
+
+    def add(self, window: Window, batch: RecordBatch) -> None:  # noqa: ARG002 - each row names it
+        """See the protocol."""
+        rows = Table.from_batches([batch])
+        self._run(lambda: self._db.register("rows_to_add", rows))
+        self._run(lambda: self._all("INSERT INTO incoming SELECT * FROM rows_to_add"))
+        self._db.unregister("rows_to_add")
+
+    def commit(self, window: Window, *, complete: bool, how: str, at: float) -> Counts:
+        """See the protocol."""
+        return self._run(lambda: self._commit(window, complete=complete, how=how, at=at))
+
+    def _commit(self, window: Window, *, complete: bool, how: str, at: float) -> Counts:
+        moment = datetime.fromtimestamp(at, UTC)
+        self._all(_UNIQUE, [window.name])
+        (rows,) = self._one("SELECT count(*) FROM fresh")
+        self._all("BEGIN")
+        try:
+            new, changed, unchanged, deleted = self._one(_COUNT)
+            self._all(_MERGE)
+            if complete and window.kind == "full":
+                ((gone,),) = self._all(_GONE, [moment, self._sync_id])
+                deleted += gone
+            self._all(
+                "INSERT OR REPLACE INTO billingual_windows VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [window.name, window.kind, self._sync_id, moment, rows, complete, how],
+            )
+            self._all("COMMIT")
+        except BaseException:
+            self._all("ROLLBACK")
+            raise
+        self._all("DELETE FROM incoming WHERE _window = ?", [window.name])
+        return Counts(new=new, changed=changed, unchanged=unchanged, deleted=deleted)
+
+    def finish(self, *, at: float) -> None:
+        """See the protocol."""
+        moment = datetime.fromtimestamp(at, UTC)
+        self._run(
+            lambda: self._all("INSERT INTO billingual_runs VALUES (?, ?)", [self._sync_id, moment])
+        )
+
+    def close(self) -> None:
+        """See the protocol."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _make_or_check(self, head: str) -> None:
+        tables = {name for (name,) in self._all("SHOW TABLES")}
+        if "billingual_source" not in tables:
+            if tables & {"invoices", _LANDED}:
+                raise UsageError(
+                    f"{self._path} has tables of its own named like those of a landing; land into "
+                    "another file."
+                )
+            empty = Table.from_batches([], schema=landed_schema(raw=self._raw))
+            self._all("BEGIN")
+            self._db.register("no_rows", empty)
+            self._all(f"CREATE TABLE {_LANDED} AS SELECT * FROM no_rows")  # noqa: S608 - likewise
+            self._all(_MAKE)
+            self._all("INSERT INTO billingual_source VALUES (?)", [head])
+            self._all("COMMIT")
+            self._db.unregister("no_rows")
+            return
+        (held,) = self._one("SELECT text FROM billingual_source")
+        if held != head:
+            raise UsageError(
+                f"{self._path} holds other invoices, or the same with other columns: {held}; land "
+                "into another file."
+            )
+
+    def _all(self, query: str, given: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        # Fetched to the end: a result that is left open blocks the connection.
+        return self._db.execute(query, given).fetchall()
+
+    def _one(self, query: str) -> tuple[Any, ...]:
+        return self._all(query)[0]
+
+    def _run(self, step: Callable[[], T]) -> T:
+        try:
+            return step()
+        except duckdb.Error as error:
+            raise LandingError(f"{self._path} cannot be written: {error}") from error

@@ -1,0 +1,363 @@
+"""Land invoices: read the windows of a plan, and let each count when it is whole on disk."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import attrs
+
+from billingual.capabilities import Feature
+from billingual.errors import InvalidInputError, NotFoundError, shown
+from billingual.landing.reading import Lists, Proof, WindowReader
+from billingual.landing.report import LandProgress, LandReport, WindowReport
+from billingual.landing.table import landed_batch
+from billingual.landing.target import Counts, Landed, Source, Target
+from billingual.landing.windows import Window, plan_windows
+from billingual.model import Filter, InvoiceSummary
+from billingual.pagination import MAX_PREFETCH
+
+if TYPE_CHECKING:
+    from billingual.abc import Backend
+
+__all__ = ["Landing", "land"]
+
+T = TypeVar("T")
+
+_ROWS_AT_ONCE: Final = 2_000
+"""Rows that become one batch: models of so many are held, about 10 MB."""
+
+
+@attrs.define(kw_only=True, eq=False)
+class Landing:
+    """One run.
+
+    Attributes:
+        lists: what is asked.
+        backend: how it waits.
+        target: where invoices go.
+        name: the target in words.
+        source: where they come from.
+        sync_id: what rows of this run are marked with.
+        statuses: those of the open window.
+        concurrency: windows that are read at once.
+        raw: whether payloads are kept.
+        on_progress: called after each page and each window.
+    """
+
+    lists: Lists
+    backend: Backend
+    target: Target
+    name: str
+    source: Source
+    sync_id: str
+    statuses: tuple[str, ...]
+    concurrency: int
+    raw: bool
+    on_progress: Callable[[LandProgress], object] | None = None
+    _began: float = 0.0
+    _began_wall: float = 0.0
+    _reports: dict[str, WindowReport] = attrs.field(factory=dict)
+    _counts: list[Counts] = attrs.field(factory=list)
+    _opens: list[tuple[Window, Proof, int]] = attrs.field(factory=list)
+    _was_open: set[str] = attrs.field(factory=set)
+    _to_read: int = 0
+    _rows: int = 0
+    _requests: int = 0
+    _stopping: bool = False
+    _lock: threading.Lock = attrs.field(factory=threading.Lock)
+
+    async def run(self, plan: Sequence[Window]) -> LandReport:
+        """Land every window of *plan* that is not landed for good.
+
+        Raises:
+            LandingError: if the target cannot be read or written.
+            BillingualError: if the provider cannot be read. What was committed stays; a run later
+                goes on from there.
+        """
+        self._began = self.backend.now()
+        wall = self.backend.wall()
+        self._began_wall = await self._in_thread(lambda: self.target.open(self.source, now=wall))
+        try:
+            landed = await self._in_thread(self.target.landed)
+            for each in plan:
+                if _is_landed(each, landed.get(each.name)):
+                    self._reports[each.name] = WindowReport(
+                        name=each.name, kind=each.kind, rows=0, complete=True,
+                        how="an earlier run landed it", skipped=True,
+                    )  # fmt: skip
+            windows = [*plan, *await self._paid_lately(plan)]
+            await self._land_all([each for each in windows if each.name not in self._reports])
+            for window, proof, rows in self._opens:
+                if proof.complete:
+                    await self._read_moved()
+                # Last: if this run is killed before, the next one still knows what was open.
+                await self._commit(window, proof, rows)
+            at = self._began_wall
+            await self._in_thread(lambda: self.target.finish(at=at))
+        finally:
+            with self.backend.shielded():
+                await self._in_thread(self.target.close)
+        return LandReport(
+            target=self.name,
+            windows=tuple(self._reports.values()),
+            counts=self._counted(),
+            requests=self._requests,
+            seconds=self.backend.now() - self._began,
+        )
+
+    async def _paid_lately(self, plan: Sequence[Window]) -> list[Window]:
+        """Plan a window of what was paid since the last run: most of what is not open any more."""
+        opens = next((each for each in plan if each.kind == "open"), None)
+        if opens is None:
+            return []
+        self._was_open = await self._in_thread(lambda: self.target.open_ids(self.statuses))
+        last = await self._in_thread(self.target.last_run)
+        if last is None or "paid_from" not in self.lists.capabilities.filters.accepts:
+            return []
+        # A day earlier: the clocks of two machines differ, and a day of theirs may be another here.
+        since = (datetime.fromtimestamp(last, UTC) - timedelta(days=1)).date()
+        given = attrs.evolve(opens.filter, status=None, paid_from=since)
+        # Each run has its own: what an earlier one found is not in this one.
+        return [Window(name=f"paid-{self.sync_id}", kind="recent", filter=given)]
+
+    async def _land_all(self, windows: Sequence[Window]) -> None:
+        waiting = deque(windows)
+        self._to_read = len(windows)
+
+        async def work() -> None:
+            try:
+                while waiting and not self._stopping:
+                    await self._land(waiting.popleft())
+            except BaseException:
+                self._stopping = True
+                raise
+
+        workers = max(1, min(self.concurrency, len(windows)))
+        pool = self.backend.task_pool(workers)
+        try:
+            jobs = [pool.start(work, _nothing) for _ in range(workers)]
+            failed: Exception | None = None
+            for job in jobs:
+                try:
+                    await job.result()
+                except Exception as error:  # noqa: BLE001 - raised below, when all have stopped
+                    failed = failed or error
+            if failed is not None:
+                raise failed
+        finally:
+            self._stopping = True
+            await pool.aclose()
+
+    async def _land(self, window: Window) -> None:
+        reader = WindowReader(self.lists, prefetch=self.concurrency)
+        waiting: list[InvoiceSummary] = []
+        rows = 0
+
+        async def keep(page: Sequence[InvoiceSummary]) -> None:
+            nonlocal rows
+            rows += len(page)
+            self._rows += len(page)
+            self._was_open.difference_update(each.id for each in page)
+            waiting.extend(page)
+            if len(waiting) >= _ROWS_AT_ONCE:
+                await self._add(window, waiting)
+            self._tell(reader.requests)
+
+        proof = await reader.read(window.filter, keep)
+        await self._add(window, waiting)
+        self._requests += reader.requests
+        if window.kind == "open":
+            self._opens.append((window, proof, rows))
+        else:
+            await self._commit(window, proof, rows)
+
+    async def _read_moved(self) -> None:
+        """Read each invoice that was open at the last run and was in no window of this one.
+
+        It is open no more, or not in the list any more. Nothing but a read of it tells.
+        """
+        if not self._was_open:
+            return
+        window = Window(name=f"moved-{self.sync_id}", kind="recent", filter=Filter())
+        moved: list[InvoiceSummary] = []
+        gone: list[InvoiceSummary] = []
+        for invoice_id in sorted(self._was_open):
+            try:
+                moved.append(await self.lists.get(invoice_id))
+            except NotFoundError:
+                gone.append(InvoiceSummary(id=invoice_id))
+            self._requests += 1
+            self._tell(0)
+        self._rows += len(moved)
+        await self._add(window, moved)
+        await self._add(window, gone, deleted=True)
+        proof = Proof(complete=True, how="each was read by its id")
+        await self._commit(window, proof, len(self._was_open))
+
+    async def _add(
+        self, window: Window, rows: list[InvoiceSummary], *, deleted: bool = False
+    ) -> None:
+        if not rows:
+            return
+        taken, seen_at = tuple(rows), self._seen_at()
+        rows.clear()
+
+        def add() -> None:
+            batch = landed_batch(
+                taken, window=window.name, sync_id=self.sync_id, seen_at=seen_at, raw=self.raw,
+                deleted=deleted,
+            )  # fmt: skip
+            self.target.add(window, batch)
+
+        await self._in_thread(add)
+
+    async def _commit(self, window: Window, proof: Proof, rows: int) -> None:
+        at = self._seen_at()
+        counts = await self._in_thread(
+            lambda: self.target.commit(window, complete=proof.complete, how=proof.how, at=at)
+        )
+        if counts is not None:
+            self._counts.append(counts)
+        self._reports[window.name] = WindowReport(
+            name=window.name, kind=window.kind, rows=rows, complete=proof.complete, how=proof.how
+        )
+        self._tell(0)
+
+    def _seen_at(self) -> float:
+        return self._began_wall + self.backend.now() - self._began
+
+    def _tell(self, under_way: int) -> None:
+        if self.on_progress is not None:
+            done = sum(not each.skipped for each in self._reports.values())
+            self.on_progress(
+                LandProgress(
+                    windows=self._to_read,
+                    done=done,
+                    rows=self._rows,
+                    requests=self._requests + under_way,
+                    elapsed_s=self.backend.now() - self._began,
+                )
+            )
+
+    def _counted(self) -> Counts | None:
+        if not self._counts:
+            return None
+        every = (attrs.astuple(each) for each in self._counts)
+        return Counts(*map(sum, zip(*every, strict=True)))
+
+    async def _in_thread(self, step: Callable[[], T]) -> T:
+        def alone() -> T:
+            with self._lock:
+                return step()
+
+        return await self.backend.in_thread(alone)
+
+
+def _nothing() -> None:
+    """Be called when a worker ends."""
+
+
+def _is_landed(window: Window, known: Landed | None) -> bool:
+    return window.closed and known is not None and known.complete and known.kind == "closed"
+
+
+async def land(
+    lists: Lists,
+    path: str | PathLike[str],
+    *,
+    backend: Backend,
+    source: tuple[str, tuple[str | None, ...]],
+    since: date | str | None,
+    until: date | str | None,
+    filter: Filter | None,
+    full: bool,
+    days: int,
+    lookback_days: int,
+    open_statuses: Iterable[str],
+    concurrency: int,
+    raw: bool,
+    on_progress: Callable[[LandProgress], object] | None,
+) -> LandReport:
+    """Check the arguments and land; see :meth:`billingual.AsyncClient.land`."""
+    can = lists.capabilities
+    can.require(Feature.LIST)
+    accepts = can.filters.accepts
+    place = Path(path)
+    start, end = _day(since, "since"), _day(until, "until")
+    if start is not None and not {"issued_from", "issued_to"} <= accepts:
+        raise InvalidInputError(
+            "since",
+            f"{can.provider} cannot list by date of issue",
+            "leave it out: the whole list is read each time",
+        )
+    if type(concurrency) is not int or not 1 <= concurrency <= MAX_PREFETCH:
+        raise InvalidInputError(
+            "concurrency", f"{concurrency!r} is out of bounds", f"give 1 to {MAX_PREFETCH}"
+        )
+    # What is hidden by default would look like what is gone.
+    base = filter or Filter(include_inactive="include_inactive" in accepts)
+    statuses = tuple(open_statuses) if "status" in accepts else ()
+    now = datetime.fromtimestamp(backend.wall(), UTC)
+    plan = plan_windows(
+        start, end, now=now, days=days,
+        lookback_days=lookback_days, open_statuses=statuses, base=base, full=full,
+    )  # fmt: skip
+    sync_id = f"{now:%Y%m%dT%H%M%S}-{backend.fresh_key()[:8]}"
+    landing = Landing(
+        lists=lists,
+        backend=backend,
+        target=_target(place, sync_id=sync_id, raw=raw),
+        name=str(place),
+        source=Source(
+            provider=source[0],
+            account=source[1],
+            filter=json.dumps(
+                {name: each for name, each in base.to_dict(json=True).items() if each}
+            ),
+        ),
+        sync_id=sync_id,
+        statuses=statuses,
+        concurrency=concurrency,
+        raw=raw,
+        on_progress=on_progress,
+    )
+    return await landing.run(plan)
+
+
+def _target(path: Path, *, sync_id: str, raw: bool) -> Target:
+    """Return what lands there: a DuckDB file by its ending, else a folder of Parquet files."""
+    if path.suffix in {".duckdb", ".db"}:
+        from billingual.landing.duckdb import DuckDb  # noqa: PLC0415 - of an extra
+
+        return DuckDb(path, sync_id=sync_id, raw=raw)
+    if path.suffix or (path.exists() and not path.is_dir()):
+        raise InvalidInputError(
+            "target",
+            f"{path.name!r} is neither a folder nor a .duckdb file",
+            "give a folder for Parquet files, or a file that ends in .duckdb",
+        )
+    from billingual.landing.folder import Folder  # noqa: PLC0415 - of an extra
+
+    return Folder(path, sync_id=sync_id, raw=raw)
+
+
+def _day(given: object, name: str) -> date | None:
+    if isinstance(given, str):
+        try:
+            return date.fromisoformat(given.strip())
+        except ValueError:
+            raise InvalidInputError(
+                name, f"{shown(given)} is no day", "write it like '2026-01-01'"
+            ) from None
+    if given is None or (isinstance(given, date) and not isinstance(given, datetime)):
+        return given
+    raise InvalidInputError(
+        name, f"{type(given).__name__} is no day", "give a date, or text like '2026-01-01'"
+    )

@@ -1,0 +1,94 @@
+"""What a landing did, and what it tells while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from billingual.landing.target import Counts
+from billingual.landing.windows import WindowKind
+
+__all__ = ["LandProgress", "LandReport", "WindowReport"]
+
+
+@attrs.frozen(kw_only=True)
+class WindowReport:
+    """What became of one window.
+
+    Attributes:
+        name: its name.
+        kind: closed, recent, open or full.
+        rows: rows that were read; 0 where it was landed before.
+        complete: whether it is provably whole.
+        how: by what that is shown, or what speaks against it.
+        skipped: whether it was landed whole by an earlier run and not read again.
+    """
+
+    name: str
+    kind: WindowKind
+    rows: int
+    complete: bool
+    how: str
+    skipped: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class LandProgress:
+    """How far a landing is; given to ``on_progress`` after each page and each window.
+
+    Attributes:
+        windows: windows to read.
+        done: those that are landed.
+        rows: rows that were read.
+        requests: pages and invoices that were asked for.
+        elapsed_s: seconds since it began.
+    """
+
+    windows: int
+    done: int
+    rows: int
+    requests: int
+    elapsed_s: float
+
+
+@attrs.frozen(kw_only=True)
+class LandReport:
+    """What a landing did.
+
+    Attributes:
+        target: the folder or file.
+        windows: each window, in the order of the plan.
+        counts: what was new, changed, unchanged and deleted; None for a folder of Parquet files,
+            which are not compared.
+        requests: pages and invoices that were asked for.
+        seconds: how long it took.
+    """
+
+    target: str
+    windows: Sequence[WindowReport]
+    counts: Counts | None
+    requests: int
+    seconds: float
+
+    @property
+    def rows(self) -> int:
+        """Rows that were read; an invoice in two windows is two."""
+        return sum(each.rows for each in self.windows)
+
+    @property
+    def incomplete(self) -> tuple[WindowReport, ...]:
+        """The windows that are not provably whole. They are read again by the next run."""
+        return tuple(each for each in self.windows if not each.complete)
+
+    def __str__(self) -> str:
+        skipped = sum(each.skipped for each in self.windows)
+        found = f"{self.rows} rows"
+        if self.counts is not None:
+            found += "".join(f", {n} {name}" for name, n in attrs.asdict(self.counts).items())
+        text = (
+            f"{self.target}: {found}; {len(self.windows) - skipped} windows read with "
+            f"{self.requests} requests in {self.seconds:.1f} s, {skipped} were there before"
+        )
+        wrong = (f"not provably whole: {each.name}, because {each.how}" for each in self.incomplete)
+        return "\n".join([text, *wrong])
