@@ -23,6 +23,7 @@ MODULES: Final = (
     "billingual.events",
     "billingual.integrations.opentelemetry",
     "billingual.jobs",
+    "billingual.landing",
     "billingual.model",
     "billingual.outcomes",
     "billingual.providers",

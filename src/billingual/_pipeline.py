@@ -506,10 +506,11 @@ class _Call(Generic[T]):
         # Observers have every attempt recorded; without them only failures are.
         attempts = len(self.attempts) + (not self.context.observers)
         facts = (response.status, response.headers, self.took_s, attempts)
+        from billingual.model.payload import KeepsPayload, set_response  # noqa: PLC0415 - loaded by now
+
         for each in result if isinstance(result, tuple) else (result,):
-            slot = getattr(type(each), "_response", None)
-            if slot is not None:
-                slot.__set__(each, facts)
+            if isinstance(each, KeepsPayload):
+                set_response(each, facts)
 
     def _next_key(self) -> str:
         """Return the idempotency key of the next request.

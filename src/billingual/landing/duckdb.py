@@ -37,7 +37,8 @@ _MAKE: Final = """
 CREATE TABLE billingual_source (text VARCHAR NOT NULL);
 CREATE TABLE billingual_windows (
     name VARCHAR PRIMARY KEY, kind VARCHAR NOT NULL, sync_id VARCHAR NOT NULL,
-    landed_at TIMESTAMPTZ NOT NULL, row_count BIGINT NOT NULL, complete BOOLEAN NOT NULL, how VARCHAR NOT NULL
+    landed_at TIMESTAMPTZ NOT NULL, row_count BIGINT NOT NULL, complete BOOLEAN NOT NULL,
+    how VARCHAR NOT NULL
 );
 CREATE TABLE billingual_runs (sync_id VARCHAR PRIMARY KEY, began_at TIMESTAMPTZ NOT NULL);
 CREATE VIEW invoices AS SELECT * EXCLUDE (_deleted_at) FROM landed_invoices

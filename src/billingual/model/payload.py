@@ -97,6 +97,9 @@ def slot_of(kind: type, name: str) -> Any:
 _slots: Final[Any] = KeepsPayload
 _unread_of: Final[Any] = _slots._unread.__get__  # noqa: SLF001 - its own
 payload_of: Final[Callable[[Any], bytes]] = _slots._payload.__get__  # noqa: SLF001 - its own
+set_response: Final[Callable[[Any, tuple[int, Headers, float, int]], None]] = (
+    _slots._response.__set__  # noqa: SLF001 - its own
+)
 set_payload: Final[Callable[[Any, bytes], None]] = _slots._payload.__set__  # noqa: SLF001 - its own
 set_unread: Final[Callable[[Any, Unread], None]] = _slots._unread.__set__  # noqa: SLF001 - its own
 
