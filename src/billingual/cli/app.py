@@ -54,6 +54,7 @@ app: App = App(
 _COMMANDS: Final = (
     ("demo", "demo.run:demo", "Show everything working: no account, no network."),
     ("list", "invoices:list_invoices", "List invoices."),
+    ("export", "export:export_invoices", "Write a list to a file: CSV, JSON Lines or Parquet."),
     ("get", "invoices:get_invoice", "Show one invoice in full."),
     ("create", "invoices:create_invoice", "Create an invoice."),
     ("update", "invoices:update_invoice", "Change an invoice, or replace it whole."),

@@ -20,7 +20,7 @@ from billingual.jobs.entry import Entry
 if TYPE_CHECKING:
     from billingual.jobs.ledger import Ledger
 
-__all__ = ["COLUMNS", "export", "rows_of"]
+__all__ = ["COLUMNS", "export", "harmless", "rows_of"]
 
 Row: TypeAlias = dict[str, str | int | None]
 
@@ -121,12 +121,13 @@ def _write_csv(path: Path, rows: Iterator[Row]) -> int:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         for row in rows:
-            writer.writerow({name: _harmless(value) for name, value in row.items()})
+            writer.writerow({name: harmless(value) for name, value in row.items()})
             count += 1
     return count
 
 
-def _harmless(value: str | int | None) -> str | int | None:
+def harmless(value: str | int | None) -> str | int | None:
+    """Write a cell so that no spreadsheet takes it for a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
