@@ -50,6 +50,8 @@ _INSTANTS: Final = ("issued", "due", "paid")
 _INSTANTS_IN_FULL: Final = ("created", "updated")
 _TEXTS: Final = ("id", "number", "status", "currency", "collection_method", "document")
 _TEXTS_IN_FULL: Final = ("kind", "link", "blueprint")
+_CURRENCY: Final = attrgetter("currency")
+_MINOR: Final = attrgetter("minor")
 
 # Numbers keep their digits: a Decimal is written as the number it is.
 _json: Final = msgspec.json.Encoder(decimal_format="number").encode
@@ -169,6 +171,12 @@ class _Batch:
         place: Callable[[int], tuple[int, str]],
     ) -> Array:
         """Make a column of amounts, which are in the currency beside them."""
+        try:
+            # Nearly always all are there and fit, which is seen in a third of the time.
+            if [*map(_CURRENCY, given)] == currencies:
+                return Array([*map(_MINOR, given)], type=WHOLE)
+        except (AttributeError, OverflowError):
+            pass
         minor: list[int | None] = []
         for index, (each, currency) in enumerate(zip(given, currencies, strict=True)):
             if each is None:
