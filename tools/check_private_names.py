@@ -208,7 +208,13 @@ def load(path: Path, package: Path) -> Module:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     parts = path.relative_to(package.parent).with_suffix("").parts
     name = ".".join(parts).removesuffix(".__init__")
-    runtime = None if parts[-1] == "__main__" else importlib.import_module(name)
+    try:
+        runtime = None if parts[-1] == "__main__" else importlib.import_module(name)
+    except ImportError:
+        # An integration is for those who have what it integrates; its text is read all the same.
+        if "integrations" not in parts:
+            raise
+        runtime = None
     return Module(package.name, path, tree, runtime)
 
 
