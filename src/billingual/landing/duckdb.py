@@ -7,6 +7,7 @@ write to a file, so two landings cannot meet.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["DuckDb"]
 
 T = TypeVar("T")
+
+_OPENING: Final = threading.Lock()
+_OPEN: Final[set[str]] = set()
+"""The files that this process lands into."""
 
 _LANDED: Final = "landed_invoices"
 _MAKE: Final = """
@@ -78,6 +83,7 @@ class DuckDb:
         self._sync_id = sync_id
         self._raw = raw
         self._connection: duckdb.DuckDBPyConnection | None = None
+        self._place: str | None = None
 
     @property
     def _db(self) -> duckdb.DuckDBPyConnection:
@@ -87,6 +93,15 @@ class DuckDb:
 
     def open(self, source: Source, *, now: float) -> float:
         """See the protocol."""
+        # DuckDB keeps other processes out of its file, and shares it within one.
+        place = str(self._path.resolve())
+        with _OPENING:
+            if place in _OPEN:
+                raise LandingInUseError(
+                    f"this process lands into {self._path} already; wait until it has ended."
+                )
+            _OPEN.add(place)
+        self._place = place
         head = json.dumps({"landing": VERSION, "raw": self._raw, **attrs.asdict(source)})
         try:
             self._connection = duckdb.connect(str(self._path))
@@ -175,6 +190,9 @@ class DuckDb:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        if self._place is not None:
+            _OPEN.discard(self._place)
+            self._place = None
 
     def _make_or_check(self, head: str) -> None:
         tables = {name for (name,) in self._all("SHOW TABLES")}

@@ -104,9 +104,11 @@ class Landing:
         finally:
             with self.backend.shielded():
                 await self._in_thread(self.target.close)
+        planned = [each.name for each in windows]
+        others = [name for name in self._reports if name not in planned]
         return LandReport(
             target=self.name,
-            windows=tuple(self._reports.values()),
+            windows=tuple(self._reports[name] for name in (*planned, *others)),
             counts=self._counted(),
             requests=self._requests,
             seconds=self.backend.now() - self._began,

@@ -1,0 +1,364 @@
+"""Landing into a folder and into a DuckDB file: what is there is what the provider has."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from _support.landed import landed, truth
+from billingual import AsyncClient, Changes, Client, Draft, Filter, InvalidInputError, UsageError
+from billingual.landing import LandingError, LandingInUseError, landed_files
+from billingual.sandbox import ACCOUNTS, LANDMARKS
+from billingual.sandbox.server import Running, running
+
+TOKEN = ACCOUNTS["exante"].token
+SINCE = "2025-01-01"
+ALL = "2024-06-01"
+LATELY = datetime.now(UTC) - timedelta(days=80)
+NEW = Draft(
+    counterparty=LANDMARKS["exante_party"],
+    owner=LANDMARKS["exante_owner"],
+    document=LANDMARKS["exante_document"],
+    number="NEW-1",
+)
+
+
+@pytest.fixture
+def server() -> Iterator[Running]:
+    """Serve invoices of the last years."""
+    with running(invoices=260) as served:
+        yield served
+
+
+@pytest.fixture
+def client(server: Running) -> Iterator[Client]:
+    """Make a client of that server."""
+    with Client("exante", base_url=server.base_url("exante"), token=TOKEN, transport="h11") as made:
+        yield made
+
+
+@pytest.fixture(params=["folder", "invoices.duckdb"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Name a target that is not there yet."""
+    return tmp_path / str(request.param)
+
+
+def _ids(server: Running, *statuses: str) -> list[str]:
+    return [each for each, (status, _) in truth(server).items() if status in statuses]
+
+
+def test_all_is_there_once(client: Client, server: Running, target: Path) -> None:
+    """Every window is provably whole, and says by what."""
+    report = client.land(target, since=ALL)
+
+    assert landed(target) == truth(server)
+    assert report.incomplete == ()
+    assert {each.kind for each in report.windows} == {"closed", "recent", "open"}
+    assert str(target) in str(report)
+
+
+def test_the_next_run_reads_only_what_can_have_changed(
+    client: Client, server: Running, target: Path
+) -> None:
+    """Closed windows are not read again, and nothing is new."""
+    first = client.land(target, since=SINCE)
+    second = client.land(target, since=SINCE)
+
+    closed = [each.name for each in first.windows if each.kind == "closed"]
+    assert [each.name for each in second.windows if each.skipped] == closed
+    assert second.requests < first.requests
+    assert landed(target).items() <= truth(server).items()
+    if second.counts is not None:
+        assert (second.counts.new, second.counts.changed, second.counts.deleted) == (0, 0, 0)
+
+
+def test_changes_of_old_invoices_are_found(client: Client, server: Running, target: Path) -> None:
+    """An old open invoice that was paid, voided or written to is in a window that is not read."""
+    client.land(target, since=ALL)
+    old = sorted(_ids(server, "SENT", "OVERDUE", "DRAFT"))
+    paid, void, changed = old[:3]
+    now = datetime.now(UTC).isoformat()
+    client.update(paid, Changes(status="PAID", paid_at=now))
+    client.update(void, Changes(status="VOID"))
+    client.update(changed, Changes(number="CHANGED-1"))
+    made = client.create(NEW)
+
+    report = client.land(target, since=ALL)
+
+    there = landed(target)
+    assert there == truth(server)
+    assert there[paid][0] == "PAID"
+    assert there[void][0] == "VOID"
+    assert there[changed][1] == "CHANGED-1"
+    assert made.id in there
+    assert any(each.skipped for each in report.windows)
+
+
+def test_an_open_invoice_that_is_gone_is_found_gone(
+    client: Client, server: Running, target: Path
+) -> None:
+    """It is read by its id, and the provider does not know it any more."""
+    client.land(target, since=ALL)
+    gone = _ids(server, "DRAFT")[0]
+    client.delete_many([gone])
+
+    client.land(target, since=ALL)
+
+    assert gone not in landed(target)
+    assert landed(target) == truth(server)
+
+
+def test_a_final_invoice_that_is_gone_stays_until_a_full_read(
+    client: Client, server: Running, target: Path
+) -> None:
+    """Only a read of everything tells that something is missing."""
+    client.land(target, since=ALL)
+    gone = _ids(server, "PAID")[0]
+    client.delete_many([gone])
+
+    client.land(target, since=ALL)
+    assert gone in landed(target)
+    report = client.land(target, since=ALL, full=True)
+
+    assert landed(target) == truth(server)
+    assert [each.kind for each in report.windows] == ["full"]
+    if report.counts is not None:
+        assert report.counts.deleted == 1
+    # What is closed stays read.
+    assert any(each.skipped for each in client.land(target, since=ALL).windows)
+
+
+def test_an_invoice_that_is_dated_otherwise_is_not_lost(
+    client: Client, server: Running, target: Path
+) -> None:
+    """It left a window that is read again for one that is not."""
+    client.land(target, since=ALL)
+    final = next(
+        row.id
+        for row in client.list(Filter(status=["PAID"], issued_from=LATELY))
+        if row.issued_at is not None
+    )
+    client.update(final, Changes(issued_at="2025-03-03"))
+
+    client.land(target, since=ALL)
+
+    assert final in landed(target)
+    client.land(target, full=True)
+    assert landed(target) == truth(server)
+
+
+@pytest.mark.anyio
+async def test_an_async_client_lands_too(server: Running, target: Path) -> None:
+    """The same code, and progress is told as it goes."""
+    told: list[Any] = []
+    async with AsyncClient("exante", base_url=server.base_url("exante"), token=TOKEN) as client:
+        report = await client.land(target, since=SINCE, on_progress=told.append)
+
+    assert landed(target).items() <= truth(server).items()
+    assert told[-1].rows == report.rows
+    assert told[-1].requests == report.requests
+    assert told[-1].done == told[-1].windows == len(report.windows)
+
+
+@pytest.mark.anyio
+async def test_without_days_everything_is_one_window(target: Path) -> None:
+    """A provider whose list has no filter by date is read whole, in one response."""
+    async with AsyncClient("kukkingu", transport="sandbox") as client:
+        report = await client.land(target)
+        with pytest.raises(InvalidInputError, match="cannot list by date of issue"):
+            await client.land(target, since=SINCE)
+
+    assert report.incomplete == ()
+    assert len(landed(target)) == report.rows > 0
+
+
+def test_payloads_can_be_left_out(client: Client, tmp_path: Path) -> None:
+    """Then the columns are others, and a target keeps to those it began with."""
+    client.land(tmp_path / "lean.duckdb", since="2026-10-01", raw=False)
+
+    with pytest.raises(UsageError, match="with other columns"):
+        client.land(tmp_path / "lean.duckdb", since="2026-10-01")
+
+
+@pytest.mark.parametrize(
+    ("other", "arguments"),
+    [("another account", {}), ("another filter", {"filter": Filter(counterparty=["Acme"])})],
+)
+def test_a_target_holds_the_invoices_of_one_source(
+    client: Client, server: Running, target: Path, other: str, arguments: dict[str, Any]
+) -> None:
+    """Mixed with others, neither could be told from what is gone."""
+    client.land(target, since="2026-10-01")
+    organization = LANDMARKS["exante_organization"] if other == "another account" else None
+    sibling = client.with_options(organization=organization)
+
+    with pytest.raises(UsageError, match="holds other invoices"):
+        sibling.land(target, since="2026-10-01", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "match"),
+    [
+        ("x.csv", {}, "neither a folder nor a .duckdb file"),
+        ("x", {"since": "yesterday"}, "is no day"),
+        ("x", {"since": datetime(2026, 1, 1, tzinfo=UTC)}, "is no day"),
+        ("x", {"concurrency": 0}, "out of bounds"),
+        ("x", {"since": SINCE, "filter": Filter(status=["PAID"])}, "set it themselves"),
+    ],
+)
+def test_what_cannot_be_right_is_refused_before_anything_is_made(
+    tmp_path: Path, name: str, arguments: dict[str, Any], match: str
+) -> None:
+    """No request, no folder, no file."""
+    with (
+        Client("exante", transport="memory") as client,
+        pytest.raises(InvalidInputError, match=match),
+    ):
+        client.land(tmp_path / name, **arguments)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_other_things_is_refused(client: Client, tmp_path: Path) -> None:
+    """Its files would be taken for rows, or removed."""
+    (tmp_path / "thesis.txt").write_text("a year of work", encoding="utf-8")
+
+    with pytest.raises(UsageError, match=r"other files in it, such as 'thesis.txt'"):
+        client.land(tmp_path, since=SINCE)
+
+    assert [each.name for each in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+HOLDING = """
+import sys
+from billingual import Client
+def wait(progress):
+    print("landing", flush=True)
+    sys.stdin.readline()
+with Client("exante", base_url=sys.argv[1], token=sys.argv[2]) as client:
+    client.land(sys.argv[3], since="2026-10-01", on_progress=wait, concurrency=1)
+"""
+
+
+def test_two_landings_cannot_meet(client: Client, server: Running, target: Path) -> None:
+    """The second is refused; when the first is killed, the next one works."""
+    first = subprocess.Popen(
+        [sys.executable, "-c", HOLDING, server.base_url("exante"), TOKEN, str(target)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert first.stdout is not None
+    assert first.stdout.readline() == b"landing\n"
+
+    with pytest.raises(LandingInUseError, match="another process"):
+        client.land(target, since="2026-10-01")
+    first.kill()
+    first.communicate()
+
+    client.land(target, since=ALL)
+    assert landed(target) == truth(server)
+
+
+def test_two_landings_of_one_process_cannot_meet(client: Client, target: Path) -> None:
+    """DuckDB would let them share its file."""
+    seen: list[Callable[[], object]] = []
+
+    def land_again(_: object) -> None:
+        if not seen:
+            seen.append(lambda: None)
+            with pytest.raises(LandingInUseError):
+                client.land(target, since="2026-10-01")
+
+    client.land(target, since="2026-10-01", on_progress=land_again, concurrency=1)
+    assert seen
+
+
+def test_what_a_kill_left_is_not_read_and_goes(
+    client: Client, server: Running, tmp_path: Path
+) -> None:
+    """A file that no line names, one half written, and half a line of the manifest."""
+    client.land(tmp_path, since=ALL)
+    data = tmp_path / "data"
+    strays = [data / "issued-x.y.0.parquet", data / "issued-x.y.1.parquet.new"]
+    for each in strays:
+        each.write_bytes(b"half")
+    with (tmp_path / "manifest.jsonl").open("ab") as manifest:
+        manifest.write(b'{"window": "issued-x", "files": ["data/issued-x')
+
+    assert landed(tmp_path) == truth(server)
+    client.land(tmp_path, since=ALL)
+
+    assert landed(tmp_path) == truth(server)
+    assert not any(each.exists() for each in strays)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("no JSON\n", "is no manifest"),
+        ('{"landing": 99}\n', "is of version 99"),
+        ("[]\n", "no man"),
+    ],
+)
+def test_a_manifest_that_cannot_be_read_is_refused(
+    client: Client, tmp_path: Path, text: str, match: str
+) -> None:
+    """Nothing is removed on the word of a file that is not understood."""
+    (tmp_path / "manifest.jsonl").write_text(text, encoding="utf-8")
+    (tmp_path / "data").mkdir()
+    kept = tmp_path / "data" / "a.b.0.parquet"
+    kept.write_bytes(b"rows")
+
+    with pytest.raises(LandingError, match=match):
+        client.land(tmp_path, since=SINCE)
+    with pytest.raises(LandingError, match=match):
+        landed_files(tmp_path)
+
+    assert kept.exists()
+
+
+def test_a_file_that_is_no_duckdb_file_is_refused(client: Client, tmp_path: Path) -> None:
+    """So is one with tables of its own of those names."""
+    (tmp_path / "x.duckdb").write_text("no database", encoding="utf-8")
+
+    with pytest.raises(LandingError, match="cannot be opened"):
+        client.land(tmp_path / "x.duckdb", since=SINCE)
+
+
+def test_a_folder_with_nothing_landed_says_so(tmp_path: Path) -> None:
+    """An empty list of files would be taken for no invoices."""
+    with pytest.raises(LandingError, match="nothing was landed there"):
+        landed_files(tmp_path)
+
+
+def test_no_secret_is_in_what_is_landed(server: Running, target: Path) -> None:
+    """Neither the token nor a secret header is in the state beside the data."""
+    secret = "canary-7f3a"
+    headers = {"X-Gateway": secret}
+    base_url = server.base_url("exante")
+    with Client("exante", base_url=base_url, token=TOKEN, headers=headers) as client:
+        client.land(target, since="2026-10-01")
+
+    files = [target] if target.is_file() else [each for each in target.rglob("*") if each.is_file()]
+    assert files
+    for each in files:
+        assert TOKEN.encode() not in each.read_bytes()
+        assert secret.encode() not in each.read_bytes()
+
+
+def test_a_manifest_line_says_what_was_read_and_how(client: Client, tmp_path: Path) -> None:
+    """An auditor reads it without a program."""
+    client.land(tmp_path, since="2026-10-01")
+    lines = [json.loads(line) for line in (tmp_path / "manifest.jsonl").read_text().splitlines()]
+
+    assert lines[0]["provider"] == "exante"
+    assert lines[1].keys() == {
+        "window", "kind", "sync", "at", "files", "rows", "complete", "how",
+    }  # fmt: skip
+    assert lines[-1].keys() == {"finished", "sync", "at"}
