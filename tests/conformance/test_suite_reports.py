@@ -170,11 +170,12 @@ def test_a_failure_survives_a_process_pool() -> None:
 
 def test_a_bench_leaves_no_thread_behind() -> None:
     """A server ends with its bench, whatever it was doing."""
-    before = threading.active_count()
+    before = set(threading.enumerate())
     server = LoopbackServer(lambda heard: pytest.fail("no request is due"), reads="nothing")
     server.close()
 
-    assert before == threading.active_count()
+    # A thread of another test may have ended meanwhile.
+    assert before >= set(threading.enumerate())
 
 
 @pytest.mark.slow
