@@ -47,7 +47,7 @@ def test_no_link_of_a_paged_list_is_followed(proof: Any, step: Any, make_backend
 
     transport = MemoryTransport(response)
     client = client_for("exante", token=TOKEN, transport=transport, backend=backend, retry="none")
-    for link in links(proof.seed, 10_000):
+    for link in links(proof.seed, proof.amount(1_000, 10_000)):
         transport.requests.clear()
         rows = step(client.list().collect(limit=9))
 
@@ -62,7 +62,7 @@ def test_no_link_of_a_whole_list_is_followed(proof: Any, step: Any, make_backend
     link = Link("", "next")
     transport = MemoryTransport(lambda _: answered({"data": []}, link))
     client = client_for("kukkingu", token=TOKEN, transport=transport, backend=make_backend())
-    for link in links(proof.seed + 1, 10_000):
+    for link in links(proof.seed + 1, proof.amount(1_000, 10_000)):
         transport.requests.clear()
         rows = step(client.list().collect(limit=9))
 
@@ -209,7 +209,7 @@ def test_a_second_server_is_never_called_by_a_list_of_many_pages() -> None:
 
 def test_the_generated_links_are_hostile(proof: Any) -> None:
     """The generator works: many distinct links, all places, JSON can carry them all."""
-    drawn = list(links(proof.seed, 10_000))
+    drawn = list(links(proof.seed, proof.amount(1_000, 10_000)))
 
     assert set(PLACES) == {each.place for each in drawn}
     assert len({each.url for each in drawn}) > 9_000
