@@ -205,9 +205,12 @@ def proofs(session: nox.Session) -> None:
         *PYTEST,
         "--full-proofs",
         "--timeout=1800",
-        "tests/exhaustive",
-        "tests/equivalence",
+        "tests/client/test_dedupe.py",
+        "tests/columns",
         "tests/conformance",
+        "tests/equivalence",
+        "tests/exhaustive",
+        "tests/jobs",
         *session.posargs,
     )
 
