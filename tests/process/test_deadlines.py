@@ -31,7 +31,7 @@ def test_a_dripping_server_holds_no_call(
     """The response never ends and each wait is short; TimedOutError still comes, with the truth."""
     server.drip(part)
     options: dict[str, Any] = {
-        "base_url": server.url, "token": "t", "deadline": 0.3, "timeout": 30.0, "retry": "none",
+        "base_url": server.url, "token": "t", "deadline": 0.6, "timeout": 30.0, "retry": "none",
         "transport": transport,
     }  # fmt: skip
 

@@ -79,7 +79,7 @@ async def test_a_write_that_went_out_is_never_sent_by_another_way(
     server = serve(say(b"", then=then))
     inner = HttpxTransport(TransportOptions(backend=AnyioBackend()))
     second = MemoryTransport([MemoryTransport.json("{}")])
-    bounds = Bounds(timeouts=Timeouts(read=0.1), deadline=BOUNDS.deadline)
+    bounds = Bounds(timeouts=Timeouts(read=0.4), deadline=BOUNDS.deadline)
 
     with pytest.raises(errors.TransportError) as caught:
         await FallbackTransport(inner, second).send(a_write(f"{server.url}/x"), bounds)

@@ -58,7 +58,7 @@ async def test_a_full_pool_means_that_nothing_was_sent(serve: Any, say: Any) -> 
 
     async def first() -> None:
         with pytest.raises(errors.TimedOutError):
-            await transport.send(get(server), impatient(read=0.3))
+            await transport.send(get(server), impatient(read=0.8))
 
     async def second() -> None:
         try:

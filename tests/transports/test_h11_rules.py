@@ -226,9 +226,9 @@ def test_a_timer_of_an_earlier_exchange_ends_no_later_one(looped: Link) -> None:
     """One timer serves a connection: when it goes off too early it is set again."""
     with InvoiceServer() as server:
         request = a_request(server.url, f"/invoices/{uid(1)}")
-        looped.send(request, bounds(timeouts=Timeouts(read=0.05)))
+        looped.send(request, bounds(timeouts=Timeouts(read=0.4)))
         server.hold()
-        threading.Timer(0.2, server.release).start()
+        threading.Timer(0.5, server.release).start()
 
         response = looped.send(request, bounds())
 
@@ -241,8 +241,8 @@ def test_a_timer_goes_off_in_peace_while_nobody_waits(looped: Link) -> None:
     """The connection it was set for is idle, and stays."""
     with InvoiceServer() as server:
         request = a_request(server.url, f"/invoices/{uid(1)}")
-        looped.send(request, bounds(timeouts=Timeouts(read=0.02)))
-        looped.run(asyncio.sleep(0.05))
+        looped.send(request, bounds(timeouts=Timeouts(read=0.4)))
+        looped.run(asyncio.sleep(0.45))
         looped.send(request, bounds())
 
         assert server.connections == 1

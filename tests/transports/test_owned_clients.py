@@ -267,7 +267,7 @@ def test_a_deadline_ends_a_response_that_drips(user: User, serve: Any, say: Any)
 def test_a_response_that_does_not_come_times_out(user: User, serve: Any, say: Any) -> None:
     """The request is out, so it may have been acted on."""
     server = serve(say(b"", then="hang"))
-    limits = bounds(timeouts=Timeouts(read=0.1))
+    limits = bounds(timeouts=Timeouts(read=0.4))
 
     (late,) = user.send(ask(f"{server.url}/x", "POST", body=b"{}"), limits=limits)
 
@@ -296,7 +296,7 @@ def test_a_busy_pool_is_proof_that_nothing_was_sent(
 ) -> None:
     """A client that allows no connection more sends nothing."""
     server = serve(say(b"", then="hang"))
-    limits = bounds(timeouts=Timeouts(read=0.3, pool=0.05))
+    limits = bounds(timeouts=Timeouts(read=0.8, pool=0.05))
 
     async def both() -> list[Any]:
         module = MODULES[library]
