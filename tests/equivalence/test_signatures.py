@@ -35,7 +35,7 @@ def turned(annotation: str) -> str:
     """Turn the text of an annotation."""
     for name, instead in TYPES:
         annotation = re.sub(rf"\b{name}\b", instead, annotation)
-    return re.sub(r"\bPager\b", "SyncPager", annotation)
+    return re.sub(r"\b(Columns|Pager)\b", r"Sync\1", annotation)
 
 
 def laid_out(signature: inspect.Signature, turn: Any = str) -> list[Any]:
