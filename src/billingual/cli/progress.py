@@ -1,4 +1,4 @@
-"""How far a job is, on stderr while it runs: a bar on a terminal, plain lines elsewhere."""
+"""How far a job or a landing is, on stderr: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from billingual.jobs.entry import State
 
 if TYPE_CHECKING:
     from billingual.jobs.report import Progress
+    from billingual.landing import LandProgress
 
 __all__ = ["ProgressView", "shown_progress"]
 
@@ -31,6 +32,10 @@ class ProgressView(Protocol):
 
     def show(self, progress: Progress) -> None:
         """So far is the job."""
+        ...
+
+    def show_landing(self, progress: LandProgress) -> None:
+        """So far is the landing."""
         ...
 
     def close(self) -> None:
@@ -78,6 +83,10 @@ class _Bar:
         """Show the words and the bar."""
         self._show(_told(progress), progress.total, progress.done)
 
+    def show_landing(self, progress: LandProgress) -> None:
+        """Show the words and a bar of windows."""
+        self._show(_told_of_landing(progress), progress.windows, progress.done)
+
     def _show(self, text: str, total: int | None, done: int) -> None:
         if not self._open:
             return
@@ -108,12 +117,20 @@ class _Lines:
     def show(self, progress: Progress) -> None:
         """Show a line if the last is old enough, and when a wait begins."""
         waits = _is_waiting(progress)
-        if not self._open or (progress.elapsed_s < self._next_s and waits <= self._waits):
-            return
+        begins = waits > self._waits
         self._waits = waits
-        self._next_s = progress.elapsed_s + _LINE_EVERY_S
+        self._say(_told(progress), progress.elapsed_s, at_once=begins)
+
+    def show_landing(self, progress: LandProgress) -> None:
+        """Show a line if the last is old enough."""
+        self._say(_told_of_landing(progress), progress.elapsed_s, at_once=False)
+
+    def _say(self, text: str, elapsed_s: float, *, at_once: bool) -> None:
+        if not self._open or (elapsed_s < self._next_s and not at_once):
+            return
+        self._next_s = elapsed_s + _LINE_EVERY_S
         with suppress(OSError, ValueError):
-            sys.stderr.write(f"{_told(progress)}\n")
+            sys.stderr.write(f"{text}\n")
             sys.stderr.flush()
 
     def close(self) -> None:
@@ -135,6 +152,13 @@ def _told(progress: Progress) -> str:
     if _is_waiting(progress):
         parts.append("waiting for late requests")
     return ", ".join(parts)
+
+
+def _told_of_landing(progress: LandProgress) -> str:
+    return (
+        f"{progress.done:,} of {progress.windows:,} windows, {progress.rows:,} rows, "
+        f"{progress.requests:,} requests"
+    )
 
 
 def _is_waiting(progress: Progress) -> bool:

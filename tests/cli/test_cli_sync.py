@@ -1,0 +1,110 @@
+"""``billingual sync``: land, go on, stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from _support.command import Command, environment
+from _support.landed import landed, truth
+from billingual.sandbox import ACCOUNTS, Running
+
+TOKEN = {"BILLINGUAL_TOKEN": ACCOUNTS["exante"].token}
+
+
+@pytest.mark.parametrize("name", ["folder", "invoices.duckdb"])
+def test_a_sync_lands_all_and_the_next_one_goes_on(
+    billingual: Command, served: Running, tmp_path: Path, name: str
+) -> None:
+    """The report is data on stdout; what is closed is not read again."""
+    command = ("sync", "--to", str(tmp_path / name), "--since", "2024-01-01", "-o", "json",
+               "--base-url", served.base_url("exante"))  # fmt: skip
+
+    first = json.loads(billingual(*command, env=TOKEN).stdout)
+    second = billingual(*command, env=TOKEN)
+
+    assert landed(tmp_path / name) == truth(served)
+    assert second.returncode == 0
+    assert json.loads(second.stdout)["requests"] < first["requests"]
+
+
+def test_a_sync_without_an_account_shows_a_line_of_text(
+    billingual: Command, tmp_path: Path
+) -> None:
+    """It needs no network either."""
+    done = billingual("sync", "--to", str(tmp_path / "x.duckdb"), "--since", "2026-10-01")
+
+    assert done.returncode == 0
+    assert " new, 0 changed, " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--since", "soon"), "since"),
+        (("--watch", "0"), "--watch"),
+        (("--status", "PAID"), "the windows of a landing set it themselves"),
+        (("--provider", "kukkingu", "--since", "2026-01-01"), "cannot list by date of issue"),
+    ],
+)
+def test_what_cannot_be_right_makes_nothing(
+    billingual: Command, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    """Exit code 2, and no folder."""
+    refused = billingual("sync", "--to", str(tmp_path / "x"), *arguments)
+
+    assert refused.returncode == 2
+    assert words in " ".join((refused.stdout + refused.stderr).split())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_watch_syncs_again_until_it_is_stopped(served: Running, tmp_path: Path) -> None:
+    """Ctrl-C ends it with 130, and says how to go on."""
+    target = tmp_path / "x.duckdb"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "billingual", "sync", "--to", str(target), "--since", "2026-10-01",
+         "--watch", "0.1", "-o", "ndjson", "--base-url", served.base_url("exante")],
+        env=environment(TOKEN), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    reports = [json.loads(process.stdout.readline()) for _ in range(3)]
+    process.send_signal(signal.SIGINT)
+    _, noise = process.communicate(timeout=100)
+
+    assert process.returncode == 130
+    assert "Traceback" not in noise
+    assert [each["counts"]["new"] > 0 for each in reports] == [True, False, False]
+
+
+def test_a_terminal_shows_how_far_it_is(served: Running, tmp_path: Path) -> None:
+    """The bar is on stderr, so that stdout is data alone."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "billingual", "sync", "--to", str(tmp_path / "x"),
+         "--since", "2024-01-01", "--base-url", served.base_url("exante")],
+        env=environment({**TOKEN, "TERM": "xterm"}), stdout=subprocess.PIPE, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            more = os.read(ours, 65_536)
+        except OSError:  # the other end is closed
+            break
+        if not more:
+            break
+        shown += more
+    output, _ = process.communicate(timeout=100)
+    os.close(ours)
+
+    assert process.returncode == 0
+    assert b" windows, " in shown
+    assert b"requests in" in output
+    assert b"\x1b" not in output
