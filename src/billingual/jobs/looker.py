@@ -199,10 +199,12 @@ class Looker:
             nonlocal since, searched
             if wanted is not draft:
                 # A list may have stopped to show what is new after an earlier search, so what
-                # vouches for the search is not older than it.
-                _, seen = await self.searches.find(
+                # vouches for the search is not older than it. And by now a list may show it again,
+                # so the second search is not older than what vouches.
+                began, seen = await self.searches.find(
                     wanted, since=searched, shows=lambda row: row.id == known, must=True
                 )
+                since = max(since, began)
                 return seen
             searched, seen = await self.searches.find(
                 wanted, since=since, shows=lambda row: row.number == draft.number, must=False

@@ -13,7 +13,7 @@ The order of the steps is what keeps a write from being lost or doubled, wheneve
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar, cast
@@ -39,8 +39,10 @@ from billingual.jobs.ledger import Claim, ClaimLostError, Ledger
 from billingual.jobs.looker import NEVER, Looker
 from billingual.jobs.planning import fields_of
 from billingual.jobs.report import Progress
+from billingual.jobs.steps import Steps
 
 if TYPE_CHECKING:
+    from billingual.abc import Slots
     from billingual.client import AsyncClient
     from billingual.model import InvoiceSummary
 
@@ -57,6 +59,14 @@ Policy: TypeAlias = Literal["reconcile_then_resend", "reconcile", "manual"]
 
 _LOOKS: Final = 5
 """Looks in one run that may tell nothing, for one entry, before the run leaves it to a person."""
+
+_AHEAD: Final = 2
+"""Workers beside those that may send, at most as many again.
+
+While all requests are under way, these keep the end of the last ones, and mark the next entries as
+in flight. Without them each request would wait for the disk. If the process is killed, as many more
+claims are unclear that were not sent: each costs a look, and no more.
+"""
 
 _GATHERING_S: Final = 5.0
 """Most seconds for which a look at creates waits for others to become due."""
@@ -110,12 +120,16 @@ class Runner:
     stopping: bool = False
     _looker: Looker = attrs.field(init=False)
     _lease_s: float = attrs.field(init=False)
+    _steps: Steps = attrs.field(init=False)
+    _slots: Slots = attrs.field(init=False)
+    _line: deque[Claim | Entry] = attrs.field(factory=deque, init=False)
     _began: float = attrs.field(default=0.0, init=False)
     _began_wall: float = attrs.field(default=0.0, init=False)
     _told_at: float = attrs.field(default=0.0, init=False)
     _requests: int = attrs.field(default=0, init=False)
     _resent: int = attrs.field(default=0, init=False)
     _settled: int = attrs.field(default=0, init=False)
+    _succeeded: int = attrs.field(default=0, init=False)
     _failures: int = attrs.field(default=0, init=False)
     _concurrency: int = attrs.field(default=1, init=False)
     _looks: Counter[int] = attrs.field(factory=Counter, init=False)
@@ -125,8 +139,9 @@ class Runner:
     def __attrs_post_init__(self) -> None:
         backend, settings = self.context.backend, self.settings
         self._began, self._began_wall = backend.now(), backend.wall()
-        # It has to outlive every request that it covers.
-        self._lease_s = self.context.deadline_s + settings.lease_margin_s
+        # It has to outlive the request that it covers, and the one that this waits for.
+        self._lease_s = 2 * self.context.deadline_s + settings.lease_margin_s
+        self._steps = Steps(self.ledger)
         self._looker = Looker(
             context=self.context,
             ledger=self.ledger,
@@ -156,12 +171,14 @@ class Runner:
                 the ledger cannot be written. The job can be run again.
         """
         self._concurrency = concurrency
+        self._slots = self.context.backend.slots(concurrency)
         settle_s = self._settle_s
         await self._in_thread(lambda: self.ledger.recover(now=self._now(), settle_s=settle_s))
         await self._tell(last=True)
-        pool = self.context.backend.task_pool(concurrency)
+        workers = concurrency + min(concurrency, _AHEAD)
+        pool = self.context.backend.task_pool(workers)
         try:
-            jobs = [pool.start(self._work, lambda: None) for _ in range(concurrency)]
+            jobs = [pool.start(self._work, lambda: None) for _ in range(workers)]
             failed: Exception | None = None
             for job in jobs:
                 try:
@@ -176,13 +193,20 @@ class Runner:
         await self._tell(last=True)
 
     async def _work(self) -> None:
+        end: Callable[[], object] = _nothing
         try:
-            while not self.stopping:
-                if await self._step():
+            while True:
+                found = await self._next(end)
+                await self._tell()
+                if found:
+                    end = await self._do_first()
                     continue
+                if self.stopping:
+                    return
                 wait_s = await self._in_thread(self._idle_s)
                 if wait_s is None:
                     return
+                end = _nothing
                 await self.context.backend.sleep(wait_s)
         except BaseException:
             self.stopping = True
@@ -201,41 +225,56 @@ class Runner:
         self.ledger.end_leases(now=now, settle_s=self._settle_s)
         return 0.05
 
-    async def _step(self) -> bool:
-        """Do one thing; False if there is nothing to do now."""
-        todo = await self._next()
-        if todo is None:
-            return False
-        # Another process that takes entries over looks at the provider before it sends them, so
-        # nothing is left to do about them here.
-        with suppress(ClaimLostError):
-            if isinstance(todo, Entry):
-                await self._learn_before(todo)
-            elif todo.kind == "look":
-                await self._look(todo)
-            else:
-                await self._send(todo)
-        await self._tell()
-        return True
-
     # What to do next
 
-    async def _next(self) -> Claim | Entry | None:
-        taken: list[Claim | Entry] = []
+    async def _next(self, end: Callable[[], object]) -> bool:
+        """Keep how the last thing ended, and put the next one in line; False if there is none."""
+        found: list[Claim | Entry] = []
 
-        def take() -> None:
-            found = self._take()
-            if found is not None:
-                taken.append(found)
+        def step() -> Claim | Entry | None:
+            # Another process that takes entries over looks at the provider before it sends them,
+            # so nothing is left to do about them here.
+            with suppress(ClaimLostError):
+                end()
+            return None if self.stopping else self._take()
+
+        def then(todo: Claim | Entry | None) -> None:
+            if todo is not None:
+                found.append(todo)
+                self._line.append(todo)
 
         try:
-            await self._in_thread(take)
+            with self.context.backend.shielded():
+                await self._in_thread(lambda: self._steps.take(step, then))
         except BaseException:
-            # Cancelled while the thread worked: what it claimed was not sent.
-            for each in taken:
-                self._hand_back(each)
+            if found:
+                self._hand_back(self._line.popleft())
             raise
-        return taken[0] if taken else None
+        return bool(found)
+
+    async def _do_first(self) -> Callable[[], object]:
+        """Do what is first in line, in a slot; return what keeps how it ended.
+
+        That is not always what this worker put there. So the order of the plan is kept, whichever
+        worker is first to get a slot.
+        """
+        try:
+            while not await self._slots.acquire(self.context.deadline_s):
+                pass
+        except BaseException:
+            self._hand_back(self._line.popleft())
+            raise
+        try:
+            todo = self._line.popleft()
+            if self.stopping:
+                return lambda: self._hand_back(todo)
+            with suppress(ClaimLostError):
+                if isinstance(todo, Entry):
+                    return await self._learn_before(todo)
+                return await (self._look(todo) if todo.kind == "look" else self._send(todo))
+            return _nothing
+        finally:
+            self._slots.release()
 
     def _take(self) -> Claim | Entry | None:
         # Creates are looked for when nothing is left to send. Each search shows what became of
@@ -320,34 +359,41 @@ class Runner:
 
     # The state before
 
-    async def _learn_before(self, entry: Entry) -> None:
-        """Read and keep what an update is going to change, before it can be in flight."""
+    async def _learn_before(self, entry: Entry) -> Callable[[], object]:
+        """Read what an update is about to change; return what keeps it, before the send."""
         try:
             self._requests += 1
             try:
                 invoice = await self.client.get(cast("str", entry.target))
             except NotFoundError:
                 known = "null"
-            except BillingualError as error:
-                if isinstance(error, (UsageError, AuthenticationError)):
-                    raise
-                self._failed(error)
-                await self.context.backend.sleep(self._pause_s(error))
-                return
             else:
                 known = fields_of(invoice, changes_of(entry).given())
-            self._failures = 0
-            await self._in_thread(lambda: self.ledger.keep_before(entry.id, known))
-        finally:
+        except BaseException as error:
             self._reading.discard(entry.seq)
+            if not isinstance(error, BillingualError) or isinstance(
+                error, (UsageError, AuthenticationError)
+            ):
+                raise
+            self._failed(error)
+            await self.context.backend.sleep(self._pause_s(error))
+            return _nothing
+        self._failures = 0
+
+        def keep() -> None:
+            try:
+                self.ledger.keep_before(entry.id, known)
+            finally:
+                self._reading.discard(entry.seq)
+
+        return keep
 
     # Sending
 
-    async def _send(self, claim: Claim) -> None:
+    async def _send(self, claim: Claim) -> Callable[[], object]:
         if self._now() > claim.lease - self.context.deadline_s:
             # The process stood still since the claim: the lease might end before the request.
-            self._hand_back(claim)
-            return
+            return lambda: self._hand_back(claim)
         self._requests += 1
         self._resent += any(each.attempts for each in claim.entries)
         try:
@@ -357,7 +403,7 @@ class Runner:
             with self.context.backend.shielded():
                 await self._in_thread(lambda: self._keep_failure(claim, failure))
             self._after_failure(failure)
-            return
+            return _nothing
         except BaseException as stop:
             # Cancelled or interrupted. There is no time to wait for a thread.
             unclear = unclear_from(stop)
@@ -367,15 +413,16 @@ class Runner:
                 self._unclear(claim, unclear)
             raise
         now = self._now()
-        late_check = now + self._settle_s
-        with self.context.backend.shielded():
-            await self._in_thread(
-                lambda: self.ledger.commit(
-                    claim, now=now, invoices=invoices, notes=notes, late_check=late_check
-                )
+
+        def commit() -> None:
+            self.ledger.commit(
+                claim, now=now, invoices=invoices, notes=notes, late_check=now + self._settle_s
             )
+            self._settled += len(claim.entries)
+            self._succeeded += 1
+
         self._failures = 0
-        self._settled += len(claim.entries)
+        return commit
 
     async def _request(self, claim: Claim) -> tuple[Mapping[str, str], Mapping[str, str]]:
         """Send what a claim is about; return each entry's invoice, and what is odd about it."""
@@ -457,8 +504,9 @@ class Runner:
 
     # Looking
 
-    async def _look(self, claim: Claim) -> None:
+    async def _look(self, claim: Claim) -> Callable[[], object]:
         self._requests += 1
+        succeeded = self._succeeded
         try:
             look = await self._looker.look(claim, self._now())
         except BaseException as error:
@@ -467,48 +515,50 @@ class Runner:
             ):
                 self._hand_back(claim)
                 raise
-            await self._postpone(claim, 1.0, f"the look failed: {_told(error)}")
+            failure = error
+            await self._in_thread(
+                lambda: self._postpone(claim, f"the look failed: {_told(failure)}", 1.0)
+            )
             self._failed(error)
-            return
+            return _nothing
         self._failures = 0
-        if not look.seen:
-            await self._postpone(claim, look.again_s, look.why)
-            return
         now = self._now()
+        if not look.seen:
+            return lambda: self._postpone(
+                claim, look.why, self._wait_s(succeeded) if look.again_s is None else look.again_s
+            )
         refused = all(each.state is State.REJECTED for each in look.seen.values())
         if refused and len(claim.entries) > 1 and self.settings.bisect:
-            await self._in_thread(
-                lambda: self.ledger.split(claim, now=now, status=None, why=look.why)
-            )
-            return
-        late_check = now + self._settle_s if look.check_late else None
-        await self._in_thread(
-            lambda: self.ledger.found(
+            return lambda: self.ledger.split(claim, now=now, status=None, why=look.why)
+
+        def found() -> None:
+            self.ledger.found(
                 claim,
                 now=now,
                 seen=look.seen,
-                late_check=late_check,
+                late_check=now + self._settle_s if look.check_late else None,
                 not_before=now + (look.again_s or 0.0),
                 why=look.why,
             )
-        )
-        self._settled += sum(each.state is not State.PLANNED for each in look.seen.values())
+            self._settled += sum(each.state is not State.PLANNED for each in look.seen.values())
 
-    async def _postpone(self, claim: Claim, wait_s: float | None, why: str) -> None:
+        return found
+
+    def _wait_s(self, succeeded: int) -> float:
+        """Return when a look can tell more that found as many successful writes as that."""
+        if succeeded != self._succeeded:
+            return 0.0
+        counts = self.ledger.counts()
+        writes = counts.get(State.PLANNED, 0) if self.sends else 0
+        return 1.0 if writes or counts.get(State.IN_FLIGHT) else NEVER
+
+    def _postpone(self, claim: Claim, why: str, wait_s: float) -> None:
         first, now = claim.entries[0], self._now()
         self._looks[first.seq] += 1
-        last = self._looks[first.seq] > _LOOKS
-
-        def postpone() -> None:
-            wait = wait_s
-            if wait is None:
-                counts = self.ledger.counts()
-                writes = counts.get(State.PLANNED, 0) if self.sends else 0
-                wait = 1.0 if writes or counts.get(State.IN_FLIGHT) else NEVER
-            until = NEVER if last else now + wait
-            self.ledger.postpone(claim, now=now, not_before=until, why=why)
-
-        await self._in_thread(postpone)
+        if self._looks[first.seq] > _LOOKS:
+            wait_s = NEVER
+            why += f"; after {_LOOKS + 1} looks that told nothing it waits for the next run"
+        self.ledger.postpone(claim, now=now, not_before=now + wait_s, why=why)
 
     # Telling
 
@@ -531,6 +581,10 @@ class Runner:
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await self.context.backend.in_thread(call)
+
+
+def _nothing() -> None:
+    """Keep nothing: what was done has no end, or it is kept already."""
 
 
 def _notes(shown: Mapping[str, InvoiceSummary]) -> dict[str, str]:

@@ -201,14 +201,42 @@ class _Scope:
         return False
 
 
+@attrs.define(eq=False)
 class _Slots:
-    """Slots of which there are always enough."""
+    """Slots that tasks wait for, first come first served."""
+
+    kernel: Kernel
+    free: int
+    waiting: deque[Task[Any]] = attrs.field(factory=deque)
 
     async def acquire(self, seconds: float) -> bool:
-        return True
+        """Wait for a slot; False if none became free in time."""
+        if self.free:
+            self.free -= 1
+            return True
+        task = self.kernel.current
+        assert task is not None
+        self.waiting.append(task)
+        try:
+            await suspend(self.kernel.now + seconds)
+        except BaseException:
+            if not self._leave(task):
+                self.release()
+            raise
+        return not self._leave(task)
 
     def release(self) -> None:
-        """Do nothing."""
+        """Hand the slot to the next task in line, or give it back."""
+        if self.waiting:
+            self.kernel.wake(self.waiting.popleft(), self.kernel.now)
+        else:
+            self.free += 1
+
+    def _leave(self, task: Task[Any]) -> bool:
+        if task not in self.waiting:
+            return False
+        self.waiting.remove(task)
+        return True
 
 
 @attrs.define(eq=False)
@@ -316,7 +344,7 @@ class SimulatedBackend:
         await suspend(self._kernel.now + max(seconds, 0.5))
 
     def slots(self, count: int) -> _Slots:
-        return _Slots()
+        return _Slots(self._kernel, count)
 
     @contextmanager
     def shielded(self) -> Iterator[None]:

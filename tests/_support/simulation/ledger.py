@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import attrs
 
 from _support.simulation.history import Event
-from _support.simulation.kernel import Killed, Process
+from _support.simulation.kernel import Kernel, Killed, Process
 from billingual.jobs import Claim
 
 __all__ = ["WatchedLedger"]
@@ -17,6 +18,21 @@ _ENDS: Final = {"commit": "ok", "reject": "fail", "release": "fail", "split": "f
 _STEPS: Final = frozenset(
     {*_ENDS, "claim", "unclear", "claim_look", "found", "postpone", "recover", "keep_before", "add"}
 )
+
+
+@attrs.frozen(kw_only=True)
+class _WatchedClaim(Claim):
+    """A claim that tells whose request comes next: its lease is looked at just before the send."""
+
+    kernel: Kernel
+
+    def __getattribute__(self, name: str) -> Any:
+        value = super().__getattribute__(name)
+        if name == "lease":
+            task = super().__getattribute__("kernel").current
+            if task is not None:
+                task.request = self.request
+        return value
 
 
 @attrs.define(eq=False)
@@ -34,6 +50,22 @@ class WatchedLedger:
     process: Process
     record: Callable[[Event], None]
     deadly: float = 0.0
+    held: list[Event] | None = None
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Take steps in one transaction, which the process may die after; if undone, forget it."""
+        self.held = []
+        try:
+            with self.inner.together():
+                yield
+            kept = self.held
+        finally:
+            self.held = None
+        for each in kept:
+            self.record(each)
+        if kept and self.process.kernel.chance.random() < self.deadly:
+            raise Killed
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self.inner, name)
@@ -50,30 +82,33 @@ class WatchedLedger:
                 raise Killed
             result = method(*arguments, **options)
             if steps:
-                self._note(name, arguments, options, result)
+                result = self._noted(name, arguments, options, result)
             if dies:
                 raise Killed
             return result
 
         return step
 
-    def _note(
+    def _noted(
         self, name: str, arguments: tuple[Any, ...], options: dict[str, Any], result: Any
-    ) -> None:
-        kernel = self.process.kernel
+    ) -> Any:
         if name == "claim" and result is not None:
             self._tell("invoke", result)
-            if kernel.current is not None:
-                kernel.current.request = result.request
-        elif name == "claim_look" and result is not None and kernel.current is not None:
-            kernel.current.request = 0
-        elif name in _ENDS:
+            fields = {each.name: getattr(result, each.name) for each in attrs.fields(Claim)}
+            return _WatchedClaim(**fields, kernel=self.process.kernel)
+        if name in _ENDS:
             self._tell(_ENDS[name], arguments[0])
         elif name == "unclear":
             self._tell("info" if options["refusal"] is None else "fail", arguments[0])
+        return result
 
     def _tell(self, kind: Any, claim: Claim) -> None:
         # A look ends as a request does, and is none.
-        if claim.kind == "send":
-            names = tuple(each.id for each in claim.entries)
-            self.record(Event(self.process.kernel.now, kind, claim.request, names))
+        if claim.kind != "send":
+            return
+        names = tuple(each.id for each in claim.entries)
+        event = Event(self.process.kernel.now, kind, claim.request, names)
+        if self.held is None:
+            self.record(event)
+        else:
+            self.held.append(event)
