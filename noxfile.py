@@ -211,6 +211,7 @@ def proofs(session: nox.Session) -> None:
         "tests/equivalence",
         "tests/exhaustive",
         "tests/jobs",
+        "tests/landing",
         *session.posargs,
     )
 

@@ -103,12 +103,15 @@ class Folder:
 
     def open_ids(self, statuses: tuple[str, ...]) -> set[str]:
         """See the protocol."""
-        files = [
-            name
-            for line in _counting(self._lines[1:])
-            if line["kind"] == "open"
-            for name in line["files"]
-        ]
+        windows = [line for line in self._lines[1:] if "window" in line]
+        reads = [line for line in windows if line["kind"] == "open" and line["complete"]]
+        # What a run knew to be open it has looked for. It may have read more meanwhile, and so may
+        # runs since then that were killed.
+        since = 0
+        if reads:
+            since = next(at for at, line in enumerate(windows) if line["sync"] == reads[-1]["sync"])
+        counting = {name for line in _counting(self._lines[1:]) for name in line["files"]}
+        files = [name for line in windows[since:] for name in line["files"] if name in counting]
         found: set[str] = set()
         for name in files:
             for batch in read_parquet(self._root / name):
