@@ -8,10 +8,10 @@
     (spark.read.format("invoices").option("provider", "exante").option("credential", "env:TOKEN")
         .option("from", "2026-01-01").load().write.parquet("invoices"))
 
-**Reading.** One partition is one window of days of one account. A task that fails is begun anew by
-Spark, which throws away what it had read. A task that could not prove that it saw its window whole
-fails. Spark keeps nothing: each action on the frame reads the provider again. So land first, with
-one ``write``, and compute on what was landed.
+**Reading.** One partition is one window of days of one account. A task holds its window until it is
+proven to be whole, as a landing reads it; where that cannot be shown, the task fails, and Spark
+begins it anew. Spark keeps nothing: each action on the frame reads the provider again. So land
+first, with one ``write``, and compute on what was landed.
 
 **Streaming.** An offset says for each account up to which day it was read. It follows from the
 offset before it and the clock alone, never goes back, and two offsets always give the same
@@ -20,8 +20,8 @@ partitions. So a batch that is repeated after a crash is the same batch.
 **Writing.** Spark starts a task again, also while the first one still runs, and a task that called
 the provider would send its invoices twice. So tasks only turn rows into writes and hand them to
 the driver, where Spark takes one result for each partition. Then the driver plans all of them in
-the ledger of a job in one step, or none. They are sent by one :meth:`billingual.Job.run`. The id of
-a write comes from its row, so that a frame that is written again plans nothing new.
+the ledger of a job in one step, or none. They are sent by one :meth:`billingual.AsyncJob.run`. The
+id of a write comes from its row, so that a frame that is written again plans nothing new.
 
 **Secrets.** Plans, tasks and logs of Spark show the options of a source. So an option holds the
 *name* of a secret, such as ``env:TOKEN``, and each worker looks it up for itself.
@@ -35,6 +35,7 @@ Source: https://spark.apache.org/docs/4.2.0/api/python/tutorial/sql/python_data_
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -75,9 +76,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql.types import DataType, StructType
 
-    from billingual import Client
+    from billingual import AsyncClient
     from billingual.jobs import PlannedWrite
-    from billingual.model import Filter
+    from billingual.model import InvoiceSummary
 
 __all__ = ["InvoiceDataSource"]
 
@@ -102,6 +103,7 @@ _SECRET: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
 _PASSWORD: Final = re.compile(r"://[^/@]*:[^/@]*@|[?&]password=", re.IGNORECASE)
 _OPERATIONS: Final = ("create", "update", "delete")
 _INVOICE_ID: Final = "invoice_id"
+_ROWS_OF_A_BATCH: Final = 10_000
 
 
 class InvoiceDataSource(DataSource):
@@ -112,8 +114,8 @@ class InvoiceDataSource(DataSource):
         credential: ``env:NAME``, the environment variable of the workers that holds the token, or
             ``file:PATH``, the file that does. Several, with commas between them, for several
             accounts; then there is one more column, ``account``, which names them.
-        organization, tenant: as of a :class:`~billingual.Client`; one for all credentials, or one
-            for each, in their order, with commas between them.
+        organization, tenant: as of an :class:`~billingual.AsyncClient`; one for all credentials, or
+            one for each, in their order, with commas between them.
         base_url, transport, timeout, deadline, reading, allow_insecure: as of a client.
         retry: as of a client. Default: ``patient``.
         calls_per_second, max_workers: the rate that the provider grants a credential, and how many
@@ -123,7 +125,7 @@ class InvoiceDataSource(DataSource):
         from, to: the first and the last date of issue, both included, like ``2026-01-31``. Without
             *from*, all that the provider lists is one window. An invoice without a date of issue is
             in no other.
-        days: of one window. Default 30.
+        days: of one window, which a task holds in memory. Default 30.
         raw: whether the payloads as they came are in the column ``raw``. Default ``true``.
         prefetch: pages fetched at once in each task, 1 to 64. Default 1.
 
@@ -282,9 +284,9 @@ class _Options:
             raise self.invalid("credential", "an account is named twice", "name it once")
         return found
 
-    def client(self, account: _Account) -> Client:
+    def client(self, account: _Account) -> AsyncClient:
         """Make the client of an account."""
-        from billingual import Client
+        from billingual import AsyncClient
 
         given: dict[str, Any] = {"retry": "patient"}
         given |= {name: self.given[name] for name in _OF_CLIENT if name in self.given}
@@ -294,7 +296,7 @@ class _Options:
         if "calls_per_second" in self.given:
             workers = self.number("max_workers", 1)
             given["limiter"] = self._fraction("calls_per_second") / workers
-        return Client(
+        return AsyncClient(
             self.text("provider"),
             token=_secret(account.credential) if account.credential else None,
             organization=account.organization,
@@ -427,22 +429,22 @@ class InvoiceWindow(InputPartition):
         self.first = first
         self.last = last
 
-    def filter(self) -> Filter:
-        """Return what to list."""
-        from billingual import Filter
-
-        return Filter(issued_from=self.first, issued_to=self.last)
-
     def __str__(self) -> str:
         return f"{self.first or 'the first'} to {self.last or 'the last'} of {self.account}"
 
 
-def _windows(first: date, end: date, days: int) -> list[tuple[date, date]]:
-    """Cut the days from *first* to before *end* into windows, each with its last day."""
-    step = timedelta(days=days)
-    count = max(0, -((first - end) // step))
-    starts = [first + step * each for each in range(count)]
-    return [(start, min(start + step, end) - timedelta(days=1)) for start in starts]
+def _windows(
+    account: _Account, first: date | None, last: date | None, days: int
+) -> list[InvoiceWindow]:
+    """Cut days into windows; without a last day the last window has none either."""
+    from billingual.landing import plan_windows
+
+    # What is closed does not matter here: these are read once in any case.
+    now = datetime.now(UTC)
+    return [
+        InvoiceWindow(account, each.filter.issued_from, each.filter.issued_to)
+        for each in plan_windows(first, last, now=now, days=days, open_statuses=())
+    ]
 
 
 class InvoiceReader(DataSourceReader):
@@ -452,23 +454,17 @@ class InvoiceReader(DataSourceReader):
         self._options = options
 
     def partitions(self) -> list[InputPartition]:
-        """Return the windows; the last one is open where there is no last day."""
+        """Return the windows of each account."""
         options = self._options
         first, last = options.day("from"), options.day("to")
+        if last is not None and (first is None or last < first):
+            raise options.invalid("to", f"there is no from before {last}", "give it as well")
         days = options.number("days", 30)
-        windows: list[tuple[date | None, date | None]] = [(None, last)]
-        if first is not None:
-            if last is not None and last < first:
-                raise options.invalid("to", f"{last} is before {first}", "give the later day")
-            end = (last or max(first, _today())) + timedelta(days=1)
-            windows = [*_windows(first, end, days)]
-            if last is None:
-                windows[-1] = (windows[-1][0], None)
         return [
-            InvoiceWindow(account, *window)
+            window
             for account in options.accounts()
-            for window in windows
-        ]  # fmt: skip
+            for window in _windows(account, first, last, days)
+        ]
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         """Read one window."""
@@ -488,10 +484,10 @@ class InvoiceStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
             raise options.invalid("from", "a stream needs it", "give the first date of issue")
         self._first = first
         self._days = options.number("days", 30)
-        self._lookback = timedelta(days=options.number("lookback_days", 90, least=0))
+        self._lookback_days = options.number("lookback_days", 90, least=0)
         self._most = options.number("windows_per_batch", sys.maxsize)
         self._accounts = {str(each): each for each in options.accounts()}
-        self._today: date | None = None
+        self._now: datetime | None = None
 
     def initialOffset(self) -> dict[str, str]:  # noqa: N802 - Spark's name
         """Return where a new query begins."""
@@ -507,15 +503,26 @@ class InvoiceStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
 
     def latestOffset(self, start: dict[str, str], limit: ReadLimit) -> dict[str, str]:  # noqa: N802
         """Return up to where a batch that begins at *start* goes."""
-        over = (self._today or _today()) - self._lookback
         most = limit.max_files if isinstance(limit, ReadMaxFiles) else sys.maxsize
         # An account that is left out now goes on from there when it is back.
-        return start | {name: self._after(start.get(name), over, most) for name in self._accounts}
+        return start | {name: self._after(start.get(name), most) for name in self._accounts}
 
-    def _after(self, start: str | None, over: date, most: int) -> str:
+    def _after(self, start: str | None, most: int) -> str:
+        from billingual.landing import plan_windows
+
         first = self._first if start is None else date.fromisoformat(start)
-        count = min(most, (over - first) // timedelta(days=self._days))
-        return (first + max(0, count) * timedelta(days=self._days)).isoformat()
+        windows = plan_windows(
+            first,
+            now=self._now or datetime.now(UTC),
+            days=self._days,
+            lookback_days=self._lookback_days,
+            open_statuses=(),
+        )
+        for window in [each for each in windows if each.closed][:most]:
+            last = window.filter.issued_to
+            assert last is not None  # noqa: S101 - what is closed has an end
+            first = last + timedelta(days=1)
+        return first.isoformat()
 
     def reportLatestOffset(self) -> dict[str, str]:  # noqa: N802 - Spark's name
         """Return up to where all that is over goes, for the state of the query."""
@@ -523,21 +530,23 @@ class InvoiceStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
 
     def prepareForTriggerAvailableNow(self) -> None:  # noqa: N802 - Spark's name
         """Have what is over by now be all that this run reads."""
-        self._today = _today()
+        self._now = datetime.now(UTC)
 
     def partitions(self, start: dict[str, str], end: dict[str, str]) -> list[InputPartition]:
         """Return the windows between two offsets; the clock has no part in it."""
         found: list[InputPartition] = []
         for name, until in end.items():
             since = start.get(name, self._first.isoformat())
-            windows = _windows(date.fromisoformat(since), date.fromisoformat(until), self._days)
-            if windows and name not in self._accounts:
+            if since >= until:
+                continue
+            if name not in self._accounts:
                 raise self._options.invalid(
                     "credential",
                     f"the batch that was not finished has windows of {name}",
                     "name that account until the batch is done",
                 )
-            found += [InvoiceWindow(self._accounts[name], *window) for window in windows]
+            first, last = date.fromisoformat(since), date.fromisoformat(until) - timedelta(days=1)
+            found += _windows(self._accounts[name], first, last, self._days)
         return found
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
@@ -545,36 +554,43 @@ class InvoiceStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         return _read(self._options, partition)
 
 
-def _today() -> date:
-    return datetime.now(UTC).date()
-
-
 def _read(options: _Options, window: InvoiceWindow) -> Iterator[pa.RecordBatch]:
-    """Read one window to the proof that it was seen whole."""
+    """Read one window; nothing of it is handed out before all of it was seen."""
     import pyarrow as pa
+
+    from billingual.columns import batch_of
 
     target = _arrow_schema(options)
     raw = options.truth("raw", otherwise=True)
-    prefetch = options.number("prefetch", 1)
-    with options.client(window.account) as client:
-        rows = client.list(window.filter(), prefetch=prefetch, on_bad_row="raise").arrow(raw=raw)
-        for each in rows:
-            batch = pa.record_batch(each)
-            columns = batch.columns
-            if "account" in target.names:
-                columns.append(pa.array([str(window.account)] * batch.num_rows, pa.string()))
-            yield pa.record_batch(columns, schema=target)
-        report = rows.report
-    # Pages that are read one after another prove nothing by themselves: a row may move from one to
-    # another in between. But then one is seen twice, or fewer are seen than the provider counts.
-    counted = report.total_items == report.rows and not report.repeated
-    if not report.complete and not counted:
-        from billingual.errors import PaginationError
+    rows = asyncio.run(_rows_of(options, window))
+    for start in range(0, len(rows), _ROWS_OF_A_BATCH):
+        batch = pa.record_batch(batch_of(rows[start : start + _ROWS_OF_A_BATCH], raw=raw))
+        columns = batch.columns
+        if "account" in target.names:
+            columns.append(pa.array([str(window.account)] * batch.num_rows, pa.string()))
+        yield pa.record_batch(columns, schema=target)
 
+
+async def _rows_of(options: _Options, window: InvoiceWindow) -> list[InvoiceSummary]:
+    """Read a window to the proof that it was seen whole."""
+    from billingual import Filter
+    from billingual.errors import PaginationError
+    from billingual.landing.reading import WindowReader
+
+    # A part that is read again brings its rows again; the last one is the newest.
+    rows: dict[str, InvoiceSummary] = {}
+
+    async def keep(read: Sequence[InvoiceSummary]) -> None:
+        rows.update((each.id, each) for each in read)
+
+    async with options.client(window.account) as client:
+        reader = WindowReader(client, prefetch=options.number("prefetch", 1))
+        proof = await reader.read(Filter(issued_from=window.first, issued_to=window.last), keep)
+    if not proof.complete:
         raise PaginationError(
-            f"the window {window} was not seen whole: {report.why}. Read it again, or give fewer "
-            "days, so that a window is one page."
+            f"the window {window} was not seen whole: {proof.how}. Read it again."
         )
+    return list(rows.values())
 
 
 # Writing
@@ -667,14 +683,16 @@ class InvoiceWriter(DataSourceArrowWriter):
 
     def commit(self, messages: list[Planned]) -> None:
         """Plan the writes of all partitions in one step, on the driver's machine."""
-        from billingual import Job
+        asyncio.run(self._plan(messages))
 
-        options = self._options
-        with (
-            options.client(*options.accounts()) as client,
-            Job.open(self._ledger, client) as job,
+    async def _plan(self, messages: Sequence[Planned]) -> None:
+        from billingual import AsyncJob
+
+        async with (
+            self._options.client(*self._options.accounts()) as client,
+            AsyncJob.open(self._ledger, client) as job,
         ):
-            job.plan(self._planned(messages), whole=True)
+            await job.plan(self._planned(messages), whole=True)
 
     def abort(self, messages: list[Planned | None]) -> None:
         """Do nothing: nothing was planned."""

@@ -34,12 +34,12 @@ def days_of(windows: list[Any]) -> list[tuple[str, date]]:
 def test_batches_join_without_a_gap_whatever_crashes() -> None:
     """P5: each day of each account is in one batch, also where every batch has a new reader."""
     chance = Random(20_261_129)  # noqa: S311 - no secret
-    for _ in range(200):
-        days = str(chance.randrange(1, 40))
+    for _ in range(30):
+        days = str(chance.randrange(3, 60))
         options = {"days": days, "lookback_days": str(chance.randrange(100))}
         offset = stream(**options).initialOffset()
         seen: list[tuple[str, date]] = []
-        for _ in range(5):
+        for _ in range(4):
             limit = chance.choice([ALL, ReadMaxFiles(chance.randrange(1, 20))])
             end = stream(**options).latestOffset(offset, limit)
             windows = stream(**options).partitions(offset, end)
@@ -83,7 +83,7 @@ def test_a_limit_holds_unless_all_is_asked_for() -> None:
     start = reader.initialOffset()
 
     assert ReadMaxFiles(3) == reader.getDefaultReadLimit()
-    assert "2020-01-31" == reader.latestOffset(start, ReadMaxFiles(3))["env:A"]
+    assert 6 == len(reader.partitions(start, reader.latestOffset(start, ReadMaxFiles(3))))
     assert "2025-01-01" < reader.latestOffset(start, ALL)["env:A"]
     assert ALL == stream().getDefaultReadLimit()
 
