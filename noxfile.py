@@ -134,7 +134,7 @@ def types(session: nox.Session) -> None:
 @nox.session(python="3.11")
 def lint(session: nox.Session) -> None:
     """Check style, spelling and private names, and that generated files are fresh."""
-    session.install("-e", ".[all]", *_group("lint"), *_group("tools"))
+    session.install("-e", ".[all,duckdb]", *_group("lint"), *_group("tools"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("codespell")

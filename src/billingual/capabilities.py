@@ -94,6 +94,17 @@ class Capabilities:
     rate_limit_precedes_handler: bool = True
     idempotency_keys: bool = False
 
+    def _repr_html_(self) -> str:
+        """Show it in a notebook."""
+        from billingual.model._html import facts_table  # noqa: PLC0415 - of notebooks
+
+        facts = [(each.name, getattr(self, each.name)) for each in attrs.fields(type(self))]
+        rules = {"draft", "changes", "batch_changes", "filters"}
+        return facts_table(
+            f"What {self.provider} can do",
+            [(name, value.accepts if name in rules else value) for name, value in facts],
+        )
+
     def supports(self, feature: Feature) -> bool:
         """Return True if the provider has the operation."""
         return feature in self.features

@@ -29,6 +29,8 @@ def run_cell() -> Iterator[Callable[[str], str]]:
             content = message["content"]
             if message["msg_type"] == "stream":
                 shown.append(content["text"])
+            elif message["msg_type"] == "execute_result":
+                shown.append(content["data"].get("text/html", content["data"]["text/plain"]))
             elif message["msg_type"] == "error":
                 shown.append("\n".join(content["traceback"]))
 
@@ -53,6 +55,24 @@ with Client("exante", transport="sandbox") as invoices:
 """)
 
     assert shown == "True\n"
+
+
+def test_the_last_value_of_a_cell_is_shown_as_a_table(run_cell: Callable[[str], str]) -> None:
+    """Of a blocking client, and of one that is awaited at the top level."""
+    blocking = run_cell("""
+from billingual import AsyncClient, Client
+with Client("exante", transport="sandbox") as invoices:
+    rows = invoices.list().collect(limit=2)
+rows
+""")
+    awaited = run_cell("""
+async with AsyncClient("exante", transport="sandbox") as invoices:
+    one = await invoices.get(rows[0].id)
+one
+""")
+
+    assert blocking.count("<tr>") == 3
+    assert awaited.startswith("<table")
 
 
 def test_a_cell_uses_a_client_over_the_network(

@@ -139,6 +139,12 @@ class Report:
     def _in(self, *states: State) -> tuple[Entry, ...]:
         return tuple(each for each in self.unfinished if each.state in states)
 
+    def _repr_html_(self) -> str:
+        """Show it in a notebook."""
+        from html import escape  # noqa: PLC0415 - of notebooks
+
+        return f"<pre>{escape(str(self))}</pre>"
+
     def __str__(self) -> str:
         """Tell it to a person."""
         lines = [f"{self.committed:,} of {self.total:,} writes are committed"]

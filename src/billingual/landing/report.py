@@ -81,6 +81,12 @@ class LandReport:
         """The windows that are not provably whole. They are read again by the next run."""
         return tuple(each for each in self.windows if not each.complete)
 
+    def _repr_html_(self) -> str:
+        """Show it in a notebook."""
+        from html import escape  # noqa: PLC0415 - of notebooks
+
+        return f"<pre>{escape(str(self))}</pre>"
+
     def __str__(self) -> str:
         skipped = sum(each.skipped for each in self.windows)
         found = f"{self.rows} rows"

@@ -70,6 +70,12 @@ class ToDict:
         shown = [f"{each.name}={getattr(self, each.name, attrs.NOTHING)!r}" for each in fields]
         return f"{type(self).__qualname__}({', '.join(shown)})"
 
+    def _repr_html_(self) -> str:
+        """Show it in a notebook."""
+        from billingual.model._html import model_table  # noqa: PLC0415 - of notebooks
+
+        return model_table(self)
+
     def to_dict(self, *, json: bool = False) -> dict[str, object]:
         """Return the fields as a dict of our names; nested models become dicts too.
 

@@ -42,6 +42,24 @@ class Page(KeepsPayload):
     raw: Mapping[str, object] = attrs.field(factory=dict, repr=False, eq=False)
     problems: tuple[Problem, ...] = attrs.field(default=(), repr=False)
 
+    def _repr_html_(self) -> str:
+        """Show its rows in a notebook."""
+        from billingual.model._html import rows_table  # noqa: PLC0415 - of notebooks
+
+        of = "" if self.total_items is None else f" of {self.total_items:,}"
+        return rows_table(self.items, f"page {self.number}: {len(self.items)}{of} invoices")
+
+
+class RowList(list[InvoiceSummary]):
+    """Rows of a list, which a notebook shows as a table; otherwise a list as any."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        from billingual.model._html import rows_table  # noqa: PLC0415 - of notebooks
+
+        return rows_table(self)
+
 
 @attrs.frozen(kw_only=True)
 class BadPage:

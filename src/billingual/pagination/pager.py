@@ -25,6 +25,7 @@ from billingual.errors import (
     ServerError,
 )
 from billingual.model import BadPage, InvoiceSummary, Page, Query
+from billingual.model.page import RowList
 from billingual.pagination.checkpoint import Place
 from billingual.pagination.prefetch import Fetch, Prefetcher
 from billingual.pagination.scan import MAX_PAGES, Scan, ScanReport
@@ -143,6 +144,8 @@ class Pager:
     async def collect(self, *, limit: int) -> list[InvoiceSummary]:
         """Return at most *limit* rows as a list; if that is too much for memory, walk instead.
 
+        A notebook shows the list as a table.
+
         Raises:
             InvalidInputError: if *limit* is no int, or not at least 1.
         """
@@ -152,7 +155,7 @@ class Pager:
             )
         if limit < 1:
             raise InvalidInputError("limit", f"{limit} asks for no rows", "give at least 1")
-        rows: list[InvoiceSummary] = []
+        rows = RowList()
         pages = self._walk(limit=limit)
         async for page in pages:
             rows.extend(islice(self._place.rows_of(page), limit - len(rows)))

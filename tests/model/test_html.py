@@ -1,0 +1,121 @@
+"""Models as notebooks show them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from billingual import Client, Draft, Invoice, InvoiceSummary, Money, Page
+from billingual.jobs import Report
+from billingual.jobs.entry import State
+from billingual.model import CustomField, LineItem, Party, Problem
+
+HOSTILE = "<script>alert(1)</script>&\"'"
+
+
+class _Texts(HTMLParser):
+    """Gather the tags and the texts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.texts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.append(tag)
+        assert all(name == "style" for name, _ in attrs)
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def _read(model: Any) -> _Texts:
+    parser = _Texts()
+    parser.feed(model._repr_html_())
+    parser.close()
+    return parser
+
+
+def _invoice() -> Invoice:
+    return Invoice(
+        id=HOSTILE,
+        number=HOSTILE,
+        total=Money(1250, "EUR"),
+        due_at=datetime(2026, 12, 31, tzinfo=UTC),
+        issued_at=date(2026, 12, 1),
+        counterparty=Party(id="p1", name=HOSTILE),
+        fields=(CustomField(key="k", value=HOSTILE),),
+        lines=(LineItem(name=HOSTILE, total=Money(1250, "EUR")),),
+        notes={"memo": HOSTILE},
+        problems=(Problem("$.paid_date", "it is no date", HOSTILE),),
+    )
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        _invoice(),
+        Page(items=(_invoice(),), total_items=1),
+        Draft(number=HOSTILE),
+        Report(total=1, counts={State.REJECTED: 1}, adopted=0, unfinished=(), note=HOSTILE),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_what_a_provider_says_is_text_and_no_markup(model: Any) -> None:
+    """No script, no attribute but style, and the text is there whole."""
+    read = _read(model)
+
+    assert "script" not in read.tags
+    assert HOSTILE in " ".join(read.texts)
+
+
+def test_an_invoice_shows_what_it_has() -> None:
+    """Days without a time, money with its currency; nothing for what is missing."""
+    texts = _read(_invoice()).texts
+
+    assert "12.50 EUR" in texts
+    assert "2026-12-31" in texts
+    assert "2026-12-01" in texts
+    assert "it is no date" in texts
+    assert "paid_at" not in texts
+    assert f"{HOSTILE} (p1)" in texts
+
+
+def test_rows_are_a_table_without_empty_columns() -> None:
+    """More than a hundred are counted, so that a notebook stays small."""
+    rows = tuple(InvoiceSummary(id=str(n), status="SENT") for n in range(130))
+    read = _read(Page(items=rows, number=2, total_items=4000))
+
+    assert read.tags.count("tr") == 101
+    assert [text for text in read.texts if text in {"status", "id", "number"}] == ["status", "id"]
+    assert "page 2: 130 of 4,000 invoices 30 more are not shown." in read.texts
+
+
+def test_a_collected_list_is_a_table_too() -> None:
+    """It is a list as any besides."""
+    with Client("exante", transport="sandbox") as client:
+        rows = client.list().collect(limit=3)
+
+    assert isinstance(rows, list)
+    assert _read(rows).tags.count("tr") == 4
+
+
+def test_capabilities_are_shown_by_their_names() -> None:
+    """Fields of a draft and filters are words, sorted."""
+    with Client("exante", transport="sandbox") as client:
+        texts = _read(client.capabilities).texts
+
+    assert "What exante can do" in texts
+    assert any(re.match(r"collection_method, counterparty, .*document", text) for text in texts)
+
+
+def test_it_takes_the_colours_of_the_notebook() -> None:
+    """A colour of its own could not be read on the other background."""
+    html = Page(items=(_invoice(),))._repr_html_()
+
+    assert re.findall(r"(?:background|[^-\w]color)\s*:", html) == []
+    assert "currentColor" in html
