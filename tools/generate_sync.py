@@ -74,6 +74,7 @@ OWN: Final = {
     "stream": "billingual.pagination.columns",
     "as_token": "billingual.auth",
     "as_secret": "billingual.auth",
+    "as_place": "billingual.jobs.place",
 }
 ASYNC_WORD: Final = re.compile(r"Async|Awaitable|Coroutine")
 KEPT_DUNDERS: Final = {
@@ -220,7 +221,10 @@ def classmethod_of(pair: Pair, node: Function) -> list[str]:
     """
     if "client" in {each.arg for each in node.args.args}:
         call = call_of(node).replace("client", "client._core", 1)
-        return [f"return cls._around({pair.name}.{call}, client._backend)"]
+        return [
+            "ledger = as_place(ledger)",
+            f"return cls._around({pair.name}.{call}, client._backend)",
+        ]
     _, *imports, last = node.body
     known = all(isinstance(each, ast.ImportFrom) for each in imports)
     if not known or not isinstance(last, ast.Return) or isinstance(node, ast.AsyncFunctionDef):

@@ -24,6 +24,7 @@ if __name__ == "__main__":
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(_MOST_BYTES), int(_MOST_BYTES)))
 
 import anyio
+import attrs
 
 from _support.broken_ledgers import BROKEN_BY_NAME
 from billingual import AsyncClient, AsyncJob, Changes, Client, Draft, Job
@@ -49,6 +50,15 @@ def ledger_of(path: str, plan: dict[str, Any]) -> str | SqliteLedger:
     """Return the ledger of a plan, a broken one if the plan says so."""
     broken = plan.get("broken")
     return BROKEN_BY_NAME[broken](path) if broken else path
+
+
+def shorten_leases(job: AsyncJob, plan: dict[str, Any]) -> None:
+    """Let a lease be hardly longer than a request, if the plan says so.
+
+    What a killed process has claimed waits for its end.
+    """
+    if "lease_margin_s" in plan:
+        job._settings = attrs.evolve(job._settings, lease_margin_s=plan["lease_margin_s"])
 
 
 def job_options(plan: dict[str, Any]) -> dict[str, Any]:
@@ -86,9 +96,10 @@ def main(url: str, path: str, plan_path: str, backend: str, *_system: str) -> No
         anyio.run(amain, url, path, plan, backend=backend)
         return
     with (
-        Client("exante", **client_options(url)) as client,
+        Client("exante", **client_options(url), **plan.get("client", {})) as client,
         Job.open(ledger_of(path, plan), client, **job_options(plan)) as job,
     ):
+        shorten_leases(job._core, plan)
         say("planning")
         job.plan(writes_of(plan))
         say("running")
@@ -98,9 +109,10 @@ def main(url: str, path: str, plan_path: str, backend: str, *_system: str) -> No
 async def amain(url: str, path: str, plan: dict[str, Any]) -> None:
     """Do the same on an event loop."""
     async with (
-        AsyncClient("exante", **client_options(url)) as client,
+        AsyncClient("exante", **client_options(url), **plan.get("client", {})) as client,
         AsyncJob.open(ledger_of(path, plan), client, **job_options(plan)) as job,
     ):
+        shorten_leases(job, plan)
         say("planning")
         await job.plan(writes_of(plan))
         say("running")

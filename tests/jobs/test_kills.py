@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -85,6 +85,7 @@ class Story:
         broken: the name of a broken ledger, to show that it is caught.
         jumps_s: how far the clock may be off in a run, in seconds.
         bad: the ids of invoices that are not there, which the server refuses.
+        more: what else the plan has.
     """
 
     server: Running
@@ -95,6 +96,7 @@ class Story:
     broken: str | None = None
     bad: set[str] = attrs.field(factory=set)
     jumps_s: tuple[int, ...] = JUMPS_S
+    more: dict[str, Any] = attrs.field(factory=dict)
 
     @property
     def path(self) -> Path:
@@ -102,9 +104,32 @@ class Story:
         return self.place / "job.db"
 
     @property
+    def ledger(self) -> str:
+        """Where the program keeps the job."""
+        return str(self.path)
+
+    def counts(self) -> dict[State, int]:
+        """Count the entries in each state."""
+        with closing(SqliteLedger(self.path)) as ledger:
+            return ledger.counts()
+
+    @contextmanager
+    def asking(self) -> Iterator[Callable[[str], list[tuple[Any, ...]]]]:
+        """Return a function that asks the tables of the ledger, which must be whole."""
+        with closing(sqlite3.connect(self.path)) as connection:
+
+            def rows(query: str) -> list[tuple[Any, ...]]:
+                return connection.execute(query).fetchall()
+
+            assert [("ok",)] == rows("PRAGMA integrity_check")
+            assert [] == rows("PRAGMA foreign_key_check")
+            yield rows
+
+    @property
     def plan(self) -> dict[str, Any]:
         """The plan, as the program reads it."""
-        return {"writes": self.writes, "options": self.options, "broken": self.broken}
+        more = {"writes": self.writes, "options": self.options, "broken": self.broken}
+        return self.more | more
 
     def start(self, most_bytes: int = 0) -> subprocess.Popen[str]:
         """Start the program, with any client, on a clock that may be an hour off.
@@ -114,7 +139,7 @@ class Story:
         (self.place / "plan.json").write_text(json.dumps(self.plan), encoding="utf-8")
         return subprocess.Popen(
             [
-                sys.executable, PROGRAM, self.server.base_url("exante"), self.path,
+                sys.executable, PROGRAM, self.server.base_url("exante"), self.ledger,
                 self.place / "plan.json", self.chance.choice(BACKENDS),
                 str(self.chance.choice(self.jumps_s)),
                 str(most_bytes),
@@ -158,9 +183,8 @@ class Story:
                 out, noise = process.communicate(timeout=PATIENCE_S)
 
             assert process.returncode == 0, noise
-            with closing(SqliteLedger(self.path)) as ledger:
-                if not {State.PLANNED, State.UNKNOWN, State.IN_FLIGHT} & ledger.counts().keys():
-                    return out
+            if not {State.PLANNED, State.UNKNOWN, State.IN_FLIGHT} & self.counts().keys():
+                return out
         raise AssertionError(out)
 
     def rows(self) -> list[dict[str, Any]]:
@@ -181,7 +205,7 @@ class Story:
         self.judge_server()
         with (
             Client("exante", **killed_job.client_options(self.server.base_url("exante"))) as client,
-            Job.open(self.path, client) as job,
+            Job.open(self.ledger, client) as job,
         ):
             verification = job.verify()
 
@@ -190,13 +214,7 @@ class Story:
 
     def judge_ledger(self) -> None:
         """Check the ledger itself, and what its audit trail says."""
-        with closing(sqlite3.connect(self.path)) as connection:
-
-            def rows(query: str) -> list[tuple[Any, ...]]:
-                return connection.execute(query).fetchall()
-
-            assert [("ok",)] == rows("PRAGMA integrity_check")
-            assert [] == rows("PRAGMA foreign_key_check")
+        with self.asking() as rows:
             expected = Counter(
                 "rejected" if name in self.bad else "committed" for _, name, _ in self.writes
             )
@@ -226,10 +244,8 @@ class Story:
         stored = {row["uid"]: row for row in self.rows()}
         numbers = Counter(row["number"] for row in stored.values())
         creates = [(name, value) for operation, name, value in self.writes if operation == "create"]
-        with closing(sqlite3.connect(self.path)) as connection:
-            kept = connection.execute(
-                "SELECT id, number, invoice_id FROM entry WHERE operation = 'create'"
-            ).fetchall()
+        with self.asking() as rows:
+            kept = rows("SELECT id, number, invoice_id FROM entry WHERE operation = 'create'")
 
         assert len(creates) == len(kept) == len({invoice for _, _, invoice in kept})
         for name, number, invoice in kept:

@@ -33,6 +33,7 @@ from billingual.jobs.ledger import (
     Seen,
     can_resolve,
 )
+from billingual.jobs.sql import SqlLedger
 from billingual.jobs.sqlite import SqliteLedger
 
 LEASE_S = 90.0
@@ -102,7 +103,7 @@ class LedgerMachine(RuleBasedStateMachine):
         memory = Path("/dev/shm")  # noqa: S108 - a directory of its own is made there
         self.place = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
         self.path = Path(self.place.name) / "job.db"
-        self.ledgers: dict[str, SqliteLedger] = {}
+        self.ledgers: dict[str, SqlLedger] = {}
         self.known: dict[str, Known] = {}
         self.now = 1_700_000_000.0
 
@@ -116,11 +117,15 @@ class LedgerMachine(RuleBasedStateMachine):
         for name in ("one", "two") if self.shared else ("one",):
             self.begin(name)
 
+    def open(self) -> SqlLedger:
+        """Open the ledger as a new process does."""
+        return SqliteLedger(self.path, shared=self.shared)
+
     def begin(self, name: str) -> None:
         """Begin a run of a process: open the ledger, and take up what is left."""
         if name in self.ledgers:
             self.ledgers[name].close()
-        self.ledgers[name] = SqliteLedger(self.path, shared=self.shared)
+        self.ledgers[name] = self.open()
         lost = self.ledgers[name].recover(now=self.now, settle_s=SETTLE_S)
         in_flight = 0
         for each in self.known.values():
@@ -153,7 +158,7 @@ class LedgerMachine(RuleBasedStateMachine):
         each.not_before = self.now + SETTLE_S + (LEASE_S if self.shared else 0.0)
         return 1
 
-    def ledger(self, pick: int) -> tuple[str, SqliteLedger]:
+    def ledger(self, pick: int) -> tuple[str, SqlLedger]:
         """Choose one of the processes."""
         name = sorted(self.ledgers)[pick % len(self.ledgers)]
         return name, self.ledgers[name]
@@ -309,7 +314,7 @@ class LedgerMachine(RuleBasedStateMachine):
         each = [self.known[entry.id] for entry in claim.entries]
         return all((e.request, e.owner) == (claim.request, claim.owner) for e in each)
 
-    def end(self, claim: Claim, step: Callable[[SqliteLedger], None]) -> list[Known]:
+    def end(self, claim: Claim, step: Callable[[SqlLedger], None]) -> list[Known]:
         """End a claim; return its entries in the model, or none where it was lost."""
         ledger = self.ledgers[claim.owner]
         if not self.held(claim):
@@ -345,7 +350,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if not self.sent(claim):
             return
 
-        def step(ledger: SqliteLedger) -> None:
+        def step(ledger: SqlLedger) -> None:
             ledger.reject(claim, now=self.now, reasons={}, status=400, why="no")
 
         if self.held(claim) and any(each.unclear for each in claim.entries):
@@ -416,7 +421,7 @@ class LedgerMachine(RuleBasedStateMachine):
         }
         late_check = None if late is None else self.now + late
 
-        def step(ledger: SqliteLedger) -> None:
+        def step(ledger: SqlLedger) -> None:
             ledger.found(
                 claim,
                 now=self.now,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from billingual._sync.base import Stepped
 from billingual.jobs.job import AsyncJob
+from billingual.jobs.place import as_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Literal, Self
 
     from billingual._sync.client import Client
+    from billingual.auth import Secret
     from billingual.jobs.entry import Entry, History, PlannedWrite, State
     from billingual.jobs.ledger import Ledger
     from billingual.jobs.report import Progress, Report
@@ -36,7 +38,7 @@ class Job(Stepped):
     late request can arrive, looks at the provider, and sends again only what is not there.
 
     Safe to share between threads, for one run at a time. A second process is refused, unless all
-    open the ledger as shared.
+    open the ledger as shared. In a database a job is always shared.
 
     Example:
         ::
@@ -53,9 +55,10 @@ class Job(Stepped):
     @classmethod
     def open(
         cls,
-        ledger: str | PathLike[str] | Ledger,
+        ledger: str | PathLike[str] | Secret | Ledger,
         client: Client,
         *,
+        job: str | None = None,
         policy: Policy = "reconcile_then_resend",
         settle_s: float = 120.0,
         bisect: bool = False,
@@ -66,9 +69,12 @@ class Job(Stepped):
         """Name a job; its ledger is opened at ``with``, or at the first use.
 
         Args:
-            ledger: the file that keeps the job, made if it is not there; or a
+            ledger: the file that keeps the job, made if it is not there; the URL of a PostgreSQL
+                database, ``postgresql://user@host/database``, which runs on many machines share
+                (extra ``postgres``, see :class:`~billingual.jobs.PostgresLedger`); or a
                 :class:`~billingual.jobs.Ledger`.
             client: sends the requests; it stays yours to close.
+            job: the name of the job in a database, which keeps many. A file keeps one.
             policy: what to do about an unclear end. ``"reconcile_then_resend"`` looks at the
                 provider and sends again what provably is not there, ``"reconcile"`` only looks,
                 ``"manual"`` leaves it to a person.
@@ -85,11 +91,14 @@ class Job(Stepped):
 
         Raises:
             InvalidInputError: if an argument is of the wrong kind.
+            MissingExtraError: if it is a database, and psycopg is not installed.
         """
+        ledger = as_place(ledger)
         return cls._around(
             AsyncJob.open(
                 ledger,
                 client._core,
+                job=job,
                 policy=policy,
                 settle_s=settle_s,
                 bisect=bisect,

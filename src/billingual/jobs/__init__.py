@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         PlanConflictError,
         Seen,
     )
+    from billingual.jobs.postgres import PostgresLedger
     from billingual.jobs.report import Progress, Report
     from billingual.jobs.runner import Policy
     from billingual.jobs.sqlite import SqliteLedger
@@ -51,6 +52,7 @@ __all__ = [
     "PlanConflictError",
     "PlannedWrite",
     "Policy",
+    "PostgresLedger",
     "Progress",
     "Report",
     "Request",
@@ -70,6 +72,7 @@ if not TYPE_CHECKING:
                 "Claim ClaimLostError Ledger LedgerError LedgerInUseError NewEntry "
                 "PlanConflictError Seen"
             ),
+            "postgres": "PostgresLedger",
             "report": "Progress Report",
             "runner": "Policy",
             "sqlite": "SqliteLedger",

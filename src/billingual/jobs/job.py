@@ -11,13 +11,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, Self, TypeVar
 
 from billingual._arguments import check_count, expected, seconds_of
+from billingual.auth import Secret
 from billingual.client import AsyncClient, client_context
 from billingual.errors import ClosedError, InvalidInputError, UsageError
 from billingual.jobs.entry import Entry, History, PlannedWrite, State
+from billingual.jobs.place import as_place, database_ledger, open_file
 from billingual.jobs.planning import Planner
 from billingual.jobs.report import Progress, Report, report_of
 from billingual.jobs.runner import Policy, Runner, Settings
-from billingual.jobs.sqlite import SqliteLedger
 
 if TYPE_CHECKING:
     from billingual.jobs.ledger import Ledger, NewEntry
@@ -43,7 +44,7 @@ class AsyncJob:
     late request can arrive, looks at the provider, and sends again only what is not there.
 
     Safe to share between tasks, for one run at a time. A second process is refused, unless all
-    open the ledger as shared.
+    open the ledger as shared. In a database a job is always shared.
 
     Example:
         ::
@@ -63,11 +64,13 @@ class AsyncJob:
         *,
         number_prefix: str,
         shared: bool,
+        owns: bool,
     ) -> None:
         self._client = client
         self._context = client_context(client)
         self._place = ledger
         self._shared = shared
+        self._owns = owns
         self._settings = settings
         self._number_prefix = number_prefix
         self._ledger: Ledger | None = None
@@ -78,9 +81,10 @@ class AsyncJob:
     @classmethod
     def open(
         cls,
-        ledger: str | PathLike[str] | Ledger,
+        ledger: str | PathLike[str] | Secret | Ledger,
         client: AsyncClient,
         *,
+        job: str | None = None,
         policy: Policy = "reconcile_then_resend",
         settle_s: float = 120.0,
         bisect: bool = False,
@@ -91,9 +95,12 @@ class AsyncJob:
         """Name a job; its ledger is opened at ``async with``, or at the first use.
 
         Args:
-            ledger: the file that keeps the job, made if it is not there; or a
+            ledger: the file that keeps the job, made if it is not there; the URL of a PostgreSQL
+                database, ``postgresql://user@host/database``, which runs on many machines share
+                (extra ``postgres``, see :class:`~billingual.jobs.PostgresLedger`); or a
                 :class:`~billingual.jobs.Ledger`.
             client: sends the requests; it stays yours to close.
+            job: the name of the job in a database, which keeps many. A file keeps one.
             policy: what to do about an unclear end. ``"reconcile_then_resend"`` looks at the
                 provider and sends again what provably is not there, ``"reconcile"`` only looks,
                 ``"manual"`` leaves it to a person.
@@ -110,13 +117,24 @@ class AsyncJob:
 
         Raises:
             InvalidInputError: if an argument is of the wrong kind.
+            MissingExtraError: if it is a database, and psycopg is not installed.
         """
+        # First of all, so that no traceback shows a password.
+        ledger = as_place(ledger)
+        owns = isinstance(ledger, (str, PathLike, Secret))
+        if isinstance(ledger, Secret):
+            ledger = database_ledger(ledger, job)
+        elif job is not None:
+            raise InvalidInputError(
+                "job", f"only a database has jobs by name, and {ledger!r} is none", "leave it out"
+            )
         return cls(
             expected(client, AsyncClient, "client"),
             ledger,
             settings_of(policy, settle_s, bisect=bisect, sole_writer=sole_writer),
             number_prefix=number_prefix,
             shared=shared,
+            owns=owns,
         )
 
     async def plan(
@@ -282,10 +300,16 @@ class AsyncJob:
             InvalidInputError: if there is no such entry, or an argument does not fit.
             UsageError: if its state does not allow the decision.
         """
-        ledger, now = await self._opened(), self._context.backend.wall()
+        ledger, wall = await self._opened(), self._context.backend.wall
         return await self._in_thread(
             lambda: decide(
-                ledger, entry_id, state, now=now, by=by, note=note, invoice_id=invoice_id
+                ledger,
+                entry_id,
+                state,
+                now=ledger.clock(wall()),
+                by=by,
+                note=note,
+                invoice_id=invoice_id,
             )
         )
 
@@ -335,14 +359,14 @@ class AsyncJob:
             How many bodies were forgotten.
         """
         ledger = await self._opened()
-        before = self._context.backend.wall() - seconds_of(older_than_s, "older_than_s")
-        return await self._in_thread(lambda: ledger.purge(before=before))
+        wall, age_s = self._context.backend.wall, seconds_of(older_than_s, "older_than_s")
+        return await self._in_thread(lambda: ledger.purge(before=ledger.clock(wall()) - age_s))
 
     async def aclose(self) -> None:
         """Close the ledger, if the job opened it; closing twice is no error."""
         self._closed = True
         ledger, self._ledger = self._ledger, None
-        if ledger is not None and ledger is not self._place:
+        if ledger is not None and self._owns:
             await self._in_thread(ledger.close)
 
     async def __aenter__(self) -> Self:
@@ -373,14 +397,12 @@ class AsyncJob:
     def _open(self) -> tuple[Ledger, str]:
         place, context = self._place, self._context
         ledger = (
-            SqliteLedger(place, shared=self._shared)
-            if isinstance(place, (str, PathLike))
-            else place
+            open_file(place, shared=self._shared) if isinstance(place, (str, PathLike)) else place
         )
         try:
             nonce = ledger.bind(context.provider, context.account, now=context.backend.wall())
         except BaseException:
-            if ledger is not place:
+            if self._owns:
                 ledger.close()
             raise
         return ledger, nonce

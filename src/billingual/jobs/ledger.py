@@ -184,6 +184,14 @@ class Ledger(Protocol):
         """What a person should know about how the job is kept."""
         ...
 
+    def clock(self, now: float) -> float:
+        """Return the time by which claims, leases and waits are kept; *now* is this machine's.
+
+        Where runs on several machines share a job, it is the store's: a machine whose clock is
+        wrong would end the leases of others too soon.
+        """
+        ...
+
     def together(self) -> AbstractContextManager[object]:
         """Take the steps of the block in one transaction: they are durable when it ends.
 

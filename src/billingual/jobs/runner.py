@@ -137,8 +137,7 @@ class Runner:
     _taking: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 
     def __attrs_post_init__(self) -> None:
-        backend, settings = self.context.backend, self.settings
-        self._began, self._began_wall = backend.now(), backend.wall()
+        settings = self.settings
         # It has to outlive the request that it covers, and the one that this waits for.
         self._lease_s = 2 * self.context.deadline_s + settings.lease_margin_s
         self._steps = Steps(self.ledger)
@@ -163,6 +162,11 @@ class Runner:
         """Return the wall time, by a clock that nothing puts forward or back while the job runs."""
         return self._began_wall + self.context.backend.now() - self._began
 
+    def _set_clock(self) -> None:
+        backend = self.context.backend
+        wall = self.ledger.clock(backend.wall())
+        self._began, self._began_wall = backend.now(), wall
+
     async def run(self, concurrency: int) -> None:
         """Work until all is settled, or nothing more can be done.
 
@@ -173,6 +177,7 @@ class Runner:
         self._concurrency = concurrency
         self._slots = self.context.backend.slots(concurrency)
         settle_s = self._settle_s
+        await self._in_thread(self._set_clock)
         await self._in_thread(lambda: self.ledger.recover(now=self._now(), settle_s=settle_s))
         await self._tell(last=True)
         workers = concurrency + min(concurrency, _AHEAD)

@@ -123,6 +123,10 @@ class SqlLedger(ABC):
     def _list(self, values: Iterable[object]) -> object:
         """Make one value of a list, for :attr:`_AMONG`."""
 
+    @abstractmethod
+    def _forget(self) -> None:
+        """Wipe out what was purged, where the store keeps it in free space."""
+
     def clock(self, now: float) -> float:
         """Return the time of this machine; see :class:`Ledger`."""
         return now
@@ -442,6 +446,10 @@ class SqlLedger(ABC):
         values = {"now": now, "settle_s": settle_s, "apart": _CLOCK_JUMP_S}
         with self._step() as connection:
             run = connection.execute
+            # In the order in which a claim takes them, or each could wait for the other.
+            run(
+                f"SELECT seq FROM entry WHERE state = 'unknown' ORDER BY seq{self._HELD}"
+            ).fetchall()
             # What an earlier run gave up on is looked at again.
             run(
                 "UPDATE entry SET not_before = :now"
@@ -665,6 +673,19 @@ class SqlLedger(ABC):
             most,
         )
         return [each[0] for each in rows]
+
+    def purge(self, *, before: float) -> int:
+        """Forget the bodies of settled entries; see :class:`Ledger`."""
+        with self._step() as connection:
+            purged = connection.execute(
+                "UPDATE entry SET body = NULL, before = NULL WHERE body IS NOT NULL"
+                " AND state IN ('committed', 'rejected', 'abandoned') AND late_check IS NULL"
+                " AND (request IS NULL OR request IN (SELECT id FROM request WHERE ended < ?))"
+                " AND NOT EXISTS (SELECT 1 FROM decision WHERE entry = seq AND at >= ?)",
+                (before, before),
+            ).rowcount
+        self._forget()
+        return purged
 
 
 def _together(

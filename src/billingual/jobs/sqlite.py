@@ -244,16 +244,7 @@ class SqliteLedger(SqlLedger):
                     raise plan_conflict(each, known[1])
         return new
 
-    def purge(self, *, before: float) -> int:
-        """Forget the bodies of settled entries; see :class:`Ledger`."""
-        with self._step() as connection:
-            purged = connection.execute(
-                "UPDATE entry SET body = NULL, before = NULL WHERE body IS NOT NULL"
-                " AND state IN ('committed', 'rejected', 'abandoned') AND late_check IS NULL"
-                " AND (request IS NULL OR request IN (SELECT id FROM request WHERE ended < ?))"
-                " AND NOT EXISTS (SELECT 1 FROM decision WHERE entry = seq AND at >= ?)",
-                (before, before),
-            ).rowcount
+    def _forget(self) -> None:
         # SQLite only marks the space of what was there as free; this writes the file anew.
         with self._lock:
             try:
@@ -261,7 +252,6 @@ class SqliteLedger(SqlLedger):
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             except sqlite3.Error as error:
                 raise self._failure("written", error) from error
-        return purged
 
     def leave_to_parent(self) -> None:
         """In a forked child: close this ledger without touching the file.
