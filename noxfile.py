@@ -51,7 +51,9 @@ ONCE = (
     "tests/exhaustive", "tests/jobs/test_kills.py", "tests/sandbox", "tests/tools",
 )  # fmt: skip
 # These do not change with it either, and the oldest interpreter runs them, with coverage.
-COUNTED = ("tests/jobs/test_ledger_*.py", "tests/dialects/test_dialect_fuzz.py")
+COUNTED = (
+    "tests/jobs/postgres/*", "tests/jobs/test_ledger_*.py", "tests/dialects/test_dialect_fuzz.py",
+)  # fmt: skip
 # A new interpreter or an old library breaks these first. They take no time to speak of.
 SMOKE = (
     "-m", "not slow", "tests/backends", "tests/client", "tests/dialects", "tests/errors",

@@ -51,7 +51,7 @@ def test_the_ledger_does_what_the_model_does(server: PostgresServer, proof: Any)
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         PostgresMachine,
         settings=settings(
-            max_examples=proof.amount(10, 1_000),
+            max_examples=proof.amount(4, 1_000),
             stateful_step_count=50,
             deadline=None,
             suppress_health_check=list(HealthCheck),
