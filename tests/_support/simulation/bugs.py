@@ -14,7 +14,7 @@ import pytest
 from _support.simulation.world import Operation, Options
 from billingual.abc import Sightings
 from billingual.dialects.exante.dialect import ExanteDialect
-from billingual.jobs import SqliteLedger, looker, sqlite
+from billingual.jobs import SqliteLedger, looker, sql
 from billingual.jobs.searches import Searches
 from billingual.model import Draft
 from billingual.reconcile.reconciler import Reconciler
@@ -150,10 +150,10 @@ def _default_organization(patch: pytest.MonkeyPatch) -> None:
 
 def _without_fences(patch: pytest.MonkeyPatch) -> None:
     """Wait for what is planned before, and not for what is on its way or unclear."""
-    fences = "earlier.state IN ('planned', 'in_flight', 'unknown', 'conflict')"
-    assert fences in sqlite._FREE
-    free = sqlite._FREE.replace(fences, "earlier.state = 'planned'")
-    patch.setattr(sqlite, "_FREE", free)
+    fences = "other.state IN ('planned', 'in_flight', 'unknown', 'conflict')"
+    assert fences in sql._FREE
+    free = sql._FREE.replace(fences, "other.state = 'planned'")
+    patch.setattr(sql, "_FREE", free)
 
 
 def _without_comparison(patch: pytest.MonkeyPatch) -> None:
