@@ -121,7 +121,7 @@ for _version, _interpreter in INTERPRETERS.items():
 @nox.session(python="3.11")
 def types(session: nox.Session) -> None:
     """Check types: ours, what a user's type checker sees, and what it must refuse."""
-    session.install("-e", ".[all]", *_group("types"), *_group("tools"))
+    session.install("-e", ".[all,duckdb]", *_group("types"), *_group("tools"))
     session.run("mypy")
     session.run("mypy", "--strict", "tests/typing", "tools")
     for checker in ("mypy", "pyright", "pyrefly", "ty"):
