@@ -638,6 +638,8 @@ class SyncPager(Stepped):
     def collect(self, *, limit: int) -> list[InvoiceSummary]:
         """Return at most *limit* rows as a list; if that is too much for memory, walk instead.
 
+        A notebook shows the list as a table.
+
         Raises:
             InvalidInputError: if *limit* is no int, or not at least 1.
         """
