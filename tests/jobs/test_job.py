@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tracemalloc
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -102,6 +104,55 @@ def test_a_number_is_chosen_once_for_a_draft_without(
     chosen = [each for each in numbers(client) if each is not None and each.startswith("AUTO-")]
     assert len(set(chosen)) == 2
     assert all(len(each) == len("AUTO-") + 16 for each in chosen)
+
+
+def test_two_processes_choose_one_number_for_a_draft(
+    client: Client, path: Path, draft: Make
+) -> None:
+    """Both plan it before the ledger of either has it: it is one entry, with one number."""
+    with Job.open(path, client, shared=True) as one, Job.open(path, client, shared=True) as two:
+
+        def drafts() -> Iterator[Draft]:
+            yield draft(None)
+            assert two.plan([draft(None)]) == 1
+
+        assert one.plan(drafts()) == 0
+        assert len(list(one.entries())) == 1
+
+
+def test_two_jobs_choose_two_numbers_for_equal_drafts(
+    client: Client, path: Path, draft: Make
+) -> None:
+    """Each ledger makes its numbers of a random text of its own."""
+    found: list[str | None] = []
+    for place in (path, path.with_name("other.db")):
+        with Job.open(place, client) as job:
+            job.plan([draft(None), draft(None)])
+            found += [each.number for each in job.entries()]
+
+    assert len(set(found)) == 4
+
+
+def test_a_plan_is_not_kept_in_memory(client: Client, path: Path) -> None:
+    """What it remembers of its writes, to name those that come again, does not grow with them."""
+
+    def writes() -> Iterator[tuple[str, Changes]]:
+        for place in range(5001):
+            if place % 1000 == 0:
+                kept.append(tracemalloc.get_traced_memory()[0])
+            yield str(uuid.UUID(int=place, version=4)), changes
+
+    kept: list[int] = []
+    changes = Changes(status="SENT")
+    tracemalloc.start()
+    try:
+        with Job.open(path, client, sole_writer=True) as job:
+            assert job.plan(writes()) == 5001
+    finally:
+        tracemalloc.stop()
+
+    # A thousand writes are put into the ledger at once; those before them are not kept.
+    assert kept[5] - kept[2] < 50_000
 
 
 def test_a_number_is_chosen_where_the_provider_needs_one(sandbox: Sandbox, path: Path) -> None:

@@ -45,7 +45,7 @@ class Job(Stepped):
 
             with Client("exante", transport="sandbox") as client:
                 with Job.open("november.db", client) as job:
-                    job.plan(Draft(number=f"N-{n}", total="10.00 EUR") for n in range(1000))
+                    job.plan(Draft(number=f"N-{n}") for n in range(1000))
                     report = job.run(concurrency=8)
                 print(report)
     """

@@ -15,6 +15,7 @@ from billingual.auth import Secret
 from billingual.client import AsyncClient, client_context
 from billingual.errors import ClosedError, InvalidInputError, UsageError
 from billingual.jobs.entry import Entry, History, PlannedWrite, State
+from billingual.jobs.occurrences import Occurrences
 from billingual.jobs.place import as_place, database_ledger, open_file
 from billingual.jobs.planning import Planner
 from billingual.jobs.report import Progress, Report, report_of
@@ -51,7 +52,7 @@ class AsyncJob:
 
             async with AsyncClient("exante", transport="sandbox") as client:
                 async with AsyncJob.open("november.db", client) as job:
-                    await job.plan(Draft(number=f"N-{n}", total="10.00 EUR") for n in range(1000))
+                    await job.plan(Draft(number=f"N-{n}") for n in range(1000))
                     report = await job.run(concurrency=8)
                 print(report)
     """
@@ -166,14 +167,15 @@ class AsyncJob:
             PlanConflictError: if the ledger has another write under the same id.
         """
         ledger = await self._opened()
-        planner = Planner(self._client, ledger, self._number_prefix)
         new = 0
         batch: list[NewEntry] = []
-        async for each in _iterated(writes):
-            batch.append(planner.entry(each))
-            if len(batch) == _PLANNED_AT_ONCE and not whole:
-                full, batch = batch, []
-                new += await self._in_thread(ledger.add, full)
+        with Occurrences() as seen:
+            planner = Planner(self._client, ledger, self._number_prefix, self._nonce, seen)
+            async for each in _iterated(writes):
+                batch.append(planner.entry(each))
+                if len(batch) == _PLANNED_AT_ONCE and not whole:
+                    full, batch = batch, []
+                    new += await self._in_thread(ledger.add, full)
         return new + await self._in_thread(ledger.add, batch)
 
     async def run(

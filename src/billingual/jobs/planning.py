@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import secrets
-from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +13,7 @@ from billingual.capabilities import Feature
 from billingual.errors import InvalidInputError, UsageError
 from billingual.jobs.entry import Create, Delete, PlannedWrite, Update, body_hash, body_text
 from billingual.jobs.ledger import Ledger, NewEntry
+from billingual.jobs.occurrences import Occurrences
 from billingual.model import Changes, Draft, Invoice, InvoiceSummary
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ __all__ = ["Planner", "fields_of", "planned_write", "request_of"]
 
 # Crockford's base 32: no letter is taken for a digit when a person reads a number aloud.
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-# 16 letters of 5 bits are 80 random bits: among a million numbers two are alike with a probability
-# of one in 10^12.
+# 16 letters of 5 bits are 80 bits of a hash: among a million numbers two are alike with a
+# probability of one in 10^12.
 _LETTERS: Final = 16
 
 
@@ -68,12 +68,15 @@ class Planner:
         client: the client that is going to send them.
         ledger: knows the numbers that were chosen in an earlier run.
         prefix: what a number that is chosen here starts with.
+        nonce: the random text of the ledger, of which its numbers are made.
+        seen: counts the writes of this plan that are alike.
     """
 
     client: AsyncClient
     ledger: Ledger
     prefix: str
-    _seen: Counter[str] = attrs.field(factory=Counter, init=False)
+    nonce: str
+    seen: Occurrences
     _place: int = attrs.field(default=0, init=False)
 
     def entry(self, given: object) -> NewEntry:
@@ -91,7 +94,7 @@ class Planner:
             raise
         if isinstance(write, Create):
             return self._create(write)
-        count = self._again(f"target {write.target}")
+        count = self.seen.add(f"target {write.target}")
         suffix = "" if count == 1 else f"#{count}"
         body = body_text(write)
         return NewEntry(
@@ -109,10 +112,10 @@ class Planner:
         body = body_text(write)
         digest = body_hash(write.operation, None, body)
         number = draft.number if isinstance(draft.number, str) else None
-        entry_id = write.id or number or f"draft-{digest[:16]}#{self._again(digest)}"
+        entry_id = write.id or number or f"draft-{digest[:16]}#{self.seen.add(digest)}"
         if number is None and _needs_number(self.client):
             # An earlier run may have chosen a number for this draft, and sent it.
-            number = self.ledger.number_of(entry_id) or self._fresh_number()
+            number = self.ledger.number_of(entry_id) or self._number_for(entry_id)
             body = body_text(Create(draft=attrs.evolve(draft, number=number)))
             digest = body_hash(write.operation, None, body)
         return NewEntry(
@@ -124,12 +127,12 @@ class Planner:
             body_hash=digest,
         )
 
-    def _fresh_number(self) -> str:
-        return self.prefix + "".join(secrets.choice(_ALPHABET) for _ in range(_LETTERS))
-
-    def _again(self, name: str) -> int:
-        self._seen[name] += 1
-        return self._seen[name]
+    def _number_for(self, entry_id: str) -> str:
+        """Choose a number: the same for the same entry, also where two processes plan at once."""
+        name = entry_id.encode("utf-8", "surrogatepass")
+        digest = hashlib.blake2b(name, digest_size=_LETTERS * 5 // 8, key=self.nonce.encode())
+        bits = int.from_bytes(digest.digest())
+        return self.prefix + "".join(_ALPHABET[bits >> 5 * place & 31] for place in range(_LETTERS))
 
 
 def _before(write: PlannedWrite) -> str | None:
