@@ -234,10 +234,11 @@ def simulate(session: nox.Session) -> None:
 def pipelines(session: nox.Session) -> None:
     """Try what data pipelines use, with libraries that are too large for the gate.
 
-    A million random invoices become columns and come back, and each library reads the same totals.
+    A million random invoices become columns and come back, each library reads the same totals, and
+    dlt brings a table up to date, however often it is killed.
     Jobs in PostgreSQL are killed, and their server is; it comes as a wheel.
     """
-    session.install("-e", ".[all]", *_group("test"), *_group("pipelines"))
+    session.install("-e", ".[all,dlt,duckdb]", *_group("test"), *_group("pipelines"))
     session.run(*PYTEST, *(session.posargs or ("tests/pipelines",)))
     if not session.posargs:
         session.run(*PYTEST, "--full-proofs", "--timeout=1800", "tests/jobs/postgres")

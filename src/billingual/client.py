@@ -80,7 +80,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from billingual._config.url import ClientOptions
-    from billingual.landing import LandProgress, LandReport
+    from billingual.landing import LandProgress, LandReport, Target
     from billingual.model import (
         Changes,
         Draft,
@@ -374,7 +374,7 @@ class AsyncClient:
 
     async def land(
         self,
-        target: str | PathLike[str],
+        target: str | PathLike[str] | Target,
         *,
         since: date | str | None = None,
         until: date | str | None = None,
@@ -393,7 +393,8 @@ class AsyncClient:
         any moment leaves nothing that counts twice. Needs the extra ``arrow``, or ``duckdb``.
 
         Args:
-            target: a file that ends in ``.duckdb``, or a folder. It holds the invoices of one
+            target: a file that ends in ``.duckdb``, or a folder; or a
+                :class:`~billingual.landing.Target` of your own. It holds the invoices of one
                 account and one *filter*.
             since: first day of issue, like ``"2026-01-01"``. Invoices are read in windows of days;
                 those older than *lookback_days* are read once. Default: the whole list, each time.

@@ -23,7 +23,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 GENERATED = {"_currencies.py"}
 USERS_OF_THE_CLIENT = {"sandbox", "cli", "testing"}
 # Their libraries are too large for the gate; tests in sessions of their own import them.
-ELSEWHERE = {"integrations/spark.py"}
+ELSEWHERE = {"integrations/dlt.py", "integrations/spark.py"}
 PACKAGES_WITH_LAZY_NAMES = (
     "billingual",
     "billingual.dialects",

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from billingual.capabilities import Capabilities
     from billingual.client import Preview
     from billingual.errors import OutcomeUnknown
-    from billingual.landing import LandProgress, LandReport
+    from billingual.landing import LandProgress, LandReport, Target
     from billingual.model import (
         Changes,
         Draft,
@@ -318,7 +318,7 @@ class Client(Stepped):
 
     def land(
         self,
-        target: str | PathLike[str],
+        target: str | PathLike[str] | Target,
         *,
         since: date | str | None = None,
         until: date | str | None = None,
@@ -337,7 +337,8 @@ class Client(Stepped):
         any moment leaves nothing that counts twice. Needs the extra ``arrow``, or ``duckdb``.
 
         Args:
-            target: a file that ends in ``.duckdb``, or a folder. It holds the invoices of one
+            target: a file that ends in ``.duckdb``, or a folder; or a
+                :class:`~billingual.landing.Target` of your own. It holds the invoices of one
                 account and one *filter*.
             since: first day of issue, like ``"2026-01-01"``. Invoices are read in windows of days;
                 those older than *lookback_days* are read once. Default: the whole list, each time.

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from billingual.landing.landing import land
     from billingual.landing.reading import Proof, WindowReader
     from billingual.landing.report import LandProgress, LandReport, WindowReport
-    from billingual.landing.target import Counts, LandingError, LandingInUseError
+    from billingual.landing.target import (
+        Counts,
+        Landed,
+        LandingError,
+        LandingInUseError,
+        Source,
+        Target,
+    )
     from billingual.landing.windows import OPEN_STATUSES, Window, WindowKind, plan_windows
 
 if not TYPE_CHECKING:
@@ -25,7 +32,7 @@ if not TYPE_CHECKING:
             "landing": "land",
             "reading": "Proof WindowReader",
             "report": "LandProgress LandReport WindowReport",
-            "target": "Counts LandingError LandingInUseError",
+            "target": "Counts Landed LandingError LandingInUseError Source Target",
             "windows": "OPEN_STATUSES Window WindowKind plan_windows",
         },
     )
@@ -35,9 +42,12 @@ __all__ = [
     "Counts",
     "LandProgress",
     "LandReport",
+    "Landed",
     "LandingError",
     "LandingInUseError",
     "Proof",
+    "Source",
+    "Target",
     "Window",
     "WindowKind",
     "WindowReader",

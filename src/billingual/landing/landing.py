@@ -272,7 +272,7 @@ def _is_landed(window: Window, known: Landed | None) -> bool:
 
 async def land(
     lists: Lists,
-    path: str | PathLike[str],
+    given: str | PathLike[str] | Target,
     *,
     backend: Backend,
     source: tuple[str, tuple[str | None, ...]],
@@ -291,7 +291,6 @@ async def land(
     can = lists.capabilities
     can.require(Feature.LIST)
     accepts = can.filters.accepts
-    place = Path(path)
     start, end = _day(since, "since"), _day(until, "until")
     if start is not None and not {"issued_from", "issued_to"} <= accepts:
         raise InvalidInputError(
@@ -315,8 +314,8 @@ async def land(
     landing = Landing(
         lists=lists,
         backend=backend,
-        target=_target(place, sync_id=sync_id, raw=raw),
-        name=str(place),
+        target=_target(given, sync_id=sync_id, raw=raw),
+        name=str(given),
         source=Source(
             provider=source[0],
             account=source[1],
@@ -333,8 +332,11 @@ async def land(
     return await landing.run(plan)
 
 
-def _target(path: Path, *, sync_id: str, raw: bool) -> Target:
+def _target(given: str | PathLike[str] | Target, *, sync_id: str, raw: bool) -> Target:
     """Return what lands there: a DuckDB file by its ending, else a folder of Parquet files."""
+    if not isinstance(given, (str, PathLike)):
+        return given
+    path = Path(given)
     if path.suffix in {".duckdb", ".db"}:
         from billingual.landing.duckdb import DuckDb  # noqa: PLC0415 - of an extra
 
