@@ -26,12 +26,16 @@ def engine() -> Iterator[Any]:
     try:
         from pysail.spark import SparkConnectServer  # noqa: PLC0415
     except ImportError:
-        yield SparkSession.builder.master("local[2]").getOrCreate()
+        spark = SparkSession.builder.master("local[2]").getOrCreate()
+        yield spark
+        spark.stop()
     else:
         server = SparkConnectServer(port=0)
         server.start(background=True)
         _, port = server.listening_address
-        yield SparkSession.builder.remote(f"sc://localhost:{port}").getOrCreate()
+        spark = SparkSession.builder.remote(f"sc://localhost:{port}").getOrCreate()
+        yield spark
+        spark.stop()
         server.stop()
 
 

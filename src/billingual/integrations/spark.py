@@ -100,7 +100,7 @@ _OF_WRITE: Final = ("job", "ledger", "operation", "id", "key")
 # A secret that someone gives in the place of its name is refused, and is not shown.
 _SECRET: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
 # Of an address with a password in it.
-_PASSWORD: Final = re.compile(r"://[^/@]*:[^/@]*@|[?&]password=", re.IGNORECASE)
+_PASSWORD: Final = re.compile(r"://[^/@]*:[^/@]*@|[?&](ssl)?password=", re.IGNORECASE)
 _OPERATIONS: Final = ("create", "update", "delete")
 _INVOICE_ID: Final = "invoice_id"
 _ROWS_OF_A_BATCH: Final = 10_000
@@ -138,7 +138,9 @@ class InvoiceDataSource(DataSource):
         raw, prefetch: as above.
 
     Options of a write, of which the mode is ``append``:
-        ledger: the SQLite file of the job, on the driver's machine. Needed.
+        ledger: the SQLite file of the job, on the driver's machine; the URL of a PostgreSQL
+            database, ``postgresql://user@host/database``, without a password; or ``env:NAME`` or
+            ``file:PATH``, where either of them is found. Needed.
         job: its name, which is part of each id. Needed.
         operation: ``create`` (the default), ``update`` or ``delete``. The columns are named as the
             fields of :class:`~billingual.Draft` or :class:`~billingual.Changes`; a null is a field
@@ -298,7 +300,7 @@ class _Options:
             given["limiter"] = self._fraction("calls_per_second") / workers
         return AsyncClient(
             self.text("provider"),
-            token=_secret(account.credential) if account.credential else None,
+            token=_secret(account.credential, "credential") if account.credential else None,
             organization=account.organization,
             tenant=account.tenant,
             allow_insecure=self.truth("allow_insecure", otherwise=False),
@@ -331,8 +333,8 @@ class _Account:
         return " ".join(filter(None, (self.credential, self.organization, self.tenant)))
 
 
-def _secret(name: str) -> str:
-    """Look up a secret."""
+def _secret(name: str, option: str) -> str:
+    """Look up the secret that an option names."""
     from billingual.errors import ConfigurationError
 
     kind, _, place = name.partition(":")
@@ -343,7 +345,7 @@ def _secret(name: str) -> str:
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "it is no text"
             raise ConfigurationError(
-                f"{place} cannot be read {where}: {why}.", field="credential"
+                f"{place} cannot be read {where}: {why}.", field=option
             ) from None
     else:
         found = os.environ.get(place, "").strip()
@@ -351,7 +353,7 @@ def _secret(name: str) -> str:
         raise ConfigurationError(
             f"there is no secret in {name} {where}; set the variable for drivers and executors, or "
             "name a file that all of them have.",
-            field="credential",
+            field=option,
         )
     return found
 
@@ -627,6 +629,8 @@ class InvoiceWriter(DataSourceArrowWriter):
         ]
         if len(options.accounts()) > 1:
             raise options.invalid("credential", "a job is of one account", "write one at a time")
+        # The commit makes it again; what is wrong with it shows before the frame is computed.
+        options.client(*options.accounts())
         if self._operation not in _OPERATIONS:
             raise options.invalid(
                 "operation", f"{self._operation!r} is none", f"give one of {', '.join(_OPERATIONS)}"
@@ -686,11 +690,16 @@ class InvoiceWriter(DataSourceArrowWriter):
         asyncio.run(self._plan(messages))
 
     async def _plan(self, messages: Sequence[Planned]) -> None:
-        from billingual import AsyncJob
+        from billingual import AsyncJob, Secret
+        from billingual.jobs.place import as_place
 
+        named = _SECRET.fullmatch(self._ledger)
+        ledger = as_place(_secret(self._ledger, "ledger") if named else self._ledger)
+        # A database keeps many jobs, and a file one.
+        name = self._job if isinstance(ledger, Secret) else None
         async with (
             self._options.client(*self._options.accounts()) as client,
-            AsyncJob.open(self._ledger, client) as job,
+            AsyncJob.open(ledger, client, job=name) as job,
         ):
             await job.plan(self._planned(messages), whole=True)
 

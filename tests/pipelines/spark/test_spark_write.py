@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from _support.postgres_server import postgres_server
 from billingual import Client, Job
 from billingual.jobs import State
 from billingual.sandbox import LANDMARKS, Running
@@ -173,3 +174,22 @@ def test_another_body_under_the_same_id_plans_nothing(
 
     with open_job() as job:
         assert 1 == job.report().total
+
+
+def test_the_ledger_can_be_a_database_that_a_file_names(
+    spark: Any,
+    save: Callable[..., None],
+    client: Client,
+    tmp_path: Path,
+) -> None:
+    """The option names the file, as the URL has a password; the job's name is its own."""
+    place = tmp_path / "ledger-url"
+    with postgres_server() as database:
+        place.write_text(database.url(), encoding="utf-8")
+        for number in ("S-1", "S-2"):
+            save(drafts(spark, [number]), key="number", ledger=f"file:{place}", job=number)
+
+        with Job.open(database.url("S-2"), client, settle_s=0.1) as job:
+            assert 1 == job.run().committed
+        with Job.open(database.url("S-1"), client, settle_s=0.1) as job:
+            assert 1 == job.report().total
