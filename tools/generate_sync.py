@@ -170,10 +170,14 @@ def docstring_of(node: ast.ClassDef | Function) -> list[str]:
 def call_of(node: Function) -> str:
     """Write the call of the async method with the parameters of the blocking one."""
     arguments = node.args
-    if arguments.vararg or arguments.posonlyargs or arguments.kwarg:
+    rest = arguments.kwarg
+    # Options with names and types of their own are handed on; any others could be anything.
+    is_named = rest is None or ast.unparse(rest.annotation or rest).startswith("Unpack[")
+    if arguments.vararg or arguments.posonlyargs or not is_named:
         raise UnknownConstructError(f"no rule for the parameters of {node.name}")
     plain = [each.arg for each in arguments.args[1:]]
     named = [f"{each.arg}={each.arg}" for each in arguments.kwonlyargs]
+    named += [f"**{rest.arg}"] if rest else []
     return f"{node.name}({', '.join([*plain, *named])})"
 
 

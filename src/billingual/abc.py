@@ -26,6 +26,7 @@ from typing import (
     Protocol,
     Self,
     TypeAlias,
+    TypedDict,
     TypeVar,
     overload,
     runtime_checkable,
@@ -37,7 +38,7 @@ from billingual.auth import AuthScheme, Bearer, Secret, as_secret
 from billingual.capabilities import Capabilities, Feature
 from billingual.errors import BillingualError, OutcomeUnknown, UnsupportedError
 from billingual.outcomes import Attempt, Found, Safety
-from billingual.wire import Bounds, Conversation, WireRequest, WireResponse
+from billingual.wire import Bounds, Conversation, Timeouts, WireRequest, WireResponse
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -62,6 +63,7 @@ __all__ = [
     "AuthScheme",
     "Backend",
     "BlockingBackend",
+    "CallOptions",
     "Clock",
     "Decision",
     "Dialect",
@@ -551,6 +553,18 @@ class AiohttpSession(Protocol):
 
 HttpClient: TypeAlias = HttpxClient | AiohttpSession
 """A client of an HTTP library that a program brings along; it stays the program's to close."""
+
+
+class CallOptions(TypedDict, total=False):
+    """The options that every operation of a client takes for itself alone.
+
+    They mean what they mean for the client, and win over it; ``headers`` are added to the client's.
+    """
+
+    headers: Mapping[str, str | Secret] | None
+    timeout: float | Timeouts
+    deadline: float | None
+    retry: str | RetryPolicy
 
 
 class InvoiceProtocol(Protocol):

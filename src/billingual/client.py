@@ -50,6 +50,7 @@ from billingual._pipeline import (
 )
 from billingual.abc import (
     Backend,
+    CallOptions,
     HttpClient,
     Observer,
     Provider,
@@ -286,7 +287,9 @@ class AsyncClient:
 
         return cls(**from_file(name, mask_secrets(options), path=path, getenv=getenv))
 
-    async def create(self, draft: Draft, *, key: str | None = None) -> Invoice:
+    async def create(
+        self, draft: Draft, *, key: str | None = None, **options: Unpack[CallOptions]
+    ) -> Invoice:
         """Create an invoice.
 
         Args:
@@ -295,6 +298,8 @@ class AsyncClient:
             key: your own idempotency key, where ``capabilities.idempotency_keys``: keep it, and a
                 create that is repeated with it later does nothing twice. Default: a fresh one,
                 the same for all attempts of this call.
+            options: ``headers``, ``timeout``, ``deadline`` and ``retry`` of this call alone, as
+                for the client; the headers are added to the client's. Each operation takes them.
 
         Raises:
             InvalidInputError: if a field is missing or cannot be right; nothing was sent.
@@ -302,18 +307,22 @@ class AsyncClient:
             OutcomeUnknown: if the invoice may or may not have been created.
             ProviderError: if the provider refused.
         """
+        if options:
+            return await self._with(options).create(draft, key=key)
         invoice = await self._execute(self._operations.create(draft, key=key))
         if invoice.kind != model.Kind.PAYABLE:
             # No list shows a payable, so a search for another invoice would not find it.
             self._context.recent.remember(invoice)
         return invoice
 
-    async def get(self, invoice_id: str) -> Invoice:
+    async def get(self, invoice_id: str, **options: Unpack[CallOptions]) -> Invoice:
         """Read one invoice in full.
 
         Raises:
             NotFoundError: if there is none of that id.
         """
+        if options:
+            return await self._with(options).get(invoice_id)
         return await self._execute(self._operations.get(invoice_id))
 
     def list(
@@ -326,6 +335,7 @@ class AsyncClient:
         resume: str | None = None,
         on_bad_row: OnBadRow = "skip",
         on_bad_page: OnBadPage = "raise",
+        **options: Unpack[CallOptions],
     ) -> Pager:
         """List invoices; nothing is requested before the first row is asked for.
 
@@ -354,6 +364,16 @@ class AsyncClient:
         """
         from billingual.pagination import Pager, Skips  # noqa: PLC0415 - of the first use
 
+        if options:
+            return self._with(options).list(
+                filter,
+                sort=sort,
+                page_size=page_size,
+                prefetch=prefetch,
+                resume=resume,
+                on_bad_row=on_bad_row,
+                on_bad_page=on_bad_page,
+            )
         operations = self._operations
         query, start = operations.start_of_list(filter, sort, page_size, prefetch, resume)
         tell = partial(tell_of_bad_page, self._context) if self._context.observers else None
@@ -440,12 +460,22 @@ class AsyncClient:
 
     @overload
     async def update(
-        self, invoice_id: str, changes: Changes, *, base: InvoiceSummary | None = None
+        self,
+        invoice_id: str,
+        changes: Changes,
+        *,
+        base: InvoiceSummary | None = None,
+        **options: Unpack[CallOptions],
     ) -> Invoice: ...
 
     @overload
     async def update(
-        self, invoice_id: str, changes: Replacement, *, base: None = None
+        self,
+        invoice_id: str,
+        changes: Replacement,
+        *,
+        base: None = None,
+        **options: Unpack[CallOptions],
     ) -> Receipt: ...
 
     @overload
@@ -455,6 +485,7 @@ class AsyncClient:
         changes: Changes | Replacement,
         *,
         base: InvoiceSummary | None = None,
+        **options: Unpack[CallOptions],
     ) -> Invoice | Receipt: ...
 
     async def update(
@@ -463,6 +494,7 @@ class AsyncClient:
         changes: Changes | Replacement,
         *,
         base: InvoiceSummary | None = None,
+        **options: Unpack[CallOptions],
     ) -> Invoice | Receipt:
         """Change an invoice: the given fields of it, or the whole of it.
 
@@ -481,6 +513,8 @@ class AsyncClient:
             LockedError: if the invoice's status forbids the change.
             OutcomeUnknown: if the change may or may not have been made.
         """
+        if options:
+            return await self._with(options).update(invoice_id, changes, base=base)
         operation = self._operations.update(invoice_id, changes, base=base)
         deadline = start_deadline(self._context)
         try:
@@ -490,7 +524,9 @@ class AsyncClient:
             raise
 
     async def update_many(
-        self, pairs: Mapping[str, Changes] | Iterable[tuple[str, Changes]]
+        self,
+        pairs: Mapping[str, Changes] | Iterable[tuple[str, Changes]],
+        **options: Unpack[CallOptions],
     ) -> tuple[Invoice, ...]:
         """Change several invoices in one request: all of them, or none.
 
@@ -505,9 +541,11 @@ class AsyncClient:
             ProviderError: if the provider refused; then no invoice was changed.
             OutcomeUnknown: if the changes may or may not have been made, all of them.
         """
+        if options:
+            return await self._with(options).update_many(pairs)
         return await self._execute(self._operations.update_many(pairs))
 
-    async def delete_many(self, invoice_ids: Iterable[str]) -> None:
+    async def delete_many(self, invoice_ids: Iterable[str], **options: Unpack[CallOptions]) -> None:
         """Delete several invoices in one request, 1 to ``capabilities.batch_limit``.
 
         Whether a refusal leaves all of them in place is not documented: read them again.
@@ -516,9 +554,12 @@ class AsyncClient:
             InvalidInputError: if there are too few or too many, or an id comes twice.
             OutcomeUnknown: if they may or may not have been deleted.
         """
+        if options:
+            await self._with(options).delete_many(invoice_ids)
+            return
         await self._execute(self._operations.delete_many(invoice_ids))
 
-    async def finalize(self, invoice_id: str) -> Invoice:
+    async def finalize(self, invoice_id: str, **options: Unpack[CallOptions]) -> Invoice:
         """Make a draft final; this cannot be undone.
 
         Where the end is unclear the invoice is read once: if it is final, it is returned.
@@ -527,9 +568,11 @@ class AsyncClient:
             ProviderError: if the provider refused, because it is no draft any more for example.
             OutcomeUnknown: if it may or may not be final now.
         """
+        if options:
+            return await self._with(options).finalize(invoice_id)
         return await self._act(self._operations.finalize(invoice_id))
 
-    async def void(self, invoice_id: str) -> Invoice:
+    async def void(self, invoice_id: str, **options: Unpack[CallOptions]) -> Invoice:
         """Make an invoice void; this cannot be undone.
 
         Where the end is unclear the invoice is read once: if it is void, it is returned.
@@ -538,6 +581,8 @@ class AsyncClient:
             ProviderError: if the provider refused.
             OutcomeUnknown: if it may or may not be void now.
         """
+        if options:
+            return await self._with(options).void(invoice_id)
         return await self._act(self._operations.void(invoice_id))
 
     async def reconcile(
@@ -676,6 +721,21 @@ class AsyncClient:
         sibling._operations = _Operations(opened)
         sibling._is_sibling = True
         return sibling
+
+    def _with(self, options: CallOptions) -> AsyncClient:
+        """Return the sibling that one call with options of its own is made with."""
+        unknown = sorted(options.keys() - CallOptions.__optional_keys__)
+        if unknown:
+            raise TypeError(
+                f"an operation takes no option {unknown[0]!r}; there are "
+                f"{', '.join(sorted(CallOptions.__optional_keys__))}, and others in with_options()."
+            )
+        if options.get("headers") is not None:
+            new = headers_of(options["headers"])
+            replaced = {name.lower() for name, _ in new}
+            kept = [each for each in self._settings.headers if each[0].lower() not in replaced]
+            options = {**options, "headers": dict([*kept, *new])}
+        return self.with_options(**options)
 
     async def aclose(self) -> None:
         """Give up all connections; closing twice is no error."""

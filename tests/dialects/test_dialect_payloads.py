@@ -134,7 +134,7 @@ def test_nothing_else_is_there() -> None:
                 getattr(value, name)
 
             assert (name, value) == (caught.value.name, caught.value.obj)
-            assert not hasattr(value, "_repr_html_")
+            assert not hasattr(value, "_repr_latex_")
             assert value.raw is not None
 
 

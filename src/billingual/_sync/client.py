@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from billingual._sync.columns import SyncColumns
     from billingual.abc import (
         Backend,
+        CallOptions,
         HttpClient,
         Observer,
         Provider,
@@ -241,7 +242,9 @@ class Client(Stepped):
 
         return cls(**from_file(name, mask_secrets(options), path=path, getenv=getenv))
 
-    def create(self, draft: Draft, *, key: str | None = None) -> Invoice:
+    def create(
+        self, draft: Draft, *, key: str | None = None, **options: Unpack[CallOptions]
+    ) -> Invoice:
         """Create an invoice.
 
         Args:
@@ -250,6 +253,8 @@ class Client(Stepped):
             key: your own idempotency key, where ``capabilities.idempotency_keys``: keep it, and a
                 create that is repeated with it later does nothing twice. Default: a fresh one,
                 the same for all attempts of this call.
+            options: ``headers``, ``timeout``, ``deadline`` and ``retry`` of this call alone, as
+                for the client; the headers are added to the client's. Each operation takes them.
 
         Raises:
             InvalidInputError: if a field is missing or cannot be right; nothing was sent.
@@ -257,15 +262,15 @@ class Client(Stepped):
             OutcomeUnknown: if the invoice may or may not have been created.
             ProviderError: if the provider refused.
         """
-        return self._backend.run(self._core.create(draft, key=key))
+        return self._backend.run(self._core.create(draft, key=key, **options))
 
-    def get(self, invoice_id: str) -> Invoice:
+    def get(self, invoice_id: str, **options: Unpack[CallOptions]) -> Invoice:
         """Read one invoice in full.
 
         Raises:
             NotFoundError: if there is none of that id.
         """
-        return self._backend.run(self._core.get(invoice_id))
+        return self._backend.run(self._core.get(invoice_id, **options))
 
     def list(
         self,
@@ -277,6 +282,7 @@ class Client(Stepped):
         resume: str | None = None,
         on_bad_row: OnBadRow = "skip",
         on_bad_page: OnBadPage = "raise",
+        **options: Unpack[CallOptions],
     ) -> SyncPager:
         """List invoices; nothing is requested before the first row is asked for.
 
@@ -312,6 +318,7 @@ class Client(Stepped):
                 resume=resume,
                 on_bad_row=on_bad_row,
                 on_bad_page=on_bad_page,
+                **options,
             ),
             self._backend,
         )
@@ -380,19 +387,41 @@ class Client(Stepped):
 
     @overload
     def update(
-        self, invoice_id: str, changes: Changes, *, base: InvoiceSummary | None = None
+        self,
+        invoice_id: str,
+        changes: Changes,
+        *,
+        base: InvoiceSummary | None = None,
+        **options: Unpack[CallOptions],
     ) -> Invoice: ...
 
     @overload
-    def update(self, invoice_id: str, changes: Replacement, *, base: None = None) -> Receipt: ...
+    def update(
+        self,
+        invoice_id: str,
+        changes: Replacement,
+        *,
+        base: None = None,
+        **options: Unpack[CallOptions],
+    ) -> Receipt: ...
 
     @overload
     def update(
-        self, invoice_id: str, changes: Changes | Replacement, *, base: InvoiceSummary | None = None
+        self,
+        invoice_id: str,
+        changes: Changes | Replacement,
+        *,
+        base: InvoiceSummary | None = None,
+        **options: Unpack[CallOptions],
     ) -> Invoice | Receipt: ...
 
     def update(
-        self, invoice_id: str, changes: Changes | Replacement, *, base: InvoiceSummary | None = None
+        self,
+        invoice_id: str,
+        changes: Changes | Replacement,
+        *,
+        base: InvoiceSummary | None = None,
+        **options: Unpack[CallOptions],
     ) -> Invoice | Receipt:
         """Change an invoice: the given fields of it, or the whole of it.
 
@@ -411,10 +440,12 @@ class Client(Stepped):
             LockedError: if the invoice's status forbids the change.
             OutcomeUnknown: if the change may or may not have been made.
         """
-        return self._backend.run(self._core.update(invoice_id, changes, base=base))
+        return self._backend.run(self._core.update(invoice_id, changes, base=base, **options))
 
     def update_many(
-        self, pairs: Mapping[str, Changes] | Iterable[tuple[str, Changes]]
+        self,
+        pairs: Mapping[str, Changes] | Iterable[tuple[str, Changes]],
+        **options: Unpack[CallOptions],
     ) -> tuple[Invoice, ...]:
         """Change several invoices in one request: all of them, or none.
 
@@ -429,9 +460,9 @@ class Client(Stepped):
             ProviderError: if the provider refused; then no invoice was changed.
             OutcomeUnknown: if the changes may or may not have been made, all of them.
         """
-        return self._backend.run(self._core.update_many(pairs))
+        return self._backend.run(self._core.update_many(pairs, **options))
 
-    def delete_many(self, invoice_ids: Iterable[str]) -> None:
+    def delete_many(self, invoice_ids: Iterable[str], **options: Unpack[CallOptions]) -> None:
         """Delete several invoices in one request, 1 to ``capabilities.batch_limit``.
 
         Whether a refusal leaves all of them in place is not documented: read them again.
@@ -440,9 +471,9 @@ class Client(Stepped):
             InvalidInputError: if there are too few or too many, or an id comes twice.
             OutcomeUnknown: if they may or may not have been deleted.
         """
-        return self._backend.run(self._core.delete_many(invoice_ids))
+        return self._backend.run(self._core.delete_many(invoice_ids, **options))
 
-    def finalize(self, invoice_id: str) -> Invoice:
+    def finalize(self, invoice_id: str, **options: Unpack[CallOptions]) -> Invoice:
         """Make a draft final; this cannot be undone.
 
         Where the end is unclear the invoice is read once: if it is final, it is returned.
@@ -451,9 +482,9 @@ class Client(Stepped):
             ProviderError: if the provider refused, because it is no draft any more for example.
             OutcomeUnknown: if it may or may not be final now.
         """
-        return self._backend.run(self._core.finalize(invoice_id))
+        return self._backend.run(self._core.finalize(invoice_id, **options))
 
-    def void(self, invoice_id: str) -> Invoice:
+    def void(self, invoice_id: str, **options: Unpack[CallOptions]) -> Invoice:
         """Make an invoice void; this cannot be undone.
 
         Where the end is unclear the invoice is read once: if it is void, it is returned.
@@ -462,7 +493,7 @@ class Client(Stepped):
             ProviderError: if the provider refused.
             OutcomeUnknown: if it may or may not be void now.
         """
-        return self._backend.run(self._core.void(invoice_id))
+        return self._backend.run(self._core.void(invoice_id, **options))
 
     def reconcile(
         self,
