@@ -124,7 +124,7 @@ class InvoiceDataSource(DataSource):
     Options of a batch read:
         from, to: the first and the last date of issue, both included, like ``2026-01-31``. Without
             *from*, all that the provider lists is one window. An invoice without a date of issue is
-            in no other.
+            in no other. Invoices of archived documents and inactive blueprints are read too.
         days: of one window, which a task holds in memory. Default 30.
         raw: whether the payloads as they came are in the column ``raw``. Default ``true``.
         prefetch: pages fetched at once in each task, 1 to 64. Default 1.
@@ -586,8 +586,11 @@ async def _rows_of(options: _Options, window: InvoiceWindow) -> list[InvoiceSumm
         rows.update((each.id, each) for each in read)
 
     async with options.client(window.account) as client:
+        # A filter that the provider lacks would be refused.
+        hidden = "include_inactive" in client.capabilities.filters.accepts
+        wanted = Filter(issued_from=window.first, issued_to=window.last, include_inactive=hidden)
         reader = WindowReader(client, prefetch=options.number("prefetch", 1))
-        proof = await reader.read(Filter(issued_from=window.first, issued_to=window.last), keep)
+        proof = await reader.read(wanted, keep)
     if not proof.complete:
         raise PaginationError(
             f"the window {window} was not seen whole: {proof.how}. Read it again."

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,6 +17,7 @@ from billingual import Client, Filter, columns
 from billingual.integrations.spark import InvoiceDataSource
 from billingual.sandbox import Running
 
+EVERYTHING = Filter(include_inactive=True)
 Options = dict[str, str]
 Walks = Callable[[], Counter[str]]
 
@@ -41,7 +43,7 @@ def test_all_windows_together_have_every_row_once(
     spark: Any, options: Options, client: Client, walks: Walks, tmp_path: Path
 ) -> None:
     """P4: what is landed is what the provider has, and each window is read once."""
-    truth = sorted(each.id for each in client.list())
+    truth = sorted(each.id for each in client.list(EVERYTHING))
     before = walks()
 
     frame = read(spark, **options, **{"from": "2025-06-02", "days": "7"})
@@ -57,7 +59,10 @@ def test_days_outside_are_not_read(
 ) -> None:
     """Both days are included; another number of days makes other windows of the same rows."""
     truth = sorted(
-        each.id for each in client.list(Filter(issued_from="2026-03-01", issued_to="2026-05-31"))
+        each.id
+        for each in client.list(
+            attrs.evolve(EVERYTHING, issued_from="2026-03-01", issued_to="2026-05-31")
+        )
     )
     before = walks()
 
@@ -70,7 +75,7 @@ def test_days_outside_are_not_read(
 
 def test_values_are_those_of_the_one_schema(spark: Any, options: Options, client: Client) -> None:
     """Names and values are those of ``billingual.columns``, the payloads included."""
-    expected = pa.table(client.list().arrow())
+    expected = pa.table(client.list(EVERYTHING).arrow())
 
     rows = read(spark, **options).toArrow()
 
@@ -91,7 +96,7 @@ def test_several_accounts_are_told_apart(
     spark: Any, options: Options, client: Client, tmp_path: Path
 ) -> None:
     """Each credential has windows of its own, and a column names whose row it is."""
-    truth = sorted(each.id for each in client.list())
+    truth = sorted(each.id for each in client.list(EVERYTHING))
     named = options | {"credential": "env:EXANTE_TOKEN, env:ALSO_TOKEN"}
 
     rows = landed(read(spark, **named), tmp_path / "landed").to_pylist()

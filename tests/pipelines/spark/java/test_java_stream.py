@@ -74,7 +74,10 @@ def test_a_stream_that_is_killed_lands_each_row_once(
 
     over = datetime.now(UTC).date() - LOOKBACK
     last = FIRST + (over - FIRST) // DAYS * DAYS - timedelta(days=1)
-    truth = sorted(each.id for each in client.list(Filter(issued_from=FIRST, issued_to=last)))
+    truth = sorted(
+        each.id
+        for each in client.list(Filter(issued_from=FIRST, issued_to=last, include_inactive=True))
+    )
     assert truth == sorted(json.loads((tmp_path / "ids.json").read_text(encoding="utf-8")))
     kept = [each.read_bytes() for each in (tmp_path / "checkpoint").rglob("*") if each.is_file()]
     assert all(TOKEN.encode() not in each for each in kept)
