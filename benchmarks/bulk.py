@@ -158,9 +158,9 @@ async def _job(
                 yield (Invoice(id=uid, status="DRAFT") if how == KNOWN else uid), changes
 
     async with AsyncJob.open(ledger, client, sole_writer=how == SOLE) as job:
-        cpu, start = time.process_time(), time.perf_counter()
+        start = time.perf_counter()
         await job.plan(writes())
-        planned = time.perf_counter()
+        cpu, planned = time.process_time(), time.perf_counter()
         report = await job.run(concurrency=width)
         ended = time.perf_counter()
         if report.committed != count * ROWS:

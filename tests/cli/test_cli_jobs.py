@@ -15,7 +15,7 @@ import pytest
 
 from _support.command import Command, Start, check_runs
 from billingual import Client, Draft, Filter, Job
-from billingual.jobs import Seen, SqliteLedger, State
+from billingual.jobs import LedgerInUseError, Seen, SqliteLedger, State
 from billingual.sandbox import ACCOUNTS, LANDMARKS, Running
 
 TOKEN = {"BILLINGUAL_TOKEN": ACCOUNTS["exante"].token}
@@ -268,20 +268,40 @@ def test_what_is_no_ledger_is_refused(billingual: Command, tmp_path: Path) -> No
     assert b"number\n1\n" * 1000 == path.read_bytes()
 
 
-def test_a_ledger_in_use_is_refused(billingual: Command, connected: Command, ledger: Path) -> None:
+def test_a_ledger_in_use_is_refused(
+    billingual: Command, connected: Command, ledger: Path, tmp_path: Path
+) -> None:
     """Two processes must not carry out one job; the words are those of the command line."""
     store = SqliteLedger(ledger)
     try:
-        shown, resumed = (
-            billingual("jobs", "show", str(ledger)),
+        exported, resumed = (
+            billingual("jobs", "export", str(ledger), str(tmp_path / "trail.csv")),
             connected("jobs", "resume", str(ledger)),
         )
     finally:
         store.close()
 
-    assert (2, 2) == (shown.returncode, resumed.returncode)
-    for each in (shown, resumed):
+    assert (2, 2) == (exported.returncode, resumed.returncode)
+    for each in (exported, resumed):
         assert f"another process works with {ledger}; wait for its end." in each.stderr
+
+
+def test_a_job_is_shown_while_it_runs(billingual: Command, ledger: Path) -> None:
+    """What another process keeps at this moment is read, and its lock stays."""
+    store = SqliteLedger(ledger)
+    try:
+        before = store.counts()
+        shown = billingual("jobs", "show", str(ledger), "-o", "json")
+        with pytest.raises(LedgerInUseError):
+            SqliteLedger(ledger)
+    finally:
+        store.close()
+
+    assert 0 == shown.returncode, shown.stderr
+    assert {state.value: count for state, count in before.items()} == json.loads(shown.stdout)[
+        "counts"
+    ]
+    assert "Another process works with this job" in shown.stderr
 
 
 def test_another_account_is_refused(billingual: Command, ledger: Path) -> None:

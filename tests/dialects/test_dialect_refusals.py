@@ -154,7 +154,7 @@ BULK_REFUSALS: list[tuple[Start, type[BillingualError], str]] = [
     (
         lambda: BULK.update_many([(f"{UID[:-3]}{n:03}", SENT) for n in range(101)]),
         InvalidInputError,
-        "these are 101; split larger batches yourself",
+        "these are 101; plan more as a Job",
     ),
     (
         lambda: BULK.update_many([(UID, SENT), (UID.upper(), SENT)]),

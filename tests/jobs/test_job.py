@@ -155,6 +155,18 @@ def test_a_plan_is_not_kept_in_memory(client: Client, path: Path) -> None:
     assert kept[5] - kept[2] < 50_000
 
 
+def test_a_report_names_all_and_holds_no_bodies(open_job: Open, draft: Make) -> None:
+    """A stopped job may have a million entries to name; entries() has their bodies."""
+    with open_job() as job:
+        job.plan(draft(f"J-{each}") for each in range(1500))
+        report = job.report()
+        whole = list(job.entries())
+
+    assert [each.id for each in whole] == [each.id for each in report.planned]
+    assert {None} == {each.body for each in report.unfinished}
+    assert None not in {each.body for each in whole}
+
+
 def test_a_number_is_chosen_where_the_provider_needs_one(sandbox: Sandbox, path: Path) -> None:
     """The draft is checked as it is going to be sent; what else it lacks is still refused."""
     draft = Draft(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
 
@@ -28,6 +28,7 @@ from billingual.errors import InvalidInputError
 from billingual.jobs.job import decide, history_of
 from billingual.jobs.ledger import LedgerInUseError
 from billingual.jobs.report import report_of
+from billingual.jobs.snapshot import snapshot
 from billingual.jobs.sqlite import SqliteLedger
 from billingual.jobs.trail import export
 
@@ -49,14 +50,15 @@ _DAY_S: Final = 86_400.0
 def show_job(file: Path, entry: str | None = None, /, *, output: FormatOption = "table") -> None:
     """Show what became of every write of a job, or all that is known about one.
 
-    It needs no connection, and the exit code is 0 whatever became of them.
+    It needs no connection, and the exit code is 0 whatever became of them. While another process
+    runs the job, this shows how it stands.
 
     Args:
         file: The ledger of the job.
         entry: The name of one write in the ledger.
         output: table (the default), json or ndjson (on one line).
     """
-    with _opened(file) as ledger:
+    with _shown(file) as ledger:
         if entry is None:
             show_report(report_of(ledger), output)
         else:
@@ -207,6 +209,21 @@ def _refuse_missing(file: Path) -> None:
         raise InvalidInputError(
             str(file), "there is no such ledger", "name the file that --job named"
         )
+
+
+@contextmanager
+def _shown(file: Path) -> Iterator[SqliteLedger]:
+    """Open a ledger to look into it, also while a process runs its job."""
+    _refuse_missing(file)
+    try:
+        ledger = SqliteLedger(file)
+    except LedgerInUseError:
+        with snapshot(file) as copy:
+            hint("Another process works with this job; this is how it stood just now.")
+            yield copy
+        return
+    with closing(ledger):
+        yield ledger
 
 
 @contextmanager

@@ -154,7 +154,7 @@ class Entry:
         operation: ``create``, ``update`` or ``delete``.
         target: the invoice that is changed or deleted; None for a create.
         number: the number of the invoice to create; None otherwise.
-        body: the draft or the changes as JSON text; None after a purge.
+        body: the draft or the changes as JSON text; None after a purge, and in a report.
         body_hash: SHA-256 of operation, target and body, in hex; it outlives a purge.
         state: what is known about it.
         reason: why it is in that state, in words.
@@ -162,7 +162,8 @@ class Entry:
         attempts: requests that were sent for it.
         unclear: how many of them had an unclear end.
         seq: its place in the plan, from 1.
-        before: the fields to be changed as they were before, as JSON text; None where not known.
+        before: the fields to be changed as they were before, as JSON text; None where not known,
+            and in a report.
         not_before: seconds since 1970-01-01 UTC before which the job does nothing about it.
         refusal: why the provider refused the last request, where an earlier one may have been
             carried out, so that the refusal alone settles nothing.

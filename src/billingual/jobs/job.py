@@ -192,8 +192,8 @@ class AsyncJob:
 
         Args:
             concurrency: requests under way at once, 1 to 64.
-            on_progress: called about ten times a second, from any thread of the run; it must be
-                quick.
+            on_progress: called about ten times a second, and less often where the ledger is long,
+                from any thread of the run; it must be quick.
 
         Returns:
             What became of every write.

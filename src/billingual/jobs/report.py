@@ -77,7 +77,8 @@ class Report:
         total: entries in the ledger.
         counts: entries in each state; a state without entries is left out.
         adopted: committed entries that had an unclear request: a look at the provider found them.
-        unfinished: the entries that are not committed, in the order of the plan.
+        unfinished: the entries that are not committed, in the order of the plan, without their
+            bodies; :meth:`~billingual.jobs.AsyncJob.entries` has them.
         note: what a person should know about how the ledger is kept, or None.
     """
 
@@ -170,11 +171,22 @@ def report_of(ledger: Ledger) -> Report:
     """Read a report from a ledger."""
     counts = ledger.counts()
     unfinished: list[Entry] = []
+    # A stopped job may have all of its entries here. Their bodies are most of it, and what was
+    # refused is often refused for one reason.
+    reasons: dict[str | None, str | None] = {}
     blocking: dict[str, str] = {}
     for state in (each for each in State if each is not State.COMMITTED):
         last = 0
         while found := ledger.entries((state,), last, _READ_AT_ONCE):
-            unfinished += found
+            unfinished += (
+                attrs.evolve(
+                    each,
+                    body=None,
+                    before=None,
+                    reason=reasons.setdefault(each.reason, each.reason),
+                )
+                for each in found
+            )
             last = found[-1].seq
     unfinished.sort(key=lambda each: each.seq)
     for place, entry in enumerate(unfinished):

@@ -73,6 +73,9 @@ _GATHERING_S: Final = 5.0
 
 _PROGRESS_EVERY_S: Final = 0.1
 
+_COUNTING: Final = 19.0
+"""How many times as long as it took the next count waits: so counts take a twentieth of a run."""
+
 _PASSING: Final = (
     CircuitOpenError,
     DeadlineExceededError,
@@ -571,8 +574,12 @@ class Runner:
         on_progress, now = self.on_progress, self.context.backend.now()
         if on_progress is None or (now - self._told_at < _PROGRESS_EVERY_S and not last):
             return
-        self._told_at = now
+        # Until it has counted: then no other worker begins to count as well.
+        self._told_at = NEVER
         counts = await self._in_thread(self.ledger.counts)
+        counted_at = self.context.backend.now()
+        # To count a long job takes a while, during which the ledger does nothing else.
+        self._told_at = counted_at + _COUNTING * (counted_at - now)
         on_progress(
             Progress(
                 total=sum(counts.values()),

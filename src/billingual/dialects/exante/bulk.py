@@ -205,7 +205,8 @@ def _distinct(invoice_ids: Sequence[str], name: str) -> tuple[str, ...]:
         raise InvalidInputError(
             name,
             f"one request takes 1 to {_LIMIT} invoices, and these are {len(invoice_ids)}",
-            "split larger batches yourself, because each part then succeeds or fails alone"
+            "plan more as a Job, which sends them in batches and keeps what became of each; split "
+            "by hand, each part succeeds or fails alone"
             if invoice_ids
             else "give at least one",
         )
