@@ -7,6 +7,7 @@ cursor is the id of the last row, and what follows it are the rows with greater 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 from urllib.parse import parse_qs, urlsplit
@@ -80,6 +81,7 @@ class Shelf:
         self.by = by
         self.before = before
         self.asked: list[int] = []
+        self._one_at_a_time = threading.Lock()
         self.transport = MemoryTransport(self._respond)
 
     def options(self, **more: Any) -> dict[str, Any]:
@@ -87,6 +89,11 @@ class Shelf:
         return {"provider": SHELF, "transport": self.transport, "retry": "none", **more}
 
     def _respond(self, request: WireRequest) -> WireResponse:
+        # A walk that fetches pages ahead asks in several threads.
+        with self._one_at_a_time:
+            return self._page(request)
+
+    def _page(self, request: WireRequest) -> WireResponse:
         asked = {name: each[0] for name, each in parse_qs(urlsplit(request.url).query).items()}
         self.asked.append(int(asked["page"]))
         self.before(len(self.asked))

@@ -345,7 +345,7 @@ def test_what_ignores_ctrl_c_goes_on(bulk: Start, served: Running, tmp_path: Pat
     """So a shell starts what runs in the background, and Ctrl-C is meant for another program."""
     ledger = tmp_path / "job.db"
     served.app.add_fault("latency", seconds=0.05, method="POST", times=1000)
-    process = bulk(ledger, before=("/bin/sh", "-c", "trap '' INT; exec \"$@\"", "-"))
+    process = bulk(ledger, "--quiet", before=("/bin/sh", "-c", "trap '' INT; exec \"$@\"", "-"))
     _wait_until_left(process, served, 992)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from typing import Literal
+from urllib.parse import parse_qs, urlsplit
 
+import anyio
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from _support.shelf import Shelf
-from billingual import Client
+from billingual import AsyncClient, Client
+from billingual.wire import WireRequest, WireResponse
 
 SIZE = 3
 FIRST, LAST = 1_000, 1_020
@@ -68,6 +72,35 @@ def test_rows_that_are_inserted_hide_and_repeat_none(
     assert len(rows) == len(set(rows))
     assert changing.always <= set(rows)
     assert [row for row in rows if row in changing.always] == sorted(changing.always)
+
+
+class OutOfOrder(Shelf):
+    """A shelf that reads the pages behind the second one first, then gets a row in front."""
+
+    def _page(self, request: WireRequest) -> WireResponse:
+        page = int(parse_qs(urlsplit(request.url).query)["page"][0])
+        early = page in {1, 3, 4, 5} and page not in self.asked
+        self.rows = list(range(FIRST, LAST)) if early else [FIRST - 1, *range(FIRST, LAST)]
+        return super()._page(request)
+
+
+@pytest.mark.parametrize("waits", ["asyncio", "trio", "blocking"])
+def test_pages_that_were_read_in_the_wrong_order_hide_no_row(waits: str) -> None:
+    """The third page is asked for again: a row had moved to it from the second."""
+    shelf = OutOfOrder([])
+
+    async def walk() -> list[int]:
+        async with AsyncClient(**shelf.options()) as client:
+            return [int(row.id) async for row in client.list(page_size=SIZE, prefetch=4)]
+
+    if waits == "blocking":
+        with Client(**shelf.options()) as client:
+            rows = [int(row.id) for row in client.list(page_size=SIZE, prefetch=4)]
+    else:
+        rows = anyio.run(walk, backend=waits)
+
+    assert list(range(FIRST, LAST)) == rows
+    assert [3, 4, 5] == sorted(each for each in set(shelf.asked) if shelf.asked.count(each) > 1)
 
 
 @given(by=BY, inserted=INSERTED, deleted=DELETED)

@@ -21,6 +21,11 @@ def transport(request: pytest.FixtureRequest) -> str:
 QUIET = ("-W", "default", "-W", "ignore::DeprecationWarning")
 
 FOUR_CHILDREN = """
+import attrs
+from billingual.plugins import TRANSPORTS
+def kept(options):
+    # On a slow machine the children take longer than a connection may be idle by default.
+    return TRANSPORTS.load(TRANSPORT)(attrs.evolve(options, keepalive_s=600))
 def four_children(in_child):
     ends = []
     for child in range(4):
@@ -49,7 +54,7 @@ def test_four_children_cross_no_response(
     ended = run(
         FOUR_CHILDREN
         + f"""
-with client(backend={backend!r}) as parent:
+with client(kept, backend={backend!r}) as parent:
     before = crossed(parent, [1])
     told = four_children(lambda numbers: crossed(parent, numbers))
     print(before, *told, crossed(parent, [2]))
@@ -69,7 +74,7 @@ def test_four_children_of_an_async_client_cross_no_response(
         FOUR_CHILDREN
         + """
 async def main():
-    async with async_client() as parent:
+    async with async_client(kept) as parent:
         before = await async_crossed(parent, [1])
         told = four_children(lambda numbers: asyncio.run(async_crossed(parent, numbers)))
         print(before, *told, await async_crossed(parent, [2]))
@@ -90,7 +95,7 @@ def test_a_fork_in_the_middle_of_another_threads_call(
     program = start(
         FOUR_CHILDREN
         + f"""
-parent = client(backend={backend!r})
+parent = client(kept, backend={backend!r})
 wrong = [crossed(parent, [1])]
 print("warm")
 wait()

@@ -129,6 +129,19 @@ def test_a_blocking_client_inside_a_loop_warns_once(
     assert [__file__] * 2 == [each.filename for each in seen]
 
 
+@pytest.mark.parametrize("inside", [in_asyncio, in_trio], ids=["asyncio", "trio"])
+def test_a_walk_that_ends_inside_a_loop_says_nothing(
+    server: InvoiceServer, inside: Callable[[Callable[[], None]], None]
+) -> None:
+    """Python may drop a walk anywhere, and who runs a loop there has not made the call."""
+    with Client("exante", base_url=server.url, token="t") as client:
+        walk = client.list().pages()
+        next(walk)
+        inside(walk.close)
+
+    server.wait_for_open(0)
+
+
 def test_a_strict_program_is_refused_a_blocking_client_inside_a_loop(
     server: InvoiceServer,
 ) -> None:

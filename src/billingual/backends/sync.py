@@ -24,7 +24,7 @@ from collections.abc import (
 )
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from billingual.abc import Walk
 from billingual.backends.clock import SystemClock
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["SyncBackend", "iterate"]
 
 T = TypeVar("T")
+Run: TypeAlias = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 class LoopWatch:
@@ -138,15 +139,18 @@ class SyncBackend(LoopWatch, SystemClock):
 
     def iterate(self, items: AsyncIterator[T]) -> Walk[T]:
         """Walk an async iterator, and close it in any case."""
-        return iterate(items, self.run)
+        return iterate(items, self.run, close=step)
 
 
-def iterate(items: AsyncIterator[T], run: Callable[[Coroutine[Any, Any, Any]], Any]) -> Walk[T]:
+def iterate(items: AsyncIterator[T], run: Run, *, close: Run | None = None) -> Walk[T]:
     """Walk *items* with *run*, a batch at a time if they come in batches.
 
-    The items are closed at the end, and when the walk is closed or dropped.
+    The items are closed with *close* at the end, and when the walk is closed or dropped. That may
+    be at any moment and on any thread, where Python collects what refers to itself: a warning of
+    the event loop that happens to run there would blame a stranger.
     """
-    return _Batches(items, run) if hasattr(items, "batch") else _generated(items, run)
+    close = close or run
+    return _Batches(items, run, close) if hasattr(items, "batch") else _generated(items, run, close)
 
 
 class _Batches(Iterator[T]):
@@ -156,11 +160,12 @@ class _Batches(Iterator[T]):
     failed page would then take the rows so far for the whole list.
     """
 
-    __slots__ = ("_items", "_ready", "_run")
+    __slots__ = ("_close", "_items", "_ready", "_run")
 
-    def __init__(self, items: Any, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+    def __init__(self, items: Any, run: Run, close: Run) -> None:
         self._items = items
         self._run = run
+        self._close = close
         self._ready: Iterator[T] = iter(())
 
     def __next__(self) -> T:
@@ -175,18 +180,16 @@ class _Batches(Iterator[T]):
     def close(self) -> None:
         """End the walk, and stop the requests under way for it."""
         self._ready = iter(())
-        self._run(self._items.aclose())
+        self._close(self._items.aclose())
 
 
-def _generated(
-    items: AsyncIterator[T], run: Callable[[Coroutine[Any, Any, Any]], Any]
-) -> Generator[T]:
+def _generated(items: AsyncIterator[T], run: Run, close: Run) -> Generator[T]:
     async def step_on() -> T:
         # An async generator's __anext__ returns an awaitable that is not a coroutine, and
         # `asyncio.run_coroutine_threadsafe`, which the portal uses, refuses that.
         return await items.__anext__()
 
-    async def close() -> None:
+    async def end() -> None:
         aclose = getattr(items, "aclose", None)
         if aclose is not None:
             await aclose()
@@ -198,7 +201,7 @@ def _generated(
             except StopAsyncIteration:
                 return
     finally:
-        run(close())
+        close(end())
 
 
 class ThreadSlots:

@@ -153,6 +153,7 @@ class Prefetcher:
         "_pool",
         "_query",
         "_reader_waits",
+        "_total",
         "_width",
         "_window",
     )
@@ -167,6 +168,7 @@ class Prefetcher:
         self._next = 0
         self._last = 0
         self._reader_waits = False
+        self._total = 0
 
     def fresh(self, width: int | None = None) -> Prefetcher:
         """Return another one that has started nothing, as wide or with its own *width*."""
@@ -184,10 +186,17 @@ class Prefetcher:
             if last is not None and last > query.page:
                 self._start_window(query, last)
         pool = self._pool
-        if pool is None:
-            return await self._fetch(query)
         try:
-            return await self._take_first(pool)
+            if pool is None:
+                return self._counted(await self._fetch(query))
+            number = self._window[0].number
+            page = await self._take_first(pool)
+            if page.total_items is not None and page.total_items < self._total:
+                # The provider read this page first, then rows were added, then it read the page in
+                # front: a row that moved from that one to this one is on neither. Read again, it is
+                # not older. If rows were deleted instead, this costs one request.
+                page = await self._fetch(attrs.evolve(self._query, page=number))
+            return self._counted(page)
         except BaseException as stopped:
             await self._leave(stopped)
             raise
@@ -208,6 +217,10 @@ class Prefetcher:
         pool, self._pool = self._pool, None
         if pool is not None:
             await pool.aclose()
+
+    def _counted(self, page: Page) -> Page:
+        self._total = page.total_items or 0
+        return page
 
     def _fits(self, pool: TaskPool, query: Query) -> bool:
         window = self._window
