@@ -22,7 +22,7 @@ from billingual.auth import Credentials
 from billingual.capabilities import Capabilities, Feature
 from billingual.errors import BillingualError
 from billingual.retry.budget import RetryBudget
-from billingual.retry.rate_limit import Pace
+from billingual.retry.rate_limit import JobPace, Pace
 from billingual.wire import Timeouts
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class ClientContext:
     deadline_s: float
     scope: Scope
     observers: tuple[Observer, ...]
-    pace: Pace
+    pace: Pace | JobPace
     budget: RetryBudget
     calls: Iterator[int]
     carriers: tuple[Callable[[], Mapping[str, str]], ...] = ()

@@ -360,6 +360,8 @@ class _Call(Generic[T]):
             self._learn_from(error)
             limit_first = self.operation.dialect.capabilities.rate_limit_precedes_handler
             self._record(classify(error, rate_limit_precedes_handler=limit_first), error)
+            if self.context.pace.must_report:
+                await self.context.pace.report(self.context.backend, self._emit)
             raise
         except Exception as error:
             # A token function raised: its error goes up as it is, and nothing was sent.
@@ -378,13 +380,13 @@ class _Call(Generic[T]):
         if context.admit is not None:
             context.admit(context.backend.now())
         if context.pace.engaged:
-            await context.pace.enter(context.backend, self.deadline)
+            await context.pace.enter(context.backend, self.deadline, self._emit)
         signature, self.renewal = self.renewal or context.auth.fixed, None
         if signature is None:
             signature = await self._sign(request)
         if context.pace.engaged and context.pace.is_paused(context.backend.now()):
             # While a token function took its time, another call may have met a rate limit.
-            await context.pace.enter(context.backend, self.deadline)
+            await context.pace.enter(context.backend, self.deadline, self._emit)
         if self.deadline.left() <= 0:
             raise DeadlineExceededError(
                 f"the deadline of {context.deadline_s:g} s passed before attempt {number} was "

@@ -72,8 +72,10 @@ __all__ = [
     "HttpClient",
     "InvoiceProtocol",
     "Job",
+    "Lease",
     "Observer",
     "Provider",
+    "QuotaStore",
     "RetryPolicy",
     "Scope",
     "Sightings",
@@ -507,6 +509,58 @@ class RetryPolicy(Protocol):
             safety: what a second delivery would do.
             left_s: seconds until the deadline.
             random: a source of numbers from 0 up to 1, for the jitter.
+        """
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Lease:
+    """Calls that one of several processes may send.
+
+    Attributes:
+        count: how many.
+        wait_s: seconds until the first may be sent.
+        spacing_s: seconds from one to the next.
+    """
+
+    count: int
+    wait_s: float
+    spacing_s: float
+
+
+class QuotaStore(Protocol):
+    """Hand out the calls of a quota to several processes; see :class:`billingual.Limiter`.
+
+    The methods may block, for half a second at most, and raise anything if the store fails: each
+    process then keeps to its own part of the rate. They are called from any thread. The suite
+    :func:`billingual.testing.check_quota_store` tries what a store must keep.
+    """
+
+    def acquire(self, key: str, *, rate: float, count: int, is_job: bool) -> Lease:
+        """Reserve the next *count* calls of a quota.
+
+        No two leases of a key overlap, and no lease begins before the end of a freeze.
+
+        Args:
+            key: names the quota.
+            rate: its calls a second, of all processes together.
+            count: how many calls; 0 reserves none and asks how long the quota is frozen.
+            is_job: whether a job sends them. If other calls were made within the last ten seconds,
+                jobs get four fifths of the rate at most.
+        """
+        ...
+
+    def observe(self, key: str, *, sent_ago_s: float, retry_after_s: float | None) -> None:
+        """Note a 429: freeze the quota, and lower its rate if that does not explain the 429.
+
+        The rate falls by 30 %, to a tenth at least, if the provider named no time or if there was
+        another 429 within the last minute, and 5 % of the whole rate come back with each minute
+        without a 429. Of several 429s to calls that were under way together, one counts.
+
+        Args:
+            key: names the quota.
+            sent_ago_s: seconds since the call was sent.
+            retry_after_s: seconds that the provider asks to wait from now on, or None.
         """
         ...
 

@@ -267,6 +267,27 @@ class Credentials:
             return _Same(self._call)
         return None if self._token is None else hash(self._token)
 
+    def fingerprint(self, account: str, name: str | None = None) -> str | None:
+        """Return a text that is equal in all processes for equal credentials of an account.
+
+        It is a keyed hash, and its key is the token, so that it reveals neither.
+
+        Args:
+            account: where the credential is used.
+            name: stands in the place of the credential.
+
+        Returns:
+            None if the token comes from a function and there is no name.
+        """
+        import hashlib  # noqa: PLC0415 - few programs share a quota
+        import hmac  # noqa: PLC0415 - as above
+
+        if name is None and self._call is not None:
+            return None
+        secret = Secret("") if self._token is None else self._token
+        key = secret.reveal() if name is None else f"name {name}"
+        return hmac.new(key.encode(), account.encode(), hashlib.sha256).hexdigest()[:32]
+
     @property
     def renews(self) -> bool:
         """Whether the token comes from a function, which may return another one later."""

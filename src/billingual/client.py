@@ -975,6 +975,15 @@ def client_context(client: AsyncClient) -> ClientContext:
     return client._context  # noqa: SLF001 - the class is of this module
 
 
+def client_for_jobs(client: AsyncClient) -> AsyncClient:
+    """Return a sibling whose calls let the program's other calls go first at a rate limit."""
+    sibling = client.with_options()
+    context = client_context(client)
+    sibling._context = attrs.evolve(context, pace=context.pace.for_jobs())  # noqa: SLF001 - as above
+    sibling._operations = _Operations(sibling._context)  # noqa: SLF001 - as above
+    return sibling
+
+
 def _reconcile(
     context: ClientContext,
     unclear: OutcomeUnknown,

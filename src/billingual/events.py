@@ -20,6 +20,8 @@ __all__ = [
     "Event",
     "PageSkipped",
     "ProblemsFound",
+    "QuotaStoreFound",
+    "QuotaStoreLost",
     "RetryPlanned",
 ]
 
@@ -150,6 +152,42 @@ class PageSkipped:
 
 
 @attrs.frozen(kw_only=True)
+class QuotaStoreLost:
+    """The store of a shared rate limit fails: until it is back, this process keeps to its part.
+
+    Attributes:
+        call: the call that met it.
+        workers: how many processes share the rate; the part is one of so many.
+        error: the class name of the store's error.
+    """
+
+    call: int
+    workers: int
+    error: str
+    at_s: float
+
+    def explain(self) -> str:
+        """Tell it in one line."""
+        return (
+            f"call {self.call}: the quota store does not respond ({self.error}); this worker keeps "
+            f"to 1/{self.workers} of the rate"
+        )
+
+
+@attrs.frozen(kw_only=True)
+class QuotaStoreFound:
+    """The store of a shared rate limit is back: all processes share the rate by it again."""
+
+    call: int
+    workers: int
+    at_s: float
+
+    def explain(self) -> str:
+        """Tell it in one line."""
+        return f"call {self.call}: the quota store is back; {self.workers} workers share the rate"
+
+
+@attrs.frozen(kw_only=True)
 class CallEnded:
     """The operation ended; ``error`` is the class name of what was raised, or None."""
 
@@ -170,5 +208,7 @@ Event: TypeAlias = (
     | RetryPlanned
     | ProblemsFound
     | PageSkipped
+    | QuotaStoreFound
+    | QuotaStoreLost
     | CallEnded
 )

@@ -6,13 +6,14 @@ import json
 import logging
 import subprocess
 import sys
-from typing import Final
+from typing import Final, get_args
 
 import pytest
 
 from _support.command import environment
 from billingual import Client, ConfigurationError, MemoryTransport
-from billingual.events import CallEnded
+from billingual.events import CallEnded, Event
+from billingual.integrations.logging import _LEVEL_OF
 
 UID: Final = "00000000-0000-4000-8000-000000000001"
 SECRET: Final = "canary-7f3a"
@@ -41,6 +42,11 @@ def test_each_event_is_a_record_that_carries_it(caplog: pytest.LogCaptureFixture
     assert {each.name for each in caplog.records} == {"billingual.calls"}
     assert SECRET not in caplog.text
     assert UID not in caplog.text
+
+
+def test_there_is_a_level_for_every_event() -> None:
+    """An event that was added later must not raise in a call."""
+    assert set(get_args(Event)) == set(_LEVEL_OF)
 
 
 def test_a_client_without_observers_logs_no_calls(caplog: pytest.LogCaptureFixture) -> None:

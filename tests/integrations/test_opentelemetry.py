@@ -24,14 +24,17 @@ from billingual import (
     AsyncClient,
     Changes,
     Client,
+    Limiter,
     MemoryTransport,
     NotFoundError,
     OutcomeUnknown,
     Retry,
 )  # fmt: skip
+from billingual.backends.sync import SyncBackend
 from billingual.errors import NotConnectedError
 from billingual.integrations.opentelemetry import OpenTelemetryObserver
 from billingual.outcomes import Evidence
+from billingual.testing import MemoryQuotaStore
 
 UID: Final = "00000000-0000-4000-8000-000000000001"
 SECRET: Final = "canary-7f3a"
@@ -104,6 +107,34 @@ def test_a_call_is_a_span_with_a_client_span_for_each_attempt(told: Told) -> Non
     assert call.attributes["billingual.outcome"] == "committed"
     assert UID not in told.whole()
     assert SECRET not in told.whole()
+
+
+def test_a_lost_quota_store_is_an_event_of_the_call(told: Told) -> None:
+    """And so is its return; neither says where the store is."""
+    store = MemoryQuotaStore()
+    store.failure = ConnectionError(SECRET)
+    limiter = Limiter(1000, workers=1, store=store)
+    backend = StoppedBackend()
+    client = _client(told, FOUND, FOUND, limiter=limiter, backend=backend)
+    client.get(UID)
+    store.failure = None
+    backend.ahead_s = 2.0
+    client.get(UID)
+
+    lost, found = (each for each in told.spans.get_finished_spans() if each.events)
+    assert ["billingual.quota_store_lost"] == [each.name for each in lost.events]
+    assert {"error.type": "ConnectionError"} == dict(lost.events[0].attributes or {})
+    assert ["billingual.quota_store_found"] == [each.name for each in found.events]
+    assert SECRET not in told.whole()
+
+
+class StoppedBackend(SyncBackend):
+    """The backend of a blocking client, on a clock that can be put forward."""
+
+    ahead_s = 0.0
+
+    def now(self) -> float:  # type: ignore[override]
+        return SyncBackend.now() + self.ahead_s
 
 
 def test_another_attempt_is_a_span_of_its_own_and_is_counted(told: Told) -> None:

@@ -189,7 +189,10 @@ def open_context(
             for observer in settings.observers
             if callable(carrier := getattr(observer, "headers", None))
         ),
-        pace=settings.limiter.pace((*key, scope.tenant)),
+        pace=settings.limiter.pace(
+            (*key, scope.tenant),
+            lambda name: auth.fingerprint(f"{key[0]} {scope.tenant or ''}", name),
+        ),
         budget=settings.budget or wire.budgets.setdefault(key, RetryBudget()),
         calls=calls,
         strict_reading=settings.reading == "strict",

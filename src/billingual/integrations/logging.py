@@ -15,6 +15,8 @@ from billingual.events import (
     Event,
     PageSkipped,
     ProblemsFound,
+    QuotaStoreFound,
+    QuotaStoreLost,
     RetryPlanned,
 )
 
@@ -27,6 +29,9 @@ _LEVEL_OF: Final[dict[type[Event], int]] = {
     RetryPlanned: logging.INFO,
     ProblemsFound: logging.INFO,
     PageSkipped: logging.WARNING,
+    # The logger "billingual" warns of both, with or without this observer.
+    QuotaStoreFound: logging.INFO,
+    QuotaStoreLost: logging.INFO,
     CallEnded: logging.INFO,
 }
 

@@ -26,6 +26,8 @@ from billingual.events import (
     CallStarted,
     Event,
     ProblemsFound,
+    QuotaStoreFound,
+    QuotaStoreLost,
     RetryPlanned,
 )
 from billingual.outcomes import Outcome
@@ -132,6 +134,10 @@ class OpenTelemetryObserver:
             self._note_retry(running, event)
         elif isinstance(event, ProblemsFound):
             running.call.span.add_event("billingual.problems", {"count": len(event.problems)})
+        elif isinstance(event, QuotaStoreLost):
+            running.call.span.add_event("billingual.quota_store_lost", {"error.type": event.error})
+        elif isinstance(event, QuotaStoreFound):
+            running.call.span.add_event("billingual.quota_store_found")
         elif isinstance(event, CallEnded):
             self._end_call(running, event)
 

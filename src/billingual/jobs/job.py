@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self, TypeVar
 
 from billingual._arguments import check_count, expected, seconds_of
 from billingual.auth import Secret
-from billingual.client import AsyncClient, client_context
+from billingual.client import AsyncClient, client_context, client_for_jobs
 from billingual.errors import ClosedError, InvalidInputError, UsageError
 from billingual.jobs.entry import Entry, History, PlannedWrite, State
 from billingual.jobs.occurrences import Occurrences
@@ -67,8 +67,8 @@ class AsyncJob:
         shared: bool,
         owns: bool,
     ) -> None:
-        self._client = client
-        self._context = client_context(client)
+        self._client = client_for_jobs(client)
+        self._context = client_context(self._client)
         self._place = ledger
         self._shared = shared
         self._owns = owns

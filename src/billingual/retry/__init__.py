@@ -13,14 +13,28 @@ from billingual.retry.rate_limit import Limiter
 
 if TYPE_CHECKING:
     from billingual.retry.breaker import CircuitBreaker
+    from billingual.retry.redis import RedisQuota
 
-__all__ = ["NONE", "PATIENT", "STANDARD", "CircuitBreaker", "Limiter", "Retry", "RetryBudget"]
+__all__ = [
+    "NONE",
+    "PATIENT",
+    "STANDARD",
+    "CircuitBreaker",
+    "Limiter",
+    "RedisQuota",
+    "Retry",
+    "RetryBudget",
+]
 
 
 def __getattr__(name: str) -> object:
-    # Every client needs the others; few programs use a circuit breaker.
+    # Every client needs the others; few programs use a circuit breaker or share a quota.
     if name == "CircuitBreaker":
         from billingual.retry.breaker import CircuitBreaker  # noqa: PLC0415
 
         return CircuitBreaker
+    if name == "RedisQuota":
+        from billingual.retry.redis import RedisQuota  # noqa: PLC0415
+
+        return RedisQuota
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

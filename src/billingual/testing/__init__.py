@@ -4,9 +4,9 @@
 tape with the provider of today, and :func:`fault` makes a transport fail as a plan says.
 
 A conformance suite is a tuple of checks, each of one rule. Run them all with
-:func:`check_transport`, :func:`check_dialect` or :func:`check_ledger`, which return a report for
-people, or give the tuple to ``pytest.mark.parametrize`` and call ``check.run(...)``. Nothing here
-needs pytest.
+:func:`check_transport`, :func:`check_dialect`, :func:`check_ledger` or :func:`check_quota_store`,
+which return a report for people, or give the tuple to ``pytest.mark.parametrize`` and call
+``check.run(...)``. Nothing here needs pytest.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         check_ledger,
         run_ledger_check,
     )
+    from billingual.testing.conformance.quota_store import QUOTA_STORE_CHECKS, check_quota_store
     from billingual.testing.conformance.report import (
         Check,
         CheckFailedError,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from billingual.testing.fault_catalogue import CATALOGUE, Fault
     from billingual.testing.faults import FaultTransport, fault
     from billingual.testing.inprocess import Handler, InProcess, asgi_app
+    from billingual.testing.quota_store import MemoryQuotaStore
     from billingual.testing.recording.drift import Drift, drift
     from billingual.testing.recording.record import RecordTransport, record
     from billingual.testing.recording.replay import ReplayTransport, replay
@@ -50,6 +52,7 @@ __all__ = [
     "CATALOGUE",
     "DIALECT_CHECKS",
     "LEDGER_CHECKS",
+    "QUOTA_STORE_CHECKS",
     "TRANSPORT_CHECKS",
     "Check",
     "CheckFailedError",
@@ -60,6 +63,7 @@ __all__ = [
     "Handler",
     "InProcess",
     "LedgerFactory",
+    "MemoryQuotaStore",
     "NotApplicableError",
     "RecordTransport",
     "ReplayTransport",
@@ -69,6 +73,7 @@ __all__ = [
     "asgi_app",
     "check_dialect",
     "check_ledger",
+    "check_quota_store",
     "check_transport",
     "drift",
     "fault",
@@ -85,12 +90,14 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
         {
             "conformance.dialect": "DIALECT_CHECKS check_dialect run_dialect_check",
             "conformance.ledger": "LEDGER_CHECKS LedgerFactory check_ledger run_ledger_check",
+            "conformance.quota_store": "QUOTA_STORE_CHECKS check_quota_store",
             "conformance.report": "Check CheckFailedError NotApplicableError Report Result",
             "conformance.samples": "DialectSamples Sample",
             "conformance.transport": "TRANSPORT_CHECKS check_transport run_transport_check",
             "fault_catalogue": "CATALOGUE Fault",
             "faults": "FaultTransport fault",
             "inprocess": "Handler InProcess asgi_app",
+            "quota_store": "MemoryQuotaStore",
             "recording.drift": "Drift drift",
             "recording.record": "RecordTransport record",
             "recording.replay": "ReplayTransport replay",
