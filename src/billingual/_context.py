@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["HEADERS", "ClientContext", "Recent", "Wire"]
 
+_PYTHON: Final = ".".join(map(str, sys.version_info[:3]))
 HEADERS: Final = (
-    ("User-Agent", f"billingual/{__version__}"),
+    ("User-Agent", f"billingual/{__version__} Python/{_PYTHON}"),
     # What every transport can decompress within bounds; a server may pick no other encoding.
     ("Accept-Encoding", "gzip, deflate"),
 )

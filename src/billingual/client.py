@@ -28,6 +28,7 @@ from billingual._arguments import (
 from billingual._config.build import async_backend, open_context, open_wire, provider_named
 from billingual._config.options import (
     Settings,
+    app_of,
     budget_of,
     checked_observers,
     context_of,
@@ -153,6 +154,8 @@ class AsyncClient:
         headers: header fields of your own for every request, such as a gateway's key or a
             correlation id. A value in :class:`~billingual.Secret` is hidden like the token. Those
             that the client writes itself are refused.
+        app: name and version of your program, and its address if you like, which come first in
+            ``User-Agent``: ``("acme-billing", "1.2", "https://acme.example")``.
         reading: ``"tolerant"`` (a value that does not fit what the provider documents is left out
             and named in the model's ``problems``) or ``"strict"`` (it fails the call, and a write
             ends unclear).
@@ -187,6 +190,7 @@ class AsyncClient:
         observers: Iterable[Observer | str] = (),
         on_unclear: Callable[[OutcomeUnknown], object] | None = None,
         headers: Mapping[str, str | Secret] | None = None,
+        app: tuple[str, str] | tuple[str, str, str] | None = None,
         reading: Literal["tolerant", "strict"] = "tolerant",
         tls: SSLContext | Tls | str | PathLike[str] | None = None,
         proxy: str | Secret | None = None,
@@ -210,6 +214,7 @@ class AsyncClient:
             reading=reading_of(reading),
             on_unclear=hook_of(on_unclear),
             headers=headers_of(headers),
+            app=app_of(app),
         )
         waiting = async_backend(backend)
         options = TransportOptions(backend=waiting, tls=context_of(tls), proxy=proxy)

@@ -14,6 +14,8 @@ import pytest
 from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
 from billingual import (
     AsyncClient,
+    Client,
+    ConfigurationError,
     Draft,
     Invoice,
     MemoryTransport,
@@ -491,3 +493,38 @@ def test_a_client_works_on_one_loop_after_another() -> None:
     got = [asyncio.run(client.get("i1")) for _ in range(2)]
 
     assert got == [Invoice(id="i1")] * 2
+
+
+def _agent(**options: Any) -> str:
+    client = Client("exante", **{"transport": "memory", **options})
+    shown = client.preview.get("00000000-0000-4000-8000-000000000001").headers.get("User-Agent")
+    assert shown is not None
+    return shown
+
+
+def test_the_user_agent_names_the_program_the_package_python_and_the_library() -> None:
+    """The program comes first: it is what a provider looks for."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    app = ("acme-billing", "1.2", "https://acme.example")
+
+    assert _agent().startswith("billingual/")
+    assert _agent().endswith(f" Python/{python}")
+    assert _agent(app=app).startswith("acme-billing/1.2 (https://acme.example) billingual/")
+    assert _agent(app=["a", "1"]).startswith("a/1 billingual/")
+    known = {"token": "t", "base_url": "http://127.0.0.1:9", "transport": "httpx"}
+    assert _agent(**known).endswith(f"Python/{python} httpx")
+    assert _agent(app=app, headers={"User-Agent": "mine/1"}) == "mine/1"
+
+
+@pytest.mark.parametrize(
+    "app",
+    [
+        "acme/1.2", ("acme",), ("acme billing", "1"), ("acme", ""), ("acme", 1.2), ("a\r\nX", "1"),
+        ("acme", "1", "https://x (y)"), ("acme", "1", ""), ("acme", "1", "a\nb"), ("ä", "1"),
+        ("a", "1", "u", "more"),
+    ],
+)  # fmt: skip
+def test_a_program_name_that_cannot_be_sent_is_refused(app: Any) -> None:
+    """It is refused when the client is made."""
+    with pytest.raises(ConfigurationError, match="app="):
+        Client("exante", transport="memory", app=app)

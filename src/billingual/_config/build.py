@@ -177,7 +177,7 @@ def open_context(
         capabilities=capabilities,
         wire=wire,
         backend=backend,
-        headers=tuple(Headers(HEADERS).merged(plain)) if plain else HEADERS,
+        headers=_headers(settings.app, wire.transport, plain),
         auth=auth,
         policy=policy,
         timeouts=timeouts_of(settings.timeout),
@@ -199,6 +199,18 @@ def open_context(
         admit=getattr(policy, "admit", None),
         note=getattr(policy, "note", None),
     )
+
+
+def _headers(
+    app: str, transport: Transport, own: Sequence[tuple[str, str]]
+) -> tuple[tuple[str, str], ...]:
+    """Return what every request has; the name of the program comes first, as RFC 9110 asks."""
+    (name, ours), *others = HEADERS
+    library = getattr(transport, "library", None)
+    # Without its version: to ask for that would take longer than to make the client.
+    products = (app, ours, library if isinstance(library, str) else None)
+    headers = ((name, " ".join(filter(None, products))), *others)
+    return tuple(Headers(headers).merged(own)) if own else headers
 
 
 def _by_feature(dialects: Sequence[Dialect]) -> dict[Feature, Dialect]:

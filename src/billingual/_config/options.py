@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Settings",
+    "app_of",
     "budget_of",
     "checked_observers",
     "context_of",
@@ -54,6 +55,7 @@ class Settings:
     reading: str
     on_unclear: Callable[[OutcomeUnknown], object] | None = None
     headers: tuple[tuple[str, str | Secret], ...] = ()
+    app: str = ""
 
 
 def policy_of(retry: str | RetryPolicy) -> RetryPolicy:
@@ -132,6 +134,38 @@ _OURS: Final = frozenset(
     }
 )  # fmt: skip
 """Header fields that the client, its dialect or its transport writes."""
+
+
+def app_of(app: object) -> str:
+    """Return a program's name, version and address as they stand in ``User-Agent``.
+
+    Raises:
+        ConfigurationError: if it is not two or three texts, or one of them cannot stand there.
+    """
+    if app is None:
+        return ""
+    given = tuple(app) if isinstance(app, (tuple, list)) else ()
+    if len(given) not in {2, 3} or not all(isinstance(each, str) for each in given):
+        raise ConfigurationError(
+            "app= takes the name and version of your program, and its address if you like: "
+            'app=("acme-billing", "1.2", "https://acme.example").',
+            field="app",
+        )
+    name, version, *address = given
+    for each in (name, version):
+        # A product of RFC 9110 has the letters that a name of a header field has.
+        if HEADER_NAME.fullmatch(each) is None:
+            raise ConfigurationError(
+                f"{each!r} cannot stand in app=; write it without spaces, like 'acme-billing'.",
+                field="app",
+            )
+    if address and (not address[0] or set(address[0]) & set(' ()\\"') or not address[0].isascii()
+                    or not address[0].isprintable()):  # fmt: skip
+        raise ConfigurationError(
+            f"{address[0]!r} is no address for app=; write one like 'https://acme.example'.",
+            field="app",
+        )
+    return f"{name}/{version}" + "".join(f" ({each})" for each in address)
 
 
 def headers_of(headers: object) -> tuple[tuple[str, str | Secret], ...]:

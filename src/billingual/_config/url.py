@@ -61,6 +61,7 @@ class ClientOptions(TypedDict, total=False):
     observers: Iterable[Observer | str]
     on_unclear: Callable[[OutcomeUnknown], object] | None
     headers: Mapping[str, str | Secret] | None
+    app: tuple[str, str] | tuple[str, str, str] | None
     reading: Literal["tolerant", "strict"]
     tls: SSLContext | Tls | str | PathLike[str] | None
     proxy: str | Secret | None

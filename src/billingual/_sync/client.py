@@ -111,6 +111,8 @@ class Client(Stepped):
         headers: header fields of your own for every request, such as a gateway's key or a
             correlation id. A value in :class:`~billingual.Secret` is hidden like the token. Those
             that the client writes itself are refused.
+        app: name and version of your program, and its address if you like, which come first in
+            ``User-Agent``: ``("acme-billing", "1.2", "https://acme.example")``.
         reading: ``"tolerant"`` (a value that does not fit what the provider documents is left out
             and named in the model's ``problems``) or ``"strict"`` (it fails the call, and a write
             ends unclear).
@@ -147,6 +149,7 @@ class Client(Stepped):
         observers: Iterable[Observer | str] = (),
         on_unclear: Callable[[OutcomeUnknown], object] | None = None,
         headers: Mapping[str, str | Secret] | None = None,
+        app: tuple[str, str] | tuple[str, str, str] | None = None,
         reading: Literal["tolerant", "strict"] = "tolerant",
         tls: SSLContext | Tls | str | PathLike[str] | None = None,
         proxy: str | Secret | None = None,
@@ -170,6 +173,7 @@ class Client(Stepped):
             observers=observers,
             on_unclear=on_unclear,
             headers=headers,
+            app=app,
             reading=reading,
             tls=tls,
             proxy=proxy,
