@@ -60,6 +60,9 @@ SMOKE = (
     "tests/model", "tests/retry", "tests/wire",
 )  # fmt: skip
 
+# What the interpreters before and after it pass will hardly fail on one in between.
+BETWEEN = ("-m", "not slow", "tests/backends", "tests/client", "tests/errors", "tests/wire")
+
 # Measured in sessions of their own: their peers are many, and one wants a PostgreSQL.
 JOB_BENCHMARKS = ("bulk", "durability")
 
@@ -111,7 +114,7 @@ def tests(session: nox.Session) -> None:
     elif newest:
         session.run(*PYTEST, *(f"--ignore-glob={place}" for place in COUNTED))
     else:
-        session.run(*PYTEST, *SMOKE)
+        session.run(*PYTEST, *BETWEEN)
 
 
 for _version, _interpreter in INTERPRETERS.items():
@@ -160,7 +163,9 @@ def architecture(session: nox.Session) -> None:
 def examples(session: nox.Session) -> None:
     """Run what a newcomer pastes: the README's blocks and every example."""
     session.install(".[all]", *_group("test"))
-    session.run("pytest", "-q", "-p", "no:randomly", "README.md", "docs")
+    # The blocks of one page go on from each other.
+    pages = ("-p", "no:randomly", "--dist", "loadfile", "README.md", "docs")
+    session.run("pytest", "-q", "-n", "2", *pages)
     for example in sorted((ROOT / "examples").glob("*.py")):
         session.run("python", str(example.relative_to(ROOT)), silent=True)
 
