@@ -110,7 +110,7 @@ class Stage:
         """Wait until the server is done with the call, and return what it saw."""
         self._take_up()
         scene = self._scene
-        scene.acted.wait(5)
+        scene.acted.wait(30)
         return scene.seen
 
     def _take_up(self) -> None:
