@@ -12,7 +12,7 @@ from billingual.landing import landed_files
 from billingual.sandbox import ACCOUNTS
 from billingual.sandbox.server import Running
 
-__all__ = ["landed", "truth"]
+__all__ = ["landed", "noted_as_gone", "truth"]
 
 # Files of before and after a column was empty may be read together.
 _LATEST: Final = """
@@ -32,6 +32,18 @@ def landed(target: Path) -> dict[str, tuple[Any, ...]]:
     found = {invoice_id: (status, number) for invoice_id, status, number, _ in rows}
     assert len(found) == len(rows)
     return found
+
+
+def noted_as_gone(target: Path) -> dict[str, str]:
+    """Return the number of each invoice that was landed and is gone, by its id."""
+    if target.is_dir():
+        latest = _LATEST.replace("IS NULL", "IS NOT NULL")
+        rows = duckdb.connect().execute(latest, [landed_files(target)]).fetchall()
+    else:
+        with duckdb.connect(str(target), read_only=True) as connection:
+            query = "SELECT id, status, number FROM landed_invoices WHERE _deleted_at IS NOT NULL"
+            rows = connection.execute(query).fetchall()
+    return {row[0]: row[2] for row in rows}
 
 
 def truth(server: Running) -> dict[str, tuple[Any, ...]]:

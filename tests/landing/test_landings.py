@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from _support.landed import landed, truth
+from _support.landed import landed, noted_as_gone, truth
 from billingual import AsyncClient, Changes, Client, Draft, Filter, InvalidInputError, UsageError
-from billingual.landing import LandingError, LandingInUseError, landed_files
+from billingual.landing import Counts, LandingError, LandingInUseError, landed_files
 from billingual.sandbox import ACCOUNTS, LANDMARKS
 from billingual.sandbox.server import Running, running
 
@@ -75,8 +75,7 @@ def test_the_next_run_reads_only_what_can_have_changed(
     assert [each.name for each in second.windows if each.skipped] == closed
     assert second.requests < first.requests
     assert landed(target).items() <= truth(server).items()
-    if second.counts is not None:
-        assert (second.counts.new, second.counts.changed, second.counts.deleted) == (0, 0, 0)
+    assert second.counts == Counts(unchanged=second.counts.unchanged)
 
 
 def test_changes_of_old_invoices_are_found(client: Client, server: Running, target: Path) -> None:
@@ -91,6 +90,8 @@ def test_changes_of_old_invoices_are_found(client: Client, server: Running, targ
     made = client.create(NEW)
 
     report = client.land(target, since=ALL)
+    counts = report.counts
+    assert (counts.new, counts.changed, counts.deleted) == (1, 3, 0)
 
     there = landed(target)
     assert there == truth(server)
@@ -107,12 +108,28 @@ def test_an_open_invoice_that_is_gone_is_found_gone(
     """It is read by its id, and the provider does not know it any more."""
     client.land(target, since=ALL)
     gone = _ids(server, "DRAFT")[0]
+    _, number = truth(server)[gone]
     client.delete_many([gone])
 
     client.land(target, since=ALL)
 
     assert gone not in landed(target)
     assert landed(target) == truth(server)
+    assert noted_as_gone(target) == {gone: number}
+
+
+def test_what_was_paid_is_kept_in_one_file(client: Client, server: Running, tmp_path: Path) -> None:
+    """Each run adds to what those before it found: a watched folder does not fill with files."""
+    client.land(tmp_path, since=ALL)
+    paid = sorted(_ids(server, "SENT", "OVERDUE"))[:4]
+    counts = []
+    for each in paid:
+        client.update(each, Changes(status="PAID", paid_at=datetime.now(UTC).isoformat()))
+        client.land(tmp_path, since=ALL)
+        counts.append(len(landed_files(tmp_path)))
+
+        assert landed(tmp_path) == truth(server)
+    assert counts[1:] == counts[1:2] * 3
 
 
 def test_a_final_invoice_that_is_gone_stays_until_a_full_read(
@@ -121,6 +138,7 @@ def test_a_final_invoice_that_is_gone_stays_until_a_full_read(
     """Only a read of everything tells that something is missing."""
     client.land(target, since=ALL)
     gone = _ids(server, "PAID")[0]
+    _, number = truth(server)[gone]
     client.delete_many([gone])
 
     client.land(target, since=ALL)
@@ -129,8 +147,8 @@ def test_a_final_invoice_that_is_gone_stays_until_a_full_read(
 
     assert landed(target) == truth(server)
     assert [each.kind for each in report.windows] == ["full"]
-    if report.counts is not None:
-        assert report.counts.deleted == 1
+    assert report.counts == Counts(unchanged=len(truth(server)), deleted=1)
+    assert noted_as_gone(target) == {gone: number}
     # What is closed stays read.
     assert any(each.skipped for each in client.land(target, since=ALL).windows)
 

@@ -61,7 +61,7 @@ SELECT count(*) FILTER (t.id IS NULL AND s._deleted_at IS NULL),
        count(*) FILTER (t.id IS NOT NULL AND s._deleted_at IS NULL
                         AND t._row_hash IS NOT DISTINCT FROM s._row_hash),
        count(*) FILTER (t.id IS NOT NULL AND t._deleted_at IS NULL AND s._deleted_at IS NOT NULL)
-FROM fresh s LEFT JOIN landed_invoices t USING (id)
+FROM fresh s LEFT JOIN landed_invoices t USING (id) WHERE t._sync_id IS DISTINCT FROM s._sync_id
 """
 _MERGE: Final = """
 MERGE INTO landed_invoices t USING fresh s ON t.id = s.id

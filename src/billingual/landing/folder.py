@@ -11,6 +11,7 @@ import json
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -20,9 +21,10 @@ from arro3.core import Array, DataType, Table
 from arro3.io import read_parquet, write_parquet
 
 from billingual.errors import UsageError
-from billingual.landing.table import VERSION
-from billingual.landing.target import Landed, LandingError, LandingInUseError, Source
+from billingual.landing.table import VERSION, with_deletion
+from billingual.landing.target import Counts, Landed, LandingError, LandingInUseError, Source
 from billingual.landing.windows import Window
+from billingual.pagination.dedupe import SeenIds
 
 if TYPE_CHECKING:
     from arro3.core import RecordBatch
@@ -64,6 +66,7 @@ class Folder:
         self._lines: list[dict[str, Any]] = []
         self._lock: IO[bytes] | None = None
         self._parts: dict[str, _Parts] = {}
+        self._index: _Index | None = None
 
     def open(self, source: Source, *, now: float) -> float:
         """See the protocol."""
@@ -122,24 +125,37 @@ class Folder:
 
     def add(self, window: Window, batch: RecordBatch) -> None:
         """See the protocol."""
+        if self._index is None:
+            self._index = _Index()
+            for old in self._rows_of([*_counting(self._lines[1:])]):
+                self._index.know(old)
         parts = self._parts.setdefault(window.name, _Parts())
+        ids = list(batch.column("id").to_pylist())
+        parts.ids.add(ids)
+        if batch.num_rows and batch.column("_deleted_at")[0].as_py() is not None:
+            parts.gone.update(ids)
+            return
+        self._index.compare(batch, parts.found)
         parts.batches.append(batch)
         parts.waiting += batch.num_rows
         if parts.waiting >= _ROWS_OF_FILE:
             self._write(window, parts)
 
-    def commit(self, window: Window, *, complete: bool, how: str, at: float) -> None:
+    def commit(self, window: Window, *, complete: bool, how: str, at: float) -> Counts:
         """See the protocol."""
         parts = self._parts.pop(window.name, _Parts())
         self._write(window, parts)
-        if window.kind in {"closed", "recent"}:
-            self._carry_over(window, parts)
+        rows = parts.rows
+        self._mark_gone(window, parts, at)
+        if complete:
+            self._carry_over(window, parts, at)
         self._append(
             {
                 "window": window.name, "kind": window.kind, "sync": self._sync_id, "at": at,
-                "files": parts.files, "rows": parts.rows, "complete": complete, "how": how,
+                "files": parts.files, "rows": rows, "complete": complete, "how": how,
             }
         )  # fmt: skip
+        return Counts(**parts.found)
 
     def finish(self, *, at: float) -> None:
         """See the protocol."""
@@ -221,33 +237,59 @@ class Folder:
         parts.rows += parts.waiting
         parts.batches, parts.waiting = [], 0
 
-    def _carry_over(self, window: Window, parts: _Parts) -> None:
-        """Keep the rows of earlier reads of this window that are not in it any more."""
-        before = [
-            name
-            for line in _counting(self._lines[1:])
-            if line["window"] == window.name
-            for name in line["files"]
-        ]
-        if not before:
+    def _carry_over(self, window: Window, parts: _Parts, at: float) -> None:
+        """Keep the rows that what counted so far has, and this complete read has not.
+
+        Of a window of days, they are as they were: such an invoice may be dated otherwise now. Of
+        a full read, they are gone.
+        """
+        if window.kind not in {"closed", "recent", "full"}:
             return
-        there = {
-            invoice_id
-            for name in parts.files
-            for batch in read_parquet(self._root / name)
-            for invoice_id in batch.column("id").to_pylist()
-        }
-        for name in before:
-            for batch in read_parquet(self._root / name):
-                ids = batch.column("id").to_pylist()
-                missing = [at for at, each in enumerate(ids) if each not in there]
-                if missing:
-                    kept = batch.take(Array(missing, type=DataType.uint64()))
-                    parts.batches.append(kept)
-                    parts.waiting += len(missing)
-        read = parts.rows
+        full = window.kind == "full"
+        lines = [
+            line for line in _counting(self._lines[1:]) if full or line["window"] == window.name
+        ]
+        for batch in self._rows_of(lines):
+            known = {*parts.ids.add(list(batch.column("id").to_pylist()))}
+            missing = [place for place in range(batch.num_rows) if place not in known]
+            if missing:
+                self._keep(window, parts, batch, missing, at if full else None)
         self._write(window, parts)
-        parts.rows = read
+
+    def _mark_gone(self, window: Window, parts: _Parts, at: float) -> None:
+        """Keep the last state of invoices that are gone, and that they are."""
+        if not parts.gone:
+            return
+        for batch in self._rows_of([*_counting(self._lines[1:])]):
+            ids = batch.column("id").to_pylist()
+            places = [place for place, each in enumerate(ids) if each in parts.gone]
+            if places:
+                parts.gone.difference_update(ids)
+                self._keep(window, parts, batch, places, at)
+        self._write(window, parts)
+
+    def _keep(
+        self,
+        window: Window,
+        parts: _Parts,
+        batch: RecordBatch,
+        places: list[int],
+        gone_at: float | None,
+    ) -> None:
+        kept = batch.take(Array(places, type=DataType.uint64()))
+        if gone_at is not None:
+            kept, gone = with_deletion(kept, gone_at)
+            parts.found["deleted"] += gone
+        parts.batches.append(kept)
+        parts.waiting += len(places)
+        if parts.waiting >= _ROWS_OF_FILE:
+            self._write(window, parts)
+
+    def _rows_of(self, lines: list[dict[str, Any]]) -> Iterator[RecordBatch]:
+        """Read the rows of windows, the latest first; in a file they are in any order."""
+        for line in reversed(lines):
+            for name in reversed(line["files"]):
+                yield from read_parquet(self._root / name)
 
     def _append(self, line: dict[str, Any]) -> None:
         path = self._root / MANIFEST
@@ -264,6 +306,38 @@ class Folder:
         self._lines.append(line)
 
 
+class _Index:
+    """What is there, to tell what is new: fingerprints, 20 bytes for each invoice."""
+
+    def __init__(self) -> None:
+        self._ids = SeenIds()
+        self._states = SeenIds()
+        self._compared = SeenIds()
+
+    def know(self, batch: RecordBatch) -> None:
+        """Take rows that are there, unless later ones of the same invoices came before."""
+        rows = _ids_and_states(batch)
+        known = {*self._ids.add([each for each, _ in rows])}
+        self._states.add([state for at, (_, state) in enumerate(rows) if at not in known])
+
+    def compare(self, batch: RecordBatch, found: Counter[str]) -> None:
+        """Count what rows are to what is there, once for each invoice."""
+        rows = _ids_and_states(batch)
+        before = {*self._compared.add([each for each, _ in rows])}
+        rows = [each for at, each in enumerate(rows) if at not in before]
+        known = self._ids.add([each for each, _ in rows])
+        same = self._states.add([state for _, state in rows])
+        found["new"] += len(rows) - len(known)
+        found["unchanged"] += len(same)
+        found["changed"] += len(known) - len(same)
+
+
+def _ids_and_states(batch: RecordBatch) -> list[tuple[str, str]]:
+    ids = batch.column("id").to_pylist()
+    hashes = batch.column("_row_hash").to_pylist()
+    return [(each, f"{each} {state}") for each, state in zip(ids, hashes, strict=True)]
+
+
 @attrs.define
 class _Parts:
     """The rows of a window that are not committed yet."""
@@ -272,6 +346,9 @@ class _Parts:
     waiting: int = 0
     files: list[str] = attrs.field(factory=list)
     rows: int = 0
+    ids: SeenIds = attrs.field(factory=SeenIds)
+    gone: set[str] = attrs.field(factory=set)
+    found: Counter[str] = attrs.field(factory=Counter)
 
 
 _NAME: Final = re.compile(r"[\w.-]+\.parquet(\.new)?")

@@ -126,8 +126,7 @@ class Landing:
         # A day earlier: the clocks of two machines differ, and a day of theirs may be another here.
         since = (datetime.fromtimestamp(last, UTC) - timedelta(days=1)).date()
         given = attrs.evolve(opens.filter, status=None, paid_from=since)
-        # Each run has its own: what an earlier one found is not in this one.
-        return [Window(name=f"paid-{self.sync_id}", kind="recent", filter=given)]
+        return [Window(name="paid", kind="recent", filter=given)]
 
     async def _land_all(self, windows: Sequence[Window]) -> None:
         waiting = deque(windows)
@@ -187,7 +186,7 @@ class Landing:
         """
         if not self._was_open:
             return
-        window = Window(name=f"moved-{self.sync_id}", kind="recent", filter=Filter())
+        window = Window(name="moved", kind="recent", filter=Filter())
         moved: list[InvoiceSummary] = []
         gone: list[InvoiceSummary] = []
         for invoice_id in sorted(self._was_open):
@@ -225,8 +224,7 @@ class Landing:
         counts = await self._in_thread(
             lambda: self.target.commit(window, complete=proof.complete, how=proof.how, at=at)
         )
-        if counts is not None:
-            self._counts.append(counts)
+        self._counts.append(counts)
         self._reports[window.name] = WindowReport(
             name=window.name, kind=window.kind, rows=rows, complete=proof.complete, how=proof.how
         )
@@ -248,9 +246,7 @@ class Landing:
                 )
             )
 
-    def _counted(self) -> Counts | None:
-        if not self._counts:
-            return None
+    def _counted(self) -> Counts:
         every = (attrs.astuple(each) for each in self._counts)
         return Counts(*map(sum, zip(*every, strict=True)))
 

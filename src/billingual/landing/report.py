@@ -59,15 +59,14 @@ class LandReport:
     Attributes:
         target: the folder or file.
         windows: each window, in the order of the plan.
-        counts: what was new, changed, unchanged and deleted; None for a folder of Parquet files,
-            which are not compared.
+        counts: how many invoices were new, changed, unchanged and deleted.
         requests: pages and invoices that were asked for.
         seconds: how long it took.
     """
 
     target: str
     windows: Sequence[WindowReport]
-    counts: Counts | None
+    counts: Counts
     requests: int
     seconds: float
 
@@ -90,8 +89,7 @@ class LandReport:
     def __str__(self) -> str:
         skipped = sum(each.skipped for each in self.windows)
         found = f"{self.rows} rows"
-        if self.counts is not None:
-            found += "".join(f", {n} {name}" for name, n in attrs.asdict(self.counts).items())
+        found += "".join(f", {n} {name}" for name, n in attrs.asdict(self.counts).items())
         text = (
             f"{self.target}: {found}; {len(self.windows) - skipped} windows read with "
             f"{self.requests} requests in {self.seconds:.1f} s, {skipped} were there before"

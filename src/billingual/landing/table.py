@@ -12,7 +12,7 @@ from arro3.core import Array, DataType, Field, RecordBatch, Schema
 from billingual.columns import batch_of, schema
 from billingual.model import InvoiceSummary
 
-__all__ = ["VERSION", "landed_batch", "landed_schema"]
+__all__ = ["VERSION", "landed_batch", "landed_schema", "with_deletion"]
 
 VERSION: Final = 1
 """The version of these columns. A target of another version is refused."""
@@ -72,6 +72,27 @@ def landed_batch(
         Array([sync_id] * count, type=DataType.string()),
     ]
     return RecordBatch.from_arrays(columns, schema=landed_schema(raw=raw))
+
+
+def with_deletion(batch: RecordBatch, at: float) -> tuple[RecordBatch, int]:
+    """Note of landed rows that they are gone since *at*, unless that was noted before.
+
+    Returns:
+        The rows, which are the latest of their invoices then, and how many are gone only now.
+    """
+    now = round(at * 1_000_000)
+    before = list(batch.column("_deleted_at").cast(DataType.int64()).to_pylist())
+    seen = batch.column("_seen_at").cast(DataType.int64()).to_pylist()
+    columns = {
+        "_deleted_at": [now if each is None else each for each in before],
+        "_seen_at": [
+            now if gone is None else each for gone, each in zip(before, seen, strict=True)
+        ],
+    }
+    for name, micros in columns.items():
+        place = batch.column_names.index(name)
+        batch = batch.set_column(place, batch.schema.field(name), _moments(micros))
+    return batch, before.count(None)
 
 
 def _moments(micros: list[int | None] | list[int]) -> Array:

@@ -59,7 +59,7 @@ class Counts:
     Attributes:
         new: invoices that were not there before.
         changed: those whose payload is another now.
-        unchanged: those that were read and are as before. An invoice in two windows is two.
+        unchanged: those that were read and are as before.
         deleted: those that are gone at the provider.
     """
 
@@ -102,7 +102,7 @@ class Target(Protocol):
         """Take rows of a window, with the columns of :func:`~billingual.landing.table.landed`."""
         ...
 
-    def commit(self, window: Window, *, complete: bool, how: str, at: float) -> Counts | None:
+    def commit(self, window: Window, *, complete: bool, how: str, at: float) -> Counts:
         """Let the rows of a window count, all of them, from now on.
 
         An invoice that an earlier read of this window brought, and this one did not, stays as it
@@ -110,7 +110,7 @@ class Target(Protocol):
         gone.
 
         Returns:
-            What was new; None where the target does not compare.
+            What was new. An invoice that several windows of a run bring counts once.
         """
         ...
 
