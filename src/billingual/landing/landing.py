@@ -224,7 +224,8 @@ class Landing:
         counts = await self._in_thread(
             lambda: self.target.commit(window, complete=proof.complete, how=proof.how, at=at)
         )
-        self._counts.append(counts)
+        if counts is not None:
+            self._counts.append(counts)
         self._reports[window.name] = WindowReport(
             name=window.name, kind=window.kind, rows=rows, complete=proof.complete, how=proof.how
         )

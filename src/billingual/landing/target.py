@@ -102,7 +102,7 @@ class Target(Protocol):
         """Take rows of a window, with the columns of :func:`~billingual.landing.table.landed`."""
         ...
 
-    def commit(self, window: Window, *, complete: bool, how: str, at: float) -> Counts:
+    def commit(self, window: Window, *, complete: bool, how: str, at: float) -> Counts | None:
         """Let the rows of a window count, all of them, from now on.
 
         An invoice that an earlier read of this window brought, and this one did not, stays as it
@@ -110,7 +110,8 @@ class Target(Protocol):
         gone.
 
         Returns:
-            What was new. An invoice that several windows of a run bring counts once.
+            What was new; None where the target does not compare. An invoice that several windows
+            of a run bring counts once.
         """
         ...
 
