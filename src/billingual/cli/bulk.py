@@ -7,7 +7,6 @@ import sqlite3
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Annotated, Final, TypeAlias
 
 import attrs
@@ -18,6 +17,7 @@ from billingual.cli.connection import Connection, open_client
 from billingual.cli.dry_run import show_request
 from billingual.cli.error_text import row_text
 from billingual.cli.exit_codes import OK, USAGE
+from billingual.cli.ledger_place import LedgerPlace
 from billingual.cli.messages import fail, hint
 from billingual.cli.output import Format, FormatOption
 from billingual.cli.progress import ProgressView, shown_progress
@@ -32,7 +32,7 @@ from billingual.wire import WireRequest
 __all__ = ["bulk_create", "bulk_delete", "bulk_update"]
 
 _Source: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True)]
-_Ledger: TypeAlias = Annotated[Path | None, Parameter(name="--job")]
+_Ledger: TypeAlias = Annotated[str | None, Parameter(name="--job")]
 
 _LISTED: Final = 20
 """Rows whose problems are listed; the others are counted."""
@@ -61,7 +61,8 @@ async def bulk_create(  # noqa: D417 - groups of options say themselves what the
 
     Args:
         file: A CSV or JSON Lines file; - is stdin.
-        ledger: The file that keeps the job, like november.db; it is made if it is not there.
+        ledger: What keeps the job, made if it is not there: a file like november.db, or a database,
+            like postgresql://user@host/database#november.
         dry_run: Check the rows and show the exact requests; send nothing and make no ledger.
         number_prefix: What the number of a row without one starts with; INV- by default.
         output: table (the default), json or ndjson (on one line).
@@ -90,7 +91,8 @@ async def bulk_update(  # noqa: D417 - groups of options say themselves what the
 
     Args:
         file: A CSV or JSON Lines file; - is stdin.
-        ledger: The file that keeps the job, like november.db; it is made if it is not there.
+        ledger: What keeps the job, made if it is not there: a file like november.db, or a database,
+            like postgresql://user@host/database#november.
         dry_run: Check the rows and show the exact requests; send nothing and make no ledger.
         output: table (the default), json or ndjson (on one line).
     """
@@ -116,7 +118,8 @@ async def bulk_delete(  # noqa: D417 - groups of options say themselves what the
 
     Args:
         file: A CSV or JSON Lines file; - is stdin.
-        ledger: The file that keeps the job, like november.db; it is made if it is not there.
+        ledger: What keeps the job, made if it is not there: a file like november.db, or a database,
+            like postgresql://user@host/database#november.
         dry_run: Check the rows and show the exact requests; send nothing and make no ledger.
         output: table (the default), json or ndjson (on one line).
     """
@@ -130,7 +133,7 @@ class _Bulk:
 
     operation: Operation
     file: str
-    ledger: Path | None
+    ledger: str | None
     table: TableOptions
     options: RunOptions
     output: Format
@@ -142,11 +145,12 @@ class _Bulk:
         if self.ledger is None:
             raise InvalidInputError(
                 "--job",
-                "no file is named that keeps the job",
+                "nothing is named that keeps the job",
                 "give --job november.db, say, or --dry-run",
             )
+        place = LedgerPlace.of(self.ledger)
         command = JobCommand(
-            ledger=self.ledger,
+            ledger=place,
             options=self.options,
             connection=self.connection,
             output=self.output,
@@ -172,7 +176,7 @@ class _Bulk:
                         raise
                     if not self.options.quiet and new < check.rows:
                         known = check.rows - new
-                        hint(f"{known:,} of {check.rows:,} rows are in {self.ledger} already.")
+                        hint(f"{known:,} of {check.rows:,} rows are in {place} already.")
                     return await command.carry_out(job, view)
 
     async def show_requests(self) -> int:

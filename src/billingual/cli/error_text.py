@@ -32,6 +32,7 @@ _ADVICE: Final = {
     "give_token_apart": "give the token in the environment variable BILLINGUAL_TOKEN",
     "give_invoice_id": "give --invoice-id",
     "leave_out": "leave --{field} out",
+    "name_job": "put #2026-11, say, at the end of the URL",
     "name_entry": "'billingual jobs export' lists their names",
     # There is no option that sends a token in clear, so none is advised.
     "use_https": "use https://",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
 
@@ -20,16 +18,13 @@ from billingual.cli.job_report import (
     show_report,
     show_verification,
 )
+from billingual.cli.ledger_place import LedgerPlace
 from billingual.cli.messages import hint
 from billingual.cli.output import FormatOption
 from billingual.cli.progress import shown_progress
-from billingual.cli.running_job import JobCommand, RunOptions, in_use, show_command
-from billingual.errors import InvalidInputError
+from billingual.cli.running_job import JobCommand, RunOptions, show_command
 from billingual.jobs.job import decide, history_of
-from billingual.jobs.ledger import LedgerInUseError
 from billingual.jobs.report import report_of
-from billingual.jobs.snapshot import snapshot
-from billingual.jobs.sqlite import SqliteLedger
 from billingual.jobs.trail import export
 
 __all__ = [
@@ -47,26 +42,26 @@ _Decision: TypeAlias = Literal["committed", "abandoned", "planned"]
 _DAY_S: Final = 86_400.0
 
 
-def show_job(file: Path, entry: str | None = None, /, *, output: FormatOption = "table") -> None:
+def show_job(ledger: str, entry: str | None = None, /, *, output: FormatOption = "table") -> None:
     """Show what became of every write of a job, or all that is known about one.
 
     It needs no connection, and the exit code is 0 whatever became of them. While another process
     runs the job, this shows how it stands.
 
     Args:
-        file: The ledger of the job.
+        ledger: The ledger of the job: a file, or postgresql://user@host/database#job.
         entry: The name of one write in the ledger.
         output: table (the default), json or ndjson (on one line).
     """
-    with _shown(file) as ledger:
+    with LedgerPlace.of(ledger).looked_into() as opened:
         if entry is None:
-            show_report(report_of(ledger), output)
+            show_report(report_of(opened), output)
         else:
-            show_history(history_of(ledger, entry), output)
+            show_history(history_of(opened, entry), output)
 
 
 async def resume_job(  # noqa: D417 - groups of options say themselves what they hold
-    file: Path,
+    ledger: str,
     /,
     *,
     options: RunOptions = RunOptions(),  # noqa: B008 - frozen
@@ -80,14 +75,14 @@ async def resume_job(  # noqa: D417 - groups of options say themselves what they
     Exit codes: 0 if all is settled, 1 if the provider refused a write, 7 if one is unclear or left.
 
     Args:
-        file: The ledger of the job.
+        ledger: The ledger of the job: a file, or postgresql://user@host/database#job.
         output: table (the default), json or ndjson (on one line).
     """
-    return await _run(file, options, output, connection, sends=True)
+    return await _run(LedgerPlace.of(ledger), options, output, connection, sends=True)
 
 
 async def reconcile_job(  # noqa: D417 - groups of options say themselves what they hold
-    file: Path,
+    ledger: str,
     /,
     *,
     options: RunOptions = RunOptions(),  # noqa: B008 - frozen
@@ -100,24 +95,29 @@ async def reconcile_job(  # noqa: D417 - groups of options say themselves what t
     unless the policy is reconcile.
 
     Args:
-        file: The ledger of the job.
+        ledger: The ledger of the job: a file, or postgresql://user@host/database#job.
         output: table (the default), json or ndjson (on one line).
     """
-    return await _run(file, options, output, connection, sends=False)
+    return await _run(LedgerPlace.of(ledger), options, output, connection, sends=False)
 
 
 async def _run(
-    file: Path, options: RunOptions, output: FormatOption, connection: Connection, *, sends: bool
+    place: LedgerPlace,
+    options: RunOptions,
+    output: FormatOption,
+    connection: Connection,
+    *,
+    sends: bool,
 ) -> int:
-    _refuse_missing(file)
-    command = JobCommand(ledger=file, options=options, connection=connection, output=output)
+    place.refuse_missing()
+    command = JobCommand(ledger=place, options=options, connection=connection, output=output)
     with shown_progress(quiet=options.quiet) as view:
         async with open_client(connection) as client, command.opened(client) as job:
             return await command.carry_out(job, view, sends=sends)
 
 
 def resolve_entry(
-    file: Path,
+    ledger: str,
     entry: str,
     decision: _Decision,
     /,
@@ -130,7 +130,7 @@ def resolve_entry(
     """Keep your decision about a write that the job cannot settle; nothing is sent.
 
     Args:
-        file: The ledger of the job.
+        ledger: The ledger of the job: a file, or postgresql://user@host/database#job.
         entry: The name of the write; 'billingual jobs show' lists them.
         decision: committed if it was carried out, abandoned if it is not to be, planned if it is
             to be sent again, whatever the provider shows.
@@ -139,29 +139,36 @@ def resolve_entry(
         invoice_id: Of a create that was carried out, the id of the invoice.
         output: table (the default), json or ndjson (on one line).
     """
-    with _opened(file) as ledger:
+    place = LedgerPlace.of(ledger)
+    with place.opened() as opened:
         decided = decide(
-            ledger, entry, decision, now=time.time(), by=by, note=note, invoice_id=invoice_id
+            opened,
+            entry,
+            decision,
+            now=opened.clock(time.time()),
+            by=by,
+            note=note,
+            invoice_id=invoice_id,
         )
-    return output_kept(lambda: show_entry(decided, output), OK, show_command(file, decided.id))
+    return output_kept(lambda: show_entry(decided, output), OK, show_command(place, decided.id))
 
 
-def export_job(file: Path, target: Path, /) -> None:
+def export_job(ledger: str, target: Path, /) -> None:
     """Write the audit trail: a row for each request, look and decision, in plain words.
 
     An existing file is replaced when the new one is whole.
 
     Args:
-        file: The ledger of the job.
+        ledger: The ledger of the job: a file, or postgresql://user@host/database#job.
         target: The file to write: .csv, .jsonl, or .parquet, which needs the extra 'arrow'.
     """
-    with _opened(file) as ledger:
-        rows = export(ledger, target)
+    with LedgerPlace.of(ledger).opened() as opened:
+        rows = export(opened, target)
     hint(f"{rows:,} rows were written to {target}.")
 
 
 async def verify_job(  # noqa: D417 - groups of options say themselves what they hold
-    file: Path,
+    ledger: str,
     /,
     *,
     concurrency: Annotated[int, Parameter(validator=Number(gte=1, lte=64))] = 8,
@@ -174,12 +181,13 @@ async def verify_job(  # noqa: D417 - groups of options say themselves what they
     be compared.
 
     Args:
-        file: The ledger of the job.
+        ledger: The ledger of the job: a file, or postgresql://user@host/database#job.
         concurrency: Requests under way at once, 1 to 64; 8 by default.
         output: table (the default), json or ndjson (on one line).
     """
-    _refuse_missing(file)
-    command = JobCommand(ledger=file, options=RunOptions(), connection=connection, output=output)
+    place = LedgerPlace.of(ledger)
+    place.refuse_missing()
+    command = JobCommand(ledger=place, options=RunOptions(), connection=connection, output=output)
     async with open_client(connection) as client, command.opened(client) as job:
         seen = await job.verify(concurrency=concurrency)
     show_verification(seen, output)
@@ -189,52 +197,16 @@ async def verify_job(  # noqa: D417 - groups of options say themselves what they
 
 
 def purge_job(
-    file: Path, /, *, older_than_days: Annotated[float, Parameter(validator=Number(gte=0))]
+    ledger: str, /, *, older_than_days: Annotated[float, Parameter(validator=Number(gte=0))]
 ) -> None:
     """Forget the contents of settled writes, which are personal data; states and hashes stay.
 
     What was purged cannot be verified any more, and this cannot be undone.
 
     Args:
-        file: The ledger of the job.
+        ledger: The ledger of the job: a file, or postgresql://user@host/database#job.
         older_than_days: Only writes that were settled so many days ago; 0 for all settled ones.
     """
-    with _opened(file) as ledger:
-        count = ledger.purge(before=time.time() - older_than_days * _DAY_S)
+    with LedgerPlace.of(ledger).opened() as opened:
+        count = opened.purge(before=opened.clock(time.time()) - older_than_days * _DAY_S)
     hint(f"The contents of {count:,} writes were forgotten.")
-
-
-def _refuse_missing(file: Path) -> None:
-    if not file.is_file():
-        raise InvalidInputError(
-            str(file), "there is no such ledger", "name the file that --job named"
-        )
-
-
-@contextmanager
-def _shown(file: Path) -> Iterator[SqliteLedger]:
-    """Open a ledger to look into it, also while a process runs its job."""
-    _refuse_missing(file)
-    try:
-        ledger = SqliteLedger(file)
-    except LedgerInUseError:
-        with snapshot(file) as copy:
-            hint("Another process works with this job; this is how it stood just now.")
-            yield copy
-        return
-    with closing(ledger):
-        yield ledger
-
-
-@contextmanager
-def _opened(file: Path) -> Iterator[SqliteLedger]:
-    """Open a ledger that is there, without a client: most of what it knows needs no connection."""
-    _refuse_missing(file)
-    try:
-        ledger = SqliteLedger(file)
-    except LedgerInUseError:
-        raise in_use(file) from None
-    try:
-        yield ledger
-    finally:
-        ledger.close()

@@ -7,7 +7,6 @@ import shlex
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import Annotated, Final
 
@@ -18,6 +17,7 @@ from cyclopts.validators import Number
 from billingual.cli.connection import Connection
 from billingual.cli.exit_codes import INTERRUPTED
 from billingual.cli.job_report import exit_code_of, output_kept, show_report
+from billingual.cli.ledger_place import LedgerPlace, in_use
 from billingual.cli.messages import hint
 from billingual.cli.output import Format
 from billingual.cli.progress import ProgressView
@@ -29,7 +29,7 @@ from billingual.jobs.ledger import LedgerInUseError
 from billingual.jobs.report import Report
 from billingual.jobs.runner import Policy
 
-__all__ = ["NUMBER_PREFIX", "JobCommand", "RunOptions", "in_use", "show_command"]
+__all__ = ["NUMBER_PREFIX", "JobCommand", "RunOptions", "show_command"]
 
 _GROUP: Final = Group("Job", sort_key=2)
 NUMBER_PREFIX: Final = "INV-"
@@ -65,13 +65,13 @@ class JobCommand:
     """A command that carries a job out.
 
     Attributes:
-        ledger: the file that keeps the job.
+        ledger: where the job is kept.
         options: how to run it.
         connection: as which account.
         output: how to show the report.
     """
 
-    ledger: Path
+    ledger: LedgerPlace
     options: RunOptions
     connection: Connection
     output: Format
@@ -88,7 +88,7 @@ class JobCommand:
         options = self.options
         try:
             async with AsyncJob.open(
-                self.ledger,
+                self.ledger.place,
                 client,
                 policy=options.policy,
                 settle_s=options.settle,
@@ -166,14 +166,9 @@ class JobCommand:
         )
 
 
-def show_command(ledger: Path, *entry: str) -> str:
+def show_command(ledger: LedgerPlace, *entry: str) -> str:
     """Write the command that shows a job, or one entry of it."""
     return shlex.join(["billingual", "jobs", "show", str(ledger), *entry])
-
-
-def in_use(ledger: Path) -> UsageError:
-    """Make the error for a ledger that another process works with."""
-    return UsageError(f"another process works with {ledger}; wait for its end.")
 
 
 @attrs.define(eq=False)

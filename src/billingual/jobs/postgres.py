@@ -98,6 +98,10 @@ class PostgresLedger(SqlLedger):
         job: the job's name: 1 to 50 letters, digits, dots, hyphens and underscores. It may stand at
             the end of the URL instead, after a ``#``.
 
+    Attributes:
+        job: the job's name.
+        place: the URL with the job's name, and without a secret.
+
     Raises:
         InvalidInputError: if the URL cannot be read, or names no job or another one.
     """
@@ -116,13 +120,15 @@ class PostgresLedger(SqlLedger):
     def __init__(self, url: str | Secret, *, job: str | None = None) -> None:
         # First of all, so that no traceback shows the password.
         url = Secret(url) if isinstance(url, str) else url
+        self.place: str = "a database"
         given, named = _read_url(url)
         self.job: str = _job_of(named, job)
+        self.place = _shown(given, self.job)
         self._server = _Server(
-            shown=_shown(given, self.job),
+            shown=self.place,
             schema=f"billingual_{self.job}",
             parameters=_with_settings(given, f"billingual_{self.job}"),
-            password=Secret(str(given.get("password") or "")),
+            password=given.get("password", Secret("")),
         )
         self._lock = threading.RLock()
         self._transaction: _Transaction | None = None
@@ -133,7 +139,7 @@ class PostgresLedger(SqlLedger):
 
     @property
     def _name(self) -> str:
-        return self._server.shown
+        return self.place
 
     @property
     def note(self) -> None:
@@ -302,13 +308,10 @@ class _Server:
         try:
             connection = psycopg.connect(self.parameters.reveal(), autocommit=True)
         except psycopg.Error as error:
-            problem = str(error).strip() or type(error).__name__
+            problem = self._without_password(str(error).strip()) or type(error).__name__
         if problem:
             # Raised here and not above: that error's frames hold the password.
-            password = self.password.reveal()
-            raise psycopg.OperationalError(
-                problem.replace(password, "***") if password else problem
-            )
+            raise psycopg.OperationalError(problem)
         try:
             self._check(connection)
         except BaseException:
@@ -317,6 +320,10 @@ class _Server:
         connection.adapters.register_dumper(str, _TextDumper)
         connection.adapters.register_loader("text", _TextLoader)
         return connection
+
+    def _without_password(self, text: str) -> str:
+        password = self.password.reveal()
+        return text.replace(password, "***") if password else text
 
     def _check(self, connection: psycopg.Connection) -> None:
         """Refuse a server that could lose a step, and another program's tables."""
@@ -720,7 +727,12 @@ def _read_url(url: Secret) -> tuple[dict[str, Any], str | None]:
             "it is no URL of a PostgreSQL database",
             "write postgresql://user@host/database, with %40 for an @ in the user's name, say",
         )
-    return given, job or None
+    return {name: _hidden(name, each) for name, each in given.items()}, job or None
+
+
+def _hidden(name: str, value: Any) -> Any:
+    """Wrap what may be a secret; whatever is not known to be none may be one."""
+    return value if name in _SHOWN or name in {"user", "dbname"} else Secret(str(value))
 
 
 def _job_of(named: str | None, job: str | None) -> str:
@@ -731,6 +743,7 @@ def _job_of(named: str | None, job: str | None) -> str:
             "job",
             "a database keeps many jobs, and none is named",
             "give job='2026-11', say, or put #2026-11 at the end of the URL",
+            hint="name_job",
         )
     if job is not None and job != chosen:
         raise InvalidInputError("job", f"the URL names {named!r}, and job= {job!r}", "give one")
@@ -760,10 +773,10 @@ def _shown(given: Mapping[str, Any], job: str) -> str:
 def _with_settings(given: Mapping[str, Any], schema: str) -> Secret:
     """Return the parameters of the connection, with the settings that a ledger needs."""
     settings = _SETTINGS | {"search_path": f'"{schema}"'}
-    theirs = given.get("options") or os.environ.get("PGOPTIONS", "")
+    before = given.get("options") or Secret(os.environ.get("PGOPTIONS", ""))
     ours = " ".join(f"-c {name}={value}" for name, value in settings.items())
-    return Secret(
-        conninfo.make_conninfo(
-            **_USUAL | dict(given) | {"options": f"{theirs} {ours}", "client_encoding": "utf8"}
-        )
-    )
+    options = {"options": f"{before.reveal()} {ours}", "client_encoding": "utf8"}
+    theirs = {
+        name: each.reveal() if isinstance(each, Secret) else each for name, each in given.items()
+    }
+    return Secret(conninfo.make_conninfo(**_USUAL | theirs | options))
