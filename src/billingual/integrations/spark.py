@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql.types import DataType, StructType
 
-    from billingual import AsyncClient
+    from billingual import AsyncClient, Limiter, Secret
     from billingual.jobs import PlannedWrite
     from billingual.model import InvoiceSummary
 
@@ -91,7 +91,7 @@ _OF_CLIENT: Final = ("base_url", "transport", "retry", "reading")
 _SECONDS: Final = ("timeout", "deadline")
 _COMMON: Final = (
     "provider", *_LISTS, *_OF_CLIENT, *_SECONDS, "allow_insecure", "calls_per_second",
-    "max_workers",
+    "max_workers", "rate_store",
 )  # fmt: skip
 _OF_READ: Final = ("from", "to", "days", "raw", "prefetch")
 _OF_STREAM: Final = ("from", "days", "lookback_days", "windows_per_batch", "raw", "prefetch")
@@ -100,7 +100,7 @@ _OF_WRITE: Final = ("job", "ledger", "operation", "id", "key")
 # A secret that someone gives in the place of its name is refused, and is not shown.
 _SECRET: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
 # Of an address with a password in it.
-_PASSWORD: Final = re.compile(r"://[^/@]*:[^/@]*@|[?&](ssl)?password=", re.IGNORECASE)
+_PASSWORD: Final = re.compile(r"://[^/@]*:[^/@]*@|password\s*=", re.IGNORECASE)
 _OPERATIONS: Final = ("create", "update", "delete")
 _INVOICE_ID: Final = "invoice_id"
 _ROWS_OF_A_BATCH: Final = 10_000
@@ -120,6 +120,8 @@ class InvoiceDataSource(DataSource):
         retry: as of a client. Default: ``patient``.
         calls_per_second, max_workers: the rate that the provider grants a credential, and how many
             tasks may run at once: each of them takes its share of the rate. Give both or neither.
+        rate_store: a Redis by which tasks share the rate instead, like ``redis://host/0`` without a
+            password; or ``env:NAME`` or ``file:PATH``, where its address is found.
 
     Options of a batch read:
         from, to: the first and the last date of issue, both included, like ``2026-01-31``. Without
@@ -204,7 +206,7 @@ class _Options:
                 raise self.invalid(
                     name,
                     "it holds a password, which each plan of Spark would show",
-                    "leave it out; a ledger may be env:NAME or file:PATH instead",
+                    "leave it out, or write env:NAME or file:PATH, where the whole is found",
                 )
         self.text("provider")
         for each in self._list("credential"):
@@ -214,7 +216,8 @@ class _Options:
                     "it names no secret, and what it is, is not shown",
                     "write env:NAME or file:PATH, with commas between several",
                 )
-        if ("calls_per_second" in self.given) != ("max_workers" in self.given):
+        together = {"calls_per_second", "max_workers"} & self.given.keys()
+        if len(together) == 1 or (not together and "rate_store" in self.given):
             raise self.invalid(
                 "calls_per_second", "it goes with max_workers", "give both, or neither"
             )
@@ -296,8 +299,7 @@ class _Options:
             if name in self.given:
                 given[name] = self._fraction(name)
         if "calls_per_second" in self.given:
-            workers = self.number("max_workers", 1)
-            given["limiter"] = self._fraction("calls_per_second") / workers
+            given["limiter"] = self._limiter()
         return AsyncClient(
             self.text("provider"),
             token=_secret(account.credential, "credential") if account.credential else None,
@@ -305,6 +307,16 @@ class _Options:
             tenant=account.tenant,
             allow_insecure=self.truth("allow_insecure", otherwise=False),
             **given,
+        )
+
+    def _limiter(self) -> Limiter:
+        from billingual import Limiter
+
+        store = self.given.get("rate_store")
+        return Limiter(
+            self._fraction("calls_per_second"),
+            workers=self.number("max_workers", 1),
+            store=_secret(store, "rate_store") if store and _SECRET.fullmatch(store) else store,
         )
 
     def _fraction(self, name: str) -> float:
@@ -333,23 +345,24 @@ class _Account:
         return " ".join(filter(None, (self.credential, self.organization, self.tenant)))
 
 
-def _secret(name: str, option: str) -> str:
-    """Look up the secret that an option names."""
+def _secret(name: str, option: str) -> Secret:
+    """Look up the secret that an option names; no traceback that shows variables shows it."""
+    from billingual import Secret
     from billingual.errors import ConfigurationError
 
     kind, _, place = name.partition(":")
     where = "on the machine of this worker of Spark"
     if kind == "file":
         try:
-            found = Path(place).read_text(encoding="utf-8").strip()
+            found = Secret(Path(place).read_text(encoding="utf-8").strip())
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "it is no text"
             raise ConfigurationError(
                 f"{place} cannot be read {where}: {why}.", field=option
             ) from None
     else:
-        found = os.environ.get(place, "").strip()
-    if not found:
+        found = Secret(os.environ.get(place, "").strip())
+    if not found.reveal():
         raise ConfigurationError(
             f"there is no secret in {name} {where}; set the variable for drivers and executors, or "
             "name a file that all of them have.",
@@ -361,9 +374,10 @@ def _secret(name: str, option: str) -> str:
 def _check_worker() -> None:
     """Check that this Python can do the work, or say how to give Spark one that can."""
     try:
-        import pyarrow as pa  # noqa: F401 - Spark takes columns by it
+        import arro3.core  # noqa: F401 - columns are made by it
+        import pyarrow as pa  # noqa: F401 - Spark takes them by it
 
-        from billingual import columns  # noqa: F401 - imports all that reading needs
+        import billingual  # noqa: F401 - does all else
     except ImportError as error:
         raise ImportError(
             f"Spark runs its Python workers with {sys.executable}, which has no "
@@ -460,7 +474,7 @@ class InvoiceReader(DataSourceReader):
         options = self._options
         first, last = options.day("from"), options.day("to")
         if last is not None and (first is None or last < first):
-            raise options.invalid("to", f"there is no from before {last}", "give it as well")
+            raise options.invalid("to", f"no from is before {last}", "give an earlier from")
         days = options.number("days", 30)
         return [
             window
@@ -697,7 +711,7 @@ class InvoiceWriter(DataSourceArrowWriter):
         from billingual.jobs.place import as_place
 
         named = _SECRET.fullmatch(self._ledger)
-        ledger = as_place(_secret(self._ledger, "ledger") if named else self._ledger)
+        ledger = as_place(_secret(self._ledger, "ledger").reveal() if named else self._ledger)
         # A database keeps many jobs, and a file one.
         name = self._job if isinstance(ledger, Secret) else None
         async with (

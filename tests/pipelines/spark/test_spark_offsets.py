@@ -118,6 +118,8 @@ def test_an_unfinished_batch_of_an_account_that_is_left_out_is_refused() -> None
         ({"organization": "a,b,c"}, "2 for 3 accounts"),
         ({"credential": "env:A,env:A"}, "twice"),
         ({"calls_per_second": "5"}, "max_workers"),
+        ({"max_workers": "5"}, "max_workers"),
+        ({"rate_store": "redis://host"}, "max_workers"),
         ({"provider": ""}, "provider"),
     ],
 )

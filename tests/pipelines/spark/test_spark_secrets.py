@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,6 +49,7 @@ def test_what_travels_holds_no_secret(options: Options) -> None:
         ("token", TOKEN),
         ("ledger", f"postgresql://anna:{TOKEN}@host/db"),
         ("ledger", f"postgresql://anna@host/db?password={TOKEN}"),
+        ("ledger", f"host=db user=anna password={TOKEN}"),
         ("base_url", f"https://anna:{TOKEN}@host"),
     ],
 )
@@ -58,6 +60,21 @@ def test_a_secret_in_an_option_is_refused_and_not_shown(
     source = InvoiceDataSource(options | WRITE | {name: value})
 
     with pytest.raises(UsageError, match=name) as caught:
+        source.writer(COLUMNS, overwrite=False)
+
+    assert TOKEN not in repr(caught.value) + str(caught.value)
+
+
+def test_the_address_of_a_store_is_found_where_its_option_says(
+    options: Options, tmp_path: Path
+) -> None:
+    """The limiter reads the address, which may have a password, and does not show it."""
+    place = tmp_path / "store"
+    place.write_text(f"ftp://:{TOKEN}@host\n", encoding="utf-8")
+    shared = {"calls_per_second": "5", "max_workers": "2", "rate_store": f"file:{place}"}
+    source = InvoiceDataSource(options | WRITE | shared)
+
+    with pytest.raises(UsageError, match="redis://") as caught:
         source.writer(COLUMNS, overwrite=False)
 
     assert TOKEN not in repr(caught.value) + str(caught.value)
