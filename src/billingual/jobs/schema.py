@@ -219,5 +219,6 @@ CREATE SEQUENCE request_id;
         refused="refuse('{}')",
     )
     + _KEPT
-    + "CREATE INDEX doubts_of_batch ON entry (batch, seq) WHERE state = 'unknown';\n"
+    # Which entry is the first of a batch is asked for any state.
+    + "CREATE INDEX of_batch ON entry (batch, seq) WHERE batch IS NOT NULL;\n"
 )

@@ -20,6 +20,7 @@ import attrs
 import psycopg
 import pytest
 
+from _support.command import line_of
 from _support.postgres_server import PostgresServer, new_job
 from billingual.jobs import State
 from billingual.jobs.postgres import PostgresLedger
@@ -141,9 +142,8 @@ def test_a_run_outlives_the_connection_and_the_server(
 
 def wait_for(process: subprocess.Popen[str]) -> None:
     """Wait until a program says that it runs its job."""
-    assert process.stdout is not None
-    while process.stdout.readline().strip() != "running":
-        assert process.poll() is None, process.stderr and process.stderr.read()
+    while line_of(process) != "running":
+        pass
 
 
 def test_processes_claim_no_entry_twice(server: PostgresServer) -> None:
