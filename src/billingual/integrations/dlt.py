@@ -231,7 +231,6 @@ class _Spool:
     state: dict[str, Any] = attrs.field(factory=dict, init=False)
     _writer: Any = attrs.field(default=None, init=False)
     _open: set[str] = attrs.field(factory=set, init=False)
-    _read_again: set[str] = attrs.field(factory=set, init=False)
 
     @property
     def schema(self) -> pa.Schema:
@@ -270,22 +269,18 @@ class _Spool:
         return self._old.get("last_run")
 
     def open_ids(self, statuses: tuple[str, ...]) -> set[str]:  # noqa: ARG002 - the seam's
-        """Return the ids of invoices that were open, and that no window will read again."""
+        """Return the ids of invoices that were open."""
         return set(self._old.get("open", ()))
 
     def add(self, window: Window, batch: RecordBatch) -> None:
         """Take rows."""
         rows = pa.record_batch(batch)
         self._writer.write_batch(rows)
-        is_dated = window.kind == "recent" and window.filter.issued_from is not None
         for invoice, status in zip(rows["id"].to_pylist(), rows["status"].to_pylist(), strict=True):
-            if status not in self._statuses:
-                self._open.discard(invoice)
-            elif is_dated:
-                # The next run finds it by its date again.
-                self._read_again.add(invoice)
-            else:
+            if status in self._statuses:
                 self._open.add(invoice)
+            else:
+                self._open.discard(invoice)
 
     def commit(
         self,
@@ -301,7 +296,7 @@ class _Spool:
 
     def finish(self, *, at: float) -> None:
         """Note what the next run needs to know."""
-        self.state |= {"last_run": at, "open": sorted(self._open - self._read_again)}
+        self.state |= {"last_run": at, "open": sorted(self._open)}
 
     def close(self) -> None:
         """End the file."""
