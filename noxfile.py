@@ -4,8 +4,8 @@
 """The gate: ``python -m nox`` runs what must hold before a change lands.
 
 One session only: ``python -m nox -s types``. ``proofs``, ``simulate``, ``pipelines``, ``sail``,
-``spark``, ``mutants``, ``strangers``, ``bench``, ``bulk``, ``durability`` and ``instructions`` are
-not part of the gate. It must end within nine minutes on two cores.
+``spark``, ``mutants``, ``strangers``, ``bench``, ``bulk``, ``durability``, ``pipeline-bench`` and
+``instructions`` are not part of the gate. It must end within nine minutes on two cores.
 
 nox installs uv, as the block above asks, because ten environments are made: uv needs three seconds
 for each, pip needs twenty.
@@ -64,7 +64,7 @@ SMOKE = (
 BETWEEN = ("-m", "not slow", "tests/backends", "tests/client", "tests/errors", "tests/wire")
 
 # Measured in sessions of their own: their peers are many, and one wants a PostgreSQL.
-JOB_BENCHMARKS = ("bulk", "durability")
+OTHER_BENCHMARKS = ("bulk", "durability", "pipeline")
 
 
 def _works(python: str) -> bool:
@@ -244,9 +244,13 @@ def pipelines(session: nox.Session) -> None:
     Jobs in PostgreSQL are killed, and their server is; it comes as a wheel.
     """
     session.install("-e", ".[all,dlt,duckdb]", *_group("test"), *_group("pipelines"))
-    session.run(*PYTEST, *(session.posargs or ("tests/pipelines",)))
+    session.run(
+        *PYTEST, "--timeout=1800", *(session.posargs or ("--full-proofs", "tests/pipelines"))
+    )
     if not session.posargs:
         session.run(*PYTEST, "--full-proofs", "--timeout=1800", "tests/jobs/postgres")
+        for example in ("dlt_to_duckdb", "polars_ageing"):
+            session.run("python", f"examples/pipelines/{example}.py", silent=True)
 
 
 @nox.session(python="3.11")
@@ -293,7 +297,7 @@ def bench(session: nox.Session) -> None:
     """
     session.install(".[all]", *_group("bench"), *_group("peers"))
     for benchmark in sorted((ROOT / "benchmarks").glob("[!_]*.py")):
-        if benchmark.stem not in JOB_BENCHMARKS:
+        if benchmark.stem not in OTHER_BENCHMARKS:
             session.run("python", str(benchmark.relative_to(ROOT)), *session.posargs)
     if "--quick" not in session.posargs:
         session.run("python", "benchmarks/_report.py")
@@ -304,6 +308,15 @@ def bulk(session: nox.Session) -> None:
     """Measure 100,000 updates as a job; takes ten minutes. Options and figures as in ``bench``."""
     session.install(".[all]", *_group("bench"), *_group("peers"), *_group("bulk"))
     session.run("python", "benchmarks/bulk.py", *session.posargs)
+    if "--quick" not in session.posargs:
+        session.run("python", "benchmarks/_report.py")
+
+
+@nox.session(python="3.11", name="pipeline-bench")
+def pipeline_bench(session: nox.Session) -> None:
+    """Measure lists on their way into tables, beside dlt and a script; takes ten minutes."""
+    session.install(".[all,dlt,duckdb,spark]", *_group("bench"), *_group("pipeline-bench"))
+    session.run("python", "benchmarks/pipeline.py", *session.posargs)
     if "--quick" not in session.posargs:
         session.run("python", "benchmarks/_report.py")
 

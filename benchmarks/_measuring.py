@@ -33,10 +33,11 @@ from rich.table import Table
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PACKAGES = (
-    "aiohttp", "anyio", "attrs", "azure-core", "billingual", "botocore", "cattrs", "dbos",
-    "elastic-transport", "elasticsearch", "google-api-core", "google-auth", "h11", "httpcore",
-    "httpcore2", "httpx", "httpx2", "localstripe", "msgspec", "openai", "orjson", "procrastinate",
-    "pydantic", "requests", "stamina", "stripe", "tenacity", "urllib3",
+    "aiohttp", "anyio", "arro3-core", "attrs", "azure-core", "billingual", "botocore", "cattrs",
+    "dbos", "dlt", "duckdb", "elastic-transport", "elasticsearch", "google-api-core", "google-auth",
+    "h11", "httpcore", "httpcore2", "httpx", "httpx2", "localstripe", "msgspec", "openai", "orjson",
+    "procrastinate", "pyarrow", "pydantic", "pysail", "pyspark-client", "requests", "stamina",
+    "stripe", "tenacity", "urllib3",
 )  # fmt: skip
 Batch: TypeAlias = Callable[[int], None]
 Cell: TypeAlias = str | float | int | None
@@ -57,14 +58,19 @@ def arguments(doc: str | None, *, rounds: int, **more: tuple[Any, str]) -> argpa
 
 @contextmanager
 def serving(
-    *, body: bytes = b"{}", rows: int = 0, batches: bool = False, delay_s: float = 0.0
+    *,
+    body: bytes = b"{}",
+    rows: int = 0,
+    days: int = 0,
+    batches: bool = False,
+    delay_s: float = 0.0,
 ) -> Iterator[str]:
     """Run the server of canned responses; yield its URL."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(body)
         file.flush()
         command = [sys.executable, str(HERE / "_server.py"), "--body", file.name]
-        command += ["--rows", str(rows), "--delay", str(delay_s)]
+        command += ["--rows", str(rows), "--days", str(days), "--delay", str(delay_s)]
         command += ["--batches"] if batches else []
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

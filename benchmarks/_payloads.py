@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 ROWS: Final = 100
@@ -227,6 +227,53 @@ class Pages:
     def number_of(uid: str) -> int:
         """Return the page that a row stands on."""
         return int(uid[: len(PAGE)], 16) * pow(_SPREAD, -1, 2**32) % 2**32
+
+
+class Days:
+    """A list of *total* invoices, 100 for each day of issue; one day in twenty they are open.
+
+    Attributes:
+        first: the day of the first ones.
+    """
+
+    _DAY: Final = "####-##-##"
+    _STATUS: Final = "????"
+    _EVERY: Final = 20
+
+    def __init__(self, total: int) -> None:
+        if total <= 0 or total % ROWS:
+            raise ValueError(total)
+        self._count = total // ROWS
+        self.first = _NOW.date() - timedelta(days=self._count)
+        made = _Maker(3)
+        told = {"issue_date": f"{self._DAY}T10:00:00Z", "status": self._STATUS}
+        uids = [PAGE + made.uid()[len(PAGE) :] for _ in range(ROWS)]
+        self._rows = _compact([made.row(uid) | told for uid in uids])
+
+    def page(
+        self, number: int, *, since: str = "", until: str = "9999", is_open: bool = False
+    ) -> bytes:
+        """Return page *number* of the days from *since* to *until*, or of those that are open."""
+        first = max(0, (date.fromisoformat(since) - self.first).days) if since else 0
+        last = self._count - 1
+        if until != "9999":
+            last = min(last, (date.fromisoformat(until) - self.first).days)
+        days = [each for each in range(first, last + 1) if not is_open or each % self._EVERY == 0]
+        meta = {
+            "page": number, "per_page": ROWS, "total_pages": len(days),
+            "total_items": ROWS * len(days),
+        }  # fmt: skip
+        items = self._of(days[number - 1]) if number <= len(days) else b"[]"
+        head = b'{"status":"success","status_code":200,"message":"Success","data":{"items":'
+        return b"%s%s,%s}}" % (head, items, _members({"_meta": meta}))
+
+    def _of(self, day: int) -> bytes:
+        status = b"PAID" if day % self._EVERY else b"SENT"
+        return (
+            self._rows.replace(PAGE.encode(), b"%08x" % (day * _SPREAD % 2**32))
+            .replace(self._DAY.encode(), str(self.first + timedelta(days=day)).encode())
+            .replace(self._STATUS.encode(), status)
+        )
 
 
 class Batches:

@@ -1,11 +1,13 @@
 """A server of canned responses, for measuring clients: a process of its own, on the last core.
 
-``python benchmarks/_server.py [--body FILE] [--rows N] [--batches] [--delay SECONDS]`` prints its
-port and serves until its standard input closes. With ``--rows`` it has a list of so many invoices,
-in pages of 100: by number below ``/api/invoices?``, and behind an id below ``/v1/invoices``, as
-stripe pages. With ``--batches`` it takes updates of 100 invoices, in Exante's form and in that of
-Elasticsearch. Everything else is answered with the bytes of ``--body``. It looks at as little of a
-request as it can, so that the client is what limits a run.
+``python benchmarks/_server.py [--body FILE] [--rows N] [--days N] [--batches] [--delay SECONDS]``
+prints its port and serves until its standard input closes. With ``--rows`` it has a list of so many
+invoices, in pages of 100: by number below ``/api/invoices?``, and behind an id below
+``/v1/invoices``, as stripe pages. With ``--days`` it has so many that can be asked for by day of
+issue and by status, and says at ``/calls`` how many pages were asked for. With ``--batches`` it
+takes updates of 100 invoices, in Exante's form and in that of Elasticsearch. Everything else is
+answered with the bytes of ``--body``. It looks at as little of a request as it can, so that the
+client is what limits a run.
 """
 
 from __future__ import annotations
@@ -19,11 +21,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from _payloads import Batches, Pages
+from _payloads import Batches, Days, Pages
 
 _SPUN_S = 0.0015
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _NUMBER = re.compile(rb"[?&]page=(\d+)")
+_ISSUED = re.compile(rb"issue_date_(from|to)=(\d{4}-\d\d-\d\d)")
 _UPDATED = re.compile(rb'"_?u?id": ?"([0-9a-f-]{36})"')
 _BEHIND = re.compile(rb"[?&]starting_after=([0-9a-f]{8})")
 
@@ -101,6 +104,33 @@ def answering(body: bytes, rows: int) -> Callable[[bytes], bytes]:
     return response
 
 
+def by_days(rows: int) -> Callable[[bytes], bytes]:
+    """Return the function that answers lists by days of issue, and counts them."""
+    days = Days(rows)
+    page = functools.lru_cache(maxsize=64)(days.page)
+    calls = 0
+
+    def response(request: bytes) -> bytes:
+        nonlocal calls
+        line = request[: request.find(b"\r\n")]
+        if line.startswith(b"GET /calls"):
+            calls, told = 0, calls
+            return framed(b"%d" % told)
+        calls += 1
+        asked = {name.decode(): day.decode() for name, day in _ISSUED.findall(line)}
+        number = _NUMBER.search(line)
+        return framed(
+            page(
+                int(number[1]) if number else 1,
+                since=asked.get("from", ""),
+                until=asked.get("to", "9999"),
+                is_open=b"status=" in line,
+            )
+        )
+
+    return response
+
+
 def taking_batches() -> Callable[[bytes], bytes]:
     """Return the function that answers bulk updates, and reads of one invoice."""
     batches = Batches()
@@ -125,13 +155,17 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--body", type=Path)
     parser.add_argument("--rows", type=int, default=0)
+    parser.add_argument("--days", type=int, default=0)
     parser.add_argument("--batches", action="store_true")
     parser.add_argument("--delay", type=float, default=0.0)
     options = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     body = options.body.read_bytes() if options.body else b"{}"
-    response = taking_batches() if options.batches else answering(body, options.rows)
+    if options.days:
+        response = by_days(options.days)
+    else:
+        response = taking_batches() if options.batches else answering(body, options.rows)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
         lambda: Canned(response, options.delay), "127.0.0.1", 0, backlog=1024

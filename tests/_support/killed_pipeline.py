@@ -28,7 +28,8 @@ def make_pipeline(place: Path) -> dlt.Pipeline:
 def main(url: str, place: Path, since: str) -> None:
     """Load what an earlier run left behind, and run."""
     pipeline = make_pipeline(place)
-    print("running", flush=True)
+    sys.stdout.write("running\n")
+    sys.stdout.flush()
     if pipeline.has_pending_data:
         pipeline.run()
 
@@ -36,7 +37,6 @@ def main(url: str, place: Path, since: str) -> None:
         return Client("exante", token=ACCOUNTS["exante"].token, base_url=url)
 
     pipeline.run(invoices_resource(client, since=since))
-    print("done", flush=True)
 
 
 if __name__ == "__main__":

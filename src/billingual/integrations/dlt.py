@@ -272,7 +272,7 @@ class _Spool:
         """Return the ids of invoices that were open."""
         return set(self._old.get("open", ()))
 
-    def add(self, window: Window, batch: RecordBatch) -> None:
+    def add(self, window: Window, batch: RecordBatch) -> None:  # noqa: ARG002 - the seam's
         """Take rows."""
         rows = pa.record_batch(batch)
         self._writer.write_batch(rows)

@@ -1,0 +1,118 @@
+"""A pipeline of dlt that is killed at any instant and run again holds what the provider has, once.
+
+Between the kills others make and pay invoices at the provider. At the end each invoice must be in
+the table once, as the server itself has stored it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pytest
+
+from _support import killed_pipeline
+from _support.command import check_runs
+from _support.landed import truth
+from billingual import Changes, Client, Draft
+from billingual.sandbox import ACCOUNTS, LANDMARKS
+from billingual.sandbox.server import Running, running
+
+PROGRAM: Final = Path(killed_pipeline.__file__)
+SINCE: Final = "2024-01-01"
+PATIENCE_S: Final = 100.0
+OPEN: Final = ("DRAFT", "SENT", "OVERDUE", "PARTIALLY_PAID", "APPROVED", "SCHEDULED", "DISPUTED")
+
+
+def start(server: Running, place: Path) -> subprocess.Popen[str]:
+    """Start a run, and wait until dlt is imported."""
+    process = subprocess.Popen(
+        [sys.executable, PROGRAM, server.base_url("exante"), place, SINCE],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "RUNTIME__LOG_LEVEL": "ERROR"},
+    )
+    assert process.stdout is not None
+    while process.stdout.readline().strip() != "running":
+        check_runs(process)
+    return process
+
+
+def run_and_kill(server: Running, place: Path, after_s: float) -> bool:
+    """Kill a run at an instant; False if it ended before that."""
+    with start(server, place) as process:
+        time.sleep(after_s)
+        process.send_signal(signal.SIGKILL)
+        _, noise = process.communicate()
+
+    assert process.returncode in {0, -signal.SIGKILL}, noise
+    return process.returncode != 0
+
+
+def finish(server: Running, place: Path) -> float:
+    """Let a run end, and return how many seconds it took."""
+    began = time.monotonic()
+    with start(server, place) as process:
+        _, noise = process.communicate(timeout=PATIENCE_S)
+
+    assert process.returncode == 0, noise
+    return time.monotonic() - began
+
+
+def write(server: Running, chance: random.Random, number: int) -> None:
+    """Make an invoice, and pay one that the first run saw open."""
+    account = ACCOUNTS["exante"]
+    with Client(
+        "exante", token=account.token, base_url=server.base_url("exante"), transport="h11"
+    ) as client:
+        client.create(
+            Draft(
+                number=f"NEW-{number}",
+                counterparty=LANDMARKS["exante_party"],
+                owner=LANDMARKS["exante_owner"],
+                document=LANDMARKS["exante_document"],
+                issued_at=f"{chance.choice((2025, 2026))}-11-{chance.randint(1, 28):02}T00:00:00Z",
+            )
+        )
+        still_open = [uid for uid, (status, _) in truth(server).items() if status in OPEN]
+        client.update(chance.choice(sorted(still_open)), Changes(status="PAID"))
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("begins", ["anew", "after a run"])
+def test_a_killed_pipeline_is_run_again_until_all_is_there(
+    tmp_path: Path, begins: str, proof: Any
+) -> None:
+    """No invoice is lost and none is doubled."""
+    for story in range(proof.amount(1, 10)):
+        tell(tmp_path / str(story), begins, proof.seed + story, proof.amount(3, 10))
+
+
+def tell(place: Path, begins: str, seed: int, most: int) -> None:
+    """Kill a pipeline so many times, let it end, and compare."""
+    chance = random.Random(seed)  # noqa: S311 - the same again
+    kills, number = 0, 0
+    with running(invoices=300) as server:
+        took_s = finish(server, place) if begins == "after a run" else 6.0
+        while kills < most and number < 100:
+            number += 1
+            kills += run_and_kill(server, place, chance.random() * took_s)
+            write(server, chance, number)
+        # The first run may only load what a killed one left behind.
+        finish(server, place)
+        finish(server, place)
+
+        with duckdb.connect(str(place / "billing.duckdb"), read_only=True) as connection:
+            rows = connection.execute("SELECT id, status, number FROM provider.invoices").fetchall()
+        found = {uid: (status, number) for uid, status, number in rows}
+        assert len(rows) == len(found)
+        assert truth(server) == found
+    assert kills == most
