@@ -284,7 +284,8 @@ def spark(session: nox.Session) -> None:
     if shutil.which("java") is None:
         session.error("Java is missing: apt-get install openjdk-17-jre-headless")
     session.install("-e", ".[postgres,sandbox,spark,testing]", *_group("test"), *_group("spark"))
-    session.run("pytest", "-q", "--full-proofs", "tests/pipelines/spark", *session.posargs)
+    proofs = ("--full-proofs", "--timeout=1800")
+    session.run("pytest", "-q", *proofs, "tests/pipelines/spark", *session.posargs)
     session.run("python", "examples/pipelines/spark_read_write.py", silent=True)
 
 

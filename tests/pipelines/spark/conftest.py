@@ -46,6 +46,8 @@ def spark(events: Path) -> Iterator[Any]:
                 .config("spark.eventLog.enabled", "true")
                 .config("spark.eventLog.dir", events.as_uri())
                 .config("spark.eventLog.compress", "false")
+                # As on a cluster; Spark hides it in its log because of its name.
+                .config("spark.executorEnv.EXANTE_TOKEN", TOKEN)
                 .config("spark.sql.session.timeZone", "UTC")
                 .config("spark.sql.shuffle.partitions", "2")
                 .getOrCreate()
