@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from _support.command import Command, environment
+from _support.command import Command, Start, environment, line_of
 from _support.landed import landed, truth
 from billingual.sandbox import ACCOUNTS, Running
 
@@ -65,16 +65,16 @@ def test_what_cannot_be_right_makes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_watch_syncs_again_until_it_is_stopped(served: Running, tmp_path: Path) -> None:
+def test_a_watch_syncs_again_until_it_is_stopped(
+    start: Start, served: Running, tmp_path: Path
+) -> None:
     """Ctrl-C ends it with 130, and says how to go on."""
     target = tmp_path / "x.duckdb"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "billingual", "sync", "--to", str(target), "--since", "2026-10-01",
-         "--watch", "0.1", "-o", "ndjson", "--base-url", served.base_url("exante")],
-        env=environment(TOKEN), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    process = start(
+        "sync", "--to", str(target), "--since", "2026-10-01", "--watch", "0.1", "-o", "ndjson",
+        "--base-url", served.base_url("exante"), **TOKEN,
     )  # fmt: skip
-    assert process.stdout is not None
-    reports = [json.loads(process.stdout.readline()) for _ in range(3)]
+    reports = [json.loads(line_of(process)) for _ in range(3)]
     process.send_signal(signal.SIGINT)
     _, noise = process.communicate(timeout=100)
 

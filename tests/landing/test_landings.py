@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from _support.command import line_of
 from _support.landed import landed, noted_as_gone, truth
 from billingual import AsyncClient, Changes, Client, Draft, Filter, InvalidInputError, UsageError
 from billingual.landing import Counts, LandingError, LandingInUseError, landed_files
@@ -267,17 +268,16 @@ with Client("exante", base_url=sys.argv[1], token=sys.argv[2]) as client:
 
 def test_two_landings_cannot_meet(client: Client, server: Running, target: Path) -> None:
     """The second is refused; when the first is killed, the next one works."""
-    first = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", HOLDING, server.base_url("exante"), TOKEN, str(target)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
-    assert first.stdout is not None
-    assert first.stdout.readline() == b"landing\n"
-
-    with pytest.raises(LandingInUseError, match="another process"):
-        client.land(target, since="2026-10-01")
-    first.kill()
-    first.communicate()
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as first:  # fmt: skip
+        try:
+            assert line_of(first) == "landing"
+            with pytest.raises(LandingInUseError, match="another process"):
+                client.land(target, since="2026-10-01")
+        finally:
+            first.kill()
 
     client.land(target, since=ALL)
     assert landed(target) == truth(server)
