@@ -338,3 +338,29 @@ class FailingTransport:
 
     async def aclose(self) -> None:
         """Close nothing."""
+
+
+def test_looks_that_tell_nothing_wait_for_the_next_run(
+    path: Path, sandbox: Sandbox, draft: Make
+) -> None:
+    """After six of them the entry is left, which its reason says; the next run looks again."""
+    sandbox.add_fault("drop_after_commit", method="POST")
+    sandbox.add_fault("drop_before_commit", method="GET", times=6)
+    with (
+        Client(
+            "exante",
+            transport=sandboxed(sandbox),
+            retry="none",
+            backend=QuickBackend(),
+            organization=LANDMARKS["exante_organization"],
+        ) as client,
+        Job.open(path, client, settle_s=120.0) as job,
+    ):
+        job.plan([draft("L-1")])
+        report = job.run(concurrency=1)
+        (left,) = report.unknown
+        looks = [each for each in job.history("L-1").requests if each.kind == "look"]
+
+        assert len(looks) == 6
+        assert "after 6 looks that told nothing it waits for the next run" in str(left.reason)
+        assert job.run(concurrency=1).complete
