@@ -317,6 +317,7 @@ class SharedPace(Pace):
     _key: str
     _quota: Quota
     _held: dict[tuple[ExecutionScope, bool], _Held] = attrs.field(factory=dict, init=False)
+    _size: int = attrs.field(default=1, init=False)
     _away_until: float = attrs.field(default=_NEVER, init=False)
     _away_s: float = attrs.field(default=0.0, init=False)
     _limited: tuple[float, float | None] | None = attrs.field(default=None, init=False)
@@ -390,11 +391,13 @@ class SharedPace(Pace):
         held = self._held.get(key)
         if held is not None and held.left and now <= held.due + _LEASE_S:
             return held
-        lease = await self._asked(
-            backend, tell, lambda: self._ask(self._quota.at_once, is_job=is_job)
-        )
+        size = max(self._size, self._quota.at_once)
+        lease = await self._asked(backend, tell, lambda: self._ask(size, is_job=is_job))
         if lease is None:
             return None
+        # Where calls wait here and the quota has calls left over, asking takes longer than a call
+        # may: a far store, or a busy machine. Then more are asked for at once.
+        self._size = min(2 * size, len(self._waiting)) if lease.wait_s <= 0 else 1
         for dead in [each for each in list(self._held) if not each[0].is_alive()]:
             self._held.pop(dead, None)
         now = max(now, backend.now())
