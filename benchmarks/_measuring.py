@@ -34,10 +34,10 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PACKAGES = (
     "aiohttp", "anyio", "arro3-core", "attrs", "azure-core", "billingual", "botocore", "cattrs",
-    "dbos", "dlt", "duckdb", "elastic-transport", "elasticsearch", "google-api-core", "google-auth",
-    "h11", "httpcore", "httpcore2", "httpx", "httpx2", "localstripe", "msgspec", "openai", "orjson",
-    "procrastinate", "pyarrow", "pydantic", "pysail", "pyspark-client", "requests", "stamina",
-    "stripe", "tenacity", "urllib3",
+    "dbos", "dlt", "duckdb", "elastic-transport", "elasticsearch", "google-api-core",
+    "google-auth", "h11", "httpcore", "httpcore2", "httpx", "httpx2", "limits", "localstripe",
+    "msgspec", "openai", "orjson", "procrastinate", "pyarrow", "pydantic", "pysail",
+    "pyspark-client", "redis", "requests", "stamina", "stripe", "tenacity", "urllib3",
 )  # fmt: skip
 Batch: TypeAlias = Callable[[int], None]
 Cell: TypeAlias = str | float | int | None

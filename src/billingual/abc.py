@@ -555,7 +555,8 @@ class QuotaStore(Protocol):
 
         The rate falls by 30 %, to a tenth at least, if the provider named no time or if there was
         another 429 within the last minute, and 5 % of the whole rate come back with each minute
-        without a 429. Of several 429s to calls that were under way together, one counts.
+        without a 429. Of several 429s to calls that were under way together, one counts, and none
+        to a call that was sent into a freeze: it was leased before.
 
         Args:
             key: names the quota.

@@ -70,8 +70,9 @@ _OBSERVE: Final = (
     _READ
     + """
 local sent, asked = now - ARGV[1], tonumber(ARGV[2])
+local counts = sent > math.max(limited, frozen)
 if asked >= 0 then frozen = math.max(frozen, now + asked) end
-if sent > limited then
+if counts then
   if asked < 0 or now - limited < 60 then part = math.max(0.1, part * 0.7) end
   limited = now
   keep('frozen', frozen, 'part', part, 'limited', limited)

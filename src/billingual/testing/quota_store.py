@@ -61,9 +61,10 @@ class MemoryQuotaStore:
         """Note a 429."""
         with self._lock:
             quota, now = self._quota(key)
+            counts = now - sent_ago_s > max(quota.limited, quota.frozen)
             if retry_after_s is not None:
                 quota.frozen = max(quota.frozen, now + retry_after_s)
-            if now - sent_ago_s > quota.limited:
+            if counts:
                 part = self._part(quota, now)
                 again = retry_after_s is None or now - quota.limited < 60
                 quota.part = max(0.1, part * 0.7) if again else part

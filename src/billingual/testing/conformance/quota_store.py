@@ -176,6 +176,15 @@ def calls_under_way_together_count_once(bench: Bench) -> None:
 
 
 @quota_store_check
+def calls_sent_into_a_freeze_do_not_count(bench: Bench) -> None:
+    """A call that was leased before the freeze meets a 429, which says nothing of the rate."""
+    bench.limited(EVERY_S)
+    bench.limited(EVERY_S)
+    bench.limited()
+    same(1.0, bench.part())
+
+
+@quota_store_check
 def the_rate_falls_to_a_tenth_at_least(bench: Bench) -> None:
     """Any number of 429s leaves a tenth of the rate."""
     for _ in range(20):
@@ -211,6 +220,7 @@ QUOTA_STORE_CHECKS: Final[tuple[Check, ...]] = (
     a_429_without_a_time_lowers_the_rate,
     a_second_429_within_a_minute_lowers_the_rate,
     calls_under_way_together_count_once,
+    calls_sent_into_a_freeze_do_not_count,
     the_rate_falls_to_a_tenth_at_least,
     jobs_leave_a_fifth_to_others,
     jobs_alone_get_the_whole_rate,
