@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import trio
-from jupyter_client.manager import start_new_kernel
+from jupyter_client.manager import KernelManager
 
 from _support.invoice_server import PATIENCE_S, InvoiceServer, uid
 from billingual import Client
@@ -20,7 +22,13 @@ pytestmark = pytest.mark.slow  # processes, or waits that are the point
 @pytest.fixture(scope="module")
 def run_cell() -> Iterator[Callable[[str], str]]:
     """Return a function that executes a cell in a real kernel and returns all it shows."""
-    manager, kernel = start_new_kernel(kernel_name="python3")
+    # Not by TCP: ports are chosen before the kernel binds them, and another process may be first.
+    # A socket's path may have 107 bytes, and that of a test's folder can be longer.
+    place = tempfile.mkdtemp(prefix="kernel-")
+    manager = KernelManager(kernel_name="python3", transport="ipc", ip=f"{place}/socket")
+    manager.start_kernel()
+    kernel = manager.client()
+    kernel.start_channels()
 
     def run(code: str) -> str:
         shown: list[str] = []
@@ -40,9 +48,13 @@ def run_cell() -> Iterator[Callable[[str], str]]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # of the kernel's manager
-        yield run
-        kernel.stop_channels()
-        manager.shutdown_kernel(now=True)
+        try:
+            kernel.wait_for_ready(timeout=2 * PATIENCE_S)
+            yield run
+        finally:
+            kernel.stop_channels()
+            manager.shutdown_kernel(now=True)
+            shutil.rmtree(place)
 
 
 def test_a_cell_uses_a_client_over_the_sandbox(run_cell: Callable[[str], str]) -> None:
