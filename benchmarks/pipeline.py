@@ -105,7 +105,9 @@ async def _by_hand(base: str, take: Callable[[Any], object]) -> None:
         async def some() -> None:
             nonlocal rows
             for number in waiting:
-                rows += (await fetch(number))["items"]
+                # In a line of its own: += would keep the list of before the wait, and lose rows.
+                items = (await fetch(number))["items"]
+                rows += items
                 if len(rows) >= AT_ONCE:
                     taken, rows = rows, []
                     take(table(taken))
@@ -299,7 +301,7 @@ def check(place: Path, rows: int) -> None:
     items = json.loads(Days(rows).page(1))["data"]["items"]
     expected = rows, rows // ROWS * sum(row["total_cents"] for row in items)
     if found != expected:
-        raise ValueError(found, expected)
+        raise ValueError(table, found, expected)
 
 
 def measured(study: Study, base: str, rows: int, rounds: int) -> dict[str, list[dict[str, float]]]:
@@ -320,6 +322,7 @@ def measured(study: Study, base: str, rows: int, rounds: int) -> dict[str, list[
                     continue
             with urllib.request.urlopen(f"{base}/calls") as response:  # noqa: S310 - our server
                 found["calls"] = int(response.read())
+            print(f"{name}: {found['wall']:.1f} s, CPU {found['cpu']:.1f} s", flush=True)
             taken.setdefault(name, []).append(found)
     return taken
 

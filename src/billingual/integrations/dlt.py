@@ -57,11 +57,11 @@ try:
     from dlt.common.destination.exceptions import DestinationCapabilitiesException
     from dlt.common.destination.utils import resolve_merge_strategy
     from dlt.extract import DltResource
-except ImportError as error:
+except ImportError as _missing:
     raise ImportError(
         "billingual.integrations.dlt needs dlt 1.31 or newer with pyarrow; "
         'run: pip install "billingual[dlt]".'
-    ) from error
+    ) from _missing
 
 if TYPE_CHECKING:
     from arro3.core import RecordBatch
