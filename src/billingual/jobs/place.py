@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from billingual.auth import Secret
-from billingual.errors import MissingExtraError
+from billingual.errors import InvalidInputError, MissingExtraError
 
 if TYPE_CHECKING:
-    from os import PathLike
-
     from billingual.jobs.ledger import Ledger
     from billingual.jobs.postgres import PostgresLedger
 
@@ -21,9 +20,12 @@ _SCHEMES: Final = ("postgresql://", "postgres://")
 
 
 def as_place(place: P) -> P | Secret:
-    """Wrap the URL of a database, which may have a password; return any other place unchanged."""
-    if isinstance(place, str) and place.startswith(_SCHEMES):
+    """Wrap a URL, which may have a password; return any other place unchanged."""
+    if isinstance(place, str) and "://" in place:
         return Secret(place)
+    # A path of a URL has lost a slash; as the name of a file it would stand in an error.
+    if isinstance(place, PathLike) and str(place).startswith(("postgres:", "postgresql:")):
+        return Secret(str(place))
     return place
 
 
@@ -34,6 +36,12 @@ def database_ledger(url: Secret, job: str | None) -> PostgresLedger:
         InvalidInputError: if the URL cannot be read, or no job is named.
         MissingExtraError: if psycopg is not installed.
     """
+    if not url.reveal().startswith(_SCHEMES):
+        raise InvalidInputError(
+            "ledger",
+            "it is neither a file nor the URL of a PostgreSQL database",
+            "name a file, or write postgresql://user@host/database, as a text",
+        )
     try:
         from billingual.jobs.postgres import PostgresLedger  # noqa: PLC0415 - an extra
     except ImportError as error:

@@ -173,13 +173,17 @@ class PostgresLedger(SqlLedger):
     together = _step
 
     def _read(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        statement = _Statement(_translated(query), values)
         with self._lock:
             try:
-                if self._transaction is not None:
-                    return self._transaction.execute(query, values).rows
-                return self._server.read(_Statement(_translated(query), values))
+                if self._transaction is None:
+                    self._server.read(statement)
+                else:
+                    # It holds nothing, so it may find something else a moment later anyway.
+                    self._transaction.run(statement, again=False)
             except psycopg.Error as error:
                 raise self._failure("read", error) from error
+        return statement.rows
 
     def _failure(self, what: str, error: psycopg.Error) -> LedgerError | UsageError:
         """Say why PostgreSQL did not do a step."""
@@ -390,7 +394,7 @@ class _Server:
             error, (errors.DeadlockDetected, errors.SerializationFailure)
         )
 
-    def read(self, statement: _Statement) -> list[tuple[Any, ...]]:
+    def read(self, statement: _Statement) -> None:
         """Run a query outside a transaction."""
         is_first, until = self.connection is None, time.monotonic() + _PATIENCE_S
         while True:
@@ -401,7 +405,7 @@ class _Server:
                     raise
                 time.sleep(_PAUSE_S)
             else:
-                return statement.rows
+                return
 
     def close(self) -> None:
         """Close the connection for good."""
@@ -474,14 +478,14 @@ class _Transaction:
     def execute(self, query: str, values: Any = (), /) -> _Statement:
         """Run one statement."""
         statement = _Statement(_translated(query), values)
-        self._run(statement)
+        self.run(statement)
         return statement
 
     def executemany(self, query: str, values: Iterable[Any], /) -> None:
         """Run one statement for each set of values."""
         given = list(values)
         if given:
-            self._run(_Statement(_translated(query), given, many=True))
+            self.run(_Statement(_translated(query), given, many=True))
 
     def __enter__(self) -> Self:
         self.server.count += 1
@@ -536,7 +540,8 @@ class _Transaction:
             raise psycopg.OperationalError("the connection was lost")
         return connection
 
-    def _run(self, statement: _Statement) -> None:
+    def run(self, statement: _Statement, *, again: bool = True) -> None:
+        """Run a statement, and *again* with the others if the connection is lost later."""
         if self.failed:
             raise LedgerError(
                 f"the ledger {self.server.shown} cannot be written: an earlier step of the same "
@@ -548,7 +553,8 @@ class _Transaction:
             except psycopg.Error as error:
                 self._again(error)
             else:
-                self.done.append(statement)
+                if again:
+                    self.done.append(statement)
                 return
 
     def _keep(self) -> None:
@@ -702,7 +708,8 @@ class _TextLoader(TextLoader):
 
 
 def _told(error: psycopg.Error) -> str:
-    return (error.diag.message_primary or str(error)).strip().rstrip(".")
+    told = (error.diag.message_primary or str(error)).strip() or type(error).__name__
+    return told.splitlines()[0].rstrip(".")
 
 
 def _foreign(server: _Server) -> UsageError:

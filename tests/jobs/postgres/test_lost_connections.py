@@ -145,6 +145,23 @@ def test_what_another_process_changed_meanwhile_is_not_taken_again(
     assert {State.PLANNED: 1, State.IN_FLIGHT: 1} == one.counts()
 
 
+def test_what_was_only_read_may_change_meanwhile(
+    server: PostgresServer, open_ledger: Callable[[], PostgresLedger]
+) -> None:
+    """A transaction that looked at more than it holds is done again all the same."""
+    one, two = open_ledger(), open_ledger()
+    one.add([steps.create("A-1"), steps.create("A-2")])
+    with one.together():
+        first = steps.claimed(one)
+
+        assert {State.PLANNED: 1, State.IN_FLIGHT: 1} == one.counts()
+        two.add([steps.create("A-3")])
+        server.cut()
+        steps.commit(one, first)
+
+    assert {State.PLANNED: 2, State.COMMITTED: 1} == one.counts()
+
+
 def test_a_step_that_waits_for_itself_is_taken_again(
     open_ledger: Callable[[], PostgresLedger],
 ) -> None:

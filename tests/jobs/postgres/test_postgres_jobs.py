@@ -135,6 +135,9 @@ def test_commands_take_a_url(server: PostgresServer, job: str, tmp_path: Path) -
 BAD_URLS = {
     "a password that is not encoded": f"postgresql://me:{PASSWORD}%zz@host/db#job",
     "an unknown parameter": f"postgresql://me:{PASSWORD}@host/db?sslmod=1#job",
+    "a URL of another library": f"postgresql+psycopg://me:{PASSWORD}@host/db#job",
+    "another database": f"mysql://me:{PASSWORD}@host/db#job",
+    "a path": Path(f"postgresql://me:{PASSWORD}@host/db#job"),
     "no job": f"postgresql://me:{PASSWORD}@host/db",
     "a job of odd letters": f"postgresql://me:{PASSWORD}@host/db",
 }
