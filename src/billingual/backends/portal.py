@@ -34,8 +34,12 @@ class _Portal:
     thread: threading.Thread
 
 
-_CANCEL_S: Final = 1.0
-"""Seconds for a call to end that was cancelled. It only closes its connection."""
+_CANCEL_S: Final = 5.0
+"""Seconds for a call to end that was cancelled.
+
+It only closes its connection, but on a machine with much to do even that can take a second, and
+an interrupt that does not wait for it would not carry the write that it left unclear.
+"""
 
 _PORTALS: Final[dict[int, _Portal]] = {}
 
