@@ -30,6 +30,8 @@ MODULES: Final = (
     "billingual.retry",
     "billingual.sandbox",
     "billingual.testing",
+    "billingual.testing.pytest_plugin",
+    "billingual.testing.strategies",
     "billingual.transports",
     "billingual.wire",
 )

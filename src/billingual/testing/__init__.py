@@ -3,10 +3,13 @@
 :func:`record` and :func:`replay` keep exchanges on tapes without secrets, :func:`drift` compares a
 tape with the provider of today, and :func:`fault` makes a transport fail as a plan says.
 
+The plugin of pytest, :mod:`billingual.testing.pytest_plugin`, has fixtures over all of it, and
+:mod:`billingual.testing.strategies` has strategies of Hypothesis.
+
 A conformance suite is a tuple of checks, each of one rule. Run them all with
 :func:`check_transport`, :func:`check_dialect`, :func:`check_ledger` or :func:`check_quota_store`,
 which return a report for people, or give the tuple to ``pytest.mark.parametrize`` and call
-``check.run(...)``. Nothing here needs pytest.
+``check.run(...)``. The suites need no pytest.
 """
 
 from __future__ import annotations
@@ -40,13 +43,17 @@ if TYPE_CHECKING:
         check_transport,
         run_transport_check,
     )
+    from billingual.testing.factories import DraftFactory, InvoiceFactory
     from billingual.testing.fault_catalogue import CATALOGUE, Fault
     from billingual.testing.faults import FaultTransport, fault
     from billingual.testing.inprocess import Handler, InProcess, asgi_app
+    from billingual.testing.planned_faults import PlannedFaults
     from billingual.testing.quota_store import MemoryQuotaStore
     from billingual.testing.recording.drift import Drift, drift
     from billingual.testing.recording.record import RecordTransport, record
     from billingual.testing.recording.replay import ReplayTransport, replay
+    from billingual.testing.recording.tapes import RecordMode, Tapes
+    from billingual.testing.sandbox_clock import SandboxClock
 
 __all__ = [
     "CATALOGUE",
@@ -57,19 +64,25 @@ __all__ = [
     "Check",
     "CheckFailedError",
     "DialectSamples",
+    "DraftFactory",
     "Drift",
     "Fault",
     "FaultTransport",
     "Handler",
     "InProcess",
+    "InvoiceFactory",
     "LedgerFactory",
     "MemoryQuotaStore",
     "NotApplicableError",
+    "PlannedFaults",
+    "RecordMode",
     "RecordTransport",
     "ReplayTransport",
     "Report",
     "Result",
     "Sample",
+    "SandboxClock",
+    "Tapes",
     "asgi_app",
     "check_dialect",
     "check_ledger",
@@ -94,12 +107,16 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
             "conformance.report": "Check CheckFailedError NotApplicableError Report Result",
             "conformance.samples": "DialectSamples Sample",
             "conformance.transport": "TRANSPORT_CHECKS check_transport run_transport_check",
+            "factories": "DraftFactory InvoiceFactory",
             "fault_catalogue": "CATALOGUE Fault",
             "faults": "FaultTransport fault",
             "inprocess": "Handler InProcess asgi_app",
+            "planned_faults": "PlannedFaults",
             "quota_store": "MemoryQuotaStore",
             "recording.drift": "Drift drift",
             "recording.record": "RecordTransport record",
             "recording.replay": "ReplayTransport replay",
+            "recording.tapes": "RecordMode Tapes",
+            "sandbox_clock": "SandboxClock",
         },
     )

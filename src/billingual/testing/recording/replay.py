@@ -43,10 +43,15 @@ class ReplayTransport:
     def __init__(self, path: str | os.PathLike[str], *, partly: bool = False) -> None:
         self._cassette = Cassette.load(path)
         self._partly = partly
-        self._redactor = Redactor()
+        self.redactor: Redactor = Redactor()
         self._left: dict[Likeness, deque[int]] = {}
         for place, exchange in enumerate(self._cassette.exchanges):
             self._left.setdefault(likeness(exchange.request), deque()).append(place)
+
+    @property
+    def exchanges(self) -> list[TapedExchange]:
+        """What is on the tape, played or not."""
+        return self._cassette.exchanges
 
     @property
     def unused(self) -> tuple[str, ...]:
@@ -60,14 +65,19 @@ class ReplayTransport:
         Raises:
             ConfigurationError: if the tape has none; nothing was sent.
         """
-        asked = TapedRequest.of(request, self._redactor)
+        response = self.play(request, bounds)
+        if response is None:
+            raise self._unmatched(TapedRequest.of(request, self.redactor))
+        return response
+
+    def play(self, request: WireRequest, bounds: Bounds) -> WireResponse | None:
+        """Give the next response of the tape to *request*, raise the failure, or return None."""
+        asked = TapedRequest.of(request, self.redactor)
         try:
-            exchange = self._cassette.exchanges[self._left[likeness(asked)].popleft()]
+            place = self._left[likeness(asked)].popleft()
         except (KeyError, IndexError):
-            exchange = None
-        if exchange is None:
-            raise self._unmatched(asked)
-        return self._revived(exchange, bounds)
+            return None
+        return self._revived(self.exchanges[place], bounds)
 
     async def aclose(self) -> None:
         """Warn of what was not played, once; there is nothing else to give up."""
@@ -99,7 +109,7 @@ class ReplayTransport:
         taped = exchange.response
         wire = WireResponse(status=taped.status, headers=taped.headers, body=taped.body)
         reader = BodyReader(None, bounds)
-        reader.feed(self._redactor.revived(wire))
+        reader.feed(self.redactor.revived(wire))
         return WireResponse(status=taped.status, headers=taped.headers, body=reader.finish())
 
     def _unmatched(self, asked: TapedRequest) -> ConfigurationError:

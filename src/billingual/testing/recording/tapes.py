@@ -1,0 +1,80 @@
+"""Tapes of one test: one for each client that it makes, played or recorded as a mode says."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from pathlib import Path
+from typing import Final, Literal, TypeAlias, get_args
+
+from billingual.abc import Transport, TransportFactory, TransportOptions
+from billingual.errors import ConfigurationError
+from billingual.testing.recording.extend import ExtendTransport
+from billingual.testing.recording.record import RecordTransport
+from billingual.testing.recording.replay import ReplayTransport
+from billingual.transports._part import TransportLike, make_part
+
+__all__ = ["RecordMode", "Tapes"]
+
+RecordMode: TypeAlias = Literal["none", "once", "new_episodes", "all"]
+"""What to do with a tape: see :class:`Tapes`."""
+
+_MODES: Final = get_args(RecordMode)
+
+
+class Tapes:
+    """Make transports that play a tape or record one: the first of *path*, the next of *path* -2.
+
+    The modes are those of vcrpy. ``"none"`` plays and sends nothing, whatever happens. ``"once"``
+    plays a tape that is there and records one that is not. ``"new_episodes"`` plays what is on the
+    tape and sends and records the rest. ``"all"`` sends everything and records it anew.
+
+    Args:
+        path: of the first tape; its folder is made when something is recorded.
+        mode: default ``"none"``: a test whose tape is missing fails instead of writing invoices.
+        transport: what sends while recording. Default ``"httpx"``.
+
+    Raises:
+        ConfigurationError: if there is no such mode.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        mode: RecordMode = "none",
+        *,
+        transport: TransportLike = "httpx",
+    ) -> None:
+        if mode not in _MODES:
+            raise ConfigurationError(f"there is no mode {mode!r}; there are: {', '.join(_MODES)}.")
+        self.path: Path = Path(path)
+        self.mode: RecordMode = mode
+        self._transport = transport
+        self._numbers = itertools.count(1)
+
+    def __call__(self, options: TransportOptions) -> Transport:
+        """Make the transport of the next client, which closes it.
+
+        Raises:
+            ConfigurationError: if a tape is to be played and is missing or cannot be read.
+        """
+        return self._make(self._transport, options)
+
+    def over(self, transport: TransportLike) -> TransportFactory:
+        """Return a function that makes the same with another *transport* to send by."""
+        return lambda options: self._make(transport, options)
+
+    def _make(self, transport: TransportLike, options: TransportOptions) -> Transport:
+        number = next(self._numbers)
+        path = self.path if number == 1 else self.path.with_stem(f"{self.path.stem}-{number}")
+        there = path.exists()
+        if self.mode == "none" and not there:
+            raise ConfigurationError(
+                f"there is no tape {str(path)!r}, and nothing is sent without one; record it with "
+                "pytest --billingual-record=once, which sends to the provider."
+            )
+        if self.mode == "none" or (self.mode == "once" and there):
+            return ReplayTransport(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kind = ExtendTransport if self.mode == "new_episodes" else RecordTransport
+        return kind(make_part(transport, options), path)
