@@ -65,7 +65,7 @@ class Story:
 
     def start(self, *, last: int = 0, **options: object) -> subprocess.Popen[str]:
         """Start the program; it kills itself at its step *last*, if that is not 0."""
-        options = {"since": "2024-01-01", **options}
+        options = {"since": "2024-01-01", "days": 120, **options}
         backend = "blocking" if last else self.chance.choice(BACKENDS)
         command = (self.server.base_url("exante"), self.target, json.dumps(options), backend, last)
         return subprocess.Popen(
@@ -242,10 +242,10 @@ def test_what_a_stopped_run_saw_open_is_looked_for_by_the_next(tmp_path: Path, n
         options = killed_landing.client_options(story.server.base_url("exante"))
         with Client("exante", **options) as client:
             with pytest.raises(StopError):
-                client.land(story.target, since="2024-01-01", on_progress=stop)
+                client.land(story.target, since="2024-01-01", days=120, on_progress=stop)
             for each, (_, status) in story.stored().items():
                 if status in OPEN:
                     client.update(each, Changes(status="PAID"))
-            client.land(story.target, since="2024-01-01")
+            client.land(story.target, since="2024-01-01", days=120)
 
         assert story.stored() == story.landed()

@@ -57,7 +57,7 @@ def _ids(server: Running, *statuses: str) -> list[str]:
 
 def test_all_is_there_once(client: Client, server: Running, target: Path) -> None:
     """Every window is provably whole, and says by what."""
-    report = client.land(target, since=ALL)
+    report = client.land(target, since=ALL, days=180)
 
     assert landed(target) == truth(server)
     assert report.incomplete == ()
@@ -69,8 +69,8 @@ def test_the_next_run_reads_only_what_can_have_changed(
     client: Client, server: Running, target: Path
 ) -> None:
     """Closed windows are not read again, and nothing is new."""
-    first = client.land(target, since=SINCE)
-    second = client.land(target, since=SINCE)
+    first = client.land(target, since=SINCE, days=120)
+    second = client.land(target, since=SINCE, days=120)
 
     closed = [each.name for each in first.windows if each.kind == "closed"]
     assert [each.name for each in second.windows if each.skipped] == closed
@@ -81,7 +81,7 @@ def test_the_next_run_reads_only_what_can_have_changed(
 
 def test_changes_of_old_invoices_are_found(client: Client, server: Running, target: Path) -> None:
     """An old open invoice that was paid, voided or written to is in a window that is not read."""
-    client.land(target, since=ALL)
+    client.land(target, since=ALL, days=180)
     old = sorted(_ids(server, "SENT", "OVERDUE", "DRAFT"))
     paid, void, changed = old[:3]
     now = datetime.now(UTC).isoformat()
@@ -90,7 +90,7 @@ def test_changes_of_old_invoices_are_found(client: Client, server: Running, targ
     client.update(changed, Changes(number="CHANGED-1"))
     made = client.create(NEW)
 
-    report = client.land(target, since=ALL)
+    report = client.land(target, since=ALL, days=180)
     counts = report.counts
     assert (counts.new, counts.changed, counts.deleted) == (1, 3, 0)
 
@@ -107,12 +107,12 @@ def test_an_open_invoice_that_is_gone_is_found_gone(
     client: Client, server: Running, target: Path
 ) -> None:
     """It is read by its id, and the provider does not know it any more."""
-    client.land(target, since=ALL)
+    client.land(target, since=ALL, days=180)
     gone = _ids(server, "DRAFT")[0]
     _, number = truth(server)[gone]
     client.delete_many([gone])
 
-    client.land(target, since=ALL)
+    client.land(target, since=ALL, days=180)
 
     assert gone not in landed(target)
     assert landed(target) == truth(server)
@@ -121,12 +121,12 @@ def test_an_open_invoice_that_is_gone_is_found_gone(
 
 def test_what_was_paid_is_kept_in_one_file(client: Client, server: Running, tmp_path: Path) -> None:
     """Each run adds to what those before it found: a watched folder does not fill with files."""
-    client.land(tmp_path, since=ALL)
+    client.land(tmp_path, since=ALL, days=180)
     paid = sorted(_ids(server, "SENT", "OVERDUE"))[:4]
     counts = []
     for each in paid:
         client.update(each, Changes(status="PAID", paid_at=datetime.now(UTC).isoformat()))
-        client.land(tmp_path, since=ALL)
+        client.land(tmp_path, since=ALL, days=180)
         counts.append(len(landed_files(tmp_path)))
 
         assert landed(tmp_path) == truth(server)
@@ -137,28 +137,28 @@ def test_a_final_invoice_that_is_gone_stays_until_a_full_read(
     client: Client, server: Running, target: Path
 ) -> None:
     """Only a read of everything tells that something is missing."""
-    client.land(target, since=ALL)
+    client.land(target, since=ALL, days=180)
     gone = _ids(server, "PAID")[0]
     _, number = truth(server)[gone]
     client.delete_many([gone])
 
-    client.land(target, since=ALL)
+    client.land(target, since=ALL, days=180)
     assert gone in landed(target)
-    report = client.land(target, since=ALL, full=True)
+    report = client.land(target, since=ALL, days=180, full=True)
 
     assert landed(target) == truth(server)
     assert [each.kind for each in report.windows] == ["full"]
     assert report.counts == Counts(unchanged=len(truth(server)), deleted=1)
     assert noted_as_gone(target) == {gone: number}
     # What is closed stays read.
-    assert any(each.skipped for each in client.land(target, since=ALL).windows)
+    assert any(each.skipped for each in client.land(target, since=ALL, days=180).windows)
 
 
 def test_an_invoice_that_is_dated_otherwise_is_not_lost(
     client: Client, server: Running, target: Path
 ) -> None:
     """It left a window that is read again for one that is not."""
-    client.land(target, since=ALL)
+    client.land(target, since=ALL, days=180)
     final = next(
         row.id
         for row in client.list(Filter(status=["PAID"], issued_from=LATELY))
@@ -166,7 +166,7 @@ def test_an_invoice_that_is_dated_otherwise_is_not_lost(
     )
     client.update(final, Changes(issued_at="2025-03-03"))
 
-    client.land(target, since=ALL)
+    client.land(target, since=ALL, days=180)
 
     assert final in landed(target)
     client.land(target, full=True)
@@ -192,7 +192,7 @@ async def test_without_days_everything_is_one_window(target: Path) -> None:
     async with AsyncClient("kukkingu", transport="sandbox") as client:
         report = await client.land(target)
         with pytest.raises(InvalidInputError, match="cannot list by date of issue"):
-            await client.land(target, since=SINCE)
+            await client.land(target, since=SINCE, days=120)
 
     assert report.incomplete == ()
     assert len(landed(target)) == report.rows > 0
@@ -279,7 +279,7 @@ def test_two_landings_cannot_meet(client: Client, server: Running, target: Path)
         finally:
             first.kill()
 
-    client.land(target, since=ALL)
+    client.land(target, since=ALL, days=180)
     assert landed(target) == truth(server)
 
 
@@ -301,7 +301,7 @@ def test_what_a_kill_left_is_not_read_and_goes(
     client: Client, server: Running, tmp_path: Path
 ) -> None:
     """A file that no line names, one half written, and half a line of the manifest."""
-    client.land(tmp_path, since=ALL)
+    client.land(tmp_path, since=ALL, days=180)
     data = tmp_path / "data"
     strays = [data / "issued-x.y.0.parquet", data / "issued-x.y.1.parquet.new"]
     for each in strays:
@@ -310,7 +310,7 @@ def test_what_a_kill_left_is_not_read_and_goes(
         manifest.write(b'{"window": "issued-x", "files": ["data/issued-x')
 
     assert landed(tmp_path) == truth(server)
-    client.land(tmp_path, since=ALL)
+    client.land(tmp_path, since=ALL, days=180)
 
     assert landed(tmp_path) == truth(server)
     assert not any(each.exists() for each in strays)

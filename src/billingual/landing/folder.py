@@ -34,8 +34,8 @@ __all__ = ["Folder", "landed_files"]
 MANIFEST: Final = "manifest.jsonl"
 _LOCK: Final = "lock"
 _DATA: Final = "data"
-_ROWS_OF_FILE: Final = 50_000
-"""Rows after which a file ends: about 50 MB of columns in memory."""
+_ROWS_WAITING: Final = 20_000
+"""Rows of all windows together that wait to be written: about 30 MB of columns in memory."""
 
 _OURS: Final = frozenset({MANIFEST, _LOCK, _DATA})
 
@@ -138,13 +138,14 @@ class Folder:
         self._index.compare(batch, parts.found)
         parts.batches.append(batch)
         parts.waiting += batch.num_rows
-        if parts.waiting >= _ROWS_OF_FILE:
-            self._write(window, parts)
+        if sum(each.waiting for each in self._parts.values()) >= _ROWS_WAITING:
+            fullest = max(self._parts, key=lambda name: self._parts[name].waiting)
+            self._write(fullest, self._parts[fullest])
 
     def commit(self, window: Window, *, complete: bool, how: str, at: float) -> Counts:
         """See the protocol."""
         parts = self._parts.pop(window.name, _Parts())
-        self._write(window, parts)
+        self._write(window.name, parts)
         rows = parts.rows
         self._mark_gone(window, parts, at)
         if complete:
@@ -216,12 +217,12 @@ class Folder:
             if f"{_DATA}/{path.name}" not in counting and _NAME.fullmatch(path.name):
                 path.unlink()
 
-    def _write(self, window: Window, parts: _Parts) -> None:
+    def _write(self, window: str, parts: _Parts) -> None:
         """Write the rows that wait to a file, which is on disk when this returns."""
         if not parts.batches:
             return
         folder = self._root / _DATA
-        name = f"{window.name}.{self._sync_id}.{len(parts.files)}.parquet"
+        name = f"{window}.{self._sync_id}.{len(parts.files)}.parquet"
         try:
             folder.mkdir(exist_ok=True)
             fresh = folder / f"{name}.new"
@@ -254,7 +255,7 @@ class Folder:
             missing = [place for place in range(batch.num_rows) if place not in known]
             if missing:
                 self._keep(window, parts, batch, missing, at if full else None)
-        self._write(window, parts)
+        self._write(window.name, parts)
 
     def _mark_gone(self, window: Window, parts: _Parts, at: float) -> None:
         """Keep the last state of invoices that are gone, and that they are."""
@@ -266,7 +267,7 @@ class Folder:
             if places:
                 parts.gone.difference_update(ids)
                 self._keep(window, parts, batch, places, at)
-        self._write(window, parts)
+        self._write(window.name, parts)
 
     def _keep(
         self,
@@ -282,8 +283,8 @@ class Folder:
             parts.found["deleted"] += gone
         parts.batches.append(kept)
         parts.waiting += len(places)
-        if parts.waiting >= _ROWS_OF_FILE:
-            self._write(window, parts)
+        if parts.waiting >= _ROWS_WAITING:
+            self._write(window.name, parts)
 
     def _rows_of(self, lines: list[dict[str, Any]]) -> Iterator[RecordBatch]:
         """Read the rows of windows, the latest first; in a file they are in any order."""
