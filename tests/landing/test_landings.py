@@ -380,3 +380,36 @@ def test_a_manifest_line_says_what_was_read_and_how(client: Client, tmp_path: Pa
         "window", "kind", "sync", "at", "files", "rows", "complete", "how",
     }  # fmt: skip
     assert lines[-1].keys() == {"finished", "sync", "at"}
+
+
+FULL_DISK = """
+import resource, sys
+from billingual import Client
+from billingual.landing import LandingError
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), int(sys.argv[4])))
+with Client("exante", base_url=sys.argv[1], token=sys.argv[2], transport="h11") as client:
+    try:
+        client.land(sys.argv[3], since="2024-06-01", days=180)
+    except LandingError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the limit is of POSIX")
+@pytest.mark.parametrize("most_bytes", [100, 5_000])
+def test_a_full_disk_is_told_and_costs_nothing(
+    client: Client, server: Running, target: Path, most_bytes: int
+) -> None:
+    """A file cannot grow, in the middle of a landing; with room again, the next one goes on."""
+    address = server.base_url("exante")
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, address, TOKEN, str(target), str(most_bytes)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert str(target) in done.stdout
+    assert "cannot be" in done.stdout
+    client.land(target, since=ALL, days=180)
+    assert landed(target) == truth(server)

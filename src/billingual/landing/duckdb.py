@@ -7,11 +7,12 @@ write to a file, so two landings cannot meet.
 from __future__ import annotations
 
 import json
+import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from arro3.core import RecordBatch
 
 __all__ = ["DuckDb"]
-
-T = TypeVar("T")
 
 _OPENING: Final = threading.Lock()
 _OPEN: Final[set[str]] = set()
@@ -104,6 +103,8 @@ class DuckDb:
         self._place = place
         head = json.dumps({"landing": VERSION, "raw": self._raw, **attrs.asdict(source)})
         try:
+            if not self._path.exists():
+                self._make_file()
             self._connection = duckdb.connect(str(self._path))
             self._all("SET TimeZone = 'UTC'")
             self._make_or_check(head)
@@ -118,7 +119,7 @@ class DuckDb:
                     f"another process has {self._path} open; end it, or wait."
                 ) from error
             raise LandingError(f"{self._path} cannot be opened: {error}") from error
-        except duckdb.Error as error:
+        except (duckdb.Error, OSError) as error:
             self.close()
             raise LandingError(f"{self._path} cannot be opened: {error}") from error
         except BaseException:
@@ -147,16 +148,12 @@ class DuckDb:
 
     def add(self, window: Window, batch: RecordBatch) -> None:  # noqa: ARG002 - each row names it
         """See the protocol."""
-        rows = Table.from_batches([batch])
-        self._run(lambda: self._db.register("rows_to_add", rows))
-        self._run(lambda: self._all("INSERT INTO incoming SELECT * FROM rows_to_add"))
+        self._db.register("rows_to_add", Table.from_batches([batch]))
+        self._all("INSERT INTO incoming SELECT * FROM rows_to_add")
         self._db.unregister("rows_to_add")
 
     def commit(self, window: Window, *, complete: bool, how: str, at: float) -> Counts:
         """See the protocol."""
-        return self._run(lambda: self._commit(window, complete=complete, how=how, at=at))
-
-    def _commit(self, window: Window, *, complete: bool, how: str, at: float) -> Counts:
         moment = datetime.fromtimestamp(at, UTC)
         self._all(_UNIQUE, [window.name])
         (rows,) = self._one("SELECT count(*) FROM fresh")
@@ -181,9 +178,7 @@ class DuckDb:
     def finish(self, *, at: float) -> None:
         """See the protocol."""
         moment = datetime.fromtimestamp(at, UTC)
-        self._run(
-            lambda: self._all("INSERT INTO billingual_runs VALUES (?, ?)", [self._sync_id, moment])
-        )
+        self._all("INSERT INTO billingual_runs VALUES (?, ?)", [self._sync_id, moment])
 
     def close(self) -> None:
         """See the protocol."""
@@ -193,6 +188,21 @@ class DuckDb:
         if self._place is not None:
             _OPEN.discard(self._place)
             self._place = None
+
+    def _make_file(self) -> None:
+        """Make an empty DuckDB file, whole: one that is made in part cannot be opened again."""
+        fresh = self._path.with_name(f".{self._path.name}.{self._sync_id}.new")
+        try:
+            duckdb.connect(str(fresh)).close()
+            try:
+                # Fails where another process was quicker, and a rename would not.
+                os.link(fresh, self._path)
+            except FileExistsError:
+                return
+            except OSError:  # a file system without links
+                fresh.rename(self._path)
+        finally:
+            fresh.unlink(missing_ok=True)
 
     def _make_or_check(self, head: str) -> None:
         tables = {name for (name,) in self._all("SHOW TABLES")}
@@ -219,14 +229,11 @@ class DuckDb:
             )
 
     def _all(self, query: str, given: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        # Fetched to the end: a result that is left open blocks the connection.
-        return self._db.execute(query, given).fetchall()
+        try:
+            # Fetched to the end: a result that is left open blocks the connection.
+            return self._db.execute(query, given).fetchall()
+        except duckdb.Error as error:
+            raise LandingError(f"{self._path} cannot be read or written: {error}") from error
 
     def _one(self, query: str) -> tuple[Any, ...]:
         return self._all(query)[0]
-
-    def _run(self, step: Callable[[], T]) -> T:
-        try:
-            return step()
-        except duckdb.Error as error:
-            raise LandingError(f"{self._path} cannot be written: {error}") from error
