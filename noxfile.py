@@ -4,8 +4,9 @@
 """The gate: ``python -m nox`` runs what must hold before a change lands.
 
 One session only: ``python -m nox -s types``. ``proofs``, ``simulate``, ``pipelines``, ``sail``,
-``spark``, ``mutants``, ``strangers``, ``bench``, ``bulk``, ``durability``, ``pipeline-bench`` and
-``instructions`` are not part of the gate. It must end within nine minutes on two cores.
+``spark``, ``mutants``, ``strangers``, ``bench``, ``bulk``, ``durability``, ``pipeline-bench``,
+``quota-bench`` and ``instructions`` are not part of the gate. It must end within nine minutes on
+two cores.
 
 nox installs uv, as the block above asks, because ten environments are made: uv needs three seconds
 for each, pip needs twenty.
@@ -64,7 +65,7 @@ SMOKE = (
 BETWEEN = ("-m", "not slow", "tests/backends", "tests/client", "tests/errors", "tests/wire")
 
 # Measured in sessions of their own: their peers are many, and one wants a PostgreSQL.
-OTHER_BENCHMARKS = ("bulk", "durability", "pipeline")
+OTHER_BENCHMARKS = ("bulk", "durability", "pipeline", "quota")
 
 
 def _works(python: str) -> bool:
@@ -235,6 +236,11 @@ def simulate(session: nox.Session) -> None:
     session.run("python", "-m", "_support.simulation", *session.posargs, env=env)
 
 
+def _need_redis(session: nox.Session) -> None:
+    if shutil.which("redis-server") is None:
+        session.run("apt-get", "install", "-y", "-q", "redis-server", external=True)
+
+
 @nox.session(python="3.11")
 def pipelines(session: nox.Session) -> None:
     """Try what data pipelines use, with libraries that are too large for the gate.
@@ -244,8 +250,7 @@ def pipelines(session: nox.Session) -> None:
     Jobs in PostgreSQL are killed, and their server is; it comes as a wheel. Eight processes keep to
     one quota by a Redis, which comes from Debian where there is none.
     """
-    if shutil.which("redis-server") is None:
-        session.run("apt-get", "install", "-y", "-q", "redis-server", external=True)
+    _need_redis(session)
     session.install("-e", ".[all,dlt,duckdb]", *_group("test"), *_group("pipelines"))
     session.run(
         *PYTEST, "--timeout=1800", *(session.posargs or ("--full-proofs", "tests/pipelines"))
@@ -321,6 +326,16 @@ def pipeline_bench(session: nox.Session) -> None:
     """Measure lists on their way into tables, beside dlt and a script; takes ten minutes."""
     session.install(".[all,dlt,duckdb,spark]", *_group("bench"), *_group("pipeline-bench"))
     session.run("python", "benchmarks/pipeline.py", *session.posargs)
+    if "--quick" not in session.posargs:
+        session.run("python", "benchmarks/_report.py")
+
+
+@nox.session(python="3.11", name="quota-bench")
+def quota_bench(session: nox.Session) -> None:
+    """Measure how well eight processes keep to one quota; takes six minutes, wants Redis."""
+    _need_redis(session)
+    session.install(".[all]", *_group("bench"), *_group("peers"))
+    session.run("python", "benchmarks/quota.py", *session.posargs)
     if "--quick" not in session.posargs:
         session.run("python", "benchmarks/_report.py")
 
