@@ -257,7 +257,7 @@ def pipelines(session: nox.Session) -> None:
     )
     if not session.posargs:
         session.run(*PYTEST, "--full-proofs", "--timeout=1800", "tests/jobs/postgres")
-        for example in ("dlt_to_duckdb", "polars_ageing"):
+        for example in ("dlt_to_duckdb", "land", "polars_ageing"):
             session.run("python", f"examples/pipelines/{example}.py", silent=True)
 
 
