@@ -47,7 +47,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 try:
     from pyspark import cloudpickle
@@ -65,12 +65,12 @@ try:
         ReadMaxFiles,
         SupportsTriggerAvailableNow,
     )
-except ImportError as error:
+except ImportError as _missing:
     raise ImportError(
         "billingual.integrations.spark needs pyspark 4.2 or newer, which comes with your cluster; "
         'on one machine run: pip install "pyspark[sql]>=4.2", or, without Java, '
         "pip install pysail pyspark-client."
-    ) from error
+    ) from _missing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -195,7 +195,7 @@ class _Options:
     """The options of a source, checked; they hold names of secrets and no secret."""
 
     def __init__(self, given: Mapping[str, str], known: Sequence[str]) -> None:
-        self.given = {name.lower(): value for name, value in given.items()}
+        self.given: dict[str, str] = {name.lower(): value for name, value in given.items()}
         _check_worker()
         for name in self.given:
             if name not in known:
@@ -484,7 +484,7 @@ class InvoiceReader(DataSourceReader):
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         """Read one window."""
-        return _read(self._options, partition)
+        return _read(self._options, cast(InvoiceWindow, partition))
 
 
 class InvoiceStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
@@ -567,7 +567,7 @@ class InvoiceStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         """Read one window."""
-        return _read(self._options, partition)
+        return _read(self._options, cast(InvoiceWindow, partition))
 
 
 def _read(options: _Options, window: InvoiceWindow) -> Iterator[pa.RecordBatch]:
@@ -702,9 +702,9 @@ class InvoiceWriter(DataSourceArrowWriter):
         text = json.dumps(writes, ensure_ascii=False)
         return Planned(len(writes), zlib.compress(text.encode("utf-8", "surrogatepass"), 1))
 
-    def commit(self, messages: list[Planned]) -> None:
+    def commit(self, messages: list[WriterCommitMessage | None]) -> None:
         """Plan the writes of all partitions in one step, on the driver's machine."""
-        asyncio.run(self._plan(messages))
+        asyncio.run(self._plan(cast("list[Planned]", messages)))
 
     async def _plan(self, messages: Sequence[Planned]) -> None:
         from billingual import AsyncJob, Secret
@@ -720,7 +720,7 @@ class InvoiceWriter(DataSourceArrowWriter):
         ):
             await job.plan(self._planned(messages), whole=True)
 
-    def abort(self, messages: list[Planned | None]) -> None:
+    def abort(self, messages: list[WriterCommitMessage | None]) -> None:
         """Do nothing: nothing was planned."""
 
     def _planned(self, messages: Sequence[Planned]) -> Iterator[PlannedWrite]:

@@ -73,7 +73,7 @@ class WindowReader:
     def __init__(self, lists: Lists, *, prefetch: int) -> None:
         self._lists = lists
         self._prefetch = prefetch
-        self.requests = 0
+        self.requests: int = 0
         sorts = lists.capabilities.sorts
         self._sorts = ("number", "-number") if "number" in sorts else (None, None)
 

@@ -35,7 +35,7 @@ class MemoryQuotaStore:
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self.calls = 0
+        self.calls: int = 0
         self.failure: Exception | None = None
         self._now = now
         self._lock = threading.Lock()
