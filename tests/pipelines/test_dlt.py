@@ -271,6 +271,26 @@ def test_a_dataset_that_was_dropped_is_read_anew(pipeline: dlt.Pipeline, tmp_pat
     pipeline.activate()  # as the fixture left it
 
 
+def test_two_accounts_share_a_pipeline_and_can_be_read_anew(pipeline: dlt.Pipeline) -> None:
+    """Each name has its own table and state; one of them runs in a thread of dlt's."""
+    moving, others = MovingList(some_rows()), MovingList(some_rows()[:5])
+
+    @dlt.source(name="billing")
+    def both() -> Any:
+        return resource_of(moving), resource_of(others, name="others").parallelize()
+
+    def others_loaded() -> dict[str, str]:
+        with pipeline.sql_client() as client:
+            return dict(client.execute_sql("SELECT id, status FROM others"))
+
+    pipeline.run(both())
+    assert (moving.truth(), others.truth()) == (loaded(pipeline), others_loaded())
+
+    others.rows[0].status = "VOID"  # paid long ago: no window sees it again
+    pipeline.run(both(), refresh="drop_resources")
+    assert (moving.truth(), others.truth()) == (loaded(pipeline), others_loaded())
+
+
 def test_rows_can_be_looked_at_without_a_pipeline() -> None:
     """The resource is a plain iterable too."""
     tables = list(resource_of(MovingList(some_rows())))
