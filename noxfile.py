@@ -164,13 +164,15 @@ def architecture(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def examples(session: nox.Session) -> None:
-    """Run what a newcomer pastes: the README's blocks and every example."""
+    """Run what a newcomer pastes: the README's blocks, every example, and a program's tests."""
     session.install(".[all]", *_group("test"))
     # The blocks of one page go on from each other.
     pages = ("-p", "no:randomly", "--dist", "loadfile", "README.md", "docs")
     session.run("pytest", "-q", "-n", "2", *pages)
     for example in sorted((ROOT / "examples").glob("*.py")):
         session.run("python", str(example.relative_to(ROOT)), silent=True)
+    place = str(ROOT / "examples" / "testing-a-program")
+    session.run("pytest", "-q", "-c", f"{place}/pyproject.toml", "--rootdir", place, place)
 
 
 @nox.session(python="3.11")
