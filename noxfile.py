@@ -64,6 +64,9 @@ SMOKE = (
 # What the interpreters before and after it pass will hardly fail on one in between.
 BETWEEN = ("-m", "not slow", "tests/backends", "tests/client", "tests/errors", "tests/wire")
 
+# What the data source of Spark is tried with, on each of its engines.
+SPARK = ".[postgres,redis,sandbox,spark,testing]"
+
 # Measured in sessions of their own: their peers are many, and one wants a PostgreSQL.
 OTHER_BENCHMARKS = ("bulk", "durability", "pipeline", "quota")
 
@@ -284,7 +287,7 @@ def strangers(session: nox.Session, name: str) -> None:
 @nox.session(python="3.11")
 def sail(session: nox.Session) -> None:
     """Read and write invoices on Sail, which runs Spark's data sources without Java."""
-    session.install("-e", ".[postgres,sandbox,spark,testing]", *_group("test"), *_group("sail"))
+    session.install("-e", SPARK, *_group("test"), *_group("sail"))
     place = "tests/pipelines/spark"
     session.run("pytest", "-q", f"--ignore={place}/java", place, *session.posargs)
     session.run("python", "examples/pipelines/spark_read_write.py", silent=True)
@@ -295,7 +298,7 @@ def spark(session: nox.Session) -> None:
     """Read and write invoices on Spark itself, whose driver is killed; wants Java 17."""
     if shutil.which("java") is None:
         session.error("Java is missing: apt-get install openjdk-17-jre-headless")
-    session.install("-e", ".[postgres,sandbox,spark,testing]", *_group("test"), *_group("spark"))
+    session.install("-e", SPARK, *_group("test"), *_group("spark"))
     proofs = ("--full-proofs", "--timeout=1800")
     session.run("pytest", "-q", *proofs, "tests/pipelines/spark", *session.posargs)
     session.run("python", "examples/pipelines/spark_read_write.py", silent=True)
