@@ -49,7 +49,8 @@ MAX_FILES = ("update:memory=12", "update:httpx=16")
 # each part: the newest interpreter runs them, without coverage, which costs half as much again.
 ONCE = (
     "tests/architecture", "tests/cli", "tests/conformance", "tests/equivalence",
-    "tests/exhaustive", "tests/jobs/test_kills.py", "tests/sandbox", "tests/tools",
+    "tests/exhaustive", "tests/jobs/test_kills.py", "tests/sandbox",
+    "tests/testing/test_pytest_plugin.py", "tests/testing/test_strategies.py", "tests/tools",
 )  # fmt: skip
 # These do not change with it either, and the oldest interpreter runs them, with coverage.
 COUNTED = (

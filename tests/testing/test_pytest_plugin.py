@@ -68,13 +68,17 @@ def test_the_marker_chooses_provider_and_data(pytester: pytest.Pytester) -> None
             made = sandbox_client.create(draft_factory())
             assert sandbox_client.finalize(made.id).status == "FINALIZED"
 
+        @pytest.mark.billingual(provider="katsu")
+        def test_of_a_provider_without_drafts(sandbox_client):
+            assert sandbox_client.capabilities.provider == "katsu"
+
         @pytest.mark.billingual(provider="exante", retry="none")
         def test_of_its_own(sandbox, sandbox_client):
             assert sandbox_client.capabilities.provider == "exante"
             assert sandbox.sandbox_state.invoices == 3
         """,
     )
-    result.assert_outcomes(passed=2)
+    result.assert_outcomes(passed=3)
 
 
 def test_an_unknown_option_of_the_marker_is_refused(pytester: pytest.Pytester) -> None:
@@ -247,7 +251,9 @@ def test_each_mode_keeps_its_promise(pytester: pytest.Pytester) -> None:
         run(pytester, more, *options).assert_outcomes(failed=3)
         assert before == tapes(pytester)
 
-    run(pytester, more, "--billingual-record=new_episodes").assert_outcomes(passed=3)
+    one_sent = more.replace("words):", "words, sandbox):", 1)
+    one_sent += "        assert len(sandbox.requests()) == 1\n"
+    run(pytester, one_sent, "--billingual-record=new_episodes").assert_outcomes(passed=3)
     assert list(tapes(pytester).values()) == [2, 2, 2]
     run(pytester, more).assert_outcomes(passed=3)
 
@@ -308,6 +314,8 @@ def test_fixtures_are_explained(pytester: pytest.Pytester) -> None:
     ):  # fmt: skip
         result.stdout.re_match_lines_random([rf"{name} -- .*pytest_plugin.*"])
     result.stdout.fnmatch_lines(['*faults.next("server_error_after_acting", of="update")*'])
+    markers = run(pytester, "", "--markers")
+    markers.stdout.fnmatch_lines(["@pytest.mark.billingual(provider='exante', invoices=50, *"])
 
 
 def test_programs_that_do_not_use_it_pay_nothing(tmp_path: Path) -> None:
