@@ -130,8 +130,6 @@ for _version, _interpreter in INTERPRETERS.items():
 def types(session: nox.Session) -> None:
     """Check types: ours, what a user's type checker sees, and what it must refuse."""
     session.install("-e", ".[all,duckdb]", *_group("types"), *_group("tools"))
-    # Its classes are bases of ours. Without what it needs to run, it is two megabytes.
-    session.install("--no-deps", "pyspark-client>=4.1")
     # The classes that our data source extends, without the 500 MB that they are run with.
     session.install("--no-deps", *(each for each in _group("sail") if "pyspark" in each))
     session.run("mypy")

@@ -13,7 +13,6 @@ from typing import Any, Final, cast
 import attrs
 
 from billingual.model._types import instant_text
-from billingual.model.invoice import InvoiceSummary
 from billingual.model.money import Money
 
 __all__ = ["facts_table", "model_table", "rows_table"]
@@ -43,8 +42,8 @@ def model_table(model: Any) -> str:
     return table
 
 
-def rows_table(rows: Sequence[InvoiceSummary], caption: str = "") -> str:
-    """Show rows of a list, without the columns that are empty."""
+def rows_table(rows: Sequence[Any], caption: str = "") -> str:
+    """Show invoices as rows, without the columns that are empty."""
     shown = rows[:MAX_ROWS]
     names = [name for name in _ROW if any(getattr(row, name) is not None for row in shown)]
     more = len(rows) - len(shown)
