@@ -33,9 +33,9 @@ def main(base_url: str, folder: str) -> None:
         .option("base_url", base_url)
         .option("organization", LANDMARKS["exante_organization"])
         .option("from", "2025-06-02")
-        .option("days", "8")
+        .option("days", "3")
         .option("lookback_days", "30")
-        .option("windows_per_batch", "2")
+        .option("windows_per_batch", "1")
         .load()
     )
     query = (

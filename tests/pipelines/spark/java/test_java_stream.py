@@ -20,7 +20,7 @@ from billingual.sandbox import ACCOUNTS, Running
 
 PROGRAM = Path(__file__).with_name("stream_program.py")
 TOKEN = ACCOUNTS["exante"].token
-DAYS = timedelta(days=8)
+DAYS = timedelta(days=3)
 LOOKBACK = timedelta(days=30)
 FIRST = date(2025, 6, 2)
 
@@ -60,7 +60,7 @@ def test_a_stream_that_is_killed_lands_each_row_once(
         with start(server, tmp_path) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "running\n", process.communicate()[1]
-            wait(process, server, chance.randrange(12))
+            wait(process, server, chance.randrange(6))
             time.sleep(chance.random())
             assert process.poll() is None, process.communicate()[1]
             os.killpg(process.pid, signal.SIGKILL)
