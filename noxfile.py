@@ -264,6 +264,8 @@ def pipelines(session: nox.Session) -> None:
         *PYTEST, "--timeout=1800", *(session.posargs or ("--full-proofs", "tests/pipelines"))
     )
     if not session.posargs:
+        # Again, now that there is a library for tables of Delta Lake.
+        session.run(*PYTEST, "--full-proofs", "--timeout=1800", "tests/landing")
         session.run(*PYTEST, "--full-proofs", "--timeout=1800", "tests/jobs/postgres")
         for example in ("dlt_to_duckdb", "land", "polars_ageing"):
             session.run("python", f"examples/pipelines/{example}.py", silent=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,13 @@ from billingual.landing import landed_files
 from billingual.sandbox import ACCOUNTS
 from billingual.sandbox.server import Running
 
-__all__ = ["landed", "noted_as_gone", "truth"]
+__all__ = ["TARGETS", "landed", "noted_as_gone", "truth"]
+
+TARGETS: Final = (
+    "folder", "invoices.duckdb",
+    # Its library, of 40 MB, is installed by the session pipelines, which runs these tests again.
+    *(["invoices.delta"] if find_spec("deltalake") else []),
+)  # fmt: skip
 
 # Files of before and after a column was empty may be read together.
 _LATEST: Final = """
@@ -23,7 +30,9 @@ QUALIFY row_number() OVER (PARTITION BY id ORDER BY _seen_at DESC) = 1 AND _dele
 
 def landed(target: Path) -> dict[str, tuple[Any, ...]]:
     """Return status and number of each landed invoice, by its id; each id is there once."""
-    if target.is_dir():
+    if target.suffix == ".delta":
+        rows = _of_delta(target, "IS NULL")
+    elif target.is_dir():
         files = landed_files(target)
         rows = duckdb.connect().execute(_LATEST, [files]).fetchall() if files else []
     else:
@@ -36,7 +45,9 @@ def landed(target: Path) -> dict[str, tuple[Any, ...]]:
 
 def noted_as_gone(target: Path) -> dict[str, str]:
     """Return the number of each invoice that was landed and is gone, by its id."""
-    if target.is_dir():
+    if target.suffix == ".delta":
+        rows = _of_delta(target, "IS NOT NULL")
+    elif target.is_dir():
         latest = _LATEST.replace("IS NULL", "IS NOT NULL")
         rows = duckdb.connect().execute(latest, [landed_files(target)]).fetchall()
     else:
@@ -44,6 +55,20 @@ def noted_as_gone(target: Path) -> dict[str, str]:
             query = "SELECT id, status, number FROM landed_invoices WHERE _deleted_at IS NOT NULL"
             rows = connection.execute(query).fetchall()
     return {row[0]: row[2] for row in rows}
+
+
+def _of_delta(target: Path, deleted: str) -> list[tuple[Any, ...]]:
+    from deltalake import DeltaTable, QueryBuilder  # noqa: PLC0415 - see above
+
+    query = QueryBuilder().register("t", DeltaTable(str(target)))
+    names = ("id", "status", "number", "raw")
+    found = query.execute(f"SELECT {', '.join(names)} FROM t WHERE _deleted_at {deleted}")  # noqa: S608 - our own words
+    batches = list(found)
+    return [
+        row
+        for batch in batches
+        for row in zip(*(batch.column(name).to_pylist() for name in names), strict=True)
+    ]
 
 
 def truth(server: Running) -> dict[str, tuple[Any, ...]]:

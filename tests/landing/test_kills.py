@@ -25,6 +25,7 @@ import pytest
 
 from _support import killed_landing
 from _support.command import check_runs
+from _support.landed import TARGETS, landed
 from billingual import Changes, Client, Draft
 from billingual.landing import LandProgress, landed_files
 from billingual.sandbox import LANDMARKS
@@ -142,6 +143,8 @@ class Story:
         if self.target.suffix == ".duckdb":
             with duckdb.connect(str(self.target), read_only=True) as connection:
                 rows = connection.execute("SELECT id, number, status FROM invoices").fetchall()
+        elif self.target.suffix == ".delta":
+            return {uid: (number, status) for uid, (status, number) in landed(self.target).items()}
         else:
             with duckdb.connect() as connection:
                 rows = connection.execute(_LATEST, [landed_files(self.target)]).fetchall()
@@ -157,10 +160,10 @@ def told(place: Path, name: str, seed: int) -> Iterator[Story]:
         yield Story(server, place / name, Random(seed))  # noqa: S311 - it must be the same again
 
 
-TARGETS: Final = pytest.mark.parametrize("name", ["folder", "invoices.duckdb"])
+EACH: Final = pytest.mark.parametrize("name", TARGETS)
 
 
-@TARGETS
+@EACH
 def test_a_killed_landing_is_run_again_until_all_is_there(
     tmp_path: Path, name: str, proof: Any
 ) -> None:
@@ -177,7 +180,7 @@ def test_a_killed_landing_is_run_again_until_all_is_there(
     assert kills >= proof.amount(1, 50)
 
 
-@TARGETS
+@EACH
 def test_a_killed_full_read_tells_deletions_once_it_ends(
     tmp_path: Path, name: str, proof: Any
 ) -> None:
@@ -230,7 +233,7 @@ class StopError(Exception):
     """A test stops a landing."""
 
 
-@TARGETS
+@EACH
 def test_what_a_stopped_run_saw_open_is_looked_for_by_the_next(tmp_path: Path, name: str) -> None:
     """A window of days landed, and the run ended before the open ones were; then all are paid."""
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from _support.command import line_of
-from _support.landed import landed, noted_as_gone, truth
+from _support.landed import TARGETS, landed, noted_as_gone, truth
 from billingual import AsyncClient, Changes, Client, Draft, Filter, InvalidInputError, UsageError
 from billingual.landing import Counts, LandingError, LandingInUseError, landed_files
 from billingual.sandbox import ACCOUNTS, LANDMARKS
@@ -45,7 +45,7 @@ def client(server: Running) -> Iterator[Client]:
         yield made
 
 
-@pytest.fixture(params=["folder", "invoices.duckdb"])
+@pytest.fixture(params=TARGETS)
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """Name a target that is not there yet."""
     return tmp_path / str(request.param)

@@ -342,13 +342,15 @@ class Client(Stepped):
         raw: bool = True,
         on_progress: Callable[[LandProgress], object] | None = None,
     ) -> LandReport:
-        """Land invoices in a DuckDB file or a folder of Parquet files, and keep them up to date.
+        """Land invoices in DuckDB, in Parquet files or in a Delta table, and keep them up to date.
 
         Run it again and it goes on: what is closed is not read again, and a run that was killed at
-        any moment leaves nothing that counts twice. Needs the extra ``arrow``, or ``duckdb``.
+        any moment leaves nothing that counts twice. Needs the extra ``duckdb``, ``delta`` or, for
+        Parquet files, ``arrow``.
 
         Args:
-            target: a file that ends in ``.duckdb``, or a folder; or a
+            target: a file that ends in ``.duckdb``, a folder that ends in ``.delta``, or another
+                folder; or a
                 :class:`~billingual.landing.Target` of your own. It holds the invoices of one
                 account and one *filter*.
             since: first day of issue, like ``"2026-01-01"``. Invoices are read in windows of days;

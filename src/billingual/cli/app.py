@@ -63,7 +63,7 @@ _COMMANDS: Final = (
     ("delete", "acts:delete_invoices", "Delete invoices."),
     ("bulk", None, "Create, change or delete the invoices of a file; none lost, none twice."),
     ("jobs", None, "See, go on with, check and export what 'bulk' began."),
-    ("sync", "sync:sync_invoices", "Land invoices in a DuckDB file or a folder of Parquet."),
+    ("sync", "sync:sync_invoices", "Land invoices in DuckDB, Parquet or Delta."),
     ("providers", "providers:providers", "Show what each provider can do."),
     ("profiles", "profiles:profiles", "Show the profiles of your configuration file."),
     ("doctor", "doctor:doctor", "Check installation, configuration, connection and token."),

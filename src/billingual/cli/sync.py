@@ -45,7 +45,7 @@ async def sync_invoices(  # noqa: D417 - groups of options say themselves what t
     means that some windows are not provably whole; they are read again by the next run.
 
     Args:
-        to: A file that ends in .duckdb, or a folder of its own.
+        to: A file that ends in .duckdb, a folder that ends in .delta, or a folder of its own.
         since: First day of issue, like 2026-01-01; the whole list is read each time without it.
         until: Last day of issue.
         full: Read the whole list; only that tells which invoices are gone.

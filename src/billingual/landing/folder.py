@@ -7,22 +7,22 @@ them. Readers take :func:`landed_files` and, of each id, the row with the latest
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 from arro3.core import Array, DataType, Table
 from arro3.io import read_parquet, write_parquet
 
 from billingual.errors import UsageError
-from billingual.landing.table import VERSION, with_deletion
-from billingual.landing.target import Counts, Landed, LandingError, LandingInUseError, Source
+from billingual.landing.index import Index
+from billingual.landing.manifest import LOCK, MANIFEST, Manifest, lines_of, sync_folder
+from billingual.landing.table import with_deletion
+from billingual.landing.target import Counts, Landed, LandingError, Source
 from billingual.landing.windows import Window
 from billingual.pagination.dedupe import SeenIds
 
@@ -31,13 +31,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Folder", "landed_files"]
 
-MANIFEST: Final = "manifest.jsonl"
-_LOCK: Final = "lock"
 _DATA: Final = "data"
 _ROWS_WAITING: Final = 20_000
 """Rows of all windows together that wait to be written: about 30 MB of columns in memory."""
 
-_OURS: Final = frozenset({MANIFEST, _LOCK, _DATA})
+_OURS: Final = frozenset({MANIFEST, LOCK, _DATA})
 
 
 def landed_files(folder: str | os.PathLike[str]) -> list[str]:
@@ -50,7 +48,7 @@ def landed_files(folder: str | os.PathLike[str]) -> list[str]:
         LandingError: if there is no manifest, or it cannot be read.
     """
     root = Path(folder)
-    lines = _lines_of(root / MANIFEST)
+    lines = lines_of(root / MANIFEST)
     if not lines:
         raise LandingError(f"{root} has no {MANIFEST}: nothing was landed there.")
     return [str(root / name) for line in _counting(lines[1:]) for name in line["files"]]
@@ -63,24 +61,16 @@ class Folder:
         self._root = path
         self._raw = raw
         self._sync_id = sync_id
-        self._lines: list[dict[str, Any]] = []
-        self._lock: IO[bytes] | None = None
+        self._manifest = Manifest(path, path)
         self._parts: dict[str, _Parts] = {}
-        self._index: _Index | None = None
+        self._index: Index | None = None
 
     def open(self, source: Source, *, now: float) -> float:
         """See the protocol."""
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             self._refuse_others()
-            self._take_lock()
-            self._lines = _lines_of(self._root / MANIFEST)
-            self._mend_end()
-            head = {"landing": VERSION, "raw": self._raw, **attrs.asdict(source)}
-            head["account"] = list(source.account)
-            if not self._lines:
-                self._append(head)
-            self._refuse_another(head)
+            at = self._manifest.open(source, raw=self._raw, now=now)
             self._remove_strays()
         except OSError as error:
             self.close()
@@ -88,32 +78,26 @@ class Folder:
         except BaseException:
             self.close()
             raise
-        # Where the clock was put back, later rows must still be the latest.
-        return max([now, *(float(line["at"]) + 0.001 for line in self._lines[1:])])
+        return at
 
     def landed(self) -> Mapping[str, Landed]:
         """See the protocol."""
-        return {
-            line["window"]: Landed(kind=line["kind"], complete=line["complete"])
-            for line in self._lines
-            if "window" in line
-        }
+        return self._manifest.landed()
 
     def last_run(self) -> float | None:
         """See the protocol."""
-        runs = [line["finished"] for line in self._lines[1:] if "finished" in line]
-        return max(runs, default=None)
+        return self._manifest.last_run()
 
     def open_ids(self, statuses: tuple[str, ...]) -> set[str]:
         """See the protocol."""
-        windows = [line for line in self._lines[1:] if "window" in line]
+        windows = [line for line in self._manifest.lines if "window" in line]
         reads = [line for line in windows if line["kind"] == "open" and line["complete"]]
         # What a run knew to be open it has looked for. It may have read more meanwhile, and so may
         # runs since then that were killed.
         since = 0
         if reads:
             since = next(at for at, line in enumerate(windows) if line["sync"] == reads[-1]["sync"])
-        counting = {name for line in _counting(self._lines[1:]) for name in line["files"]}
+        counting = {name for line in _counting(self._manifest.lines) for name in line["files"]}
         files = [name for line in windows[since:] for name in line["files"] if name in counting]
         found: set[str] = set()
         for name in files:
@@ -126,8 +110,8 @@ class Folder:
     def add(self, window: Window, batch: RecordBatch) -> None:
         """See the protocol."""
         if self._index is None:
-            self._index = _Index()
-            for old in self._rows_of([*_counting(self._lines[1:])]):
+            self._index = Index()
+            for old in self._rows_of([*_counting(self._manifest.lines)]):
                 self._index.know(old)
         parts = self._parts.setdefault(window.name, _Parts())
         ids = list(batch.column("id").to_pylist())
@@ -150,7 +134,7 @@ class Folder:
         self._mark_gone(window, parts, at)
         if complete:
             self._carry_over(window, parts, at)
-        self._append(
+        self._manifest.append(
             {
                 "window": window.name, "kind": window.kind, "sync": self._sync_id, "at": at,
                 "files": parts.files, "rows": rows, "complete": complete, "how": how,
@@ -160,13 +144,11 @@ class Folder:
 
     def finish(self, *, at: float) -> None:
         """See the protocol."""
-        self._append({"finished": at, "sync": self._sync_id, "at": at})
+        self._manifest.append({"finished": at, "sync": self._sync_id, "at": at})
 
     def close(self) -> None:
         """See the protocol."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._manifest.close()
 
     def _refuse_others(self) -> None:
         """Refuse a folder of other things: their files would be taken for rows."""
@@ -177,42 +159,12 @@ class Folder:
                 "folder of its own."
             )
 
-    def _refuse_another(self, head: Mapping[str, Any]) -> None:
-        if self._lines[0] != head:
-            raise UsageError(
-                f"{self._root} holds other invoices, or the same with other columns: "
-                f"{json.dumps(self._lines[0])}; land into another folder."
-            )
-
-    def _take_lock(self) -> None:
-        file = (self._root / _LOCK).open("ab")
-        try:
-            _lock(file)
-        except OSError:
-            file.close()
-            raise LandingInUseError(
-                f"another process lands into {self._root}; wait until it has ended."
-            ) from None
-        self._lock = file
-
-    def _mend_end(self) -> None:
-        """Cut off a last line that a killed run wrote only in part."""
-        path = self._root / MANIFEST
-        if not path.exists():
-            return
-        text = path.read_bytes()
-        whole = text.rfind(b"\n") + 1
-        if whole < len(text):
-            with path.open("r+b") as file:
-                file.truncate(whole)
-                os.fsync(file.fileno())
-
     def _remove_strays(self) -> None:
         """Remove files that no line counts: of killed runs, and those that were read again since.
 
         They are kept until the next run begins, so that a reader has the time in between.
         """
-        counting = {name for line in _counting(self._lines[1:]) for name in line["files"]}
+        counting = {name for line in _counting(self._manifest.lines) for name in line["files"]}
         for path in (self._root / _DATA).glob("*"):
             if f"{_DATA}/{path.name}" not in counting and _NAME.fullmatch(path.name):
                 path.unlink()
@@ -231,7 +183,7 @@ class Folder:
                 file.flush()
                 os.fsync(file.fileno())
             fresh.rename(folder / name)
-            _sync_folder(folder)
+            sync_folder(folder)
         except OSError as error:
             raise LandingError(f"{folder} cannot be written: {error.strerror}.") from error
         parts.files.append(f"{_DATA}/{name}")
@@ -248,7 +200,9 @@ class Folder:
             return
         full = window.kind == "full"
         lines = [
-            line for line in _counting(self._lines[1:]) if full or line["window"] == window.name
+            line
+            for line in _counting(self._manifest.lines)
+            if full or line["window"] == window.name
         ]
         for batch in self._rows_of(lines):
             known = {*parts.ids.add(list(batch.column("id").to_pylist()))}
@@ -261,7 +215,7 @@ class Folder:
         """Keep the last state of invoices that are gone, and that they are."""
         if not parts.gone:
             return
-        for batch in self._rows_of([*_counting(self._lines[1:])]):
+        for batch in self._rows_of([*_counting(self._manifest.lines)]):
             ids = batch.column("id").to_pylist()
             places = [place for place, each in enumerate(ids) if each in parts.gone]
             if places:
@@ -292,52 +246,6 @@ class Folder:
             for name in reversed(line["files"]):
                 yield from read_parquet(self._root / name)
 
-    def _append(self, line: dict[str, Any]) -> None:
-        path = self._root / MANIFEST
-        is_new = not path.exists()
-        try:
-            with path.open("ab") as file:
-                file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            if is_new:
-                _sync_folder(self._root)
-        except OSError as error:
-            raise LandingError(f"{path} cannot be written: {error.strerror}.") from error
-        self._lines.append(line)
-
-
-class _Index:
-    """What is there, to tell what is new: fingerprints, 20 bytes for each invoice."""
-
-    def __init__(self) -> None:
-        self._ids = SeenIds()
-        self._states = SeenIds()
-        self._compared = SeenIds()
-
-    def know(self, batch: RecordBatch) -> None:
-        """Take rows that are there, unless later ones of the same invoices came before."""
-        rows = _ids_and_states(batch)
-        known = {*self._ids.add([each for each, _ in rows])}
-        self._states.add([state for at, (_, state) in enumerate(rows) if at not in known])
-
-    def compare(self, batch: RecordBatch, found: Counter[str]) -> None:
-        """Count what rows are to what is there, once for each invoice."""
-        rows = _ids_and_states(batch)
-        before = {*self._compared.add([each for each, _ in rows])}
-        rows = [each for at, each in enumerate(rows) if at not in before]
-        known = self._ids.add([each for each, _ in rows])
-        same = self._states.add([state for _, state in rows])
-        found["new"] += len(rows) - len(known)
-        found["unchanged"] += len(same)
-        found["changed"] += len(known) - len(same)
-
-
-def _ids_and_states(batch: RecordBatch) -> list[tuple[str, str]]:
-    ids = batch.column("id").to_pylist()
-    hashes = batch.column("_row_hash").to_pylist()
-    return [(each, f"{each} {state}") for each, state in zip(ids, hashes, strict=True)]
-
 
 @attrs.define
 class _Parts:
@@ -355,27 +263,6 @@ class _Parts:
 _NAME: Final = re.compile(r"[\w.-]+\.parquet(\.new)?")
 
 
-def _lines_of(path: Path) -> list[dict[str, Any]]:
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise LandingError(f"{path} cannot be read: {error.strerror}.") from error
-    # What follows the last newline was cut off by a kill, and never counted.
-    whole = text[: text.rfind(b"\n") + 1].splitlines()
-    try:
-        lines = [json.loads(line) for line in whole]
-        if lines and lines[0]["landing"] != VERSION:
-            raise LandingError(
-                f"{path} is of version {lines[0]['landing']}, and this billingual writes version "
-                f"{VERSION}; land into another folder."
-            )
-    except (ValueError, KeyError, TypeError) as error:
-        raise LandingError(f"{path} is no manifest of landed invoices.") from error
-    return lines
-
-
 def _counting(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the lines of windows that count, oldest first.
 
@@ -389,27 +276,3 @@ def _counting(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for at, line in enumerate(windows):
         if at >= complete.get(line["window"], 0):
             yield line
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make new names in a folder last; Windows does that by itself."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: IO[bytes]) -> None:
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(file: IO[bytes]) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

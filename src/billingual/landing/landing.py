@@ -330,7 +330,7 @@ async def land(
 
 
 def _target(given: str | PathLike[str] | Target, *, sync_id: str, raw: bool) -> Target:
-    """Return what lands there: a DuckDB file by its ending, else a folder of Parquet files."""
+    """Return what lands there: by its ending, or by what it is; else a folder of Parquet files."""
     if not isinstance(given, (str, PathLike)):
         return given
     path = Path(given)
@@ -338,11 +338,15 @@ def _target(given: str | PathLike[str] | Target, *, sync_id: str, raw: bool) -> 
         from billingual.landing.duckdb import DuckDb  # noqa: PLC0415 - of an extra
 
         return DuckDb(path, sync_id=sync_id, raw=raw)
+    if path.suffix == ".delta" or (path / "_delta_log").is_dir():
+        from billingual.landing.delta import Delta  # noqa: PLC0415 - of an extra
+
+        return Delta(path, sync_id=sync_id, raw=raw)
     if path.suffix or (path.exists() and not path.is_dir()):
         raise InvalidInputError(
             "target",
             f"{path.name!r} is neither a folder nor a .duckdb file",
-            "give a folder for Parquet files, or a file that ends in .duckdb",
+            "give a folder for Parquet files, or a name that ends in .duckdb or .delta",
         )
     from billingual.landing.folder import Folder  # noqa: PLC0415 - of an extra
 

@@ -1,0 +1,186 @@
+"""A table of Delta Lake, which Spark, Polars, DuckDB and others read without a catalogue.
+
+Rows are merged into the table by their ids, so that a row which is landed twice is there once. What
+is known of windows is in the manifest in ``_billingual``, a folder that readers of Delta pass over.
+A window is noted there when its rows are in the table: a run that is killed in between reads it
+again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from billingual.errors import MissingExtraError
+from billingual.landing.index import Index
+from billingual.landing.manifest import Manifest
+from billingual.landing.table import landed_schema
+from billingual.landing.target import Counts, Landed, LandingError, Source
+from billingual.landing.windows import Window
+
+try:
+    from deltalake import CommitProperties, DeltaTable, QueryBuilder, write_deltalake
+    from deltalake.exceptions import DeltaError
+except ImportError:
+    raise MissingExtraError("landing into a Delta table", "delta", "deltalake") from None
+from arro3.core import Array, DataType, Table
+
+if TYPE_CHECKING:
+    from arro3.core import RecordBatch
+
+__all__ = ["Delta"]
+
+_NOTES: Final = "_billingual"
+_ROWS_OF_MERGE: Final = 20_000
+"""Rows that are merged at once: each merge writes the files anew that it changes."""
+
+# The row that was read last counts; of a run before, any row of this one is later.
+_IS_LATER: Final = "t._sync_id <> s._sync_id OR t._seen_at <= s._seen_at"
+
+
+class Delta:
+    """Land into a Delta table; a :class:`~billingual.landing.target.Target`.
+
+    Rows are in the table as soon as they are merged, a part of a window at a time: each is what the
+    provider showed. That a window is whole is what :meth:`commit` notes.
+    """
+
+    def __init__(self, path: Path, *, sync_id: str, raw: bool) -> None:
+        self._path = path
+        self._sync_id = sync_id
+        self._raw = raw
+        self._manifest = Manifest(path / _NOTES, path)
+        self._waiting: list[RecordBatch] = []
+        self._index: Index | None = None
+        self._found: Counter[str] = Counter()
+        self._rows: dict[str, int] = {}
+
+    def open(self, source: Source, *, now: float) -> float:
+        """See the protocol."""
+        try:
+            (self._path / _NOTES).mkdir(parents=True, exist_ok=True)
+            at = self._manifest.open(source, raw=self._raw, now=now)
+            if not DeltaTable.is_deltatable(str(self._path)):
+                empty = Table.from_batches([], schema=landed_schema(raw=self._raw))
+                write_deltalake(str(self._path), empty)
+        except (OSError, DeltaError) as error:
+            self.close()
+            raise LandingError(f"{self._path} cannot be used: {error}") from error
+        except BaseException:
+            self.close()
+            raise
+        return at
+
+    def landed(self) -> Mapping[str, Landed]:
+        """See the protocol."""
+        return self._manifest.landed()
+
+    def last_run(self) -> float | None:
+        """See the protocol."""
+        return self._manifest.last_run()
+
+    def open_ids(self, statuses: tuple[str, ...]) -> set[str]:
+        """See the protocol."""
+        with self._told():
+            query = QueryBuilder().register("t", DeltaTable(str(self._path)))
+            return {
+                invoice_id
+                for batch in query.execute("SELECT id, status FROM t WHERE _deleted_at IS NULL")
+                for invoice_id, status in zip(
+                    batch.column("id").to_pylist(), batch.column("status").to_pylist(), strict=True
+                )
+                if status in statuses
+            }
+
+    def add(self, window: Window, batch: RecordBatch) -> None:
+        """See the protocol."""
+        if batch.num_rows and batch.column("_deleted_at")[0].as_py() is None:
+            self._compare(batch)
+        self._rows[window.name] = self._rows.get(window.name, 0) + batch.num_rows
+        self._waiting.append(batch)
+        if sum(each.num_rows for each in self._waiting) >= _ROWS_OF_MERGE:
+            self._merge()
+
+    def commit(self, window: Window, *, complete: bool, how: str, at: float) -> Counts:
+        """See the protocol."""
+        self._merge()
+        if complete and window.kind == "full":
+            with self._told():
+                done = DeltaTable(str(self._path)).update(
+                    predicate=f"_deleted_at IS NULL AND _sync_id <> '{self._sync_id}'",
+                    updates={"_deleted_at": f"to_timestamp_micros({round(at * 1e6)})"},
+                    commit_properties=self._named(window.name),
+                )
+                self._found["deleted"] += done["num_updated_rows"]
+        self._manifest.append(
+            {
+                "window": window.name, "kind": window.kind, "sync": self._sync_id, "at": at,
+                "rows": self._rows.pop(window.name, 0), "complete": complete, "how": how,
+            }
+        )  # fmt: skip
+        found, self._found = self._found, Counter()
+        return Counts(**found)
+
+    def finish(self, *, at: float) -> None:
+        """See the protocol."""
+        self._manifest.append({"finished": at, "sync": self._sync_id, "at": at})
+
+    def close(self) -> None:
+        """See the protocol."""
+        self._manifest.close()
+
+    def _compare(self, batch: RecordBatch) -> None:
+        """Count what rows are to what is in the table."""
+        if self._index is None:
+            self._index = Index()
+            with self._told():
+                query = QueryBuilder().register("t", DeltaTable(str(self._path)))
+                for each in query.execute("SELECT id, _row_hash FROM t"):
+                    self._index.know(each)
+        self._index.compare(batch, self._found)
+
+    def _merge(self) -> None:
+        if not self._waiting:
+            return
+        batches, self._waiting = [_last_of_each(self._waiting)], []
+        moments = batches[0].column("_deleted_at").to_pylist()
+        self._found["deleted"] += sum(each is not None for each in moments)
+        gone = "s._deleted_at IS NOT NULL"
+        with self._told():
+            merging = DeltaTable(str(self._path)).merge(
+                Table.from_batches(batches),
+                predicate="t.id = s.id",
+                source_alias="s",
+                target_alias="t",
+                commit_properties=self._named(f"{batches[0].num_rows} rows"),
+            )
+            # What is gone keeps its last state.
+            notes = ("_deleted_at", "_seen_at", "_sync_id")
+            merging = merging.when_matched_update(
+                {name: f"s.{name}" for name in notes}, predicate=gone
+            )
+            merging = merging.when_matched_update_all(predicate=f"NOT ({gone}) AND ({_IS_LATER})")
+            merging.when_not_matched_insert_all(predicate=f"NOT ({gone})").execute()
+
+    def _named(self, what: str) -> CommitProperties:
+        return CommitProperties(custom_metadata={"billingual": f"{self._sync_id} {what}"})
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, DeltaError) as error:
+            raise LandingError(f"{self._path} cannot be written or read: {error}") from error
+
+
+def _last_of_each(batches: list[RecordBatch]) -> RecordBatch:
+    """Join batches, without the earlier rows of an id: a merge refuses to choose between them."""
+    joined = Table.from_batches(batches).combine_chunks().to_batches()[0]
+    ids = joined.column("id").to_pylist()
+    last = {invoice_id: place for place, invoice_id in enumerate(ids)}
+    if len(last) == len(ids):
+        return joined
+    return joined.take(Array(sorted(last.values()), type=DataType.uint64()))

@@ -1,0 +1,172 @@
+"""The manifest beside landed files: one line of JSON for each window, written when it is on disk.
+
+Its first line says whose invoices these are. A line that a killed run wrote only in part is cut off
+by the next run, and never counted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any, Final
+
+import attrs
+
+from billingual.errors import UsageError
+from billingual.landing.table import VERSION
+from billingual.landing.target import Landed, LandingError, LandingInUseError, Source
+
+__all__ = ["LOCK", "MANIFEST", "Manifest", "lines_of", "sync_folder"]
+
+MANIFEST: Final = "manifest.jsonl"
+LOCK: Final = "lock"
+
+
+class Manifest:
+    """A manifest that one process at a time works with.
+
+    Attributes:
+        lines: its lines behind the first: windows, and ends of runs.
+    """
+
+    def __init__(self, folder: Path, place: Path) -> None:
+        self._path = folder / MANIFEST
+        self._place = place
+        self._lock: IO[bytes] | None = None
+        self.lines: list[dict[str, Any]] = []
+
+    def open(self, source: Source, *, raw: bool, now: float) -> float:
+        """Take the lock, read the lines, and return a time later than that of any of them.
+
+        Raises:
+            LandingInUseError: if another process has it.
+            LandingError: if it cannot be read.
+            UsageError: if it is of another source, or of other columns.
+        """
+        self._take_lock()
+        lines = lines_of(self._path)
+        self._mend_end()
+        head = {"landing": VERSION, "raw": raw, **attrs.asdict(source)}
+        head["account"] = list(source.account)
+        if not lines:
+            self._write(head)
+        elif lines[0] != head:
+            raise UsageError(
+                f"{self._place} holds other invoices, or the same with other columns: "
+                f"{json.dumps(lines[0])}; land into another folder."
+            )
+        self.lines = lines[1:]
+        # Where the clock was put back, later rows must still be the latest.
+        return max([now, *(float(line["at"]) + 0.001 for line in self.lines)])
+
+    def append(self, line: dict[str, Any]) -> None:
+        """Add a line, which is on disk when this returns.
+
+        Raises:
+            LandingError: if it cannot be written.
+        """
+        try:
+            self._write(line)
+        except OSError as error:
+            raise LandingError(f"{self._path} cannot be written: {error.strerror}.") from error
+        self.lines.append(line)
+
+    def landed(self) -> Mapping[str, Landed]:
+        """Return what is known of each window, by its name."""
+        return {
+            line["window"]: Landed(kind=line["kind"], complete=line["complete"])
+            for line in self.lines
+            if "window" in line
+        }
+
+    def last_run(self) -> float | None:
+        """Return when the last run that read every window began; None if there was none."""
+        return max((line["finished"] for line in self.lines if "finished" in line), default=None)
+
+    def close(self) -> None:
+        """Let the lock go; closing twice is no error."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _take_lock(self) -> None:
+        file = self._path.with_name(LOCK).open("ab")
+        try:
+            _lock(file)
+        except OSError:
+            file.close()
+            raise LandingInUseError(
+                f"another process lands into {self._place}; wait until it has ended."
+            ) from None
+        self._lock = file
+
+    def _mend_end(self) -> None:
+        if not self._path.exists():
+            return
+        text = self._path.read_bytes()
+        whole = text.rfind(b"\n") + 1
+        if whole < len(text):
+            with self._path.open("r+b") as file:
+                file.truncate(whole)
+                os.fsync(file.fileno())
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        is_new = not self._path.exists()
+        with self._path.open("ab") as file:
+            file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if is_new:
+            sync_folder(self._path.parent)
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    """Read the whole lines of a manifest, the first included; none if there is no file.
+
+    Raises:
+        LandingError: if it cannot be read, or is of another version.
+    """
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise LandingError(f"{path} cannot be read: {error.strerror}.") from error
+    whole = text[: text.rfind(b"\n") + 1].splitlines()
+    try:
+        lines = [json.loads(line) for line in whole]
+        if lines and lines[0]["landing"] != VERSION:
+            raise LandingError(
+                f"{path} is of version {lines[0]['landing']}, and this billingual writes version "
+                f"{VERSION}; land into another folder."
+            )
+    except (ValueError, KeyError, TypeError) as error:
+        raise LandingError(f"{path} is no manifest of landed invoices.") from error
+    return lines
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names in a folder last; Windows does that by itself."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: IO[bytes]) -> None:
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(file: IO[bytes]) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
