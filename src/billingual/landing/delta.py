@@ -12,7 +12,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from arro3.core import Array, DataType, Table
 
 from billingual.errors import MissingExtraError
 from billingual.landing.index import Index
@@ -21,15 +23,9 @@ from billingual.landing.table import landed_schema
 from billingual.landing.target import Counts, Landed, LandingError, Source
 from billingual.landing.windows import Window
 
-try:
-    from deltalake import CommitProperties, DeltaTable, QueryBuilder, write_deltalake
-    from deltalake.exceptions import DeltaError
-except ImportError:
-    raise MissingExtraError("landing into a Delta table", "delta", "deltalake") from None
-from arro3.core import Array, DataType, Table
-
 if TYPE_CHECKING:
     from arro3.core import RecordBatch
+    from deltalake import CommitProperties
 
 __all__ = ["Delta"]
 
@@ -49,6 +45,7 @@ class Delta:
     """
 
     def __init__(self, path: Path, *, sync_id: str, raw: bool) -> None:
+        self._lake = _library()
         self._path = path
         self._sync_id = sync_id
         self._raw = raw
@@ -63,10 +60,10 @@ class Delta:
         try:
             (self._path / _NOTES).mkdir(parents=True, exist_ok=True)
             at = self._manifest.open(source, raw=self._raw, now=now)
-            if not DeltaTable.is_deltatable(str(self._path)):
+            if not self._lake.DeltaTable.is_deltatable(str(self._path)):
                 empty = Table.from_batches([], schema=landed_schema(raw=self._raw))
-                write_deltalake(str(self._path), empty)
-        except (OSError, DeltaError) as error:
+                self._lake.write_deltalake(str(self._path), empty)
+        except (OSError, self._lake.exceptions.DeltaError) as error:
             self.close()
             raise LandingError(f"{self._path} cannot be used: {error}") from error
         except BaseException:
@@ -85,7 +82,7 @@ class Delta:
     def open_ids(self, statuses: tuple[str, ...]) -> set[str]:
         """See the protocol."""
         with self._told():
-            query = QueryBuilder().register("t", DeltaTable(str(self._path)))
+            query = self._lake.QueryBuilder().register("t", self._lake.DeltaTable(str(self._path)))
             return {
                 invoice_id
                 for batch in query.execute("SELECT id, status FROM t WHERE _deleted_at IS NULL")
@@ -109,7 +106,7 @@ class Delta:
         self._merge()
         if complete and window.kind == "full":
             with self._told():
-                done = DeltaTable(str(self._path)).update(
+                done = self._lake.DeltaTable(str(self._path)).update(
                     predicate=f"_deleted_at IS NULL AND _sync_id <> '{self._sync_id}'",
                     updates={"_deleted_at": f"to_timestamp_micros({round(at * 1e6)})"},
                     commit_properties=self._named(window.name),
@@ -137,7 +134,9 @@ class Delta:
         if self._index is None:
             self._index = Index()
             with self._told():
-                query = QueryBuilder().register("t", DeltaTable(str(self._path)))
+                query = self._lake.QueryBuilder().register(
+                    "t", self._lake.DeltaTable(str(self._path))
+                )
                 for each in query.execute("SELECT id, _row_hash FROM t"):
                     self._index.know(each)
         self._index.compare(batch, self._found)
@@ -150,7 +149,7 @@ class Delta:
         self._found["deleted"] += sum(each is not None for each in moments)
         gone = "s._deleted_at IS NOT NULL"
         with self._told():
-            merging = DeltaTable(str(self._path)).merge(
+            merging = self._lake.DeltaTable(str(self._path)).merge(
                 Table.from_batches(batches),
                 predicate="t.id = s.id",
                 source_alias="s",
@@ -166,14 +165,26 @@ class Delta:
             merging.when_not_matched_insert_all(predicate=f"NOT ({gone})").execute()
 
     def _named(self, what: str) -> CommitProperties:
-        return CommitProperties(custom_metadata={"billingual": f"{self._sync_id} {what}"})
+        return self._lake.CommitProperties(
+            custom_metadata={"billingual": f"{self._sync_id} {what}"}
+        )
 
     @contextmanager
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, DeltaError) as error:
+        except (OSError, self._lake.exceptions.DeltaError) as error:
             raise LandingError(f"{self._path} cannot be written or read: {error}") from error
+
+
+def _library() -> Any:
+    # Not at the top: modules are imported by checks that know no Delta.
+    try:
+        import deltalake  # noqa: PLC0415 - of an extra
+        import deltalake.exceptions  # noqa: PLC0415 - likewise
+    except ImportError:
+        raise MissingExtraError("landing into a Delta table", "delta", "deltalake") from None
+    return deltalake
 
 
 def _last_of_each(batches: list[RecordBatch]) -> RecordBatch:
