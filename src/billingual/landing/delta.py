@@ -25,7 +25,6 @@ from billingual.landing.windows import Window
 
 if TYPE_CHECKING:
     from arro3.core import RecordBatch
-    from deltalake import CommitProperties
 
 __all__ = ["Delta"]
 
@@ -82,10 +81,9 @@ class Delta:
     def open_ids(self, statuses: tuple[str, ...]) -> set[str]:
         """See the protocol."""
         with self._told():
-            query = self._lake.QueryBuilder().register("t", self._lake.DeltaTable(str(self._path)))
             return {
                 invoice_id
-                for batch in query.execute("SELECT id, status FROM t WHERE _deleted_at IS NULL")
+                for batch in self._asked("SELECT id, status FROM t WHERE _deleted_at IS NULL")
                 for invoice_id, status in zip(
                     batch.column("id").to_pylist(), batch.column("status").to_pylist(), strict=True
                 )
@@ -106,7 +104,7 @@ class Delta:
         self._merge()
         if complete and window.kind == "full":
             with self._told():
-                done = self._lake.DeltaTable(str(self._path)).update(
+                done = self._table().update(
                     predicate=f"_deleted_at IS NULL AND _sync_id <> '{self._sync_id}'",
                     updates={"_deleted_at": f"to_timestamp_micros({round(at * 1e6)})"},
                     commit_properties=self._named(window.name),
@@ -134,10 +132,7 @@ class Delta:
         if self._index is None:
             self._index = Index()
             with self._told():
-                query = self._lake.QueryBuilder().register(
-                    "t", self._lake.DeltaTable(str(self._path))
-                )
-                for each in query.execute("SELECT id, _row_hash FROM t"):
+                for each in self._asked("SELECT id, _row_hash FROM t"):
                     self._index.know(each)
         self._index.compare(batch, self._found)
 
@@ -149,7 +144,7 @@ class Delta:
         self._found["deleted"] += sum(each is not None for each in moments)
         gone = "s._deleted_at IS NOT NULL"
         with self._told():
-            merging = self._lake.DeltaTable(str(self._path)).merge(
+            merging = self._table().merge(
                 Table.from_batches(batches),
                 predicate="t.id = s.id",
                 source_alias="s",
@@ -164,7 +159,13 @@ class Delta:
             merging = merging.when_matched_update_all(predicate=f"NOT ({gone}) AND ({_IS_LATER})")
             merging.when_not_matched_insert_all(predicate=f"NOT ({gone})").execute()
 
-    def _named(self, what: str) -> CommitProperties:
+    def _table(self) -> Any:
+        return self._lake.DeltaTable(str(self._path))
+
+    def _asked(self, query: str) -> Any:
+        return self._lake.QueryBuilder().register("t", self._table()).execute(query)
+
+    def _named(self, what: str) -> Any:
         return self._lake.CommitProperties(
             custom_metadata={"billingual": f"{self._sync_id} {what}"}
         )
