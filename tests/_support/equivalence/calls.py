@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import attrs
+
 from _support.equivalence.row import (
     BRISK,
     EXANTE_DRAFT,
@@ -16,6 +18,7 @@ from _support.equivalence.row import (
 from billingual import Changes, Filter, providers
 from billingual.retry.policy import Retry
 from billingual.sandbox import LANDMARKS
+from billingual.wire import WireRequest
 
 __all__ = ["KATSU", "ROWS"]
 
@@ -75,14 +78,20 @@ async def capabilities(scene: Scene) -> Any:
 
 
 async def preview(scene: Scene) -> Any:
-    """Look at requests; none is sent."""
+    """Look at requests; none is sent. They name the library that would carry them, so that goes."""
     look = scene.client.preview
-    return [
+    requests = [
         look.create(EXANTE_DRAFT), look.get(scene.exante("PAID")), look.list(Filter(status="PAID")),
         look.update(scene.exante("PAID"), LATER),
         look.update_many({scene.exante("PAID"): LATER}), look.delete_many([scene.exante("PAID")]),
-        len(scene.events),
     ]  # fmt: skip
+    return [*map(_without_library, requests), len(scene.events)]
+
+
+def _without_library(request: WireRequest) -> WireRequest:
+    products = (request.headers.get("User-Agent") or "").split()
+    headers = request.headers.merged([("User-Agent", " ".join(products[:2]))])
+    return attrs.evolve(request, headers=headers)
 
 
 async def update_many(scene: Scene) -> Any:
