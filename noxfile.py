@@ -49,12 +49,13 @@ MAX_FILES = ("update:memory=12", "update:httpx=16")
 # each part: the newest interpreter runs them, without coverage, which costs half as much again.
 ONCE = (
     "tests/architecture", "tests/cli", "tests/conformance", "tests/equivalence",
-    "tests/exhaustive", "tests/jobs/test_kills.py", "tests/sandbox",
+    "tests/exhaustive", "tests/jobs/test_kills.py", "tests/process", "tests/sandbox",
     "tests/testing/test_pytest_plugin.py", "tests/testing/test_strategies.py", "tests/tools",
 )  # fmt: skip
 # These do not change with it either, and the oldest interpreter runs them, with coverage.
 COUNTED = (
-    "tests/jobs/postgres/*", "tests/jobs/test_ledger_*.py", "tests/dialects/test_dialect_fuzz.py",
+    "tests/columns/*", "tests/dialects/test_dialect_fuzz.py", "tests/integrations/*",
+    "tests/jobs/postgres/*", "tests/jobs/test_[!k]*.py", "tests/landing/*",
 )  # fmt: skip
 # A new interpreter or an old library breaks these first. They take no time to speak of.
 SMOKE = (
