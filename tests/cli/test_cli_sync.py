@@ -48,7 +48,8 @@ def test_a_sync_without_an_account_shows_a_line_of_text(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--since", "soon"), "since"),
+        (("--since", "soon"), "error: --since: 'soon' is no day"),
+        (("--lookback-days", "-1", "--since", "2026-01-01"), "error: --lookback-days: -1 is"),
         (("--watch", "0"), "--watch"),
         (("--status", "PAID"), "the windows of a landing set it themselves"),
         (("--provider", "kukkingu", "--since", "2026-01-01"), "cannot list by date of issue"),
@@ -63,6 +64,16 @@ def test_what_cannot_be_right_makes_nothing(
     assert refused.returncode == 2
     assert words in " ".join((refused.stdout + refused.stderr).split())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_target_of_another_kind_is_refused_by_the_option(
+    billingual: Command, tmp_path: Path
+) -> None:
+    """The option is called --to."""
+    refused = billingual("sync", "--to", str(tmp_path / "x.parquet"))
+
+    assert refused.returncode == 2
+    assert "error: --to: 'x.parquet' is neither a folder" in " ".join(refused.stderr.split())
 
 
 def test_a_watch_syncs_again_until_it_is_stopped(

@@ -55,13 +55,14 @@ def _options() -> dict[str, str]:
     kinds = (FilterOptions, ChangeOptions, DraftOptions)
     fields = {field.name for kind in kinds for field in attrs.fields(kind)}
     names = fields | {"sort", "limit", "page_size", "replacement", "param", "tenant"}
-    names |= {"organization"}
+    names |= {"organization", "since", "until", "days", "lookback_days", "concurrency"}
     odd = {
         "counterparty_ids": "--counterparty-id",
         "extra_params": "--param",
         "fields": "--field",
         "entry_id": "ENTRY",
         "invoice_id": "INVOICE-ID",
+        "target": "--to",
     }
     return {name: f"--{name.replace('_', '-')}" for name in names} | odd
 
