@@ -25,7 +25,7 @@ from billingual.events import AttemptEnded, Event
 __all__ = ["doctor"]
 
 _MAX_SKEW_S: Final = 60.0
-"""A clock that is further away breaks certificates, signatures and dates that nobody chose."""
+"""A clock that is further away breaks certificates and signatures, and makes wrong dates."""
 
 
 @attrs.frozen

@@ -5,7 +5,7 @@ How values become columns, and why so:
 * **Money** is an int64 of minor units, as in :class:`~billingual.Money`, in ``..._minor``; the code
   of all amounts of an invoice is in ``currency``. Exante's lists state no currency, so it is null
   there. The amounts are exact all the same, because the provider states minor units: where the
-  decimal point goes is what nobody can know, and a decimal column would have to guess it.
+  decimal point goes cannot be known, and a decimal column would have to guess it.
 * **A point in time** is a timestamp in UTC, in ``..._at``. Where the provider states a *day*, that
   is in ``..._on``, and ``..._at`` is null: a day begins at another instant in each time zone.
 * **Numbers with a fraction** (quantities, rates) are decimal128(38, 18).
