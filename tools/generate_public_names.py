@@ -26,6 +26,7 @@ MODULES: Final = (
     "billingual.landing",
     "billingual.model",
     "billingual.outcomes",
+    "billingual.preview",
     "billingual.providers",
     "billingual.retry",
     "billingual.sandbox",

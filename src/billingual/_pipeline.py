@@ -507,7 +507,7 @@ class _Call(Generic[T]):
             return
         # Observers have every attempt recorded; without them only failures are.
         attempts = len(self.attempts) + (not self.context.observers)
-        facts = (response.status, response.headers, self.took_s, attempts)
+        facts = (response.status, response.headers, self.took_s, attempts, response.body)
         from billingual.model.payload import KeepsPayload, set_response  # noqa: PLC0415 - loaded by now
 
         for each in result if isinstance(result, tuple) else (result,):

@@ -171,21 +171,37 @@ class Basic:
 
 
 class Signature:
-    """The header fields of one attempt that carry credentials, and the texts to keep secret."""
+    """The header fields of one attempt that carry credentials, and the texts to keep secret.
 
-    __slots__ = ("_signed", "headers", "others", "token")
+    Attributes:
+        headers: what the provider's scheme makes of the token.
+        token: the token.
+        own: the program's own fields that are secret.
+        others: what else must not be told.
+    """
 
-    def __init__(self, headers: Headers = Headers(), token: str = "") -> None:  # noqa: B008 - immutable
+    __slots__ = ("_signed", "headers", "others", "own", "token")
+
+    def __init__(
+        self,
+        headers: Headers = Headers(),  # noqa: B008 - immutable
+        token: str = "",
+        own: Headers = Headers(),  # noqa: B008 - immutable
+    ) -> None:
         self._signed: dict[tuple[int, int], tuple[Headers, Headers, object]] = {}
         self.headers: Headers = headers
         self.token: str = token
-        values = (value.removeprefix("Bearer ") for _, value in headers)
+        self.own: Headers = own
+        values = (value.removeprefix("Bearer ") for _, value in (*headers, *own))
         self.others: tuple[str, ...] = tuple(
             value for value in values if value != token and len(value) >= _SECRET_LENGTH
         )
 
     def sign(self, headers: Headers, fields: Sequence[tuple[str, str]]) -> Headers:
-        """Return *headers* with a client's *fields*, unless they have them, and the credentials.
+        """Return *headers* with the credentials, and with a client's *fields* and its secret ones.
+
+        Where names clash, what the dialect and the scheme wrote stays: it is what the provider
+        documents.
 
         The same object is returned for the same ones: most requests of a client have the same
         fields, and to merge them and to look at each again takes a tenth of a call.
@@ -195,7 +211,8 @@ class Signature:
         if known is None:
             if len(self._signed) >= _KNOWN:
                 self._signed.clear()
-            added = [each for each in fields if each[0] not in headers]
+            ours = headers.merged(self.headers)
+            added = [each for each in (*fields, *self.own) if each[0] not in ours]
             # It holds both, so that no others can get their ids.
             known = (headers.merged([*added, *self.headers]), headers, fields)
             self._signed[key] = known
@@ -289,6 +306,16 @@ class Credentials:
         return hmac.new(key.encode(), account.encode(), hashlib.sha256).hexdigest()[:32]
 
     @property
+    def scheme(self) -> AuthScheme | None:
+        """How the provider wants the token; None if there is none to send."""
+        return None if self._call is None and self._token is None else self._scheme
+
+    @property
+    def secret_names(self) -> tuple[str, ...]:
+        """The names of the program's own header fields that are secret."""
+        return tuple(name for name, _ in self._secrets)
+
+    @property
     def renews(self) -> bool:
         """Whether the token comes from a function, which may return another one later."""
         return self._call is not None
@@ -380,11 +407,10 @@ class Credentials:
                 "a header; strip what was read from a file or variable. It is not shown here.",
                 field="token",
             )
-        if self._secrets:
-            headers = headers.merged((name, each.reveal()) for name, each in self._secrets)
-        if not len(headers):
+        if not len(headers) and not self._secrets:
             return UNSIGNED
-        return Signature(headers, "" if token is None else token.reveal())
+        own = Headers((name, each.reveal()) for name, each in self._secrets)
+        return Signature(headers, "" if token is None else token.reveal(), own)
 
     @property
     def reads_request(self) -> bool:

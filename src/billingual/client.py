@@ -75,7 +75,7 @@ from billingual.outcomes import Found, Intent
 from billingual.reconcile.readback import explain_lock, settle_act
 from billingual.retry.budget import RetryBudget
 from billingual.retry.rate_limit import Limiter
-from billingual.wire import Deadline, Timeouts, WireRequest
+from billingual.wire import Deadline, Timeouts
 
 if TYPE_CHECKING:
     from datetime import date
@@ -96,6 +96,7 @@ if TYPE_CHECKING:
         Sort,
     )
     from billingual.pagination import OnBadPage, OnBadRow, Pager, Place
+    from billingual.preview import PreviewedRequest
     from billingual.reconcile.result import Reconciliation
     from billingual.tls import Tls
 
@@ -152,8 +153,9 @@ class AsyncClient:
             ends unclear, also where it was cancelled or interrupted and nothing else is left of
             it. A plain function; keep the error (it can be pickled), for example in a table.
         headers: header fields of your own for every request, such as a gateway's key or a
-            correlation id. A value in :class:`~billingual.Secret` is hidden like the token. Those
-            that the client writes itself are refused.
+            correlation id. A value in :class:`~billingual.Secret`, or under a name that looks
+            secret such as ``X-Api-Key``, is hidden like the token. Those that the client writes
+            itself are refused, and those that the dialect or the scheme writes stay as they are.
         app: name and version of your program, and its address if you like, which come first in
             ``User-Agent``: ``("acme-billing", "1.2", "https://acme.example")``.
         reading: ``"tolerant"`` (a value that does not fit what the provider documents is left out
@@ -776,19 +778,20 @@ class AsyncClient:
 class Preview:
     """Each method takes what the client's takes and returns the first request it would send.
 
-    The request is absolute and unsigned: no token is in it. All local checks run, so a preview
-    that returns is a call that would be sent. A fresh idempotency key is made with each call, so
+    The request is absolute and unsigned: no token is in it, and its ``curl()`` is a command that
+    reads the token from a variable. All local checks run, so a preview that returns is a call that
+    would be sent. A fresh idempotency key is made with each call, so
     only a key that you give is shown.
     """
 
     def __init__(self, operations: _Operations) -> None:
         self._operations = operations
 
-    def create(self, draft: Draft, *, key: str | None = None) -> WireRequest:
+    def create(self, draft: Draft, *, key: str | None = None) -> PreviewedRequest:
         """Show the request of ``create``."""
         return self._operations.first_request(self._operations.create(draft, key=key))
 
-    def get(self, invoice_id: str) -> WireRequest:
+    def get(self, invoice_id: str) -> PreviewedRequest:
         """Show the request of ``get``."""
         return self._operations.first_request(self._operations.get(invoice_id))
 
@@ -800,7 +803,7 @@ class Preview:
         page_size: int | None = None,
         prefetch: int = 1,
         resume: str | None = None,
-    ) -> WireRequest:
+    ) -> PreviewedRequest:
         """Show the first request of ``list``."""
         query, _ = self._operations.start_of_list(filter, sort, page_size, prefetch, resume)
         return self._operations.first_request(self._operations.list_page(query))
@@ -811,7 +814,7 @@ class Preview:
         changes: Changes | Replacement,
         *,
         base: InvoiceSummary | None = None,
-    ) -> WireRequest:
+    ) -> PreviewedRequest:
         """Show the request of ``update``."""
         return self._operations.first_request(
             self._operations.update(invoice_id, changes, base=base)
@@ -819,19 +822,19 @@ class Preview:
 
     def update_many(
         self, pairs: Mapping[str, Changes] | Iterable[tuple[str, Changes]]
-    ) -> WireRequest:
+    ) -> PreviewedRequest:
         """Show the request of ``update_many``."""
         return self._operations.first_request(self._operations.update_many(pairs))
 
-    def delete_many(self, invoice_ids: Iterable[str]) -> WireRequest:
+    def delete_many(self, invoice_ids: Iterable[str]) -> PreviewedRequest:
         """Show the request of ``delete_many``."""
         return self._operations.first_request(self._operations.delete_many(invoice_ids))
 
-    def finalize(self, invoice_id: str) -> WireRequest:
+    def finalize(self, invoice_id: str) -> PreviewedRequest:
         """Show the request of ``finalize``."""
         return self._operations.first_request(self._operations.finalize(invoice_id))
 
-    def void(self, invoice_id: str) -> WireRequest:
+    def void(self, invoice_id: str) -> PreviewedRequest:
         """Show the request of ``void``."""
         return self._operations.first_request(self._operations.void(invoice_id))
 
@@ -842,9 +845,24 @@ class _Operations:
     def __init__(self, context: ClientContext) -> None:
         self._context = context
 
-    def first_request(self, operation: Operation[object]) -> WireRequest:
+    def first_request(self, operation: Operation[object]) -> PreviewedRequest:
         """Return what an operation would send first."""
-        return first_request(self._context, operation)
+        from billingual.preview import PreviewedRequest  # noqa: PLC0415 - of the first use
+
+        request = first_request(self._context, operation)
+        auth = self._context.auth
+        return PreviewedRequest(
+            method=request.method,
+            url=request.url,
+            route=request.route,
+            safety=request.safety,
+            headers=request.headers,
+            body=request.body,
+            keys=request.keys,
+            key_header=request.key_header,
+            scheme=auth.scheme,
+            secret_headers=auth.secret_names,
+        )
 
     def create(self, draft: Draft, *, key: str | None) -> Operation[Invoice]:
         """Open a create."""

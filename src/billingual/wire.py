@@ -207,11 +207,13 @@ class WireResponse:
 
 @attrs.frozen(kw_only=True)
 class ResponseInfo:
-    """What is known about the response that a result was read from, besides its contents.
+    """The raw response that a result was read from, and what is known about it.
 
     Attributes:
         status: the HTTP status.
         headers: its header fields without cookies; ``repr`` shows harmless ones only.
+        content: its body, decompressed, as it came; where it quotes a credential of the client,
+            ``***`` stands there. ``repr`` shows its size only.
         seconds: from the start of sending to the whole response, of the attempt that brought it.
         attempts: how many attempts that request took, the one that succeeded included.
     """
@@ -220,6 +222,7 @@ class ResponseInfo:
     headers: Headers
     seconds: float
     attempts: int
+    content: bytes = attrs.field(default=b"", repr=lambda b: f"{len(b)} B")
 
     @property
     def request_id(self) -> str | None:

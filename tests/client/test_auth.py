@@ -15,6 +15,7 @@ from _support.pocket import POCKET, client_of, say
 from billingual import Client, Draft, Secret, errors
 from billingual.auth import AuthScheme, Basic, Bearer, HeaderKey, Signature, redact_secrets
 from billingual.events import AttemptEnded
+from billingual.providers import kukkingu
 from billingual.transports.memory import MemoryTransport
 from billingual.wire import Headers, WireRequest, WireResponse
 
@@ -193,6 +194,48 @@ def test_a_secret_field_is_hidden_like_the_token(step: Any, backend: Any) -> Non
     assert "x-subscription" not in client.preview.get("i1").headers
     settings = f"{client!r}{client._settings!r}{client._context!r}"
     assert CANARY not in f"{settings}{caught.value}{caught.value.__dict__}{caught.value.body!r}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["X-Api-Key", "Ocp-Apim-Subscription-Key", "x_gateway_token", "X-Amz-Security-Token",
+     "Password", "X-Hub-Signature-256", "ApiKey"],
+)  # fmt: skip
+def test_a_field_that_looks_secret_is_hidden_like_one(step: Any, backend: Any, name: str) -> None:
+    """A program may not know of ``Secret``, for the client or for one call."""
+
+    def reply(request: WireRequest) -> WireResponse:
+        return say(400, f"{request.headers.get(name)} is wrong")
+
+    client, transport = client_of(backend, reply, headers={name: CANARY, "X-Monkey": "plain"})
+    for call in (client.get("i1"), client.get("i1", headers={name: f"{CANARY}-2"})):
+        with pytest.raises(errors.InvalidRequestError) as caught:
+            step(call)
+        assert CANARY not in f"{caught.value}{caught.value.body!r}"
+
+    sent = [each.headers.get_all(name) for each in transport.requests]
+    assert sent == [(CANARY,), (f"{CANARY}-2",)]
+    preview = client.preview.get("i1")
+    assert (preview.headers.get(name), preview.headers.get("X-Monkey")) == (None, "plain")
+    assert CANARY not in f"{client._settings.headers!r}{preview.curl()}"
+
+
+@pytest.mark.parametrize("value", [CANARY, Secret(CANARY)], ids=["plain", "secret"])
+def test_what_the_dialect_and_the_scheme_write_stays(value: str | Secret) -> None:
+    """Each field goes out once: a provider would take either of two."""
+    tenant = f"tnt_{'a' * 24}"
+    transport = MemoryTransport(lambda _: say(404))
+    provider = attrs.evolve(kukkingu(), auth=HeaderKey("X-Gate"))
+    client = Client(
+        provider, token="ours-12345", tenant=tenant, transport=transport,
+        headers={"x-gate": value, "Tenant-Id": value},
+    )  # fmt: skip
+    with pytest.raises(errors.NotFoundError):
+        client.get(f"inv_{'a' * 24}")
+    (headers,) = [each.headers for each in transport.requests]
+
+    assert headers.get_all("x-gate") == ("ours-12345",)
+    assert headers.get_all("tenant-id") == (tenant,)
 
 
 @pytest.mark.parametrize(

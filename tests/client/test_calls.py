@@ -30,7 +30,7 @@ from billingual.events import AttemptEnded, AttemptStarted, CallEnded, CallStart
 from billingual.outcomes import Evidence, Outcome
 from billingual.retry.budget import RetryBudget
 from billingual.retry.policy import Retry
-from billingual.wire import Exchange
+from billingual.wire import Exchange, WireRequest
 
 SENT = Evidence(connected=True, request_complete=True)
 UNSENT = Evidence(connected=False, request_complete=False, response_begun=False)
@@ -88,7 +88,8 @@ def test_a_preview_is_what_would_be_sent(step: Any, backend: Any, name: str) -> 
     sent = transport.requests[0]
     unsigned = [pair for pair in sent.headers if pair[0] != "Authorization"]
     assert list(preview.headers) == unsigned
-    assert attrs.evolve(preview, headers=sent.headers) == sent
+    fields = [each.name for each in attrs.fields(WireRequest) if each.name != "headers"]
+    assert [getattr(preview, each) for each in fields] == [getattr(sent, each) for each in fields]
 
 
 def test_a_preview_of_a_list_is_its_first_page(backend: Any) -> None:

@@ -86,6 +86,24 @@ def test_seconds_are_those_of_the_attempt_that_succeeded(step: Any, backend: Any
     assert (response.seconds, response.attempts) == (2.0, 2)
 
 
+def test_the_raw_bytes_are_there(step: Any, backend: Any) -> None:
+    """As they came, of invoices, pages and each invoice of a batch; credentials are struck out."""
+    one = {"data": {"uid": IDS[0], "new_field": 1.50}}
+    many = {"data": [one["data"]]}
+    client = _exante(_response(one), _response(one), _page(*IDS), _response(many))
+    found = client.get(IDS[0])
+    changed = client.update(IDS[0], Changes(status="SENT"))
+    page = next(client.list().pages())
+    (of_batch,) = client.update_many({IDS[0]: Changes(status="SENT")})
+    raw = [each.response and each.response.content for each in (found, changed, page, of_batch)]
+
+    single, batch = json.dumps(one).encode(), json.dumps(many).encode()
+    assert raw == [single, single, _page(*IDS).body, batch]
+    assert "new_field" not in repr(found.response)
+    quoting, _ = client_of(backend, [say(text='{"id": "i1", "t": "tok-12345"}')], token="tok-12345")
+    assert step(quoting.get("i1")).response.content == b'{"id": "i1", "t": "***"}'
+
+
 def test_a_page_knows_its_response_and_its_rows_do_not() -> None:
     """A million rows carry nothing for it."""
     client = _exante(_page(*IDS))

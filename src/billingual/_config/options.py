@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from inspect import iscoroutinefunction
 from os import PathLike
@@ -135,6 +136,14 @@ _OURS: Final = frozenset(
 )  # fmt: skip
 """Header fields that the client, its dialect or its transport writes."""
 
+_SECRET_WORDS: Final = frozenset(
+    {
+        "apikey", "auth", "authentication", "credential", "credentials", "jwt", "key", "passphrase",
+        "password", "secret", "session", "sessionid", "sig", "signature", "token",
+    }
+)  # fmt: skip
+"""Words in the name of a header field whose value is likely a secret, such as ``X-Api-Key``."""
+
 
 def app_of(app: object) -> str:
     """Return a program's name, version and address as they stand in ``User-Agent``.
@@ -169,7 +178,7 @@ def app_of(app: object) -> str:
 
 
 def headers_of(headers: object) -> tuple[tuple[str, str | Secret], ...]:
-    """Return a program's own header fields, checked.
+    """Return a program's own header fields, checked; those that look secret are hidden.
 
     Raises:
         ConfigurationError: if one is no header field, or one that the client writes itself.
@@ -199,7 +208,12 @@ def headers_of(headers: object) -> tuple[tuple[str, str | Secret], ...]:
                 "its ends; it is not shown here.",
                 field="headers",
             )
-    return tuple(headers.items())
+    return tuple((name, _sealed(name, value)) for name, value in headers.items())
+
+
+def _sealed(name: str, value: str | Secret) -> str | Secret:
+    looks_secret = not _SECRET_WORDS.isdisjoint(re.split("[^a-z]+", name.lower()))
+    return Secret(value) if looks_secret and isinstance(value, str) else value
 
 
 def reading_of(reading: object) -> str:

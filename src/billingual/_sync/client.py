@@ -109,8 +109,9 @@ class Client(Stepped):
             ends unclear, also where it was cancelled or interrupted and nothing else is left of
             it. A plain function; keep the error (it can be pickled), for example in a table.
         headers: header fields of your own for every request, such as a gateway's key or a
-            correlation id. A value in :class:`~billingual.Secret` is hidden like the token. Those
-            that the client writes itself are refused.
+            correlation id. A value in :class:`~billingual.Secret`, or under a name that looks
+            secret such as ``X-Api-Key``, is hidden like the token. Those that the client writes
+            itself are refused, and those that the dialect or the scheme writes stay as they are.
         app: name and version of your program, and its address if you like, which come first in
             ``User-Agent``: ``("acme-billing", "1.2", "https://acme.example")``.
         reading: ``"tolerant"`` (a value that does not fit what the provider documents is left out

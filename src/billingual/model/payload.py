@@ -16,6 +16,9 @@ Unread: TypeAlias = Mapping[str, Callable[[Any], object]]
 
 ``text`` tells the bytes of ``raw`` of the payload that the model keeps."""
 
+Facts: TypeAlias = tuple[int, Headers, float, int, bytes]
+"""What ``response`` is made of: status, headers, seconds, attempts, body."""
+
 
 class _OnTouch:
     """A slot of a model that reading may leave empty; its value is then made on first touch.
@@ -64,20 +67,21 @@ class KeepsPayload(ToDict):
 
     @property
     def response(self) -> ResponseInfo | None:
-        """Facts about the response behind this result: request id, status, seconds, attempts.
+        """The raw response behind this result: status, headers, content, and facts about it.
 
         None for what no call returned: a row of a page (the page has it), an invoice that was made
         by hand, copied or pickled.
         """
-        facts: tuple[int, Headers, float, int] | None = getattr(self, "_response", None)
+        facts: Facts | None = getattr(self, "_response", None)
         if facts is None:
             return None
-        status, headers, seconds, attempts = facts
+        status, headers, seconds, attempts, content = facts
         return ResponseInfo(
             status=status,
             headers=headers.without_credentials(),
             seconds=seconds,
             attempts=attempts,
+            content=content,
         )
 
     def __init_subclass__(cls) -> None:
@@ -97,9 +101,7 @@ def slot_of(kind: type, name: str) -> Any:
 _slots: Final[Any] = KeepsPayload
 _unread_of: Final[Any] = _slots._unread.__get__  # noqa: SLF001 - its own
 payload_of: Final[Callable[[Any], bytes]] = _slots._payload.__get__  # noqa: SLF001 - its own
-set_response: Final[Callable[[Any, tuple[int, Headers, float, int]], None]] = (
-    _slots._response.__set__  # noqa: SLF001 - its own
-)
+set_response: Final[Callable[[Any, Facts], None]] = _slots._response.__set__  # noqa: SLF001 - its own
 set_payload: Final[Callable[[Any, bytes], None]] = _slots._payload.__set__  # noqa: SLF001 - its own
 set_unread: Final[Callable[[Any, Unread], None]] = _slots._unread.__set__  # noqa: SLF001 - its own
 
