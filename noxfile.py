@@ -66,6 +66,9 @@ SMOKE = (
 # What the interpreters before and after it pass will hardly fail on one in between.
 BETWEEN = ("-m", "not slow", "tests/backends", "tests/client", "tests/errors", "tests/wire")
 
+# Programs to copy from, each with its tests.
+PROGRAMS = ("fastapi-service", "testing-a-program")
+
 # What the data source of Spark is tried with, on each of its engines.
 SPARK = ".[postgres,redis,sandbox,spark,testing]"
 
@@ -169,15 +172,19 @@ def architecture(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def examples(session: nox.Session) -> None:
-    """Run what a newcomer pastes: the README's blocks, every example, and a program's tests."""
-    session.install(".[all]", *_group("test"))
+    """Run what a newcomer pastes: the README's blocks, every example, and the programs' tests."""
+    session.install(".[all]", *_group("test"), *_group("examples"))
     # The blocks of one page go on from each other.
     pages = ("-p", "no:randomly", "--dist", "loadfile", "README.md", "docs")
     session.run("pytest", "-q", "-n", "2", *pages)
     for example in sorted((ROOT / "examples").glob("*.py")):
         session.run("python", str(example.relative_to(ROOT)), silent=True)
-    place = str(ROOT / "examples" / "testing-a-program")
-    session.run("pytest", "-q", "-c", f"{place}/pyproject.toml", "--rootdir", place, place)
+    for program in PROGRAMS:
+        place = f"examples/{program}"
+        paths = {"MYPYPATH": f"{place}/src:{place}/tests"}
+        parts = (f"{place}/src", *map(str, sorted(Path(place).glob("tests/test_*.py"))))
+        session.run("mypy", "--strict", "--config-file=", *parts, env=paths, silent=True)
+        session.run("pytest", "-q", "-c", f"{place}/pyproject.toml", "--rootdir", place, place)
 
 
 @nox.session(python="3.11")
