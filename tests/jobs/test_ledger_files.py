@@ -466,16 +466,14 @@ def test_a_full_disk_takes_no_half_of_several_steps(path: Path) -> None:
     seen: set[tuple[bool, bool]] = set()
 
     def taken(ledger: SqliteLedger) -> tuple[bool, bool]:
-        def both() -> str | None:
-            with ledger.together():
-                claim(ledger)
-                added.append(failure_of(lambda _: ledger.add(entries), ledger) is None)
-                claim(ledger)
-            return None
+        def both() -> None:
+            claim(ledger)
+            added.append(failure_of(lambda _: ledger.add(entries), ledger) is None)
+            claim(ledger)
 
         entries = [new(f"C-{each}", "x" * 1500) for each in range(20)]
         added: list[bool] = []
-        kept = failure_of(lambda _: both(), ledger) is None
+        kept = failure_of(lambda _: ledger.together(both), ledger) is None
         return kept, kept and added[0]
 
     for free in range(24):
@@ -502,12 +500,11 @@ def test_no_step_follows_one_that_undid_its_transaction(path: Path) -> None:
         failed: list[str | None] = []
 
         def both() -> None:
-            with ledger.together():
-                claim(ledger)
-                ledger._connection.execute("ROLLBACK")  # as SQLite does where it has to
-                failed.append(failure_of(claim, ledger))
+            claim(ledger)
+            ledger._connection.execute("ROLLBACK")  # as SQLite does where it has to
+            failed.append(failure_of(claim, ledger))
 
-        failed.append(failure_of(lambda _: both(), ledger))
+        failed.append(failure_of(lambda _: ledger.together(both), ledger))
 
         assert all("cannot be written" in str(each) for each in failed), failed
         assert {State.PLANNED: 2} == ledger.counts()

@@ -6,8 +6,8 @@ import json
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +33,18 @@ class Counting(SqliteLedger):
     pause: threading.Event | None = None
     began = threading.Event()
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        with super().together():
+    def together(self, call: Callable[[], Any]) -> Any:
+        def counted() -> Any:
             self.began.set()
-            yield
+            value = call()
             self.transactions += 1
             if self.pause is not None:
                 self.pause.wait(10)
             if self.full:
                 raise sqlite3.OperationalError("database or disk is full")
+            return value
+
+        return super().together(counted)
 
 
 def taken_at_once(steps: Steps, ledger: Counting, calls: list[Any]) -> list[Any]:

@@ -12,9 +12,8 @@ raises and takes none. The rules that keep a write from being lost or doubled ar
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import Final, Protocol
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Final, Protocol, TypeVar
 
 import attrs
 
@@ -33,6 +32,8 @@ __all__ = [
     "Seen",
     "can_resolve",
 ]
+
+T = TypeVar("T")
 
 LEGAL: Final[frozenset[tuple[State, State]]] = frozenset(
     {
@@ -192,14 +193,21 @@ class Ledger(Protocol):
         """
         ...
 
-    def together(self) -> AbstractContextManager[object]:
-        """Take the steps of the block in one transaction: they are durable when it ends.
+    def together(self, call: Callable[[], T]) -> T:
+        """Take all steps of *call* in one transaction: they are durable when this returns.
 
-        A step that raises inside takes nothing, and the others stand. If the block raises, or the
+        A step that raises inside takes nothing, and the others stand. If *call* raises, or the
         store cannot keep it, none of its steps is taken. Other threads wait meanwhile.
 
+        Args:
+            call: does nothing but take steps. It is called again where a store loses the connection
+                to its server, or has to end one of two transactions that wait for one another.
+
+        Returns:
+            What *call* returned, the last time.
+
         Raises:
-            LedgerError: at the end of the block, if the store could not keep its steps.
+            LedgerError: if the store could not keep the steps.
         """
         ...
 

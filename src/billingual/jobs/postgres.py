@@ -10,8 +10,9 @@ SKIP LOCKED``), and has a lease. Leases are by the server's clock, see :meth:`Po
 A connection may be lost at any instant, with a server that is restarted, say. The ledger connects
 again then, and waits for the end of the transaction that was lost. A row of the table *connection*
 counts the transactions of a ledger, each within the transaction itself: so it shows whether a lost
-``COMMIT`` was carried out. If it was not, the statements are run once more. They have to find what
-they found before; otherwise another process was quicker, and nothing of the step is taken.
+``COMMIT`` was carried out. If it was not, or if the server ended a transaction because two waited
+for one another, the whole step is taken anew: it may find something else then, as another process
+may have been quicker.
 
 (``pg_xact_status`` is of no use here. A server that crashed may give the number of a transaction
 that was lost to another one.)
@@ -27,10 +28,10 @@ import secrets
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 import attrs
@@ -43,9 +44,17 @@ from billingual.auth import Secret
 from billingual.errors import InvalidInputError, UsageError
 from billingual.jobs.ledger import LedgerError, NewEntry
 from billingual.jobs.schema import POSTGRES, VERSION
-from billingual.jobs.sql import SqlLedger, plan_conflict, taken_number, unreadable_text
+from billingual.jobs.sql import (
+    SqlLedger,
+    plan_conflict,
+    repeatable,
+    taken_number,
+    unreadable_text,
+)
 
 __all__ = ["PostgresLedger"]
+
+T = TypeVar("T")
 
 _OLDEST: Final = 130000
 _MARK: Final = "billingual ledger "
@@ -77,8 +86,6 @@ _SHOWN: Final = ("host", "port", "sslmode", "service", "target_session_attrs")
 # PostgreSQL takes 63 bytes for a name.
 _JOB: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,49}")
 _PARAMETER: Final = re.compile(r"\?|:([a-z_]+)")
-
-_NEXT_REQUEST: Final = "SELECT nextval('request_id')"
 
 
 class PostgresLedger(SqlLedger):
@@ -166,24 +173,39 @@ class PostgresLedger(SqlLedger):
                     self._transaction = transaction
                     yield transaction
             except psycopg.Error as error:
+                if transaction.failed is not None:
+                    raise _UndoneError(
+                        f"the ledger {self._name} cannot be written ({_told(error)}), and nothing "
+                        "of this step was taken: what is sent is in it. Run the job again."
+                    ) from error
                 raise self._failure("written", error) from error
             finally:
                 self._transaction = outer
 
-    together = _step
+    def _until_kept(self, step: Callable[[], T]) -> T:
+        """Take a step, and once more if its transaction was lost."""
+        with self._lock:
+            until: float | None = None
+            while True:
+                try:
+                    return step()
+                except _UndoneError:
+                    # A part cannot be taken anew alone.
+                    if self._transaction is not None:
+                        raise
+                    until = until or time.monotonic() + _PATIENCE_S
+                    if time.monotonic() > until:
+                        raise
+                    time.sleep(_PAUSE_S)
 
     def _read(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        statement = _Statement(_translated(query), values)
         with self._lock:
             try:
                 if self._transaction is None:
-                    self._server.read(statement)
-                else:
-                    # It holds nothing, so it may find something else a moment later anyway.
-                    self._transaction.run(statement, again=False)
+                    return self._server.read(query, values)
+                return self._transaction.execute(query, values).fetchall()
             except psycopg.Error as error:
                 raise self._failure("read", error) from error
-        return statement.rows
 
     def _failure(self, what: str, error: psycopg.Error) -> LedgerError | UsageError:
         """Say why PostgreSQL did not do a step."""
@@ -199,6 +221,7 @@ class PostgresLedger(SqlLedger):
 
     # Steps in which PostgreSQL differs
 
+    @repeatable
     def bind(self, provider: str, account: Sequence[str | None], *, now: float) -> str:
         """Make the tables of a new job, and keep or check its account; see :class:`Ledger`."""
         schema = self._server.schema
@@ -222,16 +245,20 @@ class PostgresLedger(SqlLedger):
 
     def add(self, entries: Iterable[NewEntry]) -> int:
         """Add entries in one transaction; see :class:`Ledger`."""
-        given, new = list(entries), 0
+        return self._add(list(entries))
+
+    @repeatable
+    def _add(self, given: Sequence[NewEntry]) -> int:
         with self._step() as step:
             # One after another, so that places in the plan have the order of what can be seen.
             step.execute("SELECT id FROM job FOR UPDATE")
-            for start in range(0, len(given), _AT_ONCE):
-                new += _add(step, given[start : start + _AT_ONCE])
-        return new
+            return sum(
+                _add(step, given[start : start + _AT_ONCE])
+                for start in range(0, len(given), _AT_ONCE)
+            )
 
     def _new_request(self, connection: Any) -> int:
-        ((request,),) = connection.execute(_NEXT_REQUEST).fetchall()
+        ((request,),) = connection.execute("SELECT nextval('request_id')").fetchall()
         return int(request)
 
     def _forget(self) -> None:
@@ -388,24 +415,24 @@ class _Server:
         row = connection.execute("SELECT kept FROM connection WHERE id = %s", (self.id,)).fetchone()
         return -1 if row is None else int(row[0])
 
-    def is_passing(self, error: psycopg.Error) -> bool:
-        """Whether the step may go better if it is taken once more."""
-        return self.is_lost or isinstance(
-            error, (errors.DeadlockDetected, errors.SerializationFailure)
+    def may_pass(self, error: psycopg.Error) -> bool:
+        """Whether what failed may go better if it is done once more."""
+        # The first connection of all tells what is wrong with the place.
+        return self.connection is not None and (
+            self.is_lost
+            or isinstance(error, (errors.DeadlockDetected, errors.SerializationFailure))
         )
 
-    def read(self, statement: _Statement) -> None:
+    def read(self, query: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         """Run a query outside a transaction."""
-        is_first, until = self.connection is None, time.monotonic() + _PATIENCE_S
+        until = time.monotonic() + _PATIENCE_S
         while True:
             try:
-                statement.run(self.connected())
+                return self.connected().execute(_translated(query), values or None).fetchall()
             except psycopg.Error as error:
-                if is_first or not self.is_passing(error) or time.monotonic() > until:
+                if not self.may_pass(error) or time.monotonic() > until:
                     raise
                 time.sleep(_PAUSE_S)
-            else:
-                return
 
     def close(self) -> None:
         """Close the connection for good."""
@@ -416,85 +443,44 @@ class _Server:
             self.connection.close()
 
 
-@attrs.define(eq=False)
-class _Statement:
-    """One statement, and what it found."""
-
-    query: str
-    values: Any = ()
-    many: bool = False
-    rows: list[tuple[Any, ...]] = attrs.field(factory=list)
-    rowcount: int = -1
-
-    def run(self, connection: psycopg.Connection) -> None:
-        """Run it, and keep what it finds."""
-        cursor = connection.cursor()
-        if self.many:
-            cursor.executemany(self.query, self.values)
-            return
-        cursor.execute(self.query, self.values or None)
-        self.rowcount = cursor.rowcount
-        self.rows = cursor.fetchall() if cursor.description else []
-
-    def finds_the_same(self, connection: psycopg.Connection) -> bool:
-        """Run it in another transaction, and compare."""
-        if self.query.endswith("SKIP LOCKED"):
-            # A choice among many. What was chosen is read and held by the next statement.
-            return True
-        again = _Statement(self.query, self.values, self.many)
-        again.run(connection)
-        if self.query == _NEXT_REQUEST:
-            # A server that crashed may count from an earlier number on.
-            while again.rows < self.rows:
-                again.run(connection)
-            return True
-        return (self.rows, self.rowcount) == (again.rows, again.rowcount)
-
-    def fetchone(self) -> tuple[Any, ...] | None:
-        """Return the first row."""
-        return self.rows[0] if self.rows else None
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        """Return all rows."""
-        return self.rows
+class _UndoneError(LedgerError):
+    """Nothing of a step was taken, and it may go better once more."""
 
 
 @attrs.define(eq=False)
 class _Transaction:
-    """A transaction that outlives its connection; as a context manager it is kept or undone.
+    """One transaction; as a context manager it is kept or undone.
 
     Attributes:
         server: has the connection.
-        done: the statements that it consists of.
         number: among the transactions of the ledger.
-        failed: whether nothing of it can be kept.
+        failed: why nothing of it can be kept.
     """
 
     server: _Server
-    done: list[_Statement] = attrs.field(factory=list, init=False)
     number: int = attrs.field(default=0, init=False)
-    failed: bool = attrs.field(default=False, init=False)
+    failed: Exception | None = attrs.field(default=None, init=False)
 
-    def execute(self, query: str, values: Any = (), /) -> _Statement:
+    def execute(self, query: str, values: Any = (), /) -> psycopg.Cursor:
         """Run one statement."""
-        statement = _Statement(_translated(query), values)
-        self.run(statement)
-        return statement
+        with self._failing():
+            return self._connection().execute(_translated(query), values or None)
 
     def executemany(self, query: str, values: Iterable[Any], /) -> None:
         """Run one statement for each set of values."""
-        given = list(values)
-        if given:
-            self.run(_Statement(_translated(query), given, many=True))
+        with self._failing():
+            self._connection().cursor().executemany(_translated(query), values)
 
     def __enter__(self) -> Self:
-        self.server.count += 1
-        self.number = self.server.count
+        server = self.server
+        server.count += 1
+        self.number = server.count
         try:
-            # The first use tells at once what is wrong with the place.
-            if self.server.connection is None:
-                self.server.connected()
-            self.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+            with self._failing():
+                if server.is_lost and server.backends:
+                    # The lost transaction may still hold rows.
+                    server.settle()
+                server.connected().execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
         except BaseException:
             self._undo()
             raise
@@ -507,6 +493,9 @@ class _Transaction:
         traceback: TracebackType | None,
     ) -> None:
         try:
+            if self.failed is not None and (error is None or isinstance(error, Exception)):
+                # Also if it was caught within: what came after it was not taken.
+                raise self.failed
             if error is None:
                 self._keep()
         finally:
@@ -515,47 +504,38 @@ class _Transaction:
     @contextmanager
     def part(self) -> Iterator[None]:
         """Make a part of it that can be undone alone."""
-        before = len(self.done)
         self.execute("SAVEPOINT step")
         try:
             yield
             self.execute("RELEASE step")
         except Exception:
-            if not self.failed:
-                del self.done[before:]
-                try:
-                    self._connection().execute("ROLLBACK TO step; RELEASE step")
-                except psycopg.Error as error:
-                    self._again(error)
+            if self.failed is None:
+                self.execute("ROLLBACK TO step; RELEASE step")
             raise
         except BaseException:
             # An interrupt undoes the whole.
-            self.failed = True
+            self.failed = LedgerError(
+                f"the ledger {self.server.shown} cannot be written: a step was interrupted."
+            )
             raise
 
     def _connection(self) -> psycopg.Connection:
         """Return the connection of this transaction, never a new one."""
+        if self.failed is not None:
+            raise self.failed
         connection = self.server.connection
         if connection is None or connection.closed:
             raise psycopg.OperationalError("the connection was lost")
         return connection
 
-    def run(self, statement: _Statement, *, again: bool = True) -> None:
-        """Run a statement, and *again* with the others if the connection is lost later."""
-        if self.failed:
-            raise LedgerError(
-                f"the ledger {self.server.shown} cannot be written: an earlier step of the same "
-                "transaction failed."
-            )
-        while True:
-            try:
-                statement.run(self._connection())
-            except psycopg.Error as error:
-                self._again(error)
-            else:
-                if again:
-                    self.done.append(statement)
-                return
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            if self.server.may_pass(error):
+                self.failed = error
+            raise
 
     def _keep(self) -> None:
         """Keep it: then it is on the disk of the server."""
@@ -564,57 +544,31 @@ class _Transaction:
             f"INSERT INTO connection (id, kept) VALUES ('{server.id}', {self.number})"
             " ON CONFLICT (id) DO UPDATE SET kept = excluded.kept; COMMIT"
         )
-        if self.failed:
-            raise LedgerError(f"the ledger {server.shown} cannot be written: a step of it failed.")
-        while True:
-            try:
+        try:
+            with self._failing():
                 cursor = self._connection().execute(query, prepare=False)
-            except psycopg.Error as error:
-                if self._again(error, perhaps_kept=True):
-                    return
-            else:
-                cursor.nextset()
-                if cursor.statusmessage != "COMMIT":
-                    raise LedgerError(f"the ledger {server.shown} did not keep the step.")
+        except psycopg.Error:
+            if server.is_lost and self._was_kept():
                 return
+            raise
+        cursor.nextset()
+        if cursor.statusmessage != "COMMIT":
+            raise LedgerError(f"the ledger {server.shown} did not keep the step.")
 
-    def _again(self, error: psycopg.Error, *, perhaps_kept: bool = False) -> bool:
-        """Do all of it again in a new transaction; True if the lost one was kept."""
+    def _was_kept(self) -> bool:
+        """Whether a ``COMMIT`` was carried out whose response was lost."""
         server, until = self.server, time.monotonic() + _PATIENCE_S
-        if not server.is_passing(error):
-            raise error
-        self.failed = True
         while True:
             try:
-                if server.is_lost:
-                    if server.settle() == self.number:
-                        return True
-                else:
-                    self._connection().execute("ROLLBACK")
-                same = all(each.finds_the_same(self._connection()) for each in self.done)
-            except psycopg.Error as next_error:
-                if not server.is_passing(next_error) or time.monotonic() > until:
-                    raise self._given_up(next_error, perhaps_kept=perhaps_kept) from next_error
+                return server.settle() == self.number
+            except psycopg.Error as error:
+                if time.monotonic() > until:
+                    raise LedgerError(
+                        f"the connection to the ledger {server.shown} was lost while a step was "
+                        "kept, and it is not known whether it was; when the server can be reached, "
+                        "run the job again: it finds out."
+                    ) from error
                 time.sleep(_PAUSE_S)
-            else:
-                if not same:
-                    raise self._given_up(error, perhaps_kept=False)
-                self.failed = False
-                return False
-
-    def _given_up(self, error: psycopg.Error, *, perhaps_kept: bool) -> LedgerError:
-        """Say that it could not be done again."""
-        shown = self.server.shown
-        if perhaps_kept and self.server.is_lost:
-            return LedgerError(
-                f"the connection to the ledger {shown} was lost while a step was kept, and it is "
-                "not known whether it was; when the server can be reached, run the job again: it "
-                "finds out."
-            )
-        return LedgerError(
-            f"the ledger {shown} cannot be written ({_told(error)}), and nothing of this step was "
-            "taken: what is sent is in it. Run the job again."
-        )
 
     def _undo(self) -> None:
         """Undo what was not kept."""

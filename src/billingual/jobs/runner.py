@@ -238,13 +238,19 @@ class Runner:
     async def _next(self, end: Callable[[], object]) -> bool:
         """Keep how the last thing ended, and put the next one in line; False if there is none."""
         found: list[Claim | Entry] = []
+        read: Claim | Entry | None = None
 
         def step() -> Claim | Entry | None:
+            nonlocal read
+            if isinstance(read, Entry):
+                # The transaction that chose it was lost, and this is the next one.
+                self._reading.discard(read.seq)
             # Another process that takes entries over looks at the provider before it sends them,
             # so nothing is left to do about them here.
             with suppress(ClaimLostError):
                 end()
-            return None if self.stopping else self._take()
+            read = None if self.stopping else self._take()
+            return read
 
         def then(todo: Claim | Entry | None) -> None:
             if todo is not None:

@@ -7,12 +7,13 @@ values, and rows that are held against other transactions. Parameters are writte
 # ruff: noqa: S608 - statements are put together from our own constants
 from __future__ import annotations
 
+import functools
 import json
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from billingual._version import __version__
 from billingual.errors import InvalidInputError, UsageError
@@ -26,7 +27,19 @@ from billingual.jobs.ledger import (
     can_resolve,
 )
 
-__all__ = ["Rows", "SqlLedger", "Step", "plan_conflict", "taken_number", "unreadable_text"]
+__all__ = [
+    "Rows",
+    "SqlLedger",
+    "Step",
+    "plan_conflict",
+    "repeatable",
+    "taken_number",
+    "unreadable_text",
+]
+
+L = TypeVar("L", bound="SqlLedger")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # How far a clock may be put forward between two runs: by an hour, when a system starts on the wrong
 # side of summer time, and a little more.
@@ -82,6 +95,16 @@ class Step(Protocol):
         ...
 
 
+def repeatable(method: Callable[Concatenate[L, P], T]) -> Callable[Concatenate[L, P], T]:
+    """Let a ledger take a step anew whose transaction was lost."""
+
+    @functools.wraps(method)
+    def step(self: L, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._until_kept(lambda: method(self, *args, **kwargs))
+
+    return step
+
+
 class SqlLedger(ABC):
     """The steps of a ledger; see :class:`Ledger` for each of them.
 
@@ -115,6 +138,10 @@ class SqlLedger(ABC):
     def _step(self) -> AbstractContextManager[Step]:
         """Run one transaction: all of it is durable afterwards, or nothing."""
 
+    def _until_kept(self, step: Callable[[], T]) -> T:
+        """Take a step, more than once where a store can lose a transaction that it began."""
+        return step()
+
     @abstractmethod
     def _read(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Run one query."""
@@ -131,6 +158,13 @@ class SqlLedger(ABC):
         """Return the time of this machine; see :class:`Ledger`."""
         return now
 
+    @repeatable
+    def together(self, call: Callable[[], T]) -> T:
+        """Take all steps of a call in one transaction; see :class:`Ledger`."""
+        with self._step():
+            return call()
+
+    @repeatable
     def bind(self, provider: str, account: Sequence[str | None], *, now: float) -> str:
         """Keep which account the job is about, or check it; see :class:`Ledger`."""
         text = json.dumps(list(account))
@@ -158,6 +192,7 @@ class SqlLedger(ABC):
         rows = self._read(f"SELECT {_ENTRY} FROM entry WHERE id = ?", entry_id)
         return _entry(rows[0]) if rows else None
 
+    @repeatable
     def claim(
         self,
         *,
@@ -243,6 +278,7 @@ class SqlLedger(ABC):
         """Return the id of a new request; None lets the table count."""
         return None
 
+    @repeatable
     def commit(
         self,
         claim: Claim,
@@ -278,6 +314,7 @@ class SqlLedger(ABC):
                 (late_check, claim.request),
             )
 
+    @repeatable
     def reject(
         self, claim: Claim, *, now: float, reasons: Mapping[str, str], status: int | None, why: str
     ) -> None:
@@ -288,6 +325,7 @@ class SqlLedger(ABC):
                 [(_text(reasons.get(each.id, why)), each.seq) for each in claim.entries],
             )
 
+    @repeatable
     def release(self, claim: Claim, *, now: float, not_before: float, why: str) -> None:
         """This request provably did nothing; see :class:`Ledger`."""
         with self._ending(claim, now, "not_applied", None, why) as connection:
@@ -297,6 +335,7 @@ class SqlLedger(ABC):
                 (_text(why), not_before, claim.request),
             )
 
+    @repeatable
     def split(self, claim: Claim, *, now: float, status: int | None, why: str) -> None:
         """Make two batches of a refused one; see :class:`Ledger`."""
         with self._ending(claim, now, "refused", status, why) as connection:
@@ -315,6 +354,7 @@ class SqlLedger(ABC):
                     ),
                 )
 
+    @repeatable
     def unclear(
         self,
         claim: Claim,
@@ -365,6 +405,7 @@ class SqlLedger(ABC):
             )
             yield connection
 
+    @repeatable
     def claim_look(
         self, *, owner: str, now: float, lease: float, creates: bool = True
     ) -> Claim | None:
@@ -399,6 +440,7 @@ class SqlLedger(ABC):
                 connection, "look", [row[0] for row in rows], owner=owner, now=now, lease=lease
             )
 
+    @repeatable
     def found(
         self,
         claim: Claim,
@@ -432,6 +474,7 @@ class SqlLedger(ABC):
                 ],
             )
 
+    @repeatable
     def postpone(self, claim: Claim, *, now: float, not_before: float, why: str) -> None:
         """A look told nothing yet; see :class:`Ledger`."""
         with self._ending(claim, now, "unknown", None, why) as connection:
@@ -441,6 +484,7 @@ class SqlLedger(ABC):
                 (_text(why), not_before, not_before, claim.request),
             )
 
+    @repeatable
     def recover(self, *, now: float, settle_s: float) -> int:
         """Begin a run; see :class:`Ledger`."""
         values = {"now": now, "settle_s": settle_s, "apart": _CLOCK_JUMP_S}
@@ -474,6 +518,7 @@ class SqlLedger(ABC):
             # it, so that one has ended.
             return self._end_claims(connection, "lease < :now", now, settle_s)
 
+    @repeatable
     def end_leases(self, *, now: float, settle_s: float) -> int:
         """During a run: what is in flight under an ended lease is unclear; see :class:`Ledger`."""
         over = "lease > 0 AND lease < :now"
@@ -522,6 +567,7 @@ class SqlLedger(ABC):
         )
         return _entry(rows[0]) if rows else None
 
+    @repeatable
     def keep_before(self, entry_id: str, before: str) -> None:
         """Keep the fields as they were before; see :class:`Ledger`."""
         with self._step() as connection:
@@ -529,6 +575,7 @@ class SqlLedger(ABC):
                 "UPDATE entry SET before = ? WHERE id = ? AND before IS NULL", (before, entry_id)
             )
 
+    @repeatable
     def resolve(
         self,
         entry_id: str,
@@ -674,6 +721,7 @@ class SqlLedger(ABC):
         )
         return [each[0] for each in rows]
 
+    @repeatable
     def purge(self, *, before: float) -> int:
         """Forget the bodies of settled entries; see :class:`Ledger`."""
         with self._step() as connection:

@@ -19,10 +19,10 @@ import re
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 
@@ -32,6 +32,8 @@ from billingual.jobs.schema import APPLICATION_ID, SQLITE, VERSION
 from billingual.jobs.sql import SqlLedger, plan_conflict, taken_number, unreadable_text
 
 __all__ = ["SqliteLedger", "refuse_network"]
+
+T = TypeVar("T")
 
 _HAS_STRICT: Final = (3, 37)
 _WAL_IS_SAFE: Final = (3, 51, 3)
@@ -155,13 +157,12 @@ class SqliteLedger(SqlLedger):
             "share, so this ledger is kept in DELETE mode: safe, and slower."
         )
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Take the steps of the block in one transaction; see :class:`Ledger`."""
+    def together(self, call: Callable[[], T]) -> T:
+        """Take all steps of a call in one transaction; see :class:`Ledger`."""
         with self._step():
             inside, self._is_together = self._is_together, True
             try:
-                yield
+                return call()
             finally:
                 self._is_together = inside
 

@@ -49,10 +49,13 @@ class Steps:
 
     def _take_all(self) -> None:
         steps = [self._asked.popleft() for _ in range(len(self._asked))]
+
+        def take() -> None:
+            for each in steps:
+                each.take()
+
         try:
-            with self.ledger.together():
-                for each in steps:
-                    each.take()
+            self.ledger.together(take)
         except BaseException as error:  # noqa: BLE001 - raised where each step is waited for
             for each in steps:
                 each.fail(error)
@@ -72,6 +75,8 @@ class _Step(Generic[T]):
     error: BaseException | None = None
 
     def take(self) -> None:
+        # The transaction may be the second one, after the first was lost.
+        self.value, self.error = [], None
         # An interrupt is no failure of this step: it undoes the transaction.
         try:
             self.value.append(self.call())

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import attrs
 
@@ -13,6 +12,8 @@ from _support.simulation.kernel import Kernel, Killed, Process
 from billingual.jobs import Claim
 
 __all__ = ["WatchedLedger"]
+
+T = TypeVar("T")
 
 _ENDS: Final = {"commit": "ok", "reject": "fail", "release": "fail", "split": "fail"}
 _STEPS: Final = frozenset(
@@ -52,13 +53,11 @@ class WatchedLedger:
     deadly: float = 0.0
     held: list[Event] | None = None
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
+    def together(self, call: Callable[[], T]) -> T:
         """Take steps in one transaction, which the process may die after; if undone, forget it."""
         self.held = []
         try:
-            with self.inner.together():
-                yield
+            value: T = self.inner.together(call)
             kept = self.held
         finally:
             self.held = None
@@ -66,6 +65,7 @@ class WatchedLedger:
             self.record(each)
         if kept and self.process.kernel.chance.random() < self.deadly:
             raise Killed
+        return value
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self.inner, name)

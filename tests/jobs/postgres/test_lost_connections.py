@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from _support.cut_link import CutLink, cut_link
 from _support.postgres_server import PostgresServer, new_job
-from billingual.jobs import LedgerError, State
+from billingual.jobs import Claim, LedgerError, State
 from billingual.jobs.postgres import PostgresLedger
 from billingual.testing.conformance import ledger as steps
 
@@ -38,17 +39,25 @@ def story(ledger: PostgresLedger) -> None:
     batch = steps.claimed(ledger)
     assert ledger.entry("inv_1") is not None
     steps.commit(ledger, batch)
-    with ledger.together():
+
+    def one_unclear() -> Claim:
         first = steps.claimed(ledger)
-        with pytest.raises(LedgerError, match="refuses the step"):
+        # A connection that is lost here is told otherwise.
+        with suppress(LedgerError):
             steps.found(ledger, first, State.CONFLICT, now=NOW)
         second = steps.claimed(ledger)
         steps.unclear(ledger, first)
+        return second
+
+    second = ledger.together(one_unclear)
     steps.unclear(ledger, second, refusal="the number is taken")
     look = steps.looked(ledger, now=NOW + SETTLE_S)
-    with ledger.together():
+
+    def one_found() -> Claim:
         steps.found(ledger, look, State.COMMITTED, now=NOW + SETTLE_S, invoice_id="inv_A")
-        look = steps.looked(ledger, now=NOW + SETTLE_S)
+        return steps.looked(ledger, now=NOW + SETTLE_S)
+
+    look = ledger.together(one_found)
     steps.found(ledger, look, State.CONFLICT, now=NOW + SETTLE_S)
     steps.resolve(ledger, "A-2", State.ABANDONED)
     steps.reject(ledger, steps.claimed(ledger))
@@ -105,13 +114,16 @@ def test_a_server_that_is_killed_is_waited_for(
     """A step goes on when the server is there again, also in the middle of a transaction."""
     ledger = open_ledger()
     ledger.add(steps.create(f"A-{each}") for each in range(6))
-    with ledger.together():
+    starting = [threading.Thread(target=server.start)]
+
+    def both() -> tuple[Claim, Claim]:
         first = steps.claimed(ledger)
-        server.kill()
-        starting = threading.Thread(target=server.start)
-        starting.start()
-        second = steps.claimed(ledger)
-        starting.join()
+        if starting:
+            server.kill()
+            starting.pop().start()
+        return first, steps.claimed(ledger)
+
+    first, second = ledger.together(both)
     steps.commit(ledger, first)
     steps.commit(ledger, second)
     server.kill()
@@ -125,24 +137,54 @@ def test_a_server_that_is_killed_is_waited_for(
     assert third.request not in {first.request, second.request}
 
 
-def test_what_another_process_changed_meanwhile_is_not_taken_again(
+def test_what_another_process_took_meanwhile_is_left_to_it(
     server: PostgresServer, open_ledger: Callable[[], PostgresLedger]
 ) -> None:
-    """A transaction that would find something else is given up whole."""
+    """A transaction that is taken anew finds something else, and nothing of it stands twice."""
     one, two = open_ledger(), open_ledger()
     one.add([steps.create("A-1"), steps.create("A-2")])
 
-    def both() -> None:
-        with one.together():
-            steps.claimed(one)
+    chosen: list[list[str]] = []
+    others: list[Claim] = []
+
+    def first() -> Claim:
+        claim = steps.claimed(one)
+        chosen.append(steps.ids(claim))
+        if not others:
             server.cut()
-            steps.claimed(two, owner="two")
-            steps.claimed(one)
+            others.append(steps.claimed(two, owner="two"))
+        one.keep_before("A-1", "{}")
+        return claim
 
-    with pytest.raises(LedgerError, match="nothing of this step was taken"):
-        both()
+    claim = one.together(first)
 
-    assert {State.PLANNED: 1, State.IN_FLIGHT: 1} == one.counts()
+    assert [["A-1"], ["A-2"]] == chosen
+    assert (["A-2"], ["A-1"]) == (steps.ids(claim), steps.ids(others[0]))
+    assert {State.IN_FLIGHT: 2} == one.counts()
+
+
+def test_a_step_whose_failure_is_caught_does_not_hide_the_lost_connection(
+    server: PostgresServer, open_ledger: Callable[[], PostgresLedger]
+) -> None:
+    """The steps of a run catch what one of them raises; all are taken anew then."""
+    ledger = open_ledger()
+    ledger.add([steps.create("A-1"), steps.create("A-2")])
+    failures: list[LedgerError] = []
+
+    def both() -> Claim:
+        if not failures:
+            server.cut()
+        try:
+            return steps.claimed(ledger)
+        except LedgerError as error:
+            failures.append(error)
+            return steps.claimed(ledger)
+
+    claim = ledger.together(both)
+
+    assert ["A-1"] == steps.ids(claim)
+    assert 1 == len(failures)
+    assert {State.IN_FLIGHT: 1, State.PLANNED: 1} == ledger.counts()
 
 
 def test_what_was_only_read_may_change_meanwhile(
@@ -151,13 +193,18 @@ def test_what_was_only_read_may_change_meanwhile(
     """A transaction that looked at more than it holds is done again all the same."""
     one, two = open_ledger(), open_ledger()
     one.add([steps.create("A-1"), steps.create("A-2")])
-    with one.together():
+    cuts = [server.cut]
+
+    def carried_out() -> None:
         first = steps.claimed(one)
 
-        assert {State.PLANNED: 1, State.IN_FLIGHT: 1} == one.counts()
-        two.add([steps.create("A-3")])
-        server.cut()
+        assert 1 == one.counts()[State.IN_FLIGHT]
+        if cuts:
+            two.add([steps.create("A-3")])
+            cuts.pop()()
         steps.commit(one, first)
+
+    one.together(carried_out)
 
     assert {State.PLANNED: 2, State.COMMITTED: 1} == one.counts()
 
@@ -171,10 +218,15 @@ def test_a_step_that_waits_for_itself_is_taken_again(
     ready = threading.Barrier(2)
 
     def work(ledger: PostgresLedger, first: str, second: str) -> None:
-        with ledger._step() as step:
-            step.execute("UPDATE entry SET reason = 'seen' WHERE id = ?", (first,))
-            ready.wait(10)
-            step.execute("UPDATE entry SET before = '{}' WHERE id = ?", (second,))
+        def step() -> None:
+            with ledger._step() as both:
+                both.execute("UPDATE entry SET reason = 'seen' WHERE id = ?", (first,))
+                with suppress(threading.BrokenBarrierError):
+                    ready.wait(10)
+                ready.abort()
+                both.execute("UPDATE entry SET before = '{}' WHERE id = ?", (second,))
+
+        ledger.together(step)
 
     threads = [
         threading.Thread(target=work, args=(one, "A-1", "A-2")),

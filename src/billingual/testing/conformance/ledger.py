@@ -953,7 +953,8 @@ def steps_taken_together_are_kept(bench: Bench) -> None:
     """Steps of one transaction see one another, and are kept; one that raises takes nothing."""
     ledger = planned(bench, update("inv_1"), update("inv_1", entry_id="next"), create("A-1"))
     first = claimed(ledger)
-    with ledger.together():
+
+    def several() -> Claim:
         commit(ledger, first)
         with refused(ClaimLostError, "a claim that has ended"):
             commit(ledger, first)
@@ -962,7 +963,9 @@ def steps_taken_together_are_kept(bench: Bench) -> None:
         with refused(InvalidInputError, "a number that is taken"):
             ledger.add([create("A-2"), create("A-1", entry_id="another")])
         ledger.add([create("A-3")])
-    commit(ledger, second)
+        return second
+
+    commit(ledger, ledger.together(several))
     ledger = bench.open_again()
     same(
         {
@@ -976,15 +979,19 @@ def steps_taken_together_are_kept(bench: Bench) -> None:
 
 
 @ledger_check
-def a_block_that_raises_takes_no_step(bench: Bench) -> None:
-    """Where the block of a transaction raises, none of its steps is taken; later ones are."""
+def a_call_that_raises_takes_no_step(bench: Bench) -> None:
+    """Where the call of a transaction raises, none of its steps is taken; later ones are."""
     ledger = planned(bench, create("A-1"), create("A-2"))
     first = claimed(ledger)
     before = listed(ledger)
-    with refused(UsageError, "a block that raises it"), ledger.together():
+
+    def several() -> None:
         commit(ledger, first)
         claimed(ledger)
         resolve(ledger, "A-9", State.ABANDONED)
+
+    with refused(UsageError, "a call that raises it"):
+        ledger.together(several)
     same(before, listed(ledger))
     commit(ledger, first)
     same(["A-2"], ids(claimed(ledger)))
@@ -1305,7 +1312,7 @@ LEDGER_CHECKS: Final[tuple[Check, ...]] = (
     a_clock_put_back_holds_nothing_up,
     a_run_keeps_its_own_claims,
     steps_taken_together_are_kept,
-    a_block_that_raises_takes_no_step,
+    a_call_that_raises_takes_no_step,
     processes_claim_nothing_twice,
     a_lease_protects_what_is_in_flight,
     a_claim_ends_with_its_lease,
