@@ -254,6 +254,7 @@ def test_the_sandbox_prints_a_url_and_curl_lines_and_stops_cleanly(start: Start)
     assert len(ACCOUNTS) == len(commands)
     assert all(f"'{url}/" in command for command in commands)
     assert process.returncode == 0
+    assert f"Its page in a browser: {url}/\n" in err
     assert "The sandbox has stopped." in err
     assert "Traceback" not in err
 

@@ -221,14 +221,23 @@ def test_control_requests_are_neither_noted_nor_spoiled(app: Sandbox) -> None:
     assert control(app, "DELETE", "faults")["faults"] == []
 
 
-def test_the_front_page_suits_its_reader(app: Sandbox) -> None:
-    """JSON by default, HTML for a browser; both carry a curl line per provider."""
-    plain = step(app, "GET", "/", headers={"host": "x"}).reply()
-    page = step(app, "GET", "/", headers={"host": "x", "accept": "text/html,*/*"}).reply()
+def test_the_index_has_a_command_for_each_provider(app: Sandbox) -> None:
+    """It is JSON; the page for people comes with a server."""
+    for accept in ("*/*", "text/html,*/*"):
+        index = step(app, "GET", "/", headers={"host": "x", "accept": accept}).reply()
 
-    assert {"exante", "katsu", "kukkingu"} == set(plain.json["providers"])
-    assert page.headers["content-type"] == "text/html; charset=utf-8"
-    assert page.body.count(b"<pre>curl ") == 3
+        assert {"exante", "katsu", "kukkingu"} == set(index.json["providers"])
+        assert all(each["try"].startswith("curl ") for each in index.json["providers"].values())
+
+
+def test_the_faults_of_one_kind_can_be_forgotten(app: Sandbox) -> None:
+    """The others stay; a kind that there is not is refused and nothing is forgotten."""
+    control(app, "POST", "faults", [{"kind": "latency"}, {"kind": "status"}, {"kind": "latency"}])
+    refused = control(app, "DELETE", "faults?kind=earthquake")
+    left = control(app, "DELETE", "faults?kind=latency")
+
+    assert set(refused) == {"error"}
+    assert ["status"] == [fault["kind"] for fault in left["faults"]]
 
 
 def test_two_sandboxes_share_nothing(app: Sandbox) -> None:

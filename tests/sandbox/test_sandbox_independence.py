@@ -16,7 +16,7 @@ from billingual.sandbox import ACCOUNTS, CREDENTIALS, LANDMARKS, Sandbox
 FOLDER = Path(billingual.sandbox.__file__).parent
 MODULES = sorted(FOLDER.rglob("*.py"))
 ALLOWED = {"attrs", "starlette", "billingual.sandbox"}
-ALSO = {"app.py": {"anyio"}, "server.py": {"uvicorn"}}
+ALSO = {"app.py": {"anyio"}, "server.py": {"uvicorn"}, "site.py": {"anyio"}}
 
 
 def imports(path: Path) -> set[str]:
@@ -52,14 +52,17 @@ def test_a_module_is_short(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_importing_the_sandbox_imports_no_server() -> None:
-    """Uvicorn is loaded by `serve` and `running` only."""
-    program = "import sys, billingual.sandbox; print('uvicorn' in sys.modules)"
+def test_a_sandbox_in_this_process_imports_neither_server_nor_page() -> None:
+    """Both are loaded by `serve` and `running` only."""
+    program = (
+        "import sys; from billingual.sandbox import create_app; create_app(invoices=0);"
+        " print([name for name in sys.modules if 'uvicorn' in name or 'sandbox.page' in name])"
+    )
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
 
-    assert result.stdout.strip() == "False"
+    assert result.stdout.strip() == "[]"
 
 
 def test_every_exported_name_exists() -> None:

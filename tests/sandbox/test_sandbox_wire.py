@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from billingual.sandbox import ACCOUNTS, LANDMARKS, Running, running, serve
-from billingual.sandbox.front_page import curl_commands
+from billingual.sandbox.index import curl_commands
 
 AUTH = {"Authorization": f"Bearer {ACCOUNTS['exante'].token}"}
 KUKKINGU = {

@@ -81,7 +81,8 @@ def _announcer() -> Callable[[str], None]:
 def _say_commands(url: str) -> None:
     exante = ACCOUNTS["exante"]
     hint(
-        "The sandbox is up; Ctrl-C stops it. Try a curl command in another terminal, or:\n"
+        f"The sandbox is up; Ctrl-C stops it. Its page in a browser: {url}/\n"
+        "Try a curl command in another terminal, or:\n"
         f"  export {TOKEN_VARIABLE}={exante.token}\n"
         f"  billingual list --base-url {url}{exante.prefix}"
     )

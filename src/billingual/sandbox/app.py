@@ -1,4 +1,4 @@
-"""The ASGI app: providers by prefix, the control API, the front page, and their middleware."""
+"""The ASGI app: providers by prefix, the control API, the index, and their middleware."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import anyio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from billingual.sandbox import control
 from billingual.sandbox.clock import DEFAULT_NOW, Clock
-from billingual.sandbox.front_page import index_page, index_record
+from billingual.sandbox.index import index_record
 from billingual.sandbox.json_text import json_text
 from billingual.sandbox.messages import RefusalError, Refuse, response_of
 from billingual.sandbox.middleware import ProviderMiddleware
@@ -249,8 +249,6 @@ def _openapi(provider: str) -> Route:
 
 async def _index(request: Request) -> Response:
     url = f"{request.url.scheme}://{request.url.netloc}"
-    if "text/html" in request.headers.get("accept", ""):
-        return HTMLResponse(index_page(url))
     return Response(json_text(index_record(url)), media_type="application/json")
 
 

@@ -1,7 +1,7 @@
 """The sandbox's own clock. It is frozen unless a program starts it: equal calls, equal responses.
 
 Two states. *Frozen*: `now` stands still until it is set or advanced. *Running*: `now` moves on at
-the pace of real time from where it stood. Nothing else in the sandbox reads the time.
+the pace of real time from where it stood. Nothing else that a response depends on reads the time.
 """
 
 from __future__ import annotations

@@ -1,31 +1,26 @@
 """The control API under `/_sandbox/`: what a test or a person changes about the sandbox itself.
 
 It needs no credentials, speaks plain JSON, and is never subject to faults. An error is `{error}`
-with status 400.
-
-A web page that is opened in a browser on this machine must not reach it. So a request must
-name this machine as its host, which a page that had its name rebound to 127.0.0.1 does not; it must
-not come from another origin; and a POST must be labelled as JSON, which no page can do to another
-origin without asking first.
+with status 400. A web page of another
+origin has no access; see `origins`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import cast
-from urllib.parse import urlsplit
 
 import attrs
 from starlette.routing import Route
 
 from billingual.sandbox.accounts import CREDENTIALS, LANDMARKS
 from billingual.sandbox.clock import DEFAULT_NOW
-from billingual.sandbox.faults import fault_from, fault_record
+from billingual.sandbox.faults import KINDS, fault_from, fault_record
 from billingual.sandbox.fields import Field, InvalidError, boolean, integer, number, read_object
 from billingual.sandbox.instants import millisecond_text, parse_instant
 from billingual.sandbox.json_text import stored_json
 from billingual.sandbox.messages import Action, Call, RefusalError, Reply, endpoint
+from billingual.sandbox.origins import refuse_foreign_pages
 from billingual.sandbox.seed import seed_store
 from billingual.sandbox.settings import Settings
 from billingual.sandbox.state import SandboxState
@@ -89,42 +84,10 @@ def routes(state: SandboxState) -> list[Route]:
 
 def _guarded(action: Action, method: str) -> Action:
     def act(state: SandboxState, call: Call) -> Reply:
-        _refuse_pages(state, call, method)
+        refuse_foreign_pages(state, call.headers, method)
         return action(state, call)
 
     return act
-
-
-def _refuse_pages(state: SandboxState, call: Call, method: str) -> None:
-    host, origin = call.headers.get("host"), call.headers.get("origin")
-    if host is not None and not state.any_host and not _is_here(host):
-        raise RefusalError(
-            403, "foreign-host", f"The host {host[:60]!r} is not this machine; use 127.0.0.1"
-        )
-    if origin is not None and urlsplit(origin).netloc != host:
-        raise RefusalError(403, "foreign-origin", "A page of another origin has no access")
-    if call.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
-        raise RefusalError(403, "foreign-origin", "A page of another origin has no access")
-    label = call.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if method == "POST" and label != "application/json":
-        raise RefusalError(
-            415, "content-type", "Send the header 'Content-Type: application/json', body or not"
-        )
-
-
-def _is_here(host: str) -> bool:
-    """Tell whether a Host header names this machine; a number cannot have been rebound."""
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return False
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def refuse(state: SandboxState, refusal: RefusalError) -> Reply:  # noqa: ARG001  the shape of a Refuse
@@ -208,6 +171,10 @@ def _clock_record(state: SandboxState) -> dict[str, object]:
 
 def _faults(state: SandboxState, call: Call) -> Reply:
     call.only()
+    return _pending(state)
+
+
+def _pending(state: SandboxState) -> Reply:
     pending = state.faults.pending()
     return Reply(body={"faults": [fault_record(fault) for fault in pending]})
 
@@ -221,9 +188,12 @@ def _add_faults(state: SandboxState, call: Call) -> Reply:
 
 
 def _clear_faults(state: SandboxState, call: Call) -> Reply:
-    call.only()
-    state.faults.clear()
-    return _faults(state, call)
+    """Forget the faults of one kind, or all."""
+    kind = call.only("kind").get("kind")
+    if kind is not None and kind not in KINDS:
+        raise RefusalError(400, "bad-parameter", "kind must be of " + ", ".join(KINDS))
+    state.faults.clear(kind)
+    return _pending(state)
 
 
 def _settings(state: SandboxState, call: Call) -> Reply:

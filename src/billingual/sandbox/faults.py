@@ -205,9 +205,9 @@ class FaultQueue:
         """Put faults at the end of the queue."""
         self._faults.extend(faults)
 
-    def clear(self) -> None:
-        """Forget all faults."""
-        self._faults.clear()
+    def clear(self, kind: str | None = None) -> None:
+        """Forget the faults of one kind; None is all of them."""
+        self._faults = [fault for fault in self._faults if kind not in (None, fault.kind)]
 
     def pending(self) -> list[Fault]:
         """List the faults with the times they still have."""

@@ -241,7 +241,7 @@ class ProviderMiddleware:
         self, scope: Scope, provider: str, fault: Fault | None, response: _Reply | None
     ) -> None:
         with self._state.lock:
-            self._state.request_log.add(
+            entry = self._state.request_log.add(
                 at=millisecond_text(self._state.clock.now()),
                 provider=provider,
                 method=scope["method"],
@@ -251,6 +251,9 @@ class ProviderMiddleware:
                 fault=None if fault is None else fault.kind,
                 rule=None if response is None else response.rule(),
             )
+        noted = (scope.get("extensions") or {}).get("sandbox.noted")
+        if noted is not None:
+            noted(entry)
 
 
 async def _read(receive: Receive) -> bytes | None:

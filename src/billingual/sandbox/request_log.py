@@ -39,11 +39,12 @@ class Entry:
 
 
 class RequestLog:
-    """Keep the last 500 entries."""
+    """Keep the last 500 entries; *clearings* counts how often all were forgotten."""
 
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque(maxlen=_KEPT)
         self.count: int = 0
+        self.clearings: int = 0
 
     def add(
         self,
@@ -56,22 +57,22 @@ class RequestLog:
         status: int | None,
         fault: str | None,
         rule: str | None,
-    ) -> None:
+    ) -> Entry:
         """Note one request."""
         self.count += 1
-        self._entries.append(
-            Entry(
-                number=self.count,
-                at=at,
-                provider=provider,
-                method=method,
-                path=path,
-                query=query,
-                status=status,
-                fault=fault,
-                rule=rule,
-            )
+        entry = Entry(
+            number=self.count,
+            at=at,
+            provider=provider,
+            method=method,
+            path=path,
+            query=query,
+            status=status,
+            fault=fault,
+            rule=rule,
         )
+        self._entries.append(entry)
+        return entry
 
     def last(self, limit: int) -> list[Entry]:
         """List the newest entries, oldest of them first."""
@@ -81,3 +82,4 @@ class RequestLog:
         """Forget all entries and count from 1 again."""
         self._entries.clear()
         self.count = 0
+        self.clearings += 1

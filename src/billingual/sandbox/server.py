@@ -23,7 +23,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from billingual.sandbox.accounts import ACCOUNTS
 from billingual.sandbox.app import Sandbox, create_app
-from billingual.sandbox.front_page import curl_commands
+from billingual.sandbox.index import curl_commands
+from billingual.sandbox.page.site import Site
 
 __all__ = ["MAX_PORT", "Running", "running", "serve"]
 
@@ -97,16 +98,22 @@ class _FaultyProtocol(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that says when it is up."""
+    """A uvicorn server that says when it is up, and ends the page's live streams when it stops."""
 
-    def __init__(self, config: uvicorn.Config, on_start: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, site: Site, on_start: Callable[[], None]) -> None:
         super().__init__(config)
+        self._site = site
         self._on_start = on_start
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening, then say so."""
         await super().startup(sockets=sockets)
         self._on_start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, and let what is under way end."""
+        self._site.close()
+        await super().shutdown(sockets=sockets)
 
 
 @attrs.frozen(kw_only=True)
@@ -211,8 +218,9 @@ def running(
 
 
 def _server(app: Sandbox, on_start: Callable[[], None]) -> _Server:
+    site = Site(app)
     config = uvicorn.Config(
-        app,
+        site,
         http=_FaultyProtocol,
         ws="none",
         lifespan="off",
@@ -222,7 +230,7 @@ def _server(app: Sandbox, on_start: Callable[[], None]) -> _Server:
         date_header=False,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    return _Server(config, on_start)
+    return _Server(config, site, on_start)
 
 
 def _check_host(host: str, *, allow_remote: bool) -> None:

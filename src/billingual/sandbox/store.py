@@ -171,6 +171,11 @@ class Store:
                 self._lists.popitem(last=False)
         return found
 
+    @property
+    def writes(self) -> int:
+        """How many statements have changed something, or could have."""
+        return self._written
+
     def run(self, sql: str, values: Sequence[object] = ()) -> int:
         """Run a statement and give the number of rows it changed."""
         self._written += 1

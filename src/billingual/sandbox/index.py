@@ -1,19 +1,18 @@
-"""The front page: what is here, and one command per provider to try it with."""
+"""What is here, as JSON, and one command per provider to try it with."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from html import escape
 from typing import Final
 
 from billingual.sandbox.accounts import ACCOUNTS, LANDMARKS
 
-__all__ = ["curl_commands", "index_page", "index_record"]
+__all__ = ["KATSU_DOCUMENT", "curl_commands", "index_record"]
 
 # Complete, because the provider clears what a document leaves out. The invoice is in every seed;
 # of the ids that belong to it the provider documents only that they are UUIDs.
-_KATSU_DOCUMENT: Final = {
+KATSU_DOCUMENT: Final = {
     "id": LANDMARKS["katsu_invoice"],
     "counterPartyId": "00000000-0000-4000-8000-0000000000f2",
     "counterPartyName": "Hollis Timber GmbH",
@@ -54,7 +53,7 @@ def curl_commands(url: str) -> dict[str, str]:
         "katsu": f"curl -X PUT '{url}/katsu/api/v1/Invoice/Update' \\\n"
         f"  {bearer['katsu']} \\\n"
         "  -H 'Content-Type: application/json' \\\n"
-        f"  -d '{_member_by_member(_KATSU_DOCUMENT)}'",
+        f"  -d '{_member_by_member(KATSU_DOCUMENT)}'",
         "kukkingu": f"curl {bearer['kukkingu']} -H 'tenant-id: {ACCOUNTS['kukkingu'].tenant}'"
         f" '{url}/kukkingu/api/v1/invoices?status=DRAFT'",
     }
@@ -82,26 +81,3 @@ def index_record(url: str) -> dict[str, object]:
         },
         "control": f"{url}/_sandbox/state",
     }
-
-
-def index_page(url: str) -> str:
-    """Describe the sandbox as a small HTML page."""
-    sections = "".join(
-        f"<h2>{escape(name)}</h2><p>Base URL <code>{escape(url + account.prefix)}</code>,"
-        f" <a href='{account.prefix}/openapi.json'>OpenAPI</a></p>"
-        f"<pre>{escape(curl_commands(url)[name])}</pre>"
-        for name, account in ACCOUNTS.items()
-    )
-    controls = ", ".join(
-        f"<a href='/_sandbox/{name}'>{name}</a>"
-        for name in ("state", "requests", "faults", "settings")
-    )
-    return (
-        "<!doctype html><html lang=en><meta charset=utf-8>"
-        "<meta name=viewport content='width=device-width'><title>billingual sandbox</title>"
-        "<style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui;"
-        "max-width:60rem;margin:2rem auto;padding:0 1rem}"
-        "pre{overflow:auto;padding:.5rem;border:1px solid}</style>"
-        f"<h1>billingual sandbox</h1>{sections}"
-        f"<h2>Control</h2><p>{controls}</p></html>"
-    )
