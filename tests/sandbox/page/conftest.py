@@ -20,10 +20,11 @@ class Visitor:
     """Calls a served sandbox as its page and as programs do."""
 
     sandbox: Running
+    client: httpx.Client
 
     def ask(self, path: str, method: str = "GET", **options: Any) -> httpx.Response:
         """Send one request to the server."""
-        return httpx.request(method, self.sandbox.url + path, trust_env=False, **options)
+        return self.client.request(method, self.sandbox.url + path, **options)
 
     def call(self, provider: str, method: str, path: str, **options: Any) -> httpx.Response:
         """Send one request to a provider, with its default account."""
@@ -35,9 +36,7 @@ class Visitor:
 
     def news(self) -> dict[str, Any]:
         """Give the first message of the live stream, which says all there is."""
-        with httpx.stream(
-            "GET", f"{self.sandbox.url}{PAGE}events", trust_env=False, timeout=10
-        ) as response:
+        with self.client.stream("GET", f"{self.sandbox.url}{PAGE}events") as response:
             assert response.headers["content-type"].startswith("text/event-stream")
             line = next(line for line in response.iter_lines() if line.startswith("data: "))
         news: dict[str, Any] = json.loads(line.removeprefix("data: "))
@@ -57,14 +56,14 @@ class Visitor:
 
 
 @pytest.fixture(scope="session")
-def served() -> Iterator[Running]:
-    """Serve a small sandbox."""
-    with running(invoices=60) as sandbox:
-        yield sandbox
+def served() -> Iterator[Visitor]:
+    """Serve a small sandbox, and keep one client: to make one takes longer than to call it."""
+    with running(invoices=60) as sandbox, httpx.Client(trust_env=False, timeout=30) as client:
+        yield Visitor(sandbox, client)
 
 
 @pytest.fixture
-def visitor(served: Running) -> Visitor:
+def visitor(served: Visitor) -> Visitor:
     """Visit the sandbox as it is at the start."""
-    served.app.reset()
-    return Visitor(served)
+    served.sandbox.app.reset()
+    return served

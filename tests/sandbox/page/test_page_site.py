@@ -130,19 +130,11 @@ def test_every_fault_has_a_switch_with_the_fields_that_it_takes(visitor: Visitor
     assert all(hasattr(Fault(kind=kind), name) for kind in KINDS for name in FAULTS[kind][1])
 
 
-def test_the_address_that_a_visitor_used_is_shown_as_text(served_url: str) -> None:
+def test_the_address_that_a_visitor_used_is_shown_as_text(visitor: Visitor) -> None:
     """A Host header may hold anything, and goes into the calls to try."""
-    found = httpx.get(
-        served_url, headers={**HTML, "host": "127.0.0.1:<script>alert(1)</script>"}, trust_env=False
-    )
+    found = visitor.ask("/", headers={**HTML, "host": "127.0.0.1:<script>alert(1)</script>"})
 
     assert "<script>alert" not in found.text
-
-
-@pytest.fixture
-def served_url(visitor: Visitor) -> str:
-    """Give the address of the sandbox."""
-    return visitor.sandbox.url
 
 
 def test_both_sides_of_an_exchange_are_kept(visitor: Visitor) -> None:
@@ -185,7 +177,8 @@ def test_a_broken_wire_is_shown_as_it_broke(
     """The part of a response that was sent is there, and that the rest was not."""
     visitor.sandbox.app.add_fault(kind)
     with suppress(httpx.TransportError):
-        visitor.call("exante", "GET", "/api/user")
+        # On a connection that is kept, the second of two responses would be the next one's.
+        visitor.call("exante", "GET", "/api/user", headers={"connection": "close"})
     found = visitor.last()
 
     assert (found["fault"], found["status"], found["cut"]) == (kind, status, is_cut)
@@ -316,8 +309,7 @@ def test_the_page_shows_the_clock_and_the_faults_to_come(visitor: Visitor) -> No
 
 def test_the_stream_says_what_is_new(visitor: Visitor) -> None:
     """Each message has only what changed since the one before."""
-    url = f"{visitor.sandbox.url}{PAGE}events"
-    with httpx.stream("GET", url, trust_env=False, timeout=30) as response:
+    with visitor.client.stream("GET", f"{visitor.sandbox.url}{PAGE}events") as response:
         lines = (line for line in response.iter_lines() if line.startswith("data: "))
         first = next(lines)
         visitor.sandbox.app.move_clock(advance_s=86400)

@@ -107,6 +107,7 @@ _KATSU_LINE: Final = {"productId": "product_id", "quantity": "quantity", "unitPr
 _KATSU_TAX: Final = {"taxId": "tax_id", "taxPercentageValue": "percentage"}
 _KATSU_DISCOUNT: Final = {"discountType": "type", "discountValue": "value"}
 
+_UUID: Final = "[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 _WHOLE: Final = re.compile(r"\d{1,6}", re.ASCII)
 
 
@@ -138,6 +139,13 @@ def _renamed(record: Mapping[str, Any], names: Mapping[str, str]) -> Fields:
     if not set(record) <= set(names):
         raise _UnknownError
     return {names[name]: value for name, value in record.items()}
+
+
+def _having(fields: Fields, *names: str) -> Fields:
+    """Return *fields*, which must not be empty: billingual sends no change of nothing."""
+    if not fields or not set(names) <= set(fields):
+        raise _UnknownError
+    return fields
 
 
 def _listed(value: object) -> list[Any]:
@@ -218,14 +226,16 @@ def _exante_create(sent: Sent) -> Operation:
         for name, ours in _EXANTE.items()
         if name not in ("paid_date", "collection_method")
     }
-    return Operation(name="create", fields=_exante_fields(_body(sent), names))
+    fields = _exante_fields(_body(sent), names)
+    return Operation(name="create", fields=_having(fields, "counterparty", "owner", "document"))
 
 
 def _exante_update(sent: Sent, uid: str) -> Operation:
     names = {
         name: ours for name, ours in _EXANTE.items() if name not in ("owner_uid", "invoice_type")
     }
-    return Operation(name="update", ids=(uid,), fields=_exante_fields(_body(sent), names))
+    fields = _having(_exante_fields(_body(sent), names))
+    return Operation(name="update", ids=(uid,), fields=fields)
 
 
 def _exante_update_many(sent: Sent) -> Operation:
@@ -233,7 +243,7 @@ def _exante_update_many(sent: Sent) -> Operation:
     ids = tuple(row.pop("uid", None) for row in rows)
     if not ids or not all(isinstance(each, str) for each in ids):
         raise _UnknownError
-    batch = tuple(_exante_fields(row, _EXANTE_BATCH) for row in rows)
+    batch = tuple(_having(_exante_fields(row, _EXANTE_BATCH)) for row in rows)
     return Operation(name="update_many", ids=cast("tuple[str, ...]", ids), batch=batch)
 
 
@@ -278,12 +288,15 @@ def _kukkingu_fields(sent: Sent, names: Mapping[str, str]) -> Fields:
 
 
 def _kukkingu_create(sent: Sent) -> Operation:
-    return Operation(name="create", fields=_kukkingu_fields(sent, _KUKKINGU))
+    fields = _kukkingu_fields(sent, _KUKKINGU)
+    needed = ("document", "number", "exchange_rate", "total")
+    return Operation(name="create", fields=_having(fields, *needed))
 
 
 def _kukkingu_update(sent: Sent, invoice_id: str) -> Operation:
     names = {name: ours for name, ours in _KUKKINGU.items() if name != "contractId"}
-    return Operation(name="update", ids=(invoice_id,), fields=_kukkingu_fields(sent, names))
+    fields = _having(_kukkingu_fields(sent, names))
+    return Operation(name="update", ids=(invoice_id,), fields=fields)
 
 
 def _kukkingu_move(sent: Sent, invoice_id: str, name: str) -> Operation:
@@ -334,16 +347,16 @@ _ROUTES: Final[tuple[tuple[str, str, re.Pattern[str], Callable[..., Operation]],
     ("exante", "POST", re.compile("/api/invoices"), _exante_create),
     ("exante", "PUT", re.compile("/api/invoices"), _exante_update_many),
     ("exante", "DELETE", re.compile("/api/invoices"), _exante_delete_many),
-    ("exante", "GET", re.compile("/api/invoices/([^/]+)"), _get),
-    ("exante", "PUT", re.compile("/api/invoices/([^/]+)"), _exante_update),
+    ("exante", "GET", re.compile(f"/api/invoices/({_UUID})"), _get),
+    ("exante", "PUT", re.compile(f"/api/invoices/({_UUID})"), _exante_update),
     ("kukkingu", "GET", re.compile("/api/v1/invoices"), _kukkingu_list),
     ("kukkingu", "POST", re.compile("/api/v1/invoices"), _kukkingu_create),
-    ("kukkingu", "GET", re.compile("/api/v1/invoices/([^/]+)"), _get),
-    ("kukkingu", "PATCH", re.compile("/api/v1/invoices/([^/]+)"), _kukkingu_update),
+    ("kukkingu", "GET", re.compile("/api/v1/invoices/(inv_[a-z0-9]{24})"), _get),
+    ("kukkingu", "PATCH", re.compile("/api/v1/invoices/(inv_[a-z0-9]{24})"), _kukkingu_update),
     (
         "kukkingu",
         "POST",
-        re.compile("/api/v1/invoices/([^/]+)/(finalize|void)"),
+        re.compile("/api/v1/invoices/(inv_[a-z0-9]{24})/(finalize|void)"),
         _kukkingu_move,
     ),
     ("katsu", "PUT", re.compile("/api/v1/Invoice/Update"), _katsu_replace),

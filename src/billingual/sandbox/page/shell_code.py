@@ -82,6 +82,8 @@ def _cli_list(operation: Operation) -> _Command:
     options: list[tuple[str, object]] = []
     for name, value in operation.fields.items():
         if name == "extra_params":
+            if any("=" in key for key in value):
+                return [], None, ""
             options += [("param", f"{key}={text}") for key, text in value.items()]
         else:
             option = {"counterparty_ids": "counterparty-id"}.get(name, name.replace("_", "-"))
@@ -144,7 +146,7 @@ def _field_options(fields: Mapping[str, Any]) -> list[tuple[str, object]] | None
     options: list[tuple[str, object]] = []
     for name, value in texts_if_plain(fields).items():
         option = name.replace("_", "-")
-        if name == "fields" and isinstance(value, dict):
+        if name == "fields" and isinstance(value, dict) and not any("=" in key for key in value):
             options += [("field", f"{key}={text}") for key, text in value.items()]
         elif isinstance(value, Amount):
             options.append((option, amount_text(value.minor, value.currency)))

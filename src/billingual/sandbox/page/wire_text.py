@@ -32,7 +32,7 @@ _SECRET_NAME: Final = re.compile(
 )
 _PIECE: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 _INDENT: Final = "  "
-_MAX_DEPTH: Final = 64
+_MAX_DEPTH: Final = 20
 _SHORTEST_SECRET: Final = 4
 
 
@@ -176,5 +176,5 @@ def _laid_out(pieces: list[str]) -> str:
 
 
 def _line(depth: int) -> str:
-    # Beyond what the sandbox reads, indenting more would only make the text large.
+    # Indenting more would only make the text large.
     return "\n" + _INDENT * min(depth, _MAX_DEPTH)
