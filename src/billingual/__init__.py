@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from billingual._sync.job import Job
     from billingual._version import __version__
     from billingual.abc import InvoiceProtocol, Provider
-    from billingual.auth import Secret
+    from billingual.auth import Secret, Token
     from billingual.capabilities import Capabilities, Feature
     from billingual.client import AsyncClient
     from billingual.errors import (
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
         ResponseTooLargeError,
         ServerError,
         TimedOutError,
+        TokenError,
+        TokenUnavailableError,
         TransportError,
         UnknownNameError,
         UnsupportedError,
@@ -76,6 +78,7 @@ if TYPE_CHECKING:
         Status,
         Tax,
     )
+    from billingual.oauth import ClientCredentials
     from billingual.outcomes import Attempt, Finding, Outcome
     from billingual.pagination import Pager, ScanReport
     from billingual.pagination.columns import Columns
@@ -103,6 +106,7 @@ __all__ = [
     "CircuitBreaker",
     "CircuitOpenError",
     "Client",
+    "ClientCredentials",
     "ClosedError",
     "Columns",
     "ConfigurationError",
@@ -164,6 +168,9 @@ __all__ = [
     "TimedOutError",
     "Timeouts",
     "Tls",
+    "Token",
+    "TokenError",
+    "TokenUnavailableError",
     "TransportError",
     "UnknownNameError",
     "UnsupportedError",
@@ -183,7 +190,7 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
             "_sync.job": "Job",
             "_version": "__version__",
             "abc": "InvoiceProtocol Provider",
-            "auth": "Secret",
+            "auth": "Secret Token",
             "capabilities": "Capabilities Feature",
             "client": "AsyncClient",
             "errors": (
@@ -193,8 +200,8 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
                 "LockedError MissingExtraError NotConnectedError NotFoundError OutcomeUnknown "
                 "PaginationError PermissionDeniedError PoolTimeoutError ProtocolError "
                 "ProviderError RateLimitedError RedirectedError RejectedError ServerError "
-                "TimedOutError TransportError UnknownNameError UnsupportedError UsageError "
-                "unclear_from"
+                "TimedOutError TokenError TokenUnavailableError TransportError UnknownNameError "
+                "UnsupportedError UsageError unclear_from"
             ),
             "jobs.job": "AsyncJob",
             "model": (
@@ -202,6 +209,7 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
                 "LineItem Money Page Party Range Receipt Replacement ReplacementLine Sort Status "
                 "Tax UNSET"
             ),
+            "oauth": "ClientCredentials",
             "outcomes": "Attempt Finding Outcome",
             "pagination": "Pager ScanReport",
             "pagination.columns": "Columns",

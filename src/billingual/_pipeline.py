@@ -17,7 +17,7 @@ import attrs
 
 from billingual._context import ClientContext
 from billingual.abc import Decision, Dialect
-from billingual.auth import UNSIGNED, Signature, redact_secrets
+from billingual.auth import UNSIGNED, Signature, origin_of, redact_secrets
 from billingual.capabilities import Feature
 from billingual.errors import (
     AuthenticationError,
@@ -31,6 +31,7 @@ from billingual.errors import (
     ProviderError,
     RateLimitedError,
     ServerError,
+    TokenUnavailableError,
     TransportError,
     UsageError,
     carried_by,
@@ -75,6 +76,9 @@ FIRST: Final = "the first attempt"
 MAX_LOGGED: Final = 100
 """A client logs this many kinds of problems, so that a provider cannot fill a log or the memory."""
 
+_OF_EVERY_REQUEST: Final = frozenset({"User-Agent", "Accept-Encoding"})
+_TOO_MANY: Final = 429
+_FAILED: Final = 500
 _INDEX: Final = r"\[\d+\]"
 
 BUDGET_SPENT: Final = "the retry budget of this host and credential is used up: too many calls fail"
@@ -325,16 +329,17 @@ class _Call(Generic[T]):
         try:
             return await self._attempt(request)
         except AuthenticationError as error:
+            refused = "" if self.signature is None else self.signature.token
             # A policy of one attempt is for programs that retry themselves; they count on it.
             if self.renewed or getattr(self.context.policy, "attempts", None) == 1:
+                self.context.auth.forget(refused)
                 raise
             self.renewed = True
-            refused = self.signature
             try:
-                fresh = await self._sign(request)
+                fresh = await self._sign(request, refused)
             except Exception:  # noqa: BLE001 - whatever the token function met, the refusal stands
                 raise error from None
-            if refused is None or fresh.token == refused.token:
+            if fresh.token == refused:
                 raise
         self.why, self.wait_s = "the token function has another token now", 0.0
         self._emit("RetryPlanned", wait_s=0.0, why=self.why)
@@ -395,12 +400,14 @@ class _Call(Generic[T]):
         self.sent_at = context.backend.now()
         return signature
 
-    async def _sign(self, request: WireRequest) -> Signature:
+    async def _sign(self, request: WireRequest, refused: str = "") -> Signature:
         context = self.context
         if context.auth.reads_request:
             request = _addressed(context, request)
         try:
-            return await context.auth.sign(request, context.backend, self.deadline.left())
+            return await context.auth.sign(
+                request, context.backend, self.deadline.left(), self._fetch, refused
+            )
         except (InternalError, RuntimeError) as fault:
             if not self.context.backend.blocks:
                 raise
@@ -413,6 +420,40 @@ class _Call(Generic[T]):
                 "the token function waits on an event loop, and Client blocks the thread; give a "
                 'plain function, use AsyncClient, or backend="portal". Nothing was sent.'
             ) from fault
+
+    async def _fetch(self, request: WireRequest) -> WireResponse:
+        """Send a request for a token.
+
+        Raises:
+            TokenUnavailableError: if it fails: that is no evidence about the call's own request.
+        """
+        context = self.context
+        # The program's own fields may be secrets of the provider's gateway: they stay behind.
+        ours = [each for each in context.headers if each[0] in _OF_EVERY_REQUEST]
+        addressed = request.addressed("", ours)
+        status, asked_s = None, None
+        error: BaseException
+        try:
+            response = await context.wire.transport.send(
+                addressed, Bounds(timeouts=context.timeouts, deadline=self.deadline)
+            )
+        except BillingualError as raised:
+            error = raised
+        except Exception as fault:  # noqa: BLE001 - a foreign transport may raise anything
+            error = plugin_error("the transport", fault)
+        except BaseException as stop:  # noqa: BLE001 - cancelled or interrupted: raised below
+            error = stop
+        else:
+            status = response.status
+            if status != _TOO_MANY and status < _FAILED:
+                return response
+            error = BillingualError(f"it responded with {status}.")
+            asked_s = asked_wait_s(response.headers, context.backend.wall())
+        if not isinstance(error, Exception) or isinstance(error, UsageError):
+            raise error.with_traceback(None)
+        # Without a cause, whose frames hold the credentials of the request.
+        text = f"no token came from {origin_of(request.url)}: {error}"
+        raise TokenUnavailableError(text, status=status, retry_after=asked_s)
 
     async def _send(self, request: WireRequest, signature: Signature) -> WireResponse:
         context = self.context

@@ -34,7 +34,7 @@ from typing import (
 
 import attrs
 
-from billingual.auth import AuthScheme, Bearer, Secret, as_secret
+from billingual.auth import AuthScheme, Bearer, Secret, TokenFlow, as_secret
 from billingual.capabilities import Capabilities, Feature
 from billingual.errors import BillingualError, OutcomeUnknown, UnsupportedError
 from billingual.outcomes import Attempt, Found, Safety
@@ -81,6 +81,7 @@ __all__ = [
     "Sightings",
     "Slots",
     "TaskPool",
+    "TokenFlow",
     "Transport",
     "TransportFactory",
     "TransportOptions",

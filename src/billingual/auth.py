@@ -12,14 +12,19 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from ipaddress import ip_address
-from typing import ClassVar, Final, NoReturn, Protocol, TypeAlias
+from typing import ClassVar, Final, NoReturn, Protocol, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
 
 import attrs
 
-from billingual.errors import ConfigurationError, DeadlineExceededError
+from billingual.errors import (
+    ConfigurationError,
+    DeadlineExceededError,
+    TokenError,
+    TokenUnavailableError,
+)
 from billingual.outcomes import Safety
-from billingual.wire import Headers, WireRequest, WireResponse
+from billingual.wire import Conversation, Headers, WireRequest, WireResponse
 
 __all__ = [
     "HEADER_NAME",
@@ -31,7 +36,10 @@ __all__ = [
     "HeaderKey",
     "Secret",
     "Signature",
+    "Token",
+    "TokenFlow",
     "TokenSource",
+    "Tokens",
     "as_secret",
     "as_token",
     "checked_base_url",
@@ -43,6 +51,8 @@ __all__ = [
 
 # Shorter tokens are those of tests and examples ("x", "test"); replacing them would ruin a body.
 _SECRET_LENGTH: Final = 8
+# A token is renewed so long before its end: clocks differ, and a request takes time to arrive.
+_EARLY_S: Final = 60.0
 # So many sets of fields are remembered by a signature: a client has a few.
 _KNOWN: Final = 16
 # Stricter than RFC 3986: URL parsers disagree about everything else, and the token must not go to
@@ -81,24 +91,82 @@ class Secret:
         raise TypeError("a secret is not pickled or copied")
 
 
-TokenSource: TypeAlias = "str | Secret | Callable[[], str | Awaitable[str]]"
-"""A token, or a function (plain or async) that returns the current one for each attempt."""
-
-
 def as_secret(text: str | Secret | None) -> Secret | None:
     """Wrap a text; return None or a secret unchanged."""
     return text if text is None or isinstance(text, Secret) else Secret(text)
 
 
+def _hidden(text: object) -> Secret:
+    return text if isinstance(text, Secret) else Secret(_text(text))
+
+
+def _lifetime(seconds: object) -> float | None:
+    # It is what a server of tokens sent, and nothing may raise while the token is in a frame.
+    try:
+        lifetime = float(seconds) if isinstance(seconds, (str, int, float)) else 0.0
+    except (ValueError, OverflowError):
+        return None
+    return lifetime if 0 < lifetime < float("inf") else None
+
+
+@attrs.frozen
+class Token:
+    """A token and how long it holds, for a token function that knows.
+
+    The function is not asked again until a minute before the end, or a tenth of the time before it
+    where that is less, unless the provider refuses the token.
+
+    Attributes:
+        text: the token; hidden in every text.
+        expires_in: seconds from the moment that it was asked for, as OAuth servers send them, in
+            text too. Default None: it is not known, and the function is asked for each attempt.
+    """
+
+    text: Secret = attrs.field(converter=_hidden)
+    expires_in: float | None = attrs.field(default=None, converter=_lifetime)
+
+
+class TokenFlow(Protocol):
+    """A source that gets its tokens by requests of its own, which the client sends for it.
+
+    They go through the client's transport, so that its proxy, its TLS options and the mocks of its
+    library hold for them, and they wait as the client does. A failed flow is asked again as the
+    retry policy says, because nothing of the call was sent.
+    """
+
+    def request_token(self) -> Conversation[Token]:
+        """Yield absolute requests, be sent each :class:`~billingual.wire.WireResponse`.
+
+        Responses with status 429 or 5xx do not arrive here. A token without ``expires_in`` is kept
+        until the provider refuses it.
+
+        Returns:
+            The token.
+
+        Raises:
+            TokenError: if there is none to be had.
+        """
+        ...
+
+
+TokenFunction: TypeAlias = "Callable[[], str | Token | Awaitable[str | Token]]"
+TokenSource: TypeAlias = "str | Secret | TokenFunction | TokenFlow"
+"""A token, a function (plain or async) that returns the current one, or a flow of requests."""
+
+
 def as_token(token: object) -> TokenSource | None:
-    """Wrap a token without checking it; return None or a function unchanged.
+    """Wrap a token without checking it; return None, a function or a flow unchanged.
 
     A constructor calls this first, so that a traceback which shows local variables does not show
     the token. :class:`Credentials` checks it later.
     """
-    if token is None or callable(token) or isinstance(token, Secret):
-        return token
+    if token is None or callable(token) or isinstance(token, Secret) or _is_flow(token):
+        return cast("TokenSource | None", token)
     return Secret(_text(token))
+
+
+def _is_flow(source: object) -> bool:
+    return callable(getattr(source, "request_token", None))
 
 
 class AuthScheme(Protocol):
@@ -235,9 +303,11 @@ class Credentials:
     Safe to share between tasks and threads.
 
     Args:
-        token: the token, or a function that returns the current one.
+        token: the token, or what returns the current one.
         scheme: how the provider wants it.
         secrets: the program's own header fields that are secret.
+        siblings: the credentials of a client that this one shares connections with; with the same
+            function or flow they share its tokens too.
 
     Attributes:
         fixed: what every request is signed with; None where that depends on the request, or on
@@ -247,13 +317,14 @@ class Credentials:
         ConfigurationError: if the token is empty, or cannot stand where the scheme puts it.
     """
 
-    __slots__ = ("_asks", "_call", "_scheme", "_secrets", "_token", "fixed")
+    __slots__ = ("_scheme", "_secrets", "_token", "_tokens", "fixed")
 
     def __init__(
         self,
         token: TokenSource | None,
         scheme: AuthScheme = Bearer(),
         secrets: Sequence[tuple[str, Secret]] = (),
+        siblings: Credentials | None = None,
     ) -> None:
         token = as_token(token)
         if not callable(getattr(scheme, "sign", None)):
@@ -264,13 +335,19 @@ class Credentials:
             )
         self._scheme = scheme
         self._secrets = tuple(secrets)
-        self._asks: dict[_Scope, _Ask] = {}
-        self._call = token if callable(token) else None
         self._token = token if isinstance(token, Secret) else None
+        self._tokens: Tokens | None = None
         self.fixed: Signature | None = None
         if self._token is not None:
             _refuse_empty(self._token)
-        if self._call is None and not getattr(scheme, "reads_request", True):
+        elif token is not None:
+            # A flow may bring its own along, so that all clients that it is given to share it.
+            shared = getattr(token, "tokens", None)
+            if siblings is not None and siblings.tokens_are_of(token):
+                shared = siblings._tokens  # noqa: SLF001 - of this class
+            source = cast("TokenFunction | TokenFlow", token)
+            self._tokens = shared if isinstance(shared, Tokens) else Tokens(source)
+        if self._tokens is None and not getattr(scheme, "reads_request", True):
             self.fixed = self._signature(_NO_REQUEST, self._token)
 
     @property
@@ -280,8 +357,8 @@ class Credentials:
         The key of a function is the function: its tokens follow one another, but belong to one
         credential.
         """
-        if self._call is not None:
-            return _Same(self._call)
+        if self._tokens is not None:
+            return _Same(self._tokens.source)
         return None if self._token is None else hash(self._token)
 
     def fingerprint(self, account: str, name: str | None = None) -> str | None:
@@ -299,7 +376,7 @@ class Credentials:
         import hashlib  # noqa: PLC0415 - few programs share a quota
         import hmac  # noqa: PLC0415 - as above
 
-        if name is None and self._call is not None:
+        if name is None and self._tokens is not None:
             return None
         secret = Secret("") if self._token is None else self._token
         key = secret.reveal() if name is None else f"name {name}"
@@ -308,84 +385,50 @@ class Credentials:
     @property
     def scheme(self) -> AuthScheme | None:
         """How the provider wants the token; None if there is none to send."""
-        return None if self._call is None and self._token is None else self._scheme
+        return None if self._tokens is None and self._token is None else self._scheme
 
     @property
     def secret_names(self) -> tuple[str, ...]:
         """The names of the program's own header fields that are secret."""
         return tuple(name for name, _ in self._secrets)
 
+    def tokens_are_of(self, source: object) -> bool:
+        """Tell whether the tokens come from that very function or flow."""
+        return self._tokens is not None and self._tokens.source is source
+
     @property
     def renews(self) -> bool:
-        """Whether the token comes from a function, which may return another one later."""
-        return self._call is not None
+        """Whether another token may come later: from a function, or from a flow."""
+        return self._tokens is not None
 
-    async def sign(self, request: WireRequest, asking: Asking, within_s: float) -> Signature:
+    async def sign(
+        self, request: WireRequest, asking: Asking, within_s: float, send: Send, refused: str = ""
+    ) -> Signature:
         """Return what one attempt is signed with.
 
         Args:
             request: what is going to be sent.
             asking: the backend, which knows how to wait for a token that another call asks for.
             within_s: seconds to wait for that.
+            send: sends a request for a token.
+            refused: a token that the provider refused, so that another one is needed.
 
         Raises:
             DeadlineExceededError: if another call's token does not come in time.
+            TokenError: if a server of tokens refuses one.
+            TokenUnavailableError: if it gives none now.
         """
         if self.fixed is not None:
             return self.fixed
-        if self._call is None:
+        if self._tokens is None:
             return self._signature(request, self._token)
-        return self._signature(request, await self._ask(asking, within_s))
+        token = await self._tokens.current(asking, within_s, send, refused)
+        return self._signature(request, token)
 
-    async def _ask(self, asking: Asking, within_s: float) -> Secret:
-        """Ask the function, once for all calls that need a token at that moment."""
-        # Tracebacks may show this frame, so what the function returned is wrapped at once.
-        returned: object = None
-        if not asking.blocks:
-            # On an event loop only what is awaited takes time, in which others could ask too.
-            returned = _wrapped(self._call_once())
-            if isinstance(returned, Secret):
-                _refuse_empty(returned)
-                return returned
-        ask = self._ask_of(asking)
-        before = ask.count
-        try:
-            in_time = await ask.turn.acquire(within_s)
-        except BaseException:
-            _discard(returned)
-            raise
-        if not in_time:
-            _discard(returned)
-            raise DeadlineExceededError(
-                "the token function, which another call waits for too, returned none in time."
-            )
-        try:
-            if ask.count != before and ask.token is not None:
-                _discard(returned)
-                return ask.token
-            # A function that raises leaves nothing behind: the next call asks for itself.
-            if asking.blocks:
-                returned = _wrapped(self._call_once())
-            token = returned if isinstance(returned, Secret) else Secret(_text(await returned))  # type: ignore[misc]  # awaitable
-            _refuse_empty(token)
-            ask.token, ask.count = token, ask.count + 1
-            return token
-        finally:
-            ask.turn.release()
-
-    def _call_once(self) -> object:
-        assert self._call is not None  # noqa: S101 - the caller saw to it
-        return self._call()
-
-    def _ask_of(self, asking: Asking) -> _Ask:
-        scope = asking.execution_scope()
-        ask = self._asks.get(scope)
-        if ask is None:
-            # Copied first, because another thread may add its own scope meanwhile.
-            for dead in [each for each in list(self._asks) if not each.is_alive()]:
-                self._asks.pop(dead, None)
-            ask = self._asks.setdefault(scope, _Ask(asking.slots(1)))
-        return ask
+    def forget(self, token: str) -> None:
+        """Do not use a token again that the provider refused."""
+        if self._tokens is not None:
+            self._tokens.forget(token)
 
     def _signature(self, request: WireRequest, token: Secret | None) -> Signature:
         scheme = self._scheme
@@ -442,6 +485,10 @@ class Asking(Protocol):
         """Whether waiting blocks the thread."""
         ...
 
+    def now(self) -> float:
+        """Return seconds on a clock that never goes back."""
+        ...
+
     def execution_scope(self) -> _Scope:
         """Return the process, and the event loop if one runs."""
         ...
@@ -451,15 +498,149 @@ class Asking(Protocol):
         ...
 
 
-class _Ask:
-    """The token function as the calls of one event loop, or of one process, share it."""
+Send: TypeAlias = Callable[[WireRequest], Awaitable[WireResponse]]
+"""Sends one request for a token."""
 
-    __slots__ = ("count", "token", "turn")
+
+class _Ask:
+    """A source of tokens as the calls of one event loop, or of one process, share it.
+
+    Attributes:
+        turn: the one call that asks has it.
+        count: how often it was asked to an end that all who wait share.
+        token: what it returned last.
+        failure: why it returned none.
+    """
+
+    __slots__ = ("count", "failure", "token", "turn")
 
     def __init__(self, turn: _Turn) -> None:
         self.turn = turn
         self.count = 0
         self.token: Secret | None = None
+        self.failure: TokenError | TokenUnavailableError | None = None
+
+
+class Tokens:
+    """The tokens of a function or a flow: one call at a time asks, and they are kept for a time.
+
+    Safe to share between tasks, threads, event loops and clients.
+    """
+
+    __slots__ = ("_asks", "_kept", "source")
+
+    def __init__(self, source: TokenFunction | TokenFlow) -> None:
+        self.source: TokenFunction | TokenFlow = source
+        self._asks: dict[tuple[_Scope, bool], _Ask] = {}
+        self._kept: tuple[Secret, float] | None = None
+
+    async def current(self, asking: Asking, within_s: float, send: Send, refused: str) -> Secret:
+        """Return the token to use now; see :meth:`Credentials.sign`."""
+        kept = self._held(asking, refused)
+        if kept is not None:
+            return kept
+        # Tracebacks may show this frame, so what the function returned is wrapped at once.
+        returned: object = None
+        if not asking.blocks and callable(self.source):
+            # On an event loop only what is awaited takes time, in which others could ask too.
+            began, returned = asking.now(), _wrapped(self.source())
+            if isinstance(returned, Token):
+                return self._keep(returned, began)
+        ask = self._ask_of(asking)
+        before = ask.count
+        try:
+            in_time = await ask.turn.acquire(within_s)
+        except BaseException:
+            _discard(returned)
+            raise
+        if not in_time:
+            _discard(returned)
+            raise DeadlineExceededError(
+                "the token, which another call waits for too, did not come in time."
+            )
+        try:
+            shared = self._shared(ask, before, refused) or self._held(asking, refused)
+            if shared is not None:
+                _discard(returned)
+                return shared
+            # A function that raises leaves nothing behind: the next call asks for itself.
+            began = asking.now()
+            if returned is None:
+                asked = self.source() if callable(self.source) else _run(self.source, send)
+                returned = _wrapped(asked)
+            made = returned if isinstance(returned, Token) else _wrapped(await returned)  # type: ignore[misc]  # awaitable
+            token = self._keep(cast(Token, made), began)
+        except (TokenError, TokenUnavailableError) as failure:
+            # The calls that wait would only be told the same, one after another.
+            ask.token, ask.failure, ask.count = None, failure, ask.count + 1
+            raise
+        else:
+            ask.token, ask.failure, ask.count = token, None, ask.count + 1
+            return token
+        finally:
+            _discard(returned)
+            ask.turn.release()
+
+    def forget(self, token: str) -> None:
+        """Do not keep a token that was refused."""
+        kept = self._kept
+        if kept is not None and kept[0].reveal() == token:
+            self._kept = None
+
+    def _held(self, asking: Asking, refused: str) -> Secret | None:
+        kept = self._kept
+        if kept is None or asking.now() >= kept[1] or kept[0].reveal() == refused:
+            return None
+        return kept[0]
+
+    def _keep(self, token: Token, began: float) -> Secret:
+        _refuse_empty(token.text)
+        seconds = token.expires_in
+        if seconds is not None:
+            self._kept = (token.text, began + seconds - min(_EARLY_S, seconds / 10))
+        elif not callable(self.source):
+            self._kept = (token.text, float("inf"))
+        return token.text
+
+    @staticmethod
+    def _shared(ask: _Ask, before: int, refused: str) -> Secret | None:
+        """Return what another call was told while this one waited, or raise it."""
+        if ask.count == before:
+            return None
+        if ask.failure is not None:
+            raise ask.failure.again()
+        return None if ask.token is None or ask.token.reveal() == refused else ask.token
+
+    def _ask_of(self, asking: Asking) -> _Ask:
+        # A client that blocks and one that is awaited may be in one scope, and wait differently.
+        key = asking.execution_scope(), asking.blocks
+        ask = self._asks.get(key)
+        if ask is None:
+            # Copied first, because another thread may add its own scope meanwhile.
+            for dead in [each for each in list(self._asks) if not each[0].is_alive()]:
+                self._asks.pop(dead, None)
+            ask = self._asks.setdefault(key, _Ask(asking.slots(1)))
+        return ask
+
+    def __repr__(self) -> str:
+        return "Tokens(***)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("credentials are not pickled or copied")
+
+
+async def _run(flow: TokenFlow, send: Send) -> Token:
+    """Send what a flow asks for, and return its token."""
+    conversation = flow.request_token()
+    try:
+        request = next(conversation)
+        while True:
+            request = conversation.send(await send(request))
+    except StopIteration as done:
+        token: Token = done.value
+    finally:
+        conversation.close()
+    return token
 
 
 _NO_REQUEST: Final = WireRequest(method="", url="", route="", safety=Safety.READ)
@@ -475,7 +656,9 @@ def _refuse_empty(token: Secret) -> None:
 
 def _wrapped(returned: object) -> object:
     """Hide a token; leave what is to be awaited as it is."""
-    return returned if inspect.isawaitable(returned) else Secret(_text(returned))
+    if inspect.isawaitable(returned) or isinstance(returned, Token):
+        return returned
+    return Token(returned)  # what is no text is refused as empty
 
 
 def _discard(returned: object) -> None:
@@ -588,8 +771,16 @@ def encodings_of(token: str) -> re.Pattern[bytes]:
     )
 
 
-def checked_base_url(url: str, *, allow_insecure: bool = False) -> str:
+def checked_base_url(
+    url: str, *, allow_insecure: bool = False, name: str = "base URL", field: str = "base_url"
+) -> str:
     """Return *url* without a trailing slash, if a token may be sent there.
+
+    Args:
+        url: the address.
+        allow_insecure: take ``http`` beyond loopback.
+        name: what an error calls it.
+        field: the option that it was given as.
 
     Raises:
         ConfigurationError: if it is not a plain ``https`` URL. ``http`` is allowed for loopback
@@ -597,42 +788,38 @@ def checked_base_url(url: str, *, allow_insecure: bool = False) -> str:
             because they would end in logs or change every request.
     """
     if not isinstance(url, str):
-        raise ConfigurationError("the base URL is not text.", field="base_url")
+        raise ConfigurationError(f"the {name} is not text.", field=field)
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except (ValueError, AttributeError):
-        raise ConfigurationError(
-            "the base URL cannot be read as a URL.", field="base_url"
-        ) from None
+        raise ConfigurationError(f"the {name} cannot be read as a URL.", field=field) from None
     if parts.scheme not in {"http", "https"} or not host:
         raise ConfigurationError(
-            "the base URL must start with https:// and name a host.", field="base_url"
+            f"the {name} must start with https:// and name a host.", field=field
         )
     if parts.username is not None or not {"?", "#"}.isdisjoint(url):
         raise ConfigurationError(
-            "the base URL holds a user name, a query or a fragment",
+            f"the {name} holds a user name, a query or a fragment",
             "give scheme, host, port and path only, and the token as token=",
-            field="base_url",
+            field=field,
             hint="give_token_apart",
         )
     if any(character <= " " or character > "~" for character in url):
         raise ConfigurationError(
-            "the base URL holds a space or a character outside ASCII.", field="base_url"
+            f"the {name} holds a space or a character outside ASCII.", field=field
         )
     if "\\" in url or not (_HOST.fullmatch(host) or parts.netloc.startswith("[")):
         raise ConfigurationError(
-            "the base URL names no host that all programs read alike.", field="base_url"
+            f"the {name} names no host that all programs read alike.", field=field
         )
     if not {".", ".."}.isdisjoint(unquote(parts.path).split("/")):
-        raise ConfigurationError(
-            "the base URL's path holds . or .. as a segment.", field="base_url"
-        )
+        raise ConfigurationError(f"the path of the {name} holds . or .. as a segment.", field=field)
     if parts.scheme == "http" and allow_insecure is not True and not is_loopback(host):
         raise ConfigurationError(
             f"http://{host} would carry the token unencrypted",
             "use https://, or say allow_insecure=True if you know the network",
-            field="base_url",
+            field=field,
             hint="use_https",
         )
     return url.rstrip("/")

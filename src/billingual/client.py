@@ -127,7 +127,9 @@ class AsyncClient:
     Args:
         provider: ``"exante"``, ``"kukkingu"``, ``"katsu"``, another registered name, or a
             :class:`~billingual.abc.Provider`.
-        token: the provider's key, or a function (plain or async) that returns the current one.
+        token: the provider's key, or a function (plain or async) that returns the current one,
+            as text or as :class:`~billingual.Token`, or
+            :class:`~billingual.ClientCredentials` for OAuth 2.0.
         tenant: whose invoices; needed where the provider has tenants (kukkingu).
         organization: whose invoices; where it is left out the provider takes its default (exante).
         base_url: where the provider lives, instead of the preset's address.
@@ -722,7 +724,11 @@ class AsyncClient:
         sibling._settings = settings
         context = self._context
         opened = open_context(
-            settings, wire=context.wire, backend=context.backend, calls=context.calls
+            settings,
+            wire=context.wire,
+            backend=context.backend,
+            calls=context.calls,
+            siblings=context.auth,
         )
         if (opened.account, opened.auth.identity) == (context.account, context.auth.identity):
             opened = attrs.evolve(opened, recent=context.recent)

@@ -8,11 +8,13 @@
     │   ├── UnsupportedError         this provider has no such feature or field
     │   ├── ConfigurationError       an option of the client is missing, wrong or too much
     │   │   ├── UnknownNameError     no transport, dialect, provider or policy of that name
-    │   │   └── MissingExtraError    a package is not installed
+    │   │   ├── MissingExtraError    a package is not installed
+    │   │   └── TokenError           the server of tokens refuses this program
     │   └── ClosedError              the client was closed
     ├── LockedError                  your program: the invoice's status forbids the change
     ├── TransportError               the network
     │   ├── NotConnectedError        no connection was made: nothing was sent
+    │   │   └── TokenUnavailableError  the server of tokens gave none now: nothing was sent
     │   ├── PoolTimeoutError         no connection became free: nothing was sent
     │   ├── TimedOutError            the response did not arrive in time
     │   ├── ConnectionLostError      the connection broke before the response was complete
@@ -77,6 +79,8 @@ __all__ = [
     "ResponseTooLargeError",
     "ServerError",
     "TimedOutError",
+    "TokenError",
+    "TokenUnavailableError",
     "TransportError",
     "UnknownNameError",
     "UnsupportedError",
@@ -263,6 +267,40 @@ class MissingExtraError(ConfigurationError):
         self.name = name
 
 
+class TokenError(ConfigurationError):
+    """The server of tokens gives this program none, so the call's own request was not sent.
+
+    Attributes:
+        code: the server's word for it, such as ``"invalid_client"``; empty if it says none.
+        description: what it says about it, without our secret; empty if nothing.
+        status: the HTTP status; None if there is none to blame.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        fix: str = "",
+        *,
+        code: str = "",
+        description: str = "",
+        status: int | None = None,
+    ) -> None:
+        super().__init__(problem, fix, field="token")
+        self.code = code
+        self.description = description
+        self.status = status
+
+    def again(self) -> TokenError:
+        """Return it for another call, which has attempts of its own."""
+        return TokenError(
+            self.problem,
+            self.fix,
+            code=self.code,
+            description=self.description,
+            status=self.status,
+        )
+
+
 class ClosedError(UsageError):
     """The client was used after it was closed."""
 
@@ -325,6 +363,29 @@ class TransportError(BillingualError):
 
 class NotConnectedError(TransportError):
     """No connection was made (name, address, TLS or proxy), so nothing was sent."""
+
+
+class TokenUnavailableError(NotConnectedError):
+    """The server of tokens gave none now, so the call's own request was not sent.
+
+    It may pass: it could not be reached, or it responded with 429 or 5xx.
+
+    Attributes:
+        status: its HTTP status; None if no response came.
+        retry_after: seconds that it asks to wait; None if it does not say.
+    """
+
+    def __init__(
+        self, message: str, *, status: int | None = None, retry_after: float | None = None
+    ) -> None:
+        unsent = Evidence(connected=False, request_complete=False, response_begun=False)
+        super().__init__(message, evidence=unsent)
+        self.status = status
+        self.retry_after = retry_after
+
+    def again(self) -> TokenUnavailableError:
+        """Return it for another call, which has attempts of its own."""
+        return TokenUnavailableError(str(self), status=self.status, retry_after=self.retry_after)
 
 
 class PoolTimeoutError(TransportError):

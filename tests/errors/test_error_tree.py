@@ -49,6 +49,7 @@ def an_instance(kind: type[BillingualError]) -> BillingualError:
         ),
         errors.BadRowError: lambda: errors.BadRowError([BadRow("$[0].id", "it is null", CANARY)]),
         errors.CircuitOpenError: lambda: errors.CircuitOpenError("open; wait.", retry_after=3.0),
+        errors.TokenUnavailableError: lambda: errors.TokenUnavailableError("no", status=503),
         errors.OutcomeUnknown: lambda: OutcomeUnknown(
             "unclear", provider="exante", operation="create", request=REQUEST, likely="unclear"
         ),

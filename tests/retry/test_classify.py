@@ -51,6 +51,7 @@ ATTEMPTS = {
     "deadline before sending": (errors.DeadlineExceededError("x"), N),
     "circuit open": (errors.CircuitOpenError("x", retry_after=1.0), N),
     "no connection": (transport_error(errors.NotConnectedError, False, False, False), N),
+    "no token now": (errors.TokenUnavailableError("x"), N),
     "no free connection": (transport_error(errors.PoolTimeoutError, False, False, False), N),
     "local protocol error": (transport_error(errors.TransportError, None, False, False), N),
     "broke while writing": (transport_error(errors.ConnectionLostError, True, False, False), N),
@@ -109,6 +110,7 @@ def test_every_error_class_is_in_the_table() -> None:
     abstract = {errors.UsageError, errors.ProviderError, errors.BillingualError}
     like_configuration = {
         errors.UnsupportedError, errors.UnknownNameError, errors.MissingExtraError,
+        errors.TokenError,
     }  # fmt: skip
 
     classes = {

@@ -151,6 +151,7 @@ def open_context(
     wire: Wire,
     backend: Backend,
     calls: Iterator[int],
+    siblings: Credentials | None = None,
 ) -> ClientContext:
     """Combine settings and a transport; refuse every option that is certainly wrong.
 
@@ -167,7 +168,7 @@ def open_context(
     base_url = checked_base_url(_address(settings, account), allow_insecure=settings.allow_insecure)
     plain = [(name, text) for name, text in settings.headers if isinstance(text, str)]
     secret = [(name, text) for name, text in settings.headers if isinstance(text, Secret)]
-    auth = Credentials(_token(settings, account), provider.auth, secret)
+    auth = Credentials(_token(settings, account), provider.auth, secret, siblings)
     policy = settings.retry
     key = (origin_of(base_url), auth.identity)
     return ClientContext(

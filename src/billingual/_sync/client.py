@@ -83,7 +83,9 @@ class Client(Stepped):
     Args:
         provider: ``"exante"``, ``"kukkingu"``, ``"katsu"``, another registered name, or a
             :class:`~billingual.abc.Provider`.
-        token: the provider's key, or a function that returns the current one.
+        token: the provider's key, or a function that returns the current one,
+            as text or as :class:`~billingual.Token`, or
+            :class:`~billingual.ClientCredentials` for OAuth 2.0.
         tenant: whose invoices; needed where the provider has tenants (kukkingu).
         organization: whose invoices; where it is left out the provider takes its default (exante).
         base_url: where the provider lives, instead of the preset's address.

@@ -21,6 +21,7 @@ from billingual.errors import (
     RateLimitedError,
     ResponseTooLargeError,
     ServerError,
+    TokenUnavailableError,
     TransportError,
 )
 from billingual.outcomes import Attempt, Safety
@@ -133,8 +134,9 @@ def _may_pass(error: BillingualError, safety: Safety) -> bool:
 
 
 def _asked_s(error: BillingualError) -> float | None:
-    """Return the seconds the provider asked to wait, if it asked."""
-    return error.retry_after if isinstance(error, (RateLimitedError, ServerError)) else None
+    """Return the seconds the provider, or its server of tokens, asked to wait, if it asked."""
+    asking = (RateLimitedError, ServerError, TokenUnavailableError)
+    return error.retry_after if isinstance(error, asking) else None
 
 
 NONE: Final = Retry(attempts=1)
