@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -18,6 +19,7 @@ from billingual import AsyncClient, Changes, Client, Draft, Filter, InvalidInput
 from billingual.landing import Counts, LandingError, LandingInUseError, landed_files
 from billingual.sandbox import ACCOUNTS, LANDMARKS
 from billingual.sandbox.server import Running, running
+from billingual.wire import Bounds, WireRequest, WireResponse
 
 TOKEN = ACCOUNTS["exante"].token
 SINCE = "2025-01-01"
@@ -196,6 +198,36 @@ async def test_without_days_everything_is_one_window(target: Path) -> None:
 
     assert report.incomplete == ()
     assert len(landed(target)) == report.rows > 0
+
+
+class _Moving:
+    """A list of two days, of which an invoice moves from one to the other while it is read."""
+
+    supports = frozenset({"sync"})
+
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        """Return a page of both days that has not all, or a day."""
+        query = dict(parse_qsl(urlsplit(request.url).query))
+        first, last = query.get("issue_date_from", ""), query.get("issue_date_to", "")
+        items = [] if "status" in query or not first else [{"uid": "moved", "status": "PAID"}]
+        if items and first[:10] == last[:10] == SINCE:
+            items[0]["status"] = "SENT"
+        more = bool(items) and first[:10] != last[:10]
+        meta = {"page": 1, "total_pages": 1 + more, "total_items": len(items) + more}
+        body = {"status": "success", "data": {"items": items, "_meta": meta}}
+        return WireResponse(status=200, body=json.dumps(body).encode())
+
+    async def aclose(self) -> None:
+        """Do nothing."""
+
+
+def test_an_invoice_that_was_read_twice_is_as_read_last(target: Path) -> None:
+    """Both readings are of one moment, as far as what is landed tells."""
+    with Client("exante", token=TOKEN, transport=_Moving()) as client:
+        report = client.land(target, since=SINCE, until="2025-01-02", open_statuses=())
+
+    assert [each.rows for each in report.windows if each.rows] == [2]
+    assert {status for status, _ in landed(target).values()} == {"PAID"}
 
 
 def test_payloads_can_be_left_out(client: Client, tmp_path: Path) -> None:

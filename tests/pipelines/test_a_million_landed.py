@@ -7,13 +7,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import duckdb
 import pytest
 
 from _support import landed_million
-from billingual.landing import landed_files
+from billingual.landing import Counts, Source, landed_files
+from billingual.landing.duckdb import DuckDb
+from billingual.landing.table import landed_batch
+from billingual.landing.windows import Window
+from billingual.model import Filter, InvoiceSummary
 
 pytestmark = [
     pytest.mark.slow,
@@ -22,13 +27,14 @@ pytestmark = [
 ]
 
 
+@pytest.mark.parametrize("name", ["landed", "landed.duckdb"])
 @pytest.mark.parametrize("options", [{"since": "2024-01-01"}, {}])
 def test_a_million_invoices_are_landed_below_300_mb(
-    tmp_path: Path, proof: Any, options: dict[str, str]
+    tmp_path: Path, proof: Any, options: dict[str, str], name: str
 ) -> None:
     """By windows and as one whole list; a tenth of them unless all proofs are run."""
     count = proof.amount(100_000, 1_000_000)
-    target = tmp_path / "landed"
+    target = tmp_path / name
     done = subprocess.run(
         [sys.executable, landed_million.__file__, str(count), target, json.dumps(options)],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
@@ -40,5 +46,25 @@ def test_a_million_invoices_are_landed_below_300_mb(
 
     assert (new, incomplete) == (count, 0)
     assert peak < 300
-    query = "SELECT count(*), count(DISTINCT id) FROM read_parquet(?)"
-    assert duckdb.connect().execute(query, [landed_files(target)]).fetchone() == (count, count)
+    query = "SELECT count(*), count(DISTINCT id) FROM "
+    if target.is_dir():
+        rows = duckdb.connect().execute(f"{query} read_parquet(?)", [landed_files(target)])
+    else:
+        rows = duckdb.connect(str(target), read_only=True).execute(f"{query} invoices")
+    assert rows.fetchone() == (count, count)
+
+
+def test_rows_that_are_too_wide_for_the_limit_are_landed(tmp_path: Path) -> None:
+    """Then DuckDB takes what it takes otherwise."""
+    target = DuckDb(tmp_path / "wide.duckdb", sync_id="a", raw=True)
+    target.open(Source(provider="exante", account=(None,), filter="{}"), now=1_000)
+    window, chance = Window(name="full", kind="full", filter=Filter()), Random(0)  # noqa: S311 - drawn, not secret
+    for first in range(0, 6_000, 500):
+        rows = [
+            InvoiceSummary(id=str(number), raw={"memo": chance.randbytes(12_000).hex()})
+            for number in range(first, first + 500)
+        ]
+        target.add(window, landed_batch(rows, window="full", sync_id="a", seen_at=1_000))
+
+    assert target.commit(window, complete=True, how="test", at=1_001) == Counts(new=6_000)
+    target.close()

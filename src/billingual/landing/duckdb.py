@@ -6,10 +6,12 @@ write to a file, so two landings cannot meet.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -48,9 +50,15 @@ CREATE TABLE billingual_runs (sync_id VARCHAR PRIMARY KEY, began_at TIMESTAMPTZ 
 CREATE VIEW invoices AS SELECT * EXCLUDE (_deleted_at) FROM landed_invoices
     WHERE _deleted_at IS NULL;
 """
+_ROWS_AT_ONCE: Final = 10_000
+"""Rows that are merged at once: a join of a whole window would hold all of it in memory."""
+
+# Left to itself, DuckDB takes four fifths of the machine, and a buffer for each core. Rows that
+# wait for the end of their window go to ``FILE.duckdb.tmp`` beyond that, which DuckDB clears.
+_SETTINGS: Final = {"memory_limit": "128MB", "threads": 1}
 # Of an invoice that came twice, in one window or in two of one run, the row that was read last.
-_UNIQUE: Final = """
-CREATE OR REPLACE TEMP TABLE fresh AS SELECT * FROM incoming WHERE _window = ?
+_SLICE: Final = """
+CREATE OR REPLACE TEMP TABLE fresh AS SELECT * FROM {} WHERE rowid >= ? AND rowid < ?
     QUALIFY row_number() OVER (PARTITION BY id ORDER BY _seen_at DESC) = 1
 """
 _COUNT: Final = """
@@ -83,6 +91,9 @@ class DuckDb:
         self._raw = raw
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._place: str | None = None
+        self._before: dict[str, object] = {}
+        self._waiting: dict[str, tuple[str, int]] = {}
+        self._numbers = itertools.count()
 
     @property
     def _db(self) -> duckdb.DuckDBPyConnection:
@@ -107,10 +118,8 @@ class DuckDb:
                 self._make_file()
             self._connection = duckdb.connect(str(self._path))
             self._all("SET TimeZone = 'UTC'")
+            self._set(_SETTINGS)
             self._make_or_check(head)
-            self._all(
-                f"CREATE TEMP TABLE incoming AS SELECT * FROM {_LANDED} LIMIT 0"  # noqa: S608 - a constant
-            )
             (latest,) = self._one(f"SELECT epoch_us(max(_seen_at)) FROM {_LANDED}")  # noqa: S608 - likewise
         except duckdb.IOException as error:
             self.close()
@@ -146,34 +155,58 @@ class DuckDb:
         )
         return {invoice_id for (invoice_id,) in rows}
 
-    def add(self, window: Window, batch: RecordBatch) -> None:  # noqa: ARG002 - each row names it
+    def add(self, window: Window, batch: RecordBatch) -> None:
         """See the protocol."""
+        table, count = self._waiting.get(window.name, (f"incoming_{next(self._numbers)}", 0))
+        if not count:
+            self._all(f"CREATE TEMP TABLE {table} AS SELECT * FROM {_LANDED} LIMIT 0")  # noqa: S608 - likewise
         self._db.register("rows_to_add", Table.from_batches([batch]))
-        self._all("INSERT INTO incoming SELECT * FROM rows_to_add")
+        self._all(f"INSERT INTO {table} SELECT * FROM rows_to_add")  # noqa: S608 - likewise
         self._db.unregister("rows_to_add")
+        self._waiting[window.name] = table, count + batch.num_rows
 
     def commit(self, window: Window, *, complete: bool, how: str, at: float) -> Counts:
         """See the protocol."""
+        table, rows = self._waiting.pop(window.name, ("", 0))
         moment = datetime.fromtimestamp(at, UTC)
-        self._all(_UNIQUE, [window.name])
-        (rows,) = self._one("SELECT count(*) FROM fresh")
+        note = [window.name, window.kind, self._sync_id, moment, rows, complete, how]
+        gone_at = moment if complete and window.kind == "full" else None
+        try:
+            counts = self._merge(table, rows, note, gone_at)
+        except LandingError as error:
+            if not isinstance(error.__cause__, duckdb.OutOfMemoryException):
+                raise
+            # Rows are too wide for that; a commit holds a group of them.
+            self._set(self._before)
+            counts = self._merge(table, rows, note, gone_at)
+        if table:
+            self._all(f"DROP TABLE {table}")
+        return counts
+
+    def _merge(self, table: str, rows: int, note: list[object], gone_at: datetime | None) -> Counts:
+        """Merge the rows of a window that wait in *table*, and note that it is landed.
+
+        With *gone_at*, invoices that this run has not read are gone since then.
+        """
+        found = [0, 0, 0, 0]
         self._all("BEGIN")
         try:
-            new, changed, unchanged, deleted = self._one(_COUNT)
-            self._all(_MERGE)
-            if complete and window.kind == "full":
-                ((gone,),) = self._all(_GONE, [moment, self._sync_id])
-                deleted += gone
+            for first in range(0, rows, _ROWS_AT_ONCE):
+                self._all(_SLICE.format(table), [first, first + _ROWS_AT_ONCE])
+                found = [*map(sum, zip(found, self._one(_COUNT), strict=True))]
+                self._all(_MERGE)
+            if gone_at is not None:
+                ((gone,),) = self._all(_GONE, [gone_at, self._sync_id])
+                found[-1] += gone
             self._all(
-                "INSERT OR REPLACE INTO billingual_windows VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [window.name, window.kind, self._sync_id, moment, rows, complete, how],
+                "INSERT OR REPLACE INTO billingual_windows VALUES (?, ?, ?, ?, ?, ?, ?)", note
             )
             self._all("COMMIT")
         except BaseException:
-            self._all("ROLLBACK")
+            with suppress(LandingError):  # A commit that failed is rolled back.
+                self._all("ROLLBACK")
             raise
-        self._all("DELETE FROM incoming WHERE _window = ?", [window.name])
-        return Counts(new=new, changed=changed, unchanged=unchanged, deleted=deleted)
+        return Counts(*found)
 
     def finish(self, *, at: float) -> None:
         """See the protocol."""
@@ -183,11 +216,21 @@ class DuckDb:
     def close(self) -> None:
         """See the protocol."""
         if self._connection is not None:
+            # A program may have the file open too; all its connections share the settings.
+            self._set(self._before)
             self._connection.close()
             self._connection = None
         if self._place is not None:
             _OPEN.discard(self._place)
             self._place = None
+
+    def _set(self, settings: Mapping[str, object]) -> None:
+        for name, value in settings.items():
+            # Refused where other connections of the program hold more memory than that.
+            with suppress(LandingError):
+                ((before,),) = self._all(f"SELECT current_setting('{name}')")
+                self._all(f"SET {name} = '{value}'")
+                self._before.setdefault(name, before)
 
     def _make_file(self) -> None:
         """Make an empty DuckDB file, whole: one that is made in part cannot be opened again."""

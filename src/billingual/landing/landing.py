@@ -207,7 +207,9 @@ class Landing:
     ) -> None:
         if not rows:
             return
-        taken, seen_at = tuple(rows), self._seen_at()
+        # An invoice that moved to where it was not read yet came twice: what was read last counts,
+        # and rows of one batch have one time.
+        taken, seen_at = tuple({each.id: each for each in rows}.values()), self._seen_at()
         rows.clear()
 
         def add() -> None:
