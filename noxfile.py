@@ -98,7 +98,7 @@ def _interpreters() -> dict[str, str]:
 INTERPRETERS = _interpreters()
 TESTS = [f"tests-{version}" for version in INTERPRETERS]
 nox.options.sessions = [
-    "lint", "types", "architecture", *TESTS, "examples", "package", "min_deps",
+    "lint", "types", "architecture", *TESTS, "examples", "docs", "package", "min_deps",
 ]  # fmt: skip
 
 
@@ -133,7 +133,7 @@ for _version, _interpreter in INTERPRETERS.items():
 @nox.session(python="3.11")
 def types(session: nox.Session) -> None:
     """Check types: ours, what a user's type checker sees, and what it must refuse."""
-    session.install("-e", ".[all,duckdb]", *_group("types"), *_group("tools"))
+    session.install("-e", ".[all,duckdb]", *_group("docs"), *_group("types"), *_group("tools"))
     # The classes that our data source extends, without the 500 MB that they are run with.
     session.install("--no-deps", *(each for each in _group("sail") if "pyspark" in each))
     session.run("mypy")
@@ -185,6 +185,14 @@ def examples(session: nox.Session) -> None:
         parts = (f"{place}/src", *map(str, sorted(Path(place).glob("tests/test_*.py"))))
         session.run("mypy", "--strict", "--config-file=", *parts, env=paths, silent=True)
         session.run("pytest", "-q", "-c", f"{place}/pyproject.toml", "--rootdir", place, place)
+
+
+@nox.session(python="3.11")
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into site/, and check names, pages and links."""
+    session.install(*_group("docs"))
+    session.run("mkdocs", "build", "--strict", "--quiet", env={"NO_MKDOCS_2_WARNING": "1"})
+    session.run("python", "tools/check_site.py")
 
 
 @nox.session(python="3.11")

@@ -1,0 +1,107 @@
+"""Read our docstrings as Markdown: an extension of griffe, for the reference.
+
+They are written for an editor and for ``help()``: ``:class:`Money``` names a thing, and an indented
+block after two colons is code. Here the first becomes a link, where what it names is public, and
+the second a fenced block.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import griffe
+
+NAMES = Path(__file__).parents[1] / "docs" / "public-names.txt"
+_ROLE = re.compile(r":[a-z]+:`(~?)([\w.]+)`")
+_BLOCK = re.compile(r"^( *)(.*)::\n\n((?:\1 +\S.*\n|[ ]*\n)*\1 +\S.*)$", re.MULTILINE)
+
+
+def public_names(package: griffe.Module) -> dict[str, list[str]]:
+    """Return each public object by its own path, with the names under which it is public.
+
+    The most telling name comes first: ``billingual.model.Money``, then ``billingual.Money``.
+    """
+    found: dict[str, list[str]] = {}
+    for name in NAMES.read_text(encoding="utf-8").split():
+        found.setdefault(target_of(package, name).path, []).append(name)
+    for names in found.values():
+        names.sort(key=lambda name: (name.rpartition(".")[0] == package.name, name))
+    return found
+
+
+def target_of(package: griffe.Module, name: str) -> griffe.Object:
+    """Return what *name* names, wherever it is defined."""
+    member = package[name.removeprefix(f"{package.name}.")]
+    target = member.final_target if isinstance(member, griffe.Alias) else member
+    assert isinstance(target, griffe.Object)  # noqa: S101 - for the type checker
+    return target
+
+
+def _is_python(code: str) -> bool:
+    try:
+        compile(code, "", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | ast.PyCF_ONLY_AST)
+    except SyntaxError:
+        return False
+    return True
+
+
+def _fenced(match: re.Match[str]) -> str:
+    indent, text, block = match.groups()
+    code = textwrap.dedent(block)
+    language = "python" if _is_python(code) else "text"
+    lines = [f"{text}:", ""] if text else []
+    lines += [f"```{language}", *code.splitlines(), "```"]
+    return "\n".join(indent + line if line else "" for line in lines)
+
+
+class PlainDocstrings(griffe.Extension):
+    """Turn the docstrings of a package into Markdown."""
+
+    def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
+        """Do so once the package is loaded whole, because a link may lead anywhere in it."""
+        self._package, self._public = pkg, public_names(pkg)
+        self._read(pkg)
+
+    def _read(self, owner: griffe.Object) -> None:
+        for each in [owner, *owner.members.values()]:
+            if isinstance(each, griffe.Alias):
+                continue
+            if each.docstring is not None:
+                text = _BLOCK.sub(_fenced, each.docstring.value)
+                each.docstring.value = _ROLE.sub(partial(self._link, each), text)
+            if each is not owner:
+                self._read(each)
+
+    def _link(self, at: griffe.Object, match: re.Match[str]) -> str:
+        short, name = match.groups()
+        label = f"`{name.rpartition('.')[2] if short else name}`"
+        path = self._public_path(name, at)
+        return f"[{label}][{path}]" if path else label
+
+    def _public_path(self, name: str, at: griffe.Object) -> str | None:
+        """Return the public name of *name*, as it is written in the docstring of *at*."""
+        scope: griffe.Object | None = at
+        while scope is not None:
+            for path in (f"{scope.path}.{name}", name):
+                try:
+                    target = target_of(self._package, path)
+                except (KeyError, griffe.GriffeError):
+                    continue
+                owner, _, member = target.path.rpartition(".")
+                if target.path in self._public:
+                    return self._public[target.path][0]
+                if owner in self._public:  # what has no docstring has no place of its own
+                    place = self._public[owner][0]
+                    return f"{place}.{member}" if target.docstring else place
+                if target.path in {each.rpartition(".")[0] for each in self._names()}:
+                    return target.path
+            scope = scope.parent
+        return None
+
+    def _names(self) -> list[str]:
+        return [name for names in self._public.values() for name in names]
