@@ -329,7 +329,8 @@ class _Call(Generic[T]):
         try:
             return await self._attempt(request)
         except AuthenticationError as error:
-            refused = "" if self.signature is None else self.signature.token
+            # Not its token: a traceback may show this frame.
+            refused = self.signature or UNSIGNED
             # A policy of one attempt is for programs that retry themselves; they count on it.
             if self.renewed or getattr(self.context.policy, "attempts", None) == 1:
                 self.context.auth.forget(refused)
@@ -339,7 +340,7 @@ class _Call(Generic[T]):
                 fresh = await self._sign(request, refused)
             except Exception:  # noqa: BLE001 - whatever the token function met, the refusal stands
                 raise error from None
-            if fresh.token == refused:
+            if fresh.token == refused.token:
                 raise
         self.why, self.wait_s = "the token function has another token now", 0.0
         self._emit("RetryPlanned", wait_s=0.0, why=self.why)
@@ -400,7 +401,7 @@ class _Call(Generic[T]):
         self.sent_at = context.backend.now()
         return signature
 
-    async def _sign(self, request: WireRequest, refused: str = "") -> Signature:
+    async def _sign(self, request: WireRequest, refused: Signature = UNSIGNED) -> Signature:
         context = self.context
         if context.auth.reads_request:
             request = _addressed(context, request)

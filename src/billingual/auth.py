@@ -402,7 +402,12 @@ class Credentials:
         return self._tokens is not None
 
     async def sign(
-        self, request: WireRequest, asking: Asking, within_s: float, send: Send, refused: str = ""
+        self,
+        request: WireRequest,
+        asking: Asking,
+        within_s: float,
+        send: Send,
+        refused: Signature = UNSIGNED,
     ) -> Signature:
         """Return what one attempt is signed with.
 
@@ -411,7 +416,7 @@ class Credentials:
             asking: the backend, which knows how to wait for a token that another call asks for.
             within_s: seconds to wait for that.
             send: sends a request for a token.
-            refused: a token that the provider refused, so that another one is needed.
+            refused: what the provider refused, so that another token is needed.
 
         Raises:
             DeadlineExceededError: if another call's token does not come in time.
@@ -425,10 +430,10 @@ class Credentials:
         token = await self._tokens.current(asking, within_s, send, refused)
         return self._signature(request, token)
 
-    def forget(self, token: str) -> None:
+    def forget(self, refused: Signature) -> None:
         """Do not use a token again that the provider refused."""
         if self._tokens is not None:
-            self._tokens.forget(token)
+            self._tokens.forget(refused)
 
     def _signature(self, request: WireRequest, token: Secret | None) -> Signature:
         scheme = self._scheme
@@ -534,7 +539,9 @@ class Tokens:
         self._asks: dict[tuple[_Scope, bool], _Ask] = {}
         self._kept: tuple[Secret, float] | None = None
 
-    async def current(self, asking: Asking, within_s: float, send: Send, refused: str) -> Secret:
+    async def current(
+        self, asking: Asking, within_s: float, send: Send, refused: Signature
+    ) -> Secret:
         """Return the token to use now; see :meth:`Credentials.sign`."""
         kept = self._held(asking, refused)
         if kept is not None:
@@ -581,15 +588,15 @@ class Tokens:
             _discard(returned)
             ask.turn.release()
 
-    def forget(self, token: str) -> None:
+    def forget(self, refused: Signature) -> None:
         """Do not keep a token that was refused."""
         kept = self._kept
-        if kept is not None and kept[0].reveal() == token:
+        if kept is not None and kept[0].reveal() == refused.token:
             self._kept = None
 
-    def _held(self, asking: Asking, refused: str) -> Secret | None:
+    def _held(self, asking: Asking, refused: Signature) -> Secret | None:
         kept = self._kept
-        if kept is None or asking.now() >= kept[1] or kept[0].reveal() == refused:
+        if kept is None or asking.now() >= kept[1] or kept[0].reveal() == refused.token:
             return None
         return kept[0]
 
@@ -603,13 +610,13 @@ class Tokens:
         return token.text
 
     @staticmethod
-    def _shared(ask: _Ask, before: int, refused: str) -> Secret | None:
+    def _shared(ask: _Ask, before: int, refused: Signature) -> Secret | None:
         """Return what another call was told while this one waited, or raise it."""
         if ask.count == before:
             return None
         if ask.failure is not None:
             raise ask.failure.again()
-        return None if ask.token is None or ask.token.reveal() == refused else ask.token
+        return None if ask.token is None or ask.token.reveal() == refused.token else ask.token
 
     def _ask_of(self, asking: Asking) -> _Ask:
         # A client that blocks and one that is awaited may be in one scope, and wait differently.

@@ -476,10 +476,10 @@ def test_no_traceback_of_a_failed_call_shows_secret_or_token(step: Any, backend:
         def respond(request: WireRequest, response: Any = response) -> Any:
             if request.url == URL:
                 return response(request) if callable(response) else response
-            return say(403)
+            return say(401)
 
         for auth in ("basic", "body"):
-            client, _ = client_of(backend, respond, token=source(auth=auth), retry="none")
+            client, _ = client_of(backend, respond, token=source(auth=auth))
             with pytest.raises(errors.BillingualError) as caught:
                 step(client.get("i1"))
             each: BaseException | None = caught.value
@@ -491,7 +491,7 @@ def test_no_traceback_of_a_failed_call_shows_secret_or_token(step: Any, backend:
                 stack = traceback.StackSummary.extract(iter(frames), capture_locals=True)
                 text = "".join([*stack.format(), str(each), repr(vars(each))])
                 encoded = base64.b64encode(SECRET.encode()).decode().rstrip("=")[4:-4]
-                for secret in (SECRET, "s3cr3t", encoded, "tok-1-tok"):
+                for secret in (SECRET, "s3cr3t", encoded, "-tok"):
                     assert secret not in text
                 each = each.__cause__ or each.__context__
 
