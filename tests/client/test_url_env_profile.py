@@ -12,6 +12,7 @@ from billingual._config.environment import from_environment
 from billingual._config.profile import from_file
 from billingual._config.url import from_address
 from billingual.auth import Secret
+from billingual.retry import RedisQuota
 
 TENANT = "tnt_" + "a" * 24
 CANARY = "canary-51c0de-51c0de"
@@ -253,6 +254,64 @@ def test_a_token_in_a_file_that_others_can_read_is_refused(tmp_path: Path) -> No
     with pytest.raises(errors.ConfigurationError, match="chmod 600") as caught:
         from_file("open", {}, path=written(tmp_path, PROD, 0o640), getenv={}.get)
     assert CANARY not in str(caught.value)
+
+
+def _limiter_by(source: str, text: str, folder: Path) -> Any:
+    if source == "address":
+        return from_address(f"exante://h.example?limiter={text}", {})["limiter"]
+    if source == "environment":
+        variables = {"BILLINGUAL_PROVIDER": "exante", "BILLINGUAL_LIMITER": text}
+        return from_environment(variables.get, {})["limiter"]
+    profile = f"[profiles.a]\nprovider='exante'\nlimiter={text if text == '10' else repr(text)}"
+    return from_file("a", {}, path=written(folder, profile), getenv={}.get)["limiter"]
+
+
+SOURCES = ("address", "environment", "profile")
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_limiter_may_say_what_workers_share(tmp_path: Path, source: str) -> None:
+    """The same text in each source; a number alone is a rate."""
+    parts = _limiter_by(source, "10,workers=8", tmp_path)
+    together = _limiter_by(source, "10, workers=8,store=redis://h.example:6379/0,name=a", tmp_path)
+
+    assert 10.0 == _limiter_by(source, "10", tmp_path)
+    assert (parts._rate, parts._workers, parts._store) == (10.0, 8, None)
+    assert isinstance(together._store, RedisQuota)
+    assert (together._rate, together._workers, together._name) == (10.0, 8, "a")
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize(
+    "text",
+    ["x", "10,workers", "10,workers=", "10,workers=x", "10,workers=2,workers=2", "10,learns=no",
+     "10,", f"x,store=redis://:{CANARY}@h.example"],
+)  # fmt: skip
+def test_a_limiter_that_cannot_be_read_is_refused(tmp_path: Path, source: str, text: str) -> None:
+    """The error says how to write it and shows no password, nor does its traceback.
+
+    An address is in the caller's frames anyway.
+    """
+    with pytest.raises(errors.ConfigurationError, match="like 10,workers=8,store=") as caught:
+        _limiter_by(source, text, tmp_path)
+
+    assert CANARY not in str(caught.value)
+    walked = caught.value.__traceback__
+    while walked is not None:
+        if source != "address" and "billingual" in walked.tb_frame.f_globals["__name__"]:
+            assert CANARY not in repr({**walked.tb_frame.f_locals, "getenv": ""})
+        walked = walked.tb_next
+
+
+@pytest.mark.parametrize("source", ["address", "profile"])
+def test_a_password_of_a_store_is_refused_where_others_read(tmp_path: Path, source: str) -> None:
+    """It may stand in the environment, as a token may."""
+    text = f"10,store=redis://:{CANARY}@h.example"
+
+    with pytest.raises(errors.ConfigurationError, match="BILLINGUAL_LIMITER") as caught:
+        _limiter_by(source, text, tmp_path)
+    assert CANARY not in str(caught.value)
+    assert isinstance(_limiter_by("environment", text, tmp_path)._store, RedisQuota)
 
 
 UNUSABLE = {

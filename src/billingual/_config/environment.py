@@ -10,11 +10,13 @@ from billingual._config.url import (
     ClientOptions,
     NamedOptions,
     from_address,
+    limiter_from,
     mask_secrets,
     named,
     number_of,
     provider_of,
 )
+from billingual.auth import Secret
 from billingual.errors import ConfigurationError
 
 __all__ = ["from_environment"]
@@ -33,6 +35,7 @@ def from_environment(getenv: Callable[[str], str | None], given: ClientOptions) 
 
     Raises:
         ConfigurationError: if no variable names a provider, or a value cannot be used.
+        MissingExtraError: if the extra ``redis`` is needed and not installed.
     """
     found: dict[str, Any] = {
         name.lower(): value
@@ -40,6 +43,9 @@ def from_environment(getenv: Callable[[str], str | None], given: ClientOptions) 
         if (value := (getenv(f"BILLINGUAL_{name}") or "").strip())
     }
     found.update(mask_secrets(cast(ClientOptions, found)))
+    if limiter := found.pop("limiter", None):
+        limiter = Secret(limiter)
+        found["limiter"] = limiter_from(limiter, "BILLINGUAL_LIMITER", may_hold_password=True)
     for name in NUMBERS & found.keys():
         found[name] = number_of(found[name], f"BILLINGUAL_{name.upper()}")
     name = found.pop("provider", None)

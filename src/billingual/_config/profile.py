@@ -29,6 +29,7 @@ from billingual._config.url import (
     ClientOptions,
     NamedOptions,
     from_address,
+    limiter_from,
     mask_secrets,
     named,
     provider_of,
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
 __all__ = ["ProfileSummary", "from_file", "profiles_in"]
 
 
+class _LimiterText(Secret):
+    """A number, or text with what workers share; secret until it is known to hold no password."""
+
+
 @attrs.frozen(kw_only=True)
 class _Profile:
     """The options of a profile; a TOML file can hold no others."""
@@ -53,7 +58,7 @@ class _Profile:
     allow_insecure: bool | None = None
     base_url: str | None = None
     deadline: float | None = None
-    limiter: float | None = None
+    limiter: _LimiterText | None = None
     organization: str | None = None
     proxy: Secret | None = None
     reading: str | None = None
@@ -116,6 +121,7 @@ def from_file(
         UnknownNameError: if the file has no such profile; the error lists those it has.
         ConfigurationError: if no file is found, it cannot be read, an option is unknown or has the
             wrong type, or others can read a file that holds a token.
+        MissingExtraError: if the extra ``redis`` is needed and not installed.
     """
     file = _find(path, getenv)
     where = f"the profile {name!r} in {file}"
@@ -126,6 +132,8 @@ def from_file(
     token = _token(profile, where, file, getenv)
     if token is not None:
         found["token"] = token
+    if (limiter := found.get("limiter")) is not None:
+        found["limiter"] = limiter_from(limiter, "limiter", may_hold_password=False)
     options = {**mask_secrets(cast(ClientOptions, found)), **given}
     if url is not None and provider is None:
         return from_address(url, cast(ClientOptions, options))
@@ -214,6 +222,7 @@ def _converter() -> cattrs.Converter:
         (Secret, (str,), "text in quotes"),
         (bool, (bool,), "true or false, without quotes"),
         (float, (int, float), "a number, without quotes"),
+        (_LimiterText, (int, float, str), "a number, or text like '10,workers=8'"),
     ):
         converter.register_structure_hook(kind, _strict(kind, types, words))
     return converter
@@ -226,7 +235,7 @@ def _strict(
         # To Python, True is an int.
         if not isinstance(value, types) or (isinstance(value, bool) and kind is not bool):
             raise TypeError(words)
-        return kind(value)
+        return kind(str(value) if kind is _LimiterText else value)
 
     return structure
 

@@ -35,13 +35,17 @@ __all__ = [
     "ClientOptions",
     "NamedOptions",
     "from_address",
+    "limiter_from",
     "mask_secrets",
     "named",
     "number_of",
     "provider_of",
 ]
 
-NUMBERS: Final = frozenset({"deadline", "limiter", "timeout"})
+NUMBERS: Final = frozenset({"deadline", "timeout"})
+_SHARING: Final = frozenset({"name", "store", "workers"})
+"""What the text of a limiter may say behind its rate."""
+
 _TEXTS: Final = frozenset({"organization", "reading", "retry", "tenant"})
 
 
@@ -76,7 +80,7 @@ class NamedOptions(ClientOptions):
 
 
 def mask_secrets(options: ClientOptions) -> ClientOptions:
-    """Wrap token and proxy, in place: a traceback with local variables shows the dictionary."""
+    """Wrap secrets, in place: a traceback with local variables shows the dictionary."""
     if "token" in options:
         options["token"] = as_token(options["token"])
     if "proxy" in options:
@@ -95,12 +99,14 @@ def from_address(url: str, given: ClientOptions) -> NamedOptions:
     Without a transport, the client uses the default one. Without a host (``exante+sandbox:``), the
     transport has a server of its own, or the client uses the provider's documented address. The
     scheme is https, for loopback addresses http; ``secure=true`` or ``secure=false`` overrides it.
-    Options are ``tenant organization retry timeout deadline limiter reading``.
+    Options are ``tenant organization retry timeout deadline limiter reading``; a limiter is read by
+    :func:`limiter_from`.
 
     Raises:
         UnknownNameError: if there is no such provider or dialect.
         ConfigurationError: if the address cannot be read, holds a user name or a password, or an
             option is unknown, given twice or not a number where one is needed.
+        MissingExtraError: if the extra ``redis`` is needed and not installed.
     """
     parts = _split(url)
     name, _, transport = parts.scheme.partition("+")
@@ -157,7 +163,7 @@ def _split(url: str) -> SplitResult:
 
 def _options_in(parts: SplitResult) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    known = {*NUMBERS, *_TEXTS, "secure"}
+    known = {*NUMBERS, *_TEXTS, "limiter", "secure"}
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         if name in found:
             raise ConfigurationError(f"the address gives {name} twice; give it once.")
@@ -165,13 +171,15 @@ def _options_in(parts: SplitResult) -> dict[str, Any]:
             found[name] = value == "true"
         elif name in NUMBERS:
             found[name] = number_of(value, name)
+        elif name == "limiter":
+            found[name] = limiter_from(Secret(value), name, may_hold_password=False)
         elif name in _TEXTS and value:
             found[name] = value
         else:
             raise ConfigurationError(
                 f"an address has no option {name!r}{' of that value' if name in known else ''}; "
                 "there are "
-                f"{', '.join(sorted({*NUMBERS, *_TEXTS, 'secure=true', 'secure=false'}))}. Give "
+                f"{', '.join(sorted({*known - {'secure'}, 'secure=true', 'secure=false'}))}. Give "
                 "secrets and objects as arguments."
             )
     return found
@@ -187,6 +195,52 @@ def number_of(text: str, name: str) -> float:
         return float(text)
     except ValueError:
         raise ConfigurationError(f"{name}={text!r} is not a number.", field=name) from None
+
+
+def limiter_from(text: Secret, name: str, *, may_hold_password: bool) -> Limiter | float:
+    """Read ``10``, or ``10,workers=8,store=redis://cache.example/0,name=acme``.
+
+    Args:
+        text: what to read.
+        name: names it in errors.
+        may_hold_password: whether the store's address may; one that ends in logs may not.
+
+    Raises:
+        ConfigurationError: if it cannot be read, or holds a password where none may be.
+        MissingExtraError: if the extra ``redis`` is needed and not installed.
+    """
+    found = _limiter_parts(text)
+    if found is None:
+        raise ConfigurationError(
+            f"{name} is no limiter; give attempts per second, a number, and behind it what workers "
+            "share, like 10,workers=8,store=redis://cache.example/0.",
+            field=name,
+        )
+    rate, sharing = found
+    if not may_hold_password and "@" in sharing.get("store", Secret("")).reveal():
+        raise ConfigurationError(
+            f"{name} has a store with a user name or a password, and it stands where others read",
+            "give the limiter in BILLINGUAL_LIMITER, or as limiter=Limiter(...)",
+            field=name,
+        )
+    return Limiter(rate, **sharing) if sharing else rate
+
+
+def _limiter_parts(text: Secret) -> tuple[float, dict[str, Any]] | None:
+    """Take the text of a limiter apart; it raises nothing, so that no traceback shows the text."""
+    rate, *others = text.reveal().split(",")
+    sharing: dict[str, Any] = {}
+    for each in others:
+        key, _, value = each.strip().partition("=")
+        if key not in _SHARING or key in sharing or not value:
+            return None
+        sharing[key] = Secret(value) if key == "store" else value
+    try:
+        if "workers" in sharing:
+            sharing["workers"] = int(sharing["workers"])
+        return float(rate), sharing
+    except ValueError:
+        return None
 
 
 def _shown(parts: SplitResult) -> str:
