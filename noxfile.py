@@ -67,7 +67,7 @@ SMOKE = (
 BETWEEN = ("-m", "not slow", "tests/backends", "tests/client", "tests/errors", "tests/wire")
 
 # Programs to copy from, each with its tests.
-PROGRAMS = ("fastapi-service", "testing-a-program")
+PROGRAMS = ("fastapi-service", "notebook", "testing-a-program")
 
 # What the data source of Spark is tried with, on each of its engines.
 SPARK = ".[postgres,redis,sandbox,spark,testing]"
@@ -182,8 +182,9 @@ def examples(session: nox.Session) -> None:
     for program in PROGRAMS:
         place = f"examples/{program}"
         paths = {"MYPYPATH": f"{place}/src:{place}/tests"}
-        parts = (f"{place}/src", *map(str, sorted(Path(place).glob("tests/test_*.py"))))
-        session.run("mypy", "--strict", "--config-file=", *parts, env=paths, silent=True)
+        parts = map(str, (*Path(place).glob("src"), *Path(place).glob("tests/test_*.py")))
+        check = ("mypy", "--strict", "--allow-untyped-calls", "--config-file=")
+        session.run(*check, *parts, env=paths, silent=True)
         session.run("pytest", "-q", "-c", f"{place}/pyproject.toml", "--rootdir", place, place)
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from billingual import Client, Draft, Invoice, InvoiceSummary, Money, Page
 from billingual.jobs import Report
-from billingual.jobs.entry import State
+from billingual.jobs.entry import Entry, State
+from billingual.landing import Counts, LandReport, WindowReport
 from billingual.model import CustomField, LineItem, Party, Problem
 
 HOSTILE = "<script>alert(1)</script>&\"'"
@@ -61,6 +64,7 @@ def _invoice() -> Invoice:
         _invoice(),
         Page(items=(_invoice(),), total_items=1),
         Draft(number=HOSTILE),
+        LandReport(target=HOSTILE, windows=(), counts=Counts(), requests=0, seconds=0.0),
         Report(total=1, counts={State.REJECTED: 1}, adopted=0, unfinished=(), note=HOSTILE),
     ],
     ids=lambda each: type(each).__name__,
@@ -93,6 +97,74 @@ def test_rows_are_a_table_without_empty_columns() -> None:
     assert read.tags.count("tr") == 101
     assert [text for text in read.texts if text in {"status", "id", "number"}] == ["status", "id"]
     assert "page 2: 130 of 4,000 invoices 30 more are not shown." in read.texts
+
+
+def test_amounts_without_a_currency_say_so_once() -> None:
+    """Above their column; where only some of them lack it, each says it for itself."""
+    bare = InvoiceSummary(id="1", total=Money(1_234_567))
+    whole = InvoiceSummary(id="2", total=Money(1_234_567, "EUR"))
+
+    assert {"total\nminor units", "1,234,567"} <= set(_read(Page(items=(bare,))).texts)
+    assert {"total", "1,234,567 minor units", "12,345.67 EUR"} <= set(
+        _read(Page(items=(bare, whole))).texts
+    )
+
+
+def test_a_row_shows_a_party_by_its_name_alone() -> None:
+    """Its id, a quarter of the width of a page, is shown with the invoice."""
+    named = InvoiceSummary(id="1", counterparty=Party(id="p1", name="Acme"))
+    unnamed = InvoiceSummary(id="2", counterparty=Party(id="p2"))
+
+    assert {"Acme", "p2"} <= set(_read(Page(items=(named, unnamed))).texts)
+
+
+def test_short_texts_are_not_broken() -> None:
+    """A day over two lines is hard to read, and a long text on one line needs a wide page."""
+    long = "word " * 20
+    html = attrs.evolve(_invoice(), number="INV-1", notes={"memo": long})._repr_html_()
+
+    assert 'white-space:pre">INV-1<' in html
+    assert f'white-space:pre-wrap">memo: {long}<' in html
+
+
+def test_a_custom_field_is_shown_by_its_key() -> None:
+    """As people call it; how the provider types it is for programs."""
+    fields = (CustomField(key="terms", value="NET_30", type="string"),)
+
+    assert "terms: NET_30" in _read(attrs.evolve(_invoice(), fields=fields)).texts
+
+
+def test_a_report_of_a_job_names_each_write_that_is_left() -> None:
+    """Its counts above, and below what each of them means."""
+    left = Entry(
+        id="row-7",
+        operation="create",
+        target=None,
+        number="N-1",
+        body=None,
+        body_hash="",
+        state=State.REJECTED,
+        reason=HOSTILE,
+    )
+    report = Report(
+        total=3, counts={State.COMMITTED: 2, State.REJECTED: 1}, adopted=1, unfinished=(left,)
+    )
+    texts = _read(report).texts
+
+    assert "2 of 3 writes are committed" in texts
+    assert {"row-7", "refused by the provider", HOSTILE} <= set(texts)
+
+
+def test_a_report_of_a_landing_names_what_is_not_whole(tmp_path: Path) -> None:
+    """Its counts above."""
+    with Client("exante", transport="sandbox") as client:
+        report = client.land(tmp_path / "lake", since="2026-11-01")
+    windows = (WindowReport(name=HOSTILE, kind="recent", rows=1, how="it moved", complete=False),)
+    torn = attrs.evolve(report, windows=windows)
+
+    assert {"new", f"{report.counts.new:,}"} <= set(_read(report).texts)
+    assert "because" not in _read(report).texts
+    assert {HOSTILE, "it moved"} <= set(_read(torn).texts)
 
 
 def test_a_collected_list_is_a_table_too() -> None:

@@ -142,9 +142,22 @@ class Report:
 
     def _repr_html_(self) -> str:
         """Show it in a notebook."""
-        from html import escape  # noqa: PLC0415 - of notebooks
+        from billingual.model._html import facts_table, plain_table  # noqa: PLC0415 - of notebooks
 
-        return f"<pre>{escape(str(self))}</pre>"
+        counts = [(state.value, self.counts.get(state)) for state in State]
+        told = facts_table(
+            f"{self.committed:,} of {self.total:,} writes are committed",
+            [*counts, ("found by a look at the provider", self.adopted or None), ("", self.note)],
+        )
+        rows = [
+            (each.id, each.state.value, _MEANING[each.state], each.reason)
+            for each in self.unfinished[:_SHOWN]
+        ]
+        if rows:
+            more = len(self.unfinished) - len(rows)
+            caption = f"{more:,} more: export the job to see them all" if more else ""
+            told += plain_table(("entry", "state", "meaning", "reason"), rows, caption)
+        return told
 
     def __str__(self) -> str:
         """Tell it to a person."""

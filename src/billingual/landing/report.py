@@ -82,9 +82,19 @@ class LandReport:
 
     def _repr_html_(self) -> str:
         """Show it in a notebook."""
-        from html import escape  # noqa: PLC0415 - of notebooks
+        from billingual.model._html import facts_table, plain_table  # noqa: PLC0415 - of notebooks
 
-        return f"<pre>{escape(str(self))}</pre>"
+        facts = [
+            ("rows", self.rows),
+            *attrs.asdict(self.counts).items(),
+            ("requests", self.requests),
+            ("seconds", f"{self.seconds:.1f}"),
+            ("windows", len(self.windows)),
+            ("there before", sum(each.skipped for each in self.windows)),
+        ]
+        told = facts_table(f"Landed in {self.target}", facts)
+        wrong = [(each.name, each.how) for each in self.incomplete]
+        return told + (plain_table(("not provably whole", "because"), wrong) if wrong else "")
 
     def __str__(self) -> str:
         skipped = sum(each.skipped for each in self.windows)
