@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from _support.conversations import ids
-from billingual.dialects._kit.requests import encode_json
-from billingual.dialects._kit.responses import (
+from billingual.dialects._kit.decoding import (
+    MARK,
     UnreadableError,
-    _decode_slowly,
     decode_json,
+    decode_slowly,
     with_whole_texts,
-    without_mark,
 )
+from billingual.dialects._kit.requests import encode_json
 from billingual.errors import InvalidInputError
 
 TEXT = st.text(st.characters(codec="utf-8"))
@@ -174,7 +174,7 @@ def read_or_told(body: bytes, *, slowly: bool = False) -> object:
     """Read JSON, or return where it is broken and why."""
     try:
         if slowly:
-            return repr(_decode_slowly(without_mark(body), half_surrogates=False))
+            return repr(decode_slowly(body.removeprefix(MARK), half_surrogates=False))
         return repr(decode_json(body))
     except UnreadableError as error:
         return error.path, error.problem

@@ -26,14 +26,13 @@ from _support.conversations import (
     invoice_payload,
 )
 from billingual.abc import Dialect
-from billingual.dialects._kit.responses import (
-    RecordReader,
-    ResponseReader,
+from billingual.dialects._kit.decoding import (
     UnreadableError,
     decode_json,
     is_plain,
     with_whole_texts,
 )
+from billingual.dialects._kit.responses import RecordReader, ResponseReader
 from billingual.dialects.exante import records as exante
 from billingual.dialects.exante.bulk import BulkDialect
 from billingual.dialects.exante.dialect import ExanteDialect

@@ -12,7 +12,8 @@ import pytest
 
 from _support.conversations import SAMPLE_UID, converse, golden
 from billingual.abc import Dialect
-from billingual.dialects._kit.responses import MAX_PROBLEMS, MAX_ROWS, MAX_VALUES
+from billingual.dialects._kit.fields import MAX_PROBLEMS
+from billingual.dialects._kit.responses import MAX_ROWS, MAX_VALUES
 from billingual.dialects.exante.bulk import BulkDialect
 from billingual.dialects.exante.dialect import ExanteDialect
 from billingual.dialects.tenant.dialect import TenantDialect

@@ -17,6 +17,15 @@ from billingual._lazy import attach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from billingual.dialects._kit.decoding import UnreadableError, decode_json
+    from billingual.dialects._kit.fields import (
+        Moment,
+        Number,
+        Unnamed,
+        Whole,
+        array_of,
+        lenient,
+    )
     from billingual.dialects._kit.requests import (
         DialectBase,
         Field,
@@ -29,19 +38,11 @@ if TYPE_CHECKING:
         write_request,
     )
     from billingual.dialects._kit.responses import (
-        Moment,
-        Number,
         RecordReader,
         ResponseReader,
-        Unnamed,
-        UnreadableError,
-        Whole,
-        array_of,
         collection_method_of,
         decimal_of,
-        decode_json,
         error_class,
-        lenient,
         status_of,
     )
 
@@ -75,13 +76,14 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
     __getattr__, __dir__ = attach(
         __name__,
         {
+            "_kit.decoding": "UnreadableError decode_json",
+            "_kit.fields": "Moment Number Unnamed Whole array_of lenient",
             "_kit.requests": (
                 "DialectBase Field encode_json extra_pairs one_of read_request text_of "
                 "write_fields write_request"
             ),
             "_kit.responses": (
-                "Moment Number RecordReader ResponseReader Unnamed UnreadableError Whole array_of "
-                "collection_method_of decimal_of decode_json error_class lenient status_of"
+                "RecordReader ResponseReader collection_method_of decimal_of error_class status_of"
             ),
         },
     )

@@ -4,10 +4,6 @@ A response is judged in three layers. The status decides the class of the error 
 read, so that a broken body never hides it; then comes the envelope; then the payload. The last
 two belong to each dialect.
 
-No number passes through a binary float. Two readers of JSON give the same values: the compiled one
-of msgspec takes every body it can be trusted with (:func:`is_plain`); that of the standard library
-takes the rest, above all broken bodies, because it can say what is wrong with them.
-
 A record is a :class:`msgspec.Struct` that copies the provider's documentation, field by field, in
 the provider's names. A plain function makes a model of a record, and a :class:`RecordReader` joins
 the two: it decodes, keeps the bytes for ``raw``, and gathers in ``extra`` what the model has no
@@ -19,8 +15,7 @@ A record is read in the first of three ways that can take it; all three give the
    down to its last object, and nothing deep. The decoder has then looked at every byte, so no
    second look is taken: to search a body for what decoders skip takes half as long as to read it.
 2. *with more*: the compiled decoder takes it, but it holds undocumented fields.
-3. *leniently*: something does not fit. Each field is read by itself; what cannot be read is None,
-   and a :class:`~billingual.model.Problem` names it. Only the id must be right.
+3. *leniently*: something does not fit, so each field is read by itself, see ``fields.py``.
 """
 
 from __future__ import annotations
@@ -29,18 +24,15 @@ import enum
 import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from threading import RLock
-from types import NoneType, UnionType
+from types import UnionType
 from typing import (
     TYPE_CHECKING,
     Annotated,
     Any,
     Final,
     Generic,
-    NewType,
-    NoReturn,
     Protocol,
     TypeAlias,
     TypeVar,
@@ -53,6 +45,27 @@ from typing import (
 import attrs
 import msgspec
 
+from billingual.dialects._kit.decoding import (
+    MARK,
+    UnreadableError,
+    as_it_came,
+    decode_json,
+    decode_part,
+    decode_slowly,
+    is_plain,
+    with_whole_texts,
+)
+from billingual.dialects._kit.fields import (
+    LARGEST,
+    ExcessError,
+    Shallow,
+    forget,
+    is_not,
+    is_number,
+    is_record,
+    lenient,
+    refuse_excess,
+)
 from billingual.errors import (
     AuthenticationError,
     ConflictError,
@@ -86,8 +99,6 @@ from billingual.model.payload import (
 from billingual.wire import Exchange, Headers, WireResponse
 
 if TYPE_CHECKING:
-    import json
-
     from billingual.model import Receipt
 
 _BY_STATUS: Final[Mapping[int, type[ProviderError]]] = {
@@ -209,7 +220,7 @@ def judge(  # noqa: PLR0917 - all but the last are bound when the request is mad
     try:
         _refuse_many_values(response.body)
         return read(reader)
-    except (UnreadableError, _ExcessError) as problem:
+    except (UnreadableError, ExcessError) as problem:
         raise reader.unreadable(problem.path, problem.problem) from problem
 
 
@@ -289,9 +300,9 @@ class ResponseReader:
             UnreadableError: if it is no UTF-8, or nested too deep, where a decoder skips it.
         """
         if not self._is_sound:
-            body = without_mark(self.response.body)
+            body = self.response.body.removeprefix(MARK)
             if not is_plain(body):
-                _decode_slowly(body, half_surrogates=True)
+                decode_slowly(body, half_surrogates=True)
             self._is_sound = True  # Said once for all rows.
 
     def refuse_many_rows(self, rows: Sequence[object], path: str) -> None:
@@ -466,39 +477,6 @@ def _wait_asked(headers: Headers) -> str:
     return f" (Retry-After: {asked})" if re.fullmatch(_SHOWABLE, asked) else ""
 
 
-# RFC 8259 lets a reader set a limit. No documented response is deeper than 8; 64 leaves room and
-# keeps every later walk over the values far from Python's recursion limit.
-MAX_DEPTH: Final = 64
-_MARK: Final = b"\xef\xbb\xbf"
-_ESCAPED_SURROGATE: Final = rb"\\u[dD][89a-fA-F]"
-_TEXT: Final = rb'(?s)"[^"\\]*(?:\\.[^"\\]*)*"'
-_BRACKETS: Final = b"[]{}"
-_ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(_BRACKETS))
-
-
-class UnreadableError(Exception):
-    """A payload cannot be read.
-
-    Attributes:
-        path: where, like ``$.data.items[3].uid``.
-        problem: what is wrong there; it never quotes the payload.
-    """
-
-    def __init__(self, path: str, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
-        self.path = path
-        self.problem = problem
-
-
-class _ExcessError(Exception):
-    """So much cannot be read that to read on would take seconds, and memory for each of it."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(path)
-        self.path = path
-        self.problem = f"more than {MAX_PROBLEMS} values cannot be read"
-
-
 # The bytes of a response are bounded, but not what they cost: a row of two bytes becomes a model
 # of hundreds, and one that does not fit is looked at field by field. So the values are bounded too,
 # far above what 64 MiB about invoices hold: a value takes some 25 bytes there with its name, and a
@@ -507,8 +485,6 @@ MAX_VALUES: Final = 2_000_000
 """A response with more values than this is refused."""
 MAX_ROWS: Final = 100_000
 """A list with more rows than this in one response is refused."""
-MAX_PROBLEMS: Final = 100_000
-"""A response of which more values than this cannot be read is refused."""
 _CHEAP: Final = 1_000_000  # So many bytes never hold too many values.
 
 
@@ -517,166 +493,12 @@ def _refuse_many_values(body: bytes) -> None:
         raise UnreadableError("$", f"it has more than {MAX_VALUES} values")
 
 
-def decode_json(body: bytes, *, half_surrogates: bool = False) -> object:
-    """Read JSON; numbers with a fraction or an exponent become Decimals.
-
-    NaN and Infinity and nesting deeper than 64 are refused. A byte order mark is passed over, as
-    RFC 8259 (section 8.1) allows: nothing is lost with it. Of a name that comes twice in one object
-    the last one counts, as ECMA-262 has it for ``JSON.parse``. A number that neither an int nor a
-    Decimal can hold stays text.
-
-    Args:
-        body: the bytes.
-        half_surrogates: read texts with half of a surrogate pair too, such as a name that was
-            cut in the middle of an emoji. Such a text cannot be written as UTF-8.
-
-    Raises:
-        UnreadableError: if the body is anything else than that.
-    """
-    body = without_mark(body)
-    if is_plain(body):
-        try:
-            return decode_plain(body)
-        except (msgspec.DecodeError, RecursionError):
-            pass  # The other reader reads it, or says why it cannot be read.
-    return _decode_slowly(body, half_surrogates=half_surrogates)
-
-
-def without_mark(body: bytes) -> bytes:
-    """Return *body* without the byte order mark that may stand before it."""
-    return body.removeprefix(_MARK)
-
-
-def is_plain(body: bytes) -> bool:
-    """Tell whether msgspec's reader may have *body*, because it breaks no rule it does not know.
-
-    It reads strict JSON, but skips fields that no record has without looking at their encoding
-    or their depth. False only means that another look is needed.
-    """
-    if not body.isascii():
-        try:
-            body.decode("utf-8")
-        except UnicodeDecodeError:
-            return False
-    return _is_shallow(body) or _is_shallow(re.sub(_TEXT, b"", body))
-
-
-def _is_shallow(body: bytes) -> bool:
-    """Tell whether no nesting is too deep; False too where texts hold brackets of their own."""
-    brackets = body.translate(None, _ALL_BUT_BRACKETS)
-    if len(brackets) <= 2 * MAX_DEPTH:
-        return True  # Each level takes two, or there is no JSON.
-    for _ in range(MAX_DEPTH + 1):
-        if not brackets:
-            return True
-        innermost_off = brackets.replace(b"[]", b"").replace(b"{}", b"")
-        if len(innermost_off) == len(brackets):
-            return False
-        brackets = innermost_off
-    return False
-
-
-def _decode_slowly(body: bytes, *, half_surrogates: bool) -> object:
-    import json  # noqa: PLC0415 - few responses get here
-
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as problem:
-        raise UnreadableError("$", f"byte {problem.start} is not UTF-8") from None
-    try:
-        value: object = _slow().decode(text)
-    except json.JSONDecodeError as problem:
-        raise UnreadableError("$", f"no JSON from character {problem.pos} on") from None
-    except RecursionError:
-        raise UnreadableError("$", f"nested deeper than {MAX_DEPTH}") from None
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
-        _refuse_depth(value)
-    if not half_surrogates and b"\\u" in body and re.search(_ESCAPED_SURROGATE, body):
-        _refuse_half_surrogates(value)
-    return value
-
-
-def _integer(text: str) -> int | str:
-    try:
-        return int(text)
-    except ValueError:
-        return text  # Python refuses more than 4,300 digits, because reading them is quadratic.
-
-
-def as_it_came(text: str) -> Decimal | str:
-    """Read a number with a fraction or an exponent; one that no Decimal can hold stays text."""
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return text
-
-
-def _constant(_: str) -> NoReturn:
-    raise UnreadableError("$", "NaN and Infinity are not JSON")
-
-
-@functools.cache
-def _slow() -> json.JSONDecoder:
-    import json  # noqa: PLC0415 - as above
-
-    # Readers hold only their options, and are safe to share.
-    return json.JSONDecoder(parse_int=_integer, parse_float=as_it_came, parse_constant=_constant)
-
-
 COMPILING: Final = RLock()
 """Held while a decoder is made.
 
 msgspec describes a struct with the first decoder that needs it, and a second thread that meets a
 description half-way crashes the process.
 """
-
-_PLAIN: Final = msgspec.json.Decoder(object, float_hook=as_it_came)
-decode_plain: Final = _PLAIN.decode
-"""Read JSON that :func:`is_plain`, or a part of it, to what :func:`decode_json` gives."""
-
-
-def decode_part(payload: bytes) -> Any:
-    """Read a part of a body that was found to be sound; this never fails."""
-    try:
-        return decode_plain(payload)
-    except msgspec.DecodeError:
-        return _slow().decode(payload.decode("utf-8"))  # It holds a number of 4,300 digits.
-
-
-def _refuse_depth(value: object) -> None:
-    level: list[Any] = [value] if isinstance(value, (dict, list)) else []
-    for _ in range(MAX_DEPTH):
-        if not level:
-            return
-        level = [
-            each
-            for parent in level
-            for each in (parent.values() if isinstance(parent, dict) else parent)
-            if isinstance(each, (dict, list))
-        ]
-    if level:
-        raise UnreadableError("$", f"nested deeper than {MAX_DEPTH}")
-
-
-def _refuse_half_surrogates(value: object) -> None:
-    import json  # noqa: PLC0415 - as above
-
-    try:
-        json.dumps(value, ensure_ascii=False, default=str).encode("utf-8")
-    except UnicodeEncodeError:
-        raise UnreadableError("$", "a text holds half of a surrogate pair") from None
-
-
-def with_whole_texts(value: Any) -> Any:
-    """Return *value* with U+FFFD in the place of each half of a surrogate pair."""
-    if isinstance(value, str):
-        if value.isascii():
-            return value
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, dict):
-        return {with_whole_texts(name): with_whole_texts(each) for name, each in value.items()}
-    return [with_whole_texts(each) for each in value] if isinstance(value, list) else value
-
 
 _Raw: Final = msgspec.Raw
 _NONE_LEFT: Final = object()
@@ -689,52 +511,6 @@ ENVELOPE: Final = "envelope"
 
 MISFIT: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, UnreadableError)
 """What the quick ways of reading raise where they cannot take a payload; another look says why."""
-
-# Larger whole numbers are read leniently, which holds them to MAX_DIGITS.
-Whole: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-"""A whole number, such as an amount in minor units: ``12.7`` is none, ``12.0`` is 12."""
-
-# The class that msgspec makes, here of its bytes for the second zero. Where a test stops the clock
-# before this module is loaded, ``datetime`` is a stand-in of freezegun's, which msgspec refuses.
-_DATETIME: Final[type[datetime]] = type(msgspec.msgpack.decode(b"\xd6\xff\x00\x00\x00\x00"))
-if TYPE_CHECKING:
-    Moment: TypeAlias = datetime
-else:
-    Moment = Annotated[_DATETIME, msgspec.Meta(tz=True)]
-"""A point in time, in text with an offset; without one it names none, and UTC would be a guess.
-
-Text that is a day, such as ``2026-12-31``, makes a :class:`~datetime.date` of the field."""
-
-_EXACT: Final = "an exact number"
-Number: TypeAlias = Annotated[object, _EXACT]
-"""A number that may have a fraction; :func:`decimal_of` makes a Decimal of it."""
-
-_Flat: TypeAlias = bool | int | str | None
-# The decoder holds each value to it, so that no depth has to be counted. Nothing documented is
-# deeper; a number with a fraction is left out, because only a decoder of any value makes a Decimal.
-if TYPE_CHECKING:
-    Shallow: TypeAlias = _Flat | list[Any] | dict[str, Any]
-else:
-    # New types, which msgspec does not take apart again in each field of each record.
-    _Two = NewType("_Two", _Flat | list[_Flat] | dict[str, _Flat])
-    _Three = NewType("_Three", _Flat | list[_Two] | dict[str, _Two])
-    Shallow = NewType("Shallow", _Flat | list[_Three] | dict[str, _Three])
-"""Any value that is at most three deep and holds no number with a fraction."""
-
-Unnamed: TypeAlias = object | msgspec.UnsetType
-"""A documented field that the models have no name for: it goes to ``extra`` as it came."""
-
-MAX_DIGITS: Final = 30
-_LARGEST: Final = 10**MAX_DIGITS
-# The range of an IEEE double: whatever another JSON writer could have printed can be read, and no
-# exponent is large enough to make arithmetic expensive.
-_MAX_EXPONENT: Final = 400
-# Patterns of which few programs have a use are text, and compiled on first use.
-_WHOLE_TEXT: Final = r"(?a)-?\d{1,30}(?:\.0{1,30})?"
-_NUMBER_TEXT: Final = r"(?a)-?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,3})?"
-# PHP writes an array whose keys have gaps as an object with digits for names.
-_INDEX: Final = r"(?a)\d{1,9}"
-_DAY: Final = r"(?a)\d{4}-\d{2}-\d{2}"
 
 
 @functools.cache
@@ -760,7 +536,7 @@ def exact(record: type[R]) -> type[R]:
 def _exact_type(hint: Any) -> Any:
     if hint is object:
         return Shallow
-    if _is_record(hint):
+    if is_record(hint):
         return exact(hint)
     origin = get_origin(hint)
     if origin is None or origin is Annotated:
@@ -894,7 +670,7 @@ class RecordReader(Generic[R, M]):
             ProtocolError: as :meth:`one` does.
         """
         found: list[M] = []
-        body = _Raw(without_mark(reader.response.body))
+        body = _Raw(reader.response.body.removeprefix(MARK))
         self._exactly(iter((body,)), found, [], read, unread)
         if not found:
             return None
@@ -979,8 +755,8 @@ class RecordReader(Generic[R, M]):
             else:
                 rows.append(row)
                 problems.extend(row.problems)
-            _refuse_excess(problems, path)
-        _refuse_excess(problems, path)
+            refuse_excess(problems, path)
+        refuse_excess(problems, path)
         return tuple(rows), tuple(problems)
 
     def read(self, reader: ResponseReader, payload: msgspec.Raw | object, path: str) -> M:
@@ -1102,7 +878,7 @@ class RecordReader(Generic[R, M]):
             except UnreadableError as problem:
                 name = problem.path.partition(".")[0].partition("[")[0]
                 problems.append(Problem(f"{path}.{problem.path}", problem.problem, given.get(name)))
-                _forget(record, name)
+                forget(record, name)
         extra = self._extra(given, model)
         for each in problems:
             name = each.path.removeprefix(path).lstrip(".").partition(".")[0].partition("[")[0]
@@ -1195,15 +971,11 @@ def decimal_of(name: str, value: object) -> Decimal | None:
     """
     if value is None:
         return None
-    if type(value) is int and -_LARGEST < value < _LARGEST:
+    if type(value) is int and -LARGEST < value < LARGEST:  # the usual case, in one step
         return Decimal(value)
-    if type(value) is Decimal and _is_in_range(value):
-        return value
-    raise UnreadableError(name, _is_not(value, "a number"))
-
-
-def _is_in_range(value: Decimal) -> bool:
-    return abs(value.adjusted()) <= _MAX_EXPONENT and len(value.as_tuple().digits) <= _MAX_EXPONENT
+    if not is_number(value):
+        raise UnreadableError(name, is_not(value, "a number"))
+    return cast("Decimal", value)
 
 
 _Money: Final = draft_of(Money)
@@ -1234,248 +1006,3 @@ def status_of(word: str | None) -> Status | None:
 def collection_method_of(word: str | None) -> CollectionMethod | None:
     """Make a collection method, likewise."""
     return None if word is None else _METHODS.get(word) or CollectionMethod(word)
-
-
-# What follows reads leniently. A reader of a type is given a value that is not None, the path to
-# it and the list for problems beneath it; it raises UnreadableError where it cannot read the value.
-_Reader: TypeAlias = Callable[[Any, str, list[Problem]], object]
-
-
-def lenient(
-    record: type[R], payload: object, path: str, problems: list[Problem], *, key: str | None = None
-) -> R:
-    """Read *payload* as *record*, field by field.
-
-    A field that cannot be read gets its default, and a problem is added to *problems*. An exact
-    number may stand in quotes or have a fraction of zero, a number may stand for a text, and an
-    empty array for an object, as PHP writes an empty one.
-
-    Args:
-        record: the struct.
-        payload: what JSON gave.
-        path: where it stands.
-        problems: the list to add to.
-        key: the name of the field with the id, which is not read leniently.
-
-    Raises:
-        UnreadableError: if it is no object, or a required field cannot be read.
-    """
-    if type(payload) is not dict:
-        raise UnreadableError(path, _is_not(payload, "an object"))
-    values: dict[str, object] = {}
-    for name, wire, required, read in _fields(record):
-        value = payload.get(wire)
-        if value is None and not required:
-            continue  # Most fields of a short record are not there.
-        where = f"{path}.{wire}"
-        if wire == key:
-            values[name] = _id(value, where, there=wire in payload)
-        elif wire not in payload:
-            raise UnreadableError(where, "it is missing")
-        else:
-            try:
-                values[name] = read(value, where, problems)
-            except UnreadableError as problem:
-                if required:
-                    raise
-                problems.append(Problem(problem.path, problem.problem, with_whole_texts(value)))
-    return record(**values)
-
-
-@functools.cache
-def _fields(record: type[msgspec.Struct]) -> list[tuple[str, str, bool, _Reader]]:
-    return [
-        (each.name, each.encode_name, each.required, _reader_of(each.type))
-        for each in msgspec.structs.fields(record)
-    ]
-
-
-def _reader_of(hint: Any) -> _Reader:
-    """Find how a type is read."""
-    if hint == Number:
-        return _number
-    if get_origin(hint) is Annotated:
-        hint = get_args(hint)[0]
-    if get_origin(hint) in {Union, UnionType}:
-        kinds = [each for each in get_args(hint) if each not in {NoneType, msgspec.UnsetType}]
-        # PHP writes an empty object as an empty array; where an object is optional, it is nothing.
-        nothing = NoneType in get_args(hint) and any(map(_is_record, kinds))
-        readers = [_reader_of(each) for each in kinds]
-        return functools.partial(_first_of, readers, array_is_nothing=nothing)
-    if get_origin(hint) is list:
-        return functools.partial(_array, _reader_of(get_args(hint)[0]))
-    if _is_record(hint):
-        return functools.partial(_object, hint)
-    return _PLAIN_READERS.get(get_origin(hint) or hint, _as_it_is)
-
-
-def _is_record(hint: Any) -> bool:
-    return isinstance(hint, type) and issubclass(hint, msgspec.Struct)
-
-
-def _first_of(
-    readers: Sequence[_Reader],
-    value: Any,
-    path: str,
-    problems: list[Problem],
-    *,
-    array_is_nothing: bool,
-) -> object:
-    """Read a value as the first type of a union that takes it."""
-    if array_is_nothing and value == []:
-        return None
-    for read in readers[:-1]:
-        found: list[Problem] = []
-        try:
-            value_read = read(value, path, found)
-        except UnreadableError:
-            continue
-        problems.extend(found)
-        return value_read
-    return readers[-1](value, path, problems)
-
-
-def _object(kind: type[msgspec.Struct], value: Any, path: str, problems: list[Problem]) -> object:
-    return lenient(kind, value, path, problems)
-
-
-def _array(read: _Reader, value: Any, path: str, problems: list[Problem]) -> object:
-    values = []
-    for index, each in enumerate(array_of(value, path)):
-        try:
-            values.append(read(each, f"{path}[{index}]", problems))
-        except UnreadableError as problem:
-            problems.append(Problem(problem.path, problem.problem, with_whole_texts(each)))
-            _refuse_excess(problems, path)
-    return values
-
-
-def _refuse_excess(problems: Sequence[Problem], path: str) -> None:
-    if len(problems) > MAX_PROBLEMS:
-        raise _ExcessError(path)
-
-
-def array_of(value: object, path: str) -> list[object]:
-    """Read an array, also one that came as an object whose names are its indices.
-
-    Raises:
-        UnreadableError: if it is none.
-    """
-    if type(value) is list:
-        return value
-    if type(value) is dict and all(re.fullmatch(_INDEX, name) for name in value):
-        return list(value.values())
-    raise UnreadableError(path, _is_not(value, "an array"))
-
-
-def _id(value: object, path: str, *, there: bool) -> str:
-    if not there:
-        raise UnreadableError(path, "it is missing")
-    if type(value) is not str:
-        raise UnreadableError(path, _is_not(value, "text"))
-    if not value:
-        raise UnreadableError(path, "the id is empty")
-    return cast(str, _text(value, path, []))
-
-
-def _text(value: Any, path: str, _: list[Problem]) -> object:
-    if type(value) is str:
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise UnreadableError(path, "a text holds half of a surrogate pair") from None
-        return value
-    if type(value) in {int, Decimal}:
-        return str(value)
-    raise UnreadableError(path, _is_not(value, "text"))
-
-
-def _whole(value: Any, path: str, _: list[Problem]) -> object:
-    whole = value
-    if type(value) is str and re.fullmatch(_WHOLE_TEXT, value):
-        whole = int(value.partition(".")[0])
-    # The exponent is looked at first: to make an int of 1e999999 would take minutes.
-    if type(value) is Decimal and value.adjusted() <= MAX_DIGITS and value == value.to_integral():
-        whole = int(value)
-    if type(whole) is not int:
-        raise UnreadableError(path, _is_not(value, "a whole number"))
-    if not -_LARGEST < whole < _LARGEST:
-        raise UnreadableError(path, f"the number has more than {MAX_DIGITS} digits")
-    return whole
-
-
-def _number(value: Any, path: str, _: list[Problem]) -> object:
-    if type(value) is str and re.fullmatch(_NUMBER_TEXT, value):
-        value = Decimal(value)
-    decimal_of(path, value)
-    return value
-
-
-def _yes_or_no(value: Any, path: str, _: list[Problem]) -> object:
-    if type(value) is bool:
-        return value
-    raise UnreadableError(path, _is_not(value, "a boolean"))
-
-
-def _moment(value: Any, path: str, _: list[Problem]) -> object:
-    if type(value) is not str or not value.isascii():
-        raise UnreadableError(path, _is_not(value, "a point in time"))
-    if re.fullmatch(_DAY, value):
-        return _day(value, path)
-    try:
-        return msgspec.convert(value, Moment)
-    except msgspec.ValidationError:
-        pass  # ISO 8601 allows more than the RFC 3339 that msgspec reads: no seconds, say.
-    try:
-        moment = _DATETIME.fromisoformat(value)
-    except ValueError:
-        raise UnreadableError(path, "it names no point in time") from None
-    if moment.utcoffset() is None:
-        raise UnreadableError(path, "it names no point in time without an offset")
-    return moment
-
-
-def _day(value: str, path: str) -> date:
-    # Many providers state days where these document timestamps. A day is certain, if the instant
-    # at which it begins is not.
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        raise UnreadableError(path, "there is no such day") from None
-
-
-def _members(value: Any, path: str, _: list[Problem]) -> object:
-    if type(value) is dict:
-        return value
-    if value == []:
-        return {}
-    raise UnreadableError(path, _is_not(value, "an object"))
-
-
-def _as_it_is(value: Any, _: str, __: list[Problem]) -> object:
-    return value
-
-
-_PLAIN_READERS: Final[Mapping[Any, _Reader]] = {
-    str: _text, int: _whole, bool: _yes_or_no, _DATETIME: _moment, dict: _members,
-}  # fmt: skip
-
-
-def _forget(record: msgspec.Struct, wire: str) -> None:
-    """Put None in the place of a field that cannot be used."""
-    for name, encoded, required, _ in _fields(type(record)):
-        if encoded == wire and not required and getattr(record, name) is not None:
-            setattr(record, name, None)
-            return
-    raise ValueError(f"{wire} is no field of the record, or was None already")
-
-
-def _is_not(value: object, documented: str) -> str:
-    nouns = {
-        bool: "a boolean", dict: "an object", int: "a whole number", list: "an array",
-        str: "text", Decimal: "a number with a fraction", NoneType: "null",
-    }  # fmt: skip
-    noun = nouns.get(type(value), "something else")
-    if noun == documented or (documented == "a number" and type(value) in {int, Decimal}):
-        return "it is out of all range"
-    return f"{noun} where {documented} is documented"

@@ -18,32 +18,36 @@ import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from billingual import model
+from billingual.dialects._kit.decoding import (
+    MARK,
+    UnreadableError,
+    as_it_came,
+    decode_part,
+    is_plain,
+)
+from billingual.dialects._kit.fields import (
+    Moment,
+    Number,
+    Shallow,
+    Unnamed,
+    Whole,
+    array_of,
+    lenient,
+)
 from billingual.dialects._kit.responses import (
     COMPILING,
     MISFIT,
-    Moment,
-    Number,
     RecordReader,
     ResponseReader,
     Said,
-    Shallow,
-    Unnamed,
-    UnreadableError,
-    Whole,
-    array_of,
-    as_it_came,
     collection_method_of,
     decimal_of,
-    decode_part,
     error_class,
     exact,
-    is_plain,
     keep_body,
-    lenient,
     money_of,
     said,
     status_of,
-    without_mark,
 )
 from billingual.dialects.exante.requests import KINDS
 from billingual.errors import RejectedError
@@ -477,7 +481,7 @@ def read_page(reader: ResponseReader, number: int) -> model.Page:
         problems=problems,
     )
     if plain is not None:
-        keep_body(page, without_mark(reader.response.body))
+        keep_body(page, reader.response.body.removeprefix(MARK))
     return page
 
 
@@ -510,7 +514,7 @@ def opened(
         decode: returns a decoder that skips nothing.
         with_more: returns one that skips what is not documented.
     """
-    body = without_mark(reader.response.body)
+    body = reader.response.body.removeprefix(MARK)
     try:
         plain = decode()(body)
     except MISFIT:

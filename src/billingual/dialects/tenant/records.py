@@ -15,24 +15,18 @@ import msgspec
 from msgspec import Raw, Struct
 
 from billingual import model
+from billingual.dialects._kit.decoding import MARK, UnreadableError, as_it_came, decode_part
+from billingual.dialects._kit.fields import Moment, Number, Whole, array_of
 from billingual.dialects._kit.responses import (
     COMPILING,
     MISFIT,
-    Moment,
-    Number,
     RecordReader,
     ResponseReader,
-    UnreadableError,
-    Whole,
-    array_of,
-    as_it_came,
     decimal_of,
-    decode_part,
     exact,
     keep_body,
     money_of,
     status_of,
-    without_mark,
 )
 from billingual.model import Invoice, Party
 from billingual.model._quick import draft_of
@@ -197,14 +191,14 @@ def read_list(reader: ResponseReader) -> "Page":
     rows, problems = INVOICES.rows(reader, payloads, "$.data")
     page = model.Page(items=rows, is_whole=True, raw=body, problems=problems)
     if plain is not None:
-        keep_body(page, without_mark(reader.response.body))
+        keep_body(page, reader.response.body.removeprefix(MARK))
     return page
 
 
 def _opened(reader: ResponseReader, decode: Any) -> Any:  # what *decode* makes: a DataRecord
     """Open a body in the quick way; None where another look is needed."""
     try:
-        return decode(without_mark(reader.response.body))
+        return decode(reader.response.body.removeprefix(MARK))
     except MISFIT:
         return None
 

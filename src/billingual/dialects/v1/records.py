@@ -11,10 +11,9 @@ from typing import Any, Final
 import attrs
 from msgspec import Struct
 
+from billingual.dialects._kit.fields import Moment, Number
 from billingual.dialects._kit.requests import is_uuid
 from billingual.dialects._kit.responses import (
-    Moment,
-    Number,
     RecordReader,
     ResponseReader,
     Said,
