@@ -3,10 +3,10 @@
 # ///
 """The gate: ``python -m nox`` runs what must hold before a change lands.
 
-One session only: ``python -m nox -s types``. ``proofs``, ``simulate``, ``pipelines``, ``sail``,
-``spark``, ``mutants``, ``strangers``, ``bench``, ``bulk``, ``durability``, ``pipeline-bench``,
-``quota-bench`` and ``instructions`` are not part of the gate. It must end within nine minutes on
-two cores.
+One session only: ``python -m nox -s types``. ``proofs``, ``simulate``, ``browser``, ``pipelines``,
+``sail``, ``spark``, ``mutants``, ``strangers``, ``bench``, ``bulk``, ``durability``,
+``pipeline-bench``, ``quota-bench`` and ``instructions`` are not part of the gate. It must end within
+nine minutes on two cores.
 
 nox installs uv, as the block above asks, because ten environments are made: uv needs three seconds
 for each, pip needs twenty.
@@ -259,6 +259,16 @@ def simulate(session: nox.Session) -> None:
     session.install("-e", ".", *_group("test"))
     env = {"PYTHONPATH": "tests"}
     session.run("python", "-m", "_support.simulation", *session.posargs, env=env)
+
+
+@nox.session(python="3.11")
+def browser(session: nox.Session) -> None:
+    """Use the sandbox's page in Chromium, which comes from Debian where there is none."""
+    if shutil.which("chromium") is None:
+        session.run("apt-get", "update", "-q", external=True)
+        session.run("apt-get", "install", "-y", "-q", "chromium", external=True)
+    session.install("-e", ".[all]", *_group("test"), *_group("browser"))
+    session.run("pytest", "-q", *(session.posargs or ("tests/browser",)))
 
 
 def _need_redis(session: nox.Session) -> None:
