@@ -5,8 +5,8 @@
 
 One session only: ``python -m nox -s types``. ``proofs``, ``simulate``, ``browser``, ``pipelines``,
 ``sail``, ``spark``, ``mutants``, ``strangers``, ``bench``, ``bulk``, ``durability``,
-``pipeline-bench``, ``quota-bench`` and ``instructions`` are not part of the gate. It must end within
-nine minutes on two cores.
+``pipeline-bench``, ``quota-bench`` and ``instructions`` are not part of the gate. It must end
+within nine minutes on two cores.
 
 nox installs uv, as the block above asks, because ten environments are made: uv needs three seconds
 for each, pip needs twenty.
