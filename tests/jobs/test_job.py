@@ -679,6 +679,39 @@ def test_bodies_can_be_purged(open_job: Open, draft: Make, path: Path) -> None:
         assert job.verify().unchecked == {"J-1": "its body was purged"}
 
 
+@pytest.mark.parametrize("started", ["planned", "run"])
+def test_a_job_goes_on_with_its_options(
+    client: Client, path: Path, sent: Sent, started: str
+) -> None:
+    """They are kept from the first plan or run on; what is left out later is as it was."""
+    good = ids(client, 7)
+    with Job.open(path, client, policy="manual", bisect=True, sole_writer=True) as job:
+        if started == "run":
+            job.run()
+        else:
+            job.plan([(good[0], DUE)])
+    with Job.open(path, client) as job:
+        job.plan((each, LATER) for each in [*good[1:], NOWHERE])
+        report = job.run(concurrency=1)
+
+    assert [NOWHERE] == [each.id for each in report.rejected]
+    assert report.note is None
+    assert 1 < sent("PUT")
+
+
+def test_another_option_is_told(client: Client, path: Path) -> None:
+    """The job goes on with what is given, and says so; the next one takes it for its own."""
+    with Job.open(path, client, policy="manual", settle_s=0.5) as job:
+        job.run()
+    with Job.open(path, client, policy="reconcile", settle_s=0.5) as job:
+        report = job.run()
+
+        assert "policy='reconcile'; before, it had policy='manual'" in str(report)
+        assert "settle_s" not in str(report.note)
+    with Job.open(path, client, policy="reconcile") as job:
+        assert job.run().note is None
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

@@ -192,11 +192,12 @@ def test_another_file_is_left_alone(path: Path, content: bytes) -> None:
     assert [path] == list(path.parent.iterdir())
 
 
-def test_a_newer_format_is_refused(path: Path) -> None:
-    """An older version does not know what it must not break."""
+@pytest.mark.parametrize(("age", "step"), [("a newer", 1), ("an older", -1)])
+def test_another_format_is_refused(path: Path, age: str, step: int) -> None:
+    """A version that does not know the format does not know what it must not break."""
     SqliteLedger(path).close()
-    foreign(path, f"PRAGMA user_version = {VERSION + 1}")
-    with pytest.raises(UsageError, match=rf"newer billingual.*format {VERSION + 1}"):
+    foreign(path, f"PRAGMA user_version = {VERSION + step}")
+    with pytest.raises(UsageError, match=rf"by {age} billingual.*format {VERSION + step}"):
         SqliteLedger(path)
 
 

@@ -134,7 +134,7 @@ REFUSED: dict[str, str] = {
     "more doubts than attempts": "UPDATE entry SET unclear = 1 WHERE seq = 1",
     "one entry less": "DELETE FROM entry WHERE seq = 1",
     "one request less": "DELETE FROM request",
-    "a second job": "INSERT INTO job VALUES (2, 'exante', '[]', 0.0, '1', 'x')",
+    "a second job": "INSERT INTO job VALUES (2, 'exante', '[]', 0.0, '1', 'x', '{}')",
 }
 
 

@@ -59,14 +59,18 @@ class Job(Stepped):
         client: Client,
         *,
         job: str | None = None,
-        policy: Policy = "reconcile_then_resend",
-        settle_s: float = 120.0,
-        bisect: bool = False,
-        sole_writer: bool = False,
+        policy: Policy | None = None,
+        settle_s: float | None = None,
+        bisect: bool | None = None,
+        sole_writer: bool | None = None,
         number_prefix: str = "INV-",
         shared: bool = False,
     ) -> Self:
         """Name a job; its ledger is opened at ``with``, or at the first use.
+
+        The ledger keeps *policy*, *settle_s*, *bisect* and *sole_writer*, from the first plan or
+        run on. So a job that is run again goes on as before where they are left out. Where another
+        value is given, the job goes on with that one, and the report's *note* says so.
 
         Args:
             ledger: the file that keeps the job, made if it is not there; the URL of a PostgreSQL
@@ -75,17 +79,17 @@ class Job(Stepped):
                 :class:`~billingual.jobs.Ledger`.
             client: sends the requests; it stays yours to close.
             job: the name of the job in a database, which keeps many. A file keeps one.
-            policy: what to do about an unclear end. ``"reconcile_then_resend"`` looks at the
-                provider and sends again what provably is not there, ``"reconcile"`` only looks,
-                ``"manual"`` leaves it to a person.
-            settle_s: seconds after which a request that was given up cannot arrive any more.
-                Default 120; no provider documents how long it may hold one. A smaller value risks
-                that a late request doubles what was sent again.
+            policy: what to do about an unclear end. ``"reconcile_then_resend"``, the default of a
+                new job, looks at the provider and sends again what provably is not there,
+                ``"reconcile"`` only looks, ``"manual"`` leaves it to a person.
+            settle_s: seconds after which a request that was given up cannot arrive any more. A new
+                job takes 120; no provider documents how long it may hold one. A smaller value
+                risks that a late request doubles what was sent again.
             bisect: send the halves of a refused batch again, down to the writes that are at fault.
-                This gives up that a batch is all or nothing.
+                This gives up that a batch is all or nothing. A new job does not.
             sole_writer: no other program changes these invoices meanwhile, so that an update may
-                be sent again without knowing the invoice from before. Without it, the job reads
-                each invoice before it updates it, unless the plan brings it along.
+                be sent again without knowing the invoice from before. Without it, as in a new job,
+                the job reads each invoice before it updates it, unless the plan brings it along.
             number_prefix: what the number of a draft without one starts with.
             shared: let several processes of this machine work on the job at once.
 

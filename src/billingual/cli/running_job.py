@@ -44,19 +44,20 @@ class RunOptions:
     Attributes:
         concurrency: Requests under way at once, 1 to 64; 8 by default.
         policy: What to do about an unclear write: look, and send again what is provably not there
-            (reconcile_then_resend, the default); only look (reconcile); or leave it (manual).
-        settle: Seconds after which a request that was given up cannot arrive any more; 120 by
-            default.
+            (reconcile_then_resend, as a new job does); only look (reconcile); or leave it (manual).
+            Left out, a job that is resumed goes on as before; likewise the next three.
+        settle: Seconds after which a request that was given up cannot arrive any more; 120 in a
+            new job.
         bisect: Send the halves of a refused batch again, down to the rows that are at fault.
         sole_writer: No other program changes these invoices meanwhile.
         quiet: Show no progress.
     """
 
     concurrency: Annotated[int, Parameter(validator=Number(gte=1, lte=64))] = 8
-    policy: Policy = "reconcile_then_resend"
-    settle: Annotated[float, Parameter(validator=Number(gte=0))] = 120.0
-    bisect: bool = False
-    sole_writer: bool = False
+    policy: Policy | None = None
+    settle: Annotated[float | None, Parameter(validator=Number(gte=0))] = None
+    bisect: Annotated[bool | None, Parameter(negative="--no-bisect")] = None
+    sole_writer: Annotated[bool | None, Parameter(negative="--no-sole-writer")] = None
     quiet: bool = False
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import secrets
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, cast
+
+import attrs
 
 from billingual._arguments import check_count, expected, seconds_of
 from billingual.auth import Secret
@@ -34,6 +36,12 @@ _MOST: Final = 64
 _PLANNED_AT_ONCE: Final = 1000
 _READ_AT_ONCE: Final = 1000
 _POLICIES: Final = ("reconcile_then_resend", "reconcile", "manual")
+_USUAL: Final[Mapping[str, object]] = {
+    "policy": "reconcile_then_resend",
+    "settle_s": 120.0,
+    "bisect": False,
+    "sole_writer": False,
+}
 _DECISIONS: Final = {each.value: each for each in (State.COMMITTED, State.ABANDONED, State.PLANNED)}
 
 
@@ -61,7 +69,7 @@ class AsyncJob:
         self,
         client: AsyncClient,
         ledger: str | PathLike[str] | Ledger,
-        settings: Settings,
+        options: Mapping[str, object],
         *,
         number_prefix: str,
         shared: bool,
@@ -72,7 +80,9 @@ class AsyncJob:
         self._place = ledger
         self._shared = shared
         self._owns = owns
-        self._settings = settings
+        self._options = options
+        self._changed: dict[str, str] = {}
+        self._owner = f"{platform.node()}/{os.getpid()}/{secrets.token_hex(4)}"
         self._number_prefix = number_prefix
         self._ledger: Ledger | None = None
         self._nonce = ""
@@ -86,14 +96,18 @@ class AsyncJob:
         client: AsyncClient,
         *,
         job: str | None = None,
-        policy: Policy = "reconcile_then_resend",
-        settle_s: float = 120.0,
-        bisect: bool = False,
-        sole_writer: bool = False,
+        policy: Policy | None = None,
+        settle_s: float | None = None,
+        bisect: bool | None = None,
+        sole_writer: bool | None = None,
         number_prefix: str = "INV-",
         shared: bool = False,
     ) -> Self:
         """Name a job; its ledger is opened at ``async with``, or at the first use.
+
+        The ledger keeps *policy*, *settle_s*, *bisect* and *sole_writer*, from the first plan or
+        run on. So a job that is run again goes on as before where they are left out. Where another
+        value is given, the job goes on with that one, and the report's *note* says so.
 
         Args:
             ledger: the file that keeps the job, made if it is not there; the URL of a PostgreSQL
@@ -102,17 +116,17 @@ class AsyncJob:
                 :class:`~billingual.jobs.Ledger`.
             client: sends the requests; it stays yours to close.
             job: the name of the job in a database, which keeps many. A file keeps one.
-            policy: what to do about an unclear end. ``"reconcile_then_resend"`` looks at the
-                provider and sends again what provably is not there, ``"reconcile"`` only looks,
-                ``"manual"`` leaves it to a person.
-            settle_s: seconds after which a request that was given up cannot arrive any more.
-                Default 120; no provider documents how long it may hold one. A smaller value risks
-                that a late request doubles what was sent again.
+            policy: what to do about an unclear end. ``"reconcile_then_resend"``, the default of a
+                new job, looks at the provider and sends again what provably is not there,
+                ``"reconcile"`` only looks, ``"manual"`` leaves it to a person.
+            settle_s: seconds after which a request that was given up cannot arrive any more. A new
+                job takes 120; no provider documents how long it may hold one. A smaller value
+                risks that a late request doubles what was sent again.
             bisect: send the halves of a refused batch again, down to the writes that are at fault.
-                This gives up that a batch is all or nothing.
+                This gives up that a batch is all or nothing. A new job does not.
             sole_writer: no other program changes these invoices meanwhile, so that an update may
-                be sent again without knowing the invoice from before. Without it, the job reads
-                each invoice before it updates it, unless the plan brings it along.
+                be sent again without knowing the invoice from before. Without it, as in a new job,
+                the job reads each invoice before it updates it, unless the plan brings it along.
             number_prefix: what the number of a draft without one starts with.
             shared: let several processes of this machine work on the job at once.
 
@@ -132,7 +146,7 @@ class AsyncJob:
         return cls(
             expected(client, AsyncClient, "client"),
             ledger,
-            settings_of(policy, settle_s, bisect=bisect, sole_writer=sole_writer),
+            options_of(policy, settle_s, bisect=bisect, sole_writer=sole_writer),
             number_prefix=number_prefix,
             shared=shared,
             owns=owns,
@@ -167,6 +181,7 @@ class AsyncJob:
             PlanConflictError: if the ledger has another write under the same id.
         """
         ledger = await self._opened()
+        await self._in_thread(self._keep_options, ledger, self._options)
         new = 0
         batch: list[NewEntry] = []
         with Occurrences() as seen:
@@ -225,12 +240,13 @@ class AsyncJob:
         ledger = await self._opened()
         if self._runner is not None:
             raise UsageError("this job is being run; wait for the end of that run.")
+        settings = await self._in_thread(self._settings, ledger)
         self._runner = runner = Runner(
             client=self._client,
             context=self._context,
             ledger=ledger,
             nonce=self._nonce,
-            settings=self._settings,
+            settings=settings,
             sends=sends,
             on_progress=on_progress,
         )
@@ -251,7 +267,9 @@ class AsyncJob:
     async def report(self) -> Report:
         """Say what became of every write, without a request."""
         ledger = await self._opened()
-        return await self._in_thread(report_of, ledger)
+        report = await self._in_thread(report_of, ledger)
+        notes = [each for each in (report.note, *self._changed.values()) if each]
+        return attrs.evolve(report, note=" ".join(notes) or None)
 
     async def entries(self, *, state: State | str | None = None) -> AsyncIterator[Entry]:
         """List the entries in the order of the plan, or those of one state.
@@ -409,27 +427,46 @@ class AsyncJob:
             raise
         return ledger, nonce
 
+    def _settings(self, ledger: Ledger) -> Settings:
+        """Return how the job is run, which the ledger keeps from now on."""
+        before = self._keep_options(ledger, self._options)
+        options = {**_USUAL, **before, **self._options}
+        ledger.keep_options(options)
+        return Settings(owner=self._owner, **cast("dict[str, Any]", options))
+
+    def _keep_options(self, ledger: Ledger, options: Mapping[str, object]) -> dict[str, object]:
+        """Keep options, and take note of those that had another value."""
+        before = ledger.keep_options(options)
+        for name in options.keys() & before.keys():
+            if options[name] != before[name]:
+                self._changed[name] = (
+                    f"The job goes on with {name}={options[name]!r}; before, it had "
+                    f"{name}={before[name]!r}."
+                )
+        return before
+
     async def _in_thread(self, call: Callable[..., T], *arguments: object) -> T:
         return await self._context.backend.in_thread(lambda: call(*arguments))
 
 
-def settings_of(policy: str, settle_s: object, *, bisect: bool, sole_writer: bool) -> Settings:
-    """Check the options of a job.
+def options_of(
+    policy: str | None, settle_s: object, *, bisect: bool | None, sole_writer: bool | None
+) -> dict[str, object]:
+    """Return those options of a job that were given.
 
     Raises:
         InvalidInputError: if one is of the wrong kind.
     """
-    for each in _POLICIES:
-        if policy == each:
-            return Settings(
-                policy=each,
-                settle_s=seconds_of(settle_s, "settle_s"),
-                bisect=bool(bisect),
-                sole_writer=bool(sole_writer),
-                owner=f"{platform.node()}/{os.getpid()}/{secrets.token_hex(4)}",
-            )
-    names = ", ".join(_POLICIES)
-    raise InvalidInputError("policy", f"there is no policy {policy!r}", f"give one of {names}")
+    if policy is not None and policy not in _POLICIES:
+        names = ", ".join(_POLICIES)
+        raise InvalidInputError("policy", f"there is no policy {policy!r}", f"give one of {names}")
+    options = {
+        "policy": policy,
+        "settle_s": None if settle_s is None else seconds_of(settle_s, "settle_s"),
+        "bisect": None if bisect is None else bool(bisect),
+        "sole_writer": None if sole_writer is None else bool(sole_writer),
+    }
+    return {name: each for name, each in options.items() if each is not None}
 
 
 def decide(

@@ -222,6 +222,14 @@ class Ledger(Protocol):
         """
         ...
 
+    def keep_options(self, options: Mapping[str, object]) -> dict[str, object]:
+        """Keep options of the job, in place of those of the same names; JSON can hold each.
+
+        Returns:
+            All that were kept before.
+        """
+        ...
+
     def add(self, entries: Iterable[NewEntry]) -> int:
         """Add entries; those whose id and body are known are passed over.
 

@@ -387,10 +387,11 @@ class _Server:
         version = str(mark or "").removeprefix(_MARK)
         if mark is not None and not version.isdecimal():
             raise _foreign(self)
-        if mark is not None and int(version) > VERSION:
+        if mark is not None and int(version) != VERSION:
+            age = "a newer" if int(version) > VERSION else "an older"
             raise UsageError(
-                f"{self.shown} was written by a newer billingual (format {version}, this one "
-                f"knows {VERSION}); use that version."
+                f"{self.shown} was written by {age} billingual (format {version}, this one knows "
+                f"{VERSION}); use that version."
             )
         self.backends.append(tuple(backend))
 

@@ -79,7 +79,8 @@ class Report:
         adopted: committed entries that had an unclear request: a look at the provider found them.
         unfinished: the entries that are not committed, in the order of the plan, without their
             bodies; :meth:`~billingual.jobs.AsyncJob.entries` has them.
-        note: what a person should know about how the ledger is kept, or None.
+        note: what a person should know about how the ledger is kept, or which options the job has
+            now that it had not before; None if there is nothing.
     """
 
     total: int

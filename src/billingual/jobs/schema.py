@@ -17,7 +17,7 @@ __all__ = ["APPLICATION_ID", "POSTGRES", "SQLITE", "VERSION"]
 APPLICATION_ID: Final = 0x62696C6C
 """``bill``, in the header of the file: another program's database is not taken for a ledger."""
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 _STATES: Final = ", ".join(f"'{each.value}'" for each in State)
 # The state that an entry has is compared with few texts, and so is the next one. To look for a pair
@@ -38,7 +38,8 @@ CREATE TABLE job (
     account TEXT NOT NULL,
     created {{real}} NOT NULL,
     version TEXT NOT NULL,
-    nonce TEXT NOT NULL
+    nonce TEXT NOT NULL,
+    options TEXT NOT NULL DEFAULT '{{{{}}}}'
 ){{strict}};
 
 CREATE TABLE request (
@@ -65,7 +66,8 @@ CREATE TABLE entry (
     state TEXT NOT NULL DEFAULT 'planned' CHECK (state IN ({_STATES})),
     reason TEXT,
     refusal TEXT,
-    invoice_id TEXT CHECK (invoice_id IS NOT NULL OR state <> 'committed'),
+    -- Null where it is the target.
+    invoice_id TEXT CHECK (invoice_id IS NOT NULL OR target IS NOT NULL OR state <> 'committed'),
     batch {{integer}},
     request {{integer}} REFERENCES request,
     owner TEXT,
@@ -106,8 +108,8 @@ CREATE INDEX ready_and_read ON entry (seq)
 CREATE INDEX unread ON entry (seq)
     WHERE state = 'planned' AND batch IS NULL AND operation = 'update' AND before IS NULL;
 CREATE INDEX in_batch ON entry (batch) WHERE state = 'planned' AND batch IS NOT NULL;
-CREATE INDEX of_target ON entry (target, seq)
-    WHERE state IN ('planned', 'in_flight', 'unknown', 'conflict');
+-- Of all states: an index that has only some of them is written anew with each step of an entry.
+CREATE INDEX of_target ON entry (target, seq) WHERE target IS NOT NULL;
 CREATE INDEX in_doubt ON entry (not_before) WHERE state = 'unknown';
 CREATE INDEX to_check ON entry (late_check) WHERE late_check IS NOT NULL;
 CREATE INDEX claimed ON entry (owner) WHERE owner IS NOT NULL;

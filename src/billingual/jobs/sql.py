@@ -46,15 +46,16 @@ T = TypeVar("T")
 _CLOCK_JUMP_S: Final = 2 * 3600.0
 
 _ENTRY: Final = (
-    "id, operation, target, number, body, body_hash, state, reason, invoice_id, attempts, unclear, "
-    "seq, before, not_before, refusal"
+    "seq, id, operation, target, number, body, body_hash, state, reason, invoice_id, attempts, "
+    "unclear, before, not_before, refusal"
 )
 
 # An update of one invoice waits for the earlier ones about it, and for a person where one of them
 # ended in a conflict: what it was planned upon is not there. One that a person planned anew waits
-# for a later one that is under way.
+# for a later one that is under way. That it is another one is seen in the index alone, which is all
+# that there is to see of nearly every entry.
 _FREE: Final = """NOT EXISTS (
-    SELECT 1 FROM entry AS other WHERE other.target = each.target
+    SELECT 1 FROM entry AS other WHERE other.target = each.target AND other.seq <> each.seq
     AND other.state IN ('planned', 'in_flight', 'unknown', 'conflict')
     AND (other.seq < each.seq OR other.state IN ('in_flight', 'unknown')))"""
 # The conditions are those of the indexes, letter for letter, so that what is done is not looked at.
@@ -146,6 +147,13 @@ class SqlLedger(ABC):
     def _read(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Run one query."""
 
+    def _select(self, step: Step, columns: str, rest: str, *values: object) -> list[Any]:
+        """Run one query of a step that may find as many rows as a batch has entries.
+
+        The first of its *columns* is ``seq``, by which they are in order.
+        """
+        return step.execute(f"SELECT {columns} {rest}", values).fetchall()
+
     @abstractmethod
     def _list(self, values: Iterable[object]) -> object:
         """Make one value of a list, for :attr:`_AMONG`."""
@@ -170,7 +178,8 @@ class SqlLedger(ABC):
         text = json.dumps(list(account))
         with self._step() as connection:
             connection.execute(
-                "INSERT INTO job VALUES (1, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+                "INSERT INTO job (id, provider, account, created, version, nonce)"
+                " VALUES (1, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
                 (provider, text, now, __version__, secrets.token_hex(8)),
             )
             known = connection.execute("SELECT provider, account, nonce FROM job").fetchone()
@@ -181,6 +190,17 @@ class SqlLedger(ABC):
                     "account, or another ledger."
                 )
             return str(known[2])
+
+    def keep_options(self, options: Mapping[str, object]) -> dict[str, object]:
+        """Keep options of the job; see :class:`Ledger`."""
+        with self._step() as connection:
+            ((text,),) = connection.execute(f"SELECT options FROM job{self._HELD}").fetchall()
+            before: dict[str, object] = json.loads(text)
+            if {**before, **options} != before:
+                connection.execute(
+                    "UPDATE job SET options = ?", (json.dumps({**before, **options}),)
+                )
+            return before
 
     def number_of(self, entry_id: str) -> str | None:
         """Return the number that an entry has; see :class:`Ledger`."""
@@ -212,22 +232,23 @@ class SqlLedger(ABC):
                 (now,),
             ).fetchone()
             if made is not None:
-                rows = run(
-                    "SELECT seq FROM entry WHERE state = 'planned' AND batch = ?"
-                    f" ORDER BY seq{self._HELD}",
-                    made,
-                ).fetchall()
+                rows = self._select(
+                    connection,
+                    "seq",
+                    f"FROM entry WHERE state = 'planned' AND batch = ? ORDER BY seq{self._HELD}",
+                    *made,
+                )
                 seqs = [each[0] for each in rows]
             else:
                 ready = _READY_AND_READ if before else _READY
-                rows = run(
-                    "SELECT seq, operation FROM entry AS each"
-                    f" WHERE {ready} AND not_before <= ? AND {_FREE}"
+                rows = self._select(
+                    connection,
+                    "seq, operation",
+                    f"FROM entry AS each WHERE {ready} AND not_before <= ? AND {_FREE}"
                     f" ORDER BY seq LIMIT ?{self._SKIPPING}",
-                    (now, max(limits.values())),
-                ).fetchall()
-                # A cursor that is not read to its end keeps the file open, after the connection is
-                # closed too, as long as an error's traceback holds it.
+                    now,
+                    max(limits.values()),
+                )
                 seqs = _together(rows, limits, full=full)
             if not seqs:
                 return None
@@ -245,11 +266,12 @@ class SqlLedger(ABC):
     ) -> Claim:
         run = connection.execute
         listed = self._list(seqs)
-        found = run(
-            f"SELECT {_ENTRY}, coalesce(late_check, not_before), given_up_at FROM entry"
-            f" WHERE seq {self._AMONG} ORDER BY seq{self._HELD}",
-            (listed,),
-        ).fetchall()
+        found = self._select(
+            connection,
+            f"{_ENTRY}, coalesce(late_check, not_before), given_up_at",
+            f"FROM entry WHERE seq {self._AMONG} ORDER BY seq{self._HELD}",
+            listed,
+        )
         ((request,),) = run(
             "INSERT INTO request (id, kind, owner, started) VALUES (?, ?, ?, ?) RETURNING id",
             (self._new_request(connection), kind, owner, now),
@@ -290,29 +312,31 @@ class SqlLedger(ABC):
     ) -> None:
         """The provider carried the claim out; see :class:`Ledger`."""
         with self._ending(claim, now, "committed", None, "it succeeded") as connection:
-            if all(each.target == invoices[each.id] for each in claim.entries):
-                # Nothing differs from row to row, so one statement does for a whole batch.
-                connection.execute(
-                    "UPDATE entry SET state = 'committed', invoice_id = target, reason = NULL,"
-                    " owner = NULL WHERE request = ?",
-                    (claim.request,),
-                )
-            else:
-                connection.executemany(
-                    "UPDATE entry SET state = 'committed', invoice_id = ?, reason = NULL,"
-                    " owner = NULL WHERE seq = ?",
-                    [(invoices[each.id], each.seq) for each in claim.entries],
-                )
+            # Nothing differs from row to row but what was created, so one statement does for all.
+            connection.executemany(
+                "UPDATE entry SET invoice_id = ? WHERE seq = ?",
+                [
+                    (invoices[each.id], each.seq)
+                    for each in claim.entries
+                    if each.target != invoices[each.id]
+                ],
+            )
+            connection.execute(
+                "UPDATE entry SET state = 'committed', reason = NULL, owner = NULL"
+                " WHERE request = ?",
+                (claim.request,),
+            )
             connection.executemany(
                 "UPDATE entry SET reason = ? WHERE id = ?",
                 [(_text(note), entry_id) for entry_id, note in notes.items()],
             )
-            # Its earlier request may still arrive, and double it.
-            connection.execute(
-                "UPDATE entry SET late_check = ? WHERE request = ? AND unclear > 0"
-                " AND operation = 'create'",
-                (late_check, claim.request),
-            )
+            if any(each.unclear and each.operation == "create" for each in claim.entries):
+                # Its earlier request may still arrive, and double it.
+                connection.execute(
+                    "UPDATE entry SET late_check = ? WHERE request = ? AND unclear > 0"
+                    " AND operation = 'create'",
+                    (late_check, claim.request),
+                )
 
     @repeatable
     def reject(
@@ -390,10 +414,13 @@ class SqlLedger(ABC):
     ) -> Iterator[Step]:
         """End a claim's request; the block says what that makes of its entries."""
         with self._step() as connection:
-            held = connection.execute(
-                f"SELECT seq FROM entry WHERE request = ? AND owner = ? ORDER BY seq{self._HELD}",
-                (claim.request, claim.owner),
-            ).fetchall()
+            held = self._select(
+                connection,
+                "seq",
+                f"FROM entry WHERE request = ? AND owner = ? ORDER BY seq{self._HELD}",
+                claim.request,
+                claim.owner,
+            )
             if len(held) != len(claim.entries):
                 raise ClaimLostError(
                     f"request {claim.request} ended after its lease, and another process took its "
@@ -781,19 +808,21 @@ def unreadable_text(given: NewEntry) -> InvalidInputError:
 
 
 def _entry(row: Sequence[Any]) -> Entry:
+    state = State(row[7])
     return Entry(
-        id=row[0],
-        operation=row[1],
-        target=row[2],
-        number=row[3],
-        body=row[4],
-        body_hash=row[5],
-        state=State(row[6]),
-        reason=row[7],
-        invoice_id=row[8],
-        attempts=row[9],
-        unclear=row[10],
-        seq=row[11],
+        seq=row[0],
+        id=row[1],
+        operation=row[2],
+        target=row[3],
+        number=row[4],
+        body=row[5],
+        body_hash=row[6],
+        state=state,
+        reason=row[8],
+        # What a write changed is known before: kept again, it would make each row longer.
+        invoice_id=row[3] if row[9] is None and state is State.COMMITTED else row[9],
+        attempts=row[10],
+        unclear=row[11],
         before=row[12],
         not_before=row[13],
         refusal=row[14],

@@ -18,6 +18,7 @@ import os
 import re
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -29,7 +30,7 @@ import attrs
 from billingual.errors import UsageError
 from billingual.jobs.ledger import LedgerError, LedgerInUseError, NewEntry
 from billingual.jobs.schema import APPLICATION_ID, SQLITE, VERSION
-from billingual.jobs.sql import SqlLedger, plan_conflict, taken_number, unreadable_text
+from billingual.jobs.sql import SqlLedger, Step, plan_conflict, taken_number, unreadable_text
 
 __all__ = ["SqliteLedger", "refuse_network"]
 
@@ -38,6 +39,7 @@ T = TypeVar("T")
 _HAS_STRICT: Final = (3, 37)
 _WAL_IS_SAFE: Final = (3, 51, 3)
 _BUSY_S: Final = 30.0
+_PAUSE_S: Final = 0.01
 # Their locks do not reach other machines reliably, and WAL needs memory that processes share.
 _NETWORK: Final = frozenset(
     {"9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "gfs2", "glusterfs", "gpfs", "lustre",
@@ -109,8 +111,11 @@ class SqliteLedger(SqlLedger):
             self._refuse_foreign()
             _make_private(self.path)
             wal = not self.shared or sqlite3.sqlite_version_info >= _WAL_IS_SAFE
-            run(f"PRAGMA journal_mode = {'WAL' if wal else 'DELETE'}")
+            self._keep_in("WAL" if wal else "DELETE")
             run("PRAGMA synchronous = FULL")
+            # What would undo a statement is else written to a file as soon as it is more than 16
+            # pages, which doubles all that the step of a batch writes.
+            run("PRAGMA temp_store = MEMORY")
             run("PRAGMA foreign_keys = ON")
             with self._step():
                 if not run("PRAGMA user_version").fetchone()[0]:
@@ -128,6 +133,21 @@ class SqliteLedger(SqlLedger):
                 raise UsageError(f"{self.path} is no SQLite file; name another.") from None
             raise self._failure("used", error) from error
 
+    def _keep_in(self, mode: str) -> None:
+        """Set the mode of the journal."""
+        until = time.monotonic() + (_BUSY_S if self.shared else 0.0)
+        while True:
+            try:
+                self._connection.execute(f"PRAGMA journal_mode = {mode}")
+            except sqlite3.OperationalError:
+                # SQLite itself does not wait where several processes open a file at once that has
+                # to go from one mode to the other.
+                if time.monotonic() > until:
+                    raise
+                time.sleep(_PAUSE_S)
+            else:
+                return
+
     def _refuse_foreign(self) -> None:
         run = self._connection.execute
         tables = run("SELECT count(*) FROM sqlite_schema").fetchone()[0]
@@ -137,10 +157,10 @@ class SqliteLedger(SqlLedger):
             raise UsageError(
                 f"{self.path} is another program's database; name a file of its own for the job."
             )
-        if version > VERSION:
+        if mark and version != VERSION:
             raise UsageError(
-                f"{self.path} was written by a newer billingual (format {version}, this one knows "
-                f"{VERSION}); use that version."
+                f"{self.path} was written by {'a newer' if version > VERSION else 'an older'} "
+                f"billingual (format {version}, this one knows {VERSION}); use that version."
             )
 
     @property
@@ -201,6 +221,14 @@ class SqliteLedger(SqlLedger):
             except sqlite3.Error as error:
                 raise self._failure("read", error) from error
 
+    def _select(self, step: Step, columns: str, rest: str, *values: object) -> list[Any]:
+        # For each row Python gives up its lock and waits to have it back, which takes longer than
+        # the row while the event loop is busy. So all rows come as one.
+        made = f"SELECT json_array({columns}) AS made {rest}"
+        query = f"SELECT json_group_array(json(made)) FROM ({made})"  # noqa: S608 - likewise
+        (found,) = step.execute(query, values).fetchall()
+        return sorted(json.loads(found[0]))
+
     def _failure(self, what: str, error: sqlite3.Error) -> LedgerError:
         """Say why SQLite did not do a step."""
         if isinstance(error, sqlite3.ProgrammingError):
@@ -249,7 +277,10 @@ class SqliteLedger(SqlLedger):
         # SQLite only marks the space of what was there as free; this writes the file anew.
         with self._lock:
             try:
+                # Of a whole ledger the new file is too much for memory.
+                self._connection.execute("PRAGMA temp_store = FILE")
                 self._connection.execute("VACUUM")
+                self._connection.execute("PRAGMA temp_store = MEMORY")
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             except sqlite3.Error as error:
                 raise self._failure("written", error) from error

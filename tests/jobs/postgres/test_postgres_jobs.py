@@ -23,6 +23,7 @@ from billingual.errors import MissingExtraError
 from billingual.jobs import LedgerError, PlanConflictError, State
 from billingual.jobs import postgres as module
 from billingual.jobs.postgres import PostgresLedger
+from billingual.jobs.schema import VERSION
 from billingual.sandbox import ACCOUNTS, LANDMARKS, running
 from billingual.testing.conformance import ledger as steps
 
@@ -218,13 +219,19 @@ def test_what_could_lose_a_step_is_refused(server: PostgresServer, job: str) -> 
         ledger.bind("exante", [], now=0.0)
 
 
-def test_a_newer_format_is_refused(
-    open_ledger: Callable[[], PostgresLedger], server: PostgresServer, job: str
+@pytest.mark.parametrize(("age", "step"), [("a newer", 1), ("an older", -1)])
+def test_another_format_is_refused(
+    open_ledger: Callable[[], PostgresLedger],
+    server: PostgresServer,
+    job: str,
+    age: str,
+    step: int,
 ) -> None:
     """By a read as well."""
     open_ledger()
-    server.ask(f"COMMENT ON SCHEMA \"billingual_{job}\" IS 'billingual ledger 2'")
-    with pytest.raises(UsageError, match="newer billingual"):
+    mark = f"billingual ledger {VERSION + step}"
+    server.ask(f"COMMENT ON SCHEMA \"billingual_{job}\" IS '{mark}'")
+    with pytest.raises(UsageError, match=f"by {age} billingual"):
         PostgresLedger(server.url(job)).counts()
 
 

@@ -433,6 +433,16 @@ def a_ledger_belongs_to_one_account(bench: Bench) -> None:
     expect(another != nonce, expected="a text of its own for each ledger", seen=another)
 
 
+@ledger_check
+def options_are_kept_by_name(bench: Bench) -> None:
+    """Those that are given take the place of those of the same names, and the others stay."""
+    ledger = bench.open()
+    same({}, ledger.keep_options({"policy": "manual", "settle_s": 0.1}))
+    ledger = bench.open_again()
+    same({"policy": "manual", "settle_s": 0.1}, ledger.keep_options({"settle_s": 120.0}))
+    same({"policy": "manual", "settle_s": 120.0}, ledger.keep_options({}))
+
+
 # Claims
 
 
@@ -1252,6 +1262,7 @@ def a_closed_ledger_says_so(bench: Bench) -> None:
     steps: Iterable[Callable[[], object]] = [
         *_endings(ledger, made),
         lambda: ledger.bind("exante", ["org_1", None], now=NOW),
+        lambda: ledger.keep_options({"bisect": True}),
         lambda: ledger.add([create("A-2")]),
         lambda: ledger.number_of("A-1"),
         lambda: ledger.entry("A-1"),
