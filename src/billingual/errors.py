@@ -244,8 +244,14 @@ class UnknownNameError(ConfigurationError, LookupError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = tuple(known)
+        from difflib import get_close_matches  # noqa: PLC0415 - only an error needs it
+
         listed = ", ".join(known) or "none installed"
-        super().__init__(f"there is no {kind} named {name!r}; there are: {listed}.", known=known)
+        near = get_close_matches(name.casefold(), known, n=1)
+        guess = f"perhaps you meant {near[0]}; " if near else ""
+        super().__init__(
+            f"there is no {kind} named {name!r}; {guess}there are: {listed}.", known=known
+        )
         self.kind = kind
         self.name = name
 

@@ -1,34 +1,60 @@
-"""The real command, and a sandbox for it to call."""
+"""The command line, in this process or in one of its own, and a sandbox for it to call."""
 
 from __future__ import annotations
 
+import io
+import os
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
+from unittest import mock
 
 import pytest
 
 from _support.command import Command, Start, environment, starting
+from billingual.cli import main
 from billingual.sandbox import Running, running
 
 
 @pytest.fixture
 def billingual() -> Command:
-    """Run ``python -m billingual`` with arguments, and wait for its end."""
+    """Run the command line in this process, with streams and an environment of its own.
+
+    It is the program itself, but for the second that a new process takes to start. Where other
+    packages are to be found, it is started anew.
+    """
 
     def run(
         *arguments: str, env: Mapping[str, str] | None = None, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "billingual", *arguments],
-            env=environment(env),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-            timeout=100,
-        )
+        if env is not None and "PYTHONPATH" in env:
+            return subprocess.run(
+                [sys.executable, "-m", "billingual", *arguments],
+                env=environment(env),
+                capture_output=True,
+                encoding="utf-8",
+                check=False,
+                timeout=100,
+            )
+        streams = {name: io.TextIOWrapper(io.BytesIO(), "utf-8") for name in ("stdout", "stderr")}
+        typed = io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8")
+        with (
+            mock.patch.dict(os.environ, environment(env), clear=True),
+            mock.patch.multiple(sys, stdin=typed, argv=["billingual", *arguments], **streams),
+        ):
+            try:
+                main(arguments)
+            except SystemExit as ended:
+                code = ended.code
+            except Exception:  # noqa: BLE001 - the interpreter shows any
+                traceback.print_exc()
+                code = 1
+            for stream in streams.values():
+                stream.flush()
+        said = {name: stream.buffer.getvalue().decode() for name, stream in streams.items()}  # type: ignore[attr-defined] # it is a BytesIO
+        assert isinstance(code, int)
+        return subprocess.CompletedProcess(["billingual", *arguments], code, **said)
 
     return run
 

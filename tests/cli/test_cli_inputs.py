@@ -132,12 +132,9 @@ def test_currency_codes_are_read() -> None:
     assert named_numbers("currency-code", ["USD=1", "EUR=2"]) == {"USD": 1, "EUR": 2}
 
 
-@pytest.mark.parametrize("code_page", ["utf-8", "cp1252", "ascii"])
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8], ids=["plain", "marked"])
 @pytest.mark.parametrize("source", ["file", "stdin"])
-def test_json_is_utf8_whatever_the_code_page(
-    tmp_path: Path, source: str, mark: bytes, code_page: str
-) -> None:
+def test_json_is_utf8_whatever_the_code_page(tmp_path: Path, source: str, mark: bytes) -> None:
     """Notepad, Excel and PowerShell put a byte order mark before it."""
     data = mark + json.dumps(
         {"number": "\u0141-1", "document": "ctr_sandbox00000000000000000", "total": "1 EUR",
@@ -150,7 +147,7 @@ def test_json_is_utf8_whatever_the_code_page(
             sys.executable, "-m", "billingual", "create", "--provider", "kukkingu", "--dry-run",
             "--tenant", "tnt_" + "a" * 24, "--from", str(file) if source == "file" else "-",
         ],
-        env=environment({"PYTHONIOENCODING": code_page, "PYTHONUTF8": "0"}),
+        env=environment({"PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}),
         input=data,
         capture_output=True,
         check=False,
@@ -158,8 +155,7 @@ def test_json_is_utf8_whatever_the_code_page(
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr
-    shown = done.stdout.decode(code_page)
-    assert "\u0141-1" in shown or "\\u0141-1" in shown
+    assert "\u0141-1" in done.stdout.decode("utf-8")
 
 
 @pytest.mark.parametrize(

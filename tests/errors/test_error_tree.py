@@ -145,8 +145,8 @@ def test_usage_errors_are_builtin_errors_too() -> None:
             "katsu does not support list; keep the ids yourself.",
         ),
         (
-            errors.UnknownNameError("transport", "htpx", ["httpx", "memory"]),
-            "there is no transport named 'htpx'; there are: httpx, memory.",
+            errors.UnknownNameError("transport", "htpx", ["httpx", "ftp"]),
+            "there is no transport named 'htpx'; perhaps you meant httpx; there are: httpx, ftp.",
         ),
         (
             errors.MissingExtraError("the transport 'sandbox'", "sandbox", "starlette"),

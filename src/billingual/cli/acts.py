@@ -9,9 +9,11 @@ from cyclopts import Parameter
 
 from billingual.cli.connection import Connection, open_client
 from billingual.cli.dry_run import show_request
+from billingual.cli.exit_codes import OK
 from billingual.cli.invoice_view import show_written
 from billingual.cli.messages import hint
-from billingual.cli.output import FormatOption, text_of, write_json
+from billingual.cli.output import FormatOption, output_kept, text_of, write_json
+from billingual.cli.unclear_write import reconcilable
 from billingual.errors import InvalidInputError
 
 __all__ = ["delete_invoices", "finalize_invoice", "void_invoice"]
@@ -31,7 +33,8 @@ async def finalize_invoice(  # noqa: D417 - groups of options say themselves wha
 ) -> None:
     """Make a draft final; this cannot be undone.
 
-    Exit code 7 means that it may or may not be final now: look before you try again.
+    Exit code 7 means that it may or may not be final now; the error gives the command that
+    finds out.
 
     Args:
         invoice_id: The provider's id of the invoice; 'billingual list' shows ids.
@@ -45,7 +48,9 @@ async def finalize_invoice(  # noqa: D417 - groups of options say themselves wha
         if dry_run:
             show_request(request, output)
         elif _confirmed(f"Make {text_of(invoice_id)} final", yes=yes):
-            show_written(await invoices.finalize(invoice_id), "made final", output, raw=raw)
+            with reconcilable(connection):
+                invoice = await invoices.finalize(invoice_id)
+            show_written(invoice, "made final", output, raw=raw)
 
 
 async def void_invoice(  # noqa: D417 - groups of options say themselves what they hold
@@ -60,7 +65,8 @@ async def void_invoice(  # noqa: D417 - groups of options say themselves what th
 ) -> None:
     """Make an invoice void; this cannot be undone.
 
-    Exit code 7 means that it may or may not be void now: look before you try again.
+    Exit code 7 means that it may or may not be void now; the error gives the command that
+    finds out.
 
     Args:
         invoice_id: The provider's id of the invoice; 'billingual list' shows ids.
@@ -74,7 +80,9 @@ async def void_invoice(  # noqa: D417 - groups of options say themselves what th
         if dry_run:
             show_request(request, output)
         elif _confirmed(f"Make {text_of(invoice_id)} void", yes=yes):
-            show_written(await invoices.void(invoice_id), "made void", output, raw=raw)
+            with reconcilable(connection):
+                invoice = await invoices.void(invoice_id)
+            show_written(invoice, "made void", output, raw=raw)
 
 
 async def delete_invoices(  # noqa: D417 - groups of options say themselves what they hold
@@ -89,7 +97,8 @@ async def delete_invoices(  # noqa: D417 - groups of options say themselves what
     """Delete invoices, all in one request; this cannot be undone.
 
     For more than one request takes, or to be able to go on after a stop: 'billingual bulk delete'.
-    Exit code 7 means that they may or may not be deleted: look before you try again.
+    Exit code 7 means that they may or may not be deleted; the error gives the command that
+    finds out.
 
     Args:
         invoice_ids: The provider's ids of the invoices; 'billingual list' shows ids.
@@ -106,11 +115,13 @@ async def delete_invoices(  # noqa: D417 - groups of options say themselves what
         which = text_of(invoice_ids[0]) if one else f"{len(invoice_ids)} invoices"
         if not _confirmed(f"Delete {which}", yes=yes):
             return
-        await invoices.delete_many(invoice_ids)
+        with reconcilable(connection):
+            await invoices.delete_many(invoice_ids)
     hint(f"Deleted {which}.")
     if output != "table":
         record = {"deleted": list(invoice_ids)}
-        write_json(record, indent=2 if output == "json" else None)
+        indent = 2 if output == "json" else None
+        output_kept(lambda: write_json(record, indent=indent), OK, "Do not run this again.")
 
 
 def _confirmed(what: str, *, yes: bool) -> bool:

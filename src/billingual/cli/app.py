@@ -8,33 +8,37 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Final
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from billingual._version import __version__
 from billingual.cli.exit_codes import (
     FAILURE,
     INTERRUPTED,
     OK,
-    OUTPUT_LOST,
     UNCLEAR,
     USAGE,
     exit_code,
 )
-from billingual.cli.invoice_view import OutputLostError
-from billingual.cli.messages import complain, fail
+from billingual.cli.messages import complain, fail, hint
 from billingual.cli.output import drop_output
+from billingual.cli.unclear_write import UnclearWriteError
+from billingual.cli.usage import converted, usage_text
 from billingual.errors import BillingualError, unclear_from
 
 __all__ = ["app", "run"]
 
 _EPILOGUE: Final = """\
-Data goes to stdout, everything else to stderr. The token is read from the environment variable \
-BILLINGUAL_TOKEN and from nowhere else.
+Data goes to stdout, everything else to stderr, both in UTF-8. The token is read from the \
+environment variable BILLINGUAL_TOKEN, or the variable that a profile names, and never from an \
+option.
 
 Exit codes: 0 ok, 1 failure, 2 usage, 3 credentials or permission, 4 not found, 5 rate-limited, \
 6 wire or provider trouble, 7 a write that may or may not have happened, or a job with such writes \
-or writes that are left, 8 a write that was done and whose output was lost, 130 interrupted.
+or writes that are left, 9 a write that provably did not happen (reconcile), 130 interrupted. What \
+becomes of the output changes the exit code of no write.
 """
+
+_OPTIONS: Final = Group("Options", sort_key=9)
 
 
 app: App = App(
@@ -46,31 +50,51 @@ app: App = App(
     help_epilogue=_EPILOGUE,
     help_format="plaintext",
     version=__version__,
-    default_parameter=Parameter(negative=(), show_default=False),
+    default_parameter=Parameter(negative=(), show_default=False, converter=converted),
+    group_commands=_OPTIONS,
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
 # Named by their addresses, so that a command imports only what it needs.
-_COMMANDS: Final = (
-    ("demo", "demo.run:demo", "Show everything working: no account, no network."),
-    ("list", "invoices:list_invoices", "List invoices."),
-    ("export", "export:export_invoices", "Write a list to a file: CSV, JSON Lines or Parquet."),
-    ("get", "invoices:get_invoice", "Show one invoice in full."),
-    ("create", "invoices:create_invoice", "Create an invoice."),
-    ("update", "invoices:update_invoice", "Change an invoice, or replace it whole."),
-    ("finalize", "acts:finalize_invoice", "Make a draft final."),
-    ("void", "acts:void_invoice", "Make an invoice void."),
-    ("delete", "acts:delete_invoices", "Delete invoices."),
-    ("bulk", None, "Create, change or delete the invoices of a file; none lost, none twice."),
-    ("jobs", None, "See, go on with, check and export what 'bulk' began."),
-    ("sync", "sync:sync_invoices", "Land invoices in DuckDB, Parquet or Delta."),
-    ("providers", "providers:providers", "Show what each provider can do."),
-    ("profiles", "profiles:profiles", "Show the profiles of your configuration file."),
-    ("doctor", "doctor:doctor", "Check installation, configuration, connection and token."),
-    ("transports", "transports:transports", "Show what can carry requests, and what to install."),
-    ("sandbox", "sandbox:sandbox", "Serve the offline stand-in for all providers."),
-)
+_COMMANDS: Final = {
+    "Invoices": (
+        ("list", "invoices:list_invoices", "List invoices."),
+        ("get", "invoices:get_invoice", "Show one invoice in full."),
+        ("create", "invoices:create_invoice", "Create an invoice."),
+        ("update", "invoices:update_invoice", "Change an invoice, or replace it whole."),
+        ("finalize", "acts:finalize_invoice", "Make a draft final."),
+        ("void", "acts:void_invoice", "Make an invoice void."),
+        ("delete", "acts:delete_invoices", "Delete invoices."),
+        ("reconcile", None, "Find out by reading whether an unclear write happened."),
+    ),
+    "Many invoices": (
+        ("bulk", None, "Create, change or delete the invoices of a file; none lost, none twice."),
+        ("jobs", None, "See, go on with, check and export what 'bulk' began."),
+        ("export", "export:export_invoices", "Write a list to a file: CSV, JSON Lines or Parquet."),
+        ("sync", "sync:sync_invoices", "Land invoices in DuckDB, Parquet or Delta."),
+    ),
+    "Your account": (
+        ("whoami", "whoami:whoami", "Show which account commands use; nothing is sent."),
+        ("doctor", "doctor:doctor", "Check installation, configuration, connection and token."),
+        ("profiles", "profiles:profiles", "Show the profiles of your configuration file."),
+    ),
+    "Around": (
+        ("demo", "demo.run:demo", "Show everything working: no account, no network."),
+        ("sandbox", "sandbox:sandbox", "Serve the offline stand-in for all providers."),
+        ("providers", "providers:providers", "Show what each provider can do."),
+        ("transports", "transports:transports", "Show what can carry requests."),
+        ("completion", "completion:completion", "Print what completes commands in your shell."),
+        ("help", "help:show_help", "Show the help of a command."),
+    ),
+}
 _SUBCOMMANDS: Final = {
+    "reconcile": (
+        ("create", "reconcile:reconcile_create", "Find out whether an invoice was created."),
+        ("update", "reconcile:reconcile_update", "Find out whether an invoice was changed."),
+        ("finalize", "reconcile:reconcile_finalize", "Find out whether a draft was made final."),
+        ("void", "reconcile:reconcile_void", "Find out whether an invoice was made void."),
+        ("delete", "reconcile:reconcile_delete", "Find out whether invoices were deleted."),
+    ),
     "bulk": (
         ("create", "bulk:bulk_create", "Create an invoice for each row of a file."),
         ("update", "bulk:bulk_update", "Change the invoice of each row of a file."),
@@ -88,27 +112,30 @@ _SUBCOMMANDS: Final = {
 }
 
 
-def _add(parent: App, commands: Iterable[tuple[str, str | None, str]]) -> None:
+def _add(parent: App, commands: Iterable[tuple[str, str | None, str]], *group: Group) -> None:
     for order, (name, target, text) in enumerate(commands):
         if target is None:
-            below = App(name=name, help=text, help_format="plaintext", sort_key=order)
+            below = App(
+                name=name, help=text, help_format="plaintext", sort_key=order, group=group,
+                group_commands=Group("Commands"),
+            )  # fmt: skip
             _add(below, _SUBCOMMANDS[name])
             parent.command(below)
         else:
-            parent.command(f"billingual.cli.{target}", name=name, help=text, sort_key=order)
+            parent.command(
+                f"billingual.cli.{target}", name=name, help=text, sort_key=order, group=group
+            )
 
 
-_add(app, _COMMANDS)
-app.register_install_completion_command(
-    help="Teach your shell (bash, zsh or fish) to complete these commands."
-)
+for _order, (_name, _commands) in enumerate(_COMMANDS.items()):
+    _add(app, _commands, Group(_name, sort_key=_order))
 app.meta.suppress_keyboard_interrupt = False
 
 
 @app.meta.default
 def _launch(  # noqa: D417 - the tokens are the command
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    debug: bool = False,
+    debug: Annotated[bool, Parameter(group=_OPTIONS)] = False,
 ) -> int:
     """Run one command.
 
@@ -116,13 +143,20 @@ def _launch(  # noqa: D417 - the tokens are the command
         debug: Show the traceback of an error.
     """
     try:
-        return app(tokens, exit_on_error=False) or OK
+        return app(tokens, exit_on_error=False, print_error=False) or OK
     except BillingualError as error:
         if debug:
             raise
         complain(error)
         return exit_code(error)
-    except (CycloptsError, ImportError, OSError, OutputLostError):
+    except UnclearWriteError as unclear:
+        if debug:
+            raise
+        fail(str(unclear))
+        if unclear.command:
+            hint(f"Find out with:\n  {unclear.command}")
+        return UNCLEAR
+    except (CycloptsError, ImportError, OSError):
         raise
     except Exception as error:
         if debug:
@@ -138,13 +172,15 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code; say what went wrong on stderr."""
     _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a letter shows its escape: output is no reason to fail.
+        # JSON and CSV are UTF-8 whatever the code page is. Half a surrogate pair is no character,
+        # and shows as its escape.
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
-        code: int = app.meta(arguments, exit_on_error=False) or OK
+        code: int = app.meta(arguments, exit_on_error=False, print_error=False) or OK
         sys.stdout.flush()
-    except CycloptsError:
+    except CycloptsError as error:
+        fail(usage_text(error, app))
         return USAGE
     except KeyboardInterrupt as stop:
         return _interrupted(stop)
@@ -152,10 +188,6 @@ def run(arguments: Sequence[str]) -> int:
         # The reader has seen enough.
         drop_output()
         return OK
-    except OutputLostError as error:
-        drop_output()
-        fail(str(error))
-        return OUTPUT_LOST
     except OSError as error:
         drop_output()
         fail(f"the output cannot be written: {error.strerror or error}.")

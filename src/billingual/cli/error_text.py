@@ -56,6 +56,7 @@ def _options() -> dict[str, str]:
     fields = {field.name for kind in kinds for field in attrs.fields(kind)}
     names = fields | {"sort", "limit", "page_size", "replacement", "param", "tenant"}
     names |= {"organization", "since", "until", "days", "lookback_days", "concurrency"}
+    names |= {"given_up_at", "resume", "prefetch", "delimiter", "currency-code", "format"}
     odd = {
         "counterparty_ids": "--counterparty-id",
         "extra_params": "--param",
@@ -87,6 +88,9 @@ def error_text(error: BillingualError) -> str:
         kind, is_, rest = error.problem.partition(" is ")
         problem = f"{_JSON_NOUNS.get(kind, kind)}{is_}{_named(rest)}"
         fix = _ADVICE.get(error.hint) or _fix(error.fix, error.known)
+        if error.field == "sort":
+            # Its keys are words of the list, though they are called as options are.
+            return f"--sort: {error.problem}; {error.fix}."
         return f"{_option(error.field)}: {problem}; {fix}."
     if isinstance(error, UnsupportedError):
         feature = error.feature.replace(f"'{error.field}'", _option(error.field), 1)

@@ -20,13 +20,14 @@ from billingual.errors import (
     UsageError,
 )
 
-__all__ = ["FAILURE", "INTERRUPTED", "OK", "OUTPUT_LOST", "UNCLEAR", "USAGE", "exit_code"]
+__all__ = ["ABSENT", "FAILURE", "INTERRUPTED", "OK", "UNCLEAR", "USAGE", "exit_code"]
 
 OK: Final = 0
 FAILURE: Final = 1
 USAGE: Final = 2
 UNCLEAR: Final = 7
-OUTPUT_LOST: Final = 8
+ABSENT: Final = 9
+"""Not 1, which says nothing of a write: after a 9 it may be sent again."""
 INTERRUPTED: Final = 130
 
 _CODES: Final[tuple[tuple[tuple[type[BillingualError], ...], int], ...]] = (
@@ -54,6 +55,6 @@ def exit_code(error: BillingualError) -> int:
 
     0 is success, 1 a refusal or another failure, 2 wrong usage, 3 credentials or permission, 4 no
     such invoice, 5 a rate limit, 6 the wire or the provider's own trouble, 7 a write that may or
-    may not have happened, 8 a write that was done and whose output was lost, 130 an interrupt.
+    may not have happened, 9 a write that provably did not, 130 an interrupt.
     """
     return next((code for kinds, code in _CODES if isinstance(error, kinds)), FAILURE)

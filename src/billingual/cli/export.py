@@ -18,7 +18,7 @@ from cyclopts import Parameter
 from billingual.capabilities import Feature
 from billingual.cli.connection import Connection, open_client
 from billingual.cli.exit_codes import FAILURE, OK
-from billingual.cli.inputs import FilterOptions, filter_from
+from billingual.cli.inputs import FilterOptions, filter_from, refuse_misspelt_key
 from billingual.cli.messages import fail, hint
 from billingual.cli.output import record_of
 from billingual.cli.visible_text import json_text
@@ -77,6 +77,7 @@ async def export_invoices(  # noqa: D417 - groups of options say themselves what
         _refuse_screen(file)
     bad: list[BadRow] = []
     async with open_client(connection) as invoices:
+        refuse_misspelt_key(sort, invoices.capabilities.sorts)
         pager = invoices.list(chosen, sort=sort, prefetch=prefetch, on_bad_row=bad.append)
         invoices.capabilities.require(Feature.LIST)
         with _opened(file) as target:

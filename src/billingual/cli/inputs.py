@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 import attrs
 from cyclopts import Group, Parameter
 
-from billingual.errors import InvalidInputError
+from billingual.errors import InvalidInputError, shown
 from billingual.model import (
     Changes,
     CollectionMethod,
@@ -29,16 +29,19 @@ __all__ = [
     "ChangeOptions",
     "DraftOptions",
     "FilterOptions",
+    "Source",
     "changes_from",
     "draft_from",
     "filter_from",
     "found_in",
     "named_numbers",
+    "refuse_misspelt_key",
     "replacement_from",
 ]
 
+Source: TypeAlias = Annotated[str | None, Parameter(name="--from", allow_leading_hyphen=True)]
+
 T = TypeVar("T", Draft, Changes)
-M = TypeVar("M")
 
 _FIELDS: Final = Group("Fields", sort_key=1)
 _FILTERS: Final = Group("Filters", sort_key=1)
@@ -185,6 +188,19 @@ def _refuse_misspelt(option: str, word: str, known: Sequence[str]) -> None:
             f"--param {name}={word}",
             known=known,
         )
+
+
+def refuse_misspelt_key(sort: str | None, known: Collection[str]) -> None:
+    """Refuse a key to sort by that the list does not have, with the nearest one that it has."""
+    key = "" if sort is None else sort.removeprefix("-")
+    if not key or key in known or not known:
+        return
+    near = get_close_matches(key.casefold().replace("-", "_"), known, n=1, cutoff=0.5)
+    raise InvalidInputError(
+        "sort",
+        f"the list is not sorted by {shown(key)}",
+        f"{f'perhaps you meant {near[0]}; ' if near else ''}it sorts by {', '.join(sorted(known))}",
+    )
 
 
 def draft_from(options: DraftOptions, source: str | None) -> Draft:

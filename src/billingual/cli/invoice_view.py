@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Final
 
 import attrs
 
+from billingual.cli.exit_codes import OK
 from billingual.cli.messages import hint
 from billingual.cli.output import (
     Column,
     Format,
+    output_kept,
     record_of,
     show_facts,
     show_rows,
@@ -19,38 +20,25 @@ from billingual.cli.output import (
 )
 from billingual.model import Invoice, LineItem, Receipt
 
-__all__ = ["OutputLostError", "show_invoice", "show_written"]
+__all__ = ["show_invoice", "show_written"]
 
 _APART: Final = frozenset({"extra", "fields", "lines", "problems", "raw"})
 
 
-class OutputLostError(Exception):
-    """A write was carried out, and what it returned cannot be shown."""
-
-
 def show_written(invoice: Invoice | Receipt, done: str, output: Format, *, raw: bool) -> None:
-    """Show what a write returned.
+    """Show what a write returned; if that fails, stderr still names the invoice.
 
     Args:
         invoice: the invoice or receipt.
         done: what was done to it, such as ``created``.
         output: table, json or ndjson.
         raw: include it as the provider sent it.
-
-    Raises:
-        OutputLostError: if it cannot be shown; the write was carried out all the same.
     """
-    try:
-        show_invoice(invoice, output, raw=raw)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise OutputLostError(
-            f"the invoice was {done}: its id is {text_of(invoice.id)}. Only the output was lost: "
-            f"{why}. Do not run this again."
-        ) from error
+    output_kept(
+        lambda: show_invoice(invoice, output, raw=raw),
+        OK,
+        f"The invoice was {done}: its id is {text_of(invoice.id)}. Do not run this again.",
+    )
 
 
 def show_invoice(invoice: Invoice | Receipt, output: Format, *, raw: bool = False) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 import attrs
 from cyclopts import Parameter
@@ -16,11 +16,13 @@ from billingual.cli.inputs import (
     ChangeOptions,
     DraftOptions,
     FilterOptions,
+    Source,
     changes_from,
     draft_from,
     filter_from,
     found_in,
     named_numbers,
+    refuse_misspelt_key,
     replacement_from,
 )
 from billingual.cli.invoice_view import show_invoice, show_written
@@ -34,13 +36,12 @@ from billingual.cli.output import (
     text_of,
     write_json,
 )
+from billingual.cli.unclear_write import reconcilable
 from billingual.errors import InvalidInputError
 from billingual.model import InvoiceSummary, Page
 from billingual.pagination import Pager
 
 __all__ = ["create_invoice", "get_invoice", "list_invoices", "update_invoice"]
-
-_Source: TypeAlias = Annotated[str | None, Parameter(name="--from", allow_leading_hyphen=True)]
 
 
 async def list_invoices(  # noqa: D417 - groups of options say themselves what they hold
@@ -73,6 +74,7 @@ async def list_invoices(  # noqa: D417 - groups of options say themselves what t
         raise InvalidInputError("limit", f"{limit} asks for no rows", "give at least 1, or --all")
     chosen = filter_from(filters)
     async with open_client(connection, dry_run=dry_run) as invoices:
+        refuse_misspelt_key(sort, invoices.capabilities.sorts)
         largest = invoices.capabilities.page_limit
         if page_size is None and largest is not None and not everything and resume is None:
             page_size = min(limit, largest)
@@ -233,7 +235,7 @@ def _name(row: InvoiceSummary) -> str:
 async def create_invoice(  # noqa: D417 - groups of options say themselves what they hold
     *,
     fields: DraftOptions = DraftOptions(),  # noqa: B008 - frozen
-    source: _Source = None,
+    source: Source = None,
     output: FormatOption = "table",
     raw: bool = False,
     dry_run: bool = False,
@@ -241,7 +243,8 @@ async def create_invoice(  # noqa: D417 - groups of options say themselves what 
 ) -> None:
     """Create an invoice from options, from a JSON file, or from both.
 
-    Exit code 7 means that it may or may not have been created: look before you try again.
+    Exit code 7 means that it may or may not have been created; the error gives the command that
+    finds out.
 
     Args:
         source: A JSON file (- is stdin) with fields named like the options; options win.
@@ -259,7 +262,9 @@ async def create_invoice(  # noqa: D417 - groups of options say themselves what 
         if dry_run:
             show_request(request, output)
             return
-        show_written(await invoices.create(draft), "created", output, raw=raw)
+        with reconcilable(connection):
+            created = await invoices.create(draft)
+        show_written(created, "created", output, raw=raw)
 
 
 async def update_invoice(  # noqa: D417 - groups of options say themselves what they hold
@@ -267,7 +272,7 @@ async def update_invoice(  # noqa: D417 - groups of options say themselves what 
     /,
     *,
     fields: ChangeOptions = ChangeOptions(),  # noqa: B008 - frozen
-    source: _Source = None,
+    source: Source = None,
     replacement: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     currency_code: tuple[str, ...] = (),
     output: FormatOption = "table",
@@ -277,7 +282,8 @@ async def update_invoice(  # noqa: D417 - groups of options say themselves what 
 ) -> None:
     """Change some fields of an invoice, or put a whole document in its place.
 
-    Exit code 7 means that it may or may not have been changed: look before you try again.
+    Exit code 7 means that it may or may not have been changed; the error gives the command that
+    finds out.
 
     Args:
         invoice_id: The provider's id of the invoice; 'billingual list' shows ids.
@@ -301,10 +307,14 @@ async def update_invoice(  # noqa: D417 - groups of options say themselves what 
         with found_in(replacement, besides=("invoice_id",)):
             if dry_run:
                 show_request(invoices.preview.update(invoice_id, whole or changes), output)
-            elif whole is not None:
-                show_written(await invoices.update(invoice_id, whole), "replaced", output, raw=raw)
-            else:
-                show_written(await invoices.update(invoice_id, changes), "changed", output, raw=raw)
+                return
+            with reconcilable(connection):
+                if whole is not None:
+                    receipt = await invoices.update(invoice_id, whole)
+                    show_written(receipt, "replaced", output, raw=raw)
+                else:
+                    changed = await invoices.update(invoice_id, changes)
+                    show_written(changed, "changed", output, raw=raw)
 
 
 def _say_example(connection: Connection) -> None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from billingual.cli.exit_codes import FAILURE, OK, OUTPUT_LOST, UNCLEAR
-from billingual.cli.messages import fail, hint
+from billingual.cli.exit_codes import FAILURE, OK, UNCLEAR
+from billingual.cli.messages import hint
 from billingual.cli.output import (
     Column,
     Format,
-    drop_output,
     show_facts,
     show_rows,
     text_of,
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "exit_code_of",
-    "output_kept",
     "show_entry",
     "show_history",
     "show_report",
@@ -59,28 +57,6 @@ def exit_code_of(report: Report) -> int:
     if not report.settled:
         return UNCLEAR
     return FAILURE if report.counts.get(State.REJECTED) else OK
-
-
-def output_kept(show: Callable[[], None], code: int, again: str) -> int:
-    """Show what a job did; if that fails, the exit code still tells what the job did.
-
-    Args:
-        show: writes to stdout.
-        code: the job's exit code.
-        again: the command that shows it again.
-    """
-    try:
-        show()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has seen enough.
-        drop_output()
-    except OSError as error:
-        drop_output()
-        why = error.strerror or str(error)
-        fail(f"only the output was lost: {why}. The job is in its ledger; see it with:\n  {again}")
-        return code or OUTPUT_LOST
-    return code
 
 
 def show_report(report: Report, output: Format) -> None:

@@ -12,7 +12,6 @@ from cyclopts.validators import Number
 from billingual.cli.connection import Connection, open_client
 from billingual.cli.exit_codes import FAILURE, OK, UNCLEAR
 from billingual.cli.job_report import (
-    output_kept,
     show_entry,
     show_history,
     show_report,
@@ -20,9 +19,9 @@ from billingual.cli.job_report import (
 )
 from billingual.cli.ledger_place import LedgerPlace
 from billingual.cli.messages import hint
-from billingual.cli.output import FormatOption
+from billingual.cli.output import FormatOption, output_kept
 from billingual.cli.progress import shown_progress
-from billingual.cli.running_job import JobCommand, RunOptions, show_command
+from billingual.cli.running_job import JobCommand, RunOptions, see_command
 from billingual.jobs.job import decide, history_of
 from billingual.jobs.report import report_of
 from billingual.jobs.trail import export
@@ -150,7 +149,7 @@ def resolve_entry(
             note=note,
             invoice_id=invoice_id,
         )
-    return output_kept(lambda: show_entry(decided, output), OK, show_command(place, decided.id))
+    return output_kept(lambda: show_entry(decided, output), OK, see_command(place, decided.id))
 
 
 def export_job(ledger: str, target: Path, /) -> None:
@@ -190,10 +189,8 @@ async def verify_job(  # noqa: D417 - groups of options say themselves what they
     command = JobCommand(ledger=place, options=RunOptions(), connection=connection, output=output)
     async with open_client(connection) as client, command.opened(client) as job:
         seen = await job.verify(concurrency=concurrency)
-    show_verification(seen, output)
-    if seen.wrong:
-        return FAILURE
-    return UNCLEAR if seen.unchecked else OK
+    code = FAILURE if seen.wrong else UNCLEAR if seen.unchecked else OK
+    return output_kept(lambda: show_verification(seen, output), code, "Run this again.")
 
 
 def purge_job(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from contextlib import suppress
 
 from rich.console import Console
 from rich.text import Text
@@ -35,12 +36,24 @@ def complain(error: BillingualError) -> None:
 def _say(text: str, style: str) -> None:
     # A provider's complaint may be in it.
     text = visible(text, keep="\n")
-    # Flush stdout first: on a terminal, data and messages share one screen.
-    sys.stdout.flush()
+    # A message that cannot be written changes nothing about what a command does.
+    with suppress(OSError, ValueError):
+        # Flush stdout first: on a terminal, data and messages share one screen.
+        sys.stdout.flush()
+    with suppress(OSError, ValueError):
+        sys.stderr.write(_styled(text, style))
+        sys.stderr.flush()
+
+
+def _styled(text: str, style: str) -> str:
     console = Console(stderr=True, highlight=False)
-    if console.is_terminal:
-        text = "\n".join(_filled(line, console.width) for line in text.splitlines())
-    console.print(Text(text, style=style), soft_wrap=True)
+    if not console.is_terminal:
+        return f"{text}\n"
+    text = "\n".join(_filled(line, console.width) for line in text.splitlines())
+    # Captured, because rich ends the program where it meets a closed pipe.
+    with console.capture() as captured:
+        console.print(Text(text, style=style), soft_wrap=True)
+    return captured.get()
 
 
 def _filled(line: str, width: int) -> str:

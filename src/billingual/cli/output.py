@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
 
@@ -16,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from billingual.cli.messages import hint
+from billingual.cli.messages import fail, hint
 from billingual.cli.visible_text import json_text, visible
 from billingual.model import Party, as_json, instant_text
 
@@ -25,6 +26,7 @@ __all__ = [
     "Format",
     "FormatOption",
     "drop_output",
+    "output_kept",
     "record_of",
     "show_facts",
     "show_rows",
@@ -52,9 +54,8 @@ def record_of(value: object, *, raw: bool = False) -> object:
 
 
 def write_json(value: object, *, indent: int | None = 2, end: str = "\n") -> None:
-    """Write JSON to stdout, in ASCII where stdout is not UTF-8."""
-    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    sys.stdout.write(json_text(json.dumps(value, indent=indent, ensure_ascii=not is_utf8)) + end)
+    """Write JSON to stdout."""
+    sys.stdout.write(json_text(json.dumps(value, indent=indent, ensure_ascii=False)) + end)
 
 
 def text_of(value: object) -> str:
@@ -149,7 +150,10 @@ def _width(columns: Sequence[Column]) -> int:
 
 def _print(table: Table, console: Console) -> None:
     if console.is_terminal:
-        console.print(table)
+        # Captured, because rich ends the program where it meets a closed pipe.
+        with console.capture() as captured:
+            console.print(table)
+        sys.stdout.write(captured.get())
         return
     # A pipe has no width, and a line's end needs no spaces.
     wide = Console(highlight=False, width=100_000)
@@ -160,4 +164,26 @@ def _print(table: Table, console: Console) -> None:
 
 def drop_output() -> None:
     """Send what is left in stdout's buffer nowhere: Python would complain again at its exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError, ValueError):  # a program that calls the command may have replaced it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def output_kept(show: Callable[[], object], code: int, lost: str) -> int:
+    """Show what a command did; the exit code tells what it did, whatever becomes of the output.
+
+    Args:
+        show: writes to stdout.
+        code: the exit code.
+        lost: what is said besides if the output is lost: what was done, or how to see it again.
+    """
+    try:
+        show()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough.
+        drop_output()
+    except Exception as error:  # noqa: BLE001 - a fault in showing must not deny what was done
+        drop_output()
+        why = getattr(error, "strerror", None) or f"{error}"
+        fail(f"only the output was lost: {why}. {lost}")
+    return code

@@ -16,10 +16,10 @@ from cyclopts.validators import Number
 
 from billingual.cli.connection import Connection
 from billingual.cli.exit_codes import INTERRUPTED
-from billingual.cli.job_report import exit_code_of, output_kept, show_report
+from billingual.cli.job_report import exit_code_of, show_report
 from billingual.cli.ledger_place import LedgerPlace, in_use
 from billingual.cli.messages import hint
-from billingual.cli.output import Format
+from billingual.cli.output import Format, output_kept
 from billingual.cli.progress import ProgressView
 from billingual.client import AsyncClient
 from billingual.errors import BillingualError, UsageError
@@ -29,7 +29,7 @@ from billingual.jobs.ledger import LedgerInUseError
 from billingual.jobs.report import Report
 from billingual.jobs.runner import Policy
 
-__all__ = ["NUMBER_PREFIX", "JobCommand", "RunOptions", "show_command"]
+__all__ = ["NUMBER_PREFIX", "JobCommand", "RunOptions", "see_command"]
 
 _GROUP: Final = Group("Job", sort_key=2)
 NUMBER_PREFIX: Final = "INV-"
@@ -131,7 +131,7 @@ class JobCommand:
         code = output_kept(
             lambda: show_report(report, self.output),
             INTERRUPTED if stopped else exit_code_of(report),
-            show_command(self.ledger),
+            see_command(self.ledger),
         )
         if stopped:
             self._say_resume("Stopped.", view)
@@ -170,6 +170,11 @@ class JobCommand:
 def show_command(ledger: LedgerPlace, *entry: str) -> str:
     """Write the command that shows a job, or one entry of it."""
     return shlex.join(["billingual", "jobs", "show", str(ledger), *entry])
+
+
+def see_command(ledger: LedgerPlace, *entry: str) -> str:
+    """Say how to see what became of a job whose output was lost."""
+    return f"The job is in its ledger; see it with:\n  {show_command(ledger, *entry)}"
 
 
 @attrs.define(eq=False)
