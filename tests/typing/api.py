@@ -29,7 +29,7 @@ from billingual import (
     SyncPager,
 )
 from billingual.model import BadRow
-from billingual.wire import WireRequest
+from billingual.preview import PreviewedRequest
 
 
 async def operations(client: AsyncClient, whole: Replacement, row: InvoiceSummary) -> None:
@@ -41,7 +41,7 @@ async def operations(client: AsyncClient, whole: Replacement, row: InvoiceSummar
     assert_type(await client.update_many({"1": Changes(number="2")}), tuple[Invoice, ...])
     assert_type(await client.finalize("1"), Invoice)
     assert_type(await client.void("1"), Invoice)
-    assert_type(client.preview.get("1"), WireRequest)
+    assert_type(client.preview.get("1"), PreviewedRequest)
     assert_type(client.capabilities, Capabilities)
     assert_type(client.with_options(deadline=5), AsyncClient)
 

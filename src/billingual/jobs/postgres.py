@@ -182,7 +182,7 @@ class PostgresLedger(SqlLedger):
             finally:
                 self._transaction = outer
 
-    def _until_kept(self, step: Callable[[], T]) -> T:
+    def until_kept(self, step: Callable[[], T]) -> T:
         """Take a step, and once more if its transaction was lost."""
         with self._lock:
             until: float | None = None

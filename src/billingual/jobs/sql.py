@@ -100,8 +100,8 @@ def repeatable(method: Callable[Concatenate[L, P], T]) -> Callable[Concatenate[L
     """Let a ledger take a step anew whose transaction was lost."""
 
     @functools.wraps(method)
-    def step(self: L, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._until_kept(lambda: method(self, *args, **kwargs))
+    def step(ledger: L, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return ledger.until_kept(lambda: method(ledger, *args, **kwargs))
 
     return step
 
@@ -139,7 +139,7 @@ class SqlLedger(ABC):
     def _step(self) -> AbstractContextManager[Step]:
         """Run one transaction: all of it is durable afterwards, or nothing."""
 
-    def _until_kept(self, step: Callable[[], T]) -> T:
+    def until_kept(self, step: Callable[[], T]) -> T:
         """Take a step, more than once where a store can lose a transaction that it began."""
         return step()
 
