@@ -67,7 +67,7 @@ SMOKE = (
 BETWEEN = ("-m", "not slow", "tests/backends", "tests/client", "tests/errors", "tests/wire")
 
 # Programs to copy from, each with its tests.
-PROGRAMS = ("fastapi-service", "notebook", "testing-a-program")
+PROGRAMS = ("embedding-sdk", "fastapi-service", "notebook", "testing-a-program")
 
 # What the data source of Spark is tried with, on each of its engines.
 SPARK = ".[postgres,redis,sandbox,spark,testing]"

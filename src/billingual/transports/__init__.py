@@ -3,7 +3,8 @@
 For transports of your own: :class:`BodyReader` reads a response's body within all bounds,
 :class:`Pool` hands out connections, also after a fork and on a second event loop, :func:`checked`
 refuses what cannot be written as HTTP, and :func:`default_context` is the TLS context that all
-transports share. :func:`sandboxed` is the transport to a sandbox that a program keeps.
+transports share. :func:`make_part` makes the one inside yours. :func:`sandboxed` is the transport
+to a sandbox that a program keeps.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from billingual.transports._address import Address, checked
     from billingual.transports._body import BodyReader
     from billingual.transports._failures import NOTHING, SENT, UNSENT
+    from billingual.transports._part import Part, TransportLike, make_part
     from billingual.transports._pool import Connection, Pool
     from billingual.transports._trust import default_context
     from billingual.transports.sandbox import sandboxed
@@ -26,9 +28,12 @@ __all__ = [
     "Address",
     "BodyReader",
     "Connection",
+    "Part",
     "Pool",
+    "TransportLike",
     "checked",
     "default_context",
+    "make_part",
     "sandboxed",
 ]
 
@@ -39,6 +44,7 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
             "_address": "Address checked",
             "_body": "BodyReader",
             "_failures": "NOTHING SENT UNSENT",
+            "_part": "Part TransportLike make_part",
             "_pool": "Connection Pool",
             "_trust": "default_context",
             "sandbox": "sandboxed",

@@ -63,7 +63,12 @@ class Part:
 
 
 def make_part(transport: TransportLike, options: TransportOptions) -> Part:
-    """Make a part from a name or a factory, or take an object as it is.
+    """Return the transport that goes inside another one, which passes its own options on.
+
+    Args:
+        transport: a registered name or a function that makes one, which the whole closes; or a
+            transport or an HTTP client, which stays its owner's to close.
+        options: those that the whole was made with.
 
     Raises:
         UnknownNameError: if there is no transport of that name.
