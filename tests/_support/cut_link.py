@@ -12,7 +12,7 @@ import attrs
 
 __all__ = ["CutLink", "cut_link"]
 
-_PATIENCE_S: Final = 30.0
+_PATIENCE_S: Final = 120.0
 
 
 @attrs.define(eq=False)

@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 
 __all__ = ["PATIENCE_S", "InvoiceServer", "uid"]
 
-PATIENCE_S: Final = 30.0
+PATIENCE_S: Final = 120.0
 """How long a test waits for what must happen before it fails."""
 
 

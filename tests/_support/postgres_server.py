@@ -23,7 +23,7 @@ import psycopg
 __all__ = ["PASSWORD", "PostgresServer", "postgres_server"]
 
 PASSWORD: Final = "canary-of-postgres"
-_START_S: Final = 60.0
+_START_S: Final = 120.0
 _USER: Final = "jobs"
 
 

@@ -84,7 +84,7 @@ def test_at_most_size_threads_run_at_once() -> None:
 
     async def work() -> int:
         threads.add(threading.get_ident())
-        return barrier.wait(10)
+        return barrier.wait(120)
 
     jobs = [pool.start(work, nothing) for _ in range(9)]
 
@@ -153,7 +153,7 @@ def test_a_thread_runs_a_job_of_its_callback_next() -> None:
         told.set()
 
     pool.start(giving(1), more)
-    assert told.wait(10)
+    assert told.wait(120)
 
     assert 2 == step(jobs[0].result())
     pool.abandon()
@@ -274,16 +274,16 @@ def test_abandoned_threads_start_no_more_jobs() -> None:
             begun.append(number)
             workers.append(threading.current_thread())
             inside.set()
-            gate.wait(10)
+            gate.wait(120)
 
         return work
 
     for number in range(3):
         pool.start(job(number), nothing)
-    assert inside.wait(10)
+    assert inside.wait(120)
     pool.abandon()
     gate.set()
-    workers[0].join(10)
+    workers[0].join(120)
 
     assert ([0], False, True) == (begun, workers[0].is_alive(), workers[0].daemon)
 

@@ -35,9 +35,10 @@ def billingual() -> Command:
                 capture_output=True,
                 encoding="utf-8",
                 check=False,
-                timeout=100,
+                timeout=120,
             )
-        streams = {name: io.TextIOWrapper(io.BytesIO(), "utf-8") for name in ("stdout", "stderr")}
+        written = {"stdout": io.BytesIO(), "stderr": io.BytesIO()}
+        streams = {name: io.TextIOWrapper(each, "utf-8") for name, each in written.items()}
         typed = io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8")
         with (
             mock.patch.dict(os.environ, environment(env), clear=True),
@@ -52,7 +53,7 @@ def billingual() -> Command:
                 code = 1
             for stream in streams.values():
                 stream.flush()
-        said = {name: stream.buffer.getvalue().decode() for name, stream in streams.items()}  # type: ignore[attr-defined] # it is a BytesIO
+        said = {name: each.getvalue().decode() for name, each in written.items()}
         assert isinstance(code, int)
         return subprocess.CompletedProcess(["billingual", *arguments], code, **said)
 

@@ -353,7 +353,7 @@ def test_lost_output_does_not_hide_what_a_job_did(
             stderr=subprocess.PIPE,
             text=True,
             check=False,
-            timeout=60,
+            timeout=120,
         )  # fmt: skip
 
     assert code == done.returncode, done.stderr
@@ -379,7 +379,7 @@ def test_a_reader_that_is_gone_changes_nothing(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )  # fmt: skip
 
     assert 1 == done.returncode, done.stderr

@@ -155,7 +155,7 @@ def test_an_interrupt_exits_130(start: Start, served: Running) -> None:
         check_runs(process)
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
 
     assert (process.returncode, out, err) == (130, "", "interrupted\n")
 
@@ -181,7 +181,7 @@ def test_an_interrupted_write_exits_7(
         check_runs(process)
         time.sleep(0.02)  # until the request has come
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
 
     assert process.returncode == 7, err
     assert out == ""
@@ -207,7 +207,7 @@ def test_a_write_whose_output_is_lost_exits_0_and_names_the_invoice(
             stderr=subprocess.PIPE,
             text=True,
             check=False,
-            timeout=60,
+            timeout=120,
         )  # fmt: skip
 
     said = " ".join(process.stderr.split())
@@ -231,7 +231,7 @@ def test_a_list_whose_output_is_lost_exits_1() -> None:
             stderr=subprocess.PIPE,
             text=True,
             check=False,
-            timeout=60,
+            timeout=120,
         )
 
     assert process.returncode == 1
@@ -249,7 +249,7 @@ def test_a_closed_pipe_ends_quietly(start: Start) -> None:
     said = process.stderr.read()
     process.stderr.close()
 
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=120) == 0
     assert first.startswith("{")
     assert "Traceback" not in said
     assert "BrokenPipe" not in said
@@ -263,7 +263,7 @@ def test_the_sandbox_prints_a_url_and_curl_lines_and_stops_cleanly(start: Start)
     response = httpx.get(f"{url}/_sandbox/state", trust_env=False)
     process.send_signal(signal.SIGINT)
     commands = [line for line in process.stdout if line.startswith("curl ")]
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
 
     assert response.status_code == 200
     assert len(ACCOUNTS) == len(commands)
@@ -302,7 +302,7 @@ def test_without_the_extra_one_line_says_what_to_install(
         f"import billingual.cli as c; c.main({arguments!r})"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
     )
 
     assert (done.returncode, done.stdout) == (2, "")
@@ -319,7 +319,7 @@ def test_another_missing_import_is_not_taken_for_the_extra() -> None:
         "import billingual.cli as c; c.main(['demo'])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
     )
 
     assert done.returncode == 1
@@ -331,7 +331,7 @@ def test_importing_the_command_line_imports_nothing_of_it() -> None:
     """Help and tables are loaded when the program runs, not when it is imported."""
     code = "import sys, billingual.cli; print({'cyclopts', 'rich', 'starlette'} & set(sys.modules))"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
 
     assert done.stdout == "set()\n"

@@ -120,7 +120,7 @@ def test_an_interrupted_export_leaves_no_file(
         check_runs(process)
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    _, noise = process.communicate(timeout=30)
+    _, noise = process.communicate(timeout=120)
 
     assert process.returncode == 130, noise
     assert noise.splitlines()[-1] == "interrupted"

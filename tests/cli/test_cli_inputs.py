@@ -151,7 +151,7 @@ def test_json_is_utf8_whatever_the_code_page(tmp_path: Path, source: str, mark: 
         input=data,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr

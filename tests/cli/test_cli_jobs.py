@@ -126,7 +126,7 @@ def test_ctrl_c_lets_requests_end_and_says_how_to_go_on(
     process = bulk(ledger)
     _wait_until_left(process, served, 1000)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     served.app.clear_faults()
     shown = json.loads(billingual("jobs", "show", str(ledger), "-o", "json").stdout)
     resumed = connected("jobs", "resume", str(ledger))
@@ -158,7 +158,7 @@ def test_a_second_ctrl_c_ends_at_once(
     assert process.stderr is not None
     first = process.stderr.readline()
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     shown = json.loads(billingual("jobs", "show", str(ledger), "-o", "json").stdout)
     resumed = connected("jobs", "resume", str(ledger), "--settle", "0.1")
 
@@ -180,7 +180,7 @@ def test_a_killed_job_goes_on(
     process = bulk(ledger, "--settle", "0.1")
     _wait_until_left(process, served, 1000)
     process.kill()
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     served.app.clear_faults()
     again = connected(
         "bulk", "create", "-", "--job", str(ledger), "--settle", "0.1", stdin=_rows("R", 60)
@@ -348,7 +348,7 @@ def test_what_ignores_ctrl_c_goes_on(bulk: Start, served: Running, tmp_path: Pat
     process = bulk(ledger, "--quiet", before=("/bin/sh", "-c", "trap '' INT; exec \"$@\"", "-"))
     _wait_until_left(process, served, 992)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
 
     assert (0, "") == (process.returncode, err)
     assert "committed      60  carried out, each once" in out

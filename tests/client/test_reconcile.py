@@ -927,7 +927,7 @@ def test_a_pickled_error_is_reconciled_in_another_process(scene: Scene) -> None:
     unclear = scene.lost(draft(), committed=True)
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", IN_ANOTHER_PROCESS],
-        input=pickle.dumps(unclear), capture_output=True, check=False, timeout=60,
+        input=pickle.dumps(unclear), capture_output=True, check=False, timeout=120,
     )  # fmt: skip
 
     assert (run.stderr, run.stdout.split()) == (b"", [b"adopted"])

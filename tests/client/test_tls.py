@@ -73,7 +73,7 @@ def server(request: pytest.FixtureRequest, authority: Authority) -> Iterator[tup
         thread.start()
         yield f"https://localhost:{listener.getsockname()[1]}", request.param
         listener.shutdown(socket.SHUT_RDWR)
-    thread.join(10)
+    thread.join(120)
 
 
 @pytest.mark.parametrize("transport", ["aiohttp", "httpx", "httpx2", "urllib3"])

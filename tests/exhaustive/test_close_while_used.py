@@ -94,7 +94,7 @@ def test_no_end_crashes_the_interpreter(use: str, proof: Any) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=120,
         )
         assert done.returncode == 0, (end, done.stderr[-2000:])
 
@@ -127,6 +127,6 @@ for child in children:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr[-2000:]

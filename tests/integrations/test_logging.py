@@ -62,7 +62,7 @@ def test_a_variable_shows_calls_on_stderr(level: str, lines: int) -> None:
     """Each call once, also of a sibling with other options; nothing of the program changes."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], env=environment({"BILLINGUAL_LOG": level}),
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
 
     assert len(done.stderr.splitlines()) == lines
@@ -73,7 +73,7 @@ def test_the_programs_own_handlers_write_it_once() -> None:
     """Two handlers would write every line twice."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, "own"], env=environment({"BILLINGUAL_LOG": "info"}),
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
 
     assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["own", "own"]

@@ -306,7 +306,7 @@ def test_the_spans_of_an_instrumented_library_are_within_ours() -> None:
         url = f"http://127.0.0.1:{server.server_port}"
         done = subprocess.run(
             [sys.executable, "-c", BESIDE, url, UID],
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         server.shutdown()
 

@@ -39,7 +39,7 @@ pytestmark = [
 
 PROGRAM: Final = Path(killed_job.__file__)
 NOWHERE: Final = "00000000-0000-4000-8000-{:012x}"
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 120.0
 KILLS_OF_A_JOB: Final = 8
 RUNS: Final = 5
 FAULTS: Final[list[dict[str, Any]]] = [

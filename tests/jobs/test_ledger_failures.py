@@ -72,13 +72,13 @@ def test_each_step_may_fail(
 ) -> None:
     """The n-th step, n = 1, 2, 3 ... until none fails: nothing is lost and nothing is doubled.
 
-    In the gate every other step, and of those where all later ones fail too the steps between.
+    In the gate every fifth step; where all later ones fail too, those in the middle between.
     """
     failed = place = 0
     if lasting and not proof.full:
-        place = -1
+        place = -2
     while True:
-        place += proof.amount(2, 1)
+        place += proof.amount(5, 1)
         path = in_memory / f"{place}.db"
         # One more than are ever in flight at once: a create that is not there is sent again only
         # when a search finds another invoice of the job, so one has to be created without a doubt.
@@ -121,7 +121,7 @@ async def test_each_step_of_a_batch_may_fail(in_memory: Path, sandbox: Sandbox, 
         bad = "00000000-0000-4000-8000-000000000000"
         place = failed = 0
         while True:
-            place += proof.amount(2, 1)
+            place += proof.amount(3, 1)
             changes = Changes(due_at=f"2027-{1 + place % 12:02}-{1 + place // 12:02}T00:00:00Z")
             options = {"settle_s": 0.01, "bisect": True, "sole_writer": True}
             path = in_memory / f"{place}.db"

@@ -679,7 +679,7 @@ def test_a_forked_child_takes_nothing_away(path: Path, shared: bool) -> None:  #
     os.kill(os.getpid(), signal.SIGKILL)
     """
     with start(program, path) as other:
-        other.wait(timeout=60)
+        other.wait(timeout=120)
 
         assert -signal.SIGKILL == other.returncode
     with closing(SqliteLedger(path)) as ledger:

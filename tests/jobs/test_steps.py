@@ -39,7 +39,7 @@ class Counting(SqliteLedger):
             value = call()
             self.transactions += 1
             if self.pause is not None:
-                self.pause.wait(10)
+                self.pause.wait(120)
             if self.full:
                 raise sqlite3.OperationalError("database or disk is full")
             return value
@@ -61,14 +61,14 @@ def taken_at_once(steps: Steps, ledger: Counting, calls: list[Any]) -> list[Any]
 
     threads = [threading.Thread(target=take, args=(place,)) for place in range(len(calls))]
     threads[0].start()
-    assert ledger.began.wait(10)
+    assert ledger.began.wait(120)
     for place, thread in enumerate(threads[1:], 1):
         thread.start()
         while len(steps._asked) < place:
             pass
     ledger.pause.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(120)
     assert kept == sorted(kept)
     return ends
 
@@ -162,7 +162,7 @@ async def test_a_cancelled_run_hands_back_what_it_had_not_sent(path: Path) -> No
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(lambda: job.run(concurrency=1))
                 await sent.wait()
-                with anyio.fail_after(10):
+                with anyio.fail_after(120):
                     while ledger.counts().get(State.IN_FLIGHT) != 200:
                         await anyio.lowlevel.checkpoint()
                 tasks.cancel_scope.cancel()

@@ -37,7 +37,7 @@ pytestmark = [
 ]
 
 PROGRAM: Final = Path(killed_landing.__file__)
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 120.0
 KILLS: Final = 8
 A_FEW_KILLS: Final = 3
 BACKENDS: Final = ("blocking", "blocking", "asyncio", "trio")

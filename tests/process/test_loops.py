@@ -181,7 +181,7 @@ def test_each_event_loop_gets_its_own_connections(server: InvoiceServer) -> None
 def test_two_loops_in_two_threads_share_a_client(server: InvoiceServer) -> None:
     """Both at once; closing on one closes the connections of both, each on its own loop."""
     client = AsyncClient("exante", base_url=server.url, token="t")
-    both = threading.Barrier(2, timeout=30)
+    both = threading.Barrier(2, timeout=120)
     wrong: list[bool] = []
 
     async def calls(thread: int) -> None:

@@ -48,7 +48,7 @@ def test_the_first_call_under_a_stopped_clock_reads_times(program: str, due: str
     """Both ways of reading: as RFC 3339 has it, and as more of ISO 8601 allows."""
     run = subprocess.run(
         [sys.executable, "-c", f"{STOPPED}\nDUE = {due!r}\n{program}"],
-        check=False, capture_output=True, text=True, timeout=60,
+        check=False, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
     assert (run.returncode, run.stderr) == (0, "")
@@ -85,7 +85,7 @@ def test_a_wait_ends_under_freezegun(freeze: str) -> None:
     """The clock stands still, and a sleep that ended counts all the same."""
     run = subprocess.run(
         [sys.executable, "-c", WAITS, freeze],
-        check=False, capture_output=True, text=True, timeout=60,
+        check=False, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
     assert (run.returncode, run.stderr) == (0, "")

@@ -265,7 +265,7 @@ def flaky_tls_server(authority: trustme.CA) -> Iterator[str]:
     thread.start()
     yield f"https://localhost:{listener.getsockname()[1]}"
     listener.close()
-    thread.join(10)
+    thread.join(120)
 
 
 def test_10_trust_is_the_same_for_each_attempt(

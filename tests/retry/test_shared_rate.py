@@ -571,7 +571,7 @@ def test_a_key_is_equal_in_all_processes(workers: Workers) -> None:
     """Though each has random hashes of its own."""
     text = PROGRAM.format(token=CANARY, tenant=TENANTS[0])
     done = subprocess.run(
-        [sys.executable, "-c", text], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", text], capture_output=True, text=True, check=True, timeout=120
     )
 
     assert workers.client()._context.pace._key == done.stdout.strip()

@@ -15,6 +15,6 @@ def test_close_waits_for_the_request_that_uses_the_database() -> None:
         closing.start()
         closing.join(0.05)
         waited = closing.is_alive()
-    closing.join(10)
+    closing.join(120)
 
     assert (True, False) == (waited, closing.is_alive())

@@ -95,7 +95,7 @@ def test_a_drop_is_a_clean_end_of_stream_for_a_plain_socket(
 ) -> None:
     """Not one byte comes before the end of the stream."""
     fault(client, server, kind="drop_before_commit")
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=120) as plain:
         plain.sendall(b"GET /exante/api/user HTTP/1.1\r\nHost: x\r\n\r\n")
 
         assert plain.recv(100) == b""
@@ -174,7 +174,7 @@ def test_stopping_leaves_no_thread_and_no_listener() -> None:
         with running(invoices=1) as up:
             client.get(up.url)
         with pytest.raises(OSError, match="refused"):
-            socket.create_connection(("127.0.0.1", up.port), timeout=10)
+            socket.create_connection(("127.0.0.1", up.port), timeout=120)
 
     # A thread of another test may have ended meanwhile.
     assert before >= set(threading.enumerate())
@@ -249,7 +249,7 @@ def _pasted(command: str) -> httpx.Request:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=120,
     )
     words = iter(done.stdout.removesuffix("\0").split("\0"))
     method, url, headers, body = "GET", "", [], None
@@ -286,7 +286,7 @@ def test_the_blocking_server_announces_itself_and_ends_on_interrupt() -> None:
         process.send_signal(2)
         commands = [line for line in process.stdout if line.startswith("curl ")]
         errors = process.stderr.read()
-        status = process.wait(timeout=30)
+        status = process.wait(timeout=120)
 
     assert response.status_code == 200
     assert len(ACCOUNTS) == len(commands)
@@ -308,7 +308,7 @@ def test_an_interrupt_ends_the_blocking_server_quietly() -> None:
 
     assert lines[0].startswith("http://localhost:")
     with pytest.raises(OSError, match="refused"):
-        socket.create_connection(("127.0.0.1", int(lines[0].rpartition(":")[2])), timeout=10)
+        socket.create_connection(("127.0.0.1", int(lines[0].rpartition(":")[2])), timeout=120)
 
 
 def test_a_port_that_is_taken_is_an_error(server: Running) -> None:
@@ -324,7 +324,7 @@ def _received(server: Running, fields: bytes = b"") -> bytes:
         b"Authorization: " + KUKKINGU["Authorization"].encode() + b"\r\n"
         b"tenant-id: " + KUKKINGU["tenant-id"].encode() + b"\r\n" + fields + b"\r\n"
     )
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=120) as connection:
         connection.sendall(request)
         received = b""
         while piece := connection.recv(65536):
@@ -348,7 +348,7 @@ def test_a_duplicate_on_a_kept_connection_is_of_one_response(
     """The connection is kept, and the fault is used up by the one request."""
     fault(client, server, kind="duplicate", provider="kukkingu")
     request = b"GET /kukkingu/api/v1/invoices HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=120) as connection:
         connection.sendall(request + b"\r\n")
         received = b""
         # Its duplicate begins where the first response ends, so both are here when it does.

@@ -163,7 +163,7 @@ def test_what_came_while_idle_ends_the_connection(loop: str, late: bytes, turns:
         server.request(connection)
         connection.sendall(OK)
         if not said.is_set():
-            idle.wait(10)
+            idle.wait(120)
             connection.sendall(late)
             said.set()
         connection.recv(1)
@@ -172,7 +172,7 @@ def test_what_came_while_idle_ends_the_connection(loop: str, late: bytes, turns:
         transport = a_transport(keepalive_s=60.0)
         first = await transport.send(a_request(url), bounds())
         idle.set()
-        said.wait(10)
+        said.wait(120)
         for _ in range(turns):
             await asyncio.sleep(0)
         second = await transport.send(a_request(url, method="POST", body=b"{}"), bounds())
@@ -425,7 +425,7 @@ def test_a_request_that_the_server_does_not_take_ends_with_the_write_timeout(
 
     def talk(server: RoughServer, connection: Any) -> None:
         connection.recv(10)
-        server.over.wait(10)
+        server.over.wait(120)
 
     async def main(url: str) -> None:
         transport = a_transport(tls=OURS)
@@ -541,7 +541,7 @@ def test_a_forked_child_crosses_no_response() -> None:
         said = subprocess.run(
             [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "-c", FORKING,
              server.url],
-            capture_output=True, check=False, timeout=60,
+            capture_output=True, check=False, timeout=120,
         )  # fmt: skip
 
         assert (b"0\n", b"") == (said.stdout, said.stderr)

@@ -108,7 +108,7 @@ def test_what_is_dropped_is_closed(link: Link, serve: Any, say: Any) -> None:
 
     dropped = [transport.drop(), transport.drop()]
     link.run(turn())
-    proxy._threads[1].join(timeout=10)
+    proxy._threads[1].join(timeout=120)
 
     assert dropped == [1, 0]
     assert not proxy._threads[1].is_alive()

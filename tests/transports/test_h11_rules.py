@@ -103,13 +103,13 @@ def tls_server(context: ssl.SSLContext, takes: int, response: bytes = b"") -> It
                 while left > 0:
                     left -= len(secure.recv(65_536))
                 secure.sendall(response)
-                over.wait(10)
+                over.wait(120)
 
         server = threading.Thread(target=serve, daemon=True)
         server.start()
         yield f"https://127.0.0.1:{listener.getsockname()[1]}"
         over.set()
-        server.join(10)
+        server.join(120)
 
 
 def test_a_large_request_goes_out_whole_under_tls(looped: Link) -> None:
@@ -301,7 +301,7 @@ def test_a_server_that_floods_an_idle_connection_fills_no_memory(looped: Link) -
                 connection.recv(65_536)
                 connection.sendall(with_length(b"ok"))
                 connection.settimeout(0.2)
-                idle.wait(10)
+                idle.wait(120)
                 while sent < 64 * 1024 * 1024:
                     sent += connection.send(bytes(65_536))
 

@@ -369,7 +369,7 @@ def test_opentelemetry_makes_a_span_and_its_header_goes_out(
     server = serve(say(with_length(json.dumps(BODY).encode())))
     done = subprocess.run(
         [sys.executable, "-c", TRACED, server.url, ID, waits],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
 
     assert ("GET\n", "", 0) == (done.stdout, done.stderr, done.returncode)
@@ -416,7 +416,7 @@ def test_a_mock_that_was_there_before_us_is_asked(call: str) -> None:
     """It makes no difference which was imported first."""
     program = MOCKED_FIRST.replace("{call}", call)
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False
     )
 
     assert ("asked\n", "") == (done.stdout, done.stderr)

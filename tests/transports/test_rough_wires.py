@@ -108,7 +108,7 @@ def test_a_response_that_overtakes_its_request_ends_the_connection(way: str) -> 
         if server.connections == 1:
             connection.recv(10)
             connection.sendall(with_length(b"early"))
-            server.over.wait(10)
+            server.over.wait(120)
         else:
             server.request(connection)
             connection.sendall(OK)
@@ -243,7 +243,7 @@ def test_a_response_that_comes_while_nobody_takes_the_request_is_read(way: str) 
     def talk(server: RoughServer, connection: Any) -> None:
         connection.recv(1000)
         connection.sendall(with_length(b"enough", status=b"413 Too Large"))
-        server.over.wait(30)
+        server.over.wait(120)
 
     with RoughServer(talk) as server:
         request = a_request(server.url, method="PUT", body=b"z" * 30_000_000)
@@ -264,7 +264,7 @@ def test_each_piece_of_a_request_has_a_time_of_its_own(way: str) -> None:
         while left > 0 and not server.over.wait(0.01):
             left -= len(connection.recv(131_072))
         connection.sendall(OK)
-        server.over.wait(30)
+        server.over.wait(120)
 
     with RoughServer(talk) as server:
         request = a_request(server.url, method="PUT", body=body)
@@ -392,7 +392,7 @@ def test_no_secret_hangs_on_a_cancellation(way: str, *, secure: bool, begun: boo
         server.request(connection)
         if begun:
             connection.sendall(start)
-        server.over.wait(30)
+        server.over.wait(120)
 
     with RoughServer(talk, secure=secure) as server:
 
@@ -424,7 +424,7 @@ def test_no_secret_hangs_on_a_cancellation(way: str, *, secure: bool, begun: boo
 
 FAULTS: Final[dict[str, Callable[[RoughServer, Any], object]]] = {
     "reset": lambda server, connection: reset(connection),
-    "silence": lambda server, connection: server.over.wait(30),
+    "silence": lambda server, connection: server.over.wait(120),
     "no http": lambda server, connection: connection.sendall(b"nonsense\r\n\r\n"),
     "cut": lambda server, connection: connection.sendall(OK[:-1]),
     "no gzip": lambda server, connection: connection.sendall(with_length(b"x", GZIP)),
@@ -482,7 +482,7 @@ def test_a_connection_that_ended_with_its_handshake_had_nothing(factory: Any) ->
         stream: Any = connection._stream
         stream.is_readable = lambda: False
         stream._transport.abort()
-        with anyio.fail_after(30), pytest.raises(ConnectionAbortedError) as caught:
+        with anyio.fail_after(120), pytest.raises(ConnectionAbortedError) as caught:
             await connection.exchange(request, bounds())
         failure = connection.failure(caught.value, request.origin)
         await connection.aclose()
@@ -509,7 +509,7 @@ def test_what_a_reset_connection_threw_away_was_not_handed_over(factory: Any) ->
         return before, stream.flushed
 
     def talk(server: RoughServer, connection: Any) -> None:
-        server.over.wait(30)
+        server.over.wait(120)
 
     with RoughServer(talk) as server, asyncio.Runner(loop_factory=factory) as runner:
         assert runner.run(work(server)) == (False, False)

@@ -314,7 +314,7 @@ def test_a_forked_child_crosses_no_response() -> None:
     with InvoiceServer() as server:
         said = subprocess.run(
             [sys.executable, "-W", "error", "-c", FORKING, server.url],
-            capture_output=True, check=False, timeout=60,
+            capture_output=True, check=False, timeout=120,
         )  # fmt: skip
 
         assert (b"0\n", b"") == (said.stdout, said.stderr)

@@ -110,7 +110,7 @@ class Stage:
         """Wait until the server is done with the call, and return what it saw."""
         self._take_up()
         scene = self._scene
-        scene.acted.wait(30)
+        scene.acted.wait(120)
         return scene.seen
 
     def _take_up(self) -> None:
@@ -168,7 +168,7 @@ class CuttingServer:
 
     def __exit__(self, *error: object) -> None:
         self._bell.close()
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=120)
         for key in list(self._selector.get_map().values()):
             if isinstance(key.data, _Talk):
                 _close(key.data.connection, reset=True)

@@ -16,7 +16,7 @@ import attrs
 __all__ = ["ByteServer", "Bytes", "header_of", "serving"]
 
 Then = Literal["close", "hang", "keep", "reset"]
-PATIENCE_S: Final = 10
+PATIENCE_S: Final = 120
 
 
 @attrs.frozen

@@ -95,7 +95,7 @@ class ConnectionRules:
         server = serve(say(with_length(b"first") + farewell, then="close"), say(with_length(b"2")))
 
         first = link.send(a_request(server.url, method="PUT", body=b"{}"), bounds())
-        server._threads[1].join(timeout=10)
+        server._threads[1].join(timeout=120)
         second = link.send(a_request(server.url, method="PUT", body=b"{}"), bounds())
 
         assert (first.body, second.body) == (b"first", b"2")

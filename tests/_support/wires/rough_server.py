@@ -29,7 +29,7 @@ __all__ = ["ALL_WAYS", "WAYS", "RoughServer", "Talk", "cork", "cut", "lay_over",
 T = TypeVar("T")
 Talk = Callable[["RoughServer", Any], object]
 
-PATIENCE_S: Final = 30.0
+PATIENCE_S: Final = 120.0
 AUTHORITY: Final = trustme.CA()
 THEIRS, OURS = contexts(AUTHORITY, "127.0.0.1")
 

@@ -52,7 +52,7 @@ class ScriptedServer:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
-            thread.join(timeout=10)
+            thread.join(timeout=120)
 
     def _accept(self) -> None:
         while not self._over.is_set():

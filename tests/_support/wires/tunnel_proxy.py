@@ -38,7 +38,7 @@ class TunnelProxy:
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
         for thread in self._threads:
-            thread.join(timeout=10)
+            thread.join(timeout=120)
 
     def _begin(self, work: object, *arguments: object) -> None:
         thread = threading.Thread(target=work, args=arguments, daemon=True)  # type: ignore[arg-type]
@@ -65,7 +65,7 @@ class TunnelProxy:
             method, target = head.split(b" ")[:2]
             tunnel = method == b"CONNECT"
             parts = urlsplit(f"//{target.decode()}" if tunnel else target.decode())
-            far = socket.create_connection((parts.hostname, parts.port), timeout=10)
+            far = socket.create_connection((parts.hostname, parts.port), timeout=120)
             far.settimeout(None)
             self._sockets.append(far)
             if tunnel:
