@@ -25,7 +25,7 @@ from read_docstrings import public_names, target_of
 
 ROOT = Path(__file__).parents[1]
 SUITES = {"src", "tests"}  # of an example that is a folder
-_LINK = re.compile(r"\[([^\]]*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
+_LINK = re.compile(r"\[([^\]]*)\]\(([^)\s#]*)(#[^)\s]*)?( \"[^\"]*\")?\)")
 
 
 def _example(path: Path) -> str:
@@ -74,10 +74,13 @@ def _relinked(text: str, page: str, files: Files) -> str:
     here = posixpath.dirname(page if beside else f"docs/{page}")
 
     def link(match: re.Match[str]) -> str:
-        label, path, anchor = match.groups()
+        label, path, anchor, _ = match.groups()
         if not path or ":" in path:
             return match[0]
-        there = _page_of(posixpath.normpath(posixpath.join(here, path)))
+        path = posixpath.normpath(posixpath.join(here, path))
+        if path.startswith("tests/"):
+            return str(label)  # the site has no tests
+        there = _page_of(path)
         if files.get_file_from_path(there) is None:
             return match[0]  # mkdocs says that it leads nowhere
         path = posixpath.relpath(there, posixpath.dirname(page) or ".")
