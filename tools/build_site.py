@@ -39,7 +39,7 @@ def _example(path: Path) -> str:
         each for part in SUITES for each in (path / part).rglob("*.py") if each.read_text()
     )
     parts = [
-        f"### {each.relative_to(path)}\n\n```python\n{each.read_text()}```\n" for each in files
+        f"### `{each.relative_to(path)}`\n\n```python\n{each.read_text()}```\n" for each in files
     ]
     return "\n".join([text, "## Its files\n", *parts])
 
@@ -49,7 +49,12 @@ def _examples() -> dict[str, str]:
     place = ROOT / "examples"
     programs = [*sorted(place.glob("*.py")), *sorted((place / "pipelines").glob("*.py"))]
     folders = sorted(each.parent for each in place.glob("*/README.md"))
-    return {_page_of(str(each.relative_to(ROOT))): _example(each) for each in programs + folders}
+    pages = {_page_of(str(each.relative_to(ROOT))): _example(each) for each in programs + folders}
+    lines = ["# Examples", "", "Programs to copy from, from `examples/` in the repository.", ""]
+    for path, text in pages.items():
+        name = path.removeprefix("examples/").removesuffix("/README.md")
+        lines.append(f"- [{_heading(text)}]({name}): {_first_sentence(text)}")
+    return {"examples/index.md": "\n".join(lines), **pages}
 
 
 def _beside() -> dict[str, str]:
@@ -121,15 +126,14 @@ class Reference:
             "      show_symbol_type_heading: false",
             "",
         ]
-        lines += self._elsewhere(module)
         for name in here:
             lines += [f"::: {name}", ""]
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._elsewhere(module)])
 
     def _elsewhere(self, module: str) -> Iterator[str]:
         others = sorted((name, home) for name, home in self._members(module) if name != home)
         if others:
-            yield from ("| also here | |", "|---|---|")
+            yield from ("## Also here", "", "| name | |", "|---|---|")
         for name, home in others:
             text = _first_sentence(self._docstring(home)).replace("|", "\\|")
             yield f'| <a id="{name}"></a>[`{name.rpartition(".")[2]}`][{home}] | {text} |'
@@ -176,7 +180,7 @@ def _first_sentence(text: str) -> str:
     prose = [each for each in re.split(r"\n\s*\n", text) if re.match(r"\s*[*`A-Z]", each)]
     paragraph = " ".join(prose[0].split()) if prose else ""
     paragraph = re.sub(r"\[([^\]]*)\][(\[][^)\]]*[)\]]", r"\1", paragraph)
-    return re.split(r"(?<=[.:?])\s", paragraph)[0].rstrip(":")
+    return re.split(r"(?<=[.?])\s", paragraph)[0].rstrip(":")
 
 
 def _heading(text: str) -> str:
@@ -257,7 +261,12 @@ def on_nav(nav: Navigation, *, config: MkDocsConfig, files: Files) -> None:  # n
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - mkdocs names them
-    """Let the links of a page work in the site."""
+    """Let the links of a page work in the site, and find what explains before what shows."""
+    if not page.file.src_uri.startswith("reference/"):
+        shows = page.file.src_uri == "CHANGELOG.md" or page.file.src_uri.startswith("examples/")
+        page.meta["search"] = {"boost": 0.3 if shows else 1.5}
+    if page.file.src_uri == "index.md":
+        page.meta["hide"] = ["navigation"]  # it would list this page alone
     return _relinked(markdown, page.file.src_uri, files)
 
 
@@ -270,6 +279,9 @@ def on_post_build(*, config: MkDocsConfig) -> None:
         is_module = module in _Site.reference.modules
         text = _Site.reference.text(module) if is_module else page.markdown or ""
         page.markdown = text
+        # Beside its page, `jobs.html.md` leads to `bulk.html.md`.
+        text = re.sub(r"(\]\((?:[^)\s:]*/)?)README\.md", r"\1index.md", text)
+        text = re.sub(r"(\]\([^)\s:]+)\.md\b", r"\1.html.md", text)
         Path(place, f"{page.url}.md").write_text(text, encoding="utf-8")
         whole.append(text.strip())
     title, summary = config.site_name, config.site_description or ""

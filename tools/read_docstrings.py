@@ -1,8 +1,11 @@
-"""Read our docstrings as Markdown: an extension of griffe, for the reference.
+"""Read our docstrings as Markdown, and the constructors of attrs: an extension of griffe.
 
-They are written for an editor and for ``help()``: ``:class:`Money``` names a thing, and an indented
-block after two colons is code. Here the first becomes a link, where what it names is public, and
-the second a fenced block.
+Docstrings are written for an editor and for ``help()``: ``:class:`Money``` names a thing, and an
+indented block after two colons is code. Here the first becomes a link, where what it names is
+public, and the second a fenced block.
+
+griffe reads the source and runs nothing, so it does not see the ``__init__`` that attrs writes. The
+fields tell what it takes.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from typing import Any
 import griffe
 
 NAMES = Path(__file__).parents[1] / "docs" / "public-names.txt"
+_ATTRS = {"attrs.define", "attrs.frozen"}
+_POSITIONAL = griffe.ParameterKind.positional_or_keyword
 _ROLE = re.compile(r":[a-z]+:`(~?)([\w.]+)`")
 _BLOCK = re.compile(r"^( *)(.*)::\n\n((?:\1 +\S.*\n|[ ]*\n)*\1 +\S.*)$", re.MULTILINE)
 
@@ -59,6 +64,40 @@ def _fenced(match: re.Match[str]) -> str:
     return "\n".join(indent + line if line else "" for line in lines)
 
 
+def _options(call: object) -> dict[str, str | griffe.Expr]:
+    """Return the named arguments of a decorator or of ``attrs.field``."""
+    given = call.arguments if isinstance(call, griffe.ExprCall) else ()
+    return {each.name: each.value for each in given if isinstance(each, griffe.ExprKeyword)}
+
+
+def _parameters(owner: griffe.Class) -> dict[str, griffe.Parameter] | None:
+    """Return what the ``__init__`` that attrs writes takes; None if another writes it."""
+    made = [each for each in owner.decorators if each.callable_path in _ATTRS]
+    if not made or "__init__" in owner.members:
+        return None
+    found: dict[str, griffe.Parameter] = {}
+    for base in owner.mro():
+        found = {**(_parameters(base) or {}), **found}
+    keyword_only = str(_options(made[0].value).get("kw_only")) == "True"
+    for field in owner.attributes.values():
+        options = _options(field.value)
+        is_field = field.annotation is not None and "instance-attribute" in field.labels
+        if not is_field or str(options.get("init")) == "False":
+            continue
+        default = options.get("default", field.value if not options else None)
+        if "factory" in options:
+            default = f"{options['factory']}()"
+        keyword = keyword_only or str(options.get("kw_only")) == "True"
+        name = field.name.lstrip("_")
+        found[name] = griffe.Parameter(
+            name,
+            annotation=field.annotation,
+            kind=griffe.ParameterKind.keyword_only if keyword else _POSITIONAL,
+            default=default,
+        )
+    return found
+
+
 class PlainDocstrings(griffe.Extension):
     """Turn the docstrings of a package into Markdown."""
 
@@ -66,6 +105,13 @@ class PlainDocstrings(griffe.Extension):
         """Do so once the package is loaded whole, because a link may lead anywhere in it."""
         self._package, self._public = pkg, public_names(pkg)
         self._read(pkg)
+        for path in self._public:
+            found = target_of(pkg, path)
+            if isinstance(found, griffe.Class) and (parameters := _parameters(found)) is not None:
+                written = sorted(parameters.values(), key=lambda each: each.kind is not _POSITIONAL)
+                own = griffe.Parameter("self", kind=_POSITIONAL)
+                init = griffe.Function("__init__", parameters=griffe.Parameters(own, *written))
+                found.set_member("__init__", init)
 
     def _read(self, owner: griffe.Object) -> None:
         for each in [owner, *owner.members.values()]:
