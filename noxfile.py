@@ -195,7 +195,7 @@ def examples(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation site into site/, and check names, pages and links."""
     session.install(*_group("docs"))
-    session.run("mkdocs", "build", "--strict", "--quiet", env={"NO_MKDOCS_2_WARNING": "1"})
+    session.run("mkdocs", "build", "--strict", env={"NO_MKDOCS_2_WARNING": "1"}, silent=True)
     session.run("python", "tools/check_site.py")
 
 

@@ -62,6 +62,18 @@ def _beside() -> dict[str, str]:
     return {name: (ROOT / name).read_text(encoding="utf-8") for name in names}
 
 
+def _linked(pages: dict[str, str]) -> set[str]:
+    """Return the files that examples link to and that are no page, such as a notebook."""
+    found = set()
+    for page, text in pages.items():
+        if page.startswith("examples/"):
+            there = (
+                posixpath.join(posixpath.dirname(page), each[1]) for each in _LINK.findall(text)
+            )
+            found |= {path for path in map(posixpath.normpath, there) if (ROOT / path).is_file()}
+    return {path for path in found if _page_of(path) not in pages and not path.endswith(".md")}
+
+
 def _page_of(path: str) -> str:
     """Return the place in the site of what is at *path* in the repository."""
     if path == "README.md":
@@ -249,6 +261,8 @@ def on_files(files: Files, *, config: MkDocsConfig) -> None:
     pages |= {"reference/index.md": reference.index(), **_examples(), **_beside()}
     for path, text in pages.items():
         files.append(File.generated(config, path, content=text))
+    for path in sorted(_linked(pages)):
+        files.append(File.generated(config, path, abs_src_path=str(ROOT / path)))
 
 
 def on_nav(nav: Navigation, *, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG001 - mkdocs names them
