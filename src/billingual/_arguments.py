@@ -14,13 +14,14 @@ from billingual.capabilities import Capabilities
 from billingual.errors import InvalidInputError, UnsupportedError, shown
 
 if TYPE_CHECKING:
-    from billingual.model import Changes, Filter, Query, Sort
+    from billingual.model import Changes, Filter, FilterDict, Query, Sort
 
 __all__ = [
     "check_count",
     "check_prefetch",
     "expected",
     "ids_of",
+    "model_of",
     "pairs_of",
     "query_of",
     "refuse_base",
@@ -46,6 +47,33 @@ def expected(value: object, kind: type[T], field: str) -> T:
     return value
 
 
+def model_of(value: object, kind: type[T], field: str) -> T:
+    """Return *value* if it is a *kind*, or the one that a mapping describes.
+
+    Raises:
+        InvalidInputError: if it is neither, or a field of the mapping cannot be right.
+    """
+    if isinstance(value, Mapping):
+        from billingual.model._mapping import from_mapping  # noqa: PLC0415 - few calls give one
+
+        return from_mapping(kind, value)
+    return expected(value, kind, field)
+
+
+def _model_at(place: str, value: object, kind: type[T]) -> T:
+    """Do the same for one of several, and say in an error which."""
+    if isinstance(value, kind):
+        return value
+    try:
+        return model_of(value, kind, place)
+    except InvalidInputError as error:
+        if error.field == place:
+            raise
+        raise InvalidInputError(
+            f"{place}.{error.field}", error.problem, error.fix, hint=error.hint, known=error.known
+        ) from None
+
+
 def wrong_kind(value: object, kind: type[object], field: str) -> InvalidInputError:
     """Make the error for a *value* that is no *kind*."""
     return InvalidInputError(
@@ -69,7 +97,7 @@ def pairs_of(pairs: object) -> tuple[tuple[str, Changes], ...]:
 
     if isinstance(pairs, Mapping):
         return tuple(
-            (key, expected(each, Changes, f"pairs[{shown(key)}]")) for key, each in pairs.items()
+            (key, _model_at(f"pairs[{shown(key)}]", each, Changes)) for key, each in pairs.items()
         )
     if isinstance(pairs, str) or not isinstance(pairs, Iterable):
         raise _no_pairs(pairs)
@@ -77,7 +105,7 @@ def pairs_of(pairs: object) -> tuple[tuple[str, Changes], ...]:
     for index, pair in enumerate(pairs):
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise _no_pairs(pair)
-        listed.append((pair[0], expected(pair[1], Changes, f"pairs[{index}]")))
+        listed.append((pair[0], _model_at(f"pairs[{index}]", pair[1], Changes)))
     return tuple(listed)
 
 
@@ -94,7 +122,9 @@ def ids_of(invoice_ids: object) -> tuple[str, ...]:
     return tuple(invoice_ids)
 
 
-def query_of(filter: Filter | None, sort: str | Sort | None, page_size: int | None) -> Query:
+def query_of(
+    filter: Filter | FilterDict | None, sort: str | Sort | None, page_size: int | None
+) -> Query:
     """Return the query for the first page of a list.
 
     Raises:
@@ -105,7 +135,7 @@ def query_of(filter: Filter | None, sort: str | Sort | None, page_size: int | No
     if isinstance(sort, str):
         sort = Sort.parse(sort)
     return Query(
-        filter=Filter() if filter is None else expected(filter, Filter, "filter"),
+        filter=Filter() if filter is None else model_of(filter, Filter, "filter"),
         sort=None if sort is None else expected(sort, Sort, "sort"),
         page_size=page_size,
     )

@@ -46,14 +46,18 @@ if TYPE_CHECKING:
     from billingual.events import Event
     from billingual.model import (
         Changes,
+        ChangesDict,
         Draft,
+        DraftDict,
         Filter,
+        FilterDict,
         Invoice,
         InvoiceSummary,
         Page,
         Query,
         Receipt,
         Replacement,
+        ReplacementDict,
         Sort,
     )
 
@@ -74,6 +78,7 @@ __all__ = [
     "Job",
     "Lease",
     "Observer",
+    "Pairs",
     "Provider",
     "QuotaStore",
     "RetryPolicy",
@@ -623,13 +628,19 @@ class CallOptions(TypedDict, total=False):
     retry: str | RetryPolicy
 
 
+Pairs: TypeAlias = (
+    "Mapping[str, Changes | ChangesDict] | Iterable[tuple[str, Changes | ChangesDict]]"
+)
+"""Changes by the id of their invoice."""
+
+
 class InvoiceProtocol(Protocol):
     """The one set of operations that every program uses; :class:`billingual.AsyncClient` has it.
 
     Type your own code against this where a client may be replaced by something else.
     """
 
-    async def create(self, draft: Draft, *, key: str | None = None) -> Invoice:
+    async def create(self, draft: Draft | DraftDict, *, key: str | None = None) -> Invoice:
         """Create an invoice."""
         ...
 
@@ -639,7 +650,7 @@ class InvoiceProtocol(Protocol):
 
     def list(
         self,
-        filter: Filter | None = None,
+        filter: Filter | FilterDict | None = None,
         *,
         sort: str | Sort | None = None,
         page_size: int | None = None,
@@ -650,19 +661,19 @@ class InvoiceProtocol(Protocol):
 
     @overload
     async def update(
-        self, invoice_id: str, changes: Changes, *, base: InvoiceSummary | None = None
+        self, invoice_id: str, changes: Changes | ChangesDict, *, base: InvoiceSummary | None = None
     ) -> Invoice: ...
 
     @overload
     async def update(
-        self, invoice_id: str, changes: Replacement, *, base: None = None
+        self, invoice_id: str, changes: Replacement | ReplacementDict, *, base: None = None
     ) -> Receipt: ...
 
     @overload
     async def update(
         self,
         invoice_id: str,
-        changes: Changes | Replacement,
+        changes: Changes | ChangesDict | Replacement | ReplacementDict,
         *,
         base: InvoiceSummary | None = None,
     ) -> Invoice | Receipt: ...
@@ -670,15 +681,26 @@ class InvoiceProtocol(Protocol):
     async def update(
         self,
         invoice_id: str,
-        changes: Changes | Replacement,
+        changes: Changes | ChangesDict | Replacement | ReplacementDict,
         *,
         base: InvoiceSummary | None = None,
     ) -> Invoice | Receipt:
         """Change some fields of an invoice, or the whole of it."""
         ...
 
+    @overload
     async def update_many(
-        self, pairs: Mapping[str, Changes] | Iterable[tuple[str, Changes]]
+        self, pairs: Mapping[str, Changes | ChangesDict]
+    ) -> tuple[Invoice, ...]: ...
+
+    @overload
+    async def update_many(
+        self, pairs: Iterable[tuple[str, Changes | ChangesDict]]
+    ) -> tuple[Invoice, ...]: ...
+
+    async def update_many(
+        self,
+        pairs: Pairs,
     ) -> tuple[Invoice, ...]:
         """Change several invoices: all of them, or none."""
         ...

@@ -19,6 +19,7 @@ from billingual import model
 from billingual._arguments import (
     check_prefetch,
     ids_of,
+    model_of,
     pairs_of,
     query_of,
     refuse_base,
@@ -54,6 +55,7 @@ from billingual.abc import (
     CallOptions,
     HttpClient,
     Observer,
+    Pairs,
     Provider,
     RetryPolicy,
     Transport,
@@ -85,14 +87,18 @@ if TYPE_CHECKING:
     from billingual.landing import LandProgress, LandReport, Target
     from billingual.model import (
         Changes,
+        ChangesDict,
         Draft,
+        DraftDict,
         Filter,
+        FilterDict,
         Invoice,
         InvoiceSummary,
         Page,
         Query,
         Receipt,
         Replacement,
+        ReplacementDict,
         Sort,
     )
     from billingual.pagination import OnBadPage, OnBadRow, Pager, Place
@@ -297,13 +303,14 @@ class AsyncClient:
         return cls(**from_file(name, mask_secrets(options), path=path, getenv=getenv))
 
     async def create(
-        self, draft: Draft, *, key: str | None = None, **options: Unpack[CallOptions]
+        self, draft: Draft | DraftDict, *, key: str | None = None, **options: Unpack[CallOptions]
     ) -> Invoice:
         """Create an invoice.
 
         Args:
-            draft: what to create. Choose a *number* of your own where you can: it is what an
-                invoice can be recognised by.
+            draft: what to create; or a mapping with its fields, as ``Draft.from_dict`` reads it,
+                and likewise for *changes*, *pairs* and *filter* of other operations. Choose a
+                *number* of your own where you can: it is what an invoice can be recognised by.
             key: your own idempotency key, where ``capabilities.idempotency_keys``: keep it, and a
                 create that is repeated with it later does nothing twice. Default: a fresh one,
                 the same for all attempts of this call.
@@ -336,7 +343,7 @@ class AsyncClient:
 
     def list(
         self,
-        filter: Filter | None = None,
+        filter: Filter | FilterDict | None = None,
         *,
         sort: str | Sort | None = None,
         page_size: int | None = None,
@@ -407,7 +414,7 @@ class AsyncClient:
         *,
         since: date | str | None = None,
         until: date | str | None = None,
-        filter: Filter | None = None,
+        filter: Filter | FilterDict | None = None,
         full: bool = False,
         days: int = 30,
         lookback_days: int = 90,
@@ -459,7 +466,7 @@ class AsyncClient:
             source=(context.provider, context.account),
             since=since,
             until=until,
-            filter=filter,
+            filter=None if filter is None else model_of(filter, model.Filter, "filter"),
             full=full,
             days=days,
             lookback_days=lookback_days,
@@ -473,7 +480,7 @@ class AsyncClient:
     async def update(
         self,
         invoice_id: str,
-        changes: Changes,
+        changes: Changes | ChangesDict,
         *,
         base: InvoiceSummary | None = None,
         **options: Unpack[CallOptions],
@@ -483,7 +490,7 @@ class AsyncClient:
     async def update(
         self,
         invoice_id: str,
-        changes: Replacement,
+        changes: Replacement | ReplacementDict,
         *,
         base: None = None,
         **options: Unpack[CallOptions],
@@ -493,7 +500,7 @@ class AsyncClient:
     async def update(
         self,
         invoice_id: str,
-        changes: Changes | Replacement,
+        changes: Changes | ChangesDict | Replacement | ReplacementDict,
         *,
         base: InvoiceSummary | None = None,
         **options: Unpack[CallOptions],
@@ -502,7 +509,7 @@ class AsyncClient:
     async def update(
         self,
         invoice_id: str,
-        changes: Changes | Replacement,
+        changes: Changes | ChangesDict | Replacement | ReplacementDict,
         *,
         base: InvoiceSummary | None = None,
         **options: Unpack[CallOptions],
@@ -534,9 +541,19 @@ class AsyncClient:
             await explain_lock(self._context, operation, refusal, deadline)
             raise
 
+    @overload
+    async def update_many(
+        self, pairs: Mapping[str, Changes | ChangesDict], **options: Unpack[CallOptions]
+    ) -> tuple[Invoice, ...]: ...
+
+    @overload
+    async def update_many(
+        self, pairs: Iterable[tuple[str, Changes | ChangesDict]], **options: Unpack[CallOptions]
+    ) -> tuple[Invoice, ...]: ...
+
     async def update_many(
         self,
-        pairs: Mapping[str, Changes] | Iterable[tuple[str, Changes]],
+        pairs: Pairs,
         **options: Unpack[CallOptions],
     ) -> tuple[Invoice, ...]:
         """Change several invoices in one request: all of them, or none.
@@ -793,7 +810,7 @@ class Preview:
     def __init__(self, operations: _Operations) -> None:
         self._operations = operations
 
-    def create(self, draft: Draft, *, key: str | None = None) -> PreviewedRequest:
+    def create(self, draft: Draft | DraftDict, *, key: str | None = None) -> PreviewedRequest:
         """Show the request of ``create``."""
         return self._operations.first_request(self._operations.create(draft, key=key))
 
@@ -803,7 +820,7 @@ class Preview:
 
     def list(
         self,
-        filter: Filter | None = None,
+        filter: Filter | FilterDict | None = None,
         *,
         sort: str | Sort | None = None,
         page_size: int | None = None,
@@ -817,7 +834,7 @@ class Preview:
     def update(
         self,
         invoice_id: str,
-        changes: Changes | Replacement,
+        changes: Changes | ChangesDict | Replacement | ReplacementDict,
         *,
         base: InvoiceSummary | None = None,
     ) -> PreviewedRequest:
@@ -826,8 +843,17 @@ class Preview:
             self._operations.update(invoice_id, changes, base=base)
         )
 
+    @overload
+    def update_many(self, pairs: Mapping[str, Changes | ChangesDict]) -> PreviewedRequest: ...
+
+    @overload
     def update_many(
-        self, pairs: Mapping[str, Changes] | Iterable[tuple[str, Changes]]
+        self, pairs: Iterable[tuple[str, Changes | ChangesDict]]
+    ) -> PreviewedRequest: ...
+
+    def update_many(
+        self,
+        pairs: Pairs,
     ) -> PreviewedRequest:
         """Show the request of ``update_many``."""
         return self._operations.first_request(self._operations.update_many(pairs))
@@ -870,12 +896,12 @@ class _Operations:
             secret_headers=auth.secret_names,
         )
 
-    def create(self, draft: Draft, *, key: str | None) -> Operation[Invoice]:
+    def create(self, draft: Draft | DraftDict, *, key: str | None) -> Operation[Invoice]:
         """Open a create."""
         dialect = dialect_for(self._context, Feature.CREATE)
         refuse_key(key, self._context.capabilities)
         if not isinstance(draft, model.Draft):
-            raise wrong_kind(draft, model.Draft, "draft")
+            draft = model_of(draft, model.Draft, "draft")
         return Operation(
             feature=Feature.CREATE,
             dialect=dialect,
@@ -891,7 +917,7 @@ class _Operations:
 
     def start_of_list(
         self,
-        filter: Filter | None,
+        filter: Filter | FilterDict | None,
         sort: str | Sort | None,
         page_size: int | None,
         prefetch: int,
@@ -925,14 +951,20 @@ class _Operations:
         )
 
     def update(
-        self, invoice_id: str, changes: Changes | Replacement, *, base: InvoiceSummary | None
+        self,
+        invoice_id: str,
+        changes: Changes | ChangesDict | Replacement | ReplacementDict,
+        *,
+        base: InvoiceSummary | None,
     ) -> Operation[Invoice | Receipt]:
         """Open a change of the given fields, or of the whole document."""
-        if isinstance(changes, model.Replacement):
-            return self._replace(invoice_id, changes, base)
-        dialect = dialect_for(self._context, Feature.UPDATE)
         if not isinstance(changes, model.Changes):
-            raise wrong_kind(changes, model.Changes, "changes")
+            if self._is_for_the_whole(changes):
+                whole = model_of(changes, model.Replacement, "changes")
+                return self._replace(invoice_id, whole, base)
+            dialect_for(self._context, Feature.UPDATE)
+            changes = model_of(changes, model.Changes, "changes")
+        dialect = dialect_for(self._context, Feature.UPDATE)
         if base is not None and not isinstance(base, model.InvoiceSummary):
             raise wrong_kind(base, model.InvoiceSummary, "base")
         return Operation(
@@ -941,6 +973,13 @@ class _Operations:
             conversation=dialect.update(invoice_id, changes, base),
             intent=Intent(operation=Feature.UPDATE, pairs=((invoice_id, changes),), base=base),
         )
+
+    def _is_for_the_whole(self, changes: object) -> bool:
+        """Tell a replacement; a mapping is changes, wherever the provider takes those."""
+        if not isinstance(changes, Mapping):
+            return isinstance(changes, model.Replacement)
+        supports = self._context.capabilities.supports
+        return supports(Feature.REPLACE) and not supports(Feature.UPDATE)
 
     def _replace(
         self, invoice_id: str, replacement: Replacement, base: InvoiceSummary | None
@@ -957,7 +996,8 @@ class _Operations:
         )
 
     def update_many(
-        self, pairs: Mapping[str, Changes] | Iterable[tuple[str, Changes]]
+        self,
+        pairs: Pairs,
     ) -> Operation[tuple[Invoice, ...]]:
         """Open a change of several invoices."""
         dialect = dialect_for(self._context, Feature.UPDATE_MANY)

@@ -13,15 +13,15 @@ from billingual import AsyncClient, Changes, Client, ConfigurationError, Invalid
 ID = "550e8400-e29b-41d4-a716-446655440000"
 
 WRONG: list[tuple[Callable[[Any], object], str]] = [
-    (lambda client: client.create({"number": "1"}), "draft"),
+    (lambda client: client.create([("number", "1")]), "draft"),
     (lambda client: client.list("OVERDUE"), "filter"),
     (lambda client: client.list(sort=["due_at"]), "sort"),
-    (lambda client: client.update(ID, {"status": "SENT"}), "changes"),
+    (lambda client: client.update(ID, "SENT"), "changes"),
     (lambda client: client.update(ID, Changes(status="SENT"), base={}), "base"),
     (lambda client: client.update_many(ID), "pairs"),
     (lambda client: client.update_many([ID]), "pairs"),
     (lambda client: client.update_many(5), "pairs"),
-    (lambda client: client.update_many({ID: {"status": "SENT"}}), f"pairs['{ID}']"),
+    (lambda client: client.update_many({ID: "SENT"}), f"pairs['{ID}']"),
     (lambda client: client.update_many([(ID, "SENT")]), "pairs[0]"),
     (lambda client: client.delete_many(ID), "invoice_ids"),
     (lambda client: client.delete_many(7), "invoice_ids"),

@@ -9,9 +9,11 @@ from arro3.core import RecordBatch, Table
 
 from billingual import (
     AsyncClient,
+    AsyncJob,
     Capabilities,
     Changes,
     Client,
+    ClientCredentials,
     Columns,
     Draft,
     Filter,
@@ -27,8 +29,9 @@ from billingual import (
     Replacement,
     SyncColumns,
     SyncPager,
+    Token,
 )
-from billingual.model import BadRow
+from billingual.model import BadRow, DraftDict
 from billingual.preview import PreviewedRequest
 
 
@@ -44,6 +47,30 @@ async def operations(client: AsyncClient, whole: Replacement, row: InvoiceSummar
     assert_type(client.preview.get("1"), PreviewedRequest)
     assert_type(client.capabilities, Capabilities)
     assert_type(client.with_options(deadline=5), AsyncClient)
+
+
+async def mappings(client: AsyncClient, sync: Client, job: AsyncJob, read: DraftDict) -> None:
+    """A mapping is taken wherever a draft, changes or a filter is."""
+    assert_type(await client.create({"number": "1", "due_at": date(2026, 12, 31)}), Invoice)
+    assert_type(await client.create(read), Invoice)
+    assert_type(sync.update("1", {"due_at": None, "exchange_rate": "1.5"}), Invoice)
+    assert_type(sync.update_many({"1": {"number": "2"}}), tuple[Invoice, ...])
+    assert_type(sync.update_many([("1", {"number": "2"}), ("2", Changes())]), tuple[Invoice, ...])
+    assert_type(client.list({"status": ["OVERDUE"], "overdue_days": "> 30"}), Pager)
+    assert_type(client.preview.create({"total": {"amount": "1", "currency": "EUR"}}).curl(), str)
+    await job.plan([{"number": "1", "fields": {"a": "b"}}, ("1", {"number": "2"})])
+
+
+def tokens(source: ClientCredentials) -> None:
+    """A token is a text, what makes one, or a server of them."""
+    Client("exante", token=source)
+    Client("exante", token=lambda: Token("a", expires_in=60))
+    AsyncClient("exante", token=later)
+
+
+async def later() -> str:
+    """Return a token."""
+    return "a"
 
 
 async def lists(client: AsyncClient) -> None:

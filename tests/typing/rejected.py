@@ -46,6 +46,17 @@ async def calls(client: AsyncClient, draft: Draft, changes: Changes, whole: Repl
         pass
 
 
+async def mappings(client: AsyncClient, sync: Client, any_text: dict[str, str]) -> None:
+    """A mapping has the fields of its model, with values that can be exact."""
+    await client.create({"numbr": "1"})  # type: ignore[arg-type]
+    await client.create({"total": 12.5})  # type: ignore[arg-type]
+    await client.create(any_text)  # type: ignore[arg-type]
+    sync.update("1", {"due_at": 5})  # type: ignore[call-overload]
+    sync.update_many({"1": {"owner": "2"}})  # type: ignore[dict-item]
+    client.list({"overdue_days": 1.5})  # type: ignore[arg-type]
+    sync.preview.list({"statuses": "PAID"})  # type: ignore[arg-type]
+
+
 def blocking(client: Client) -> None:
     """The blocking client returns values, not awaitables."""
     invoice: Invoice = client.create(Draft())

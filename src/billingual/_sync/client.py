@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         CallOptions,
         HttpClient,
         Observer,
+        Pairs,
         Provider,
         RetryPolicy,
         Transport,
@@ -43,13 +44,17 @@ if TYPE_CHECKING:
     from billingual.landing import LandProgress, LandReport, Target
     from billingual.model import (
         Changes,
+        ChangesDict,
         Draft,
+        DraftDict,
         Filter,
+        FilterDict,
         Invoice,
         InvoiceSummary,
         Page,
         Receipt,
         Replacement,
+        ReplacementDict,
         Sort,
         UnsetType,
     )
@@ -250,13 +255,14 @@ class Client(Stepped):
         return cls(**from_file(name, mask_secrets(options), path=path, getenv=getenv))
 
     def create(
-        self, draft: Draft, *, key: str | None = None, **options: Unpack[CallOptions]
+        self, draft: Draft | DraftDict, *, key: str | None = None, **options: Unpack[CallOptions]
     ) -> Invoice:
         """Create an invoice.
 
         Args:
-            draft: what to create. Choose a *number* of your own where you can: it is what an
-                invoice can be recognised by.
+            draft: what to create; or a mapping with its fields, as ``Draft.from_dict`` reads it,
+                and likewise for *changes*, *pairs* and *filter* of other operations. Choose a
+                *number* of your own where you can: it is what an invoice can be recognised by.
             key: your own idempotency key, where ``capabilities.idempotency_keys``: keep it, and a
                 create that is repeated with it later does nothing twice. Default: a fresh one,
                 the same for all attempts of this call.
@@ -281,7 +287,7 @@ class Client(Stepped):
 
     def list(
         self,
-        filter: Filter | None = None,
+        filter: Filter | FilterDict | None = None,
         *,
         sort: str | Sort | None = None,
         page_size: int | None = None,
@@ -336,7 +342,7 @@ class Client(Stepped):
         *,
         since: date | str | None = None,
         until: date | str | None = None,
-        filter: Filter | None = None,
+        filter: Filter | FilterDict | None = None,
         full: bool = False,
         days: int = 30,
         lookback_days: int = 90,
@@ -398,7 +404,7 @@ class Client(Stepped):
     def update(
         self,
         invoice_id: str,
-        changes: Changes,
+        changes: Changes | ChangesDict,
         *,
         base: InvoiceSummary | None = None,
         **options: Unpack[CallOptions],
@@ -408,7 +414,7 @@ class Client(Stepped):
     def update(
         self,
         invoice_id: str,
-        changes: Replacement,
+        changes: Replacement | ReplacementDict,
         *,
         base: None = None,
         **options: Unpack[CallOptions],
@@ -418,7 +424,7 @@ class Client(Stepped):
     def update(
         self,
         invoice_id: str,
-        changes: Changes | Replacement,
+        changes: Changes | ChangesDict | Replacement | ReplacementDict,
         *,
         base: InvoiceSummary | None = None,
         **options: Unpack[CallOptions],
@@ -427,7 +433,7 @@ class Client(Stepped):
     def update(
         self,
         invoice_id: str,
-        changes: Changes | Replacement,
+        changes: Changes | ChangesDict | Replacement | ReplacementDict,
         *,
         base: InvoiceSummary | None = None,
         **options: Unpack[CallOptions],
@@ -451,11 +457,17 @@ class Client(Stepped):
         """
         return self._backend.run(self._core.update(invoice_id, changes, base=base, **options))
 
+    @overload
     def update_many(
-        self,
-        pairs: Mapping[str, Changes] | Iterable[tuple[str, Changes]],
-        **options: Unpack[CallOptions],
-    ) -> tuple[Invoice, ...]:
+        self, pairs: Mapping[str, Changes | ChangesDict], **options: Unpack[CallOptions]
+    ) -> tuple[Invoice, ...]: ...
+
+    @overload
+    def update_many(
+        self, pairs: Iterable[tuple[str, Changes | ChangesDict]], **options: Unpack[CallOptions]
+    ) -> tuple[Invoice, ...]: ...
+
+    def update_many(self, pairs: Pairs, **options: Unpack[CallOptions]) -> tuple[Invoice, ...]:
         """Change several invoices in one request: all of them, or none.
 
         Args:

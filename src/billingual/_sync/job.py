@@ -20,12 +20,11 @@ if TYPE_CHECKING:
 
     from billingual._sync.client import Client
     from billingual.auth import Secret
-    from billingual.jobs.entry import Entry, History, PlannedWrite, State
+    from billingual.jobs.entry import Entry, History, Plannable, State
     from billingual.jobs.ledger import Ledger
     from billingual.jobs.report import Progress, Report
     from billingual.jobs.runner import Policy
     from billingual.jobs.verification import Verification
-    from billingual.model import Changes, Draft, InvoiceSummary
 
 __all__ = ["Job"]
 
@@ -113,19 +112,15 @@ class Job(Stepped):
             client._backend,
         )
 
-    def plan(
-        self,
-        writes: Iterable[PlannedWrite | Draft | tuple[str | InvoiceSummary, Changes]],
-        *,
-        whole: bool = False,
-    ) -> int:
+    def plan(self, writes: Iterable[Plannable], *, whole: bool = False) -> int:
         """Put writes into the ledger; nothing is sent.
 
         To plan the same again is no error, also after a crash: a write that the ledger has is
         passed over.
 
         Args:
-            writes: drafts to create; pairs of an invoice, or its id, and the changes to it; or
+            writes: drafts to create, and pairs of an invoice, or its id, and the changes to it, or
+                mappings in the place of both; or
                 :class:`~billingual.jobs.Create`, :class:`~billingual.jobs.Update` and
                 :class:`~billingual.jobs.Delete`. They are taken one by one, so that they need not
                 fit into memory.

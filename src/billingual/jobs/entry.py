@@ -6,6 +6,7 @@ import enum
 import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
 import attrs
@@ -13,7 +14,7 @@ import attrs
 from billingual.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from billingual.model import Changes, Draft, InvoiceSummary
+    from billingual.model import Changes, ChangesDict, Draft, DraftDict, InvoiceSummary
 
 __all__ = [
     "Create",
@@ -21,6 +22,7 @@ __all__ = [
     "Delete",
     "Entry",
     "History",
+    "Plannable",
     "PlannedWrite",
     "Request",
     "State",
@@ -62,12 +64,24 @@ UNSETTLED: Final = (State.PLANNED, State.IN_FLIGHT, State.UNKNOWN)
 """States that a job goes on working on."""
 
 
+def _draft(given: Draft | DraftDict) -> Draft:
+    from billingual.model import Draft  # noqa: PLC0415 - the ledger's commands need no models
+
+    return Draft.from_dict(given) if isinstance(given, Mapping) else given
+
+
+def _changes(given: Changes | ChangesDict) -> Changes:
+    from billingual.model import Changes  # noqa: PLC0415 - as above
+
+    return Changes.from_dict(given) if isinstance(given, Mapping) else given
+
+
 @attrs.frozen(kw_only=True)
 class Create:
     """Create an invoice.
 
     Attributes:
-        draft: what to create. Without a number, the job chooses one and keeps it.
+        draft: what to create, as a mapping too. Without a number, the job chooses one and keeps it.
         id: how the ledger calls this write; the same id is the same write, also in another run.
             Default: the draft's number; without one, made from the draft and its place among
             equal ones.
@@ -75,7 +89,7 @@ class Create:
 
     operation: ClassVar[str] = "create"
 
-    draft: Draft
+    draft: Draft = attrs.field(converter=_draft)
     id: str | None = None
 
     @property
@@ -94,7 +108,7 @@ class Update:
 
     Attributes:
         invoice_id: the invoice.
-        changes: the fields to set.
+        changes: the fields to set, as a mapping too.
         base: the invoice as you saw it. Where a request's end is unclear, it tells a request that
             was not carried out from one that another program's change came after.
         id: how the ledger calls this write. Default: the invoice's id, with ``#2``, ``#3`` for
@@ -104,7 +118,7 @@ class Update:
     operation: ClassVar[str] = "update"
 
     invoice_id: str
-    changes: Changes
+    changes: Changes = attrs.field(converter=_changes)
     base: InvoiceSummary | None = None
     id: str | None = None
 
@@ -143,6 +157,10 @@ class Delete:
 
 
 PlannedWrite: TypeAlias = Create | Update | Delete
+Plannable: TypeAlias = (
+    "PlannedWrite | Draft | DraftDict | tuple[str | InvoiceSummary, Changes | ChangesDict]"
+)
+"""What :meth:`AsyncJob.plan` takes."""
 
 
 @attrs.frozen(kw_only=True)

@@ -16,7 +16,7 @@ from billingual._arguments import check_count, expected, seconds_of
 from billingual.auth import Secret
 from billingual.client import AsyncClient, client_context, client_for_jobs
 from billingual.errors import ClosedError, InvalidInputError, UsageError
-from billingual.jobs.entry import Entry, History, PlannedWrite, State
+from billingual.jobs.entry import Entry, History, Plannable, State
 from billingual.jobs.occurrences import Occurrences
 from billingual.jobs.place import as_place, database_ledger, open_file
 from billingual.jobs.planning import Planner
@@ -26,7 +26,6 @@ from billingual.jobs.runner import Policy, Runner, Settings
 if TYPE_CHECKING:
     from billingual.jobs.ledger import Ledger, NewEntry
     from billingual.jobs.verification import Verification
-    from billingual.model import Changes, Draft, InvoiceSummary
 
 __all__ = ["AsyncJob"]
 
@@ -154,8 +153,7 @@ class AsyncJob:
 
     async def plan(
         self,
-        writes: Iterable[PlannedWrite | Draft | tuple[str | InvoiceSummary, Changes]]
-        | AsyncIterable[PlannedWrite | Draft | tuple[str | InvoiceSummary, Changes]],
+        writes: Iterable[Plannable] | AsyncIterable[Plannable],
         *,
         whole: bool = False,
     ) -> int:
@@ -165,7 +163,8 @@ class AsyncJob:
         passed over.
 
         Args:
-            writes: drafts to create; pairs of an invoice, or its id, and the changes to it; or
+            writes: drafts to create, and pairs of an invoice, or its id, and the changes to it, or
+                mappings in the place of both; or
                 :class:`~billingual.jobs.Create`, :class:`~billingual.jobs.Update` and
                 :class:`~billingual.jobs.Delete`. They are taken one by one, so that they need not
                 fit into memory.

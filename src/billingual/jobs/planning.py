@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from billingual._arguments import model_of
 from billingual.capabilities import Feature
 from billingual.errors import InvalidInputError, UsageError
 from billingual.jobs.entry import Create, Delete, PlannedWrite, Update, body_hash, body_text
@@ -37,11 +38,12 @@ def planned_write(given: object) -> PlannedWrite:
     """
     if isinstance(given, (Create, Update, Delete)):
         return given
-    if isinstance(given, Draft):
-        return Create(draft=given)
+    if isinstance(given, (Draft, Mapping)):
+        return Create(draft=model_of(given, Draft, "writes"))
     if isinstance(given, tuple) and len(given) == 2:
         invoice, changes = given
-        if isinstance(changes, Changes):
+        if isinstance(changes, (Changes, Mapping)):
+            changes = model_of(changes, Changes, "writes")
             if isinstance(invoice, InvoiceSummary):
                 return Update(invoice_id=invoice.id, changes=changes, base=invoice)
             if isinstance(invoice, str):
