@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from _support.command import Command
-from billingual.cli.invoices import _columns
+from billingual.cli.invoice_list import _columns
 from billingual.cli.output import Column, _fitting
 from billingual.model import InvoiceSummary
 from billingual.sandbox import ACCOUNTS, LANDMARKS, Running

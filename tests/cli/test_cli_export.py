@@ -15,7 +15,8 @@ import pytest
 
 from _support.command import Command, Start, check_runs
 from billingual import AsyncClient, Client, InvoiceSummary, MemoryTransport, Money
-from billingual.cli.export import _cells_of, _write_csv
+from billingual.cli.export import _write_csv
+from billingual.cli.sheet import _cells_of
 from billingual.sandbox import ACCOUNTS, Running
 from billingual.wire import WireResponse
 

@@ -172,3 +172,78 @@ def test_text_of_another_encoding_is_refused(tmp_path: Path, data: bytes, said: 
 
     with pytest.raises(InvalidInputError, match=re.escape(said)):
         draft_from(DraftOptions(), str(file))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "number,total,due_at,fields.order\nINV-9,12.50 EUR,2026-12-31,7\n",
+        "\ufeffnumber;currency;total;due_at;fields.order\r\nINV-9;EUR;12.50;2026-12-31;7\r\n\r\n",
+        "sep=\t\nnumber\ttotal\tdue_at\tfields.order\nINV-9\t12.50 EUR\t2026-12-31\t7",
+    ],
+    ids=["commas", "Excel", "tabs"],
+)
+@pytest.mark.parametrize("name", ["draft.csv", "draft"])
+def test_one_row_of_csv_is_a_draft(tmp_path: Path, text: str, name: str) -> None:
+    """The same columns as in 'bulk create'; options win over cells."""
+    file = tmp_path / name
+    file.write_text(text, encoding="utf-8", newline="")
+    given = {"total": Money(1250, "EUR"), "due_at": "2026-12-31", "fields": {"order": "7"}}
+    if "currency" in text:
+        given["currency"] = "EUR"
+
+    assert draft_from(DraftOptions(), str(file)) == Draft(number="INV-9", **given)  # type: ignore[arg-type] # as above
+    assert draft_from(DraftOptions(number="WINS"), str(file)).number == "WINS"
+
+
+def test_one_row_of_csv_changes_the_invoice_of_the_command(tmp_path: Path) -> None:
+    """A column with the id may be there, and then it has to be the same."""
+    file = tmp_path / "changes.csv"
+    file.write_text("id,number\ni-1,N-2\n")
+    found = changes_from(ChangeOptions(), str(file), invoice_id="i-1")
+
+    assert found == Changes(number="N-2")
+    with pytest.raises(InvalidInputError, match="the row is about another invoice"):
+        changes_from(ChangeOptions(), str(file), invoice_id="i-2")
+    file.write_text("number\nN-2\n")
+    assert changes_from(ChangeOptions(), str(file), invoice_id="i-2") == Changes(number="N-2")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "it is empty"),
+        (" \r\n", "it is empty"),
+        ("\0", "it is no text"),
+        ("number,total\n", "it has a header and no row"),
+        ("number\n1\n2\n", "it has more than one row; give it to 'billingual bulk create'"),
+        ("nmber\n1\n", "nmber in {}: create has no such field; perhaps you meant number"),
+        ('number,total\n1,"1,50 EUR"\n', "total in {}: '1,50' is not a number"),
+        ('number\n"1\n', "a quote opens in this row"),
+        ('{"number": "1"}\n{}', "it is no JSON (Extra data"),
+        ("[{}]", "no JSON object but a list"),
+        ('{"number": "1", "number": "2"}', "the name 'number' comes twice"),
+        ('{"number": ' + "9" * 5000 + "}", "a number has too many digits"),
+        ('{"a":' * 100_000, "it is nested too deeply"),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_a_file_that_is_no_draft_says_why(tmp_path: Path, text: str, said: str) -> None:
+    """Before anything is sent, and without a word of Python."""
+    file = tmp_path / "draft"
+    file.write_bytes(text.encode())
+
+    with pytest.raises(InvalidInputError) as raised:
+        draft_from(DraftOptions(), str(file))
+    assert said.format(file) in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["", ".", "nowhere/draft.csv", "a\0b", "x" * 300])
+def test_a_name_that_is_no_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A folder, an empty name, one with a null, one that is too long."""
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(InvalidInputError, match="it cannot be read"):
+        draft_from(DraftOptions(), name)

@@ -209,7 +209,7 @@ def test_a_time_needs_a_zone_and_a_day_does_not(read: Read) -> None:
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ("numbr", "numbr: bulk create has no such field; perhaps you meant number."),
+        ("numbr", "numbr: create has no such field; perhaps you meant number."),
         ("Due Date", "perhaps you meant due_at"),
         ("DUE_AT", "perhaps you meant due_at"),
         ("zzz", "there are number, "),
@@ -349,7 +349,7 @@ def test_a_delete_takes_ids_and_nothing_else(read: Read, text: str, line: int) -
     """A file that was made for an update does not delete."""
     assert [Delete(invoice_id="1")] == [row.write for row in read("id\n1\n", "delete")]
     ((told, problem),) = _said(read(text, "delete"))
-    assert (line, "status: bulk delete has no such field") == (told, problem.partition(";")[0])
+    assert (line, "status: delete has no such field") == (told, problem.partition(";")[0])
 
 
 def test_a_row_may_have_a_name_of_its_own(read: Read) -> None:
@@ -383,7 +383,7 @@ def test_json_lines_are_read_exactly(read: Read) -> None:
         ("[1]", "it is no JSON object"),
         ('{"number": "1", "number": "2"}', "the name 'number' comes twice"),
         ('{"exchange_rate": NaN}', "NaN is no number"),
-        ('{"totl": "1 EUR"}', "totl: bulk create has no such field; perhaps you meant total."),
+        ('{"totl": "1 EUR"}', "totl: create has no such field; perhaps you meant total."),
         ('{"total": 12.5}', "total: "),
         ('{"number": 7}', "number: int is not text"),
         ('{"entry_id": 7}', "entry_id: int is not text"),

@@ -58,7 +58,7 @@ app: App = App(
 # Named by their addresses, so that a command imports only what it needs.
 _COMMANDS: Final = {
     "Invoices": (
-        ("list", "invoices:list_invoices", "List invoices."),
+        ("list", "invoice_list:list_invoices", "List invoices."),
         ("get", "invoices:get_invoice", "Show one invoice in full."),
         ("create", "invoices:create_invoice", "Create an invoice."),
         ("update", "invoices:update_invoice", "Change an invoice, or replace it whole."),

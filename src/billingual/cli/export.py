@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import csv
 import json
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Annotated, Any, Final, Literal, TypeAlias
+from typing import IO, Annotated, Final, Literal, TypeAlias
 
 from cyclopts import Parameter
 
@@ -21,9 +20,9 @@ from billingual.cli.exit_codes import FAILURE, OK
 from billingual.cli.inputs import FilterOptions, filter_from, refuse_misspelt_key
 from billingual.cli.messages import fail, hint
 from billingual.cli.output import record_of
+from billingual.cli.sheet import Sheet
 from billingual.cli.visible_text import json_text
 from billingual.errors import InvalidInputError, MissingExtraError
-from billingual.jobs.trail import harmless
 from billingual.model import BadRow, InvoiceSummary
 from billingual.pagination import Pager
 
@@ -31,20 +30,6 @@ __all__ = ["export_invoices"]
 
 _Form: TypeAlias = Literal["csv", "jsonl", "parquet"]
 _FORMS: Final[dict[str, _Form]] = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
-
-_MONEY: Final = (
-    "total", "subtotal", "discount", "tax", "amount_due", "amount_paid", "amount_remaining",
-)  # fmt: skip
-_OF_ROWS: Final = (
-    "id", "number", "status", "issued_at", "due_at", "paid_at", "currency",
-    *(column for name in _MONEY for column in (name, f"{name}_minor")),
-    "overdue_days", "collection_method", "counterparty_id", "counterparty_name", "document",
-)  # fmt: skip
-_OF_WHOLE_INVOICES: Final = (
-    "kind", "created_at", "updated_at", "link", "seller_id", "seller_name", "blueprint",
-    "exchange_rate", "lines", "fields", "notes",
-)  # fmt: skip
-_PARTIES: Final = ("counterparty", "seller")
 
 
 async def export_invoices(  # noqa: D417 - groups of options say themselves what they hold
@@ -178,65 +163,15 @@ def _line_of(row: InvoiceSummary, *, raw: bool) -> bytes:
 
 
 async def _write_csv(pager: Pager, target: IO[bytes], *, is_whole: bool, raw: bool, to: str) -> int:
-    names = [*_OF_ROWS, *(_OF_WHOLE_INVOICES if is_whole else ()), *(("raw",) if raw else ())]
+    sheet = Sheet(is_whole=is_whole, raw=raw, on_screen=to == "-", line_end="\r\n")
     count = 0
-    sheet = _Sheet()
     # The byte order mark tells spreadsheets that the file is UTF-8; a pipe has no use for it.
-    target.write(b"" if to == "-" else b"\xef\xbb\xbf")
-    writer = csv.writer(sheet)
-    writer.writerow(names)
+    target.write((b"" if to == "-" else b"\xef\xbb\xbf") + sheet.header().encode())
     async for rows in _pages(pager):
-        for row in rows:
-            cells = _cells_of(row, raw=raw)
-            writer.writerow([harmless(cells.get(name)) for name in names])
-        target.write(sheet.taken())
-        count += len(rows)
-    target.write(sheet.taken())
-    return count
-
-
-class _Sheet:
-    """What the csv module writes to."""
-
-    def __init__(self) -> None:
-        self._lines: list[str] = []
-
-    def write(self, text: str) -> None:
-        """Keep a line."""
-        self._lines.append(text)
-
-    def taken(self) -> bytes:
-        """Return what was written since the last time."""
-        lines, self._lines = self._lines, []
         # A half of a surrogate pair, which JSON can hold, is no UTF-8.
-        return "".join(lines).encode(errors="backslashreplace")
-
-
-def _cells_of(row: InvoiceSummary, *, raw: bool) -> dict[str, str | int | None]:
-    record: Any = record_of(row, raw=raw)
-    cells: dict[str, str | int | None] = {}
-    for name, value in record.items():
-        if name in _MONEY:
-            cells |= _amount(name, value, record["currency"])
-        elif name in _PARTIES:
-            cells |= {f"{name}_{each}": (value or {}).get(each) for each in ("id", "name")}
-        elif isinstance(value, (dict, list)):
-            cells[name] = json.dumps(value, ensure_ascii=False)
-        else:
-            cells[name] = value
-    return cells
-
-
-def _amount(
-    name: str, value: dict[str, Any] | None, currency: str | None
-) -> dict[str, str | int | None]:
-    """Write an amount; one in another currency than the invoice's says which."""
-    if value is None:
-        return {}
-    text = value["amount"]
-    if text is not None and value["currency"] != currency:
-        text = f"{text} {value['currency']}"
-    return {name: text, f"{name}_minor": value["minor"]}
+        target.write(sheet.lines(rows).encode(errors="backslashreplace"))
+        count += len(rows)
+    return count
 
 
 async def _write_parquet(pager: Pager, target: IO[bytes], *, raw: bool) -> int:

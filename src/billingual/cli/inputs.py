@@ -1,21 +1,26 @@
-"""From options and JSON files to drafts, changes, filters and replacements."""
+"""From options and files to drafts, changes, filters and replacements."""
 
 from __future__ import annotations
 
 import codecs
+import io
 import json
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from difflib import get_close_matches
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 import attrs
 from cyclopts import Group, Parameter
 
+from billingual.cli.table_file import TableFile, TableOptions, distinct
 from billingual.errors import InvalidInputError, shown
+from billingual.jobs.entry import Create, PlannedWrite, Update
 from billingual.model import (
     Changes,
     CollectionMethod,
@@ -43,6 +48,7 @@ Source: TypeAlias = Annotated[str | None, Parameter(name="--from", allow_leading
 
 T = TypeVar("T", Draft, Changes)
 
+_AS_USUAL: Final = TableOptions()
 _FIELDS: Final = Group("Fields", sort_key=1)
 _FILTERS: Final = Group("Filters", sort_key=1)
 
@@ -203,14 +209,40 @@ def refuse_misspelt_key(sort: str | None, known: Collection[str]) -> None:
     )
 
 
-def draft_from(options: DraftOptions, source: str | None) -> Draft:
-    """Make a draft of a JSON file, if there is one, and the options, which win."""
-    return _given_from(Draft, options, source)
+def draft_from(options: DraftOptions, source: str | None, table: TableOptions = _AS_USUAL) -> Draft:
+    """Make a draft of a file, if there is one, and the options, which win.
+
+    Args:
+        options: fields.
+        source: a JSON file with one object, or a CSV file with one row; ``-`` is stdin.
+        table: how a CSV file is written.
+
+    Raises:
+        InvalidInputError: if a field is unknown or wrong, or the file is.
+    """
+    return _given_from(Draft, options, source, partial(_draft_of_row, table=table))
 
 
-def changes_from(options: ChangeOptions, source: str | None) -> Changes:
-    """Make changes of a JSON file, if there is one, and the options, which win."""
-    return _given_from(Changes, options, source)
+def changes_from(
+    options: ChangeOptions,
+    source: str | None,
+    table: TableOptions = _AS_USUAL,
+    *,
+    invoice_id: str = "",
+) -> Changes:
+    """Make changes of a file, if there is one, and the options, which win.
+
+    Args:
+        options: fields.
+        source: a JSON file with one object, or a CSV file with one row; ``-`` is stdin.
+        table: how a CSV file is written.
+        invoice_id: the invoice that a column of the CSV file may name too.
+
+    Raises:
+        InvalidInputError: if a field is unknown or wrong, or the file is.
+    """
+    read = partial(_changes_of_row, table=table, invoice_id=invoice_id)
+    return _given_from(Changes, options, source, read)
 
 
 def replacement_from(source: str) -> Replacement:
@@ -219,7 +251,7 @@ def replacement_from(source: str) -> Replacement:
     Raises:
         InvalidInputError: if a field is missing, unknown or wrong.
     """
-    record = _read_object(source)
+    record = _object(*_read(source))
     with found_in(source):
         return Replacement.from_dict(record)
 
@@ -261,8 +293,12 @@ def named_numbers(option: str, texts: Sequence[str]) -> dict[str, int]:
     return {name: int(text) for name, text in pairs.items()}
 
 
-def _given_from(kind: type[T], options: _FieldOptions, source: str | None) -> T:
-    given: dict[str, Any] = {} if source is None else dict(_read_object(source))
+def _given_from(
+    kind: type[T],
+    options: _FieldOptions,
+    source: str | None,
+    of_row: Callable[[str, str], T],
+) -> T:
     chosen = {
         name: value
         for name, value in attrs.asdict(options, recurse=False).items()
@@ -270,9 +306,55 @@ def _given_from(kind: type[T], options: _FieldOptions, source: str | None) -> T:
     }
     if options.field:
         chosen["fields"] = _pairs("field", options.field)
-    given |= chosen
+    if source is None:
+        return kind.from_dict(chosen)
+    place, text = _read(source)
+    if _is_table(place, text):
+        row = of_row(place, text)
+        winning: Any = kind.from_dict(chosen).given()
+        return attrs.evolve(row, **winning)
     with found_in(source, besides=chosen):
-        return kind.from_dict(given)
+        return kind.from_dict({**_object(place, text), **chosen})
+
+
+def _is_table(place: str, text: str) -> bool:
+    """Tell CSV from JSON by the ending of the name, and without one by how it begins."""
+    ending = Path(place).suffix.lower()
+    if ending in {".csv", ".tsv"}:
+        return True
+    return ending != ".json" and bool(text.strip()) and text.lstrip()[0] not in "{["
+
+
+def _draft_of_row(place: str, text: str, *, table: TableOptions) -> Draft:
+    write = _only_row(TableFile(place, "create", table, io.StringIO(text)))
+    assert isinstance(write, Create)  # noqa: S101 - it was asked for
+    return write.draft
+
+
+def _changes_of_row(place: str, text: str, *, table: TableOptions, invoice_id: str) -> Changes:
+    write = _only_row(TableFile(place, "update", table, io.StringIO(text), invoice_id))
+    assert isinstance(write, Update)  # noqa: S101 - it was asked for
+    return write.changes
+
+
+def _only_row(file: TableFile) -> PlannedWrite:
+    rows = list(islice(file.rows(), 2))
+    if not rows:
+        raise InvalidInputError(file.place, "it has a header and no row", "write one row")
+    if rows[0].write is None:
+        problem = rows[0].problems[0]
+        if not isinstance(problem, InvalidInputError):
+            raise problem
+        raise InvalidInputError(
+            f"{problem.field} in {file.place}", problem.problem, problem.fix, known=problem.known
+        )
+    if len(rows) > 1:
+        raise InvalidInputError(
+            file.place,
+            "it has more than one row",
+            f"give it to 'billingual bulk {file.operation}', which takes many",
+        )
+    return rows[0].write
 
 
 def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
@@ -285,19 +367,41 @@ def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
     return pairs
 
 
-def _read_object(source: str) -> Mapping[str, Any]:
-    place = "the input" if source == "-" else source
+def _read(source: str) -> tuple[str, str]:
+    """Return how errors call a file, and its text."""
+    place = "the input" if source == "-" else source or "''"
     try:
         data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise InvalidInputError(place, f"it cannot be read: {why}", "name a JSON file") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise InvalidInputError(
+            place, f"it cannot be read: {why}", "name a JSON or CSV file"
+        ) from None
+    text = _text(data, place)
+    if not text.strip():
+        raise InvalidInputError(place, "it is empty", 'write the fields, like {"number": "1"}')
+    return place, text
+
+
+def _object(place: str, text: str) -> Mapping[str, Any]:
     try:
-        value = json.loads(_text(data, place), parse_float=Decimal, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, InvalidInputError):
-            raise
-        raise InvalidInputError(place, f"it is no JSON ({error})", "correct it") from None
+        value = json.loads(
+            text,
+            parse_float=Decimal,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=distinct,
+        )
+    except RecursionError:
+        raise InvalidInputError(place, "it is nested too deeply", "write plain fields") from None
+    except ValueError as error:
+        # Python's text about too many digits names a setting of Python.
+        why = "a number has too many digits" if "digits" in str(error) else str(error)
+        raise InvalidInputError(place, f"it is no JSON ({why})", "correct it") from None
+    if isinstance(value, list):
+        raise InvalidInputError(
+            place, "it holds no JSON object but a list", "write {...}; for many invoices give JSON "
+            "Lines, one object on each line, to 'billingual bulk'",
+        )  # fmt: skip
     if not isinstance(value, dict):
         raise InvalidInputError(place, "it holds no JSON object", "write {...}")
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
 import attrs
@@ -11,6 +12,7 @@ from billingual.cli.messages import hint
 from billingual.cli.output import (
     Column,
     Format,
+    SheetFormat,
     output_kept,
     record_of,
     show_facts,
@@ -18,6 +20,7 @@ from billingual.cli.output import (
     text_of,
     write_json,
 )
+from billingual.cli.sheet import Sheet
 from billingual.model import Invoice, LineItem, Receipt
 
 __all__ = ["show_invoice", "show_written"]
@@ -41,8 +44,14 @@ def show_written(invoice: Invoice | Receipt, done: str, output: Format, *, raw: 
     )
 
 
-def show_invoice(invoice: Invoice | Receipt, output: Format, *, raw: bool = False) -> None:
+def show_invoice(invoice: Invoice | Receipt, output: SheetFormat, *, raw: bool = False) -> None:
     """Write one invoice, or the receipt a provider gives instead of one."""
+    if output == "csv":
+        # Only 'get' and 'list' offer it, and they show invoices.
+        assert isinstance(invoice, Invoice)  # noqa: S101 - as above
+        sheet = Sheet(is_whole=True, raw=raw, on_screen=True)
+        sys.stdout.write(sheet.header() + sheet.lines([invoice]))
+        return
     if output != "table":
         write_json(record_of(invoice, raw=raw), indent=2 if output == "json" else None)
         return

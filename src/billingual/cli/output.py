@@ -25,6 +25,8 @@ __all__ = [
     "Column",
     "Format",
     "FormatOption",
+    "SheetFormat",
+    "SheetFormatOption",
     "drop_output",
     "output_kept",
     "record_of",
@@ -36,6 +38,8 @@ __all__ = [
 
 Format: TypeAlias = Literal["table", "json", "ndjson"]
 FormatOption: TypeAlias = Annotated[Format, Parameter(name=["--output", "-o"])]
+SheetFormat: TypeAlias = Literal["table", "json", "ndjson", "csv"]
+SheetFormatOption: TypeAlias = Annotated[SheetFormat, Parameter(name=["--output", "-o"])]
 
 _GAP = 2
 

@@ -29,6 +29,7 @@ from billingual.cli.output import (
     text_of,
     write_json,
 )
+from billingual.cli.table_file import TableOptions
 from billingual.errors import InvalidInputError, OutcomeUnknown
 from billingual.model import instant, last_moment
 from billingual.outcomes import Finding, Intent, Safety
@@ -69,6 +70,7 @@ async def reconcile_create(  # noqa: D417 - groups of options say themselves wha
     *,
     fields: DraftOptions = DraftOptions(),  # noqa: B008 - frozen
     source: Source = None,
+    table: TableOptions = TableOptions(),  # noqa: B008 - frozen
     known_invoice: str | None = None,
     look: LookOptions = LookOptions(),
     output: FormatOption = "table",
@@ -81,12 +83,12 @@ async def reconcile_create(  # noqa: D417 - groups of options say themselves wha
     still unclear, and the output says what is missing.
 
     Args:
-        source: A JSON or CSV file (- is stdin) with fields named like the options; options win.
+        source: A JSON or CSV file (- is stdin), as the command took it; options win.
         known_invoice: The id of an invoice of the same kind that was created before: the search
             must find it too, or finding nothing proves nothing.
         output: table (the default), json or ndjson (on one line).
     """
-    draft = draft_from(fields, source)
+    draft = draft_from(fields, source, table)
     if not isinstance(draft.number, str) or not draft.number.strip():
         with found_in(source):
             raise InvalidInputError(
@@ -102,6 +104,7 @@ async def reconcile_update(  # noqa: D417 - groups of options say themselves wha
     *,
     fields: ChangeOptions = ChangeOptions(),  # noqa: B008 - frozen
     source: Source = None,
+    table: TableOptions = TableOptions(),  # noqa: B008 - frozen
     look: LookOptions = LookOptions(),
     output: FormatOption = "table",
     connection: Connection = Connection(),  # noqa: B008 - frozen
@@ -113,10 +116,10 @@ async def reconcile_update(  # noqa: D417 - groups of options say themselves wha
 
     Args:
         invoice_id: The provider's id of the invoice.
-        source: A JSON or CSV file (- is stdin) with fields named like the options; options win.
+        source: A JSON or CSV file (- is stdin), as the command took it; options win.
         output: table (the default), json or ndjson (on one line).
     """
-    changes = changes_from(fields, source)
+    changes = changes_from(fields, source, table, invoice_id=invoice_id)
     if not changes.given():
         raise InvalidInputError("changes", "they hold no field", "give those of the update")
     intent = Intent(operation="update", pairs=((invoice_id, changes),))

@@ -32,7 +32,7 @@ from billingual.errors import InvalidInputError, UsageError, shown
 from billingual.jobs.entry import Create, Delete, PlannedWrite, Update
 from billingual.model import Changes, Draft, checked_text
 
-__all__ = ["Operation", "Row", "TableFile", "TableOptions", "opened_table"]
+__all__ = ["Operation", "Row", "TableFile", "TableOptions", "distinct", "opened_table"]
 
 Operation: TypeAlias = Literal["create", "update", "delete"]
 
@@ -102,12 +102,14 @@ class TableFile:
         place: how it is called in errors.
         operation: what its rows ask for.
         options: how it is written.
+        target: the invoice that its rows are about, where the command names it.
     """
 
     place: str
     operation: Operation
     options: TableOptions
     _text: IO[str]
+    target: str | None = None
 
     def rows(self) -> Iterator[Row]:
         """Read the rows from the start.
@@ -159,7 +161,7 @@ class TableFile:
                 text,
                 parse_float=Decimal,
                 parse_constant=_refuse_constant,
-                object_pairs_hook=_distinct,
+                object_pairs_hook=distinct,
             )
         except (ValueError, RecursionError) as error:
             problem = InvalidInputError(
@@ -169,7 +171,7 @@ class TableFile:
         if not isinstance(record, dict):
             problem = InvalidInputError("row", "it is no JSON object", "write {...}")
             return Row(line, problems=(problem,))
-        return _row(line, self.operation, record)
+        return _row(line, self.operation, record, self.target)
 
     # CSV
 
@@ -188,7 +190,7 @@ class TableFile:
                 return
             if header is None:
                 header = [each.strip() for each in cells]
-                problems = tuple(_header_problems(header, self.operation))
+                problems = tuple(_header_problems(header, self.operation, self.target))
                 if problems:
                     yield Row(line, problems=problems)
                     return
@@ -250,7 +252,7 @@ class TableFile:
             record["total"] = " ".join(
                 [*words, str(currency)] if len(words) == 1 and currency else words
             )
-        return _row(line, self.operation, record)
+        return _row(line, self.operation, record, self.target)
 
     def _value(self, name: str, text: str) -> str:
         if not name:
@@ -352,12 +354,12 @@ class _Lines:
         return text
 
 
-def _row(line: int, operation: Operation, record: Mapping[str, object]) -> Row:
+def _row(line: int, operation: Operation, record: Mapping[str, object], named: str | None) -> Row:
     """Make the write that a record asks for, or list all that is wrong with it."""
     given = dict(record)
     problems: list[UsageError] = []
     name = _entry_id(given, problems)
-    target = "" if operation == "create" else _target(given, problems)
+    target = "" if operation == "create" else _target(given, problems, named)
     model = _model(operation, given, problems)
     if problems:
         return Row(line, problems=tuple(problems))
@@ -378,9 +380,17 @@ def _entry_id(given: dict[str, object], problems: list[UsageError]) -> str | Non
         return None
 
 
-def _target(given: dict[str, object], problems: list[UsageError]) -> str:
+def _target(given: dict[str, object], problems: list[UsageError], named: str | None) -> str:
     """Take the invoice that a row is about."""
     ids = [given.pop(each) for each in _INVOICE_IDS if each in given]
+    if named is not None:
+        if ids not in ([], [named]):
+            problems.append(
+                InvalidInputError(
+                    _INVOICE_IDS[0], "the row is about another invoice", "give its id"
+                )
+            )
+        return named
     if len(ids) > 1:
         problems.append(_two_ids())
     elif ids and isinstance(ids[0], str) and ids[0].strip():
@@ -462,7 +472,9 @@ def _known(operation: Operation) -> list[str]:
     return [*ids, *(each for each in names if each != "fields"), _ENTRY_ID]
 
 
-def _header_problems(header: Sequence[str], operation: Operation) -> Iterator[UsageError]:
+def _header_problems(
+    header: Sequence[str], operation: Operation, named: str | None
+) -> Iterator[UsageError]:
     known = {*_known(operation), *(_INVOICE_IDS if operation != "create" else ())}
     for name, count in Counter(header).items():
         if name and count > 1:
@@ -474,10 +486,10 @@ def _header_problems(header: Sequence[str], operation: Operation) -> Iterator[Us
         ):
             yield _unknown(name, operation)
     if operation != "create":
-        named = [each for each in _INVOICE_IDS if each in header]
-        if len(named) > 1:
+        ids = [each for each in _INVOICE_IDS if each in header]
+        if len(ids) > 1:
             yield _two_ids()
-        elif not named:
+        elif not ids and named is None:
             yield InvalidInputError(
                 _INVOICE_IDS[0],
                 "no column has this name",
@@ -500,7 +512,7 @@ def _unknown(name: str, operation: Operation) -> InvalidInputError:
         fix = f"perhaps you meant {near[0]}" if near else f"there are {', '.join(known)}"
         if not near and operation != "delete":
             fix += f" and {_CUSTOM}NAME"
-    return InvalidInputError(name, f"bulk {operation} has no such field", fix, known=known)
+    return InvalidInputError(name, f"{operation} has no such field", fix, known=known)
 
 
 def _misquoted(error: csv.Error) -> InvalidInputError:
@@ -516,7 +528,12 @@ def _misquoted(error: csv.Error) -> InvalidInputError:
     return InvalidInputError("row", problem, 'write a quote inside a quoted cell twice: ""')
 
 
-def _distinct(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def distinct(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of JSON, in which no name may come twice.
+
+    Raises:
+        ValueError: if one does.
+    """
     listed = list(pairs)
     record = dict(listed)
     if len(record) != len(listed):
