@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import attrs
 import httpx
@@ -56,22 +58,29 @@ class Visit:
         self.page.locator(selector, has_text=text).first.wait_for()
 
 
-@pytest.fixture(scope="session")
-def sandbox_url() -> Iterator[str]:
+@contextmanager
+def served(port: int = 0) -> Iterator[str]:
     """Start ``python -m billingual sandbox``, and stop it as Ctrl-C does."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "billingual", "sandbox", "--port", "0", "--invoices", "60"],
+        [sys.executable, "-m", "billingual", "sandbox", "--port", str(port), "--invoices", "60"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     assert process.stdout is not None
     yield process.stdout.readline().strip()
-    process.send_signal(2)
+    process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
 
     assert process.returncode == 0
     assert "Traceback" not in said
+
+
+@pytest.fixture(scope="session")
+def sandbox_url() -> Iterator[str]:
+    """Serve one sandbox for all tests."""
+    with served() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

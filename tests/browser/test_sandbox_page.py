@@ -8,10 +8,10 @@ import subprocess
 import sys
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from billingual.sandbox import ACCOUNTS, LANDMARKS
-from browser.conftest import Visit
+from browser.conftest import Visit, served
 
 ROWS = "#request-rows tr"
 SCRIPT = "<script>document.title='gone'</script>"
@@ -370,3 +370,27 @@ def test_a_page_that_nobody_sees_listens_to_nothing(visit: Visit) -> None:
     assert visit.page.locator(ROWS).count() == 0
     visit.page.evaluate(hide, False)
     expect(visit.page.locator(ROWS)).to_have_count(1)
+
+
+def test_a_page_goes_on_with_the_next_sandbox_on_its_port(context: BrowserContext) -> None:
+    """It shows that one's requests and invoices, and nothing of the one before."""
+    page = context.new_page()
+    with served() as url:
+        visit = Visit(url, page)
+        page.goto(url)
+        for path in ("/api/user", "/api/invoices"):
+            visit.call("exante", "GET", path)
+        visit.call("exante", "POST", "/api/invoices", json={**CREATE, "invoice_number": "OLD-1"})
+        page.locator(ROWS, has_text="/api/user").get_by_role("button").click()
+        expect(page.locator("#detail")).to_be_visible()
+        visit.see("#invoice-rows", "OLD-1")
+        port = int(url.rpartition(":")[2])
+    visit.see("#connection", "Connection lost")
+    with served(port):
+        visit.see("#connection", "Live")
+        expect(page.locator(ROWS)).to_have_count(0)
+        expect(page.locator("#detail")).to_be_hidden()
+        expect(page.locator("#invoice-rows", has_text="OLD-1")).to_have_count(0)
+        visit.call("katsu", "PUT", "/api/v1/Invoice/Update")
+        expect(page.locator(ROWS)).to_have_count(1)
+    page.close()

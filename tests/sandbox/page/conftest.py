@@ -35,10 +35,10 @@ class Visitor:
         return self.ask(account.prefix + path, method, headers=headers, **options)
 
     def news(self) -> dict[str, Any]:
-        """Give the first message of the live stream, which says all there is."""
+        """Give the message of the live stream that says all there is."""
         with self.client.stream("GET", f"{self.sandbox.url}{PAGE}events") as response:
             assert response.headers["content-type"].startswith("text/event-stream")
-            line = next(line for line in response.iter_lines() if line.startswith("data: "))
+            line = next(line for line in response.iter_lines() if line.startswith('data: {"ex'))
         news: dict[str, Any] = json.loads(line.removeprefix("data: "))
         return news
 

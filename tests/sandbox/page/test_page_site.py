@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import httpx
 import pytest
@@ -13,6 +13,7 @@ from billingual.sandbox import ACCOUNTS, CREDENTIALS, LANDMARKS, create_app, run
 from billingual.sandbox.faults import KINDS, Fault
 from billingual.sandbox.page.exchanges import MAX_BODY_KEPT, MAX_BYTES, MAX_EXCHANGES, Exchanges
 from billingual.sandbox.page.markup import FAULTS
+from billingual.sandbox.page.site import MAX_STREAMS
 from sandbox.page.conftest import PAGE, Visitor
 
 HTML = {"accept": "text/html"}
@@ -271,6 +272,7 @@ def begin(exchanges: Exchanges, body: bytes = b"") -> None:
         provider="exante", method="GET", path="/exante/x", query="", started=0.0
     )
     exchange.request_body.add(body)
+    exchanges.end(exchange, 0.0)
 
 
 def test_the_last_exchanges_alone_are_kept() -> None:
@@ -311,17 +313,36 @@ def test_the_stream_says_what_is_new(visitor: Visitor) -> None:
     """Each message has only what changed since the one before."""
     with visitor.client.stream("GET", f"{visitor.sandbox.url}{PAGE}events") as response:
         lines = (line for line in response.iter_lines() if line.startswith("data: "))
-        first = next(lines)
+        run, first = next(lines), next(lines)
         visitor.sandbox.app.move_clock(advance_s=86400)
         clock = next(lines)
         visitor.call("exante", "GET", "/api/user")
         request = next(lines)
 
+    assert '"run":' in run
     assert '"exchanges":[]' in first
     assert '"now":"2026-11-22T09:00:00Z"' in clock
     assert "exchanges" not in clock
     assert "/exante/api/user" in request
     assert "now" not in request
+
+
+def test_no_more_pages_are_kept_up_to_date_than_there_is_room_for(visitor: Visitor) -> None:
+    """One more is refused, and says so; when one is closed there is room again."""
+    url = f"{visitor.sandbox.url}{PAGE}events"
+    with ExitStack() as pages, httpx.Client(trust_env=False, timeout=30) as client:
+        streams = [
+            pages.enter_context(client.stream("GET", url)).iter_lines() for _ in range(MAX_STREAMS)
+        ]
+        for lines in streams:
+            next(lines)
+        refused = client.get(url)
+
+        assert (refused.status_code, refused.headers["sandbox-rule"]) == (503, "too-many-pages")
+        assert client.head(url).status_code == 503
+    while visitor.client.head(url).status_code == 503:
+        pass
+    assert visitor.news()["exchanges"] == []
 
 
 def test_a_server_with_an_open_page_stops_at_once() -> None:

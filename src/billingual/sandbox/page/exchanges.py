@@ -57,6 +57,7 @@ class Exchange:
         fault: Kind of the fault it met, or None.
         rule: The sandbox rule that refused it, or None.
         is_cut: Whether the connection was cut.
+        counted: Bytes of its bodies, once it is over.
     """
 
     number: int
@@ -72,6 +73,7 @@ class Exchange:
     fault: str | None = None
     rule: str | None = None
     is_cut: bool = False
+    counted: int = 0
     request_headers: Headers = attrs.field(default=(), repr=False)
     response_headers: Headers = attrs.field(default=(), repr=False)
     request_body: Body = attrs.field(factory=Body)
@@ -106,12 +108,13 @@ class Exchanges:
     def __init__(self) -> None:
         self._kept: deque[Exchange] = deque()
         self._count = 0
+        self._bytes = 0
         self.version: int = 0
 
     def begin(self, **request: object) -> Exchange:
         """Keep a request whose response is still to come; the fields are an `Exchange`'s."""
-        while len(self._kept) >= MAX_EXCHANGES or (self._kept and self._size() > MAX_BYTES):
-            self._kept.popleft()
+        while len(self._kept) >= MAX_EXCHANGES or (self._kept and self._bytes > MAX_BYTES):
+            self._bytes -= self._kept.popleft().counted
         self._count += 1
         exchange = Exchange(number=self._count, version=0, **request)  # type: ignore[arg-type]  # handed on
         self._kept.append(exchange)
@@ -124,6 +127,14 @@ class Exchanges:
             if other.number < exchange.number and exchange.repeats(other):
                 exchange.attempt = other.attempt + 1 if other.failed else 1
                 return
+
+    def end(self, exchange: Exchange, seconds: float) -> None:
+        """Note that an exchange is over, and count the bytes that are kept of it."""
+        exchange.seconds = seconds
+        if exchange.number >= self.first():
+            exchange.counted = len(exchange.request_body.kept) + len(exchange.response_body.kept)
+            self._bytes += exchange.counted
+        self.changed(exchange)
 
     def changed(self, exchange: Exchange) -> None:
         """Note that something about an exchange is new."""
@@ -145,9 +156,5 @@ class Exchanges:
     def clear(self) -> None:
         """Forget all; numbers go on."""
         self._kept.clear()
+        self._bytes = 0
         self.version += 1
-
-    def _size(self) -> int:
-        return sum(
-            len(each.request_body.kept) + len(each.response_body.kept) for each in self._kept
-        )

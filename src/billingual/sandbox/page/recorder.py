@@ -56,8 +56,7 @@ async def record(
     try:
         await app({**scope, "extensions": own}, hear, say)
     finally:
-        exchange.seconds = perf_counter() - exchange.started
-        exchanges.changed(exchange)
+        exchanges.end(exchange, perf_counter() - exchange.started)
 
 
 def _noting(exchanges: Exchanges, exchange: Exchange) -> Callable[[Entry], None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from importlib import resources
+from secrets import token_hex
 from typing import Final
 
 import anyio
@@ -62,6 +63,8 @@ class Site:
         self._state = sandbox.sandbox_state
         self._exchanges = Exchanges()
         self._clearings = self._state.request_log.clearings
+        # Numbers begin at 1 in each server, and a page may outlive one.
+        self._run = token_hex(8)
         self._streams = 0
         self._is_closing = False
         watch_changes(self._state)
@@ -138,6 +141,8 @@ class Site:
         refuse_foreign_pages(self._state, request.headers, request.method)
         if self._streams >= MAX_STREAMS:
             raise RefusalError(503, "too-many-pages", f"More than {MAX_STREAMS} pages are open")
+        if request.method == "HEAD":
+            return _response("", "text/event-stream")
         return StreamingResponse(
             self._stream(), headers=_HEADERS, media_type="text/event-stream; charset=utf-8"
         )
@@ -147,6 +152,7 @@ class Site:
         self._streams += 1
         try:
             version, switches, quiet = -1, "", 0
+            yield f"data: {json_text({'run': self._run})}\n\n"
             while not self._is_closing:
                 self._forget_with_the_log()
                 news: dict[str, object] = {}

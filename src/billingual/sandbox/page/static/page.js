@@ -291,6 +291,7 @@ function loadSoon(delay) {
 // The live stream. It is closed while nobody can see the page: a browser has six connections.
 
 let source = null;
+let run = null;
 
 function connection(className, text) {
   const place = byId("connection");
@@ -307,10 +308,15 @@ function listen() {
     connection("live", "Live");
     // What follows is all there is: the sandbox may be another one by now.
     isFirst = true;
+    writes = null;
   };
   source.onerror = () => connection("lost", "Connection lost; trying again");
   source.onmessage = (event) => {
     const news = JSON.parse(event.data);
+    if (news.run) {
+      if (run !== null && news.run !== run) close();
+      run = news.run;
+    }
     if (news.exchanges) {
       if (isFirst) {
         exchanges.clear();
