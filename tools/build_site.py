@@ -24,6 +24,7 @@ from mkdocs.structure.pages import Page
 from read_docstrings import public_names, target_of
 
 ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 SUITES = {"src", "tests"}  # of an example that is a folder
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)\s#]*)(#[^)\s]*)?( \"[^\"]*\")?\)")
 
@@ -62,16 +63,20 @@ def _beside() -> dict[str, str]:
     return {name: (ROOT / name).read_text(encoding="utf-8") for name in names}
 
 
-def _linked(pages: dict[str, str]) -> set[str]:
-    """Return the files that examples link to and that are no page, such as a notebook."""
-    found = set()
-    for page, text in pages.items():
-        if page.startswith("examples/"):
-            there = (
-                posixpath.join(posixpath.dirname(page), each[1]) for each in _LINK.findall(text)
-            )
-            found |= {path for path in map(posixpath.normpath, there) if (ROOT / path).is_file()}
-    return {path for path in found if _page_of(path) not in pages and not path.endswith(".md")}
+def _linked(pages: dict[str, str]) -> dict[str, str]:
+    """Return the files that pages link to and that are no page, such as a notebook or a test.
+
+    Each by its place in the site, where a program is text, so that browsers show it.
+    """
+    found = {}
+    documents = {str(each.relative_to(ROOT)): each.read_text() for each in DOCS.rglob("*.md")}
+    for page, text in {**pages, **documents}.items():
+        for _, target, *_ in _LINK.findall(text):
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(page), target))
+            is_page = path.startswith("docs/") or path.endswith(".md") or _page_of(path) in pages
+            if (ROOT / path).is_file() and not is_page:
+                found[f"{path}.txt" if path.endswith(".py") else path] = path
+    return found
 
 
 def _page_of(path: str) -> str:
@@ -91,17 +96,16 @@ def _relinked(text: str, page: str, files: Files) -> str:
     here = posixpath.dirname(page if beside else f"docs/{page}")
 
     def link(match: re.Match[str]) -> str:
-        label, path, anchor, _ = match.groups()
+        label, path, anchor, title = match.groups()
         if not path or ":" in path:
             return match[0]
         path = posixpath.normpath(posixpath.join(here, path))
-        if path.startswith("tests/"):
-            return str(label)  # the site has no tests
-        there = _page_of(path)
-        if files.get_file_from_path(there) is None:
+        places = (_page_of(path), f"{path}.txt", path)
+        there = next((each for each in places if files.get_file_from_path(each)), None)
+        if there is None:
             return match[0]  # mkdocs says that it leads nowhere
         path = posixpath.relpath(there, posixpath.dirname(page) or ".")
-        return f"[{label}]({path}{anchor or ''})"
+        return f"[{label}]({path}{anchor or ''}{title or ''})"
 
     parts = re.split(r"(^```.*?^```$)", text, flags=re.MULTILINE | re.DOTALL)
     return "".join(part if part.startswith("```") else _LINK.sub(link, part) for part in parts)
@@ -261,8 +265,8 @@ def on_files(files: Files, *, config: MkDocsConfig) -> None:
     pages |= {"reference/index.md": reference.index(), **_examples(), **_beside()}
     for path, text in pages.items():
         files.append(File.generated(config, path, content=text))
-    for path in sorted(_linked(pages)):
-        files.append(File.generated(config, path, abs_src_path=str(ROOT / path)))
+    for place, path in sorted(_linked(pages).items()):
+        files.append(File.generated(config, place, abs_src_path=str(ROOT / path)))
 
 
 def on_nav(nav: Navigation, *, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG001 - mkdocs names them
