@@ -58,7 +58,10 @@ def shorten_leases(job: AsyncJob, plan: dict[str, Any]) -> None:
     What a killed process has claimed waits for its end.
     """
     if "lease_margin_s" in plan:
-        job._settings = attrs.evolve(job._settings, lease_margin_s=plan["lease_margin_s"])
+        usual = job._settings
+        job._settings = lambda ledger: attrs.evolve(
+            usual(ledger), lease_margin_s=plan["lease_margin_s"]
+        )
 
 
 def job_options(plan: dict[str, Any]) -> dict[str, Any]:
