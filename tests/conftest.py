@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Generator, Iterator
+from random import Random
 from typing import Any
 
 import attrs
@@ -33,6 +34,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("proofs")
     group.addoption("--full-proofs", action="store_true", help="run every case, not a sample")
     group.addoption("--proof-seed", type=int, default=20_261_121, help="what chance starts from")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Draw one in so many cases of each test that is marked ``sampled``.
+
+    All run with ``--full-proofs``, and where the command names a test.
+    """
+    if config.getoption("--full-proofs") or any("::" in each for each in config.args):
+        return
+    cases: dict[tuple[str, int], list[pytest.Item]] = {}
+    # Sorted, since another plugin may have shuffled them, and all processes must draw alike.
+    for item in sorted(items, key=lambda each: each.nodeid):
+        if marker := item.get_closest_marker("sampled"):
+            test = item.nodeid.partition("[")[0]
+            cases.setdefault((test, marker.args[0]), []).append(item)
+    left_out: set[pytest.Item] = set()
+    for (test, out_of), each in cases.items():
+        Random(f"{config.getoption('--proof-seed')} {test}").shuffle(each)  # noqa: S311 - no secret
+        left_out.update(each[max(1, len(each) // out_of) :])
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,7 +1,7 @@
-"""Check the types of the code in README.md and docs/, as a reader's type checker would.
+"""Check the types of the code in README.md and docs/, as readers' type checkers would.
 
-``python tools/check_documented_code.py mypy`` (or ``pyright``, ``pyrefly``, ``ty``) writes the
-blocks of each page into modules and runs that checker over them.
+``python tools/check_documented_code.py`` writes the blocks of each page into modules and runs mypy,
+pyright, pyrefly and ty over them, side by side; with the names of some, only those.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -82,8 +83,7 @@ def modules_of(text: str) -> list[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the modules and run the checker that is named."""
-    command = COMMANDS[arguments[0]]
+    """Write the modules, and run the checkers that are named, or all."""
     with tempfile.TemporaryDirectory() as folder:
         paths = []
         for page in pages():
@@ -92,7 +92,16 @@ def main(arguments: Sequence[str]) -> int:
                 path = Path(folder, f"{name}_block{number}.py")
                 path.write_text(module, encoding="utf-8")
                 paths.append(str(path))
-        return subprocess.run([*command, *paths], cwd=ROOT, check=False).returncode  # noqa: S603 - the checkers above
+
+        def run(checker: str) -> subprocess.CompletedProcess[str]:
+            command = [*COMMANDS[checker], *paths]
+            return subprocess.run(command, cwd=ROOT, capture_output=True, check=False, text=True)  # noqa: S603 - the checkers above
+
+        with ThreadPoolExecutor() as threads:
+            runs = list(threads.map(run, arguments or COMMANDS))
+        for each in runs:
+            print(each.stdout + each.stderr, end="")
+        return int(any(each.returncode for each in runs))
 
 
 if __name__ == "__main__":

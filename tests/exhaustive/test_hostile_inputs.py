@@ -198,6 +198,7 @@ def test_every_address_that_is_taken_means_one_thing(proof: Any) -> None:
     assert taken > 1_000
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("call", CALLS, ids=str)
 @pytest.mark.parametrize("status", [200, 422])
 def test_hostile_json_ends_in_our_own_words(

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.slow  # processes, or waits that are the point
+# Processes, or waits that are the point; and what a transport shows, the other hardly changes.
+pytestmark = [pytest.mark.slow, pytest.mark.sampled(2)]
 
 
 @pytest.fixture(params=["httpx", "h11"])
