@@ -996,16 +996,16 @@ class _Operations:
         )
 
     def update_many(
-        self,
-        pairs: Pairs,
+        self, pairs: Pairs, *, quietly: bool = False
     ) -> Operation[tuple[Invoice, ...]]:
         """Open a change of several invoices."""
         dialect = dialect_for(self._context, Feature.UPDATE_MANY)
         listed = pairs_of(pairs)
+        update = dialect.update_many_quietly if quietly else dialect.update_many
         return Operation(
             feature=Feature.UPDATE_MANY,
             dialect=dialect,
-            conversation=dialect.update_many(listed),
+            conversation=update(listed),
             intent=Intent(operation=Feature.UPDATE_MANY, pairs=listed),
         )
 
@@ -1053,6 +1053,14 @@ def client_for_jobs(client: AsyncClient) -> AsyncClient:
     sibling._context = attrs.evolve(context, pace=context.pace.for_jobs())  # noqa: SLF001 - as above
     sibling._operations = _Operations(sibling._context)  # noqa: SLF001 - as above
     return sibling
+
+
+async def update_many_quietly(
+    client: AsyncClient, pairs: Iterable[tuple[str, Changes]]
+) -> tuple[Invoice, ...]:
+    """Update invoices for a job; return those at least that are not as they were asked for."""
+    operation = client._operations.update_many(pairs, quietly=True)  # noqa: SLF001 - as above
+    return await client._execute(operation)  # noqa: SLF001 - as above
 
 
 def _reconcile(

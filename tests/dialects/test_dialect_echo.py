@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from datetime import UTC, date, datetime
 from typing import Any
@@ -24,7 +25,7 @@ from _support.conversations import (
 from _support.readings import BULK, EXANTE, KATSU, KUKKINGU
 from billingual import AsyncClient, Client, MemoryTransport, OutcomeUnknown
 from billingual.dialects._kit.responses import OTHER_VALUE
-from billingual.errors import ProtocolError
+from billingual.errors import BillingualError, ProtocolError
 from billingual.events import CallEnded, ProblemsFound
 from billingual.model import Changes, Draft, Money, Receipt
 from billingual.model.diff import contradicted_fields, is_same_number
@@ -188,6 +189,87 @@ def test_a_batch_has_the_problems_of_each_row_at_that_row() -> None:
 
     assert () == first.problems
     assert ["status"] == [each.path for each in second.problems]
+
+
+GOOD: dict[str, Any] = {"uid": UID, "status": "SENT", "due_date": NOON}
+QUIET: dict[str, Any] = {
+    "in capitals": enveloped([{**GOOD, "uid": UID.upper()}]),
+    "with much beside it": enveloped([{**GOOD, "line_items": [], "parties": {}, "total": 7}]),
+    "another offset": enveloped([{**GOOD, "due_date": "2026-11-21T13:00:00+01:00"}]),
+}
+LOUD: dict[str, Any] = {
+    "another value": enveloped([{**GOOD, "status": "DRAFT"}]),
+    "no value": enveloped([{"uid": UID, "status": "SENT"}]),
+    "a value of another type": enveloped([{**GOOD, "status": 7}]),
+    "a complaint in the invoice": enveloped([{**GOOD, "errors": ["not sent"]}]),
+    "a complaint beside it": {**enveloped([GOOD]), "errors": ["not sent"]},
+    "a failure": {**enveloped([GOOD]), "success": False},
+    "a status of its own": {**enveloped([GOOD]), "status": "queued"},
+    "another invoice": enveloped([{**GOOD, "uid": OTHER_UID}]),
+    "one too many": enveloped([GOOD, {**GOOD, "uid": OTHER_UID}]),
+    "twice": enveloped([GOOD, GOOD]),
+    "none": enveloped([]),
+    "no list": enveloped(GOOD),
+    "no id": enveloped([{"status": "SENT", "due_date": NOON}]),
+    "too deep": enveloped([{**GOOD, "comments": json.loads("[" * 70 + "]" * 70)}]),
+    "no JSON": json.dumps(enveloped([GOOD])).encode()[:-1],
+    "half a character": json.dumps(enveloped([{**GOOD, "comments": "#"}]))
+    .encode()
+    .replace(b"#", b"\xc3"),
+}
+
+
+def batch_of(update: Any, given: Changes, answer: Any) -> Any:
+    """Return the problems of the invoices of a batch, or the text of the error."""
+    try:
+        invoices = converse(BULK, update([(UID, given)]), response(answer))
+    except BillingualError as error:
+        return str(error)
+    return [each.problems for each in invoices]
+
+
+@pytest.mark.parametrize("answer", QUIET.values(), ids=QUIET)
+def test_a_quiet_batch_leaves_out_what_is_as_asked_for(answer: Any) -> None:
+    """A job asks for no more, so that most of the response need not be read."""
+    given = Changes(status="SENT", due_at=NOON)
+
+    assert [] == batch_of(BULK.update_many_quietly, given, answer)
+    assert [()] == batch_of(BULK.update_many, given, answer)
+
+
+@pytest.mark.parametrize("answer", LOUD.values(), ids=LOUD)
+def test_a_quiet_batch_tells_what_is_odd_as_another_does(answer: Any) -> None:
+    """Problems and errors are those of a batch that is read whole."""
+    given = Changes(status="SENT", due_at=NOON)
+    told = batch_of(BULK.update_many, given, answer)
+
+    assert told
+    assert told == batch_of(BULK.update_many_quietly, given, answer)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wire", "other"),
+    [
+        ("status", "SENT", "status", "DRAFT"),
+        ("number", "N-1", "invoice_number", "N-2"),
+        ("issued_at", NOON, "issue_date", "2026-11-21T12:00:01Z"),
+        ("due_at", NOON, "due_date", None),
+        ("paid_at", None, "paid_date", NOON),
+        ("collection_method", "send_invoice", "collection_method", "charge_automatically"),
+        ("currency", "EUR", "currency", "USD"),
+        ("counterparty", UID, "target_party_uid", OTHER_UID),
+    ],
+)
+def test_a_quiet_batch_compares_each_field(name: str, value: Any, wire: str, other: Any) -> None:
+    """All that a batch can change."""
+    given = Changes(**{name: value})
+    right, wrong = (enveloped([{"uid": UID, wire: each}]) for each in (value, other))
+
+    assert not any(batch_of(BULK.update_many_quietly, given, right))
+    assert batch_of(BULK.update_many, given, wrong) == batch_of(
+        BULK.update_many_quietly, given, wrong
+    )
+    assert any(batch_of(BULK.update_many_quietly, given, wrong))
 
 
 def test_a_receipt_has_a_problem_for_what_it_shows_otherwise() -> None:

@@ -22,6 +22,7 @@ import attrs
 
 from billingual._context import ClientContext
 from billingual.capabilities import Feature
+from billingual.client import update_many_quietly
 from billingual.errors import (
     AuthenticationError,
     BillingualError,
@@ -451,7 +452,7 @@ class Runner:
             return targets, {}
         if client.capabilities.supports(Feature.UPDATE_MANY):
             pairs = [(targets[each.id], changes_of(each)) for each in claim.entries]
-            shown = {each.id: each for each in await client.update_many(pairs)}
+            shown = {each.id: each for each in await update_many_quietly(client, pairs)}
             return targets, _notes(
                 {each: shown[target] for each, target in targets.items() if target in shown}
             )

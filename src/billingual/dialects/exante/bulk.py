@@ -14,9 +14,9 @@ Its conventions, read 2026-11:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
 import attrs
 
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from billingual.model import Changes, Invoice
 
 __all__ = ["BulkDialect"]
+
+Asked: TypeAlias = list[tuple[str, Mapping[str, object]]]
+"""Ids, and for each what was asked for, as ``Changes.given()`` returns it."""
 
 _COLLECTION: Final = "/api/invoices"
 _LIMIT: Final = 100
@@ -112,13 +115,32 @@ class BulkDialect(DialectBase):
             InvalidInputError: if there are too few or too many, an id comes twice or is no UUID,
                 or a change is empty or cannot be right.
         """
+        return self._updated(pairs, read_invoices)
+
+    def update_many_quietly(
+        self, pairs: Sequence[tuple[str, Changes]]
+    ) -> Conversation[tuple[Invoice, ...]]:
+        """Change 1 to 100 invoices; where all are as asked for, read no more of the response."""
+        return self._updated(pairs, read_others)
+
+    def _updated(
+        self, pairs: Sequence[tuple[str, Changes]], read: Callable[..., tuple[Invoice, ...]]
+    ) -> Conversation[tuple[Invoice, ...]]:
         _distinct([invoice_id for invoice_id, _ in pairs], "pairs")
-        asked = [(invoice_id, changes.given()) for invoice_id, changes in pairs]
-        body = [self._element(index, *each) for index, each in enumerate(asked)]
-        read = partial(read_invoices, asked=asked)
+        asked: Asked = []
+        body: list[dict[str, object]] = []
+        # The invoices of a batch often get the same changes, which are written once.
+        known: dict[int, tuple[dict[str, object], dict[str, object]]] = {}
+        for index, (invoice_id, changes) in enumerate(pairs):
+            if id(changes) not in known:
+                given = changes.given()
+                known[id(changes)] = given, self._members(index, invoice_id, given)
+            given, members = known[id(changes)]
+            asked.append((invoice_id, given))
+            body.append({"uid": invoice_id, **members})
         invoices: tuple[Invoice, ...] = yield write_request(
             self.provider, "PUT", _COLLECTION, _COLLECTION, Safety.IDEMPOTENT,
-            body=body, fields=_CHANGES, read=read,
+            body=body, fields=_CHANGES, read=partial(read, asked=asked),
         )  # fmt: skip
         return invoices
 
@@ -135,14 +157,14 @@ class BulkDialect(DialectBase):
             body=body, read=records().read_deletion,
         )  # fmt: skip
 
-    def _element(
+    def _members(
         self, index: int, invoice_id: str, given: Mapping[str, object]
     ) -> dict[str, object]:
         where = f"pairs[{index}] ({invoice_id})"
         try:
             self.capabilities.accept(self.capabilities.batch_changes, given, "in a batch")
             refuse_nothing(given)
-            return {"uid": invoice_id, **write_fields(self.change_fields, given)}
+            return write_fields(self.change_fields, given)
         except UnsupportedError as problem:
             feature = f"{problem.feature}, {where}"
             raise UnsupportedError(
@@ -157,9 +179,28 @@ class BulkDialect(DialectBase):
             raise InvalidInputError(field, problem.problem, problem.fix) from problem
 
 
-def read_invoices(
-    reader: ResponseReader, asked: Sequence[tuple[str, Mapping[str, object]]]
-) -> tuple[Invoice, ...]:
+def read_others(reader: ResponseReader, asked: Asked) -> tuple[Invoice, ...]:
+    """Read all invoices if one is not as it was asked for, or none.
+
+    Raises:
+        ProviderError, ProtocolError: as :func:`read_invoices` does.
+    """
+    exante = records()
+    wanted = {invoice_id.lower(): given for invoice_id, given in asked}
+    for head in exante.read_heads(reader):
+        given = wanted.pop(head.uid.lower(), None)
+        if given is None:
+            break
+        for name, value in given.items():
+            if name not in exante.HEAD or getattr(head, exante.HEAD[name]) != value:
+                return read_invoices(reader, asked)
+    else:
+        if not wanted:
+            return ()
+    return read_invoices(reader, asked)
+
+
+def read_invoices(reader: ResponseReader, asked: Asked) -> tuple[Invoice, ...]:
     """Read the full invoices that are the data of a response, in the order of *asked*.
 
     The order of the response is not documented, so records are matched by their ids. The batch is

@@ -12,7 +12,7 @@ Source: https://docs.exante.app/api-reference/invoices/create and ``/list``, rea
 import functools
 from collections.abc import Callable, Container, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
@@ -409,6 +409,46 @@ def read_many() -> Any:
     """Make the decoder of the response to a batch."""
     with COMPILING:
         return msgspec.json.Decoder(EnvelopeRecord[list[Raw]]).decode
+
+
+HEAD: Final = {
+    "status": "status",
+    "number": "invoice_number",
+    "issued_at": "issue_date",
+    "due_at": "due_date",
+    "paid_at": "paid_date",
+    "collection_method": "collection_method",
+    "currency": "currency",
+}
+"""What a batch can change that stands in the head of an invoice, by our names."""
+
+
+@functools.cache
+def _read_heads() -> Any:
+    # It has all fields that are documented, so that no complaint among them is passed over.
+    read = {"uid", *HEAD.values()}
+    field: Any = msgspec.field  # As in *exact*.
+    fields = [
+        (each.name, each.type if each.name in read else Raw, field(default=each.default))
+        for each in msgspec.structs.fields(InvoiceRecord)
+    ]
+    head = msgspec.defstruct(
+        "HeadRecord", fields, forbid_unknown_fields=True, gc=False, kw_only=True
+    )
+    with COMPILING:
+        return msgspec.json.Decoder(_Envelope[list[head]]).decode  # type: ignore[valid-type]
+
+
+def read_heads(reader: ResponseReader) -> list[Any]:
+    """Read what is in :data:`HEAD` of the invoices of a batch; none where that takes another look.
+
+    It takes a tenth of the time in which invoices are read.
+    """
+    # What is skipped has to keep the rules too.
+    if not is_plain(reader.response.body.removeprefix(MARK)):
+        return []
+    plain = opened(reader, _read_heads)
+    return [] if plain is None else cast("list[Any]", plain.data)
 
 
 @functools.cache
