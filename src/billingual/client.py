@@ -995,18 +995,26 @@ class _Operations:
             ),
         )
 
-    def update_many(
-        self, pairs: Pairs, *, quietly: bool = False
-    ) -> Operation[tuple[Invoice, ...]]:
+    def update_many(self, pairs: Pairs) -> Operation[tuple[Invoice, ...]]:
         """Open a change of several invoices."""
+        return self._update_many(pairs_of(pairs), quietly=False)
+
+    def update_many_quietly(
+        self, pairs: tuple[tuple[str, Changes], ...]
+    ) -> Operation[tuple[Invoice, ...]]:
+        """Open a change of which nothing is told that is as it was asked for."""
+        return self._update_many(pairs, quietly=True)
+
+    def _update_many(
+        self, pairs: tuple[tuple[str, Changes], ...], *, quietly: bool
+    ) -> Operation[tuple[Invoice, ...]]:
         dialect = dialect_for(self._context, Feature.UPDATE_MANY)
-        listed = pairs_of(pairs)
         update = dialect.update_many_quietly if quietly else dialect.update_many
         return Operation(
             feature=Feature.UPDATE_MANY,
             dialect=dialect,
-            conversation=update(listed),
-            intent=Intent(operation=Feature.UPDATE_MANY, pairs=listed),
+            conversation=update(pairs),
+            intent=Intent(operation=Feature.UPDATE_MANY, pairs=pairs),
         )
 
     def delete_many(self, invoice_ids: Iterable[str]) -> Operation[None]:
@@ -1056,10 +1064,10 @@ def client_for_jobs(client: AsyncClient) -> AsyncClient:
 
 
 async def update_many_quietly(
-    client: AsyncClient, pairs: Iterable[tuple[str, Changes]]
+    client: AsyncClient, pairs: tuple[tuple[str, Changes], ...]
 ) -> tuple[Invoice, ...]:
     """Update invoices for a job; return those at least that are not as they were asked for."""
-    operation = client._operations.update_many(pairs, quietly=True)  # noqa: SLF001 - as above
+    operation = client._operations.update_many_quietly(pairs)  # noqa: SLF001 - as above
     return await client._execute(operation)  # noqa: SLF001 - as above
 
 

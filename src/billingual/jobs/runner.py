@@ -451,7 +451,7 @@ class Runner:
             await client.delete_many(targets.values())
             return targets, {}
         if client.capabilities.supports(Feature.UPDATE_MANY):
-            pairs = [(targets[each.id], changes_of(each)) for each in claim.entries]
+            pairs = tuple([(targets[each.id], changes_of(each)) for each in claim.entries])
             shown = {each.id: each for each in await update_many_quietly(client, pairs)}
             return targets, _notes(
                 {each: shown[target] for each, target in targets.items() if target in shown}

@@ -392,6 +392,7 @@ def write_request(
     *,
     read: Callable[[ResponseReader], object],
     body: object = None,
+    written: bytes | None = None,
     form: Iterable[tuple[str, str]] | None = None,
     headers: Iterable[tuple[str, str]] = (),
     key_header: str | None = None,
@@ -407,6 +408,8 @@ def write_request(
         safety: what a second delivery would do.
         read: how the response is read, once its status is known to be a success.
         body: what is sent as JSON; None sends nothing.
+        written: *body* as JSON, where the dialect has written it itself. Then *body* may be any
+            that has the same names.
         form: pairs that are sent as a form instead.
         headers: beside ``Accept`` and ``Content-Type``.
         key_header: the header for an idempotency key, which the client fills.
@@ -416,12 +419,12 @@ def write_request(
     Raises:
         InvalidInputError: if the body holds what JSON cannot carry exactly.
     """
-    written, kind = None, "application/json"
+    kind = "application/json"
     if form is not None:
         pairs = list(form)
         written, kind = urlencode(pairs).encode("ascii"), "application/x-www-form-urlencoded"
         body = dict(pairs)
-    elif body is not None:
+    elif body is not None and written is None:
         written = encode_json(body)
     keys = _keys(body)
     return WireRequest(

@@ -26,6 +26,7 @@ from billingual.dialects._kit.requests import (
     Field,
     collection_method,
     currency_code,
+    encode_json,
     moment,
     refuse_nothing,
     uuid,
@@ -128,19 +129,23 @@ class BulkDialect(DialectBase):
     ) -> Conversation[tuple[Invoice, ...]]:
         _distinct([invoice_id for invoice_id, _ in pairs], "pairs")
         asked: Asked = []
+        texts: list[str] = []
         body: list[dict[str, object]] = []
         # The invoices of a batch often get the same changes, which are written once.
-        known: dict[int, tuple[dict[str, object], dict[str, object]]] = {}
+        known: dict[int, tuple[dict[str, object], str]] = {}
         for index, (invoice_id, changes) in enumerate(pairs):
             if id(changes) not in known:
                 given = changes.given()
-                known[id(changes)] = given, self._members(index, invoice_id, given)
-            given, members = known[id(changes)]
+                members = self._members(index, invoice_id, given)
+                body.append({"uid": invoice_id, **members})
+                known[id(changes)] = given, encode_json(members).decode()[1:]
+            given, rest = known[id(changes)]
             asked.append((invoice_id, given))
-            body.append({"uid": invoice_id, **members})
+            texts.append(f'{{"uid":"{invoice_id}",{rest}')  # A UUID needs no escapes.
         invoices: tuple[Invoice, ...] = yield write_request(
             self.provider, "PUT", _COLLECTION, _COLLECTION, Safety.IDEMPOTENT,
-            body=body, fields=_CHANGES, read=partial(read, asked=asked),
+            body=body, written=f"[{','.join(texts)}]".encode(), fields=_CHANGES,
+            read=partial(read, asked=asked),
         )  # fmt: skip
         return invoices
 
