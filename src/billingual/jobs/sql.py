@@ -26,6 +26,7 @@ from billingual.jobs.ledger import (
     Seen,
     can_resolve,
 )
+from billingual.model._quick import draft_of
 
 __all__ = [
     "Rows",
@@ -807,26 +808,25 @@ def unreadable_text(given: NewEntry) -> InvalidInputError:
     )
 
 
+# A claim makes as many as a batch has, while other threads wait for Python's lock.
+_Draft: Final = draft_of(Entry)
+_STATES: Final = {each.value: each for each in State}
+
+
 def _entry(row: Sequence[Any]) -> Entry:
-    state = State(row[7])
-    return Entry(
-        seq=row[0],
-        id=row[1],
-        operation=row[2],
-        target=row[3],
-        number=row[4],
-        body=row[5],
-        body_hash=row[6],
-        state=state,
-        reason=row[8],
+    draft = _Draft()
+    (
+        draft.seq, draft.id, draft.operation, draft.target, draft.number, draft.body,
+        draft.body_hash, state, draft.reason, draft.invoice_id, draft.attempts, draft.unclear,
+        draft.before, draft.not_before, draft.refusal,
+    ) = row  # fmt: skip
+    draft.state = _STATES[state]
+    if draft.invoice_id is None and draft.state is State.COMMITTED:
         # What a write changed is known before: kept again, it would make each row longer.
-        invoice_id=row[3] if row[9] is None and state is State.COMMITTED else row[9],
-        attempts=row[10],
-        unclear=row[11],
-        before=row[12],
-        not_before=row[13],
-        refusal=row[14],
-    )
+        draft.invoice_id = draft.target
+    draft.__class__ = Entry
+    made: Entry = draft
+    return made
 
 
 def _text(text: str) -> str:
