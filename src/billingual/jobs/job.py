@@ -86,6 +86,7 @@ class AsyncJob:
         self._ledger: Ledger | None = None
         self._nonce = ""
         self._closed = False
+        self._runs = False
         self._runner: Runner | None = None
 
     @classmethod
@@ -237,22 +238,23 @@ class AsyncJob:
     ) -> Report:
         check_count(concurrency, "concurrency", "requests", _MOST)
         ledger = await self._opened()
-        if self._runner is not None:
+        if self._runs:
             raise UsageError("this job is being run; wait for the end of that run.")
-        settings = await self._in_thread(self._settings, ledger)
-        self._runner = runner = Runner(
-            client=self._client,
-            context=self._context,
-            ledger=ledger,
-            nonce=self._nonce,
-            settings=settings,
-            sends=sends,
-            on_progress=on_progress,
-        )
+        self._runs = True
         try:
+            settings = await self._in_thread(self._settings, ledger)
+            self._runner = runner = Runner(
+                client=self._client,
+                context=self._context,
+                ledger=ledger,
+                nonce=self._nonce,
+                settings=settings,
+                sends=sends,
+                on_progress=on_progress,
+            )
             await runner.run(concurrency)
         finally:
-            self._runner = None
+            self._runs, self._runner = False, None
         return await self.report()
 
     def stop(self) -> None:
