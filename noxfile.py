@@ -362,7 +362,7 @@ def bulk(session: nox.Session) -> None:
 
 @nox.session(python="3.11", name="pipeline-bench")
 def pipeline_bench(session: nox.Session) -> None:
-    """Measure lists on their way into tables, beside dlt and a script; takes ten minutes."""
+    """Measure lists on their way into tables, beside dlt and a script; ten minutes, Java 17."""
     session.install(".[all,dlt,duckdb,spark]", *_group("bench"), *_group("pipeline-bench"))
     session.run("python", "benchmarks/pipeline.py", *session.posargs)
     if "--quick" not in session.posargs:

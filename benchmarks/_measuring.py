@@ -37,7 +37,7 @@ PACKAGES = (
     "dbos", "dlt", "duckdb", "elastic-transport", "elasticsearch", "google-api-core",
     "google-auth", "h11", "httpcore", "httpcore2", "httpx", "httpx2", "limits", "localstripe",
     "msgspec", "openai", "orjson", "procrastinate", "pyarrow", "pydantic", "pysail",
-    "pyspark-client", "redis", "requests", "stamina", "stripe", "tenacity", "urllib3",
+    "pyspark", "redis", "requests", "stamina", "stripe", "tenacity", "urllib3",
 )  # fmt: skip
 Batch: TypeAlias = Callable[[int], None]
 Cell: TypeAlias = str | float | int | None

@@ -1,9 +1,11 @@
-"""Write the kept figures into ``docs/performance.md``; ``--check`` tells whether they stand there.
+"""Write the kept figures into the pages; ``--check`` tells whether they stand there.
 
 ``python benchmarks/_report.py`` renders each ``results/<name>.json`` between the markers ``<!--
-results: name -->`` and ``<!-- end -->`` of the page: the command, its tables, its goals, and what
-was left out; between ``results: goals`` all goals in one table, and between ``results: machine``
-what the figures depend on. Text outside of the markers is written by hand.
+results: name -->`` and ``<!-- end -->`` of ``docs/performance.md``: the command, its tables, its
+goals, and what was left out; between ``results: goals`` all goals in one table, and between
+``results: machine`` what the figures depend on. Another page may show a table by itself, the second
+of ``quota.json`` between ``<!-- table: quota 2 -->`` and the end. Text outside of the markers is
+written by hand.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from typing import Any, Final
 from _measuring import HERE, RESULTS, goal_table, number
 
 PAGE: Final = HERE.parent / "docs" / "performance.md"
+OTHER_PAGES: Final = (HERE.parent / "docs" / "quota.md",)
 _PART: Final = re.compile(r"(<!-- results: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_TABLE: Final = re.compile(r"(<!-- table: (\w+) (\d) -->\n).*?(<!-- end -->)", re.DOTALL)
 _NOTHING: Final = "*Not measured yet.*\n"
 
 
@@ -45,6 +49,13 @@ def section(study: Mapping[str, Any]) -> str:
         f"{name} {value}" for name, value in study["settings"].items() if not _is_long(value)
     )
     parts = [f"`{study['command']}` ({settings})\n" if settings else f"`{study['command']}`\n"]
+    load, cores = study["machine"].get("load_before", 0), study["machine"]["cores"]
+    # The benchmark before it leaves a load of one or two for each core.
+    if load > 3 * cores:
+        parts.append(
+            f"The machine had other work (a load of {load:.0f} on {cores} cores when this began), "
+            "so that ratios say more than seconds.\n"
+        )
     parts += [f"{table['title']}:\n\n{markdown(table)}" for table in study["tables"]]
     if study["goals"]:
         parts.append(markdown(goal_table(study["goals"])))
@@ -109,6 +120,16 @@ def filled(page: str, studies: Mapping[str, Mapping[str, Any]]) -> str:
     return _PART.sub(fill, page)
 
 
+def with_tables(page: str, studies: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return *page* with every table between its markers written anew."""
+
+    def fill(match: re.Match[str]) -> str:
+        table = studies[match[2]]["tables"][int(match[3]) - 1]
+        return f"{match[1]}\n{table['title']}:\n\n{markdown(table)}\n{match[4]}"
+
+    return _TABLE.sub(fill, page)
+
+
 def kept(results: Path) -> dict[str, Any]:
     """Read all kept figures but the counts of instructions, which guard and do not compare."""
     found = {
@@ -122,17 +143,23 @@ def main() -> int:
     """Write the page, or compare it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; say what differs")
-    parser.add_argument("--page", type=Path, default=PAGE, help="docs/performance.md")
+    parser.add_argument("--page", type=Path, help="docs/performance.md, and those with tables")
     parser.add_argument("--results", type=Path, default=RESULTS, help="benchmarks/results")
     options = parser.parse_args()
-    before = options.page.read_text(encoding="utf-8")
-    after = filled(before, kept(options.results))
-    if not options.check:
-        options.page.write_text(after, encoding="utf-8")
-    elif before != after:
-        print(f"{options.page.name} does not show the kept figures: python benchmarks/_report.py")
-        return 1
-    return 0
+    studies = kept(options.results)
+    stale = []
+    for page in [options.page] if options.page else [PAGE, *OTHER_PAGES]:
+        before = page.read_text(encoding="utf-8")
+        after = with_tables(before, studies)
+        if page not in OTHER_PAGES:
+            after = filled(after, studies)
+        if not options.check:
+            page.write_text(after, encoding="utf-8")
+        elif before != after:
+            stale.append(page.name)
+    for name in stale:
+        print(f"{name} does not show the kept figures: python benchmarks/_report.py")
+    return bool(stale)
 
 
 if __name__ == "__main__":

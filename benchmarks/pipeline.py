@@ -2,13 +2,15 @@
 
 ``python benchmarks/pipeline.py``: the same 100,000 invoices from the same server on loopback, 100
 to the page, into Parquet, into DuckDB, and through dlt into DuckDB; every run in a process of its
-own, imports and all. A run counts only if what it landed is the truth:
-the number of ids and the sum of the amounts are compared by DuckDB, outside of the time.
+own, imports and all, on Sail and on Spark the start of the engine too. A run counts only if what it
+landed is the truth: the number of ids and the sum of the amounts are compared by DuckDB, outside of
+the time.
 
 The script is what one writes by hand: httpx.AsyncClient, orjson and pyarrow, with four requests
 under way and the same columns, the payload among them. It takes the list as it comes; so does
 ``.arrow()``. ``land`` and the resource for dlt prove that they saw each window whole, which costs
-them requests. dlt's ``rest_api`` requests one page after another, as it always does.
+them requests. dlt's ``rest_api`` requests one page after another, as it always does. The peak of
+memory is that of the process, and of each that it started.
 """
 
 # ruff: noqa: PLC0415 - what is imported counts, and a peer may be missing
@@ -31,7 +33,7 @@ from typing import Any, Final, TypeAlias
 
 from _measuring import HERE, Cell, Study, arguments, fresh, serving
 from _payloads import ROWS, Days
-from _process import peak
+from _process import descendants, peak
 
 SELF: Final = str(HERE / "pipeline.py")
 KEY: Final = "ex_test"
@@ -219,19 +221,41 @@ def dlt_resource(base: str, place: Path) -> None:
     _pipeline(place).run(made)
 
 
-def sail(base: str, place: Path) -> None:
+def on_sail(base: str, place: Path) -> None:
     """Read our source of Spark's interface on Sail, which needs no Java."""
     from pysail.spark import SparkConnectServer
     from pyspark.sql import SparkSession
 
-    from billingual.integrations.spark import InvoiceDataSource
-
-    # Before the engine starts: its workers have the environment of their parent.
-    os.environ |= {"EXANTE_TOKEN": KEY, "PYSPARK_PYTHON": sys.executable}
+    _know_spark()
     server = SparkConnectServer(port=0)
     server.start(background=True)
     _, port = server.listening_address
     spark = SparkSession.builder.remote(f"sc://localhost:{port}").getOrCreate()
+    _with_engine(spark, base, place)
+    # It is of this process, whose end it would hold up for minutes.
+    spark.stop()
+    server.stop()
+
+
+def on_spark(base: str, place: Path) -> None:
+    """Read it on Spark itself, whose start is most of the time; wants Java 17.
+
+    It ends with this process, which is asked before what its workers took.
+    """
+    from pyspark.sql import SparkSession
+
+    _know_spark()
+    _with_engine(SparkSession.builder.master(f"local[{WIDTH}]").getOrCreate(), base, place)
+
+
+def _know_spark() -> None:
+    """Say what workers need before they start: they have the environment of their parent."""
+    os.environ |= {"EXANTE_TOKEN": KEY, "PYSPARK_PYTHON": sys.executable}
+
+
+def _with_engine(spark: Any, base: str, place: Path) -> None:
+    from billingual.integrations.spark import InvoiceDataSource
+
     spark.dataSource.register(InvoiceDataSource)
     rows = (
         spark.read.format("invoices")
@@ -242,8 +266,6 @@ def sail(base: str, place: Path) -> None:
         .load()
     )
     rows.write.parquet(str(place / "rows"))
-    spark.stop()
-    server.stop()
 
 
 SCRIPT_PARQUET: Final = "script: httpx + orjson + pyarrow"
@@ -253,13 +275,15 @@ ARROW_DUCKDB: Final = "billingual .arrow(), duckdb"
 LAND_PARQUET: Final = "billingual land, proven windows"
 LAND_DUCKDB: Final = "billingual land, proven windows, upsert"
 SAIL: Final = "billingual source for Spark, on Sail"
+SPARK: Final = "billingual source for Spark, on Spark"
 REST_API: Final = "dlt rest_api, merge"
 RESOURCE: Final = "billingual resource for dlt, proven windows, merge"
 LANES: Final[dict[str, tuple[str, Lane]]] = {
     SCRIPT_PARQUET: ("Parquet", script_to_parquet),
     ARROW_PARQUET: ("Parquet", arrow_to_parquet),
     LAND_PARQUET: ("Parquet", land_in("rows")),
-    SAIL: ("Parquet", sail),
+    SAIL: ("Parquet", on_sail),
+    SPARK: ("Parquet", on_spark),
     SCRIPT_DUCKDB: ("DuckDB", script_to_duckdb),
     ARROW_DUCKDB: ("DuckDB", arrow_to_duckdb),
     LAND_DUCKDB: ("DuckDB", land_in("rows.duckdb")),
@@ -278,7 +302,8 @@ def one(name: str, base: str, place: str, rows: str) -> None:
     wall = time.perf_counter() - started
     used = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = sum(each.ru_utime + each.ru_stime for each in used)
-    print(json.dumps({"wall": wall, "cpu": cpu, "peak": peak()}))
+    cpu_below, peak_below = descendants()
+    print(json.dumps({"wall": wall, "cpu": cpu + cpu_below, "peak": peak() + peak_below}))
 
 
 def check(place: Path, rows: int) -> None:
@@ -316,7 +341,7 @@ def measured(study: Study, base: str, rows: int, rounds: int) -> dict[str, list[
                     found = fresh(SELF, "--one", name, base, folder, str(rows))
                     check(Path(folder), rows)
                 except (RuntimeError, ValueError) as problem:
-                    if name != SAIL and name.startswith(("billingual", "script")):
+                    if name not in {SAIL, SPARK} and name.startswith(("billingual", "script")):
                         raise
                     study.leave_out(name, problem)
                     continue
@@ -367,7 +392,7 @@ def _median(runs: list[dict[str, float]], name: str) -> float:
 
 def main() -> None:
     """Measure, show and keep."""
-    options = arguments(__doc__, rounds=3, rows=(0, "invoices; 100,000, quick 5,000"))
+    options = arguments(__doc__, rounds=2, rows=(0, "invoices; 100,000, quick 5,000"))
     rows = options.rows or (5_000 if options.quick else 100_000)
     study = Study("pipeline", "How long do 100,000 invoices take into a table?")
     study.settings |= {"rounds": options.rounds, "rows": rows, "requests at once": WIDTH}

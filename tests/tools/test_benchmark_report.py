@@ -7,13 +7,13 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 BENCHMARKS: Final = Path(__file__).parents[2] / "benchmarks"
 PAGE: Final = "Before.\n<!-- results: calls -->\nold\n<!-- end -->\nAfter.\n"
-STUDY: Final = {
+STUDY: Final[dict[str, Any]] = {
     "command": "python benchmarks/calls.py",
     "settings": {"rounds": 3},
     "tables": [
@@ -71,6 +71,32 @@ def test_a_page_that_shows_other_figures_is_noticed(place: Path) -> None:
     after = report(place, "--check")
 
     assert (1, PAGE, 0) == (before.returncode, unchanged, after.returncode)
+
+
+@pytest.mark.parametrize(("load", "said"), [(1.9, False), (16.6, True)])
+def test_a_busy_machine_is_told(place: Path, load: float, *, said: bool) -> None:
+    """Other work makes every clock say less."""
+    study = {**STUDY, "machine": {**STUDY["machine"], "load_before": load}}
+    (place / "results" / "calls.json").write_text(json.dumps(study), encoding="utf-8")
+    done = report(place)
+
+    assert done.returncode == 0, done.stderr
+    text = (place / "page.md").read_text(encoding="utf-8")
+    assert said == ("other work (a load of 17 on 2 cores" in text)
+
+
+def test_a_page_may_show_a_table_by_itself(place: Path) -> None:
+    """Without the command and the goals around it."""
+    page = place / "page.md"
+    page.write_text(f"{PAGE}<!-- table: calls 1 -->\nold\n<!-- end -->\nLast.\n", encoding="utf-8")
+    done = report(place)
+    alone = page.read_text(encoding="utf-8").partition("After.\n")[2]
+
+    assert done.returncode == 0, done.stderr
+    assert alone.startswith(
+        "<!-- table: calls 1 -->\n\none after another:\n\n| client | us | ratio"
+    )
+    assert alone.endswith("| raw | 247 | 1 |\n\n<!-- end -->\nLast.\n")
 
 
 def test_figures_without_a_place_are_an_error(place: Path) -> None:
