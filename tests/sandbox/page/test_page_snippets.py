@@ -45,7 +45,7 @@ DRAFT = Draft(
     currency="EUR",
     fields={"po": HOSTILE, "a": "-1=b"},
 )
-TYPED = Changes(fields=[CustomField("n", 12, type="number"), CustomField("t", "x")])
+TYPED = Changes(fields=[CustomField("n", 12, type="number"), CustomField("t", "\U000e0041\u202e")])
 WITH_EQUALS = Changes(fields={"a=b": "c"})
 FILTER = Filter(
     search=HOSTILE,
@@ -109,6 +109,14 @@ CALLS: dict[str, tuple[str, Call]] = {
             [(UUID, Changes(status="SENT")), (OTHER, Changes(number=HOSTILE, due_at="2026-12-31"))]
         ),
     ),
+    "update_many with null": (
+        "exante",
+        lambda invoices: invoices.update_many([(UUID, Changes(number=None))]),
+    ),
+    "list with a sign in a name": (
+        "exante",
+        lambda invoices: invoices.list(Filter(extra_params={"a=b": "c"})).first(),
+    ),
     "delete_many": ("exante", lambda invoices: invoices.delete_many([UUID, OTHER])),
     "tenant list": (
         "kukkingu",
@@ -141,11 +149,7 @@ CALLS: dict[str, tuple[str, Call]] = {
     "tenant void": ("kukkingu", lambda invoices: invoices.void(INVOICE)),
     "replace": ("katsu", lambda invoices: invoices.update(UUID, REPLACEMENT)),
 }
-OF_NO_COMMAND = {
-    "update with typed fields",
-    "update with a field that has a sign in its name",
-    "update with null",
-}
+OF_NO_COMMAND = {"update_many with null", "list with a sign in a name"}
 
 
 def call(visitor: Visitor, name: str) -> dict[str, Any]:
@@ -243,7 +247,7 @@ def test_what_no_command_sends_is_said_to_be_so(visitor: Visitor, name: str) -> 
     """And given as curl."""
     snippets = call(visitor, name)["snippets"]
 
-    assert snippets["cli"] == f"# No call of billingual sends this request.\n{snippets['curl']}"
+    assert snippets["cli"] == f"# No command of billingual sends this request.\n{snippets['curl']}"
 
 
 def send_as_curl(visitor: Visitor, command: str, token: str) -> None:

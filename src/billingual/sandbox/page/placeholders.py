@@ -7,7 +7,7 @@ from typing import Final
 from billingual.sandbox.page.operation import Sent
 from billingual.sandbox.page.wire_text import MASK, is_secret_name
 
-__all__ = ["LOST_BODY", "NO_CALL", "TOKEN_VARIABLE", "own_headers"]
+__all__ = ["LOST_BODY", "NO_CALL", "NO_COMMAND", "TOKEN_VARIABLE", "own_headers"]
 
 TOKEN_VARIABLE: Final = "BILLINGUAL_TOKEN"  # noqa: S105  the name of a variable
 """The environment variable that holds the token."""
@@ -17,6 +17,9 @@ LOST_BODY: Final = "request-body"
 
 NO_CALL: Final = "# No call of billingual sends this request."
 """Stands before what is sent without billingual."""
+
+NO_COMMAND: Final = "# No command of billingual sends this request."
+"""Stands before curl in the place of a command."""
 
 # What curl and httpx write by themselves, or what belongs to a connection.
 _LEFT_OUT: Final = frozenset(

@@ -100,27 +100,27 @@ def _python_list(operation: Operation) -> tuple[str, list[str]]:
 
 
 def _python_get(operation: Operation) -> tuple[str, list[str]]:
-    return _printed(_call(f"invoices.{operation.name}", [_text(operation.ids[0])], {}, 10)), []
+    return _printed(_call(f"invoices.{operation.name}", [_text(operation.ids[0])], {}, 4)), []
 
 
 def _python_create(operation: Operation) -> tuple[str, list[str]]:
-    draft, names = _value("Draft", operation.fields, 14)
-    return _printed(_joined("invoices.create(", ")", [draft], 10)), names
+    draft, names = _value("Draft", operation.fields, 8)
+    return _printed(_joined("invoices.create(", ")", [draft], 4)), names
 
 
 def _python_update(operation: Operation) -> tuple[str, list[str]]:
     kind = "Replacement" if operation.is_replacement else "Changes"
-    value, names = _value(kind, operation.fields, 14)
-    call = _joined("invoices.update(", ")", [_text(operation.ids[0]), value], 10)
+    value, names = _value(kind, operation.fields, 8)
+    call = _joined("invoices.update(", ")", [_text(operation.ids[0]), value], 4)
     return _printed(call), names
 
 
 def _python_update_many(operation: Operation) -> tuple[str, list[str]]:
     pairs = [
-        _joined("(", ")", [_text(uid), _call("Changes", [], texts_if_plain(fields), 16)], 12)
+        _joined("(", ")", [_text(uid), _call("Changes", [], texts_if_plain(fields), 12)], 8)
         for uid, fields in zip(operation.ids, operation.batch, strict=True)
     ]
-    return f"invoices.update_many({_joined('[', ']', pairs, 8)})", ["Changes"]
+    return f"invoices.update_many({_joined('[', ']', pairs, 4)})", ["Changes"]
 
 
 def _python_delete_many(operation: Operation) -> tuple[str, list[str]]:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+import attrs
+
 from billingual.sandbox.json_text import json_text
 from billingual.sandbox.page.amounts import amount_text
-from billingual.sandbox.page.operation import Amount, Operation, Record, Sent, texts_if_plain
+from billingual.sandbox.page.operation import (
+    Amount,
+    CustomField,
+    Operation,
+    Record,
+    Sent,
+    texts_if_plain,
+)
 from billingual.sandbox.page.placeholders import LOST_BODY, TOKEN_VARIABLE, own_headers
 
 __all__ = ["call_command", "curl_command"]
@@ -101,13 +111,13 @@ def _cli_get(operation: Operation) -> _Command:
 
 
 def _cli_create(operation: Operation) -> _Command:
-    return ["create"], _field_options(operation.fields), ""
+    return _with_fields(["create"], operation.fields)
 
 
 def _cli_update(operation: Operation) -> _Command:
     words = ["update", _quoted(operation.ids[0])]
     if not operation.is_replacement:
-        return words, _field_options(operation.fields), ""
+        return _with_fields(words, operation.fields)
     code = operation.fields["currency"]
     options: list[tuple[str, object]] = [
         ("currency-code", f"{code}={operation.currency_number}"),
@@ -142,6 +152,14 @@ _COMMANDS: Final[Mapping[str, Callable[[Operation], _Command]]] = {
 }
 
 
+def _with_fields(words: list[str], fields: Mapping[str, Any]) -> _Command:
+    """Give fields as options, or as JSON where an option cannot hold one: null, or no text."""
+    options = _field_options(fields)
+    if options is not None:
+        return words, options, ""
+    return words, [("from", "-")], _document([_plain(fields)])
+
+
 def _field_options(fields: Mapping[str, Any]) -> list[tuple[str, object]] | None:
     options: list[tuple[str, object]] = []
     for name, value in texts_if_plain(fields).items():
@@ -162,6 +180,8 @@ def _field_options(fields: Mapping[str, Any]) -> list[tuple[str, object]] | None
 def _plain(value: object) -> object:
     if isinstance(value, Record):
         return _plain(value.fields)
+    if isinstance(value, (Amount, CustomField)):
+        return attrs.asdict(value)
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -171,8 +191,12 @@ def _plain(value: object) -> object:
 
 def _document(records: list[Any]) -> str:
     """Write what a command reads from its stdin; a line of it never ends it."""
-    lines = "\n".join(json_text(each) for each in records)
-    return f" <<'END'\n{lines}\nEND"
+    text = "\n".join(json_text(each) for each in records)
+    # JSON has escapes of its own for what a terminal would obey.
+    shown = "".join(
+        each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text
+    )
+    return f" <<'END'\n{shown}\nEND"
 
 
 def _quoted(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from billingual.sandbox.page.operation import Sent
-from billingual.sandbox.page.placeholders import NO_CALL
+from billingual.sandbox.page.placeholders import NO_COMMAND
 from billingual.sandbox.page.python_code import call_program, request_program
 from billingual.sandbox.page.recognition import operation_of
 from billingual.sandbox.page.shell_code import call_command, curl_command
@@ -22,7 +22,7 @@ def snippets_of(sent: Sent, url: str) -> dict[str, str]:
             request_program(sent, url) if operation is None else call_program(sent, operation, url)
         ),
         "curl": curl,
-        "cli": f"{NO_CALL}\n{curl}" if command is None else command,
+        "cli": f"{NO_COMMAND}\n{curl}" if command is None else command,
     }
     secrets = Secrets(sent.headers)
     return {name: visible(secrets.masked(text)) for name, text in texts.items()}
