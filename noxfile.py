@@ -37,8 +37,8 @@ NOT_COUNTED = ",".join(
         "testing/*",
     )
 )  # fmt: skip
-GENERATORS = ("generate_capability_table", "generate_conformance_matrix", "generate_currencies",
-              "generate_public_names", "generate_sync")  # fmt: skip
+GENERATORS = ("generate_capability_table", "generate_command_line", "generate_conformance_matrix",
+              "generate_currencies", "generate_public_names", "generate_sync")  # fmt: skip
 
 # Files are of very different length: a process that has none left takes tests of the other's.
 PYTEST = ("pytest", "-q", "-n", "2", "--dist", "worksteal")

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, Final
 
 from cyclopts import App, CycloptsError, Group, Parameter
+from rich.console import Console
 
 from billingual._version import __version__
 from billingual.cli.exit_codes import (
@@ -25,7 +26,7 @@ from billingual.cli.unclear_write import UnclearWriteError
 from billingual.cli.usage import converted, usage_text
 from billingual.errors import BillingualError, unclear_from
 
-__all__ = ["app", "run"]
+__all__ = ["app", "describe", "run"]
 
 _EPILOGUE: Final = """\
 Data goes to stdout, everything else to stderr, both in UTF-8. The token is read from the \
@@ -39,6 +40,7 @@ becomes of the output changes the exit code of no write.
 """
 
 _OPTIONS: Final = Group("Options", sort_key=9)
+_BELOW: Final = Group("Commands")
 
 
 app: App = App(
@@ -48,7 +50,7 @@ app: App = App(
         "it needs no account and no network."
     ),
     help_epilogue=_EPILOGUE,
-    help_format="plaintext",
+    help_format="markdown",
     version=__version__,
     default_parameter=Parameter(negative=(), show_default=False, converter=converted),
     group_commands=_OPTIONS,
@@ -112,14 +114,14 @@ _SUBCOMMANDS: Final = {
 }
 
 
-def _add(parent: App, commands: Iterable[tuple[str, str | None, str]], *group: Group) -> None:
+def _add(parent: App, commands: Iterable[tuple[str, str | None, str]], group: Group) -> None:
     for order, (name, target, text) in enumerate(commands):
         if target is None:
             below = App(
-                name=name, help=text, help_format="plaintext", sort_key=order, group=group,
-                group_commands=Group("Commands"),
+                name=name, help=text, help_format="markdown", sort_key=order, group=group,
+                group_commands=_BELOW,
             )  # fmt: skip
-            _add(below, _SUBCOMMANDS[name])
+            _add(below, _SUBCOMMANDS[name], _BELOW)
             parent.command(below)
         else:
             parent.command(
@@ -130,6 +132,21 @@ def _add(parent: App, commands: Iterable[tuple[str, str | None, str]], *group: G
 for _order, (_name, _commands) in enumerate(_COMMANDS.items()):
     _add(app, _commands, Group(_name, sort_key=_order))
 app.meta.suppress_keyboard_interrupt = False
+
+
+def describe(words: Iterable[str]) -> None:
+    """Let the help of one command be its whole docstring; lists of commands have a line for each.
+
+    Args:
+        words: the command; what follows it does no harm.
+    """
+    here = app
+    for word in (each for each in words if not each.startswith("-")):
+        if word not in here:
+            break
+        here = here[word]
+    if here.default_command is not None:
+        here.help = None
 
 
 @app.meta.default
@@ -171,13 +188,18 @@ def _launch(  # noqa: D417 - the tokens are the command
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code; say what went wrong on stderr."""
     _open_missing_streams()
+    if {"--help", "-h"} & set(arguments):
+        describe(arguments)
     for stream in (sys.stdout, sys.stderr):
         # JSON and CSV are UTF-8 whatever the code page is. Half a surrogate pair is no character,
         # and shows as its escape.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
-        code: int = app.meta(arguments, exit_on_error=False, print_error=False) or OK
+        # Made anew each time: a console keeps the width that it found first.
+        code: int = (
+            app.meta(arguments, console=Console(), exit_on_error=False, print_error=False) or OK
+        )
         sys.stdout.flush()
     except CycloptsError as error:
         fail(usage_text(error, app))

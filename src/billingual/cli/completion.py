@@ -13,9 +13,9 @@ _Shell: TypeAlias = Literal["bash", "zsh", "fish"]
 def completion(shell: _Shell, /) -> None:
     """Print what teaches your shell to complete these commands.
 
-    For bash: billingual completion bash > ~/.local/share/bash-completion/completions/billingual.
-    For zsh: billingual completion zsh > a folder of your $fpath, as _billingual. For fish:
-    billingual completion fish > ~/.config/fish/completions/billingual.fish.
+    - bash: `billingual completion bash > ~/.local/share/bash-completion/completions/billingual`
+    - zsh: `billingual completion zsh > ~/.zfunc/_billingual`, with that folder in your `$fpath`
+    - fish: `billingual completion fish > ~/.config/fish/completions/billingual.fish`
 
     Args:
         shell: bash, zsh or fish.

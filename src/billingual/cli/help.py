@@ -13,6 +13,7 @@ def show_help(*command: str) -> None:
     Args:
         command: The words of the command, such as jobs show; nothing shows all commands.
     """
-    from billingual.cli.app import app  # noqa: PLC0415 - it holds this command
+    from billingual.cli.app import app, describe  # noqa: PLC0415 - it holds this command
 
+    describe(command)
     app.meta([*command, "--help"], exit_on_error=False, print_error=False, console=Console())
