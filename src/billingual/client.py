@@ -315,7 +315,8 @@ class AsyncClient:
                 create that is repeated with it later does nothing twice. Default: a fresh one,
                 the same for all attempts of this call.
             options: ``headers``, ``timeout``, ``deadline`` and ``retry`` of this call alone, as
-                for the client; the headers are added to the client's. Each operation takes them.
+                for the client; the headers are added to the client's. Each operation takes them,
+                and so does a job when it is opened.
 
         Raises:
             InvalidInputError: if a field is missing or cannot be right; nothing was sent.
@@ -422,6 +423,7 @@ class AsyncClient:
         concurrency: int = 4,
         raw: bool = True,
         on_progress: Callable[[LandProgress], object] | None = None,
+        **options: Unpack[CallOptions],
     ) -> LandReport:
         """Land invoices in DuckDB, in Parquet files or in a Delta table, and keep them up to date.
 
@@ -458,9 +460,10 @@ class AsyncClient:
         """
         from billingual.landing import OPEN_STATUSES, land  # noqa: PLC0415 - of an extra
 
-        context = self._context
+        client = self._with(options) if options else self
+        context = client._context  # noqa: SLF001 - of this class
         return await land(
-            self,
+            client,
             target,
             backend=context.backend,
             source=(context.provider, context.account),
@@ -620,6 +623,7 @@ class AsyncClient:
         known_invoice: InvoiceSummary | None = None,
         late_arrival_s: float = 120.0,
         wait: bool = False,
+        **options: Unpack[CallOptions],
     ) -> Reconciliation:
         """Find out whether a write with an unclear end happened, by reading; nothing is sent again.
 
@@ -648,8 +652,9 @@ class AsyncClient:
         """
         from billingual.reconcile.reconciler import reconcile  # noqa: PLC0415 - of the first use
 
+        client = self._with(options) if options else self
         return await reconcile(
-            self._context,
+            client._context,  # noqa: SLF001 - of this class
             unclear,
             known_invoice=known_invoice,
             late_arrival_s=late_arrival_s,
@@ -1052,6 +1057,11 @@ class _Operations:
 def client_context(client: AsyncClient) -> ClientContext:
     """Return what a client's calls share, for code that makes further calls on its behalf."""
     return client._context  # noqa: SLF001 - the class is of this module
+
+
+def client_with(client: AsyncClient, options: CallOptions) -> AsyncClient:
+    """Return the sibling that has the options of a call, or the client itself without any."""
+    return client._with(options) if options else client  # noqa: SLF001 - the class is of this module
 
 
 def client_for_jobs(client: AsyncClient) -> AsyncClient:

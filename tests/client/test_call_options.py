@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -15,6 +16,7 @@ from billingual import (
     Client,
     ConfigurationError,
     Draft,
+    Job,
     MemoryTransport,
     Secret,
     errors,
@@ -87,6 +89,40 @@ def test_every_operation_takes_options_of_its_own(provider: str, name: str) -> N
     assert (other.get("X-Team"), other.get("X-One")) == ("a", None)
     assert transport.bounds[0].timeouts.read == 7.0
     assert transport.bounds[-1].timeouts.read != 7.0
+
+
+def _land(client: Any, folder: Path, **options: Any) -> object:
+    return client.land(folder / "all.duckdb", **options)
+
+
+def _reconcile(client: Any, _: Path, **options: Any) -> object:
+    failed = MemoryTransport([MemoryTransport.json("{}", status=500)])
+    other = Client("exante", transport=failed, token="not-a-real-one")
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        other.update(UID, Changes(status="SENT"))
+    return client.reconcile(caught.value, **options)
+
+
+def _job(client: Any, folder: Path, **options: Any) -> object:
+    with Job.open(folder / "job.db", client, policy="manual", sole_writer=True, **options) as job:
+        job.plan([(UID, Changes(status="SENT"))])
+        return job.run(concurrency=1)
+
+
+@pytest.mark.parametrize("call", [_land, _reconcile, _job])
+def test_what_makes_many_requests_takes_them_for_all_of_those(call: Any, tmp_path: Path) -> None:
+    """A landing, a look at an unclear write, a job; what the responses lead to is of no matter."""
+    transport = Looking(_respond)
+    client = Client("exante", transport=transport, token="not-a-real-one", headers={"X-Team": "a"})
+    with suppress(errors.BillingualError):
+        call(client, tmp_path, headers={"X-One": "1"}, timeout=7.0, retry="none", deadline=20)
+    with pytest.raises(TypeError, match="no option 'dedline'"):
+        call(client, tmp_path / "other", dedline=5)
+
+    assert len(transport.requests) >= 1
+    sent = {(each.headers.get("X-One"), each.headers.get("X-Team")) for each in transport.requests}
+    assert sent == {("1", "a")}
+    assert {each.timeouts.read for each in transport.bounds} == {7.0}
 
 
 def test_a_call_can_have_its_own_retries_and_deadline() -> None:

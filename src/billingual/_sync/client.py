@@ -267,7 +267,8 @@ class Client(Stepped):
                 create that is repeated with it later does nothing twice. Default: a fresh one,
                 the same for all attempts of this call.
             options: ``headers``, ``timeout``, ``deadline`` and ``retry`` of this call alone, as
-                for the client; the headers are added to the client's. Each operation takes them.
+                for the client; the headers are added to the client's. Each operation takes them,
+                and so does a job when it is opened.
 
         Raises:
             InvalidInputError: if a field is missing or cannot be right; nothing was sent.
@@ -350,6 +351,7 @@ class Client(Stepped):
         concurrency: int = 4,
         raw: bool = True,
         on_progress: Callable[[LandProgress], object] | None = None,
+        **options: Unpack[CallOptions],
     ) -> LandReport:
         """Land invoices in DuckDB, in Parquet files or in a Delta table, and keep them up to date.
 
@@ -397,6 +399,7 @@ class Client(Stepped):
                 concurrency=concurrency,
                 raw=raw,
                 on_progress=on_progress,
+                **options,
             )
         )
 
@@ -523,6 +526,7 @@ class Client(Stepped):
         known_invoice: InvoiceSummary | None = None,
         late_arrival_s: float = 120.0,
         wait: bool = False,
+        **options: Unpack[CallOptions],
     ) -> Reconciliation:
         """Find out whether a write with an unclear end happened, by reading; nothing is sent again.
 
@@ -551,7 +555,11 @@ class Client(Stepped):
         """
         return self._backend.run(
             self._core.reconcile(
-                unclear, known_invoice=known_invoice, late_arrival_s=late_arrival_s, wait=wait
+                unclear,
+                known_invoice=known_invoice,
+                late_arrival_s=late_arrival_s,
+                wait=wait,
+                **options,
             )
         )
 

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from os import PathLike
     from types import TracebackType
-    from typing import Literal, Self
+    from typing import Literal, Self, Unpack
 
     from billingual._sync.client import Client
+    from billingual.abc import CallOptions
     from billingual.auth import Secret
     from billingual.jobs.entry import Entry, History, Plannable, State
     from billingual.jobs.ledger import Ledger
@@ -64,6 +65,7 @@ class Job(Stepped):
         sole_writer: bool | None = None,
         number_prefix: str = "INV-",
         shared: bool = False,
+        **calls: Unpack[CallOptions],
     ) -> Self:
         """Name a job; its ledger is opened at ``with``, or at the first use.
 
@@ -91,6 +93,8 @@ class Job(Stepped):
                 the job reads each invoice before it updates it, unless the plan brings it along.
             number_prefix: what the number of a draft without one starts with.
             shared: let several processes of this machine work on the job at once.
+            calls: ``headers``, ``timeout``, ``deadline`` and ``retry`` of all calls of the job, as
+                each operation of the client takes them.
 
         Raises:
             InvalidInputError: if an argument is of the wrong kind.
@@ -108,6 +112,7 @@ class Job(Stepped):
                 sole_writer=sole_writer,
                 number_prefix=number_prefix,
                 shared=shared,
+                **calls,
             ),
             client._backend,
         )

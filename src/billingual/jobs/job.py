@@ -8,13 +8,13 @@ import secrets
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, Unpack, cast
 
 import attrs
 
 from billingual._arguments import check_count, expected, seconds_of
 from billingual.auth import Secret
-from billingual.client import AsyncClient, client_context, client_for_jobs
+from billingual.client import AsyncClient, client_context, client_for_jobs, client_with
 from billingual.errors import ClosedError, InvalidInputError, UsageError
 from billingual.jobs.entry import Entry, History, Plannable, State
 from billingual.jobs.occurrences import Occurrences
@@ -24,6 +24,7 @@ from billingual.jobs.report import Progress, Report, report_of
 from billingual.jobs.runner import Policy, Runner, Settings
 
 if TYPE_CHECKING:
+    from billingual.abc import CallOptions
     from billingual.jobs.ledger import Ledger, NewEntry
     from billingual.jobs.verification import Verification
 
@@ -102,6 +103,7 @@ class AsyncJob:
         sole_writer: bool | None = None,
         number_prefix: str = "INV-",
         shared: bool = False,
+        **calls: Unpack[CallOptions],
     ) -> Self:
         """Name a job; its ledger is opened at ``async with``, or at the first use.
 
@@ -129,6 +131,8 @@ class AsyncJob:
                 the job reads each invoice before it updates it, unless the plan brings it along.
             number_prefix: what the number of a draft without one starts with.
             shared: let several processes of this machine work on the job at once.
+            calls: ``headers``, ``timeout``, ``deadline`` and ``retry`` of all calls of the job, as
+                each operation of the client takes them.
 
         Raises:
             InvalidInputError: if an argument is of the wrong kind.
@@ -144,7 +148,7 @@ class AsyncJob:
                 "job", f"only a database has jobs by name, and {ledger!r} is none", "leave it out"
             )
         return cls(
-            expected(client, AsyncClient, "client"),
+            client_with(expected(client, AsyncClient, "client"), calls),
             ledger,
             options_of(policy, settle_s, bisect=bisect, sole_writer=sole_writer),
             number_prefix=number_prefix,
