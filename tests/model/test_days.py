@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from _support.equivalence.row import REPLACEMENT
 from billingual import (
     Changes,
     Client,
@@ -15,8 +16,10 @@ from billingual import (
     Filter,
     InvalidInputError,
     MemoryTransport,
+    Replacement,
 )
 from billingual.model import differing_fields, instant, instant_text, read_instant
+from billingual.providers import katsu
 
 UID = "550e8400-e29b-41d4-a716-446655440000"
 DAY = date(2026, 12, 31)
@@ -63,6 +66,10 @@ def test_every_dialect_sends_a_day_as_its_first_moment(given: date | str) -> Non
     with Client("kukkingu", transport="sandbox") as kukkingu:
         request = kukkingu.preview.update("inv_" + "a" * 24, Changes(due_at=given))
         assert json.loads(request.body or b"")["dueAt"] == "2026-12-31T00:00:00.000Z"
+    with Client(katsu(currencies={"USD": 1}), transport="sandbox") as replaced:
+        whole = Replacement.from_dict({**REPLACEMENT.to_dict(), "due_at": given})
+        request = replaced.preview.update(UID, whole)
+        assert json.loads(request.body or b"")["dueDate"] == "2026-12-31T00:00:00.000Z"
 
 
 def test_an_instant_is_sent_exactly() -> None:

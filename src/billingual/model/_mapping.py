@@ -36,7 +36,15 @@ if TYPE_CHECKING:
 
     import cattrs
 
-__all__ = ["FromDict", "Scalar", "ToDict", "as_json", "from_mapping", "unknown_field"]
+__all__ = [
+    "FromDict",
+    "Scalar",
+    "ToDict",
+    "as_json",
+    "from_mapping",
+    "new_converter",
+    "unknown_field",
+]
 
 M = TypeVar("M")
 
@@ -142,8 +150,15 @@ def _refuse_unfit(kind: type, args: Sequence[object], given: Mapping[str, object
         )
 
 
-def from_mapping(kind: type[M], record: object) -> M:
+def from_mapping(
+    kind: type[M], record: object, converter: Callable[[], cattrs.Converter] | None = None
+) -> M:
     """Make a *kind* from a mapping.
+
+    Args:
+        kind: the class.
+        record: the mapping.
+        converter: returns what reads the values. Default: one for classes that check their own.
 
     Raises:
         InvalidInputError: as ``from_dict`` says.
@@ -159,13 +174,13 @@ def from_mapping(kind: type[M], record: object) -> M:
     from cattrs.errors import BaseValidationError  # noqa: PLC0415 - see the module's docstring
 
     try:
-        return _converter().structure(record, kind)
+        return (converter or _converter)().structure(record, kind)
     except BaseValidationError as problem:
         raise _first_problem(problem, kind) from None
 
 
-@functools.cache
-def _converter() -> cattrs.Converter:
+def new_converter() -> cattrs.Converter:
+    """Make what builds nested models; each class checks its own values."""
     import cattrs  # noqa: PLC0415 - see the module's docstring
 
     converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
@@ -183,6 +198,9 @@ def _converter() -> cattrs.Converter:
     )
     converter.register_structure_hook_func(_is_scalar, lambda value, kind: kind.from_json(value))
     return converter
+
+
+_converter: Final = functools.cache(new_converter)
 
 
 # Python looks for the methods of a protocol anew with each question, which takes 20 us.

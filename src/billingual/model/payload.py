@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MemberDescriptorType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 from billingual.model._mapping import ToDict
 from billingual.wire import Headers, ResponseInfo
@@ -83,6 +83,21 @@ class KeepsPayload(ToDict):
             attempts=attempts,
             content=content,
         )
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, object]) -> Self:
+        """Make one from what :meth:`to_dict` returned, in either form, from a cache for example.
+
+        It is equal to the one before, but for ``problems`` and what is in ``extra``: JSON has no
+        Decimal, so those in it are text then. ``raw`` is empty, and there is no ``response``.
+
+        Raises:
+            InvalidInputError: if a key is unknown, the id is missing or a value does not fit. The
+                error names the field with its path, such as ``lines[1].quantity``.
+        """
+        from billingual.model._reading import from_own_dict  # noqa: PLC0415 - few programs need it
+
+        return from_own_dict(cls, record)
 
     def __init_subclass__(cls) -> None:
         # attrs makes its class anew, with the slots; before that there are none here.
