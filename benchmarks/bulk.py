@@ -1,10 +1,12 @@
-"""What does the ledger cost: 100,000 updates as a job, beside a raw loop that loses its place?
+"""What does the ledger cost: updates as a job, beside a raw loop that loses its place?
 
-``python benchmarks/bulk.py``: 100,000 invoices are set to SENT in 1,000 batches of 100, at a server
-that responds after 20 ms, with 1, 4 and 16 requests under way; every run in a process of its own.
-The raw loop sends the same bodies over the same transport and reads each response with json; it
-keeps nothing, so that a kill would leave it with no idea of what is done. A job keeps each batch in
-its ledger on the disk before and after its request, and decodes and compares each invoice. To plan
+``python benchmarks/bulk.py``: invoices are set to SENT in batches of 100, 20,000 of them one batch
+after another and 50,000 with 4 and with 16 requests under way, at a server that responds after
+20 ms; every run in a process of its own. The raw loop sends the same bodies over the same transport
+and reads each response with json; it keeps nothing, so that a kill would leave it with no idea of
+what is done. Beside it stands the least that would know: the same loop with a table of its own in
+SQLite, where each write is in flight on the disk before its request, and done after it. A job keeps
+as much and more in its ledger, and compares each invoice with what was asked for. To plan
 the writes takes time of its own, before the first request; a column shows it. A job knows what an
 invoice was like before an update in three ways: it need not (*sole writer*), the plan brings it
 along, or the job reads each invoice first, which is a request an invoice.
@@ -19,11 +21,14 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import sqlite3
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -38,9 +43,11 @@ from billingual.model import Invoice
 
 SELF: Final = str(HERE / "bulk.py")
 DELAY_S: Final = 0.02
-WIDTHS: Final = (1, 4, 16)
+COUNTS: Final = {1: 200, 4: 500, 16: 500}
+"""Batches by how many are under way at once: enough for a second at least."""
 CHANGE: Final = {"status": "SENT"}
 RAW: Final = "raw loop, same transport + json"
+DURABLE: Final = "raw loop + a table of SQLite"
 LOOP: Final = "billingual, loop of update_many without a ledger"
 SOLE: Final = "billingual job, sole writer"
 KNOWN: Final = "billingual job, invoices given with the plan"
@@ -89,6 +96,77 @@ def checked(status: int, body: bytes) -> None:
 
 async def raw(base: str, count: int, width: int) -> dict[str, float]:
     """Send bodies over the transport that the client has."""
+    async with _sending(base) as send:
+        return await timed(lambda batch: send(body_of(batch)), count, width)
+
+
+async def durable(base: str, count: int, width: int) -> dict[str, float]:
+    """Likewise, and keep on the disk what is in flight and what is done."""
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as thread:
+        table = Table(Path(folder) / "table.db")
+
+        async def run(number: int) -> dict[str, float]:
+            table.plan(batches(number))
+
+            async def some() -> None:
+                loop = asyncio.get_running_loop()
+                done: int | None = None
+                while claimed := await loop.run_in_executor(thread, table.step, done):
+                    done, body = claimed
+                    await send(body)
+
+            cpu, start = time.process_time(), time.perf_counter()
+            await asyncio.gather(*(some() for _ in range(width)))
+            return {"wall": time.perf_counter() - start, "cpu": time.process_time() - cpu}
+
+        async with _sending(base) as send:
+            await run(2 * width)
+            return await run(count)
+
+
+class Table:
+    """The least that knows after a kill what was sent: a row for each write, and for each batch."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.executescript(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+            "CREATE TABLE batch (id INTEGER PRIMARY KEY, body BLOB, started REAL, ended REAL);"
+            "CREATE TABLE write (id INTEGER PRIMARY KEY, uid TEXT, state TEXT, batch INTEGER);"
+            "CREATE INDEX of_batch ON write (batch)"
+        )
+        self._next = 1
+
+    def plan(self, planned: Iterator[Batch]) -> None:
+        """Keep batches; each is sent as it is kept."""
+        run = self._connection
+        run.execute("BEGIN")
+        for batch in planned:
+            made = run.execute("INSERT INTO batch (body) VALUES (?)", (body_of(batch),)).lastrowid
+            rows = [(uid, "planned", made) for uid in batch]
+            run.executemany("INSERT INTO write (uid, state, batch) VALUES (?, ?, ?)", rows)
+        run.execute("COMMIT")
+
+    def step(self, done: int | None) -> tuple[int, bytes] | None:
+        """Keep that a batch is done, and that the next one is in flight; return that one."""
+        run = self._connection.execute
+        run("BEGIN IMMEDIATE")
+        if done is not None:
+            run("UPDATE write SET state = 'done' WHERE batch = ?", (done,))
+            run("UPDATE batch SET ended = ? WHERE id = ?", (time.time(), done))
+        found = run("SELECT body FROM batch WHERE id = ?", (self._next,)).fetchone()
+        if found is not None:
+            run("UPDATE write SET state = 'in flight' WHERE batch = ?", (self._next,))
+            run("UPDATE batch SET started = ? WHERE id = ?", (time.time(), self._next))
+        run("COMMIT")
+        if found is None:
+            return None
+        self._next += 1
+        return self._next - 1, found[0]
+
+
+@asynccontextmanager
+async def _sending(base: str) -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
     from billingual.backends.anyio import AnyioBackend  # noqa: PLC0415 - likewise
     from billingual.outcomes import Safety  # noqa: PLC0415 - likewise
     from billingual.wire import Headers, WireRequest  # noqa: PLC0415 - likewise
@@ -98,16 +176,16 @@ async def raw(base: str, count: int, width: int) -> dict[str, float]:
     transport = made("httpx", backend)
     headers = Headers([*SIGNED.items(), ("Content-Type", "application/json")])
 
-    async def work(batch: Batch) -> None:
+    async def send(body: bytes) -> None:
         request = WireRequest(
             method="PUT", url=f"{base}/api/invoices", route="/api/invoices",
-            safety=Safety.IDEMPOTENT, headers=headers, body=body_of(batch),
+            safety=Safety.IDEMPOTENT, headers=headers, body=body,
         )  # fmt: skip
         response = await transport.send(request, bounds(backend))
         checked(response.status, response.body)
 
     try:
-        return await timed(work, count, width)
+        yield send
     finally:
         await transport.aclose()
 
@@ -206,6 +284,7 @@ async def elastic(base: str, count: int, width: int) -> dict[str, float]:
 
 SIDES: Final[dict[str, Run]] = {
     RAW: raw,
+    DURABLE: durable,
     "raw httpx.AsyncClient + json": raw_httpx,
     LOOP: loop,
     SOLE: job(SOLE),
@@ -227,16 +306,16 @@ def one(side: str, base: str, count: str, width: str) -> None:
 Taken: TypeAlias = dict[tuple[str, int], list[dict[str, float]]]
 
 
-def measured(study: Study, base: str, count: int, rounds: int) -> Taken:
+def measured(study: Study, base: str, counts: Mapping[int, int], rounds: int) -> Taken:
     """Run all sides in an order drawn anew; a peer that fails is left out."""
     taken: Taken = {}
-    sides = [(side, width) for width in WIDTHS for side in SIDES]
+    sides = [(side, width) for width in counts for side in SIDES]
     for _ in range(rounds):
         for side, width in random.sample(sides, len(sides)):
             if side in study.left_out:
                 continue
             try:
-                found = fresh(SELF, "--one", side, base, str(count), str(width))
+                found = fresh(SELF, "--one", side, base, str(counts[width]), str(width))
             except RuntimeError as problem:
                 if side.startswith(("billingual", "raw")):
                     raise
@@ -246,33 +325,41 @@ def measured(study: Study, base: str, count: int, rounds: int) -> Taken:
     return taken
 
 
-def tell(study: Study, taken: Taken, count: int) -> None:
+def tell(study: Study, taken: Taken, counts: Mapping[int, int]) -> None:
     """Tell *study* the medians, and the ratios within rounds."""
     rows: list[list[Cell]] = []
-    for width in WIDTHS:
+    for width, count in counts.items():
         ideal = -(-count // width) * DELAY_S
         for side in SIDES:
             runs = taken.get((side, width))
             if not runs:
                 continue
-            pace = statistics.median(
-                raw["wall"] / ours["wall"]
-                for ours, raw in zip(runs, taken[RAW, width], strict=True)
+            pace, beside_durable = (
+                statistics.median(
+                    one["wall"] / ours["wall"]
+                    for ours, one in zip(runs, taken[other, width], strict=True)
+                )
+                for other in (RAW, DURABLE)
             )
             rows.append([
                 side,
                 width,
+                count,
                 _median(runs, "wall"),
                 ideal,
                 100 * pace,
+                100 * beside_durable,
                 _median(runs, "cpu"),
                 _median(runs, "plan") if "plan" in runs[0] else None,
             ])  # fmt: skip
             if side == SOLE:
                 # A goal is at most its limit: the time of the raw loop may be passed by so much.
                 study.goal(f"{side}, {width} at once, of the raw loop's time", 1 / pace, 1 / 0.95)
-    heads = ["side", "at once", "seconds", "ideal s", "pace, % of raw", "CPU s", "plan s"]
-    title = f"{count * ROWS:,} updates in {count:,} requests, each {DELAY_S * 1e3:.0f} ms away"
+    heads = [
+        "side", "at once", "requests", "seconds", "ideal s", "pace, % of raw", "% of + SQLite",
+        "CPU s", "plan s",
+    ]  # fmt: skip
+    title = f"updates, {ROWS} in each request, {DELAY_S * 1e3:.0f} ms away"
     study.table(title, heads, rows)
 
 
@@ -283,7 +370,7 @@ def _median(runs: list[dict[str, float]], name: str) -> float:
 def reading(study: Study, base: str, count: int) -> None:
     """Tell *study* what it costs where the job has to read each invoice first."""
     rows: list[list[Cell]] = []
-    width = max(WIDTHS)
+    width = max(COUNTS)
     for side in (SOLE, READ):
         found = fresh(SELF, "--one", side, base, str(count), str(width))
         per_item = found["wall"] / count / ROWS * 1e6
@@ -311,13 +398,13 @@ def memory(study: Study, base: str, counts: tuple[int, int]) -> None:
 def main() -> None:
     """Measure, show and keep."""
     options = arguments(__doc__, rounds=3)
-    count = 32 if options.quick else 1000
+    counts = dict.fromkeys(COUNTS, 32) if options.quick else COUNTS
     study = Study("bulk", "What does the ledger of a job cost beside a raw loop?")
     study.settings |= {"rounds": options.rounds, "responses after": f"{DELAY_S} s"}
     with serving(batches=True, delay_s=DELAY_S) as base:
-        tell(study, measured(study, base, count, options.rounds), count)
+        tell(study, measured(study, base, counts, options.rounds), counts)
         reading(study, base, 4 if options.quick else 50)
-        memory(study, base, (count // 10, count))
+        memory(study, base, (3, 32) if options.quick else (100, 1000))
     study.close(quick=options.quick)
 
 
