@@ -247,6 +247,7 @@ def proofs(session: nox.Session) -> None:
         "tests/jobs",
         "tests/landing",
         "tests/process",
+        "tests/transports/test_rough_wires.py",
         *session.posargs,
     )
 

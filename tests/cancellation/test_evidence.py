@@ -246,7 +246,7 @@ def test_the_hook_is_told_of_unclear_writes_that_raise(server: InvoiceServer) ->
         raise ZeroDivisionError
 
     async def main() -> None:
-        async with client_of(server, "h11", on_unclear=hook, deadline=1.0) as client:
+        async with client_of(server, "h11", on_unclear=hook, deadline=2.0) as client:
             server.hold()
             with pytest.raises(OutcomeUnknown) as caught:
                 await client.create(DRAFT)

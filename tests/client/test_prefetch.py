@@ -600,7 +600,7 @@ def test_pages_that_a_limiter_delays_past_their_deadline_are_requested_again() -
     transport.blocks = True
     with Client(
         "exante", token="t", base_url="https://h.example", transport=transport, retry="none",
-        limiter=25, deadline=0.3,
+        limiter=10, deadline=0.75,
     ) as client:  # fmt: skip
         rows = [row.id for row in client.list(prefetch=16)]
 

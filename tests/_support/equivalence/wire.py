@@ -36,11 +36,11 @@ async def deadline_between(scene: Scene) -> Any:
 
     def slower() -> str:
         asked.append(1)
-        time.sleep(0.52 if len(asked) == 2 else 0)
+        time.sleep(1.02 if len(asked) == 2 else 0)
         return "ex_live_sandbox_default_9AbC"
 
     scene.control.fault("rate_limit", retry_after=None)
-    return await scene.client.with_options(token=slower, deadline=0.5).create(EXANTE_DRAFT)
+    return await scene.client.with_options(token=slower, deadline=1.0).create(EXANTE_DRAFT)
 
 
 async def dropped_finalize(scene: Scene) -> Any:
@@ -242,10 +242,10 @@ ROWS: Final = (
     ),
     Row(
         "a read that is answered in time at last",
-        read(fault("latency", seconds=1.0)),
+        read(fault("latency", seconds=1.5)),
         "INV-2026-S00001 PAID 37219.95 GBP",
         "get: unknown TimedOutError > committed 200 = committed",
-        options={**AGAIN, "timeout": Timeouts(read=0.4)},
+        options={**AGAIN, "timeout": Timeouts(read=0.75)},
     ),
     Row(
         "a create that is not answered in time",
@@ -264,17 +264,17 @@ ROWS: Final = (
     ),
     Row(
         "a deadline that ends a read",
-        read(fault("latency", seconds=1.0)),
+        read(fault("latency", seconds=1.5)),
         "TimedOutError",
         "get: unknown TimedOutError = unknown TimedOutError",
-        options={"deadline": 0.4},
+        options={"deadline": 0.75},
     ),
     Row(
         "a deadline that ends a create",
-        create(fault("latency", seconds=1.0, after_commit=True)),
+        create(fault("latency", seconds=1.5, after_commit=True)),
         "OutcomeUnknown unclear (TimedOutError), 1 stored",
         "create: unknown TimedOutError = unknown OutcomeUnknown",
-        options={"deadline": 0.4},
+        options={"deadline": 0.75},
     ),
     Row(
         "a deadline that passes before anything is sent",

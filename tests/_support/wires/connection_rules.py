@@ -54,7 +54,7 @@ class ConnectionRules:
 
         assert caught.value.evidence == SENT
 
-    @pytest.mark.timeout(20)
+    @pytest.mark.timeout(120)
     def test_a_server_that_does_not_take_the_request_ends_with_the_write_timeout(
         self, link: Link
     ) -> None:
