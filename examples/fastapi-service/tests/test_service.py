@@ -73,8 +73,24 @@ def test_a_draft_that_cannot_be_right_is_refused(service: TestClient, sandbox: S
     response = service.put("/invoices/INV-1", json={**DRAFT, "due_at": "tomorrow"})
 
     assert 422 == response.status_code
-    assert "due_at" in response.json()["problem"]
+    assert "due_at" in response.json()["detail"][0]["msg"]
     assert "POST" not in {each["method"] for each in sandbox.requests()}
+
+
+def test_what_the_provider_lacks_is_refused(service: TestClient) -> None:
+    """The text says what to do."""
+    response = service.put("/invoices/INV-1", json={**DRAFT, "exchange_rate": "1"})
+
+    assert 422 == response.status_code
+    assert "exchange_rate" in response.json()["problem"]
+
+
+def test_the_routes_are_described(service: TestClient) -> None:
+    """For OpenAPI a draft and an invoice are objects."""
+    told = service.get("/openapi.json").json()["paths"]["/invoices/{number}"]["put"]
+
+    body = told["requestBody"]["content"]["application/json"]["schema"]
+    assert "object" == body["type"]
 
 
 def test_an_unclear_create_names_the_place_that_will_know(

@@ -245,7 +245,8 @@ def _token(settings: Settings, account: Account | None) -> TokenSource | None:
     if settings.provider.needs_token:
         raise ConfigurationError(
             f"{settings.provider.name} needs a token",
-            "give token=..., or try it without an account by transport='sandbox'",
+            "give token=..., or BILLINGUAL_TOKEN to from_env(), or try it without an account by "
+            "transport='sandbox'",
             field="token",
             hint="give_token",
         )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from weakref import WeakValueDictionary
 
+import attrs
 from billingual import Draft, Filter, Invoice, Reconciliation
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Body, Response
+from fastapi.responses import JSONResponse
 
 from invoice_service.caller import Caller, CallerDep
 
@@ -22,36 +24,35 @@ Several processes of one service need a lock that they share, such as a row of t
 """
 
 
-@router.put("/invoices/{number}")
-async def put(number: str, draft: dict[str, Any], caller: CallerDep, response: Response) -> Any:
+@router.put("/invoices/{number}", response_model=Invoice)
+async def put(
+    number: str, draft: Annotated[Draft, Body()], caller: CallerDep, response: Response
+) -> Any:
     """Create an invoice, unless it is there: 201, or 200 with the one that is there."""
     async with _TURNS.setdefault(number, asyncio.Lock()):
         if (earlier := await _look(number, caller)) is not None and not earlier.absent:
-            return _told(number, earlier, response)
+            return _told(number, earlier)
         if (there := await _find(number, caller)) is not None:
-            return there.to_dict(json=True)
-        created = await caller.invoices.create(Draft.from_dict({**draft, "number": number}))
+            return there
+        created = await caller.invoices.create(attrs.evolve(draft, number=number))
     response.status_code = 201
-    return created.to_dict(json=True)
+    return created
 
 
-@router.get("/invoices/{number}")
-async def get(number: str, caller: CallerDep, response: Response) -> Any:
+@router.get("/invoices/{number}", response_model=Invoice)
+async def get(number: str, caller: CallerDep) -> Any:
     """Read an invoice by its number."""
     there = await _find(number, caller)
-    if there is None:
-        response.status_code = 404
-        return {"problem": f"there is no invoice {number}", "request_id": caller.request_id}
-    return there.to_dict(json=True)
+    return _problem(404, f"there is no invoice {number}") if there is None else there
 
 
-@router.get("/invoices/{number}/outcome")
-async def outcome(number: str, caller: CallerDep, response: Response) -> Any:
+@router.get("/invoices/{number}/outcome", response_model=Invoice)
+async def outcome(number: str, caller: CallerDep) -> Any:
     """Tell what became of an invoice that a response called unclear."""
     finding = await _look(number, caller)
     if finding is None:
-        return await get(number, caller, response)
-    return _told(number, finding, response)
+        return await get(number, caller)
+    return _told(number, finding)
 
 
 async def _find(number: str, caller: Caller) -> Invoice | None:
@@ -77,14 +78,18 @@ async def _look(number: str, caller: Caller) -> Reconciliation | None:
     return finding
 
 
-def _told(number: str, finding: Reconciliation, response: Response) -> Any:
+def _told(number: str, finding: Reconciliation) -> Invoice | JSONResponse:
     if finding.invoice is not None:
-        return finding.invoice.to_dict(json=True)
+        return finding.invoice
     if finding.absent:
-        response.status_code = 404
-        return {"problem": f"invoice {number} was not created", "why": finding.why}
-    response.status_code = 202
+        return _problem(404, f"invoice {number} was not created", why=finding.why)
+    unclear = f"it is not known yet whether invoice {number} exists"
+    response = _problem(202, unclear, why=finding.why)
     response.headers["Location"] = f"/invoices/{number}/outcome"
     if finding.ask_again_s is not None:
         response.headers["Retry-After"] = str(int(finding.ask_again_s) + 1)
-    return {"problem": f"it is not known yet whether invoice {number} exists", "why": finding.why}
+    return response
+
+
+def _problem(status: int, problem: str, **more: str) -> JSONResponse:
+    return JSONResponse({"problem": problem, **more}, status)
