@@ -92,7 +92,7 @@ def test_a_request_needs_no_event_loop(
     assert Caller(app, credential)(method, path, body).status == 200
 
 
-def test_documents_and_front_page_need_no_event_loop(app: Sandbox) -> None:
+def test_documents_and_index_need_no_event_loop(app: Sandbox) -> None:
     """Nothing of the app suspends."""
     paths = ["/", "/_sandbox/state", "/nowhere", *[f"/{name}/openapi.json" for name in ACCOUNTS]]
 

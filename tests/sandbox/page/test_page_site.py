@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 from contextlib import ExitStack, suppress
@@ -13,7 +14,7 @@ from billingual.sandbox import ACCOUNTS, CREDENTIALS, LANDMARKS, create_app, run
 from billingual.sandbox.faults import KINDS, Fault
 from billingual.sandbox.page.exchanges import MAX_BODY_KEPT, MAX_BYTES, MAX_EXCHANGES, Exchanges
 from billingual.sandbox.page.markup import FAULTS
-from billingual.sandbox.page.site import MAX_STREAMS
+from billingual.sandbox.page.site import MAX_STREAMS, Site
 from sandbox.page.conftest import PAGE, Visitor
 
 HTML = {"accept": "text/html"}
@@ -87,6 +88,20 @@ def test_a_page_of_another_origin_sees_no_data(
     refused = visitor.ask(path, headers=headers)
 
     assert (refused.status_code, refused.headers["sandbox-rule"]) == (403, "foreign-origin")
+
+
+def test_a_sandbox_that_others_may_reach_has_its_page_under_any_name() -> None:
+    """In a network of containers it is called by a name that only that network knows."""
+    app = create_app(invoices=0, any_host=True)
+    transport = httpx.ASGITransport(app=Site(app))
+
+    async def statuses() -> list[int]:
+        async with httpx.AsyncClient(transport=transport, base_url="http://billing:8321") as client:
+            paths = ("/", f"{PAGE}invoices?provider=katsu", f"{PAGE}page.js")
+            return [(await client.get(path, headers=HTML)).status_code for path in paths]
+
+    assert asyncio.run(statuses()) == [200, 200, 200]
+    app.close()
 
 
 def test_a_link_of_another_page_leads_to_the_page(visitor: Visitor) -> None:

@@ -65,7 +65,7 @@ class Exchange:
     provider: str
     method: str
     path: str
-    query: str
+    query: str = attrs.field(repr=False)
     started: float
     attempt: int = 1
     seconds: float | None = None

@@ -24,7 +24,7 @@ class Sent:
     provider: str
     method: str
     path: str
-    query: str = ""
+    query: str = attrs.field(default="", repr=False)
     headers: Headers = attrs.field(default=(), repr=False)
     body: bytes | None = attrs.field(default=b"", repr=False)
 
