@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from _support.command import Command
 
 TENANT = "tnt_pfh0haxfpzowht3oi213cqos"
@@ -43,3 +47,17 @@ def test_a_misspelt_transport_is_named_before_a_token_is_asked_for(billingual: C
 
     assert 2 == done.returncode
     assert "there is no transport named 'htpx'" in done.stderr
+
+
+def test_profiles_that_are_nowhere_are_asked_for_without_a_word_of_python(
+    billingual: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way out is a file or a variable."""
+    monkeypatch.chdir(tmp_path)
+    done = billingual("list", "--profile", "prod", env={"XDG_CONFIG_HOME": str(tmp_path)})
+
+    assert done.returncode == 2
+    assert (
+        "write billingual.toml in this folder, or name a file with BILLINGUAL_CONFIG" in done.stderr
+    )
+    assert "path=" not in done.stderr

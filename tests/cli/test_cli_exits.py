@@ -44,6 +44,13 @@ CREATE = (
         ),
         (("list", "--provider", "exnate"), "perhaps you meant exante; there are: "),
         (("list", "--transport", "httpxx"), "perhaps you meant httpx; there are: "),
+        (("create", "--status", "APROVED"), "perhaps you meant APPROVED; to send it all the same"),
+        (("update", "x", "--status", "paid"), "perhaps you meant PAID"),
+        (("delete", *(["x"] * 101)), "INVOICE-IDS: one request takes 100 at most"),
+        (("delete", ""), "INVOICE-IDS[0]: '' is no UUID"),
+        (("reconcile", "create", "--number", "1", "--known-invoice", "x"), "--known-invoice: 'x'"),
+        (("export", ""), "'': its ending does not say"),
+        (("jobs", "show", "/dev/null"), "there is no such ledger"),
         (("list", "-o", "jsn"), 'Did you mean "json"?'),
         (("list", "--overdue-days", "soon"), "is not a range"),
         (("list", "--limit", "0"), "asks for no rows"),
@@ -72,6 +79,26 @@ def test_wrong_usage_exits_2_and_says_what_to_do(
     assert (done.returncode, done.stdout) == (2, "")
     assert said in " ".join(done.stderr.replace("│", " ").split())
     assert "Traceback" not in done.stderr
+
+
+def test_an_empty_file_is_no_ledger(billingual: Command, tmp_path: Path) -> None:
+    """To show a job changes no file."""
+    file = tmp_path / "empty.db"
+    file.write_bytes(b"")
+    done = billingual("jobs", "show", str(file))
+
+    assert (done.returncode, file.read_bytes()) == (2, b"")
+    assert "there is no such ledger" in done.stderr
+
+
+def test_a_status_that_is_no_misprint_is_sent(billingual: Command, tmp_path: Path) -> None:
+    """A provider may have words of its own, and a file may hold any."""
+    file = tmp_path / "changes.json"
+    file.write_text('{"status": "APROVED"}')
+    words = ("update", LANDMARKS["exante_party"], "--dry-run")
+
+    assert '"APROVED"' in billingual(*words, "--from", str(file)).stdout
+    assert '"FROZEN"' in billingual(*words, "--status", "FROZEN").stdout
 
 
 def test_create_in_the_sandbox_gives_a_command_that_works(billingual: Command) -> None:

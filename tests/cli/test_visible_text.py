@@ -118,3 +118,17 @@ def test_values_that_cannot_be_read_are_told_beside_the_data(
 
     assert "problems" not in seen.out
     assert seen.err == "due_date: it is no date.\n"
+
+
+def test_a_narrow_terminal_cuts_no_id(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half an id is worse than a line that is broken."""
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "20")
+    whole = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
+    show_rows(
+        [Column("number", ("INV-2026-1",)), Column("x", ("y",), rank=1), Column("id", (whole,))]
+    )
+
+    assert whole in capsys.readouterr().out

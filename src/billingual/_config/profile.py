@@ -159,8 +159,9 @@ def _find(path: str | os.PathLike[str] | None, getenv: Callable[[str], str | Non
         if each.is_file():
             return each
     raise ConfigurationError(
-        f"there is no file with profiles; write {' or '.join(map(str, places))}, or name one with "
-        "BILLINGUAL_CONFIG or path=."
+        "there is no file with profiles",
+        f"write {' or '.join(map(str, places))}, or name one with BILLINGUAL_CONFIG or path=",
+        hint="name_profiles",
     )
 
 

@@ -107,6 +107,13 @@ async def delete_invoices(  # noqa: D417 - groups of options say themselves what
         dry_run: Show the exact request and send nothing.
     """
     async with open_client(connection, dry_run=dry_run) as invoices:
+        most = invoices.capabilities.batch_limit
+        if most is not None and len(invoice_ids) > most:
+            raise InvalidInputError(
+                "INVOICE-IDS",
+                f"one request takes {most} at most, and these are {len(invoice_ids)}",
+                "give them in a file to 'billingual bulk delete'",
+            )
         request = invoices.preview.delete_many(invoice_ids)
         if dry_run:
             show_request(request, output)

@@ -32,6 +32,7 @@ _ADVICE: Final = {
     "give_token_apart": "give the token in the environment variable BILLINGUAL_TOKEN",
     "give_invoice_id": "give --invoice-id",
     "leave_out": "leave --{field} out",
+    "name_profiles": "write billingual.toml in this folder, or name a file with BILLINGUAL_CONFIG",
     "name_job": "put #2026-11, say, at the end of the URL",
     "name_entry": "'billingual jobs export' lists their names",
     # There is no option that sends a token in clear, so none is advised.
@@ -57,12 +58,14 @@ def _options() -> dict[str, str]:
     names = fields | {"sort", "limit", "page_size", "replacement", "param", "tenant"}
     names |= {"organization", "since", "until", "days", "lookback_days", "concurrency"}
     names |= {"given_up_at", "resume", "prefetch", "delimiter", "currency-code", "format"}
+    names |= {"known_invoice"}
     odd = {
         "counterparty_ids": "--counterparty-id",
         "extra_params": "--param",
         "fields": "--field",
         "entry_id": "ENTRY",
         "invoice_id": "INVOICE-ID",
+        "invoice_ids": "INVOICE-IDS",
         "target": "--to",
     }
     return {name: f"--{name.replace('_', '-')}" for name in names} | odd
@@ -115,7 +118,8 @@ def row_text(error: UsageError) -> str:
 
 
 def _option(name: str) -> str:
-    return _OPTIONS.get(name, name)
+    name, bracket, place = name.partition("[")
+    return f"{_OPTIONS.get(name, name)}{bracket}{place}"
 
 
 def _named(text: str) -> str:

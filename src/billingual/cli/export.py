@@ -82,7 +82,9 @@ def _form_of(file: str) -> _Form:
     form = _FORMS.get(Path(file).suffix.lower())
     if form is None:
         raise InvalidInputError(
-            file, "its ending does not say how to write it", f"give one of {', '.join(_FORMS)}"
+            file or "''",
+            "its ending does not say how to write it",
+            f"give one of {', '.join(_FORMS)}",
         )
     return form
 

@@ -169,14 +169,15 @@ def filter_from(options: FilterOptions) -> Filter:
         if value is not None and value != ()
     }
     for word in options.status:
-        _refuse_misspelt("status", word, Status.known())
+        _refuse_misspelt("status", word, Status.known(), f"--param status={word}")
     for word in options.collection_method:
-        _refuse_misspelt("collection-method", word, CollectionMethod.known())
+        other = f"--param collection_method={word}"
+        _refuse_misspelt("collection-method", word, CollectionMethod.known(), other)
     given["extra_params"] = _pairs("param", options.extra_params)
     return Filter(**given)
 
 
-def _refuse_misspelt(option: str, word: str, known: Sequence[str]) -> None:
+def _refuse_misspelt(option: str, word: str, known: Sequence[str], all_the_same: str) -> None:
     """Refuse a word that is nearly a documented one; a provider may have others of its own.
 
     A list that is filtered by a misspelt word is empty, and would be taken for the truth.
@@ -186,12 +187,10 @@ def _refuse_misspelt(option: str, word: str, known: Sequence[str]) -> None:
     alike = {each.casefold(): each for each in known}
     near = get_close_matches(word.casefold(), alike, n=1, cutoff=0.7)
     if near:
-        name = option.replace("-", "_")
         raise InvalidInputError(
             option,
-            f"{word!r} is not a documented word",
-            f"perhaps you meant {alike[near[0]]}; to send it all the same, give "
-            f"--param {name}={word}",
+            f"{shown(word)} is not a documented word",
+            f"perhaps you meant {alike[near[0]]}; to send it all the same, give {all_the_same}",
             known=known,
         )
 
@@ -304,6 +303,8 @@ def _given_from(
         for name, value in attrs.asdict(options, recurse=False).items()
         if value is not None and name != "field"
     }
+    if options.status is not None:
+        _refuse_misspelt("status", options.status, Status.known(), "it in a file, with --from")
     if options.field:
         chosen["fields"] = _pairs("field", options.field)
     if source is None:
@@ -313,8 +314,9 @@ def _given_from(
         row = of_row(place, text)
         winning: Any = kind.from_dict(chosen).given()
         return attrs.evolve(row, **winning)
+    record = _object(place, text)
     with found_in(source, besides=chosen):
-        return kind.from_dict({**_object(place, text), **chosen})
+        return kind.from_dict({**record, **chosen})
 
 
 def _is_table(place: str, text: str) -> bool:

@@ -54,7 +54,8 @@ class LedgerPlace:
             UsageError: if it is not there.
         """
         if isinstance(self.place, Path):
-            if not self.place.is_file():
+            # An empty file would become a ledger when it is opened.
+            if not self.place.is_file() or not self.place.stat().st_size:
                 raise InvalidInputError(
                     self.shown, "there is no such ledger", "name the one that --job named"
                 )

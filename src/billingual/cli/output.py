@@ -117,6 +117,9 @@ def show_rows(columns: Sequence[Column]) -> None:
         table.add_column(column.name, justify="right" if column.is_number else "left", no_wrap=True)
     for cells in zip(*(column.cells for column in kept), strict=True):
         table.add_row(*(Text(cell) for cell in cells))
+    if console.is_terminal and _width(kept) > console.width:
+        # The terminal breaks the lines; rich would cut the texts.
+        console = Console(highlight=False, width=_width(kept))
     _print(table, console)
     left_out = [column.name for column in filled if column not in kept]
     if left_out:

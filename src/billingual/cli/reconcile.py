@@ -30,8 +30,9 @@ from billingual.cli.output import (
     write_json,
 )
 from billingual.cli.table_file import TableOptions
+from billingual.client import AsyncClient
 from billingual.errors import InvalidInputError, OutcomeUnknown
-from billingual.model import instant, last_moment
+from billingual.model import Invoice, instant, last_moment
 from billingual.outcomes import Finding, Intent, Safety
 from billingual.reconcile.result import Reconciliation
 from billingual.wire import WireRequest
@@ -215,13 +216,20 @@ async def _find_out(
             intent=intent,
             given_up_at=ends_at.timestamp(),
         )
-        known = None if known_invoice is None else await invoices.get(known_invoice)
+        known = None if known_invoice is None else await _known(invoices, known_invoice)
         found = await invoices.reconcile(
             unclear, known_invoice=known, late_arrival_s=look.settle, wait=look.wait
         )
     return output_kept(
         lambda: _show(found, output), _CODES[found.finding], f"The finding: {found.finding.value}."
     )
+
+
+async def _known(invoices: AsyncClient, invoice_id: str) -> Invoice:
+    try:
+        return await invoices.get(invoice_id)
+    except InvalidInputError as error:
+        raise InvalidInputError("known_invoice", error.problem, error.fix) from None
 
 
 def _show(found: Reconciliation, output: FormatOption) -> None:
