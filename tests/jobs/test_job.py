@@ -6,7 +6,7 @@ import tracemalloc
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Timer
+from threading import Event, Thread, Timer
 from typing import Any
 
 import pytest
@@ -419,13 +419,19 @@ def test_what_another_program_changed_meanwhile_is_left_to_a_person(
     """A resend would bring an old value back."""
     some = ids(client, 3)
     sandbox.add_fault("drop_before_commit", method="PUT")
-    with open_job(settle_s=0.4) as job:
+
+    def change_meanwhile() -> None:
+        while not sent("PUT"):
+            Event().wait(0.01)
+        client.update_many({some[1]: LATER})
+
+    with open_job(settle_s=1.0) as job:
         job.plan((each, DUE) for each in some)
 
-        timer = Timer(0.2, client.update_many, [{some[1]: LATER}])
-        timer.start()
+        other = Thread(target=change_meanwhile)
+        other.start()
         report = job.run()
-        timer.join()
+        other.join()
 
     assert {each.id for each in report.conflict} == set(some)
     assert "due_at" in (report.conflict[1].reason or "")

@@ -749,6 +749,39 @@ def test_the_journal_is_one_that_is_safe(path: Path, shared: bool) -> None:  # n
         assert not slow or sqlite3.sqlite_version in str(ledger.note)
 
 
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="Linux counts what is written")
+def test_a_batch_writes_to_no_file_but_the_log(path: Path) -> None:
+    """What would undo a statement of a batch stays in memory, or each step writes twice as much."""
+
+    def written() -> int:
+        lines = Path("/proc/self/io").read_text().splitlines()
+        return int(dict(each.split(": ") for each in lines)["wchar"])
+
+    with closing(SqliteLedger(path)) as ledger:
+        ledger.add(
+            NewEntry(
+                id=f"{each:036}",
+                operation="update",
+                target=f"{each:036}",
+                number=None,
+                body='{"status":"SENT"}',
+                body_hash=body_hash("update", f"{each:036}", '{"status":"SENT"}'),
+            )
+            for each in range(1000)
+        )
+        before = written()
+        for _ in range(10):
+            made = ledger.claim(
+                owner="me", now=NOW, lease=NOW + 90, limits={"update": 100}, before=False, full=True
+            )
+            assert made is not None
+            invoices = {each.id: each.id for each in made.entries}
+            ledger.commit(made, now=NOW, invoices=invoices, notes={}, late_check=NOW)
+        log = path.with_name("job.db-wal").stat().st_size + path.stat().st_size
+
+        assert written() - before < log
+
+
 # What is in it
 
 

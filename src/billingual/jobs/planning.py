@@ -80,6 +80,7 @@ class Planner:
     nonce: str
     seen: Occurrences
     _place: int = attrs.field(default=0, init=False)
+    _written: tuple[Changes | None, str] = attrs.field(default=(None, ""), init=False)
 
     def entry(self, given: object) -> NewEntry:
         """Return the entry of one write.
@@ -98,7 +99,7 @@ class Planner:
             return self._create(write)
         count = self.seen.add(f"target {write.target}")
         suffix = "" if count == 1 else f"#{count}"
-        body = body_text(write)
+        body = self._body_of(write)
         return NewEntry(
             id=write.id or f"{write.target}{suffix}",
             operation=write.operation,
@@ -108,6 +109,16 @@ class Planner:
             body_hash=body_hash(write.operation, write.target, body),
             before=_before(write),
         )
+
+    def _body_of(self, write: Update | Delete) -> str:
+        if isinstance(write, Delete):
+            return body_text(write)
+        # Many invoices often get the same changes, which never change.
+        changes, body = self._written
+        if changes is not write.changes:
+            body = body_text(write)
+            self._written = write.changes, body
+        return body
 
     def _create(self, write: Create) -> NewEntry:
         draft = write.draft
