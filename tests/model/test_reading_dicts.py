@@ -122,7 +122,7 @@ def test_invoices_of_providers_come_back(provider: str) -> None:
         ({"id": "1", "status": 5}, "status", "int is not text"),
         ({"id": "1", "exchange_rate": 1.5}, "exchange_rate", "float is not exact"),
         ({"id": "1", "lines": [{}, {"quantity": 1.5}]}, "lines[1].quantity", "float is not exact"),
-        ({"id": "1", "seller": {"contact": {"nam": "x"}}}, "seller.contact.nam", "meant name"),
+        ({"id": "1", "seller": {"contact": {"naem": "x"}}}, "seller.contact.naem", "meant name"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_named_by_its_path(
