@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from billingual import Changes, Client, Draft, Filter, Invoice, InvoiceSummary, Money
+from billingual import Changes, Client, Draft, Filter, Invoice, InvoiceSummary, Money, Status
 from billingual.model import Receipt
 
 
@@ -65,6 +65,29 @@ def test_what_does_not_fit_is_pydantics_error_with_our_text(given: Any, text: st
     """FastAPI makes a response 422 of it."""
     with pytest.raises(ValidationError, match=text):
         _Order(draft=given)
+
+
+@pytest.mark.parametrize("given", ["12.50 EUR", {"amount": "12.50", "currency": "EUR"}])
+def test_money_is_read_as_people_and_we_write_it(given: Any) -> None:
+    """And never from a float, which would not be exact."""
+    adapter = TypeAdapter(Money)
+
+    assert adapter.validate_json(json.dumps(given)) == Money.of("12.50", "EUR")
+    assert adapter.validate_json(adapter.dump_json(Money.of("12.50", "EUR"))) == Money(1250, "EUR")
+    with pytest.raises(ValidationError, match="float is no amount"):
+        adapter.validate_python(12.5)
+
+
+def test_a_word_of_the_provider_is_any_text() -> None:
+    """Also one that it invents tomorrow."""
+    adapter = TypeAdapter(Status)
+
+    assert adapter.validate_json('"OVERDUE"').is_known
+    assert not adapter.validate_json('"FROZEN"').is_known
+    assert adapter.dump_json(Status("FROZEN")) == b'"FROZEN"'
+    assert adapter.json_schema() == {"type": "string"}
+    with pytest.raises(ValidationError):
+        adapter.validate_python(7)
 
 
 @pytest.mark.parametrize("kind", [Invoice, InvoiceSummary, Receipt])

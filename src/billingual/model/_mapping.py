@@ -107,9 +107,10 @@ class ToDict:
         from pydantic_core import core_schema  # noqa: PLC0415 - only pydantic calls this
 
         mapping = core_schema.dict_schema()
+        given = core_schema.any_schema() if issubclass(cls, Scalar) else mapping
         return core_schema.no_info_plain_validator_function(
             functools.partial(_given, cls),
-            json_schema_input_schema=mapping,
+            json_schema_input_schema=given,
             serialization=core_schema.plain_serializer_function_ser_schema(
                 as_json, return_schema=mapping
             ),
@@ -149,6 +150,8 @@ def _given(kind: type[ToDict], value: object) -> object:
     """Take a model, or the mapping of one that a program may make."""
     if isinstance(value, kind):
         return value
+    if issubclass(kind, Scalar):
+        return kind.from_json(value)
     if not issubclass(kind, FromDict):
         name = kind.__name__
         raise InvalidInputError(name, "only a client makes one", f"give a {name} that it returned")

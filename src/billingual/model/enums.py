@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Self
+from typing import Any, Final, Self
 
 __all__ = ["CollectionMethod", "Kind", "OpenWord", "Status"]
 
@@ -29,6 +29,13 @@ class OpenWord(str):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> Any:
+        """Let pydantic read any text; it is written as the text that it is."""
+        from pydantic_core import core_schema  # noqa: PLC0415 - only pydantic calls this
+
+        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
 
 
 class Status(OpenWord):
