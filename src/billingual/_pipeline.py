@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
     from billingual.events import Event
     from billingual.model import BadPage, Problem
+    from billingual.model.payload import Facts, KeepsPayload
 
 __all__ = [
     "Operation",
@@ -549,12 +550,14 @@ class _Call(Generic[T]):
             return
         # Observers have every attempt recorded; without them only failures are.
         attempts = len(self.attempts) + (not self.context.observers)
-        facts = (response.status, response.headers, self.took_s, attempts, response.body)
-        from billingual.model.payload import KeepsPayload, set_response  # noqa: PLC0415 - loaded by now
-
-        for each in result if isinstance(result, tuple) else (result,):
-            if isinstance(each, KeepsPayload):
-                set_response(each, facts)
+        facts = (response, self.took_s, attempts)
+        kind, keep = _keeping_facts()
+        if isinstance(result, kind):
+            keep(result, facts)
+        elif isinstance(result, tuple):
+            for each in result:
+                if isinstance(each, kind):
+                    keep(each, facts)
 
     def _next_key(self) -> str:
         """Return the idempotency key of the next request.
@@ -690,6 +693,13 @@ class _Call(Generic[T]):
         """Make an event and hand it to the observers; without any, none is made."""
         if self.context.observers:
             _emit(self.context, kind, call=self.number, **details)
+
+
+@functools.cache  # An import costs as much in each call as all that is kept there.
+def _keeping_facts() -> tuple[type[KeepsPayload], Callable[[object, Facts], None]]:
+    from billingual.model.payload import KeepsPayload, set_response  # noqa: PLC0415 - loaded by now
+
+    return KeepsPayload, set_response
 
 
 def tell_of_bad_page(context: ClientContext, page: BadPage) -> None:

@@ -7,7 +7,7 @@ from types import MemberDescriptorType
 from typing import Any, Final, Self, TypeAlias
 
 from billingual.model._mapping import ToDict
-from billingual.wire import Headers, ResponseInfo
+from billingual.wire import ResponseInfo, WireResponse
 
 __all__: list[str] = []
 
@@ -16,8 +16,8 @@ Unread: TypeAlias = Mapping[str, Callable[[Any], object]]
 
 ``text`` tells the bytes of ``raw`` of the payload that the model keeps."""
 
-Facts: TypeAlias = tuple[int, Headers, float, int, bytes]
-"""What ``response`` is made of: status, headers, seconds, attempts, body."""
+Facts: TypeAlias = tuple[WireResponse, float, int]
+"""What ``response`` is made of: the response, seconds, attempts."""
 
 
 class _OnTouch:
@@ -75,13 +75,13 @@ class KeepsPayload(ToDict):
         facts: Facts | None = getattr(self, "_response", None)
         if facts is None:
             return None
-        status, headers, seconds, attempts, content = facts
+        response, seconds, attempts = facts
         return ResponseInfo(
-            status=status,
-            headers=headers.without_credentials(),
+            status=response.status,
+            headers=response.headers.without_credentials(),
             seconds=seconds,
             attempts=attempts,
-            content=content,
+            content=response.body,
         )
 
     @classmethod
