@@ -60,16 +60,6 @@ def test_a_narrowed_demo_shows_one_provider(billingual: Command) -> None:
     assert "Dialect tenant " not in done.stdout
 
 
-def test_the_demo_writes_ascii_where_the_terminal_knows_no_more(billingual: Command) -> None:
-    """Marks and lines have ASCII forms."""
-    done = billingual(
-        "demo", "--provider", "kukkingu", "--invoices", "0", env={"PYTHONIOENCODING": "ascii"}
-    )
-
-    assert done.returncode == 0
-    assert done.stdout.isascii()
-
-
 @pytest.mark.parametrize(
     ("steps", "expected"), [([HELD], 0), ([HELD, LOST], 1), ([], 1)], ids=["held", "lost", "none"]
 )

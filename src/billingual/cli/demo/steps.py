@@ -108,7 +108,6 @@ class Screen:
         self._dialect = ""
         self._wire: list[str] = []
         self._route = ""
-        self._rich_marks = console.encoding.lower().startswith("utf")
 
     def __call__(self, event: Event) -> None:
         """Take one event of a client; see :class:`billingual.abc.Observer`."""
@@ -128,9 +127,8 @@ class Screen:
     def chapter(self, dialect: str, title: str, text: str) -> None:
         """Open a chapter of steps about one dialect."""
         self._dialect = dialect
-        line = "─" if self._rich_marks else "-"
         self.console.print()
-        self.console.print(Rule(Text(title, style="bold"), characters=line, align="left"))
+        self.console.print(Rule(Text(title, style="bold"), characters="─", align="left"))
         self.say(text)
 
     def say(self, text: str, *, indent: int = 0) -> None:
@@ -159,8 +157,7 @@ class Screen:
         self, columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[str] = ()
     ) -> None:
         """Print a small table; columns named in *numeric* are aligned to the right."""
-        style = box.SIMPLE_HEAD if self._rich_marks else box.ASCII2
-        table = Table(box=style, pad_edge=False, show_edge=False)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
         for column in columns:
             table.add_column(column, justify="right" if column in numeric else "left")
         for row in rows:
@@ -192,8 +189,7 @@ class Screen:
         self._fill(self._wire_text(), indent=4, style="dim")
 
     def _line(self, claim: str, *, ok: bool) -> None:
-        marks = ("✓", "✗") if self._rich_marks else ("ok", "NO")
-        mark, colour = (marks[0], "green") if ok else (marks[1], "red")
+        mark, colour = ("✓", "green") if ok else ("✗", "red")
         line = Text.assemble((mark, f"bold {colour}"), " ", (claim, "bold" if ok else "bold red"))
         self.console.print(line)
 
