@@ -319,7 +319,8 @@ def test_an_unclear_row_exits_7_and_says_how_to_go_on(
         "bulk", "create", "-", "--job", str(ledger), "--policy", "manual", "--settle", "0.1",
         stdin=_drafts(["F-1"]),
     )  # fmt: skip
-    resumed = connected("jobs", "resume", str(ledger), "--settle", "0.1")
+    other = ("--policy", "reconcile_then_resend")
+    resumed = connected("jobs", "resume", str(ledger), "--settle", "0.1", *other)
 
     command = (
         f"  billingual jobs resume '{ledger}' --policy manual --settle 0.1 "
