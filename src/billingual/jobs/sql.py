@@ -63,6 +63,7 @@ _FREE: Final = """NOT EXISTS (
 _READY: Final = "state = 'planned' AND batch IS NULL"
 _READY_AND_READ: Final = f"{_READY} AND (before IS NOT NULL OR operation <> 'update')"
 _UNREAD: Final = f"{_READY} AND operation = 'update' AND before IS NULL"
+_GONE: Final = "the process ended while a request was on its way"
 _SENT: Final = "state = 'in_flight', attempts = attempts + 1, "
 _NO_CREATE: Final = " AND operation <> 'create'"
 _UNHELD: Final = "(owner IS NULL OR (lease > 0 AND lease < ?))"
@@ -273,6 +274,14 @@ class SqlLedger(ABC):
             f"FROM entry WHERE seq {self._AMONG} ORDER BY seq{self._HELD}",
             listed,
         )
+        if kind == "look" and self.shared:
+            # The process that looked before may be gone: its lease is over.
+            run(
+                f"UPDATE request SET ended = ?, outcome = 'unknown', why = '{_GONE}'"
+                " WHERE ended IS NULL AND id IN (SELECT request FROM entry"
+                f" WHERE owner IS NOT NULL AND seq {self._AMONG})",
+                (now, listed),
+            )
         ((request,),) = run(
             "INSERT INTO request (id, kind, owner, started) VALUES (?, ?, ?, ?) RETURNING id",
             (self._new_request(connection), kind, owner, now),
@@ -560,8 +569,7 @@ class SqlLedger(ABC):
 
     def _end_claims(self, connection: Step, over: str, now: float, settle_s: float) -> int:
         run = connection.execute
-        why = "the process ended while a request was on its way"
-        values = {"now": now, "settle_s": settle_s, "why": why}
+        values = {"now": now, "settle_s": settle_s, "why": _GONE}
         over = f"owner IS NOT NULL AND {over}"
         # Entries first, then their requests, as where a claim ends: or two transactions could wait
         # for one another.

@@ -12,7 +12,7 @@ __all__ = ["KATSU_DOCUMENT", "curl_commands", "index_record"]
 
 # Complete, because the provider clears what a document leaves out. The invoice is in every seed;
 # of the ids that belong to it the provider documents only that they are UUIDs.
-KATSU_DOCUMENT: Final = {
+KATSU_DOCUMENT: Final[dict[str, object]] = {
     "id": LANDMARKS["katsu_invoice"],
     "counterPartyId": "00000000-0000-4000-8000-0000000000f2",
     "counterPartyName": "Hollis Timber GmbH",

@@ -1070,6 +1070,22 @@ def a_lease_that_seems_over_is_waited_for_once_more(bench: Bench) -> None:
     same(["A-1"], ids(looked(two, now=at + SETTLE_S + LEASE_S)))
 
 
+@ledger_check
+def a_look_that_is_taken_over_is_over(bench: Bench) -> None:
+    """A process may look anew as soon as another one's lease is over, and that look has an end."""
+    one = planned(bench, create("A-1"))
+    unclear(one, claimed(one), now=NOW - SETTLE_S)
+    stalled = looked(one, now=NOW)
+    two, at = bench.open_beside(), NOW + LEASE_S + 1
+    taken = looked(two, now=at, owner="two")
+    kept = {each.id: (each.ended, each.outcome) for each in two.requests("A-1")}
+    same((at, "unknown"), kept[stalled.request])
+    same((None, None), kept[taken.request])
+    for each in _endings(one, stalled):
+        with refused(ClaimLostError, "a report after the lease"):
+            each()
+
+
 # People, and what is told to them
 
 
@@ -1328,6 +1344,7 @@ LEDGER_CHECKS: Final[tuple[Check, ...]] = (
     a_lease_protects_what_is_in_flight,
     a_claim_ends_with_its_lease,
     a_lease_that_seems_over_is_waited_for_once_more,
+    a_look_that_is_taken_over_is_over,
     a_person_decides_what_is_undecided,
     a_decision_names_who_and_what,
     what_is_next_is_told,
