@@ -247,7 +247,8 @@ class UnknownNameError(ConfigurationError, LookupError):
         from difflib import get_close_matches  # noqa: PLC0415 - only an error needs it
 
         listed = ", ".join(known) or "none installed"
-        near = get_close_matches(name.casefold(), known, n=1)
+        # A program may have given no text at all.
+        near = get_close_matches(str(name).casefold(), known, n=1)
         guess = f"perhaps you meant {near[0]}; " if near else ""
         super().__init__(
             f"there is no {kind} named {name!r}; {guess}there are: {listed}.", known=known
