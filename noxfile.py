@@ -224,7 +224,11 @@ def min_deps(session: nox.Session) -> None:
     extras = PROJECT["project"]["optional-dependencies"]
     needs = [
         *PROJECT["project"]["dependencies"],
-        *(need for name in ("aiohttp", "arrow", "cli", "httpx2", "urllib3") for need in extras[name]),
+        *(
+            need
+            for name in ("aiohttp", "arrow", "cli", "httpx2", "urllib3")
+            for need in extras[name]
+        ),
     ]
     oldest = [re.sub(r">=([\w.]+).*", r"==\1", need) for need in needs]
     session.install("-e", ".", *oldest, *_group("test"))
