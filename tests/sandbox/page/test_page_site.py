@@ -46,7 +46,7 @@ def test_a_browser_is_told_to_load_nothing_from_elsewhere(visitor: Visitor, path
 def test_the_page_has_no_script_or_style_of_its_own_and_no_foreign_address(
     visitor: Visitor,
 ) -> None:
-    """The policy would stop them, and nobody would see that they are missing."""
+    """The policy would stop them, and no test would show that they are missing."""
     text = "".join(visitor.ask(path, headers=HTML).text for path in FILES)
     page = visitor.ask("/", headers=HTML).text
 

@@ -288,7 +288,7 @@ function loadSoon(delay) {
   pause = setTimeout(act(loadInvoices), delay);
 }
 
-// The live stream. It is closed while nobody can see the page: a browser has six connections.
+// The live stream. It is closed while the page is hidden: a browser has six connections.
 
 let source = null;
 let run = null;
