@@ -7,11 +7,13 @@ caller's.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from billingual.capabilities import Capabilities
 from billingual.errors import InvalidInputError, UnsupportedError, shown
+from billingual.wire import plain_text
 
 if TYPE_CHECKING:
     from billingual.model import Changes, Filter, FilterDict, Query, Sort
@@ -21,11 +23,11 @@ __all__ = [
     "check_prefetch",
     "expected",
     "ids_of",
+    "key_of",
     "model_of",
     "pairs_of",
     "query_of",
     "refuse_base",
-    "refuse_key",
     "seconds_of",
     "wrong_kind",
 ]
@@ -94,19 +96,23 @@ def pairs_of(pairs: object) -> tuple[tuple[str, Changes], ...]:
         InvalidInputError: if that is not what they are.
     """
     from billingual.model import Changes  # noqa: PLC0415 - of the first use, like those below
+    from billingual.model._types import listed  # noqa: PLC0415 - as above
 
     if isinstance(pairs, Mapping):
         return tuple(
-            (key, _model_at(f"pairs[{shown(key)}]", each, Changes)) for key, each in pairs.items()
+            (plain_text(key), _model_at(f"pairs[{shown(key)}]", each, Changes))
+            for key, each in pairs.items()
         )
-    if isinstance(pairs, str) or not isinstance(pairs, Iterable):
+    given = listed(pairs)
+    if given is None:
         raise _no_pairs(pairs)
-    listed = []
-    for index, pair in enumerate(pairs):
+    for pair in given:
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise _no_pairs(pair)
-        listed.append((pair[0], _model_at(f"pairs[{index}]", pair[1], Changes)))
-    return tuple(listed)
+    return tuple(
+        (plain_text(key), _model_at(f"pairs[{index}]", each, Changes))
+        for index, (key, each) in enumerate(given)
+    )
 
 
 def ids_of(invoice_ids: object) -> tuple[str, ...]:
@@ -115,11 +121,14 @@ def ids_of(invoice_ids: object) -> tuple[str, ...]:
     Raises:
         InvalidInputError: if they are one text, whose letters would be taken for ids, or no ids.
     """
-    if isinstance(invoice_ids, str) or not isinstance(invoice_ids, Iterable):
+    from billingual.model._types import listed  # noqa: PLC0415 - as above
+
+    given = listed(invoice_ids)
+    if given is None:
         raise InvalidInputError(
             "invoice_ids", f"{type(invoice_ids).__name__} is no list of ids", "give a list of ids"
         )
-    return tuple(invoice_ids)
+    return tuple(map(plain_text, given))
 
 
 def query_of(
@@ -186,22 +195,22 @@ def seconds_of(value: object, field: str) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InvalidInputError(field, f"{shown(value)} is no time", "give seconds, from 0 on")
-    if not 0 <= value < float("inf"):
+    if not 0 <= value <= sys.float_info.max:
         raise InvalidInputError(
             field, f"{shown(value)} s is no time to wait", "give seconds, from 0 on"
         )
     return float(value)
 
 
-def refuse_key(key: object, capabilities: Capabilities) -> None:
-    """Refuse an idempotency key where the provider takes none, or one that fits in no header.
+def key_of(key: object, capabilities: Capabilities) -> str | None:
+    """Return an idempotency key if the provider takes one and it fits in a header.
 
     Raises:
         UnsupportedError: if the provider takes none.
         InvalidInputError: if it is no text of 1 to 255 visible ASCII characters.
     """
     if key is None:
-        return
+        return None
     if not capabilities.idempotency_keys:
         raise UnsupportedError(
             capabilities.provider,
@@ -212,6 +221,7 @@ def refuse_key(key: object, capabilities: Capabilities) -> None:
         raise InvalidInputError(
             "key", "it cannot stand in a header", "give 1 to 255 visible ASCII characters"
         )
+    return plain_text(key)
 
 
 def _no_pairs(given: object) -> InvalidInputError:

@@ -24,7 +24,7 @@ from billingual.errors import (
     TokenUnavailableError,
 )
 from billingual.outcomes import Safety
-from billingual.wire import Conversation, Headers, WireRequest, WireResponse
+from billingual.wire import Conversation, Headers, WireRequest, WireResponse, plain_text
 
 __all__ = [
     "HEADER_NAME",
@@ -70,7 +70,7 @@ class Secret:
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        self._text = plain_text(text)
 
     def reveal(self) -> str:
         """Return the text itself."""

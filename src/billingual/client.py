@@ -19,11 +19,11 @@ from billingual import model
 from billingual._arguments import (
     check_prefetch,
     ids_of,
+    key_of,
     model_of,
     pairs_of,
     query_of,
     refuse_base,
-    refuse_key,
     wrong_kind,
 )
 from billingual._config.build import async_backend, open_context, open_wire, provider_named
@@ -904,7 +904,7 @@ class _Operations:
     def create(self, draft: Draft | DraftDict, *, key: str | None) -> Operation[Invoice]:
         """Open a create."""
         dialect = dialect_for(self._context, Feature.CREATE)
-        refuse_key(key, self._context.capabilities)
+        key = key_of(key, self._context.capabilities)
         if not isinstance(draft, model.Draft):
             draft = model_of(draft, model.Draft, "draft")
         return Operation(

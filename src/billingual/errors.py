@@ -248,10 +248,11 @@ class UnknownNameError(ConfigurationError, LookupError):
 
         listed = ", ".join(known) or "none installed"
         # A program may have given no text at all.
-        near = get_close_matches(str(name).casefold(), known, n=1)
+        given: object = name
+        near = get_close_matches(name.casefold(), known, n=1) if isinstance(given, str) else []
         guess = f"perhaps you meant {near[0]}; " if near else ""
         super().__init__(
-            f"there is no {kind} named {name!r}; {guess}there are: {listed}.", known=known
+            f"there is no {kind} named {shown(name)}; {guess}there are: {listed}.", known=known
         )
         self.kind = kind
         self.name = name

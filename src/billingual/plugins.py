@@ -51,6 +51,9 @@ class Registry:
             MissingExtraError: if it needs a package that is not installed.
             ConfigurationError: if another package's plugin fails to import; the error names it.
         """
+        given: object = name
+        if not isinstance(given, str):
+            raise UnknownNameError(self.kind, name, self.names())
         if name not in self._loaded:
             self._loaded[name] = self._load(name)
         return self._loaded[name]

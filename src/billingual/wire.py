@@ -7,7 +7,7 @@ values are hidden unless their name is on a short list of harmless ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 import attrs
@@ -347,6 +347,14 @@ def encode_query(pairs: Iterable[tuple[str, str]]) -> str:
     """
     text = urlencode(list(pairs), quote_via=quote, safe="")
     return f"?{text}" if text else ""
+
+
+def plain_text(value: T) -> T:
+    """Return a text of Python's own, such as ``"EUR"`` for ``Currency.EUR``; all else unchanged.
+
+    A member of ``class Currency(str, Enum)`` is text too, but formatting it writes its name.
+    """
+    return cast(T, str.__str__(value)) if isinstance(value, str) else value
 
 
 def path_segment(text: str) -> str:

@@ -305,7 +305,8 @@ def test_first_requests_pages_up_to_the_first_row(step: Any, backend: Any) -> No
 
 
 @pytest.mark.parametrize(
-    ("limit", "ids", "requests"), [(1, "a", 1), (2, "ab", 1), (3, "abc", 2), (99, "abcd", 2)]
+    ("limit", "ids", "requests"),
+    [(1, "a", 1), (2, "ab", 1), (3, "abc", 2), (99, "abcd", 2), (10**20, "abcd", 2)],
 )
 def test_collect_stops_at_its_limit(
     step: Any, backend: Any, limit: int, ids: str, requests: int

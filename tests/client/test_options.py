@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import attrs
+import numpy as np
 import pytest
 
 from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
@@ -252,6 +253,9 @@ def test_a_scope_that_the_provider_lacks_is_refused(backend: Any, scope: str) ->
     [
         ({"provider": "exnate"}, errors.UnknownNameError, "exante, katsu, kukkingu"),
         ({"provider": 5}, errors.UnknownNameError, "provider"),
+        ({"provider": []}, errors.UnknownNameError, "provider named a list"),
+        ({"reading": []}, errors.ConfigurationError, "reading=a list"),
+        ({"observers": np.array(5)}, errors.ConfigurationError, "a list of plain functions"),
         ({"retry": "standrad"}, errors.UnknownNameError, "breaker, none, patient, standard"),
         ({"retry": 3}, errors.ConfigurationError, "not a policy"),
         ({"retry": None}, errors.ConfigurationError, "not a policy"),
@@ -274,7 +278,7 @@ def test_a_scope_that_the_provider_lacks_is_refused(backend: Any, scope: str) ->
         ({"provider": Provider(name="p", dialects=())}, errors.ConfigurationError, "one dialect"),
         ({"provider": Provider(name="p", dialects=("x",))}, errors.UnknownNameError, "dialect"),
     ],
-    ids=repr,
+    ids=str,
 )
 def test_a_wrong_option_is_refused(
     backend: Any, options: dict[str, Any], kind: type[Exception], word: str
@@ -282,6 +286,19 @@ def test_a_wrong_option_is_refused(
     """At construction, by name, with what there is instead."""
     with pytest.raises(kind, match=word):
         client_of(backend, **options)
+
+
+@pytest.mark.parametrize(
+    "option", ["provider", "retry", "timeout", "deadline", "reading", "transport"]
+)
+def test_a_number_that_is_too_long_to_show_is_refused(option: str) -> None:
+    """Python makes no text of an int of 5000 digits, and no float of one of 400."""
+    for huge in (10**5000, 10**400):
+        options: dict[str, Any] = {"provider": POCKET, option: huge}
+        with pytest.raises(errors.ConfigurationError, match="an int"):
+            AsyncClient(**options)
+    with pytest.raises(errors.ConfigurationError, match="an int is no name"):
+        AsyncClient(POCKET, headers={10**5000: "a"})  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize("transport", ["htpx", None, 5])
@@ -381,7 +398,7 @@ def test_with_options_changes_only_the_given_options(backend: Any) -> None:
 @pytest.mark.parametrize(
     "options",
     [{"token": f"{CANARY}\n"}, {"deadline": 0}, {"retry": "x"}, {"timeout": 0}, {"tenant": "t"}],
-    ids=repr,
+    ids=str,
 )
 def test_a_sibling_is_checked_like_a_client(backend: Any, options: dict[str, Any]) -> None:
     """``with_options`` refuses what the constructor refuses."""

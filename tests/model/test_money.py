@@ -7,6 +7,7 @@ import decimal
 import pickle
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -313,6 +314,7 @@ def test_a_product_with_a_fraction_is_refused_without_a_rounding() -> None:
         lambda: Money(5, "EUR") * Decimal("NaN"),
         lambda: Money(5, "EUR") * Decimal("Infinity"),
         lambda: Money(5, "EUR").times(2, rounding="HALF"),
+        lambda: Money(5, "EUR").times(2, rounding=np.array(["a", "b"])),  # type: ignore[arg-type]
         lambda: Money(5, "EUR").times(2, rounding=[]),  # type: ignore[arg-type]
     ):
         with pytest.raises(InvalidInputError):

@@ -54,7 +54,7 @@ class Rude:
 
 ODD: list[object] = [
     np.int64(3), np.float64(1.5), np.float64("nan"), np.str_("PAID"), np.bool_(True),
-    np.datetime64("2026-12-31"), np.array(["a"]), np.array([1, 2]), np.array([]),
+    np.datetime64("2026-12-31"), np.array(["a"]), np.array([1, 2]), np.array([]), np.array(5),
     uuid.UUID(int=5), Exact("1.5"), Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"),
     Decimal("1E+999999"), Decimal("1E-999999"), Word.PAID, True, 10**5000, float("inf"),
     b"x", "x" * 100_000, "1_000", "\N{FULLWIDTH DIGIT ONE}", Rude(), [Rude()], {}, (), object(),

@@ -22,7 +22,7 @@ from billingual.abc import (
 )
 from billingual.auth import Credentials, Secret, TokenSource, checked_base_url, origin_of
 from billingual.capabilities import Capabilities, Feature
-from billingual.errors import ConfigurationError
+from billingual.errors import ConfigurationError, shown
 from billingual.plugins import DIALECTS, PROVIDERS, TRANSPORTS
 from billingual.retry.budget import RetryBudget
 from billingual.transports.client import is_http_client
@@ -50,7 +50,7 @@ def provider_named(provider: str | Provider) -> Provider:
     preset = PROVIDERS.load(provider)
     made = preset() if callable(preset) else preset
     if not isinstance(made, Provider):
-        raise ConfigurationError(f"{provider!r} is registered but is not a provider preset.")
+        raise ConfigurationError(f"{shown(provider)} is registered but is not a provider preset.")
     return made
 
 
@@ -66,7 +66,8 @@ def async_backend(backend: str | Backend | None) -> Backend:
         return AnyioBackend()
     if isinstance(backend, str):
         raise ConfigurationError(
-            f"AsyncClient has no backend {backend!r}; leave backend= out, or use Client to block."
+            f"AsyncClient has no backend {shown(backend)}; leave backend= out, or use Client to "
+            "block."
         )
     return backend
 
@@ -87,8 +88,8 @@ def blocking_backend(backend: object) -> BlockingBackend:
         return PortalBackend()
     if not hasattr(backend, "run"):
         raise ConfigurationError(
-            f"Client has no backend {backend!r}; leave backend= out to block the thread, or pass "
-            '"portal" to keep an event loop in a thread of its own.'
+            f"Client has no backend {shown(backend)}; leave backend= out to block the thread, or "
+            'pass "portal" to keep an event loop in a thread of its own.'
         )
     return cast(BlockingBackend, backend)
 
@@ -117,7 +118,7 @@ def open_wire(
     if owned := not hasattr(transport, "send") or isinstance(transport, type):
         if not callable(transport):
             raise ConfigurationError(
-                f"transport={transport!r} is neither a name, a transport nor a function that "
+                f"transport={shown(transport)} is neither a name, a transport nor a function that "
                 "makes one.",
                 field="transport",
             )

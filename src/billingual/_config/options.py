@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from inspect import iscoroutinefunction
 from os import PathLike
@@ -12,11 +13,11 @@ import attrs
 
 from billingual.abc import Observer, Provider, RetryPolicy
 from billingual.auth import HEADER_NAME, Secret, TokenSource, as_token
-from billingual.errors import ConfigurationError, OutcomeUnknown
+from billingual.errors import ConfigurationError, OutcomeUnknown, shown
 from billingual.plugins import OBSERVERS, POLICIES
 from billingual.retry.budget import RetryBudget
 from billingual.retry.rate_limit import Limiter
-from billingual.wire import Timeouts
+from billingual.wire import Timeouts, plain_text
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -37,15 +38,19 @@ __all__ = [
 ]
 
 
+def _plain(text: str | None) -> str | None:
+    return plain_text(text)
+
+
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Settings:
     """The options of one client. Siblings made by ``with_options`` differ only here."""
 
     provider: Provider
     token: TokenSource | None = attrs.field(converter=as_token)
-    tenant: str | None
-    organization: str | None
-    base_url: str | None
+    tenant: str | None = attrs.field(converter=_plain)
+    organization: str | None = attrs.field(converter=_plain)
+    base_url: str | None = attrs.field(converter=_plain)
     allow_insecure: bool
     retry: RetryPolicy
     timeout: float | Timeouts
@@ -71,8 +76,8 @@ def policy_of(retry: str | RetryPolicy) -> RetryPolicy:
         policy = policy()
     if isinstance(policy, type) or not hasattr(policy, "decide"):
         raise ConfigurationError(
-            f"retry={retry!r} is not a policy; give 'standard', 'patient', 'none', 'breaker' or a "
-            "Retry with the numbers you want.",
+            f"retry={shown(retry)} is not a policy; give 'standard', 'patient', 'none', 'breaker' "
+            "or a Retry with the numbers you want.",
             field="retry",
         )
     return cast(RetryPolicy, policy)
@@ -91,7 +96,7 @@ def limiter_of(limiter: object) -> Limiter:
     if isinstance(limiter, (int, float)):
         return Limiter(limiter)
     raise ConfigurationError(
-        f"limiter={limiter!r} is not a limiter; give a Limiter, or attempts per second as a "
+        f"limiter={shown(limiter)} is not a limiter; give a Limiter, or attempts per second as a "
         "number.",
         field="limiter",
     )
@@ -106,7 +111,7 @@ def budget_of(budget: object) -> RetryBudget | None:
     if budget is None or isinstance(budget, RetryBudget):
         return budget
     raise ConfigurationError(
-        f"budget={budget!r} is not a budget; give a RetryBudget, or leave it out. "
+        f"budget={shown(budget)} is not a budget; give a RetryBudget, or leave it out. "
         'retry="none" switches retries off.',
         field="budget",
     )
@@ -153,7 +158,7 @@ def app_of(app: object) -> str:
     """
     if app is None:
         return ""
-    given = tuple(app) if isinstance(app, (tuple, list)) else ()
+    given = tuple(map(plain_text, app)) if isinstance(app, (tuple, list)) else ()
     if len(given) not in {2, 3} or not all(isinstance(each, str) for each in given):
         raise ConfigurationError(
             "app= takes the name and version of your program, and its address if you like: "
@@ -165,13 +170,14 @@ def app_of(app: object) -> str:
         # A product of RFC 9110 has the letters that a name of a header field has.
         if HEADER_NAME.fullmatch(each) is None:
             raise ConfigurationError(
-                f"{each!r} cannot stand in app=; write it without spaces, like 'acme-billing'.",
+                f"{shown(each)} cannot stand in app=; write it without spaces, like "
+                "'acme-billing'.",
                 field="app",
             )
     if address and (not address[0] or set(address[0]) & set(' ()\\"') or not address[0].isascii()
                     or not address[0].isprintable()):  # fmt: skip
         raise ConfigurationError(
-            f"{address[0]!r} is no address for app=; write one like 'https://acme.example'.",
+            f"{shown(address[0])} is no address for app=; write one like 'https://acme.example'.",
             field="app",
         )
     return f"{name}/{version}" + "".join(f" ({each})" for each in address)
@@ -191,9 +197,12 @@ def headers_of(headers: object) -> tuple[tuple[str, str | Secret], ...]:
             'headers={"X-Team": "billing"}.',
             field="headers",
         )
-    for name, value in headers.items():
+    given = {plain_text(name): plain_text(value) for name, value in headers.items()}
+    for name, value in given.items():
         if not isinstance(name, str) or HEADER_NAME.fullmatch(name) is None:
-            raise ConfigurationError(f"{name!r} is no name of a header field.", field="headers")
+            raise ConfigurationError(
+                f"{shown(name)} is no name of a header field.", field="headers"
+            )
         if name.lower() in _OURS:
             raise ConfigurationError(
                 f"the client writes the header field {name} itself; leave it out. A credential is "
@@ -208,7 +217,7 @@ def headers_of(headers: object) -> tuple[tuple[str, str | Secret], ...]:
                 "its ends; it is not shown here.",
                 field="headers",
             )
-    return tuple((name, _sealed(name, value)) for name, value in headers.items())
+    return tuple((name, _sealed(name, value)) for name, value in given.items())
 
 
 def _sealed(name: str, value: str | Secret) -> str | Secret:
@@ -222,13 +231,14 @@ def reading_of(reading: object) -> str:
     Raises:
         ConfigurationError: if it is neither of the two.
     """
-    if reading not in {"tolerant", "strict"}:
+    if not isinstance(reading, str) or reading not in {"tolerant", "strict"}:
         raise ConfigurationError(
-            f"reading={reading!r} is not a way to read responses; give 'tolerant' (a value that "
-            "does not fit is left out and named in .problems) or 'strict' (it fails the call).",
+            f"reading={shown(reading)} is not a way to read responses; give 'tolerant' (a value "
+            "that does not fit is left out and named in .problems) or 'strict' (it fails the "
+            "call).",
             field="reading",
         )
-    return str(reading)
+    return plain_text(reading)
 
 
 def checked_observers(observers: object, log_level: str | None = None) -> tuple[Observer, ...]:
@@ -242,8 +252,12 @@ def checked_observers(observers: object, log_level: str | None = None) -> tuple[
         ConfigurationError: if they are not a list, or one of them cannot be called or is async
             (the client calls observers without awaiting them); or if there is no such level.
     """
-    is_list = isinstance(observers, Iterable) and not isinstance(observers, str)
-    given: tuple[object, ...] = tuple(cast(Iterable[object], observers)) if is_list else (None,)
+    try:
+        # A text would be taken for a list of its letters, and an array without a dimension for one.
+        is_text = isinstance(observers, str)
+        given = (None,) if is_text else tuple(cast(Iterable[object], observers))
+    except TypeError:
+        given = (None,)
     if given:
         # Import it now: an import that fails must not do so in the middle of a write.
         import billingual.events  # noqa: F401, PLC0415 - as said
@@ -313,9 +327,9 @@ def deadline_of(deadline: float | None, policy: RetryPolicy) -> float:
 
 def _positive(seconds: float, field: str) -> float:
     usable = not isinstance(seconds, bool) and isinstance(seconds, (int, float))
-    if not usable or not 0 < seconds < float("inf"):
+    if not usable or not 0 < seconds <= sys.float_info.max:
         raise ConfigurationError(
-            f"{field}={seconds!r} is not a waiting time; give a number of seconds above zero "
+            f"{field}={shown(seconds)} is not a waiting time; give a number of seconds above zero "
             "(no wait is endless).",
             field=field,
         )

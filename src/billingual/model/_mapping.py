@@ -30,6 +30,7 @@ import attrs
 
 from billingual.errors import InvalidInputError
 from billingual.model._types import UNSET, instant_text
+from billingual.wire import plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -418,4 +419,4 @@ def _as_text(value: object) -> object:
     if isinstance(value, date):
         return value.isoformat()
     # Open words such as Status are subclasses of str.
-    return str(value) if isinstance(value, str) else value
+    return plain_text(value)

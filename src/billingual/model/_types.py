@@ -15,9 +15,13 @@ import functools
 import operator
 import re
 from datetime import UTC, date, datetime, time
-from typing import Final, Literal, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, SupportsIndex, TypeAlias, cast
 
 from billingual.errors import InvalidInputError, shown
+from billingual.wire import plain_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "UNSET",
@@ -25,9 +29,11 @@ __all__ = [
     "UnsetType",
     "checked_text",
     "first_moment",
+    "given_text",
     "instant",
     "instant_text",
     "last_moment",
+    "listed",
     "read_instant",
     "whole_number",
 ]
@@ -61,13 +67,33 @@ def checked_text(value: object, field: str, fix: str = "give text") -> str:
     """
     if not isinstance(value, str):
         raise InvalidInputError(field, f"{type(value).__name__} is not text", fix)
+    text = plain_text(value)
     try:
-        value.encode()
+        text.encode()
     except UnicodeEncodeError:
         raise InvalidInputError(
             field, "it holds half of a surrogate pair", "give text that UTF-8 can hold"
         ) from None
-    return value
+    return text
+
+
+def given_text(value: str) -> str:
+    """Accept text, also of a derived class; what is none is for a validator to refuse."""
+    return plain_text(value)
+
+
+def listed(values: object) -> tuple[Any, ...] | None:
+    """Return what is in a list or the like; None for text, and for what cannot be gone through.
+
+    An array of numpy without a dimension looks like a list and is none.
+    """
+    if isinstance(values, (str, bytes)):
+        return None
+    try:
+        entries = iter(cast("Iterable[Any]", values))
+    except TypeError:
+        return None
+    return tuple(entries)
 
 
 def whole_number(value: object) -> object:
@@ -98,7 +124,7 @@ def instant(value: object, field: str) -> datetime | date:
         InvalidInputError: if it is neither, or a time without an offset.
     """
     if isinstance(value, str):
-        value = _from_text(value, field)
+        value = _from_text(plain_text(value), field)
     if isinstance(value, datetime):
         return _day_or_utc(_plain(value, field), field)
     if isinstance(value, date):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import attrs
 
 from billingual.errors import InvalidInputError
 from billingual.model._mapping import FromDict, ToDict
-from billingual.model._types import UNSET, UnsetType, checked_text
+from billingual.model._types import UNSET, UnsetType, checked_text, given_text, listed
 from billingual.model.money import Money
 
 __all__ = ["CustomField", "LineItem"]
@@ -49,9 +49,9 @@ class CustomField(FromDict):
         original_type: the type before the provider converted it; only ever read.
     """
 
-    key: str
+    key: str = attrs.field(converter=given_text)
     value: object = attrs.field(hash=False)
-    type: str = "string"
+    type: str = attrs.field(default="string", converter=given_text)
     original_type: str | None = None
 
 
@@ -68,19 +68,18 @@ def custom_fields(
         return UNSET
     if isinstance(value, Mapping):
         value = tuple(_text_field(key, text) for key, text in value.items())
-    given: object = value
-    fields = tuple(given) if isinstance(given, Iterable) else (given,)
-    if not all(isinstance(each, CustomField) for each in fields):
+    fields = listed(value)
+    if fields is None or not all(isinstance(each, CustomField) for each in fields):
         raise InvalidInputError(
             "fields", "these are no custom fields", "give {'name': 'text'} or CustomField objects"
         )
-    for each in value:
+    for each in fields:
         checked_text(each.key, "fields", "give text for each name")
         checked_text(each.type, f"fields.{each.key}", "give the provider's word for its type")
-    names = [each.key for each in value]
+    names = [each.key for each in fields]
     if len(set(names)) != len(names):
         raise InvalidInputError("fields", "a name comes twice", "give each name once")
-    return tuple(value)
+    return fields
 
 
 def _text_field(key: str, text: object) -> CustomField:

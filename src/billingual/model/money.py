@@ -13,7 +13,8 @@ import attrs
 from billingual.errors import InvalidInputError, shown
 from billingual.model._currencies import MINOR_UNITS, WITHDRAWN_MINOR_UNITS
 from billingual.model._mapping import ToDict
-from billingual.model._types import whole_number
+from billingual.model._types import given_text, whole_number
+from billingual.wire import plain_text
 
 __all__ = ["Money", "minor_unit_exponent"]
 
@@ -130,7 +131,9 @@ class Money(ToDict):
     """
 
     minor: int = attrs.field(converter=_minor, validator=_whole_minor)
-    currency: str | None = attrs.field(default=None, validator=_code_or_none)
+    currency: str | None = attrs.field(
+        default=None, converter=attrs.converters.optional(given_text), validator=_code_or_none
+    )
 
     @classmethod
     def of(cls, amount: str | int | Decimal, currency: str) -> Money:
@@ -169,7 +172,7 @@ class Money(ToDict):
         if isinstance(value, Money):
             return value
         if isinstance(value, str):
-            amount, _, currency = value.strip().partition(" ")
+            amount, _, currency = plain_text(value).strip().partition(" ")
             if currency:
                 return _from_text(amount, currency.strip())
         elif isinstance(value, Mapping) and value.keys() <= {"amount", "minor", "currency"}:
@@ -248,7 +251,8 @@ class Money(ToDict):
             InvalidInputError: if the factor is no exact number, a fraction comes out and no
                 rounding is named, or there is no such rounding.
         """
-        if rounding is not None and rounding not in _ROUNDINGS:
+        given: object = rounding
+        if given is not None and not (isinstance(given, str) and given in _ROUNDINGS):
             raise InvalidInputError(
                 "rounding",
                 f"{shown(rounding)} is no rounding mode",

@@ -14,11 +14,14 @@ from billingual.model._mapping import FromDict
 from billingual.model._types import (
     checked_text,
     first_moment,
+    given_text,
     instant_text,
     last_moment,
+    listed,
     whole_number,
 )
 from billingual.model.write import given_instant, instant_if_given
+from billingual.wire import plain_text
 
 __all__ = ["Filter", "Query", "Range", "Sort"]
 
@@ -149,7 +152,7 @@ def _yes_or_no(_: object, field: attrs.Attribute[bool], value: object) -> None:
 class Sort:
     """One key to sort by, in the protocol's own names; written ``"due_at"`` or ``"-due_at"``."""
 
-    field: str = attrs.field(validator=_key)
+    field: str = attrs.field(converter=given_text, validator=_key)
     descending: bool = attrs.field(default=False, validator=_yes_or_no)
 
     @classmethod
@@ -159,7 +162,7 @@ class Sort:
         Raises:
             InvalidInputError: if there is no name, or more than one key.
         """
-        checked_text(text, "sort", "give a name, like 'due_at'")
+        text = checked_text(text, "sort", "give a name, like 'due_at'")
         name = text[1:] if text[:1] in {"+", "-"} else text
         if not name.isidentifier():
             raise InvalidInputError(
@@ -175,10 +178,10 @@ class Sort:
 
 def _texts(values: Iterable[str] | str | None) -> tuple[str, ...] | None:
     if isinstance(values, str):
-        return (values,)
+        return (plain_text(values),)
+    given = listed(values)
     # What is no list is handed on, so that the validator refuses it by the field's name.
-    given: object = values
-    return tuple(given) if isinstance(given, Iterable) else cast(None, given)
+    return cast(None, values) if given is None else tuple(map(plain_text, given))
 
 
 def _texts_or_none(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -202,7 +205,9 @@ def _texts_or_none(_: object, field: attrs.Attribute[Any], value: object) -> Non
 
 def _params(values: Mapping[str, str]) -> Mapping[str, str]:
     given: object = values
-    return dict(given) if isinstance(given, Mapping) else values
+    if not isinstance(given, Mapping):
+        return values
+    return {plain_text(name): plain_text(text) for name, text in given.items()}
 
 
 def _pairs_of_texts(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -280,7 +285,9 @@ class Filter(FromDict):
             an earliest date is later than its latest.
     """
 
-    search: str | None = attrs.field(default=None, validator=_text_or_none)
+    search: str | None = attrs.field(
+        default=None, converter=attrs.converters.optional(given_text), validator=_text_or_none
+    )
     counterparty: tuple[str, ...] | None = attrs.field(
         default=None, converter=_texts, validator=_texts_or_none
     )
@@ -293,7 +300,9 @@ class Filter(FromDict):
     collection_method: tuple[str, ...] | None = attrs.field(
         default=None, converter=_texts, validator=_texts_or_none
     )
-    document: str | None = attrs.field(default=None, validator=_text_or_none)
+    document: str | None = attrs.field(
+        default=None, converter=attrs.converters.optional(given_text), validator=_text_or_none
+    )
     issued_from: datetime | date | None = attrs.field(
         default=None, converter=_moment, validator=instant_if_given
     )
@@ -418,4 +427,6 @@ class Query:
     sort: Sort | None = attrs.field(default=None, validator=attrs.validators.optional(_is_a(Sort)))
     page: int = attrs.field(default=1, validator=_counted)
     page_size: int | None = attrs.field(default=None, validator=attrs.validators.optional(_counted))
-    cursor: str | None = attrs.field(default=None, validator=_text_or_none)
+    cursor: str | None = attrs.field(
+        default=None, converter=attrs.converters.optional(given_text), validator=_text_or_none
+    )

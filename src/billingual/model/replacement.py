@@ -11,7 +11,7 @@ import attrs
 
 from billingual.errors import InvalidInputError
 from billingual.model._mapping import FromDict
-from billingual.model._types import checked_text, instant
+from billingual.model._types import checked_text, given_text, instant, listed
 from billingual.model.money import exact_decimal
 from billingual.model.write import given_decimal, given_instant
 
@@ -64,10 +64,8 @@ def _yes_or_no(_: object, field: attrs.Attribute[bool], value: object) -> None:
 
 def _listed(values: Iterable[T]) -> tuple[T, ...]:
     # What is no list is handed on, so that the validator refuses it by the field's name.
-    given: object = values
-    if isinstance(given, Iterable) and not isinstance(given, (str, bytes)):
-        return tuple(given)
-    return cast(tuple[T, ...], given)
+    given = listed(values)
+    return cast(tuple[T, ...], values if given is None else given)
 
 
 def _whole_numbers(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -104,7 +102,7 @@ def _discount_or_none(_: object, field: attrs.Attribute[Any], value: object) -> 
 class ReplacementLine(FromDict):
     """One product: its id, how many or how much, and the exact price of one in major units."""
 
-    product_id: str = attrs.field(validator=_text)
+    product_id: str = attrs.field(converter=given_text, validator=_text)
     quantity: Decimal = attrs.field(converter=_decimal, validator=_must(exact_decimal))
     unit_price: Decimal = attrs.field(converter=_decimal, validator=_must(exact_decimal))
 
@@ -113,7 +111,7 @@ class ReplacementLine(FromDict):
 class Tax(FromDict):
     """A tax by its id, and its rate in per cent, exactly."""
 
-    tax_id: str = attrs.field(validator=_text)
+    tax_id: str = attrs.field(converter=given_text, validator=_text)
     percentage: Decimal = attrs.field(converter=_decimal, validator=_must(exact_decimal))
 
 
@@ -171,18 +169,18 @@ class Replacement(FromDict):
             number is a float.
     """
 
-    counterparty: str = attrs.field(validator=_text)
-    counterparty_name: str = attrs.field(validator=_text)
-    receiving_account: str = attrs.field(validator=_text)
-    account_name: str = attrs.field(validator=_text)
+    counterparty: str = attrs.field(converter=given_text, validator=_text)
+    counterparty_name: str = attrs.field(converter=given_text, validator=_text)
+    receiving_account: str = attrs.field(converter=given_text, validator=_text)
+    account_name: str = attrs.field(converter=given_text, validator=_text)
     due_at: datetime | date = attrs.field(converter=_moment, validator=_must(instant))
-    currency: str = attrs.field(validator=_text)
+    currency: str = attrs.field(converter=given_text, validator=_text)
     lines: tuple[ReplacementLine, ...] = attrs.field(
         converter=_lines, validator=_all(ReplacementLine)
     )
     taxes: tuple[Tax, ...] = attrs.field(converter=_taxes, validator=_all(Tax))
     discount: Discount | None = attrs.field(validator=_discount_or_none)
-    description: str = attrs.field(validator=_text)
+    description: str = attrs.field(converter=given_text, validator=_text)
     billing_cycle: int = attrs.field(validator=_whole)
     recurring: bool = attrs.field(validator=_yes_or_no)
     payment_methods: tuple[int, ...] = attrs.field(converter=_ints, validator=_whole_numbers)

@@ -18,6 +18,7 @@ from billingual.model._mapping import FromDict
 from billingual.model._types import UNSET, UnsetType, checked_text, instant
 from billingual.model.lines import CustomField, custom_fields
 from billingual.model.money import Money, exact_decimal
+from billingual.wire import plain_text
 
 __all__ = ["Changes", "Draft"]
 
@@ -29,6 +30,11 @@ GivenFields: TypeAlias = Sequence[CustomField] | Mapping[str, str] | UnsetType
 
 # A type checker follows plain converter functions only, and those do not learn the field's name.
 # So what a converter cannot read it hands on as it is, and the validator refuses it by name.
+
+
+def text_or_unset(value: str | None | UnsetType) -> str | None | UnsetType:
+    """Accept text, also of a derived class."""
+    return plain_text(value)
 
 
 def given_instant(
@@ -88,8 +94,12 @@ def money_if_given(_: object, field: attrs.Attribute[Any], value: object) -> Non
 class WrittenFields(FromDict):
     """Fields of an invoice that a caller may set; each starts as UNSET."""
 
-    number: str | None | UnsetType = attrs.field(default=UNSET, validator=text_if_given)
-    status: str | None | UnsetType = attrs.field(default=UNSET, validator=word_if_given)
+    number: str | None | UnsetType = attrs.field(
+        default=UNSET, converter=text_or_unset, validator=text_if_given
+    )
+    status: str | None | UnsetType = attrs.field(
+        default=UNSET, converter=text_or_unset, validator=word_if_given
+    )
     issued_at: datetime | date | None | UnsetType = attrs.field(
         default=UNSET, converter=given_instant, validator=instant_if_given
     )
@@ -99,10 +109,18 @@ class WrittenFields(FromDict):
     paid_at: datetime | date | None | UnsetType = attrs.field(
         default=UNSET, converter=given_instant, validator=instant_if_given
     )
-    currency: str | None | UnsetType = attrs.field(default=UNSET, validator=text_if_given)
-    counterparty: str | None | UnsetType = attrs.field(default=UNSET, validator=text_if_given)
-    document: str | None | UnsetType = attrs.field(default=UNSET, validator=text_if_given)
-    blueprint: str | None | UnsetType = attrs.field(default=UNSET, validator=text_if_given)
+    currency: str | None | UnsetType = attrs.field(
+        default=UNSET, converter=text_or_unset, validator=text_if_given
+    )
+    counterparty: str | None | UnsetType = attrs.field(
+        default=UNSET, converter=text_or_unset, validator=text_if_given
+    )
+    document: str | None | UnsetType = attrs.field(
+        default=UNSET, converter=text_or_unset, validator=text_if_given
+    )
+    blueprint: str | None | UnsetType = attrs.field(
+        default=UNSET, converter=text_or_unset, validator=text_if_given
+    )
     total: Money | None | UnsetType = attrs.field(default=UNSET, validator=money_if_given)
     exchange_rate: Decimal | None | UnsetType = attrs.field(
         default=UNSET, converter=given_decimal, validator=decimal_if_given
@@ -149,8 +167,12 @@ class Draft(WrittenFields):
             is a float, or a text holds half of a surrogate pair.
     """
 
-    owner: str | None | UnsetType = attrs.field(default=UNSET, validator=text_if_given)
-    kind: str | None | UnsetType = attrs.field(default=UNSET, validator=text_if_given)
+    owner: str | None | UnsetType = attrs.field(
+        default=UNSET, converter=text_or_unset, validator=text_if_given
+    )
+    kind: str | None | UnsetType = attrs.field(
+        default=UNSET, converter=text_or_unset, validator=text_if_given
+    )
 
     if TYPE_CHECKING:
         # What attrs makes of the fields above. Some type checkers do not follow converters.
@@ -204,7 +226,9 @@ class Changes(WrittenFields):
             is a float, or a text holds half of a surrogate pair.
     """
 
-    collection_method: str | None | UnsetType = attrs.field(default=UNSET, validator=text_if_given)
+    collection_method: str | None | UnsetType = attrs.field(
+        default=UNSET, converter=text_or_unset, validator=text_if_given
+    )
 
     if TYPE_CHECKING:
         # What attrs makes of the fields above. Some type checkers do not follow converters.

@@ -8,6 +8,7 @@ provably saw everything. A skipped row cannot be noticed.
 from __future__ import annotations
 
 import abc
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
@@ -155,6 +156,7 @@ class Pager:
             )
         if limit < 1:
             raise InvalidInputError("limit", f"{limit} asks for no rows", "give at least 1")
+        limit = min(limit, sys.maxsize)  # islice() takes no more.
         rows = RowList()
         pages = self._walk(limit=limit)
         async for page in pages:

@@ -22,7 +22,7 @@ from billingual.abc import Dialect, Scope
 from billingual.errors import InvalidInputError, UnsupportedError, shown
 from billingual.model import CollectionMethod, instant_text, last_moment
 from billingual.outcomes import Safety
-from billingual.wire import Headers, WireRequest, path_segment
+from billingual.wire import Headers, WireRequest, path_segment, plain_text
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -78,7 +78,7 @@ class DialectBase(Dialect):
             InvalidInputError: if it cannot be one; the error calls it *name*.
         """
         if isinstance(value, str) and re.fullmatch(_SOME_ID, value) and value.isprintable():
-            return value
+            return plain_text(value)
         raise InvalidInputError(name, f"{value!r:.40} cannot be an id", "give the invoice's id")
 
     @property
@@ -184,7 +184,7 @@ def _with_currency(table: Mapping[str, Field], given: Mapping[str, object]) -> M
     if total.currency is not None and currency != total.currency:
         raise InvalidInputError(
             "currency",
-            f"it is {currency}, but the total is in {total.currency}",
+            f"it is {shown(currency)}, but the total is in {shown(total.currency)}",
             "leave it out: the total carries it",
         )
     if currency is None:
@@ -305,7 +305,7 @@ def uuid(value: object, name: str) -> str:
         InvalidInputError: if it is none.
     """
     if isinstance(value, str) and is_uuid(value):
-        return value
+        return plain_text(value)
     raise InvalidInputError(
         name, f"{shown(value)} is no UUID", "give one like '3c90c3cc-0d44-4b50-8888-8dd25736052a'"
     )
@@ -317,7 +317,7 @@ def prefixed_id(prefix: str) -> Callable[[object, str], str]:
 
     def write(value: object, name: str) -> str:
         if isinstance(value, str) and pattern.fullmatch(value):
-            return value
+            return plain_text(value)
         raise InvalidInputError(
             name,
             f"{shown(value)} is not of the form the provider documents",
@@ -511,7 +511,7 @@ def _quoted() -> Callable[[str], str]:
 
 def _json_text(value: object, field: str, depth: int, quoted: Callable[[str], str]) -> str:
     if isinstance(value, str):
-        return quoted(str(value))
+        return quoted(value)
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int):
@@ -545,7 +545,7 @@ def _object_text(
         if not isinstance(key, str):
             raise InvalidInputError(field, "a name in it is not text", "use text for names")
         text = _json_text(each, f"{field}.{key}", depth + 1, quoted)
-        members.append(f"{quoted(str(key))}:{text}")
+        members.append(f"{quoted(key)}:{text}")
     return f"{{{','.join(members)}}}"
 
 
