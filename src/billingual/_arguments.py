@@ -77,7 +77,7 @@ def _model_at(place: str, value: object, kind: type[T]) -> T:
 
 
 def wrong_kind(value: object, kind: type[object], field: str) -> InvalidInputError:
-    """Make the error for a *value* that is no *kind*."""
+    """Make the error for a *value* that is not a *kind*."""
     return InvalidInputError(
         field,
         f"{type(value).__name__} is no {kind.__name__}",
@@ -219,7 +219,7 @@ def key_of(key: object, capabilities: Capabilities) -> str | None:
         )
     if not isinstance(key, str) or not re.fullmatch(_KEY, key):
         raise InvalidInputError(
-            "key", "it cannot stand in a header", "give 1 to 255 visible ASCII characters"
+            "key", "a header cannot hold it", "give 1 to 255 visible ASCII characters"
         )
     return plain_text(key)
 

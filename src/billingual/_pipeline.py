@@ -339,7 +339,7 @@ class _Call(Generic[T]):
             self.renewed = True
             try:
                 fresh = await self._sign(request, refused)
-            except Exception:  # noqa: BLE001 - whatever the token function met, the refusal stands
+            except Exception:  # noqa: BLE001 - whatever the token function met, the refusal counts
                 raise error from None
             if fresh.token == refused.token:
                 raise
@@ -603,7 +603,7 @@ class _Call(Generic[T]):
             self._emit("AttemptEnded", attempt=attempt, headers=seen)
 
     def _learn_from(self, error: BillingualError | None) -> None:
-        """Tell everything that the calls of this credential share how an attempt ended."""
+        """Report how an attempt ended to what a credential's calls share: pace, budget, policy."""
         context = self.context
         if error is None:
             if context.budget.tokens < context.budget.capacity:

@@ -474,7 +474,7 @@ class FindsDrafts(Protocol):
     """A dialect that can look for what a create may have made; most of reconciling rests on it."""
 
     def find(self, draft: Draft) -> Conversation[Sightings]:
-        """Look where *draft* would stand; more may be seen than resembles it.
+        """Read the place where *draft* would be listed; not all rows need resemble it.
 
         The response's ``gap`` says why an invoice that exists might not be among the rows: then its
         absence proves nothing.

@@ -203,7 +203,7 @@ class HeaderKey:
 
     Attributes:
         name: the field.
-        prefix: what stands before the token, such as ``"Token "``.
+        prefix: what comes before the token, such as ``"Token "``.
     """
 
     reads_request: ClassVar[bool] = False
@@ -245,7 +245,7 @@ class Signature:
         headers: what the provider's scheme makes of the token.
         token: the token.
         own: the program's own fields that are secret.
-        others: what else must not be told.
+        others: other texts to keep secret.
     """
 
     __slots__ = ("_signed", "headers", "others", "own", "token")
@@ -314,7 +314,7 @@ class Credentials:
             what a function returns.
 
     Raises:
-        ConfigurationError: if the token is empty, or cannot stand where the scheme puts it.
+        ConfigurationError: if the token is empty, or does not fit where the scheme puts it.
     """
 
     __slots__ = ("_scheme", "_secrets", "_token", "_tokens", "fixed")
@@ -368,7 +368,7 @@ class Credentials:
 
         Args:
             account: where the credential is used.
-            name: stands in the place of the credential.
+            name: is used instead of the credential.
 
         Returns:
             None if the token comes from a function and there is no name.
@@ -451,7 +451,7 @@ class Credentials:
             # As above: the fields themselves are in no frame that the error keeps.
             del headers
             raise ConfigurationError(
-                "the token holds a space, a line break or another character that cannot stand in "
+                "the token holds a space, a line break or another character that cannot be in "
                 "a header; strip what was read from a file or variable. It is not shown here.",
                 field="token",
             )
@@ -511,8 +511,8 @@ class _Ask:
     """A source of tokens as the calls of one event loop, or of one process, share it.
 
     Attributes:
-        turn: the one call that asks has it.
-        count: how often it was asked to an end that all who wait share.
+        turn: taken by the one call that asks; the others wait for it.
+        count: how many times it was asked with a result that all waiting calls share.
         token: what it returned last.
         failure: why it returned none.
     """
@@ -749,7 +749,7 @@ def _struck(response: WireResponse, pattern: re.Pattern[bytes]) -> WireResponse:
 
 
 def _is_quoted(token: str, headers: Headers) -> bool:
-    for name, value in headers:  # noqa: SIM110 - this is on every call's way; any() costs twice
+    for name, value in headers:  # noqa: SIM110 - every call runs this; any() costs twice
         if token in value or token in name:
             return True
     return False

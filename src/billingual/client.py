@@ -247,7 +247,7 @@ class AsyncClient:
         ``exante+sandbox:``, the transport's own server or the documented address is taken.
 
         Args:
-            url: the address. A token never stands in it, because addresses end in logs.
+            url: the address. It never holds a token, because addresses end in logs.
             options: as for the class itself; they win over the address.
 
         Raises:
@@ -264,7 +264,7 @@ class AsyncClient:
 
         ``BILLINGUAL_URL`` is an address as for :meth:`from_url`; ``BILLINGUAL_PROVIDER TOKEN
         TENANT ORGANIZATION TRANSPORT BASE_URL RETRY TIMEOUT DEADLINE LIMITER PROXY READING``, each
-        after ``BILLINGUAL_``, add to it or stand instead of it, and win over it.
+        after ``BILLINGUAL_``, add to it or replace it, and win over it.
 
         Args:
             options: as for the class itself; they win over the environment.

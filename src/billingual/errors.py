@@ -561,7 +561,7 @@ class _BadRow(Protocol):
 
     @property
     def path(self) -> str:
-        """Where it stands."""
+        """The place of the row in the response."""
         ...
 
     @property

@@ -45,7 +45,7 @@ class CallStarted:
     at_s: float
 
     def explain(self) -> str:
-        """Tell it in one line."""
+        """Describe it in one line."""
         return f"call {self.call}: {self.operation} of {self.provider} started"
 
 
@@ -60,7 +60,7 @@ class AttemptStarted:
     at_s: float
 
     def explain(self) -> str:
-        """Tell it in one line."""
+        """Describe it in one line."""
         return f"call {self.call}: attempt {self.number} goes out, {self.method} {self.route}"
 
 
@@ -86,7 +86,7 @@ class AttemptEnded:
         return None if self.headers is None else self.headers.request_id
 
     def explain(self) -> str:
-        """Tell it in one line."""
+        """Describe it in one line."""
         request_id = "" if self.headers is None else self.headers.request_id_text
         return f"call {self.call}: {self.attempt.explain()}{request_id}"
 
@@ -101,7 +101,7 @@ class RetryPlanned:
     at_s: float
 
     def explain(self) -> str:
-        """Tell it in one line."""
+        """Describe it in one line."""
         return f"call {self.call}: again in {self.wait_s:.2f} s, because {self.why}"
 
 
@@ -118,7 +118,7 @@ class ProblemsFound:
     at_s: float
 
     def explain(self) -> str:
-        """Tell it in one line."""
+        """Describe it in one line."""
         path, reason = self.problems[0]
         return (
             f"call {self.call}: {len(self.problems)} value(s) do not fit, the first at {path}: "
@@ -133,7 +133,7 @@ class PageSkipped:
     Attributes:
         call: a number of its own; the call that failed ended before.
         number: the page, counted from 1.
-        first_row: where its first row stood in the list, counted from 1, if that is known.
+        first_row: the place of its first row in the list, counted from 1, if that is known.
         last_row: likewise its last row, if the page was full.
         error: the class name of the error.
     """
@@ -146,7 +146,7 @@ class PageSkipped:
     at_s: float
 
     def explain(self) -> str:
-        """Tell it in one line."""
+        """Describe it in one line."""
         rows = "" if self.first_row is None else f", rows {self.first_row} to {self.last_row}"
         return f"call {self.call}: page {self.number}{rows} is skipped after {self.error}"
 
@@ -167,7 +167,7 @@ class QuotaStoreLost:
     at_s: float
 
     def explain(self) -> str:
-        """Tell it in one line."""
+        """Describe it in one line."""
         return (
             f"call {self.call}: the quota store does not respond ({self.error}); this worker keeps "
             f"to 1/{self.workers} of the rate"
@@ -183,7 +183,7 @@ class QuotaStoreFound:
     at_s: float
 
     def explain(self) -> str:
-        """Tell it in one line."""
+        """Describe it in one line."""
         return f"call {self.call}: the quota store is back; {self.workers} workers share the rate"
 
 
@@ -197,7 +197,7 @@ class CallEnded:
     at_s: float
 
     def explain(self) -> str:
-        """Tell it in one line."""
+        """Describe it in one line."""
         return f"call {self.call}: {self.outcome.value}{f', {self.error}' if self.error else ''}"
 
 

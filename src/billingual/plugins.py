@@ -1,6 +1,6 @@
 """Dialects, transports, retry policies, observers and providers, found by name.
 
-Those of this package stand in a table, because reading entry points takes milliseconds. Other
+Those of this package are in a table, because reading entry points takes milliseconds. Other
 packages add theirs as entry points, which are read only if a name is not in the table, or to list
 all names. Each is imported on first use, once.
 """

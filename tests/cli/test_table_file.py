@@ -253,7 +253,7 @@ def test_a_value_under_no_name_is_refused(read: Read) -> None:
     ((line, problem),) = _said(read("number,,owner\n1,x,o\n"))
 
     assert 2 == line
-    assert "it stands in a column without a name" in problem
+    assert "its column has no name" in problem
 
 
 @pytest.mark.parametrize(

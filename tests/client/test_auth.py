@@ -109,7 +109,7 @@ def test_a_field_that_cannot_be_sent_is_refused(
             return [field]
 
     client, transport = client_of(backend, [say()], provider=schemed(Odd()), token=CANARY)
-    with pytest.raises(errors.ConfigurationError, match="cannot stand in a header"):
+    with pytest.raises(errors.ConfigurationError, match="cannot be in a header"):
         step(client.create(DRAFT))
 
     assert transport.requests == []

@@ -1,4 +1,4 @@
-"""A walk goes on where an earlier one stood."""
+"""A walk goes on where an earlier one stopped."""
 
 from __future__ import annotations
 
@@ -237,7 +237,7 @@ def test_a_resumed_walk_is_never_provably_complete() -> None:
         list(pager)
 
     assert (pager.report.complete, pager.report.rows) == (False, 2)
-    assert "an earlier one stood" in pager.report.why
+    assert "from a checkpoint" in pager.report.why
 
 
 def test_a_page_that_is_gone_is_not_an_error() -> None:

@@ -1,4 +1,4 @@
-"""``BILLINGUAL_LOG``: see what calls do without a change of the program."""
+"""``BILLINGUAL_LOG``: log every call without changing the program."""
 
 from __future__ import annotations
 

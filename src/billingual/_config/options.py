@@ -151,10 +151,10 @@ _SECRET_WORDS: Final = frozenset(
 
 
 def app_of(app: object) -> str:
-    """Return a program's name, version and address as they stand in ``User-Agent``.
+    """Return a program's name, version and address as ``User-Agent`` has them.
 
     Raises:
-        ConfigurationError: if it is not two or three texts, or one of them cannot stand there.
+        ConfigurationError: if it is not two or three texts, or a header cannot hold one of them.
     """
     if app is None:
         return ""
@@ -170,8 +170,7 @@ def app_of(app: object) -> str:
         # A product of RFC 9110 has the letters that a name of a header field has.
         if HEADER_NAME.fullmatch(each) is None:
             raise ConfigurationError(
-                f"{shown(each)} cannot stand in app=; write it without spaces, like "
-                "'acme-billing'.",
+                f"app= cannot hold {shown(each)}; write it without spaces, like 'acme-billing'.",
                 field="app",
             )
     if address and (not address[0] or set(address[0]) & set(' ()\\"') or not address[0].isascii()

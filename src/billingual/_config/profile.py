@@ -182,7 +182,7 @@ def _tables(file: Path) -> Mapping[str, dict[str, Any]]:
             f"the file {file} cannot be read ({problem.strerror}); check its path and permissions."
         ) from None
     except ValueError:
-        # The parser's message quotes the file, where a token may stand.
+        # The parser's message quotes the file, which may hold a token.
         raise ConfigurationError(f"the file {file} is not TOML in UTF-8; correct it.") from None
     profiles = document.get("profiles")
     if not isinstance(profiles, dict) or not all(isinstance(e, dict) for e in profiles.values()):

@@ -219,7 +219,7 @@ def limiter_from(text: Secret, name: str, *, may_hold_password: bool) -> Limiter
     rate, sharing = found
     if not may_hold_password and "@" in sharing.get("store", Secret("")).reveal():
         raise ConfigurationError(
-            f"{name} has a store with a user name or a password, and it stands where others read",
+            f"{name} has a store with a user name or a password, and others can read it here",
             "give the limiter in BILLINGUAL_LIMITER, or as limiter=Limiter(...)",
             field=name,
         )

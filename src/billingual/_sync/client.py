@@ -199,7 +199,7 @@ class Client(Stepped):
         ``exante+sandbox:``, the transport's own server or the documented address is taken.
 
         Args:
-            url: the address. A token never stands in it, because addresses end in logs.
+            url: the address. It never holds a token, because addresses end in logs.
             options: as for the class itself; they win over the address.
 
         Raises:
@@ -216,7 +216,7 @@ class Client(Stepped):
 
         ``BILLINGUAL_URL`` is an address as for :meth:`from_url`; ``BILLINGUAL_PROVIDER TOKEN
         TENANT ORGANIZATION TRANSPORT BASE_URL RETRY TIMEOUT DEADLINE LIMITER PROXY READING``, each
-        after ``BILLINGUAL_``, add to it or stand instead of it, and win over it.
+        after ``BILLINGUAL_``, add to it or replace it, and win over it.
 
         Args:
             options: as for the class itself; they win over the environment.
@@ -655,7 +655,7 @@ class SyncPager(Stepped):
 
     @property
     def checkpoint(self) -> str:
-        """Where the latest walk stands, for ``list(..., resume=checkpoint)`` with the same filter.
+        """How far the latest walk got, for ``list(..., resume=checkpoint)`` with the same filter.
 
         A short JSON text without credentials. It holds no row: fingerprints of the ids of the last
         16, and the provider's cursor if there is one. That walk goes on behind the last row that

@@ -51,4 +51,4 @@ class RunScope:
 
 
 def _nothing() -> None:
-    """Do nothing; only whether it can be scheduled counts."""
+    """Do nothing; the caller only needs to know whether the loop accepts it."""

@@ -49,7 +49,7 @@ class LoopWatch:
     _warned = False
 
     def warn_on_a_loop(self) -> None:
-        """Warn, in the name of who called the client, if an event loop runs in this thread."""
+        """Warn, at the line that called the client, if an event loop runs in this thread."""
         if self._warned or not _on_a_loop():
             return
         self._warned = True
@@ -145,9 +145,9 @@ class SyncBackend(LoopWatch, SystemClock):
 def iterate(items: AsyncIterator[T], run: Run, *, close: Run | None = None) -> Walk[T]:
     """Walk *items* with *run*, a batch at a time if they come in batches.
 
-    The items are closed with *close* at the end, and when the walk is closed or dropped. That may
-    be at any moment and on any thread, where Python collects what refers to itself: a warning of
-    the event loop that happens to run there would blame a stranger.
+    The items are closed with *close* at the end, and when the walk is closed or dropped. A walk in
+    a reference cycle may be dropped at any moment and on any thread. So closing warns of no event
+    loop: the one that happens to run there belongs to other code.
     """
     close = close or run
     return _Batches(items, run, close) if hasattr(items, "batch") else _generated(items, run, close)

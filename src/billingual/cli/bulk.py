@@ -302,7 +302,7 @@ def _names_of(write: PlannedWrite) -> Iterator[tuple[str, str]]:
 
 
 class _Names:
-    """The lines on which names stood first; on the disk, since there may be millions."""
+    """The line on which each name came first; on disk, since there may be millions."""
 
     def __init__(self) -> None:
         self._connection = sqlite3.connect("", isolation_level=None)
@@ -313,7 +313,7 @@ class _Names:
         )
 
     def first_line(self, name: str, line: int) -> int:
-        """Return where a name stood first; *line* if it is new."""
+        """Return the line on which a name came first; *line* if it is new."""
         run = self._connection.execute
         if run("INSERT OR IGNORE INTO seen VALUES (?, ?)", (name, line)).rowcount:
             return line

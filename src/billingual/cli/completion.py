@@ -1,4 +1,4 @@
-"""What completes commands in a shell: for ``billingual completion``."""
+"""The completion script of a shell: for ``billingual completion``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exit codes: what a script can tell from a command's end."""
+"""Exit codes: they tell a script how a command ended."""
 
 from __future__ import annotations
 

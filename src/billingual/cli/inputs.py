@@ -257,7 +257,7 @@ def replacement_from(source: str) -> Replacement:
 
 @contextmanager
 def found_in(source: str | None, besides: Collection[str] = ()) -> Iterator[None]:
-    """Say of what is wrong that it stands in a file.
+    """Name the file in an error about its contents.
 
     Args:
         source: the file, or None where there is none.

@@ -45,7 +45,7 @@ def show_job(ledger: str, entry: str | None = None, /, *, output: FormatOption =
     """Show what became of every write of a job, or all that is known about one.
 
     It needs no connection, and the exit code is 0 whatever became of them. While another process
-    runs the job, this shows how it stands.
+    runs the job, this shows how far it is.
 
     Args:
         ledger: The ledger of the job: a file, or postgresql://user@host/database#job.

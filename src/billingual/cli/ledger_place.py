@@ -75,7 +75,7 @@ class LedgerPlace:
             except LedgerInUseError:
                 assert isinstance(self.place, Path)  # noqa: S101 - a database is never in use
                 ledger = stack.enter_context(snapshot(self.place))
-                hint("Another process works with this job; this is how it stood just now.")
+                hint("Another process works with this job; this is what it showed just now.")
             yield ledger
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""What is said beside the data: hints and complaints, on stderr."""
+"""Messages for people: hints and complaints, on stderr, so that stdout has nothing but data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data for people and for programs: tables, JSON, and JSON line by line."""
+"""Data on stdout, for people and for programs: tables, JSON, and JSON line by line."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Column:
     Attributes:
         name: its heading.
         cells: its texts, one for each row.
-        rank: how dearly it is kept where there is not room for all; 0 is kept always.
+        rank: columns of a higher rank are left out first where not all fit; 0 is always kept.
         is_number: whether it is aligned to the right.
     """
 

@@ -1,4 +1,4 @@
-"""What a command that makes a sandbox asks about its data."""
+"""Options about the data of a sandbox, for each command that makes one."""
 
 from __future__ import annotations
 

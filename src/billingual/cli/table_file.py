@@ -70,7 +70,7 @@ class TableOptions:
     r"""How the file is written.
 
     Attributes:
-        delimiter: What stands between the cells of a CSV file, like ';' or '\t'; told from the
+        delimiter: The character between the cells of a CSV file, like ';' or '\t'; told from the
             header by default.
         decimal_comma: Numbers of a CSV file have a decimal comma: 1.234,50 is 1234.50.
     """
@@ -256,9 +256,7 @@ class TableFile:
 
     def _value(self, name: str, text: str) -> str:
         if not name:
-            raise InvalidInputError(
-                shown(text), "it stands in a column without a name", "name the column"
-            )
+            raise InvalidInputError(shown(text), "its column has no name", "name the column")
         is_number = name in _NUMBERS
         return _with_point(name, text) if is_number and self.options.decimal_comma else text
 

@@ -1,4 +1,4 @@
-"""A write with an unclear end: what is said of it, and the command that finds out."""
+"""A write with an unclear end: the error of the command line, which names the command to run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with the words of a command, and the nearest ones that are right."""
+"""Wrong options and arguments of a command, and the nearest ones that exist."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _unknown_command(error: UnknownCommandError, app: App) -> str:
     if word.startswith("-"):
         names = ["--help", "--version", "--debug"] if here is app else ["--help"]
         near = get_close_matches(word, names, n=1)
-        way = f"did you mean {near[0]}?" if near else "options stand behind the command."
+        way = f"did you mean {near[0]}?" if near else "options come after the command."
         return f"{word!r} is no command; {way}"
     near = get_close_matches(word.casefold(), known, n=1, cutoff=0.6)
     guess = f"did you mean {near[0]}? There are" if near else "there are"

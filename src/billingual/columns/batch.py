@@ -1,4 +1,4 @@
-"""Batches of models: a column is made at a time, never an object for each row."""
+"""Models become a batch of columns: one column at a time, and no object for each row."""
 
 from __future__ import annotations
 
@@ -301,7 +301,7 @@ def _parties(parties: Sequence[Party | None]) -> Array:
     return _struct(PARTY, made, parties)
 
 
-# What stands in the place of a party that is not there: its values are behind a null.
+# The values of a party that is not there; the null above them hides them.
 _NO_PARTY: Final = Party()
 _NO_CONTACT: Final = Contact()
 

@@ -1,4 +1,4 @@
-"""Models of batches: the way back from columns."""
+"""A batch of columns becomes models again."""
 
 from __future__ import annotations
 

@@ -214,4 +214,4 @@ def _entered(span: Span, began_s: float, attributes: _Attributes) -> _Under:
 
 
 observe: Final = OpenTelemetryObserver()
-"""What ``observers=["opentelemetry"]`` stands for: the global providers."""
+"""The observer of ``observers=["opentelemetry"]``, which uses the global providers."""

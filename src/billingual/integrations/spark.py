@@ -97,7 +97,7 @@ _OF_READ: Final = ("from", "to", "days", "raw", "prefetch")
 _OF_STREAM: Final = ("from", "days", "lookback_days", "windows_per_batch", "raw", "prefetch")
 _OF_WRITE: Final = ("job", "ledger", "operation", "id", "key")
 
-# A secret that someone gives in the place of its name is refused, and is not shown.
+# If an option holds a secret instead of the name of one, it is refused, and not shown.
 _SECRET: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
 # Of an address with a password in it.
 _PASSWORD: Final = re.compile(r"://[^/@]*:[^/@]*@|password\s*=", re.IGNORECASE)

@@ -196,7 +196,7 @@ class Ledger(Protocol):
     def together(self, call: Callable[[], T]) -> T:
         """Take all steps of *call* in one transaction: they are durable when this returns.
 
-        A step that raises inside takes nothing, and the others stand. If *call* raises, or the
+        A step that raises inside takes nothing; the other steps count. If *call* raises, or the
         store cannot keep it, none of its steps is taken. Other threads wait meanwhile.
 
         Args:

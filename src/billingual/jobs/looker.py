@@ -1,7 +1,7 @@
 """Find out what became of entries whose request had an unclear end, by reading alone.
 
-A look says for each entry which state the provider shows, or why nothing can be told and when it
-is worth to look again. The runner asks for it when no late request can arrive any more.
+A look says for each entry which state the provider shows, or why that cannot be told and when to
+look again. The runner asks for it when no late request can arrive any more.
 """
 
 from __future__ import annotations
@@ -255,7 +255,7 @@ class Looker:
                 why = f"{', '.join(unlike)}: neither what was sent nor what was there before"
                 strange[entry.id] = Seen(state=State.CONFLICT, reason=why)
         if self.sole_writer and unchanged:
-            # Who else could have set the values that are there? They were there before.
+            # No other program sets values here, and these were there before: the batch did nothing.
             unchanged, changed = [*changed, *unchanged], []
         why = "each invoice was read"
         if changed or strange or not unchanged:

@@ -1,4 +1,4 @@
-"""Count how often each name came, of however many: not in memory, which a plan must not fill."""
+"""Count how often each name occurs in a plan of any length, on disk: memory could be too small."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Occurrences:
         run("CREATE TABLE seen (name BLOB PRIMARY KEY, times INTEGER NOT NULL) WITHOUT ROWID")
 
     def add(self, name: str) -> int:
-        """Take notice of a name; return how often it came, this time included.
+        """Count a name once more; return how often it came, this time included.
 
         Raises:
             LedgerError: if the temporary file cannot be written.

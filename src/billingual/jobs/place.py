@@ -23,7 +23,7 @@ def as_place(place: P) -> P | Secret:
     """Wrap a URL, which may have a password; return any other place unchanged."""
     if isinstance(place, str) and "://" in place:
         return Secret(place)
-    # A path of a URL has lost a slash; as the name of a file it would stand in an error.
+    # A path of a URL has lost a slash; as the name of a file it would be in an error.
     if isinstance(place, PathLike) and str(place).startswith(("postgres:", "postgresql:")):
         return Secret(str(place))
     return place

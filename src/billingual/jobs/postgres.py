@@ -60,12 +60,12 @@ _OLDEST: Final = 130000
 _MARK: Final = "billingual ledger "
 """In the comment of a schema: another program's schema is not taken for a ledger."""
 
-# Long enough for a server that is restarted; shorter than what a lease is longer than a request.
+# Long enough for a server to restart; shorter than the time by which a lease outlasts a request.
 _PATIENCE_S: Final = 20.0
 _PAUSE_S: Final = 0.1
 _AT_ONCE: Final = 1000
 
-# Of a connection that is cut without a word, neither end would hear for hours.
+# Without keepalives, neither end would notice for hours that a connection was cut.
 _USUAL: Final = {
     "application_name": "billingual",
     "connect_timeout": "10",
@@ -74,7 +74,7 @@ _USUAL: Final = {
     "keepalives_count": "3",
     "tcp_user_timeout": "20000",
 }
-# They stand in the connection itself, stronger than what the role or the database has.
+# Set on the connection itself, they override the settings of the role and of the database.
 _SETTINGS: Final = {
     "synchronous_commit": "on",
     "standard_conforming_strings": "on",
@@ -95,8 +95,9 @@ class PostgresLedger(SqlLedger):
     is opened for the first time, which needs the right to create schemas, or an empty schema of
     that name. No credential is ever in the ledger. The database must be in UTF-8.
 
-    Safe to share between threads, which use one connection in turn. A pooler in transaction mode
-    cannot stand between, as it keeps no settings of a connection; one in session mode can.
+    Safe to share between threads, which use one connection in turn. No pooler
+    in transaction mode may be between, as it drops the settings of a connection; one in session
+    mode may.
 
     Args:
         url: ``postgresql://user@host/database``, with all that libpq knows. Better than in the URL,
@@ -190,7 +191,7 @@ class PostgresLedger(SqlLedger):
                 try:
                     return step()
                 except _UndoneError:
-                    # A part cannot be taken anew alone.
+                    # A savepoint cannot be repeated without its transaction.
                     if self._transaction is not None:
                         raise
                     until = until or time.monotonic() + _PATIENCE_S
@@ -323,7 +324,7 @@ class _Server:
 
     @property
     def is_lost(self) -> bool:
-        """Whether the connection is none."""
+        """Whether the connection cannot be used any more."""
         return self.connection is None or self.connection.closed
 
     def connected(self) -> psycopg.Connection:
@@ -381,7 +382,7 @@ class _Server:
             )
         if synchronous != "on" or path != f'"{self.schema}"':
             raise UsageError(
-                f"what stands before the server of {self.shown} drops the settings of a "
+                f"the pooler or proxy before the server of {self.shown} drops the settings of a "
                 "connection; connect to the server itself, or to a pooler in session mode."
             )
         version = str(mark or "").removeprefix(_MARK)
@@ -417,7 +418,7 @@ class _Server:
         return -1 if row is None else int(row[0])
 
     def may_pass(self, error: psycopg.Error) -> bool:
-        """Whether what failed may go better if it is done once more."""
+        """Whether what failed may succeed if it is tried again."""
         # The first connection of all tells what is wrong with the place.
         return self.connection is not None and (
             self.is_lost
@@ -445,7 +446,7 @@ class _Server:
 
 
 class _UndoneError(LedgerError):
-    """Nothing of a step was taken, and it may go better once more."""
+    """A step was undone whole, and may succeed if it is tried again."""
 
 
 @attrs.define(eq=False)
@@ -642,7 +643,7 @@ def _translated(query: str) -> str:
 
 
 class _TextDumper(StrDumperUnknown):
-    """PostgreSQL keeps no character 0, and an entry may have any name."""
+    """Write text without the character 0, which PostgreSQL cannot keep and a name may have."""
 
     def dump(self, obj: str) -> Any:
         """Write a text."""
@@ -652,7 +653,7 @@ class _TextDumper(StrDumperUnknown):
 
 
 class _TextLoader(TextLoader):
-    """Likewise."""
+    """Read such text."""
 
     def load(self, data: Any) -> str:
         """Read a text."""

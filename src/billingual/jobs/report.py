@@ -1,4 +1,4 @@
-"""What became of the writes of a job, and what a job tells while it runs."""
+"""What became of the writes of a job, and its progress while it runs."""
 
 from __future__ import annotations
 

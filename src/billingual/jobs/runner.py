@@ -407,7 +407,7 @@ class Runner:
 
     async def _send(self, claim: Claim) -> Callable[[], object]:
         if self._now() > claim.lease - self.context.deadline_s:
-            # The process stood still since the claim: the lease might end before the request.
+            # The process was stopped since the claim: the lease might end before the request.
             return lambda: self._hand_back(claim)
         self._requests += 1
         self._resent += any(each.attempts for each in claim.entries)
@@ -560,7 +560,7 @@ class Runner:
         return found
 
     def _wait_s(self, succeeded: int) -> float:
-        """Return when a look can tell more that found as many successful writes as that."""
+        """Return in how many seconds a look can tell more; *succeeded* writes were known to it."""
         if succeeded != self._succeeded:
             return 0.0
         counts = self.ledger.counts()
@@ -603,11 +603,11 @@ class Runner:
 
 
 def _nothing() -> None:
-    """Keep nothing: what was done has no end, or it is kept already."""
+    """Keep nothing: there is no result, or it is kept already."""
 
 
 def _notes(shown: Mapping[str, InvoiceSummary]) -> dict[str, str]:
-    """Say for each entry what its response shows other than it was asked for."""
+    """Say for each entry where its response shows another value than was asked for."""
     return {
         entry: "; ".join(f"{each.path}: {each.reason}" for each in invoice.problems)
         for entry, invoice in shown.items()

@@ -1,6 +1,6 @@
 """The tables of a ledger, in the SQL of SQLite and of PostgreSQL.
 
-The safety net stands here and not in Python: the database itself refuses a second entry for one
+The safety net is here and not in Python: the database itself refuses a second entry for one
 number, a second unsettled write of one invoice, an illegal step, and a change of the audit trail.
 """
 
@@ -189,7 +189,7 @@ PRAGMA user_version = {VERSION};
     refused="SELECT RAISE(ABORT, '{}')",
 )
 
-# Who empties a table gives no row to the triggers of its rows.
+# TRUNCATE fires no trigger of a row, so it is refused by one of its own.
 _KEPT: Final = "".join(
     f"CREATE TRIGGER {table}_is_kept BEFORE TRUNCATE ON {table}"
     " EXECUTE FUNCTION refuse('a ledger forgets nothing');\n"
@@ -221,6 +221,6 @@ CREATE SEQUENCE request_id;
         refused="refuse('{}')",
     )
     + _KEPT
-    # Which entry is the first of a batch is asked for any state.
+    # The first entry of a batch is looked up whatever its state.
     + "CREATE INDEX of_batch ON entry (batch, seq) WHERE batch IS NOT NULL;\n"
 )

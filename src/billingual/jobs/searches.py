@@ -1,8 +1,8 @@
 """Searches for drafts at the provider, shared by the looks that may share them.
 
-One search shows all invoices where a draft would stand, and the drafts of a job often stand in the
-same place. A look may use a search that another one made, if that began when the look was due: no
-late request could arrive any more.
+One search shows all invoices of the list that would show a draft, and the drafts of a job often
+belong to one list. A look may use a search that another one made, if that began when the look was
+due: no late request could arrive any more.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The steps of a ledger in SQL, for every store that speaks it.
 
-A store says how a transaction is run, and the little in which its SQL is another one: lists as
-values, and rows that are held against other transactions. Parameters are written as in SQLite.
+A store implements how a transaction is run, and the few places where its SQL differs: lists as
+values, and locks of rows. Parameters are written as in SQLite.
 """
 
 # ruff: noqa: S608 - statements are put together from our own constants
@@ -51,15 +51,16 @@ _ENTRY: Final = (
     "unclear, before, not_before, refusal"
 )
 
-# An update of one invoice waits for the earlier ones about it, and for a person where one of them
-# ended in a conflict: what it was planned upon is not there. One that a person planned anew waits
-# for a later one that is under way. That it is another one is seen in the index alone, which is all
-# that there is to see of nearly every entry.
+# A write waits for all earlier writes of its invoice. If one of those ended in a conflict, it waits
+# for a person to decide, because the state that it was planned for is not there. A write that a
+# person planned anew also waits for a later one that is under way. The index alone decides ``<>``,
+# and that ends the search for nearly every write, because most invoices have only one.
 _FREE: Final = """NOT EXISTS (
     SELECT 1 FROM entry AS other WHERE other.target = each.target AND other.seq <> each.seq
     AND other.state IN ('planned', 'in_flight', 'unknown', 'conflict')
     AND (other.seq < each.seq OR other.state IN ('in_flight', 'unknown')))"""
-# The conditions are those of the indexes, letter for letter, so that what is done is not looked at.
+# The same text as in the indexes, letter for letter: otherwise the database would not use them, and
+# would look at all entries that are done.
 _READY: Final = "state = 'planned' AND batch IS NULL"
 _READY_AND_READ: Final = f"{_READY} AND (before IS NOT NULL OR operation <> 'update')"
 _UNREAD: Final = f"{_READY} AND operation = 'update' AND before IS NULL"

@@ -45,7 +45,7 @@ _NETWORK: Final = frozenset(
     {"9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "gfs2", "glusterfs", "gpfs", "lustre",
      "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "pvfs2", "smb2", "smb3", "smbfs"}
 )  # fmt: skip
-# These stand for a disk of this machine; what other programs show as a file system may be anywhere.
+# These are disks of this machine; the files of any other program's file system may be anywhere.
 _LOCAL_FUSE: Final = frozenset({"fuse.ntfs-3g", "fuse.exfat", "fuse.ext2", "fuse.fuse-overlayfs"})
 
 # How a step is begun, kept and undone: by itself, and among others of one transaction.

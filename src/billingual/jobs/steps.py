@@ -1,4 +1,4 @@
-"""Take the steps of a ledger that several workers ask for at once in one transaction.
+"""Join the steps that several workers ask a ledger for at once into one transaction.
 
 A transaction takes as long as the disk, whatever is in it. So a worker that finds another one's
 transaction under way waits for its end, and then takes along what all others asked for meanwhile.
@@ -37,7 +37,7 @@ class Steps:
         """Run *call*, whose steps are durable when this returns its value.
 
         Args:
-            call: takes steps of the ledger. If it raises, those that it took before stand.
+            call: takes steps of the ledger. If it raises, those that it took before count.
             then: called with the value of *call* when all is durable, in the order of the calls.
         """
         step = _Step(call, then)

@@ -191,10 +191,10 @@ class Folder:
         parts.batches, parts.waiting = [], 0
 
     def _carry_over(self, window: Window, parts: _Parts, at: float) -> None:
-        """Keep the rows that what counted so far has, and this complete read has not.
+        """Keep the rows of earlier reads that this complete read did not bring.
 
-        Of a window of days, they are as they were: such an invoice may be dated otherwise now. Of
-        a full read, they are gone.
+        In a window of days they stay as they were: such an invoice may have another date now. In
+        a full read they are gone.
         """
         if window.kind not in {"closed", "recent", "full"}:
             return
@@ -267,7 +267,7 @@ def _counting(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the lines of windows that count, oldest first.
 
     The last complete line of each window counts, and what came after it. A complete full read
-    stands for everything before it.
+    replaces everything before it.
     """
     windows = [line for line in lines if "window" in line]
     whole = [at for at, line in enumerate(windows) if line["complete"] and line["kind"] == "full"]

@@ -1,4 +1,4 @@
-"""What of a target's invoices is known, to tell which of the rows that are landed are new."""
+"""Fingerprints of a target's invoices, to count which landed rows are new, changed or unchanged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Index"]
 
 
 class Index:
-    """What is there, to tell what is new: fingerprints, 20 bytes for each invoice."""
+    """Fingerprints of the invoices that are there, 20 bytes each."""
 
     def __init__(self) -> None:
         self._ids = SeenIds()
@@ -22,13 +22,13 @@ class Index:
         self._compared = SeenIds()
 
     def know(self, batch: RecordBatch) -> None:
-        """Take rows that are there, unless later ones of the same invoices came before."""
+        """Note rows that are there; of an invoice with several rows, give the latest one first."""
         rows = _ids_and_states(batch)
         known = {*self._ids.add([each for each, _ in rows])}
         self._states.add([state for at, (_, state) in enumerate(rows) if at not in known])
 
     def compare(self, batch: RecordBatch, found: Counter[str]) -> None:
-        """Count what rows are to what is there, once for each invoice."""
+        """Count in *found* which rows are new, changed or unchanged, once for each invoice."""
         rows = _ids_and_states(batch)
         before = {*self._compared.add([each for each, _ in rows])}
         rows = [each for at, each in enumerate(rows) if at not in before]

@@ -262,7 +262,7 @@ class Landing:
 
 
 def _nothing() -> None:
-    """Be called when a worker ends."""
+    """Do nothing when a worker ends."""
 
 
 def _is_landed(window: Window, known: Landed | None) -> bool:

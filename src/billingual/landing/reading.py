@@ -53,8 +53,8 @@ class Proof:
     """Whether a window was read whole.
 
     Attributes:
-        complete: whether that is shown.
-        how: by what, or what speaks against it.
+        complete: whether it was.
+        how: what proves that, or why it is not proven.
     """
 
     complete: bool

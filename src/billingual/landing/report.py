@@ -1,4 +1,4 @@
-"""What a landing did, and what it tells while it runs."""
+"""What a landing did, and its progress while it runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class WindowReport:
         kind: closed, recent, open or full.
         rows: rows that were read; 0 where it was landed before.
         complete: whether it is provably whole.
-        how: by what that is shown, or what speaks against it.
+        how: what proves that it is whole, or why that is not proven.
         skipped: whether it was landed whole by an earlier run and not read again.
     """
 

@@ -1,4 +1,4 @@
-"""The columns of landed invoices: those of a list, and what a landing notes of each row."""
+"""The columns of landed invoices: those of a list, and what a landing adds to each row."""
 
 from __future__ import annotations
 

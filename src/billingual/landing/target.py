@@ -1,4 +1,4 @@
-"""The seam to where invoices are landed: a folder of Parquet files, or a DuckDB file."""
+"""The seam to the place where invoices are landed: Parquet files, a DuckDB file, a Delta table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drafts of models: how reading makes them by the thousand, of parts that were checked before."""
+"""A quick way to make models by the thousand, out of parts that were checked before."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def listed(values: object) -> tuple[Any, ...] | None:
 def whole_number(value: object) -> object:
     """Return an int for the whole number of another library, such as a row of pandas holds.
 
-    What is none is handed on as it is, for a validator to refuse by the field's name.
+    Any other value is returned unchanged, so that a validator refuses it by the field's name.
     """
     if isinstance(value, (int, str, bytes)) or not isinstance(value, SupportsIndex):
         return value
@@ -153,7 +153,7 @@ def _from_text(text: str, field: str) -> datetime | date:
 def _plain(value: datetime, field: str) -> datetime:
     """Return a datetime of Python's own.
 
-    The missing date of pandas says that it is a datetime and raises whatever is asked of it.
+    ``NaT`` of pandas is an instance of datetime, but its methods raise.
     """
     if type(value) is datetime:
         return value

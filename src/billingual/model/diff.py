@@ -82,7 +82,7 @@ def contradicted_fields(
         shown: the model of the response.
         raw: its payload.
         wire_names: the provider's names of our fields. A field of which the model has nothing may
-            still stand in *raw*, as null for instance.
+            still be in *raw*, as null for instance.
 
     Returns:
         Our names, each with the value that is shown, as it came where that is known.
@@ -123,8 +123,9 @@ def _is_other_id(wanted: object, seen: object) -> bool:
 def is_same_number(wanted: str, seen: str) -> bool:
     """Tell whether *seen* can be the number *wanted* after a provider cut, trimmed or extended it.
 
-    One must hold the other, but for spaces, case and leading zeros. The edge must not part a run of
-    digits, because N-1 is no form of N-12; a cut at the provider's longest number may.
+    One must contain the other; spaces, case and leading zeros do not count. Where the contained one
+    ends, no run of digits may be divided, because N-1 is no form of N-12. Only a cut at the
+    provider's longest number may divide one.
     """
     if max(len(wanted), len(seen)) > _LONGEST_NUMBER:
         return False

@@ -39,7 +39,7 @@ class OpenWord(str):
 
 
 class Status(OpenWord):
-    """Where an invoice stands in its life, as the provider words it.
+    """The status of an invoice, as the provider words it.
 
     Source: https://docs.exante.app/api-reference/invoices/stats (ten receivable values, there in
     lower case) and the partial-update page of https://docs.kukkingu.software (``DRAFT``,

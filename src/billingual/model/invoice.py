@@ -44,7 +44,7 @@ class InvoiceSummary(KeepsPayload):
         collection_method: how the money is collected.
         counterparty: the buyer of a receivable.
         document: the provider's id of the contract or document behind the invoice.
-        extra: what the provider sent and no attribute here has a name for; what stood beside a
+        extra: what the provider sent and no attribute here has a name for; what was beside a
             single invoice in its envelope is under ``envelope``.
         raw: the payload as it came, parsed; numbers with a fraction are Decimals.
         problems: what the provider sent and could not be read; empty where all is as documented.

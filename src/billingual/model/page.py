@@ -67,7 +67,7 @@ class BadPage:
 
     Attributes:
         number: the page, counted from 1.
-        first_row: where its first row stood in the list, counted from 1; None if the number of
+        first_row: the place of its first row in the list, counted from 1; None if the number of
             rows on a page is not known.
         last_row: likewise its last row, if the page was full.
         error: why it cannot be read; ``error.body`` keeps a response that came.

@@ -16,7 +16,7 @@ class Problem:
     write asked for, the attribute has what is shown.
 
     Attributes:
-        path: where it stands in the response, like ``$.data.items[3].total_cents``; our name for
+        path: its place in the response, like ``$.data.items[3].total_cents``; our name for
             the field, like ``due_at``, where another value was asked for.
         reason: what is wrong with it; it never quotes the value.
         value: the value as it came, parsed. It may be personal, so ``repr`` does not show it.

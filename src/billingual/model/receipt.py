@@ -1,4 +1,4 @@
-"""What is read where a provider replaces an invoice and does not show it."""
+"""The receipt of a provider that replaces an invoice and does not show it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a walk stands, as a short text from which another walk goes on.
+"""The place that a walk has reached, as a short text from which another walk goes on.
 
 Rows move between two walks: providers page by number, and other rows are added and deleted. So a
 checkpoint names the page of the last row that was handed out, and keeps fingerprints of the last
@@ -40,7 +40,7 @@ def _mark(text: str) -> bytes:
 
 @attrs.frozen(kw_only=True)
 class Listing:
-    """What is listed: a checkpoint is of use to a list of the same only.
+    """Which list a checkpoint belongs to; it is refused by any other list.
 
     Attributes:
         provider: the provider's name.

@@ -87,7 +87,7 @@ class Pager:
 
     @property
     def checkpoint(self) -> str:
-        """Where the latest walk stands, for ``list(..., resume=checkpoint)`` with the same filter.
+        """How far the latest walk got, for ``list(..., resume=checkpoint)`` with the same filter.
 
         A short JSON text without credentials. It holds no row: fingerprints of the ids of the last
         16, and the provider's cursor if there is one. That walk goes on behind the last row that

@@ -24,7 +24,7 @@ bounds the time: ten thousand requests take minutes.
 """
 
 MAX_STANDSTILLS: Final = 5
-"""Pages in a row by which a list seems to stand still.
+"""Pages in a row without a new row after which a list counts as stuck.
 
 Rows that are imported in front of a walk repeat as many pages as they fill, so that one repeated
 page proves nothing. An import at one moment repeats at most as many pages as were read before it.
@@ -171,7 +171,7 @@ class Scan:
         elif not self.ended:
             why = "the scan was left before its end"
         elif self._resumed:
-            why = "the walk began where an earlier one stood"
+            why = "the walk went on from a checkpoint"
         elif self.total_items is not None and self.rows + self.repeated < self.total_items:
             why = f"the provider counts {self.total_items} rows and showed {self.rows}"
         elif self.pages > 1:

@@ -1,4 +1,4 @@
-"""What a walk leaves out because it cannot be read, and what it tells of it."""
+"""Rows and pages that cannot be read: a walk leaves them out, and reports each."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ async def explain_lock(
     ((invoice_id, changes),) = pairs
     try:
         invoice = await read(context, invoice_id, deadline)
-    except Exception:  # noqa: BLE001 - whatever the read met, the refusal stands
+    except Exception:  # noqa: BLE001 - whatever the read met, the refusal counts
         return
     locked = capabilities.locked(invoice.status, changes.given())
     if locked and invoice.status is not None:

@@ -2,7 +2,7 @@
 
 A rate limit is about a credential, not about a call. So when one call gets a 429, all calls of that
 credential wait for the time that the provider asks for. Then they are sent one after another with a
-gap between them rather than all together. The call that came first goes first: the calls stand in
+gap between them rather than all together. The call that came first goes first: the calls wait in
 line, and only the first in line watches the clock.
 
 Where several processes share a credential, each keeps to its part of the rate (``workers=``), or
@@ -240,7 +240,7 @@ class Pace:
 
 @attrs.define(eq=False, repr=False)
 class JobPace:
-    """The pace of a credential as jobs see it: one of their calls stands in line at a time.
+    """The pace of a credential as jobs see it: one of their calls waits in line at a time.
 
     So a call of a person waits for one call of a job at most, however many the jobs send at once.
     """
@@ -537,7 +537,7 @@ class Limiter:
             ``rediss://``, ``unix://``; extra ``redis``), or a
             :class:`~billingual.abc.QuotaStore`. It holds no token: the key is a keyed hash of base
             URL, credential and tenant. Default None, for none.
-        name: stands in that key in the place of the credential. Needed with a store where the
+        name: is in that key instead of the credential. Needed with a store where the
             token comes from a function, and equal in all workers.
 
     Raises:

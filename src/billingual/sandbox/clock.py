@@ -1,7 +1,7 @@
 """The sandbox's own clock. It is frozen unless a program starts it: equal calls, equal responses.
 
 Two states. *Frozen*: `now` stands still until it is set or advanced. *Running*: `now` moves on at
-the pace of real time from where it stood. Nothing else that a response depends on reads the time.
+the pace of real time from where it was. Nothing else that a response depends on reads the time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from billingual.sandbox.instants import SECOND, parse_instant
 __all__ = ["DEFAULT_NOW", "Clock"]
 
 DEFAULT_NOW = parse_instant("2026-11-21T09:00:00Z")
-"""Where a new sandbox's clock stands, in microseconds since 1970."""
+"""The time at which a new sandbox's clock begins, in microseconds since 1970."""
 
 _MICROSECONDS_PER_NANOSECOND = 1000
 

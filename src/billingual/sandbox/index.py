@@ -1,4 +1,4 @@
-"""What is here, as JSON, and one command per provider to try it with."""
+"""The start page of a sandbox as JSON: its addresses, and one command to try each provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every request to a provider passes: the limit of its body, faults, the request log.
+"""The middleware around every provider: the limit of a body, faults, the request log.
 
 Pure ASGI. It reads the whole body, lets the inner app respond into memory, and then sends, spoils
 or drops the response. It suspends only where the server's `receive` and `send` do, and in the

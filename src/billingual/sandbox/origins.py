@@ -1,4 +1,4 @@
-"""Who may reach what the sandbox has about itself: this machine, and no web page but its own.
+"""Who may use the control API and the page: this machine, and no web page but the sandbox's own.
 
 A web page that is opened in a browser on this machine must not reach it. So a request must
 name this machine as its host, which a page that had its name rebound to 127.0.0.1 does not; it must

@@ -1,4 +1,4 @@
-"""What the sandbox was asked: the last requests, without their credentials."""
+"""The log of the last requests, without their credentials."""
 
 from __future__ import annotations
 

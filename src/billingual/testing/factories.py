@@ -17,7 +17,7 @@ from billingual.sandbox import LANDMARKS
 __all__ = ["DraftFactory", "InvoiceFactory"]
 
 _ISSUED: Final = datetime(2026, 11, 21, 9, tzinfo=UTC)
-"""Where the clock of a new sandbox stands."""
+"""The time at which the clock of a new sandbox begins."""
 
 _TERM: Final = timedelta(days=30)
 _TOTAL: Final = Money(12_500, "EUR")

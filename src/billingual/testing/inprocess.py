@@ -1,4 +1,4 @@
-"""Transports that open no connection, brought to the bench: they answer as a check tells them."""
+"""Checks for transports that open no connection: they respond as a check tells them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What goes wrong on a network, in our own words, for every transport that uses one.
+"""Failures of the network as our errors, for every transport that uses one.
 
-Evidence is named here once, so that the same failure counts the same whichever library met it.
+Evidence is named here once, so that the same failure counts the same in each library.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def unwritable(what: str) -> TransportError:
 
 
 def reason(error: BaseException | None) -> str:
-    """Say why no connection stood, and what to check; empty if the system does not tell."""
+    """Say why no connection was made, and what to check; empty if the system does not tell."""
     import socket  # noqa: PLC0415 - of the first failure; a network has brought it anyway
     import ssl  # noqa: PLC0415 - as above
 

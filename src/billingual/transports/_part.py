@@ -76,7 +76,7 @@ def make_part(transport: TransportLike, options: TransportOptions) -> Part:
         ConfigurationError: if it is neither a name, a transport nor a factory.
     """
     if isinstance(transport, str):
-        # The registry stands beside the transports and knows them all, so it is named here and
+        # The registry is in the layer of the transports and knows them all, so it is named here and
         # imported when a transport is asked for by name.
         transport = import_module(_REGISTRY).TRANSPORTS.load(transport)
     if is_http_client(transport):

@@ -1,4 +1,4 @@
-"""Whom to trust: one default TLS context for all clients of the process, made when first needed.
+"""One default TLS context for all clients of the process, made when first needed.
 
 Making one reads every root certificate, which costs as much as a hundred calls. Every transport
 uses the same one, so changing the transport never changes whom a program trusts.

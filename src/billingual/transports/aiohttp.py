@@ -8,7 +8,7 @@ added headers and unpacking are switched off.
 There is one session for each connection, in a pool of ours: a connection whose request failed or
 was cancelled is closed whole, and closing, forks and event loops are as on the other transports.
 
-Between the socket and aiohttp stands a protocol of ours. While a connection is idle, whatever comes
+Between the socket and aiohttp is a protocol of ours. While a connection is idle, whatever comes
 closes it, because aiohttp would return it for the next request. During a request it keeps time: one
 timer of the connection, which is set anew at most once in its own time, where aiohttp would set and
 cancel three for each request. So aiohttp only times how long connecting takes.
@@ -545,7 +545,7 @@ class _Delivery:
         return TimedOutError(f"{self.origin}: {what} came in time.", evidence=self.evidence())
 
     def evidence(self) -> Evidence:
-        """Say what is proved where a connection stood."""
+        """Say what is proved once there was a connection."""
         if self.status is None:
             return Evidence(connected=True)
         return Evidence(
@@ -560,7 +560,7 @@ class _Delivery:
 
         Args:
             error: what came out of the session.
-            seen: what is proved, unless *error* proves that no connection stood.
+            seen: what is proved, unless *error* proves that there was no connection.
             library: what to call the session in the error.
         """
         if isinstance(error, _BrokenError):

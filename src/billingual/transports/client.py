@@ -51,7 +51,7 @@ def owned(client: object) -> Transport:
 
 
 def _home(client: object) -> tuple[str, str] | None:
-    """Name the library and the adapter of *client*, by the classes it is made from."""
+    """Name the library and the adapter of *client*, by the names of its classes."""
     for each in type(client).__mro__:
         library = each.__module__.partition(".")[0]
         home = _HOMES.get((library, each.__name__))

@@ -1,9 +1,9 @@
-"""Several ways to the same provider: the next one is tried where the one before sent nothing.
+"""Several transports to one provider: the next one is tried where the one before sent nothing.
 
 ``AsyncClient("exante", transport=fallback("aiohttp", "httpx"))``. A request moves on only if it is
-proved that no server can have it: no connection stood, or none became free. After that moment an
-attempt is over, and what comes next is for the retry policy to decide, so a write is never sent
-twice from here. Nothing is remembered: each request begins with the first way.
+proved that no server can have it: no connection was made, or none became free. Any other failure
+ends the attempt, and the retry policy decides what follows, so a write is never sent twice from
+here. Nothing is remembered: each request begins with the first transport.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class FallbackTransport:
             )
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
-        """Deliver *request* once, by the first way that stands.
+        """Deliver *request* once, through the first transport that gets a connection.
 
         Raises:
             TransportError: the one of the last way that was tried, with a note of those before.

@@ -1,6 +1,6 @@
 """The sandbox as a transport: all providers in this process, without an account or a socket.
 
-The sandbox stands in a layer above this one, so it is named here and imported when a client asks
+The sandbox is in a layer above this one, so it is named here and imported when a client asks
 for it.
 """
 

@@ -235,7 +235,7 @@ class _Connection:
         return used
 
     def evidence(self) -> Evidence:
-        """Say what is proved where a connection stood."""
+        """Say what is proved once there was a connection."""
         if self.status is None:
             return PERHAPS_SENT
         return Evidence(
@@ -248,7 +248,7 @@ class _Connection:
         # What urllib3's items() return is gone through twice, once for their number.
         lines = getattr(response.headers, "iteritems", response.headers.items)
         headers = Headers(iter(lines()))
-        # One pass finds what stands beside the body's bytes; each look by name would be another.
+        # One pass finds the fields beside the body's bytes; each look by name would be another.
         told = {name.lower(): value for name, value in headers}
         length = told.get("content-length")
         if length is not None and not _are_lengths(length):
@@ -383,7 +383,7 @@ def _timeout(connect: float, read: float) -> urllib3.Timeout:
 
 
 def _is_untouched(manager: urllib3.PoolManager) -> bool:
-    """Tell whether nothing stands in the place of the manager, or of what ``request`` calls."""
+    """Tell whether neither the manager nor what its ``request`` calls was replaced."""
     kind: Any = type(manager)
     return kind is _MANAGER and _are_own(
         kind.request, kind.urlopen, kind.connection_from_host, kind.connection_from_url

@@ -1,4 +1,4 @@
-"""What every chapter of the demo is given."""
+"""What every chapter of the demo gets: screen, sandbox, control API."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Steps that claim something, see what happened, and say whether the claim held.
+"""Steps of the demo: each makes a claim, looks at what happened, and says whether it was true.
 
-A :class:`Report` is the memory, a :class:`Screen` the screen. Nothing is believed because a call
-returned: a step holds only if :meth:`StepResult.holds` says so.
+A :class:`Report` collects the steps, a :class:`Screen` prints them. A call that returned proves
+nothing: a step is true only if :meth:`StepResult.holds` says so.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ _FIELD_WORDS: Final = (
 )
 _NOT_ON_TOP: Final = frozenset({"path", "name", "target", "key", "source", "loc"})
 _NO_FIELD: Final = frozenset({"", "nonfielderrors", "nonfield", "base", "general", "global", "all"})
-# What stands beside a complaint and is none, though it is text.
+# Texts beside a complaint that are no part of it.
 _NOT_SAID: Final = frozenset(
     {
         "docurl", "errorid", "id", "instance", "path", "requestid", "status", "statuscode",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # keeps every later walk over the values far from Python's recursion limit.
 MAX_DEPTH: Final = 64
 MARK: Final = b"\xef\xbb\xbf"
-"""What may stand before UTF-8; it is no part of a text."""
+"""The byte order mark, which may come before UTF-8; it is no part of a text."""
 _ESCAPED_SURROGATE: Final = rb"\\u[dD][89a-fA-F]"
 _TEXT: Final = rb'(?s)"[^"\\]*(?:\\.[^"\\]*)*"'
 _BRACKETS: Final = b"[]{}"

@@ -114,13 +114,13 @@ def lenient(
     """Read *payload* as *record*, field by field.
 
     A field that cannot be read gets its default, and a problem is added to *problems*. An exact
-    number may stand in quotes or have a fraction of zero, a number may stand for a text, and an
+    number may be in quotes or have a fraction of zero, a number may come instead of a text, and an
     empty array for an object, as PHP writes an empty one.
 
     Args:
         record: the struct.
         payload: what JSON gave.
-        path: where it stands.
+        path: its place in the response.
         problems: the list to add to.
         key: the name of the field with the id, which is not read leniently.
 

@@ -162,7 +162,7 @@ class DialectBase(Dialect):
             reader: the response it came in.
             feature: finalize or void.
             invoice: as it is now.
-            path: where its status stands.
+            path: the place of its status.
 
         Raises:
             ProtocolError: if it shows no status: only another look tells what it is.
@@ -176,7 +176,7 @@ class DialectBase(Dialect):
 
 
 def _with_currency(table: Mapping[str, Field], given: Mapping[str, object]) -> Mapping[str, object]:
-    """Let the currency of the total stand for the invoice's, so that the two always agree."""
+    """Take the invoice's currency from the total, so that the two always agree."""
     total = given.get("total")
     if not isinstance(total, model.Money) or "currency" not in table:
         return given

@@ -129,7 +129,7 @@ _ADVICE: Final[Mapping[type[ProviderError], str]] = {
 }
 # Statuses for which the advice of their class would be wrong.
 _ADVICE_ON: Final[Mapping[int, str]] = {
-    304: "no request of ours asks for that, so look what stands between you and the provider",
+    304: "no request of ours asks for that, so look for a proxy between you and the provider",
     408: "try again later; after a write, look first whether it happened",
     425: "try again later",
 }
@@ -326,7 +326,7 @@ class ResponseReader:
         Args:
             found: the id in the response.
             asked: the id that was asked for; None where any will do.
-            path: where *found* stands.
+            path: the place of *found*.
             shown: the invoice of the response, for the error.
 
         Raises:
@@ -348,7 +348,7 @@ class ResponseReader:
         Args:
             model: what the response shows.
             given: what was asked for, by our names.
-            path: where the model's record stands.
+            path: the place of the model's record.
             new: whether the invoice was to be created. An explicit null then leaves the choice to
                 the provider, and an invoice that is recognisably another one is refused.
 
@@ -628,7 +628,7 @@ class RecordReader(Generic[R, M]):
         Args:
             reader: the response that it came in.
             payload: its bytes, or its value where they were read already.
-            path: where it stands.
+            path: its place in the response.
             asked: the id that was asked for; None where the provider chooses it.
             given: what a write asked for, by our names, as ``Changes.given()`` and
                 ``Draft.given()`` return it. The model has a problem for each field that shows
@@ -662,7 +662,7 @@ class RecordReader(Generic[R, M]):
             reader: the response.
             read: reads the body exactly and returns its record, or raises one of ``MISFIT``.
             unread: how ``raw`` is made of a model that keeps the body.
-            path: where the record stands.
+            path: the place of the record.
             asked: as in :meth:`one`.
             given: likewise.
 
@@ -689,7 +689,7 @@ class RecordReader(Generic[R, M]):
         Args:
             reader: the response that they came in.
             payloads: as in :meth:`one`, and at most 100,000 of them.
-            path: where their array stands.
+            path: the place of their array.
             beside: as in :meth:`one`.
 
         Raises:
@@ -943,7 +943,7 @@ def _complaints_in(record: object) -> dict[str, object]:
     }
 
 
-# Models are frozen for everybody else; this is where they are made.
+# Models are frozen; only these functions, which help to make them, set their fields.
 def _set_extra(model: object, extra: Mapping[str, object]) -> None:
     object.__setattr__(model, "extra", extra)
 

@@ -351,7 +351,7 @@ _UNSEEN: Final = (
 
 
 def _where(draft: Draft) -> Filter:
-    """Return the filter of the lists where *draft* would stand."""
+    """Return the filter of the list that would show *draft*."""
     earliest = latest = None
     if isinstance(draft.issued_at, date) and 1 < draft.issued_at.year < 9999:
         issued = model.first_moment(draft.issued_at)

@@ -175,7 +175,7 @@ class InvoiceRecord(RowRecord, gc=False):
 
 
 class MetaRecord(Struct, gc=False):
-    """Where a page stands in its list."""
+    """The place of a page in its list."""
 
     page: Whole | None = None
     total_pages: Whole | None = None
@@ -420,7 +420,7 @@ HEAD: Final = {
     "collection_method": "collection_method",
     "currency": "currency",
 }
-"""What a batch can change that stands in the head of an invoice, by our names."""
+"""The fields in the head of an invoice that a batch can change, by our names."""
 
 
 @functools.cache
@@ -577,7 +577,7 @@ def _says_yes(plain: EnvelopeRecord[Any]) -> bool:
 
 
 def judged(reader: ResponseReader) -> tuple[object, dict[str, object]]:
-    """Open an envelope in the slow way: return its data, and what stands beside it.
+    """Open an envelope in the slow way: return its data, and the members beside it.
 
     Raises:
         ProviderError: if the envelope says no, or there is no payload.

@@ -91,7 +91,7 @@ def invoice_from(record: InvoiceRecord) -> Invoice:
 
 
 def _contract(contract: object) -> tuple[str | None, Party | None, dict[str, object]]:
-    """Take apart what stands behind an invoice: its id, its client, and what has no name here."""
+    """Take apart the contract of an invoice: its id, its client, and what has no name here."""
     if contract is None or contract == []:
         return None, None, {}
     if type(contract) is str:

@@ -1,4 +1,4 @@
-"""What stands in commands to copy for what is not in them: the token, and a body that was lost."""
+"""Placeholders in commands to copy: for the token, and for a body that was not kept whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps what a server's clients and the sandbox say to each other, and passes it on as it is."""
+"""Record the exchanges of a served sandbox, and pass each on unchanged."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 MASK: Final = "***"
-"""What stands in the place of a secret."""
+"""The text in the place of a secret."""
 
 _SECRET_NAME: Final = re.compile(
     r"authorization|cookie|token|secret|passw|credential|signature|(api|access|private|subscription)"

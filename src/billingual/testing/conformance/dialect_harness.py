@@ -1,4 +1,4 @@
-"""What holds a dialect in a check: it drives conversations without a loop, a wire or a clock."""
+"""The harness around a dialect in a check: it drives conversations without loop, wire or clock."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def unknown_words_stay_readable(harness: DialectHarness) -> None:
 
 @dialect_check
 def half_a_response_is_refused(harness: DialectHarness) -> None:
-    """Every beginning of a good response that is not the whole of it is an error of ours."""
+    """A good response that is cut off anywhere is an error of ours."""
     for sample in harness:
         whole = sample.responses[-1].strip()
         step = max(1, len(whole) // _CUTS)
@@ -266,7 +266,7 @@ def a_page_of_html_is_no_response(harness: DialectHarness) -> None:
 
 @dialect_check
 def odd_values_are_read_or_refused(harness: DialectHarness) -> None:
-    """With any value of a good response replaced by another kind, a model or our error comes."""
+    """A good response with any value replaced by one of another kind gives a model or our error."""
     for sample in harness:
         body = harness.json(sample)
         for path, leaf in leaves(body):
@@ -287,7 +287,7 @@ def odd_values_are_read_or_refused(harness: DialectHarness) -> None:
 
 @dialect_check
 def odd_json_is_read_or_refused(harness: DialectHarness) -> None:
-    """Numbers without end, deep nesting and names that come twice end as a model or our error."""
+    """Endless numbers, deep nesting and repeated names give a model or our error."""
     for sample in harness:
         harness.json(sample)
         text = sample.responses[-1].decode()
@@ -343,7 +343,7 @@ def another_number_is_no_plain_success(harness: DialectHarness) -> None:
 
 @dialect_check
 def conversations_do_not_mix(harness: DialectHarness) -> None:
-    """Two operations under way at once end as they would one after another."""
+    """Two operations under way at once end as they would one after the other."""
     rows: list[tuple[Sample, Sample]] = [(one, two) for one in harness for two in harness]
     for one, two in rows:
         alone = [harness.good(each).result for each in (one, two)]

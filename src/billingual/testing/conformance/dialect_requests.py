@@ -177,7 +177,7 @@ def addresses_are_relative_and_encoded(harness: DialectHarness) -> None:
 
 @dialect_check
 def routes_hold_no_data(harness: DialectHarness) -> None:
-    """The route is the path with placeholders: no id of the operands stands in it."""
+    """The route is the path with placeholders: it holds no id of the operands."""
     for sample in harness:
         ids = {each for each in sample.operands if isinstance(each, str)}
         for each in harness.good(sample).requests:
@@ -226,7 +226,7 @@ def _segments(request: WireRequest) -> list[str]:
 
 @dialect_check
 def hostile_ids_stay_in_their_place(harness: DialectHarness) -> None:
-    """An id is refused, or stands in one segment of the path, whole; it leads nowhere else."""
+    """An id is refused, or is one whole segment of the path; it leads nowhere else."""
     for sample in harness.of(*WITH_ID):
         good = harness.first(sample)
         for hostile in _HOSTILE:

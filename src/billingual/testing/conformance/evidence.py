@@ -31,7 +31,7 @@ from billingual.wire import Timeouts, WireResponse
 __all__ = ["EVIDENCE_CHECKS"]
 
 _BIG: Final = bytes(16 * 2**20)
-# Who waits for too long is given a response in the end, and so found out.
+# A transport that waits for too long gets a response in the end, and that fails the check.
 _LATE: Final = Say(with_length(b"late"), after=threading.Event(), patience_s=2.0)
 
 
@@ -66,7 +66,7 @@ async def a_refused_connection_means_nothing_was_sent(bench: Bench) -> None:
 
 @transport_check
 async def an_unknown_host_means_nothing_was_sent(bench: Bench) -> None:
-    """A name that stands for no host is NotConnectedError, and its evidence says so."""
+    """A name without an address is NotConnectedError, and its evidence says so."""
     bench.needs_network()
     asked = request("http://name.invalid", method="POST", body=b"{}")
     error = await bench.failure(bench.transport(), asked, kind=NotConnectedError)
@@ -76,7 +76,7 @@ async def an_unknown_host_means_nothing_was_sent(bench: Bench) -> None:
 
 @transport_check
 async def silence_ends_with_the_read_timeout(bench: Bench) -> None:
-    """A server that does not answer holds no call beyond the read timeout."""
+    """A call to a server that does not respond ends with the read timeout."""
     for body in (None, b"{}"):
         server = bench.server(_LATE)
         bounds = bench.bounds(timeouts=Timeouts(read=0.05))
@@ -128,8 +128,8 @@ async def _drips(bench: Bench, start: bytes) -> None:
 
 
 @transport_check
-async def a_request_nobody_takes_ends(bench: Bench) -> None:
-    """A server that reads nothing ends as TimedOutError, and the request counts as incomplete."""
+async def a_request_that_is_not_read_ends(bench: Bench) -> None:
+    """A request to a server that reads nothing ends as TimedOutError, and counts as incomplete."""
     server = bench.server(reads="nothing")
     bounds = bench.bounds(deadline_s=0.5, timeouts=Timeouts(write=0.1))
     asked = request(server.url, method="POST", body=_BIG)
@@ -164,7 +164,7 @@ async def a_connection_lost_while_sending_is_reported_truly(bench: Bench) -> Non
     # An event loop may have taken every byte and lost them: "complete" is then the careful word.
     expect(
         error.evidence.connected is not False and not error.evidence.response_begun,
-        expected="evidence of a connection that stood and no response",
+        expected="evidence of a connection and of no response",
         seen=described(error),
     )
 
@@ -191,7 +191,7 @@ async def a_request_is_sent_once(bench: Bench) -> None:
 
 @transport_check
 async def a_stale_connection_is_told_truly(bench: Bench) -> None:
-    """After the server closed an idle connection, nothing is claimed that it knows better."""
+    """After the server closed an idle connection, the evidence claims nothing that is not so."""
     for _ in range(3):
         server = bench.server(
             script=lambda heard: (
@@ -238,7 +238,7 @@ async def _failures(bench: Bench) -> dict[str, Callable[[], Any]]:
 
 @transport_check
 async def errors_show_no_credential(bench: Bench) -> None:
-    """No header, query, user name or response stands in the text of an error or of its causes."""
+    """The text of an error and of its causes shows no header, query, user name or response."""
     bench.needs_network()
     for name, ask in (await _failures(bench)).items():
         error = await ask()
@@ -259,7 +259,7 @@ EVIDENCE_CHECKS: Final = (
     silence_ends_with_the_deadline,
     a_dripping_body_ends_with_the_deadline,
     a_dripping_head_ends_with_the_deadline,
-    a_request_nobody_takes_ends,
+    a_request_that_is_not_read_ends,
     a_connection_lost_before_the_response_is_reported_truly,
     a_connection_lost_while_sending_is_reported_truly,
     a_request_is_sent_once,

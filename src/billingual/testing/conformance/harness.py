@@ -1,7 +1,7 @@
-"""The bench on which a transport is tried: servers, transports, and a way to run under a backend.
+"""The bench of a transport's checks: servers, transports, and a way to run under a backend.
 
-Each check has a bench of its own and runs in a thread that is watched: a check that does not come
-back in time has found a transport that hangs, which is reported and not waited for.
+Each check has a bench of its own and runs in a thread. A check that does not return in time has
+found a transport that hangs: it fails, and its thread is left behind.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from billingual.testing.conformance.server import Heard, LoopbackServer, Say, Sc
 from billingual.testing.inprocess import Handler, InProcess
 from billingual.wire import Bounds, Deadline, Headers, Timeouts, WireRequest, WireResponse
 
-__all__ = ["DRIVERS", "Bench", "ExecutionScope", "Subject", "watched"]
+__all__ = ["BACKENDS", "Bench", "ExecutionScope", "Subject", "watched"]
 
 T = TypeVar("T")
 E = TypeVar("E", bound=BillingualError)
 Subject = str | TransportFactory | InProcess
 """What can be checked: a registered name, a factory, or a transport without a network."""
 
-DRIVERS: Final = ("asyncio", "trio", "blocking")
+BACKENDS: Final = ("asyncio", "trio", "blocking")
 PATIENCE_S: Final = 20.0
 CANARY: Final = "canary-4b1d"
 ALWAYS: Final = WireResponse(status=200, body=b"ok")
@@ -76,9 +76,9 @@ class Workshop:
     _cleanup: contextlib.ExitStack = attrs.field(factory=contextlib.ExitStack)
 
     def __attrs_post_init__(self) -> None:
-        if self.backend_name not in DRIVERS:
+        if self.backend_name not in BACKENDS:
             raise ConfigurationError(
-                f"there is no backend {self.backend_name!r}; give one of {', '.join(DRIVERS)}."
+                f"there is no backend {self.backend_name!r}; give one of {', '.join(BACKENDS)}."
             )
         self.backend = SyncBackend() if self.backend_name == "blocking" else AnyioBackend()
 

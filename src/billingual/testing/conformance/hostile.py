@@ -26,7 +26,7 @@ __all__ = ["HOSTILE_CHECKS"]
 
 @transport_check
 async def hostile_heads_end_as_a_response_or_our_error(bench: Bench) -> None:
-    """Whatever stands in a head, a response or an error of ours comes, and the next is unharmed."""
+    """Any bytes in a head end as a response or an error of ours, and the next request succeeds."""
     two = b"Content-Length: 2\r\n"
     heads = (
         two + b"X-Folded: a\r\n b\r\n", two + b"X-Latin: caf\xe9\r\n", two + b"X-Nul: a\x00b\r\n",
@@ -107,7 +107,7 @@ async def responses_are_bounded(bench: Bench) -> None:
 
 @transport_check
 async def bombs_are_not_unpacked(bench: Bench) -> None:
-    """A small response that grows beyond the bound of growth is refused while it grows."""
+    """A small body that unpacks to too much is refused while it is unpacked."""
     bomb = bytes(8 * 2**20)
     await breaks(
         bench,
@@ -121,7 +121,7 @@ async def bombs_are_not_unpacked(bench: Bench) -> None:
 
 @transport_check
 async def a_response_as_large_as_its_bounds_arrives(bench: Bench) -> None:
-    """A bound is the largest that is taken, not the smallest that is refused."""
+    """A response exactly as large as a bound is accepted."""
     server = bench.server(Say(with_length(BODY)), Say(with_length(PACKED, GZIP)))
     transport = bench.transport()
     for size in (len(BODY), len(PACKED)):

@@ -904,7 +904,7 @@ def a_run_takes_up_what_an_earlier_one_gave_up(bench: Bench) -> None:
 
 @ledger_check
 def a_clock_put_forward_ends_no_wait(bench: Bench) -> None:
-    """An hour that did not pass between two runs does not count as time that was waited."""
+    """A clock that was put forward between two runs does not shorten a wait."""
     ledger = planned(bench, create("A-1"), create("A-2"))
     unclear(ledger, claimed(ledger))
     claimed(ledger)
@@ -918,7 +918,7 @@ def a_clock_put_forward_ends_no_wait(bench: Bench) -> None:
 
 @ledger_check
 def a_clock_put_back_holds_nothing_up(bench: Bench) -> None:
-    """Nothing waits for an hour that was counted already and comes once more."""
+    """After a clock was put back an hour, nothing waits an hour longer."""
     ledger = planned(bench, create("A-1"), create("A-2"), create("A-3"))
     ledger.release(claimed(ledger), now=NOW, not_before=NOW + 60, why="busy")
     unclear(ledger, claimed(ledger), now=NOW - SETTLE_S)

@@ -88,7 +88,7 @@ async def _by_task(work: Coroutine[Any, Any, object], point: int) -> bool:
 
 @transport_check
 async def a_cancelled_request_leaves_nothing_behind(bench: Bench) -> None:
-    """Cancelled wherever it suspends, cold or warm, it holds no place: 20 of 20 then succeed."""
+    """A request that is cancelled, wherever it suspends, holds no connection: 20 more succeed."""
     if bench.backend.blocks:
         raise NotApplicableError("a blocking call is not cancelled from outside")
     server = bench.server(script=echoed)
@@ -241,7 +241,7 @@ async def sending_after_closing_never_hangs(bench: Bench) -> None:
 
 @transport_check
 async def the_seam_is_complete(bench: Bench) -> None:
-    """What the core asks a transport beside sending has a response of the right kind."""
+    """The optional members of a transport return what the seam says."""
     place = bench.anywhere()
     supports = getattr(place.transport, "supports", frozenset({"async"}))
     known = supports and set(supports) <= {"async", "sync"}

@@ -125,7 +125,7 @@ async def a_connection_the_server_ends_is_not_used_again(bench: Bench) -> None:
 
 @transport_check
 async def no_more_connections_than_allowed(bench: Bench) -> None:
-    """What comes above the limit waits its turn, and succeeds."""
+    """Requests above the limit wait for their turn, and succeed."""
 
     def script(heard: Heard) -> Say:
         threading.Event().wait(0.005)
@@ -173,7 +173,7 @@ async def waiting_for_a_connection_ends(bench: Bench) -> None:
 
 @transport_check
 async def failures_give_their_place_back(bench: Bench) -> None:
-    """With one connection in all, twenty failures of every kind leave room for the next."""
+    """With one connection in all, a request still succeeds after twenty failures of every kind."""
     kinds = (
         Say(then="reset"), Say(then="close"), Say(b"nonsense\r\n\r\n", then="close"),
         Say(with_length(bytes(5000))), Say(with_length(b"abc")[:-1], then="close"),

@@ -145,7 +145,7 @@ def a_shorter_freeze_shortens_none(bench: Bench) -> None:
 
 @quota_store_check
 def a_429_with_a_time_keeps_the_rate(bench: Bench) -> None:
-    """A single 429 that says when to go on is explained by that; the rate stays."""
+    """A single 429 that says when to go on leaves the rate as it is."""
     bench.limited(0.0)
     same(1.0, bench.part())
 

@@ -1,4 +1,4 @@
-"""What a conformance suite is made of: checks, what came of each, and a report people can read."""
+"""The parts of a conformance suite: checks, the result of each, and a report for people."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ async def targets_go_out_as_they_are(bench: Bench) -> None:
 
 @transport_check
 async def methods_and_bodies_go_out_as_they_are(bench: Bench) -> None:
-    """Any method takes a body or none; its bytes arrive whole, their length announced."""
+    """With any method a body arrives whole, with its length; so does a request without one."""
     server = bench.server(script=lambda heard: OK)  # noqa: ARG005 - a script's signature
     transport = bench.transport()
 
@@ -128,7 +128,7 @@ async def headers_go_out_as_they_are(bench: Bench) -> None:
 
 @transport_check
 async def what_cannot_be_a_header_is_refused(bench: Bench) -> None:
-    """A line break in a header, or a name that is none, goes out in no form and is not quoted."""
+    """A line break in a header, or an invalid name, is never sent, and no error quotes it."""
     server = bench.server(script=lambda heard: OK)  # noqa: ARG005 - a script's signature
     transport = bench.transport()
 
@@ -159,7 +159,7 @@ async def what_cannot_be_a_header_is_refused(bench: Bench) -> None:
 
 @transport_check
 async def an_address_that_is_none_is_refused(bench: Bench) -> None:
-    """An address that cannot be asked ends as an error of ours, and smuggles no header."""
+    """An address that cannot be requested gives an error of ours, and smuggles in no header."""
     server = bench.server(script=lambda heard: OK)  # noqa: ARG005 - a script's signature
     transport = bench.transport()
     smuggling = "/x HTTP/1.1\r\nX-Evil: 1\r\nX-Rest: "
@@ -181,7 +181,7 @@ async def an_address_that_is_none_is_refused(bench: Bench) -> None:
     )
     evil = [each.raw for each in server.requests if each.values("X-Evil")]
 
-    expect(not evil, expected="no header that stood in an address", seen=evil)
+    expect(not evil, expected="no header from the text of an address", seen=evil)
 
 
 @transport_check

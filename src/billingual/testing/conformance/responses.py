@@ -108,7 +108,7 @@ async def redirects_are_not_followed(bench: Bench) -> None:
 
 @transport_check
 async def interim_responses_are_passed_over(bench: Bench) -> None:
-    """A response of 1xx is none; the final one is."""
+    """A preliminary response (1xx) is skipped; the final one is returned."""
     hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
     await _arrives(
         bench,
@@ -167,7 +167,7 @@ async def a_large_head_is_read(bench: Bench) -> None:
 
 @transport_check
 async def a_malformed_head_ends_at_once(bench: Bench) -> None:
-    """A line that is no header field is an error or passed over, and no body is waited for."""
+    """A line that is not a header field is skipped or gives an error at once."""
     for line in (b"no field", b"X Y: two words", b"X-Y : a space", b"X: a\rY: b", b": no name"):
         head = b"HTTP/1.1 200 OK\r\n" + line + b"\r\nContent-Length: %d\r\n\r\n" % len(BODY)
         server = bench.server(Say(head + BODY))
@@ -340,7 +340,7 @@ async def a_response_cut_short_is_an_error(bench: Bench) -> None:
 
 @transport_check
 async def chunks_cut_short_are_an_error(bench: Bench) -> None:
-    """Without its last chunk, or with a chunk that is none, a body is not whole."""
+    """A body without its last chunk, or with a malformed one, is an error."""
     await breaks(
         bench,
         {
@@ -355,7 +355,7 @@ async def chunks_cut_short_are_an_error(bench: Bench) -> None:
 
 @transport_check
 async def a_packed_body_that_is_broken_is_an_error(bench: Bench) -> None:
-    """A success in an encoding that was not offered, or that ends too early, is no response."""
+    """A success in an encoding that was not offered, or cut short, is an error."""
     await breaks(
         bench,
         {

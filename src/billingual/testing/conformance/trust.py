@@ -77,7 +77,7 @@ async def a_certificate_of_another_host_is_refused(bench: Bench) -> None:
 
 @transport_check
 async def a_certificate_of_the_clients_is_shown(bench: Bench) -> None:
-    """A server that demands a certificate gets the one of the context; without one it refuses."""
+    """A server that demands a certificate gets the context's; without one it refuses us."""
     bench.needs_network()
     server = bench.server(script=echoed, tls=certificates.serving(demands=True))
     asked = request(server.url)
@@ -134,7 +134,7 @@ async def a_proxy_passes_plain_requests_on(bench: Bench) -> None:
 
 @transport_check
 async def a_proxy_that_refuses_means_nothing_was_sent(bench: Bench) -> None:
-    """A tunnel that is refused, or a proxy that is away, is NotConnectedError without secrets."""
+    """A proxy that refuses or is not there gives NotConnectedError, without secrets."""
     proxy = _proxy(bench, refuses=True)
     server = bench.server(script=echoed, tls=certificates.serving())
     for port in (proxy.port, closed_port()):
@@ -154,7 +154,7 @@ async def a_proxy_that_refuses_means_nothing_was_sent(bench: Bench) -> None:
 
 @transport_check
 async def a_proxy_that_cannot_be_is_refused(bench: Bench) -> None:
-    """A proxy's URL that makes no sense is refused by an error of ours that does not quote it."""
+    """A proxy URL that cannot be used is refused with an error of ours that does not quote it."""
     server = bench.server(script=echoed)
     for url in (f"gopher://user:{CANARY}@127.0.0.1:1", f"http://user:{CANARY}@127.0.0.1:port"):
         try:

@@ -157,8 +157,8 @@ class Cassette:
         self.exchanges: list[TapedExchange] = []
         self._texts: list[str] = []
         self._saved = -1
-        # One task writes for all: it takes the pen off a list, which is atomic.
-        self._pen = [None]
+        # One task or thread writes for all: to pop the one turn off a list is atomic.
+        self._turn = [None]
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Cassette:
@@ -191,7 +191,7 @@ class Cassette:
         """
         while self._saved < len(self._texts):
             try:
-                self._pen.pop()
+                self._turn.pop()
             except IndexError:
                 return
             try:
@@ -199,7 +199,7 @@ class Cassette:
                 self._write(_HEAD + ",\n".join(texts) + "\n]}\n")
                 self._saved = len(texts)
             finally:
-                self._pen.append(None)
+                self._turn.append(None)
 
     def _write(self, text: str) -> None:
         number, name = tempfile.mkstemp(prefix=f".{self.path.name}-", dir=self.path.parent)

@@ -197,7 +197,7 @@ def _latest(exchanges: Iterable[TapedExchange]) -> list[TapedExchange]:
 
 def _why_not(exchange: TapedExchange) -> str | None:
     request = exchange.request
-    # The method counts besides the word of the tape, which anybody may have edited.
+    # The method is checked too: a tape may have been edited, its *safety* included.
     if request.safety is not Safety.READ or request.method not in {"GET", "HEAD"}:
         return "a write is never sent again"
     if exchange.response is None:

@@ -1,4 +1,4 @@
-"""What may stand on a tape: requests and responses without credentials and without tenants.
+"""What a tape may hold: requests and responses without credentials and without tenants.
 
 Nothing is kept because it looks harmless: header fields are kept if their name is on a list. A
 credential that was seen once is struck out wherever it turns up again, in each of the ways a
@@ -23,7 +23,7 @@ from billingual.wire import Headers, WireRequest, WireResponse
 __all__ = ["STRUCK", "Redactor", "is_tenant"]
 
 STRUCK: Final = "***"
-"""What stands in the place of a secret."""
+"""The text in the place of a secret."""
 
 _KEPT: Final = frozenset(
     {

@@ -1,6 +1,6 @@
 """The transport ``h11``: HTTP/1.1 over plain sockets, with a parser and nothing else between.
 
-It costs the least CPU of all transports, because no client library stands between a call and its
+It costs the least CPU of all transports, because no client library is between a call and its
 socket; httptools parses. It works with asyncio, uvloop, trio and blocking threads. Tools that mock
 or instrument an HTTP client library cannot see it; use the transport of that library for them.
 

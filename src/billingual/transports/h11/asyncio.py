@@ -53,10 +53,10 @@ async def _connect_to(loop: Any, address: Any) -> AsyncioStream:
 
 
 async def _first_of(loop: Any, addresses: list[Any]) -> AsyncioStream:
-    """Return the first connection that stands, and give up all others.
+    """Return the first connection that is made, and give up all others.
 
     asyncio has this too (``happy_eyeballs_delay``), but loses a socket where the task is cancelled
-    just as a connection stands; and uvloop does not have it.
+    just as a connection is made; and uvloop does not have it.
     """
     winner: AsyncioStream | None = None
     failures: list[OSError] = []

@@ -1,7 +1,7 @@
 """One connection: it connects, sends a request, receives the response, and notes how far it got.
 
 The *evidence* of an exchange decides whether a request may be sent again, so it claims no more than
-is known. Nothing was sent before the connection stood and the first byte was written. The request
+is known. Nothing was sent before there was a connection and the first byte was written. The request
 is complete only once the operating system has taken all of it. A write that failed proves nothing,
 because the kernel may still deliver what it holds.
 """

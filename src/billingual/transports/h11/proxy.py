@@ -1,4 +1,4 @@
-"""A proxy: where it is, and who we are there."""
+"""A proxy: its address, and our credentials for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Proxy"]
 
 @attrs.frozen
 class Proxy:
-    """Where the proxy is, and who we are there.
+    """The address of a proxy, and our credentials for it.
 
     Attributes:
         origin: its address.

@@ -1,4 +1,4 @@
-"""What a connection asks of a stream of bytes, whichever way it waits."""
+"""The byte stream that a connection needs; each backend has its own."""
 
 from __future__ import annotations
 
