@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import json
+import os
 import signal
 import time
 from pathlib import Path
@@ -109,23 +110,79 @@ def test_a_failing_export_leaves_the_file_as_it_was(
     assert [file] == list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("form", "number"),
+    [
+        *((form, signal.SIGINT) for form in FORMS),
+        ("parquet", signal.SIGTERM),
+        ("csv", signal.SIGHUP),
+    ],
+)
 def test_an_interrupted_export_leaves_no_file(
-    start: Start, served: Running, tmp_path: Path, form: str
+    start: Start, served: Running, tmp_path: Path, form: str, number: signal.Signals
 ) -> None:
-    """Ctrl-C ends it at once, and nothing stays behind."""
+    """Ctrl-C, a service manager and a closed terminal end it, and nothing stays behind."""
     served.app.add_fault("latency", seconds=30)
     base = served.base_url("exante")
     process = start("export", str(tmp_path / f"x.{form}"), "--base-url", base, **TOKEN)
     while served.app.faults:
         check_runs(process)
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, noise = process.communicate(timeout=120)
 
     assert process.returncode == 130, noise
     assert noise.splitlines()[-1] == "interrupted"
     assert [] == list(tmp_path.iterdir())
+
+
+def test_a_link_stays_and_its_file_is_replaced(
+    billingual: Command, served: Running, tmp_path: Path
+) -> None:
+    """The place that a link names is where the rows are wanted."""
+    real, link = tmp_path / "real.csv", tmp_path / "link.csv"
+    real.write_text("before", encoding="utf-8")
+    link.symlink_to(real)
+    done = billingual("export", str(link), "--base-url", served.base_url("exante"), env=TOKEN)
+
+    assert done.returncode == 0, done.stderr
+    assert link.is_symlink()
+    assert real.read_text(encoding="utf-8-sig").startswith("id,number,")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name")
+@pytest.mark.parametrize("form", FORMS)
+def test_a_pipe_with_a_name_is_written_to(
+    start: Start, served: Running, tmp_path: Path, form: str
+) -> None:
+    """It is not replaced by a file: a reader would wait for ever, and a device would be lost."""
+    pipe, plain = tmp_path / "pipe", tmp_path / f"plain.{form}"
+    os.mkfifo(pipe)
+    options = ("--format", form, "--base-url", served.base_url("exante"))
+    process = start("export", str(pipe), *options, **TOKEN)
+    read = pipe.read_bytes()
+    _, noise = process.communicate(timeout=120)
+    again = start("export", str(plain), *options, **TOKEN)
+    again.communicate(timeout=120)
+
+    assert (process.returncode, again.returncode) == (0, 0), noise
+    assert pipe.is_fifo()
+    assert read == plain.read_bytes()
+    assert {pipe, plain} == set(tmp_path.iterdir())
+
+
+def test_a_folder_is_refused_before_any_request(
+    billingual: Command, served: Running, tmp_path: Path
+) -> None:
+    """And not when all rows have been read."""
+    folder = tmp_path / "x.csv"
+    folder.mkdir()
+    served.app.add_fault("status", status=403)
+    done = billingual("export", str(folder), "--base-url", served.base_url("exante"), env=TOKEN)
+
+    assert done.returncode == 2, done.stderr
+    assert "Is a directory" in done.stderr
+    assert 1 == len(served.app.faults)
 
 
 def test_what_cannot_be_written_is_refused_before_any_request(

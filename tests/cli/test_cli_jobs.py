@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import time
@@ -112,7 +113,9 @@ def _wait_until_left(process: subprocess.Popen[str], served: Running, times: int
         time.sleep(0.01)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_lets_requests_end_and_says_how_to_go_on(
+    number: signal.Signals,
     billingual: Command,
     connected: Command,
     bulk: Start,
@@ -120,12 +123,15 @@ def test_ctrl_c_lets_requests_end_and_says_how_to_go_on(
     client: Client,
     tmp_path: Path,
 ) -> None:
-    """Nothing is in doubt afterwards, and the job that goes on makes each invoice once."""
+    """Nothing is in doubt afterwards, and the job that goes on makes each invoice once.
+
+    A service manager and a closed terminal end it as Ctrl-C does.
+    """
     ledger = tmp_path / "job.db"
     _slow_after(served, 8)
     process = bulk(ledger)
     _wait_until_left(process, served, 1000)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=120)
     served.app.clear_faults()
     shown = json.loads(billingual("jobs", "show", str(ledger), "-o", "json").stdout)
@@ -352,6 +358,76 @@ def test_what_ignores_ctrl_c_goes_on(bulk: Start, served: Running, tmp_path: Pat
 
     assert (0, "") == (process.returncode, err)
     assert "committed      60  carried out, each once" in out
+
+
+def test_what_is_to_ignore_ctrl_c_can_be_ended(
+    bulk: Start, served: Running, tmp_path: Path
+) -> None:
+    """So a shell starts what runs in the background; SIGTERM must not be ignored with it."""
+    served.app.add_fault("latency", seconds=50, method="POST", times=4)
+    process = bulk(tmp_path / "job.db", before=("/bin/sh", "-c", "trap '' INT; exec \"$@\"", "-"))
+    _wait_until_left(process, served, 0)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=120)
+
+    assert -signal.SIGTERM == process.returncode
+
+
+def test_a_ledger_that_cannot_be_opened_is_code_2(connected: Command, tmp_path: Path) -> None:
+    """Nothing was sent: a folder, a folder that is not there, a device, a damaged file."""
+    damaged = tmp_path / "damaged.db"
+    SqliteLedger(damaged).close()
+    damaged.write_bytes(damaged.read_bytes()[:5000])
+    places = [tmp_path, tmp_path / "nowhere" / "job.db", Path(os.devnull), damaged]
+    mode = Path(os.devnull).stat().st_mode
+    done = [
+        connected("bulk", "create", "-", "--job", str(place), stdin=_rows("R", 2))
+        for place in places
+    ]
+    damaged_codes = [
+        connected("jobs", name, str(damaged)).returncode
+        for name in ("resume", "reconcile", "verify")
+    ]
+
+    assert [2, 2, 2, 2] == [each.returncode for each in done]
+    assert [2, 2, 2] == damaged_codes
+    assert "it is a directory" in done[0].stderr
+    assert "it is a device or a pipe" in done[2].stderr
+    assert mode == Path(os.devnull).stat().st_mode
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a limit on the length of files")
+@pytest.mark.parametrize(
+    ("kilobytes", "code", "said"),
+    [
+        (100, 2, "Run the same command again to go on"),
+        (250, 7, "Go on with:\n  billingual jobs resume "),
+    ],
+)
+def test_a_full_disk_is_told_with_the_way_on(
+    connected: Command,
+    bulk: Start,
+    client: Client,
+    tmp_path: Path,
+    kilobytes: int,
+    code: int,
+    said: str,
+) -> None:
+    """Before anything is sent it is code 2; afterwards rows are left, which is no refusal."""
+    ledger = tmp_path / "job.db"
+    # A shell counts blocks of 512 bytes.
+    limit = ("/bin/sh", "-c", f'ulimit -f {2 * kilobytes}; exec "$@"', "-")
+    process = bulk(ledger, "--settle", "0.1", before=limit)
+    _, noise = process.communicate(timeout=120)
+    sent = sum(_numbers(client)[f"R-{n}"] for n in range(60))
+    options = ("--job", str(ledger), "--settle", "0.1")
+    again = connected("bulk", "create", "-", *options, stdin=_rows("R", 60))
+
+    assert code == process.returncode, noise
+    assert said in noise
+    assert (code == 7) == (sent > 0)
+    assert 0 == again.returncode, again.stderr
+    assert {1} == {_numbers(client)[f"R-{n}"] for n in range(60)}
 
 
 def test_a_decision_is_kept_with_its_author(billingual: Command, ledger: Path) -> None:

@@ -185,6 +185,28 @@ def test_an_amount_takes_the_currency_of_its_row(read: Read) -> None:
     assert expected == [draft.total for draft in _drafts(rows)]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["1.23457E+11", "1,2E+10", "5E-05", "#N/A", "#NV", "#REF!", "#NAME?", "#DIV/0!", "####",
+     "Err:502"],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["number", "document", "fields.po", "entry_id"])
+def test_what_a_spreadsheet_saves_in_the_place_of_a_value_is_refused(
+    read: Read, name: str, text: str
+) -> None:
+    """The digits of a long number are lost there, and an error is no number of an invoice."""
+    ((line, problem),) = _said(read(f'owner,{name}\n1,"{text}"\n'))
+
+    assert line == 2
+    assert f"{name}: '{text}' is what a spreadsheet saves in the place of a value" in problem
+
+
+@pytest.mark.parametrize("text", ["0007", "1E5", "#7", "#", "2026E+1", "E+10", "RE-1.5E+11"])
+def test_numbers_of_invoices_are_texts(read: Read, text: str) -> None:
+    """Nothing is taken from them, and none that a person may have given is refused."""
+    assert [Draft(number=text)] == _drafts(read(f"number\n{text}\n"))
+
+
 def test_a_time_needs_a_zone_and_a_day_does_not(read: Read) -> None:
     """A time without one names no point in time; its line is told."""
     rows = read(
@@ -390,7 +412,11 @@ def test_json_lines_are_read_exactly(read: Read) -> None:
         ('{"entry_id": "\\ud800"}', "entry_id: it holds half of a surrogate pair"),
         ('{"number": "\\ud800"}', "number: it holds half of a surrogate pair"),
         ("{", "write one object on each line"),
-        (f"{'[' * 10_000}", "it is no JSON"),
+        ('{"number": "1"},', "Extra data, at character 16)"),
+        (f"{'[' * 10_000}", "it is nested too deeply"),
+        (f'{{"exchange_rate": {"9" * 5000}}}', "(a number has too many digits)"),
+        (f'{{"exchange_rate": 1e{"9" * 19}}}', "'1e9999999999999999999' is too large a number"),
+        (f'{{"fields": [{{"key": "a", "value": -1.5E-{"9" * 20}}}]}}', "is too large a number"),
     ],
 )
 def test_a_line_of_json_that_cannot_be_right_is_refused(read: Read, line: str, said: str) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Final
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, Final
 
 from cyclopts import App, CycloptsError, Group, Parameter
 from rich.console import Console
@@ -196,11 +199,12 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
-        # Made anew each time: a console keeps the width that it found first.
-        code: int = (
-            app.meta(arguments, console=Console(), exit_on_error=False, print_error=False) or OK
-        )
-        sys.stdout.flush()
+        with _ended_as_by_ctrl_c():
+            # Made anew each time: a console keeps the width that it found first.
+            code: int = (
+                app.meta(arguments, console=Console(), exit_on_error=False, print_error=False) or OK
+            )
+            sys.stdout.flush()
     except CycloptsError as error:
         fail(usage_text(error, app))
         return USAGE
@@ -222,6 +226,27 @@ def _open_missing_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - for good
+
+
+@contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """Take what else ends a program, such as a service manager or a closed terminal, as Ctrl-C.
+
+    So requests under way end, what is unclear is said, and no half of a file is left.
+    """
+    before: dict[int, Any] = {}
+    in_main = threading.current_thread() is threading.main_thread()
+    # A shell lets what runs in the background ignore Ctrl-C.
+    if in_main and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        for each in (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")):
+            # A program that calls the command, or nohup, may have decided otherwise.
+            if each is not None and signal.getsignal(each) is signal.SIG_DFL:
+                before[each] = signal.signal(each, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupted(stop: KeyboardInterrupt) -> int:

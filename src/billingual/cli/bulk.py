@@ -26,6 +26,7 @@ from billingual.cli.table_file import Operation, Row, TableFile, TableOptions, o
 from billingual.client import AsyncClient
 from billingual.errors import InvalidInputError, UnsupportedError, UsageError
 from billingual.jobs.entry import Create, Delete, PlannedWrite, Update
+from billingual.jobs.ledger import LedgerError
 from billingual.jobs.planning import request_of
 from billingual.wire import WireRequest
 
@@ -170,7 +171,7 @@ class _Bulk:
                 async with command.opened(client, number_prefix=self.number_prefix) as job:
                     try:
                         new = await job.plan(table.writes())
-                    except asyncio.CancelledError:
+                    except (asyncio.CancelledError, LedgerError):
                         view.close()
                         hint("Nothing was sent. Run the same command again to go on.")
                         raise

@@ -19,6 +19,7 @@ from billingual.errors import (
     TransportError,
     UsageError,
 )
+from billingual.jobs.ledger import LedgerError
 
 __all__ = ["ABSENT", "FAILURE", "INTERRUPTED", "OK", "UNCLEAR", "USAGE", "exit_code"]
 
@@ -31,7 +32,8 @@ ABSENT: Final = 9
 INTERRUPTED: Final = 130
 
 _CODES: Final[tuple[tuple[tuple[type[BillingualError], ...], int], ...]] = (
-    ((UsageError,), USAGE),
+    # A job that has begun says itself what is left of it.
+    ((UsageError, LedgerError), USAGE),
     ((AuthenticationError, PermissionDeniedError), 3),
     ((NotFoundError,), 4),
     ((RateLimitedError,), 5),

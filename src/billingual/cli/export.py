@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from billingual.cli.output import record_of
 from billingual.cli.sheet import Sheet
 from billingual.cli.visible_text import json_text
 from billingual.errors import InvalidInputError, MissingExtraError
+from billingual.jobs.trail import written_whole
 from billingual.model import BadRow, InvoiceSummary
 from billingual.pagination import Pager
 
@@ -127,22 +127,14 @@ def _opened(file: str) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    path = Path(file)
-    # What invoices hold is its owner's alone. Beside the file, so that it can take its place.
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        handle = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise InvalidInputError(file, f"it cannot be written: {why}", "name another") from None
-    try:
-        with os.fdopen(handle, "wb") as target:
-            yield target
-            target.flush()
-            os.fsync(target.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with contextlib.ExitStack() as stack:
+        try:
+            draft = stack.enter_context(written_whole(Path(file)))
+            target = stack.enter_context(draft.open("wb"))
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise InvalidInputError(file, f"it cannot be written: {why}", "name another") from None
+        yield target
 
 
 async def _pages(pager: Pager) -> AsyncIterator[tuple[InvoiceSummary, ...]]:

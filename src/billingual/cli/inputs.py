@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import codecs
 import io
-import json
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
 from difflib import get_close_matches
 from functools import partial
 from itertools import islice
@@ -18,7 +16,7 @@ from typing import Annotated, Any, Final, TypeAlias, TypeVar
 import attrs
 from cyclopts import Group, Parameter
 
-from billingual.cli.table_file import TableFile, TableOptions, distinct
+from billingual.cli.table_file import TableFile, TableOptions, read_json
 from billingual.errors import InvalidInputError, shown
 from billingual.jobs.entry import Create, PlannedWrite, Update
 from billingual.model import (
@@ -387,18 +385,9 @@ def _read(source: str) -> tuple[str, str]:
 
 def _object(place: str, text: str) -> Mapping[str, Any]:
     try:
-        value = json.loads(
-            text,
-            parse_float=Decimal,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=distinct,
-        )
-    except RecursionError:
-        raise InvalidInputError(place, "it is nested too deeply", "write plain fields") from None
+        value = read_json(text)
     except ValueError as error:
-        # Python's text about too many digits names a setting of Python.
-        why = "a number has too many digits" if "digits" in str(error) else str(error)
-        raise InvalidInputError(place, f"it is no JSON ({why})", "correct it") from None
+        raise InvalidInputError(place, f"it is no JSON ({error})", "correct it") from None
     if isinstance(value, list):
         raise InvalidInputError(
             place, "it holds no JSON object but a list", "write {...}; for many invoices give JSON "
@@ -420,7 +409,3 @@ def _text(data: bytes, place: str) -> str:
         raise InvalidInputError(
             place, f"it is not UTF-8 text (line {line})", "save it as UTF-8"
         ) from None
-
-
-def _refuse_constant(text: str) -> object:
-    raise ValueError(f"{text} is no number")

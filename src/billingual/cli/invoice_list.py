@@ -33,6 +33,7 @@ from billingual.errors import (
     ServerError,
     TransportError,
 )
+from billingual.jobs.trail import written_whole
 from billingual.model import InvoiceSummary, Page
 from billingual.pagination import Pager
 
@@ -140,9 +141,8 @@ class _Shown:
     def keep_place(self) -> None:
         """Write the place into its file, whole or not at all, now that the rows are out."""
         if self.place is not None:
-            fresh = self.place.with_name(f"{self.place.name}.new")
-            fresh.write_text(self.pager.checkpoint, encoding="utf-8")
-            fresh.replace(self.place)
+            with written_whole(self.place) as draft:
+                draft.write_text(self.pager.checkpoint, encoding="utf-8")
 
     def say_rest(self) -> None:
         """Say that there are more rows, so that a short list is not taken for a whole one."""

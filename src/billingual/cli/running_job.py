@@ -15,17 +15,17 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from billingual.cli.connection import Connection
-from billingual.cli.exit_codes import INTERRUPTED
+from billingual.cli.exit_codes import INTERRUPTED, UNCLEAR
 from billingual.cli.job_report import exit_code_of, show_report
 from billingual.cli.ledger_place import LedgerPlace, in_use
-from billingual.cli.messages import hint
+from billingual.cli.messages import complain, hint
 from billingual.cli.output import Format, output_kept
 from billingual.cli.progress import ProgressView
 from billingual.client import AsyncClient
 from billingual.errors import BillingualError, UsageError
 from billingual.jobs.entry import UNSETTLED
 from billingual.jobs.job import AsyncJob
-from billingual.jobs.ledger import LedgerInUseError
+from billingual.jobs.ledger import LedgerError, LedgerInUseError
 from billingual.jobs.report import Report
 from billingual.jobs.runner import Policy
 
@@ -123,6 +123,11 @@ class JobCommand:
                 return INTERRUPTED
             except UsageError:
                 raise
+            except LedgerError as error:
+                # Not "nothing is lost": the ledger itself may be damaged.
+                complain(error)
+                self._say_resume("Not all is settled.", view)
+                return UNCLEAR
             except BillingualError:
                 self._say_resume(f"Nothing is lost: {self.ledger} has it all.", view)
                 raise

@@ -20,7 +20,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, Any, Final, Literal, TypeAlias
@@ -32,7 +32,7 @@ from billingual.errors import InvalidInputError, UsageError, shown
 from billingual.jobs.entry import Create, Delete, PlannedWrite, Update
 from billingual.model import Changes, Draft, checked_text
 
-__all__ = ["Operation", "Row", "TableFile", "TableOptions", "distinct", "opened_table"]
+__all__ = ["Operation", "Row", "TableFile", "TableOptions", "opened_table", "read_json"]
 
 Operation: TypeAlias = Literal["create", "update", "delete"]
 
@@ -48,6 +48,11 @@ _LONGEST_LINE: Final = 1_000_000
 
 _UNREADABLE: Final = re.compile("[\udc80-\udcff]")
 """What the decoder leaves of bytes that are not UTF-8."""
+
+_SPREADSHEET: Final = re.compile(
+    r"[0-9](?:[.,][0-9]+)?E[+-][0-9]{2,}|#(?:N/A|N/D|NV|[A-Z]+(?:/0)?[!?])|##+|Err:[0-9]{3}"
+)
+"""What spreadsheets save in the place of a value: a long number in short, an error, no room."""
 
 _NUMBERS: Final = ("total", "exchange_rate")
 _CUSTOM: Final = "fields."
@@ -157,13 +162,8 @@ class TableFile:
 
     def _json_row(self, line: int, text: str) -> Row:
         try:
-            record = json.loads(
-                text,
-                parse_float=Decimal,
-                parse_constant=_refuse_constant,
-                object_pairs_hook=distinct,
-            )
-        except (ValueError, RecursionError) as error:
+            record = read_json(text)
+        except ValueError as error:
             problem = InvalidInputError(
                 "row", f"it is no JSON ({error})", "write one object on each line"
             )
@@ -234,13 +234,15 @@ class TableFile:
         problems: list[UsageError] = []
         texts = (cell.strip() for cell in cells)
         for name, text in ((name, text) for name, text in zip(header, texts, strict=False) if text):
-            if name.startswith(_CUSTOM):
-                fields[name.removeprefix(_CUSTOM)] = text
-                continue
             try:
-                record[name] = self._value(name, text)
+                value = self._value(name, text)
             except InvalidInputError as error:
                 problems.append(error)
+                continue
+            if name.startswith(_CUSTOM):
+                fields[name.removeprefix(_CUSTOM)] = value
+            else:
+                record[name] = value
         if problems:
             return Row(line, problems=tuple(problems))
         if fields:
@@ -257,6 +259,12 @@ class TableFile:
     def _value(self, name: str, text: str) -> str:
         if not name:
             raise InvalidInputError(shown(text), "its column has no name", "name the column")
+        if _SPREADSHEET.fullmatch(text):
+            raise InvalidInputError(
+                name,
+                f"{shown(text)} is what a spreadsheet saves in the place of a value",
+                "format the column as text there, and save it again",
+            )
         is_number = name in _NUMBERS
         return _with_point(name, text) if is_number and self.options.decimal_comma else text
 
@@ -276,8 +284,8 @@ def opened_table(source: str, operation: Operation, options: TableOptions) -> It
         try:
             if source != "-":
                 file = stack.enter_context(Path(source).open("rb"))
-        except OSError as error:
-            why = error.strerror or str(error)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
             raise InvalidInputError(
                 place, f"it cannot be read: {why}", "name a CSV or JSON Lines file"
             ) from None
@@ -526,18 +534,49 @@ def _misquoted(error: csv.Error) -> InvalidInputError:
     return InvalidInputError("row", problem, 'write a quote inside a quoted cell twice: ""')
 
 
-def distinct(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object of JSON, in which no name may come twice.
+def read_json(text: str) -> object:
+    """Read JSON in which no name comes twice; numbers with a fraction stay exact.
 
     Raises:
-        ValueError: if one does.
+        ValueError: if it is none, with a text for people.
     """
+    try:
+        return json.loads(
+            text.rstrip(),
+            parse_int=_whole,
+            parse_float=_fraction,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_distinct,
+        )
+    except json.JSONDecodeError as error:
+        line = f"line {error.lineno}, " if error.lineno > 1 else ""
+        raise ValueError(f"{error.msg}, at {line}character {error.colno}") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _distinct(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     listed = list(pairs)
     record = dict(listed)
     if len(record) != len(listed):
         name = next(each for each, count in Counter(key for key, _ in listed).items() if count > 1)
         raise ValueError(f"the name {shown(name)} comes twice")
     return record
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        # Python's own text names a setting of Python.
+        raise ValueError("a number has too many digits") from None
+
+
+def _fraction(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{shown(text)} is too large a number") from None
 
 
 def _refuse_constant(text: str) -> object:

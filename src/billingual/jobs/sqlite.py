@@ -342,8 +342,10 @@ def _make(path: Path) -> None:
         # another ledger of this process has on it.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
-        if path.is_dir():
-            raise LedgerError(f"the ledger {path} cannot be opened: it is a directory.") from None
+        # A device must not get the mode of a ledger.
+        if path.exists() and not path.is_file():
+            what = "a directory" if path.is_dir() else "a device or a pipe"
+            raise LedgerError(f"the ledger {path} cannot be opened: it is {what}.") from None
     except OSError as error:
         raise LedgerError(f"the ledger {path} cannot be opened: {error}.") from error
 

@@ -10,6 +10,7 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -20,7 +21,7 @@ from billingual.jobs.entry import Entry
 if TYPE_CHECKING:
     from billingual.jobs.ledger import Ledger
 
-__all__ = ["COLUMNS", "export", "harmless", "rows_of"]
+__all__ = ["COLUMNS", "export", "harmless", "rows_of", "written_whole"]
 
 Row: TypeAlias = dict[str, str | int | None]
 
@@ -46,15 +47,31 @@ def export(ledger: Ledger, path: str | os.PathLike[str]) -> int:
         raise InvalidInputError(
             "path", f"{place.name} has no known ending", f"give one of {', '.join(writers)}"
         )
-    # The rows hold what invoices do, so the file is its owner's alone, like the ledger.
-    draft = place.with_name(f".{place.name}.part")
+    with written_whole(place) as draft:
+        return write(draft, rows_of(ledger))
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a draft of a file, which takes its place when it is whole and on the disk.
+
+    What rows of invoices hold is its owner's alone, and so is the file. A link stays a link. A
+    pipe or a device has no place to take: it is given itself.
+    """
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    path = Path(os.path.realpath(path))
+    # Beside the file, so that it can take its place.
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     os.close(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
     try:
-        count = write(draft, rows_of(ledger))
-        draft.replace(place)
+        yield draft
+        with draft.open("ab") as file:
+            os.fsync(file.fileno())
+        draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
-    return count
 
 
 def rows_of(ledger: Ledger) -> Iterator[Row]:
