@@ -27,8 +27,12 @@ class Pair(NamedTuple):
 
     module: str
     name: str
-    blocking: str
     target: str
+
+    @property
+    def blocking(self) -> str:
+        """The name of the blocking class."""
+        return self.name.removeprefix("Async")
 
     @property
     def path(self) -> str:
@@ -37,10 +41,10 @@ class Pair(NamedTuple):
 
 
 PAIRS: Final = (
-    Pair("client", "AsyncClient", "Client", "_sync/client.py"),
-    Pair("pagination.pager", "Pager", "SyncPager", "_sync/client.py"),
-    Pair("pagination.columns", "Columns", "SyncColumns", "_sync/columns.py"),
-    Pair("jobs.job", "AsyncJob", "Job", "_sync/job.py"),
+    Pair("client", "AsyncClient", "_sync/client.py"),
+    Pair("pagination.pager", "AsyncPager", "_sync/client.py"),
+    Pair("pagination.columns", "AsyncColumns", "_sync/columns.py"),
+    Pair("jobs.job", "AsyncJob", "_sync/job.py"),
 )
 NAMES: Final = {
     **{pair.name: pair.blocking for pair in PAIRS},

@@ -10,8 +10,8 @@ from billingual._lazy import attach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from billingual._sync.client import Client, SyncPager
-    from billingual._sync.columns import SyncColumns
+    from billingual._sync.client import Client, Pager
+    from billingual._sync.columns import Columns
     from billingual._sync.job import Job
     from billingual._version import __version__
     from billingual.abc import InvoiceProtocol, Provider
@@ -80,15 +80,14 @@ if TYPE_CHECKING:
     )
     from billingual.oauth import ClientCredentials
     from billingual.outcomes import Attempt, Finding, Outcome
-    from billingual.pagination import Pager, ScanReport
-    from billingual.pagination.columns import Columns
+    from billingual.pagination import AsyncPager, ScanReport
+    from billingual.pagination.columns import AsyncColumns
     from billingual.reconcile.result import Reconciliation
     from billingual.retry.breaker import CircuitBreaker
     from billingual.retry.budget import RetryBudget
     from billingual.retry.policy import Retry
     from billingual.retry.rate_limit import Limiter
     from billingual.tls import Tls
-    from billingual.transports.client import owned
     from billingual.transports.fallback import fallback
     from billingual.transports.memory import MemoryTransport
     from billingual.wire import Timeouts
@@ -96,7 +95,9 @@ if TYPE_CHECKING:
 __all__ = [
     "UNSET",
     "AsyncClient",
+    "AsyncColumns",
     "AsyncJob",
+    "AsyncPager",
     "Attempt",
     "AuthenticationError",
     "BadRowError",
@@ -162,8 +163,6 @@ __all__ = [
     "ServerError",
     "Sort",
     "Status",
-    "SyncColumns",
-    "SyncPager",
     "Tax",
     "TimedOutError",
     "Timeouts",
@@ -177,7 +176,6 @@ __all__ = [
     "UsageError",
     "__version__",
     "fallback",
-    "owned",
     "unclear_from",
 ]
 
@@ -185,8 +183,8 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
     __getattr__, __dir__ = attach(
         __name__,
         {
-            "_sync.client": "Client SyncPager",
-            "_sync.columns": "SyncColumns",
+            "_sync.client": "Client Pager",
+            "_sync.columns": "Columns",
             "_sync.job": "Job",
             "_version": "__version__",
             "abc": "InvoiceProtocol Provider",
@@ -211,8 +209,8 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
             ),
             "oauth": "ClientCredentials",
             "outcomes": "Attempt Finding Outcome",
-            "pagination": "Pager ScanReport",
-            "pagination.columns": "Columns",
+            "pagination": "AsyncPager ScanReport",
+            "pagination.columns": "AsyncColumns",
             "reconcile.result": "Reconciliation",
             "retry.breaker": "CircuitBreaker",
             "retry.budget": "RetryBudget",
@@ -221,7 +219,6 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
             "tls": "Tls",
             "transports.fallback": "fallback",
             "transports.memory": "MemoryTransport",
-            "transports.client": "owned",
             "wire": "Timeouts",
         },
     )

@@ -75,10 +75,10 @@ __all__ = [
     "FindsDrafts",
     "HttpClient",
     "InvoiceProtocol",
-    "Job",
     "Lease",
     "Observer",
     "Pairs",
+    "PoolJob",
     "Provider",
     "QuotaStore",
     "RetryPolicy",
@@ -153,7 +153,7 @@ class Slots(Protocol):
         ...
 
 
-class Job(Protocol[T_co]):
+class PoolJob(Protocol[T_co]):
     """Work that a task pool runs beside the caller."""
 
     async def result(self) -> T_co:
@@ -181,7 +181,7 @@ class TaskPool(Protocol):
 
     def start(
         self, work: Callable[[], Coroutine[Any, Any, T]], then: Callable[[], object]
-    ) -> Job[T]:
+    ) -> PoolJob[T]:
         """Start *work*; when it is done, call *then*, never inside a ``paused`` block.
 
         If the callback starts a new job, the same worker runs it next.

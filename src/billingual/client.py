@@ -101,7 +101,7 @@ if TYPE_CHECKING:
         ReplacementDict,
         Sort,
     )
-    from billingual.pagination import OnBadPage, OnBadRow, Pager, Place
+    from billingual.pagination import AsyncPager, OnBadPage, OnBadRow, Place
     from billingual.preview import PreviewedRequest
     from billingual.reconcile.result import Reconciliation
     from billingual.tls import Tls
@@ -353,7 +353,7 @@ class AsyncClient:
         on_bad_row: OnBadRow = "skip",
         on_bad_page: OnBadPage = "raise",
         **options: Unpack[CallOptions],
-    ) -> Pager:
+    ) -> AsyncPager:
         """List invoices; nothing is requested before the first row is asked for.
 
         Args:
@@ -379,7 +379,7 @@ class AsyncClient:
             InvalidInputError: if *sort* is not one key, *prefetch* is out of bounds, *resume* is
                 the checkpoint of another list, or an argument is of the wrong kind.
         """
-        from billingual.pagination import Pager, Skips  # noqa: PLC0415 - of the first use
+        from billingual.pagination import AsyncPager, Skips  # noqa: PLC0415 - of the first use
 
         if options:
             return self._with(options).list(
@@ -399,7 +399,7 @@ class AsyncClient:
         async def fetch(query: Query, *, received: Received | None = None) -> Page:
             return await execute(self._context, operations.list_page(query), received=received)
 
-        return Pager(
+        return AsyncPager(
             fetch,
             query,
             start,

@@ -16,7 +16,7 @@ import pytest
 from arro3.core import RecordBatch
 
 from _support.shelf import Shelf
-from billingual import AsyncClient, Client, Columns, MemoryTransport, SyncColumns, errors
+from billingual import AsyncClient, AsyncColumns, Client, Columns, MemoryTransport, errors
 from billingual.columns import schema
 from billingual.pagination import columns as walks
 from billingual.wire import Bounds, WireRequest, WireResponse
@@ -78,7 +78,7 @@ def failing(shelf: Shelf, page: int) -> Shelf:
 
 
 @contextmanager
-def columns_of(shelf: Shelf, **options: Any) -> Iterator[SyncColumns]:
+def columns_of(shelf: Shelf, **options: Any) -> Iterator[Columns]:
     """Open the columns of a blocking client."""
     with Client(**shelf.options()) as client:
         yield client.list(page_size=SIZE).arrow(**options)
@@ -226,7 +226,7 @@ def test_an_async_list_is_read_whole() -> None:
     async def walk() -> Any:
         async with AsyncClient(**Shelf(list(range(12))).options()) as client:
             columns = client.list(page_size=SIZE).arrow(max_rows=4)
-            assert isinstance(columns, Columns)
+            assert isinstance(columns, AsyncColumns)
             return await columns.read_all()
 
     assert [str(each) for each in range(12)] == pl.DataFrame(anyio.run(walk))["id"].to_list()

@@ -8,17 +8,16 @@ from typing import Any, Final, get_overloads
 
 import pytest
 
-from billingual import AsyncClient, Client, SyncPager
+from billingual import AsyncClient, Client, Pager
 from billingual._sync.base import Stepped
-from billingual.pagination import Pager
+from billingual.pagination import AsyncPager
 
-PAIRS: Final = ((AsyncClient, Client), (Pager, SyncPager))
+PAIRS: Final = ((AsyncClient, Client), (AsyncPager, Pager))
 NAMES: Final = {
     "aclose": "close", "__aenter__": "__enter__", "__aexit__": "__exit__", "__aiter__": "__iter__",
 }  # fmt: skip
-TYPES: Final = (("AsyncClient", "Client"), ("AsyncIterator", "Iterator"), ("AsyncWalk", "Walk"))
 # A pager is made by its client, so how it is made is private.
-UNPAIRED: Final = {(Pager, "__init__")}
+UNPAIRED: Final = {(AsyncPager, "__init__")}
 
 
 def public(kind: type) -> dict[str, Any]:
@@ -33,9 +32,7 @@ def public(kind: type) -> dict[str, Any]:
 
 def turned(annotation: str) -> str:
     """Turn the text of an annotation."""
-    for name, instead in TYPES:
-        annotation = re.sub(rf"\b{name}\b", instead, annotation)
-    return re.sub(r"\b(Columns|Pager)\b", r"Sync\1", annotation)
+    return re.sub(r"\bAsync(Client|Columns|Iterator|Pager|Walk)\b", r"\1", annotation)
 
 
 def laid_out(signature: inspect.Signature, turn: Any = str) -> list[Any]:

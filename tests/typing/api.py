@@ -9,7 +9,9 @@ from arro3.core import RecordBatch, Table
 
 from billingual import (
     AsyncClient,
+    AsyncColumns,
     AsyncJob,
+    AsyncPager,
     Capabilities,
     Changes,
     Client,
@@ -27,8 +29,6 @@ from billingual import (
     Receipt,
     Reconciliation,
     Replacement,
-    SyncColumns,
-    SyncPager,
     Token,
 )
 from billingual.model import BadRow, DraftDict
@@ -56,7 +56,7 @@ async def mappings(client: AsyncClient, sync: Client, job: AsyncJob, read: Draft
     assert_type(sync.update("1", {"due_at": None, "exchange_rate": "1.5"}), Invoice)
     assert_type(sync.update_many({"1": {"number": "2"}}), tuple[Invoice, ...])
     assert_type(sync.update_many([("1", {"number": "2"}), ("2", Changes())]), tuple[Invoice, ...])
-    assert_type(client.list({"status": ["OVERDUE"], "overdue_days": "> 30"}), Pager)
+    assert_type(client.list({"status": ["OVERDUE"], "overdue_days": "> 30"}), AsyncPager)
     assert_type(client.preview.create({"total": {"amount": "1", "currency": "EUR"}}).curl(), str)
     await job.plan([{"number": "1", "fields": {"a": "b"}}, ("1", {"number": "2"})])
 
@@ -76,11 +76,11 @@ async def later() -> str:
 async def lists(client: AsyncClient) -> None:
     """A pager is walked, or asked for a part."""
     pager = client.list(Filter(status="OVERDUE", overdue_days="> 30"), sort="-due_at")
-    assert_type(pager, Pager)
+    assert_type(pager, AsyncPager)
     assert_type(await pager.first(), InvoiceSummary | None)
     assert_type(await pager.collect(limit=3), list[InvoiceSummary])
     assert_type(pager.checkpoint, str)
-    assert_type(pager.arrow(), Columns)
+    assert_type(pager.arrow(), AsyncColumns)
     assert_type(await pager.arrow().read_all(), Table)
     async for batch in pager.arrow():
         assert_type(batch, RecordBatch)
@@ -98,8 +98,8 @@ def blocking(client: Client, whole: Replacement) -> None:
     assert_type(client.get("1"), Invoice)
     assert_type(client.update("1", Changes(status="SENT")), Invoice)
     assert_type(client.update("1", whole), Receipt)
-    assert_type(client.list(), SyncPager)
-    assert_type(client.list().arrow(), SyncColumns)
+    assert_type(client.list(), Pager)
+    assert_type(client.list().arrow(), Columns)
     assert_type(client.list().arrow().read_all(), Table)
     for batch in client.list().arrow(raw=False, max_rows=1_000):
         assert_type(batch, RecordBatch)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Literal, Self, Unpack
 
     from billingual._config.url import ClientOptions
-    from billingual._sync.columns import SyncColumns
+    from billingual._sync.columns import Columns
     from billingual.abc import (
         Backend,
         CallOptions,
@@ -59,14 +59,14 @@ if TYPE_CHECKING:
         UnsetType,
     )
     from billingual.pagination import OnBadPage, OnBadRow
-    from billingual.pagination.pager import Pager
+    from billingual.pagination.pager import AsyncPager
     from billingual.pagination.scan import ScanReport
     from billingual.reconcile.result import Reconciliation
     from billingual.retry.budget import RetryBudget
     from billingual.retry.rate_limit import Limiter
     from billingual.tls import Tls
 
-__all__ = ["Client", "SyncPager"]
+__all__ = ["Client", "Pager"]
 
 
 class Client(Stepped):
@@ -297,7 +297,7 @@ class Client(Stepped):
         on_bad_row: OnBadRow = "skip",
         on_bad_page: OnBadPage = "raise",
         **options: Unpack[CallOptions],
-    ) -> SyncPager:
+    ) -> Pager:
         """List invoices; nothing is requested before the first row is asked for.
 
         Args:
@@ -323,7 +323,7 @@ class Client(Stepped):
             InvalidInputError: if *sort* is not one key, *prefetch* is out of bounds, *resume* is
                 the checkpoint of another list, or an argument is of the wrong kind.
         """
-        return SyncPager._around(
+        return Pager._around(
             self._core.list(
                 filter,
                 sort=sort,
@@ -631,7 +631,7 @@ class Client(Stepped):
         return self._shown("AsyncClient", "Client")
 
 
-class SyncPager(Stepped):
+class Pager(Stepped):
     """A list to walk; nothing is requested before you ask for the first row.
 
     ``for row in pager`` walks rows; :meth:`pages` walks pages. Each walk starts at the first
@@ -646,7 +646,7 @@ class SyncPager(Stepped):
     Not safe to share between threads during a walk; make one pager for each.
     """
 
-    _core: Pager
+    _core: AsyncPager
 
     @property
     def report(self) -> ScanReport:
@@ -676,7 +676,7 @@ class SyncPager(Stepped):
         """
         return self._backend.iterate(self._core.pages())
 
-    def arrow(self, *, raw: bool = True, max_rows: int = 10000) -> SyncColumns:
+    def arrow(self, *, raw: bool = True, max_rows: int = 10000) -> Columns:
         """Read the rows as Arrow columns, a record batch at a time, with the extra ``arrow``.
 
         Args:
@@ -688,9 +688,9 @@ class SyncPager(Stepped):
             InvalidInputError: if *max_rows* is no int, or out of bounds.
             MissingExtraError: if arro3 is not installed.
         """
-        from billingual._sync.columns import SyncColumns  # noqa: PLC0415
+        from billingual._sync.columns import Columns  # noqa: PLC0415
 
-        return SyncColumns._around(self._core.arrow(raw=raw, max_rows=max_rows), self._backend)
+        return Columns._around(self._core.arrow(raw=raw, max_rows=max_rows), self._backend)
 
     def first(self) -> InvoiceSummary | None:
         """Return the first row, or None if the list is empty."""

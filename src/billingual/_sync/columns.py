@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from arro3.core import RecordBatch, Schema, Table
 
     from billingual.abc import Walk
-    from billingual.pagination.columns import Columns
+    from billingual.pagination.columns import AsyncColumns
     from billingual.pagination.scan import ScanReport
 
-__all__ = ["SyncColumns"]
+__all__ = ["Columns"]
 
 
-class SyncColumns(Stepped):
+class Columns(Stepped):
     """The rows of a list in columns; nothing is requested before you ask for the first batch.
 
     ``for batch in columns`` walks record batches of arro3, which every Arrow library takes
@@ -32,7 +32,7 @@ class SyncColumns(Stepped):
     Not safe to share between threads during a walk.
     """
 
-    _core: Columns
+    _core: AsyncColumns
 
     @property
     def schema(self) -> Schema:

@@ -24,7 +24,7 @@ from billingual.cli.visible_text import json_text
 from billingual.errors import InvalidInputError, MissingExtraError
 from billingual.jobs.trail import written_whole
 from billingual.model import BadRow, InvoiceSummary
-from billingual.pagination import Pager
+from billingual.pagination import AsyncPager
 
 __all__ = ["export_invoices"]
 
@@ -103,7 +103,7 @@ def _refuse_screen(file: str) -> None:
         )
 
 
-def _tell(pager: Pager, rows: int, bad: int, file: str) -> int:
+def _tell(pager: AsyncPager, rows: int, bad: int, file: str) -> int:
     """Say how many rows there are, and what is missing."""
     place = "" if file == "-" else f" to {file}"
     hint(f"{rows:,} invoices were written{place}.")
@@ -137,13 +137,13 @@ def _opened(file: str) -> Iterator[IO[bytes]]:
         yield target
 
 
-async def _pages(pager: Pager) -> AsyncIterator[tuple[InvoiceSummary, ...]]:
+async def _pages(pager: AsyncPager) -> AsyncIterator[tuple[InvoiceSummary, ...]]:
     async with contextlib.aclosing(pager.pages()) as pages:
         async for page in pages:
             yield page.items
 
 
-async def _write_json_lines(pager: Pager, target: IO[bytes], *, raw: bool) -> int:
+async def _write_json_lines(pager: AsyncPager, target: IO[bytes], *, raw: bool) -> int:
     count = 0
     async for rows in _pages(pager):
         target.write(b"".join(_line_of(row, raw=raw) for row in rows))
@@ -156,7 +156,9 @@ def _line_of(row: InvoiceSummary, *, raw: bool) -> bytes:
     return f"{json_text(text)}\n".encode()
 
 
-async def _write_csv(pager: Pager, target: IO[bytes], *, is_whole: bool, raw: bool, to: str) -> int:
+async def _write_csv(
+    pager: AsyncPager, target: IO[bytes], *, is_whole: bool, raw: bool, to: str
+) -> int:
     sheet = Sheet(is_whole=is_whole, raw=raw, on_screen=to == "-", line_end="\r\n")
     count = 0
     # The byte order mark tells spreadsheets that the file is UTF-8; a pipe has no use for it.
@@ -168,7 +170,7 @@ async def _write_csv(pager: Pager, target: IO[bytes], *, is_whole: bool, raw: bo
     return count
 
 
-async def _write_parquet(pager: Pager, target: IO[bytes], *, raw: bool) -> int:
+async def _write_parquet(pager: AsyncPager, target: IO[bytes], *, raw: bool) -> int:
     """Write batches in a thread as they come: the library pulls them, and waits for each."""
     from arro3.core import RecordBatch, RecordBatchReader  # noqa: PLC0415 - an extra
     from arro3.io import write_parquet  # noqa: PLC0415 - likewise

@@ -35,7 +35,7 @@ from billingual.errors import (
 )
 from billingual.jobs.trail import written_whole
 from billingual.model import InvoiceSummary, Page
-from billingual.pagination import Pager
+from billingual.pagination import AsyncPager
 
 __all__ = ["list_invoices"]
 
@@ -116,7 +116,7 @@ class _Shown:
         cut: whether there are more; None where it cannot be told without another request.
     """
 
-    pager: Pager
+    pager: AsyncPager
     most: int | None
     place: Path | None
     count: int = 0

@@ -15,7 +15,7 @@ from billingual.model import Filter, Invoice, InvoiceSummary
 
 if TYPE_CHECKING:
     from billingual.capabilities import Capabilities
-    from billingual.pagination import Pager, ScanReport
+    from billingual.pagination import AsyncPager, ScanReport
 
 __all__ = ["Lists", "Proof", "WindowReader"]
 
@@ -39,7 +39,7 @@ class Lists(Protocol):
 
     def list(
         self, filter: Filter | None = None, *, sort: str | None = None, prefetch: int = 1
-    ) -> Pager:
+    ) -> AsyncPager:
         """List invoices."""
         ...
 

@@ -22,7 +22,7 @@ from billingual.pagination.scan import ScanReport
 if TYPE_CHECKING:
     from arro3.core import RecordBatch, Schema, Table
 
-__all__ = ["Columns", "stream"]
+__all__ = ["AsyncColumns", "stream"]
 
 MAX_ROWS: Final = 1_000_000
 MAX_BYTES: Final = 64 * 2**20
@@ -38,7 +38,7 @@ BYTES_AT_ONCE: Final = 8 * 2**20
 _Pages: TypeAlias = Callable[[], tuple[AsyncWalk[Page], Place, Callable[[], None]]]
 
 
-class Columns:
+class AsyncColumns:
     """The rows of a list in columns; nothing is requested before you ask for the first batch.
 
     ``async for batch in columns`` walks record batches of arro3, which every Arrow library takes

@@ -33,9 +33,9 @@ from billingual.pagination.scan import MAX_PAGES, Scan, ScanReport
 from billingual.pagination.skips import MAX_BAD_PAGES, Skips
 
 if TYPE_CHECKING:
-    from billingual.pagination.columns import Columns
+    from billingual.pagination.columns import AsyncColumns
 
-__all__ = ["Pager"]
+__all__ = ["AsyncPager"]
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ _UNREADABLE: Final = (ProtocolError, ResponseTooLargeError, ServerError)
 """Errors that one page can cause: its response is no page, or the provider cannot make one."""
 
 
-class Pager:
+class AsyncPager:
     """A list to walk; nothing is requested before you ask for the first row.
 
     ``async for row in pager`` walks rows; :meth:`pages` walks pages. Each walk starts at the first
@@ -109,7 +109,7 @@ class Pager:
         """
         return self._walk()
 
-    def arrow(self, *, raw: bool = True, max_rows: int = 10_000) -> Columns:
+    def arrow(self, *, raw: bool = True, max_rows: int = 10_000) -> AsyncColumns:
         """Read the rows as Arrow columns, a record batch at a time, with the extra ``arrow``.
 
         Args:
@@ -121,9 +121,9 @@ class Pager:
             InvalidInputError: if *max_rows* is no int, or out of bounds.
             MissingExtraError: if arro3 is not installed.
         """
-        from billingual.pagination.columns import Columns  # noqa: PLC0415 - of an extra
+        from billingual.pagination.columns import AsyncColumns  # noqa: PLC0415 - of an extra
 
-        return Columns(self._pages_apart, lambda: self.report, raw=raw, max_rows=max_rows)
+        return AsyncColumns(self._pages_apart, lambda: self.report, raw=raw, max_rows=max_rows)
 
     def _pages_apart(self) -> tuple[AsyncWalk[Page], Place, Callable[[], None]]:
         """Start a walk whose checkpoint moves on when it is told to."""

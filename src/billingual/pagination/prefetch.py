@@ -22,7 +22,7 @@ from typing import Any, Final, Protocol
 
 import attrs
 
-from billingual.abc import Backend, Job, TaskPool
+from billingual.abc import Backend, PoolJob, TaskPool
 from billingual.errors import DeadlineExceededError, PoolTimeoutError
 from billingual.model import Page, Query
 
@@ -132,7 +132,7 @@ class _Requested:
     """
 
     number: int
-    job: Job[_PageCall]
+    job: PoolJob[_PageCall]
     behind: bool
 
 

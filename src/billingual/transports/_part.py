@@ -5,15 +5,22 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Final, TypeAlias, cast
 
-from billingual.abc import Account, Transport, TransportFactory, TransportOptions, account_of
+from billingual.abc import (
+    Account,
+    HttpClient,
+    Transport,
+    TransportFactory,
+    TransportOptions,
+    account_of,
+)
 from billingual.errors import ConfigurationError
 from billingual.transports.client import is_http_client, owned
 from billingual.wire import Bounds, WireRequest, WireResponse
 
 __all__ = ["Part", "TransportLike", "make_part"]
 
-TransportLike: TypeAlias = "str | Transport | TransportFactory"
-"""A transport by name, as an object, or as a function that makes one."""
+TransportLike: TypeAlias = "str | Transport | TransportFactory | HttpClient"
+"""A transport by name, as an object, as a function that makes one, or an HTTP client."""
 
 _REGISTRY: Final = "billingual.plugins"
 
@@ -32,11 +39,11 @@ class Part:
         self.supports: frozenset[str] = frozenset(getattr(transport, "supports", {"async"}))
 
     @classmethod
-    def of(cls, transport: Transport) -> Part:
+    def of(cls, transport: Transport | HttpClient) -> Part:
         """Return *transport* as a part; one that is an object already is only lent."""
-        if not isinstance(transport, Part) and is_http_client(transport):
-            transport = owned(transport)
-        return transport if isinstance(transport, Part) else cls(transport)
+        if isinstance(transport, Part):
+            return transport
+        return cls(owned(transport) if is_http_client(transport) else cast(Transport, transport))
 
     @property
     def name(self) -> str:
@@ -79,9 +86,9 @@ def make_part(transport: TransportLike, options: TransportOptions) -> Part:
         # The registry is in the layer of the transports and knows them all, so it is named here and
         # imported when a transport is asked for by name.
         transport = import_module(_REGISTRY).TRANSPORTS.load(transport)
-    if is_http_client(transport):
-        return Part(owned(transport))
-    if hasattr(transport, "send") and not isinstance(transport, type):
+    if is_http_client(transport) or (
+        hasattr(transport, "send") and not isinstance(transport, type)
+    ):
         return Part.of(cast(Transport, transport))
     if not callable(transport):
         raise ConfigurationError(

@@ -15,13 +15,14 @@ from urllib.parse import unquote
 
 import attrs
 
-from billingual.abc import Transport, account_of
+from billingual.abc import HttpClient, Transport, account_of
 from billingual.backends.clock import SystemClock
 from billingual.errors import ConfigurationError, TransportError
 from billingual.outcomes import Safety
 from billingual.testing.recording.cassette import Cassette, TapedExchange, TapedRequest
 from billingual.testing.recording.matching import likeness
 from billingual.testing.recording.redaction import STRUCK, is_tenant
+from billingual.transports._part import Part
 from billingual.wire import Bounds, Deadline, Headers, Timeouts, WireRequest
 
 __all__ = ["Difference", "Drift", "drift"]
@@ -81,7 +82,7 @@ class Drift:
 
 async def drift(
     path: str | os.PathLike[str],
-    transport: Transport,
+    transport: Transport | HttpClient,
     *,
     base_url: str | None = None,
     headers: Iterable[tuple[str, str]] = (),
@@ -95,8 +96,8 @@ async def drift(
 
     Args:
         path: the tape.
-        transport: where to ask; it stays the caller's to close. One that brings its own server
-            (the sandbox) knows the address and the account of *provider*.
+        transport: a transport or an HTTP client, which stays yours to close. One that brings its
+            own server (the sandbox) knows the address and the account of *provider*.
         base_url: where the provider lives.
         headers: what every request needs: ``Authorization``, and ``tenant-id`` if any.
         provider: whose tape it is, for a transport that brings its own server.
@@ -105,7 +106,7 @@ async def drift(
     Raises:
         ConfigurationError: if the tape cannot be read, or no address is known.
     """
-    asker = _asker(transport, base_url, Headers(headers), provider)
+    asker = _asker(Part.of(transport), base_url, Headers(headers), provider)
     differences: list[Difference] = []
     left_out: list[str] = []
     asked = 0
