@@ -357,6 +357,17 @@ def plain_text(value: T) -> T:
     return cast(T, str.__str__(value)) if isinstance(value, str) else value
 
 
+def with_whole_texts(value: Any) -> Any:
+    """Return *value* with U+FFFD in the place of each half of a surrogate pair."""
+    if isinstance(value, str):
+        if value.isascii():
+            return value
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {with_whole_texts(name): with_whole_texts(each) for name, each in value.items()}
+    return [with_whole_texts(each) for each in value] if isinstance(value, list) else value
+
+
 def path_segment(text: str) -> str:
     """Percent-encode *text* as exactly one segment of a path."""
     # Nearly all are UUIDs, and to find nothing to encode takes quote() ten times as long.

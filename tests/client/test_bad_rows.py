@@ -44,6 +44,18 @@ def test_a_walk_goes_on_behind_a_bad_row(step: Any, backend: Any) -> None:
     assert "could not be read" in report.why
 
 
+@pytest.mark.parametrize("row", ["9" * 5000, "[" + "9" * 5000 + "]", '"x"', "1e999999999", "null"])
+def test_a_row_that_is_no_object_is_left_out(step: Any, backend: Any, row: str) -> None:
+    """It costs the walk nothing else, not even where Python makes no int of its digits."""
+    body = f'{{"data": {{"items": [{{"uid": "{UIDS[0]}"}}, {row}], "_meta": {{"page": 1}}}}}}'
+    end = json.dumps({"data": {"items": [], "_meta": {"page": 2}}})
+    transport = MemoryTransport([MemoryTransport.json(each) for each in (body, end)])
+    rows, report = walked(step, backend, transport, provider="exante")
+
+    assert UIDS[:1] == [each.id for each in rows]
+    assert "could not be read" in report.why
+
+
 def test_a_page_of_bad_rows_is_not_the_end(step: Any, backend: Any) -> None:
     """Where the provider does not count its pages, only an empty page ends a list."""
     transport = pages([{"uid": UIDS[0]}], [{}, {}], [{"uid": UIDS[1]}], [])

@@ -16,10 +16,10 @@ from billingual.dialects._kit.decoding import (
     UnreadableError,
     decode_json,
     decode_slowly,
-    with_whole_texts,
 )
 from billingual.dialects._kit.requests import encode_json
 from billingual.errors import InvalidInputError
+from billingual.wire import with_whole_texts
 
 TEXT = st.text(st.characters(codec="utf-8"))
 NUMBER = st.integers(-(10**28), 10**28) | st.decimals(

@@ -30,7 +30,6 @@ from billingual.dialects._kit.decoding import (
     UnreadableError,
     decode_json,
     is_plain,
-    with_whole_texts,
 )
 from billingual.dialects._kit.responses import RecordReader, ResponseReader
 from billingual.dialects.exante import records as exante
@@ -42,7 +41,7 @@ from billingual.dialects.v1 import records as v1
 from billingual.dialects.v1.dialect import V1Dialect
 from billingual.errors import BillingualError, ProtocolError
 from billingual.model import Changes, Page, Query
-from billingual.wire import Conversation, Headers, WireResponse
+from billingual.wire import Conversation, Headers, WireResponse, with_whole_texts
 
 EXANTE = ExanteDialect()
 BULK = BulkDialect()

@@ -191,3 +191,13 @@ def test_it_takes_the_colours_of_the_notebook() -> None:
 
     assert re.findall(r"(?:background|[^-\w]color)\s*:", html) == []
     assert "currentColor" in html
+
+
+@pytest.mark.parametrize("currency", ["eur", "EURO", "", "XXX", "XAU", None])
+def test_an_amount_in_an_unknown_currency_is_shown(currency: str | None) -> None:
+    """A notebook shows what came, though nothing says how many decimal places it has."""
+    invoice = Invoice(id="i1", total=Money(123456, currency), currency=currency)
+    summary = InvoiceSummary(id="i1", total=Money(123456, currency))
+
+    for shown in (invoice, Page(items=(summary,), number=1)):
+        assert any("minor units" in text for text in _read(shown).texts)

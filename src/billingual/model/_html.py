@@ -133,7 +133,11 @@ def _word(value: object) -> str:
         return "yes" if value else "no"
     if _is_bare(value):
         return f"{cast('Any', value).minor:,} minor units"
-    return f"{value:,}" if isinstance(value, int) or _is_money(value) else str(value)
+    # Without decimal places, as those of an unknown currency are, there is no amount to group.
+    grouped = isinstance(value, int) or (
+        _is_money(value) and cast("Any", value).to_json()["amount"] is not None
+    )
+    return f"{value:,}" if grouped else str(value)
 
 
 def _is_money(value: object) -> bool:

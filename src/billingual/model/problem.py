@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from billingual.wire import with_whole_texts
+
 __all__ = ["BadRow", "Problem"]
 
 
@@ -24,7 +26,7 @@ class Problem:
 
     path: str
     reason: str
-    value: object = attrs.field(default=None, repr=False, hash=False)
+    value: object = attrs.field(default=None, converter=with_whole_texts, repr=False, hash=False)
 
 
 class BadRow(Problem):

@@ -154,7 +154,7 @@ def decode_part(payload: bytes) -> Any:
     try:
         return decode_plain(payload)
     except msgspec.DecodeError:
-        return _slow().decode(payload.decode("utf-8"))  # It holds a number of 4,300 digits.
+        return _slow().decode(bytes(payload).decode("utf-8"))  # It holds a number of 4,300 digits.
 
 
 def _refuse_depth(value: object) -> None:
@@ -179,14 +179,3 @@ def _refuse_half_surrogates(value: object) -> None:
         json.dumps(value, ensure_ascii=False, default=str).encode("utf-8")
     except UnicodeEncodeError:
         raise UnreadableError("$", "a text holds half of a surrogate pair") from None
-
-
-def with_whole_texts(value: Any) -> Any:
-    """Return *value* with U+FFFD in the place of each half of a surrogate pair."""
-    if isinstance(value, str):
-        if value.isascii():
-            return value
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, dict):
-        return {with_whole_texts(name): with_whole_texts(each) for name, each in value.items()}
-    return [with_whole_texts(each) for each in value] if isinstance(value, list) else value

@@ -29,8 +29,9 @@ from typing import (
 
 import msgspec
 
-from billingual.dialects._kit.decoding import UnreadableError, with_whole_texts
+from billingual.dialects._kit.decoding import UnreadableError
 from billingual.model import Problem
+from billingual.wire import with_whole_texts
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -145,7 +146,7 @@ def lenient(
             except UnreadableError as problem:
                 if required:
                     raise
-                problems.append(Problem(problem.path, problem.problem, with_whole_texts(value)))
+                problems.append(Problem(problem.path, problem.problem, value))
     return record(**values)
 
 
@@ -164,6 +165,8 @@ def _reader_of(hint: Any) -> _Reader:
     if get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
     if get_origin(hint) in {Union, UnionType}:
+        if hint == Unnamed:
+            return _as_it_is  # No model has it.
         kinds = [each for each in get_args(hint) if each not in {NoneType, msgspec.UnsetType}]
         # PHP writes an empty object as an empty array; where an object is optional, it is nothing.
         nothing = NoneType in get_args(hint) and any(map(is_record, kinds))
@@ -173,7 +176,7 @@ def _reader_of(hint: Any) -> _Reader:
         return functools.partial(_array, _reader_of(get_args(hint)[0]))
     if is_record(hint):
         return functools.partial(_object, hint)
-    return _PLAIN_READERS.get(get_origin(hint) or hint, _as_it_is)
+    return _PLAIN_READERS.get(get_origin(hint) or hint, _any)
 
 
 def is_record(hint: Any) -> bool:
@@ -212,7 +215,7 @@ def _array(read: _Reader, value: Any, path: str, problems: list[Problem]) -> obj
         try:
             values.append(read(each, f"{path}[{index}]", problems))
         except UnreadableError as problem:
-            problems.append(Problem(problem.path, problem.problem, with_whole_texts(each)))
+            problems.append(Problem(problem.path, problem.problem, each))
             refuse_excess(problems, path)
     return values
 
@@ -312,12 +315,18 @@ def _day(value: str, path: str) -> date:
         raise UnreadableError(path, "there is no such day") from None
 
 
-def _members(value: Any, path: str, _: list[Problem]) -> object:
+def _members(value: Any, path: str, problems: list[Problem]) -> object:
     if type(value) is dict:
-        return value
+        return _any(value, path, problems)
     if value == []:
         return {}
     raise UnreadableError(path, is_not(value, "an object"))
+
+
+def _any(value: Any, path: str, _: list[Problem]) -> object:
+    if with_whole_texts(value) != value:
+        raise UnreadableError(path, "a text in it holds half of a surrogate pair")
+    return value
 
 
 def _as_it_is(value: Any, _: str, __: list[Problem]) -> object:

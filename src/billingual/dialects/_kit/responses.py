@@ -53,7 +53,6 @@ from billingual.dialects._kit.decoding import (
     decode_part,
     decode_slowly,
     is_plain,
-    with_whole_texts,
 )
 from billingual.dialects._kit.fields import (
     LARGEST,
@@ -96,7 +95,7 @@ from billingual.model.payload import (
     set_unread,
     slot_of,
 )
-from billingual.wire import Exchange, Headers, WireResponse
+from billingual.wire import Exchange, Headers, WireResponse, with_whole_texts
 
 if TYPE_CHECKING:
     from billingual.model import Receipt
@@ -724,7 +723,7 @@ class RecordReader(Generic[R, M]):
             shown = (model,) if isinstance(model, InvoiceSummary) else ()
             reader.refuse_other(found, asked, f"{path}.{self._key}", shown)
         if beside:
-            _set_extra(model, {**model.extra, ENVELOPE: beside})
+            _set_extra(model, {**model.extra, ENVELOPE: with_whole_texts(beside)})
         if reader.problems:
             _set_problems(model, (*reader.problems, *model.problems))
         if given:
@@ -750,7 +749,7 @@ class RecordReader(Generic[R, M]):
                 row = self._otherwise(payload, f"{path}[{len(rows) + left_out}]")
             except UnreadableError as problem:
                 whole = decode_part(payload) if isinstance(payload, _Raw) else payload
-                problems.append(BadRow(problem.path, problem.problem, with_whole_texts(whole)))
+                problems.append(BadRow(problem.path, problem.problem, whole))
                 left_out += 1
             else:
                 rows.append(row)

@@ -63,6 +63,7 @@ from billingual.model import (
 )
 from billingual.model._quick import draft_of
 from billingual.model.payload import payload_of
+from billingual.wire import with_whole_texts
 
 D = TypeVar("D")
 
@@ -517,7 +518,7 @@ def read_page(reader: ResponseReader, number: int) -> model.Page:
         number=number,
         total_pages=meta.total_pages,
         total_items=meta.total_items,
-        raw=body,
+        raw=with_whole_texts(body),
         problems=problems,
     )
     if plain is not None:
@@ -599,7 +600,7 @@ def judged(reader: ResponseReader) -> tuple[object, dict[str, object]]:
 class _Told(Struct):
     """What an envelope says about its data."""
 
-    status: object = None
+    status: Unnamed = None
     status_code: Whole | None = None
     success: bool | None = None
 

@@ -31,6 +31,7 @@ from billingual.dialects._kit.responses import (
 from billingual.model import Invoice, Party
 from billingual.model._quick import draft_of
 from billingual.model.payload import payload_of
+from billingual.wire import with_whole_texts
 
 if TYPE_CHECKING:
     from billingual.model import Page
@@ -189,7 +190,7 @@ def read_list(reader: ResponseReader) -> "Page":
         body = _judged(reader)
         payloads = array_of(body["data"], "$.data")
     rows, problems = INVOICES.rows(reader, payloads, "$.data")
-    page = model.Page(items=rows, is_whole=True, raw=body, problems=problems)
+    page = model.Page(items=rows, is_whole=True, raw=with_whole_texts(body), problems=problems)
     if plain is not None:
         keep_body(page, reader.response.body.removeprefix(MARK))
     return page

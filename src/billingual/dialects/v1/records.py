@@ -23,6 +23,7 @@ from billingual.dialects._kit.responses import (
 )
 from billingual.errors import RejectedError
 from billingual.model import Problem, Receipt
+from billingual.wire import with_whole_texts
 
 
 class ReceiptRecord(Struct):
@@ -107,4 +108,5 @@ def read_receipt(
     receipt = RECEIPTS.one(reader, body["data"], "$.data", asked=asked, given=given)
     beside = {name: each for name, each in body.items() if name not in {"succeeded", "data"}}
     told = {name: each for name, each in beside.items() if each}
-    return attrs.evolve(receipt, extra={**told, **receipt.extra}, raw=body)
+    extra = {**with_whole_texts(told), **receipt.extra}
+    return attrs.evolve(receipt, extra=extra, raw=with_whole_texts(body))
