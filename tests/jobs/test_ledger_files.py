@@ -10,8 +10,9 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -747,6 +748,26 @@ def test_the_journal_is_one_that_is_safe(path: Path, shared: bool) -> None:  # n
         assert [(1,)] == run("PRAGMA foreign_keys").fetchall()
         assert slow == (ledger.note is not None)
         assert not slow or sqlite3.sqlite_version in str(ledger.note)
+
+
+@pytest.mark.skipif(WAL_IS_SAFE, reason="a shared ledger is kept in WAL mode there")
+def test_two_processes_that_change_the_journal_do_not_hold_each_other_up(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has a lock on the file while it has it open in WAL mode, so one has to let go of it."""
+    SqliteLedger(path).close()
+    with closing(sqlite3.connect(path, timeout=0)) as other:
+        other.execute("SELECT count(*) FROM entry").fetchone()
+
+        def pause(seconds: float) -> None:
+            assert seconds > 0
+            with suppress(sqlite3.OperationalError):
+                other.execute("PRAGMA journal_mode = DELETE").fetchone()
+
+        monkeypatch.setattr(time, "sleep", pause)
+        with closing(SqliteLedger(path, shared=True)) as ledger:
+            assert {} == ledger.counts()
+            assert [("delete",)] == ledger._connection.execute("PRAGMA journal_mode").fetchall()
 
 
 @pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="Linux counts what is written")

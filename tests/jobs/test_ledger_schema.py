@@ -38,12 +38,12 @@ def base(tmp_path: Path) -> Iterator[sqlite3.Connection]:
             "INSERT INTO request (id, kind, owner, started) VALUES (1, 'send', 'me', 1.0)"
         )
         connection.execute(
-            "INSERT INTO entry (id, operation, number, body, body_hash, owner, request, invoice_id)"
-            " VALUES ('A-1', 'create', 'A-1', '{}', 'x', 'me', 1, 'inv_1')"
+            "INSERT INTO entry (id, operation, number, body, body_hash, held, request, invoice_id)"
+            " VALUES ('A-1', 'create', 'A-1', '{}', 'x', 1, 1, 'inv_1')"
         )
         connection.execute(
-            "INSERT INTO entry (id, operation, target, body, body_hash, owner, request)"
-            " VALUES ('inv_7', 'update', 'inv_7', '{}', 'x', 'me', 1)"
+            "INSERT INTO entry (id, operation, target, body, body_hash, held, request)"
+            " VALUES ('inv_7', 'update', 'inv_7', '{}', 'x', 1, 1)"
         )
         yield connection
 
@@ -119,9 +119,7 @@ REFUSED: dict[str, str] = {
     "in flight without a request": (
         "UPDATE entry SET state = 'in_flight', request = NULL WHERE seq = 1"
     ),
-    "in flight without an owner": (
-        "UPDATE entry SET state = 'in_flight', owner = NULL WHERE seq = 1"
-    ),
+    "in flight without a claim": "UPDATE entry SET state = 'in_flight', held = 0 WHERE seq = 1",
     "a request that there is not": "UPDATE entry SET request = 9 WHERE seq = 1",
     "another body": "UPDATE entry SET body = '[]' WHERE seq = 1",
     "no body, while it may be sent": "UPDATE entry SET body = NULL WHERE seq = 1",
@@ -148,13 +146,17 @@ def test_a_wrong_write_is_refused(base: sqlite3.Connection, what: str) -> None:
 def test_one_invoice_has_one_unsettled_write(base: sqlite3.Connection) -> None:
     """Neither two in flight, nor one in flight while another is unknown."""
     base.execute(
-        "INSERT INTO entry (id, operation, target, body, body_hash, owner, request)"
-        " VALUES ('later', 'delete', 'inv_7', '{}', 'x', 'me', 1)"
+        "INSERT INTO entry (id, operation, target, body, body_hash, held, request)"
+        " VALUES ('later', 'delete', 'inv_7', '{}', 'x', 1, 1)"
     )
+    with pytest.raises(sqlite3.IntegrityError, match="one unsettled write"):
+        base.execute("UPDATE entry SET state = 'in_flight' WHERE target = 'inv_7'")
+    with pytest.raises(sqlite3.IntegrityError, match="of several entries"):
+        base.execute("DELETE FROM shared_target")
     base.execute("UPDATE entry SET state = 'in_flight' WHERE id = 'inv_7'")
     for state in ("in_flight", "unknown"):
         base.execute("UPDATE entry SET state = ? WHERE id = 'inv_7'", (state,))
-        with pytest.raises(sqlite3.IntegrityError, match=r"entry\.target"):
+        with pytest.raises(sqlite3.IntegrityError, match="one unsettled write"):
             base.execute("UPDATE entry SET state = 'in_flight' WHERE id = 'later'")
     base.execute("UPDATE entry SET state = 'committed', invoice_id = target WHERE id = 'inv_7'")
     base.execute("UPDATE entry SET state = 'in_flight' WHERE id = 'later'")

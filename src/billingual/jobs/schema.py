@@ -4,6 +4,7 @@ The safety net is here and not in Python: the database itself refuses a second e
 number, a second unsettled write of one invoice, an illegal step, and a change of the audit trail.
 """
 
+# ruff: noqa: S608 - statements are put together from our own constants
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ __all__ = ["APPLICATION_ID", "POSTGRES", "SQLITE", "VERSION"]
 APPLICATION_ID: Final = 0x62696C6C
 """``bill``, in the header of the file: another program's database is not taken for a ledger."""
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 _STATES: Final = ", ".join(f"'{each.value}'" for each in State)
 # The state that an entry has is compared with few texts, and so is the next one. To look for a pair
@@ -70,14 +71,15 @@ CREATE TABLE entry (
     invoice_id TEXT CHECK (invoice_id IS NOT NULL OR target IS NOT NULL OR state <> 'committed'),
     batch {{integer}},
     request {{integer}} REFERENCES request,
-    owner TEXT,
+    -- 1 while a request or a look has it, which is one byte less a row than the name of its run.
+    held INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1)),
     lease {{real}} NOT NULL DEFAULT 0,
     not_before {{real}} NOT NULL DEFAULT 0,
     given_up_at {{real}} NOT NULL DEFAULT 0,
     late_check {{real}} CHECK (late_check IS NULL OR state = 'committed'),
     attempts INTEGER NOT NULL DEFAULT 0,
     unclear INTEGER NOT NULL DEFAULT 0 CHECK (unclear BETWEEN 0 AND attempts),
-    CHECK (state <> 'in_flight' OR (owner IS NOT NULL AND request IS NOT NULL))
+    CHECK (state <> 'in_flight' OR (held = 1 AND request IS NOT NULL))
 ){{strict}};
 
 -- Which entries a request was about. Only added to: it is the audit trail.
@@ -98,8 +100,6 @@ CREATE TABLE decision (
 ){{strict}};
 
 CREATE UNIQUE INDEX one_number ON entry (number) WHERE number IS NOT NULL;
-CREATE UNIQUE INDEX one_unsettled_write ON entry (target)
-    WHERE target IS NOT NULL AND state IN ('in_flight', 'unknown');
 
 -- What to do next is found without a look at what is done.
 CREATE INDEX ready ON entry (seq) WHERE state = 'planned' AND batch IS NULL;
@@ -112,7 +112,7 @@ CREATE INDEX in_batch ON entry (batch) WHERE state = 'planned' AND batch IS NOT 
 CREATE INDEX of_target ON entry (target, seq) WHERE target IS NOT NULL;
 CREATE INDEX in_doubt ON entry (not_before) WHERE state = 'unknown';
 CREATE INDEX to_check ON entry (late_check) WHERE late_check IS NOT NULL;
-CREATE INDEX claimed ON entry (owner) WHERE owner IS NOT NULL;
+CREATE INDEX under_way ON request (id) WHERE ended IS NULL;
 CREATE INDEX by_invoice ON entry (invoice_id) WHERE operation = 'create' AND invoice_id IS NOT NULL;
 CREATE INDEX of_request ON entry (request) WHERE request IS NOT NULL;
 CREATE INDEX of_entry ON decision (entry);
@@ -173,20 +173,43 @@ def _written(words: Mapping[str, str], trigger: str, *, refused: str) -> str:
     return _TABLES.format(**words) + "".join(triggers).format(**words)
 
 
-SQLITE: Final = f"""
+SQLITE: Final = (
+    f"""
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {VERSION};
-""" + _written(
-    {
-        "integer": "INTEGER",
-        "counted": "INTEGER",
-        "real": "REAL",
-        "strict": " STRICT",
-        "without_rowid": " STRICT, WITHOUT ROWID",
-        "differs_from": "IS NOT",
-    },
-    "CREATE TRIGGER {name} BEFORE {event} {when}\nBEGIN {refusal}; END;\n",
-    refused="SELECT RAISE(ABORT, '{}')",
+"""
+    + _written(
+        {
+            "integer": "INTEGER",
+            "counted": "INTEGER",
+            "real": "REAL",
+            "strict": " STRICT",
+            "without_rowid": " STRICT, WITHOUT ROWID",
+            "differs_from": "IS NOT",
+        },
+        "CREATE TRIGGER {name} BEFORE {event} {when}\nBEGIN {refusal}; END;\n",
+        refused="SELECT RAISE(ABORT, '{}')",
+    )
+    # An index of unsettled writes by invoice would be written from end to end with each batch,
+    # whose invoices are anywhere in it: that was a third of all that a step wrote. Only one
+    # connection writes at a time, so that a trigger sees what an index would. It has to look for
+    # other writes of those invoices alone that have several, which are few.
+    + """
+CREATE TABLE shared_target (target TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE TRIGGER target_is_shared AFTER INSERT ON entry
+WHEN NEW.target IS NOT NULL
+    AND EXISTS (SELECT 1 FROM entry WHERE target = NEW.target AND seq <> NEW.seq)
+BEGIN INSERT INTO shared_target VALUES (NEW.target) ON CONFLICT DO NOTHING; END;
+CREATE TRIGGER target_stays_shared BEFORE DELETE ON shared_target
+BEGIN SELECT RAISE(ABORT, 'an invoice of several entries stays one'); END;
+CREATE TRIGGER one_unsettled_write BEFORE UPDATE OF state ON entry
+WHEN NEW.state IN ('in_flight', 'unknown') AND NEW.target IN (SELECT target FROM shared_target)
+    AND EXISTS (
+        SELECT 1 FROM entry WHERE target = NEW.target AND seq <> NEW.seq
+        AND state IN ('in_flight', 'unknown')
+    )
+BEGIN SELECT RAISE(ABORT, 'an invoice has one unsettled write'); END;
+"""
 )
 
 # TRUNCATE fires no trigger of a row, so it is refused by one of its own.
@@ -221,6 +244,11 @@ CREATE SEQUENCE request_id;
         refused="refuse('{}')",
     )
     + _KEPT
+    # Two transactions that write at once do not see each other's rows; an index does.
+    + """
+CREATE UNIQUE INDEX one_unsettled_write ON entry (target)
+    WHERE target IS NOT NULL AND state IN ('in_flight', 'unknown');
+"""
     # The first entry of a batch is looked up whatever its state.
     + "CREATE INDEX of_batch ON entry (batch, seq) WHERE batch IS NOT NULL;\n"
 )

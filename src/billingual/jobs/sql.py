@@ -8,6 +8,7 @@ values, and locks of rows. Parameters are written as in SQLite.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import secrets
 from abc import ABC, abstractmethod
@@ -29,6 +30,7 @@ from billingual.jobs.ledger import (
 from billingual.model._quick import draft_of
 
 __all__ = [
+    "FREE",
     "Rows",
     "SqlLedger",
     "Step",
@@ -51,11 +53,15 @@ _ENTRY: Final = (
     "unclear, before, not_before, refusal"
 )
 
+# And what a claim is told beside.
+_CLAIMED: Final = f"{_ENTRY}, coalesce(late_check, not_before), given_up_at"
+_OPERATION: Final = 2
+
 # A write waits for all earlier writes of its invoice. If one of those ended in a conflict, it waits
 # for a person to decide, because the state that it was planned for is not there. A write that a
 # person planned anew also waits for a later one that is under way. The index alone decides ``<>``,
 # and that ends the search for nearly every write, because most invoices have only one.
-_FREE: Final = """NOT EXISTS (
+FREE: Final = """NOT EXISTS (
     SELECT 1 FROM entry AS other WHERE other.target = each.target AND other.seq <> each.seq
     AND other.state IN ('planned', 'in_flight', 'unknown', 'conflict')
     AND (other.seq < each.seq OR other.state IN ('in_flight', 'unknown')))"""
@@ -67,7 +73,9 @@ _UNREAD: Final = f"{_READY} AND operation = 'update' AND before IS NULL"
 _GONE: Final = "the process ended while a request was on its way"
 _SENT: Final = "state = 'in_flight', attempts = attempts + 1, "
 _NO_CREATE: Final = " AND operation <> 'create'"
-_UNHELD: Final = "(owner IS NULL OR (lease > 0 AND lease < ?))"
+_UNHELD: Final = "(held = 0 OR (lease > 0 AND lease < ?))"
+# What is held belongs to a request that has not ended, and few have not.
+_UNDER_WAY: Final = "held = 1 AND request IN (SELECT id FROM request WHERE ended IS NULL)"
 
 
 class Rows(Protocol):
@@ -129,6 +137,9 @@ class SqlLedger(ABC):
 
     _FIRST: ClassVar[str] = ""
     """A condition: the entry is the first of its batch. Who holds that one may claim the batch."""
+
+    _FREE: ClassVar[str] = FREE
+    """A condition: no other write of its invoice has to be carried out before the entry *each*."""
 
     _KIND: ClassVar[str]
     """The kind of invoice that the body of a create names, or null."""
@@ -235,52 +246,55 @@ class SqlLedger(ABC):
                 (now,),
             ).fetchone()
             if made is not None:
-                rows = self._select(
+                found = self._select(
                     connection,
-                    "seq",
+                    _CLAIMED,
                     f"FROM entry WHERE state = 'planned' AND batch = ? ORDER BY seq{self._HELD}",
                     *made,
                 )
-                seqs = [each[0] for each in rows]
-            else:
-                ready = _READY_AND_READ if before else _READY
-                rows = self._select(
-                    connection,
-                    "seq, operation",
-                    f"FROM entry AS each WHERE {ready} AND not_before <= ? AND {_FREE}"
-                    f" ORDER BY seq LIMIT ?{self._SKIPPING}",
-                    now,
-                    max(limits.values()),
-                )
-                seqs = _together(rows, limits, full=full)
-            if not seqs:
+                return self._claimed(connection, "send", found, owner=owner, now=now, lease=lease)
+            ready = f"{_READY_AND_READ if before else _READY} AND not_before <= ? AND {self._FREE}"
+            first = run(
+                f"SELECT operation FROM entry AS each WHERE {ready}"
+                f" ORDER BY seq LIMIT 1{self._SKIPPING}",
+                (now,),
+            ).fetchone()
+            if first is None:
                 return None
-            return self._claimed(connection, "send", seqs, owner=owner, now=now, lease=lease)
+            limit = limits[first[0]]
+            found = self._select(
+                connection,
+                _CLAIMED,
+                f"FROM entry AS each WHERE {ready} ORDER BY seq LIMIT ?{self._SKIPPING}",
+                now,
+                limit,
+            )
+            # Those of the first one's operation, up to the first of another.
+            found = list(
+                itertools.takewhile(lambda row: row[_OPERATION] == found[0][_OPERATION], found)
+            )
+            if full and len(found) < limit:
+                return None
+            return self._claimed(connection, "send", found, owner=owner, now=now, lease=lease)
 
     def _claimed(
         self,
         connection: Step,
         kind: str,
-        seqs: Sequence[int],
+        found: Sequence[Sequence[Any]],
         *,
         owner: str,
         now: float,
         lease: float,
     ) -> Claim:
         run = connection.execute
-        listed = self._list(seqs)
-        found = self._select(
-            connection,
-            f"{_ENTRY}, coalesce(late_check, not_before), given_up_at",
-            f"FROM entry WHERE seq {self._AMONG} ORDER BY seq{self._HELD}",
-            listed,
-        )
+        listed = self._list(row[0] for row in found)
         if kind == "look" and self.shared:
             # The process that looked before may be gone: its lease is over.
             run(
                 f"UPDATE request SET ended = ?, outcome = 'unknown', why = '{_GONE}'"
                 " WHERE ended IS NULL AND id IN (SELECT request FROM entry"
-                f" WHERE owner IS NOT NULL AND seq {self._AMONG})",
+                f" WHERE held = 1 AND seq {self._AMONG})",
                 (now, listed),
             )
         ((request,),) = run(
@@ -289,9 +303,9 @@ class SqlLedger(ABC):
         ).fetchall()
         run(
             f"UPDATE entry SET {_SENT if kind == 'send' else ''}"
-            "batch = coalesce(batch, ?), request = ?, owner = ?, lease = ?"
+            "batch = coalesce(batch, ?), request = ?, held = 1, lease = ?"
             f" WHERE seq {self._AMONG}",
-            (request, request, owner, lease if self.shared else 0.0, listed),
+            (request, request, lease if self.shared else 0.0, listed),
         )
         run(
             f"INSERT INTO attempt SELECT seq, ? FROM entry WHERE seq {self._AMONG}",
@@ -302,9 +316,9 @@ class SqlLedger(ABC):
             request=request,
             owner=owner,
             lease=lease,
-            entries=tuple(_entry(row[:-2]) for row in found),
-            due=max(row[-2] for row in found),
-            given_up_at=max(row[-1] for row in found),
+            entries=tuple([_entry(row[:-2]) for row in found]),
+            due=max([row[-2] for row in found]),
+            given_up_at=max([row[-1] for row in found]),
         )
 
     def _new_request(self, connection: Step) -> int | None:  # noqa: ARG002 - a store may ask
@@ -333,8 +347,7 @@ class SqlLedger(ABC):
                 ],
             )
             connection.execute(
-                "UPDATE entry SET state = 'committed', reason = NULL, owner = NULL"
-                " WHERE request = ?",
+                "UPDATE entry SET state = 'committed', reason = NULL, held = 0 WHERE request = ?",
                 (claim.request,),
             )
             connection.executemany(
@@ -356,7 +369,7 @@ class SqlLedger(ABC):
         """The provider refused the claim; see :class:`Ledger`."""
         with self._ending(claim, now, "rejected", status, why) as connection:
             connection.executemany(
-                "UPDATE entry SET state = 'rejected', reason = ?, owner = NULL WHERE seq = ?",
+                "UPDATE entry SET state = 'rejected', reason = ?, held = 0 WHERE seq = ?",
                 [(_text(reasons.get(each.id, why)), each.seq) for each in claim.entries],
             )
 
@@ -365,7 +378,7 @@ class SqlLedger(ABC):
         """This request provably did nothing; see :class:`Ledger`."""
         with self._ending(claim, now, "not_applied", None, why) as connection:
             connection.execute(
-                "UPDATE entry SET state = 'planned', reason = ?, not_before = ?, owner = NULL"
+                "UPDATE entry SET state = 'planned', reason = ?, not_before = ?, held = 0"
                 " WHERE request = ?",
                 (_text(why), not_before, claim.request),
             )
@@ -381,7 +394,7 @@ class SqlLedger(ABC):
             for place, part in enumerate(halves):
                 connection.execute(
                     "UPDATE entry SET state = 'planned', reason = ?, batch = ?, not_before = 0,"
-                    f" owner = NULL WHERE seq {self._AMONG}",
+                    f" held = 0 WHERE seq {self._AMONG}",
                     (
                         _text(why),
                         -2 * claim.request - place,
@@ -407,7 +420,7 @@ class SqlLedger(ABC):
                 "UPDATE entry SET state = 'unknown', reason = :why, refusal = :refusal,"
                 " unclear = unclear + :doubt, not_before = :not_before,"
                 " given_up_at = CASE :doubt WHEN 1 THEN :now ELSE given_up_at END,"
-                " owner = NULL"
+                " held = 0"
                 " WHERE request = :request",
                 {
                     "why": _text(why),
@@ -425,14 +438,12 @@ class SqlLedger(ABC):
     ) -> Iterator[Step]:
         """End a claim's request; the block says what that makes of its entries."""
         with self._step() as connection:
-            held = self._select(
-                connection,
-                "seq",
-                f"FROM entry WHERE request = ? AND owner = ? ORDER BY seq{self._HELD}",
-                claim.request,
-                claim.owner,
-            )
-            if len(held) != len(claim.entries):
+            ((held,),) = connection.execute(
+                "SELECT count(*) FROM (SELECT seq FROM entry WHERE request = ? AND held = 1"
+                f" ORDER BY seq{self._HELD}) AS held",
+                (claim.request,),
+            ).fetchall()
+            if held != len(claim.entries):
                 raise ClaimLostError(
                     f"request {claim.request} ended after its lease, and another process took its "
                     "entries over; that one looks at the provider before it sends anything."
@@ -456,27 +467,28 @@ class SqlLedger(ABC):
                 f" ORDER BY not_before LIMIT 1{self._SKIPPING}",
                 (now, now),
             ).fetchone()
-            if first is None and not creates:
-                return None
-            if first is None:
-                late = run(
-                    f"SELECT seq FROM entry WHERE late_check <= ? AND {_UNHELD}"
-                    f" LIMIT 1{self._SKIPPING}",
-                    (now, now),
-                ).fetchone()
-                return (
-                    None
-                    if late is None
-                    else self._claimed(connection, "look", late, owner=owner, now=now, lease=lease)
+            if first is not None:
+                found = self._select(
+                    connection,
+                    _CLAIMED,
+                    "FROM entry WHERE state = 'unknown' AND batch = ? AND not_before <= ?"
+                    f" ORDER BY seq{self._HELD}",
+                    first[0],
+                    now,
                 )
-            rows = run(
-                "SELECT seq FROM entry WHERE state = 'unknown' AND batch = ? AND not_before <= ?"
-                f" ORDER BY seq{self._HELD}",
-                (first[0], now),
-            ).fetchall()
-            return self._claimed(
-                connection, "look", [row[0] for row in rows], owner=owner, now=now, lease=lease
-            )
+            elif creates:
+                found = self._select(
+                    connection,
+                    _CLAIMED,
+                    f"FROM entry WHERE late_check <= ? AND {_UNHELD} LIMIT 1{self._SKIPPING}",
+                    now,
+                    now,
+                )
+            else:
+                return None
+            if not found:
+                return None
+            return self._claimed(connection, "look", found, owner=owner, now=now, lease=lease)
 
     @repeatable
     def found(
@@ -493,7 +505,7 @@ class SqlLedger(ABC):
         outcome = ", ".join(sorted({each.state.value for each in seen.values()}))
         with self._ending(claim, now, outcome, None, why) as connection:
             connection.execute(
-                "UPDATE entry SET owner = NULL, not_before = ? WHERE request = ?",
+                "UPDATE entry SET held = 0, not_before = ? WHERE request = ?",
                 (not_before, claim.request),
             )
             connection.executemany(
@@ -517,7 +529,7 @@ class SqlLedger(ABC):
         """A look told nothing yet; see :class:`Ledger`."""
         with self._ending(claim, now, "unknown", None, why) as connection:
             connection.execute(
-                "UPDATE entry SET owner = NULL, reason = ?, not_before = ?,"
+                "UPDATE entry SET held = 0, reason = ?, not_before = ?,"
                 " late_check = CASE WHEN late_check IS NULL THEN NULL ELSE ? END WHERE request = ?",
                 (_text(why), not_before, not_before, claim.request),
             )
@@ -536,7 +548,7 @@ class SqlLedger(ABC):
             run(
                 "UPDATE entry SET not_before = :now"
                 " + CASE WHEN :now - given_up_at > :settle_s + :apart THEN 0 ELSE :settle_s END"
-                " WHERE state = 'unknown' AND (owner IS NULL OR lease < :now)",
+                " WHERE state = 'unknown' AND (held = 0 OR lease < :now)",
                 values,
             )
             # A request that is still to come shows that the clock was put back since. The times to
@@ -554,52 +566,51 @@ class SqlLedger(ABC):
             )
             # A lease of 0 is that of a process which had the file for itself. Now we have opened
             # it, so that one has ended.
-            return self._end_claims(connection, "lease < :now", now, settle_s)
+            return self._end_claims(connection, "held = 1", now, settle_s)
 
     @repeatable
     def end_leases(self, *, now: float, settle_s: float) -> int:
         """During a run: what is in flight under an ended lease is unclear; see :class:`Ledger`."""
-        over = "lease > 0 AND lease < :now"
-        if not self._read(
-            f"SELECT 1 FROM entry WHERE owner IS NOT NULL AND {over} LIMIT 1".replace(":now", "?"),
-            now,
-        ):
+        over = f"{_UNDER_WAY} AND lease > 0"
+        if not self._read(f"SELECT 1 FROM entry WHERE {over} AND lease < ? LIMIT 1", now):
             return 0
         with self._step() as connection:
             return self._end_claims(connection, over, now, settle_s)
 
     def _end_claims(self, connection: Step, over: str, now: float, settle_s: float) -> int:
         run = connection.execute
-        values = {"now": now, "settle_s": settle_s, "why": _GONE}
-        over = f"owner IS NOT NULL AND {over}"
         # Entries first, then their requests, as where a claim ends: or two transactions could wait
         # for one another.
-        run(f"SELECT seq FROM entry WHERE {over} ORDER BY seq{self._HELD}", values).fetchall()
+        rows = run(
+            f"SELECT seq, request FROM entry WHERE {over} AND lease < ? ORDER BY seq{self._HELD}",
+            (now,),
+        ).fetchall()
+        seqs = self._list(seq for seq, _ in rows)
         run(
-            "UPDATE request SET ended = :now, outcome = 'unknown', why = :why WHERE ended IS NULL"
-            f" AND id IN (SELECT request FROM entry WHERE {over})",
-            values,
+            "UPDATE request SET ended = ?, outcome = 'unknown', why = ? WHERE ended IS NULL"
+            f" AND id {self._AMONG}",
+            (now, _GONE, self._list({request for _, request in rows})),
         )
         run(
-            f"UPDATE entry SET owner = NULL WHERE {over} AND state <> 'in_flight'",
-            values,
+            f"UPDATE entry SET held = 0 WHERE seq {self._AMONG} AND state <> 'in_flight'",
+            (seqs,),
         )
         # Where the clock was put forward, a lease seems to end too soon, and its request may still
         # be on its way: so its whole length is waited for once more.
         return run(
-            "UPDATE entry SET state = 'unknown', unclear = unclear + 1, owner = NULL,"
-            " reason = :why, given_up_at = :now,"
-            " not_before = :now + :settle_s + coalesce((SELECT lease - started FROM request"
+            "UPDATE entry SET state = 'unknown', unclear = unclear + 1, held = 0,"
+            " reason = ?, given_up_at = ?,"
+            " not_before = ? + coalesce((SELECT lease - started FROM request"
             " WHERE request.id = entry.request AND lease > started), 0)"
-            f" WHERE state = 'in_flight' AND {over}",
-            values,
+            f" WHERE state = 'in_flight' AND seq {self._AMONG}",
+            (_GONE, now, now + settle_s, seqs),
         ).rowcount
 
     def next_without_before(self, *, passing_over: Collection[int]) -> Entry | None:
         """Return an update whose state before is not kept; see :class:`Ledger`."""
         rows = self._read(
             f"SELECT {_ENTRY} FROM entry AS each WHERE {_UNREAD}"
-            f" AND NOT seq {self._AMONG} AND {_FREE} ORDER BY seq LIMIT 1",
+            f" AND NOT seq {self._AMONG} AND {self._FREE} ORDER BY seq LIMIT 1",
             self._list(passing_over),
         )
         return _entry(rows[0]) if rows else None
@@ -653,7 +664,7 @@ class SqlLedger(ABC):
             )
             run(
                 "UPDATE entry SET state = ?, reason = ?, batch = NULL, late_check = NULL,"
-                " refusal = NULL, invoice_id = ?, owner = NULL, not_before = 0 WHERE seq = ?",
+                " refusal = NULL, invoice_id = ?, held = 0, not_before = 0 WHERE seq = ?",
                 (state.value, _text(f"{by}: {note}"), invoice, seq),
             )
             return _entry(run(f"SELECT {_ENTRY} FROM entry WHERE seq = ?", (seq,)).fetchone())
@@ -674,14 +685,14 @@ class SqlLedger(ABC):
         if sends:
             parts += [
                 "SELECT min(not_before) FROM entry WHERE state = 'planned' AND batch IS NOT NULL",
-                f"SELECT min(not_before) FROM entry AS each WHERE {_READY} AND {_FREE}",
+                f"SELECT min(not_before) FROM entry AS each WHERE {_READY} AND {self._FREE}",
             ]
         ((due,),) = self._read(f"SELECT min(at) FROM ({' UNION ALL '.join(parts)}) AS due")
         return None if due is None else max(due, now)
 
     def is_working(self) -> bool:
         """Say whether a run has claimed entries; see :class:`Ledger`."""
-        ((found,),) = self._read("SELECT EXISTS (SELECT 1 FROM entry WHERE owner IS NOT NULL)")
+        ((found,),) = self._read(f"SELECT EXISTS (SELECT 1 FROM entry WHERE {_UNDER_WAY})")
         return bool(found)
 
     def of_others(self, entry_id: str, shown: Iterable[tuple[str, str | None]]) -> set[str]:
@@ -771,20 +782,6 @@ class SqlLedger(ABC):
             ).rowcount
         self._forget()
         return purged
-
-
-def _together(
-    rows: Iterable[tuple[int, str]], limits: Mapping[str, int], *, full: bool
-) -> list[int]:
-    """Take the entries that go into one request: those of the first one's operation."""
-    seqs: list[int] = []
-    first = None
-    for seq, operation in rows:
-        first = first or operation
-        if operation != first or len(seqs) == limits[first]:
-            break
-        seqs.append(seq)
-    return [] if full and first is not None and len(seqs) < limits[first] else seqs
 
 
 def plan_conflict(given: NewEntry, known: str | None) -> PlanConflictError:

@@ -30,7 +30,7 @@ import attrs
 from billingual.errors import UsageError
 from billingual.jobs.ledger import LedgerError, LedgerInUseError, NewEntry
 from billingual.jobs.schema import APPLICATION_ID, SQLITE, VERSION
-from billingual.jobs.sql import SqlLedger, Step, plan_conflict, taken_number, unreadable_text
+from billingual.jobs.sql import FREE, SqlLedger, Step, plan_conflict, taken_number, unreadable_text
 
 __all__ = ["SqliteLedger", "refuse_network"]
 
@@ -72,6 +72,11 @@ class SqliteLedger(SqlLedger):
 
     _AMONG = "IN (SELECT value FROM json_each(?))"
     _KIND = "json_extract(body, '$.kind')"
+    # Nearly every invoice has one entry, and to look for others takes longer than to claim it.
+    _FREE = (
+        "(target IS NULL OR target NOT IN (SELECT target FROM shared_target)"  # noqa: S608 - ours
+        f" OR {FREE})"
+    )
 
     def __init__(self, path: str | os.PathLike[str], *, shared: bool = False) -> None:
         if sqlite3.sqlite_version_info < _HAS_STRICT:
@@ -87,12 +92,7 @@ class SqliteLedger(SqlLedger):
         refuse_network(self.path, _mounts())
         _make(self.path)
         try:
-            self._connection = sqlite3.connect(
-                self.path,
-                timeout=_BUSY_S if shared else 0.0,
-                isolation_level=None,
-                check_same_thread=False,
-            )
+            self._connection = self._connected()
         except sqlite3.Error as error:
             raise LedgerError(f"the ledger {path} cannot be opened: {error}.") from error
         try:
@@ -101,6 +101,14 @@ class SqliteLedger(SqlLedger):
             self._connection.close()
             raise
         _OPEN.add(self)
+
+    def _connected(self) -> sqlite3.Connection:
+        return sqlite3.connect(
+            self.path,
+            timeout=_BUSY_S if self.shared else 0.0,
+            isolation_level=None,
+            check_same_thread=False,
+        )
 
     def _prepare(self) -> None:
         run = self._connection.execute
@@ -112,6 +120,7 @@ class SqliteLedger(SqlLedger):
             _make_private(self.path)
             wal = not self.shared or sqlite3.sqlite_version_info >= _WAL_IS_SAFE
             self._keep_in("WAL" if wal else "DELETE")
+            run = self._connection.execute
             run("PRAGMA synchronous = FULL")
             # What would undo a statement is else written to a file as soon as it is more than 16
             # pages, which doubles all that the step of a batch writes.
@@ -136,17 +145,25 @@ class SqliteLedger(SqlLedger):
     def _keep_in(self, mode: str) -> None:
         """Set the mode of the journal."""
         until = time.monotonic() + (_BUSY_S if self.shared else 0.0)
-        while True:
-            try:
-                self._connection.execute(f"PRAGMA journal_mode = {mode}")
-            except sqlite3.OperationalError:
-                # SQLite itself does not wait where several processes open a file at once that has
-                # to go from one mode to the other.
-                if time.monotonic() > until:
-                    raise
-                time.sleep(_PAUSE_S)
-            else:
-                return
+        while not self._is_in(mode):
+            if time.monotonic() > until:
+                raise sqlite3.OperationalError("database is locked")
+            # SQLite itself does not wait where several processes open a file at once that has to go
+            # from one mode to the other. And in WAL mode each has a lock on it while it has it
+            # open, so that none could change the mode.
+            self._connection.close()
+            time.sleep(_PAUSE_S * (1 + os.getpid() % 7))
+            self._connection = self._connected()
+
+    def _is_in(self, mode: str) -> bool:
+        """Try to set the mode of the journal; whether the file is in it."""
+        try:
+            ((now,),) = self._connection.execute(f"PRAGMA journal_mode = {mode}").fetchall()
+        except sqlite3.OperationalError as error:
+            if (_code_of(error) or 0) & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            return False
+        return bool(now == mode.lower())
 
     def _refuse_foreign(self) -> None:
         run = self._connection.execute

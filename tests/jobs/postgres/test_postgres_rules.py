@@ -75,12 +75,12 @@ def base(
             "INSERT INTO request (id, kind, owner, started) VALUES (1, 'send', 'me', 1.0)"
         )
         connection.execute(
-            "INSERT INTO entry (id, operation, number, body, body_hash, owner, request, invoice_id)"
-            " VALUES ('A-1', 'create', 'A-1', '{}', 'x', 'me', 1, 'inv_1')"
+            "INSERT INTO entry (id, operation, number, body, body_hash, held, request, invoice_id)"
+            " VALUES ('A-1', 'create', 'A-1', '{}', 'x', 1, 1, 'inv_1')"
         )
         connection.execute(
-            "INSERT INTO entry (id, operation, target, body, body_hash, owner, request)"
-            " VALUES ('inv_7', 'update', 'inv_7', '{}', 'x', 'me', 1)"
+            "INSERT INTO entry (id, operation, target, body, body_hash, held, request)"
+            " VALUES ('inv_7', 'update', 'inv_7', '{}', 'x', 1, 1)"
         )
         yield connection
 
@@ -89,8 +89,8 @@ def test_each_step_is_legal_or_refused(base: psycopg.Connection) -> None:
     """All 64 pairs of states: what is not in the table of legal steps is refused."""
     for place, (before, after) in enumerate(itertools.product(STATES, STATES)):
         base.execute(
-            "INSERT INTO entry (id, operation, number, body, body_hash, owner, request, invoice_id)"
-            " VALUES (%s, 'create', %s, '{}', 'x', 'me', 1, 'inv_1')",
+            "INSERT INTO entry (id, operation, number, body, body_hash, held, request, invoice_id)"
+            " VALUES (%s, 'create', %s, '{}', 'x', 1, 1, 'inv_1')",
             (f"B-{place}", f"B-{place}"),
         )
         for step in (*WAY[before], after):
@@ -123,8 +123,8 @@ def test_a_wrong_write_is_refused(base: psycopg.Connection, statement: str) -> N
 def test_one_invoice_has_one_unsettled_write(base: psycopg.Connection) -> None:
     """Neither two in flight, nor one in flight while another is unknown."""
     base.execute(
-        "INSERT INTO entry (id, operation, target, body, body_hash, owner, request)"
-        " VALUES ('later', 'delete', 'inv_7', '{}', 'x', 'me', 1)"
+        "INSERT INTO entry (id, operation, target, body, body_hash, held, request)"
+        " VALUES ('later', 'delete', 'inv_7', '{}', 'x', 1, 1)"
     )
     base.execute("UPDATE entry SET state = 'in_flight' WHERE id = 'inv_7'")
     for state in ("in_flight", "unknown"):
