@@ -172,21 +172,18 @@ async def execute(
         except StopIteration as done:
             # Nothing to send: a batch of no invoices, for example.
             return cast(T, done.value)
-        call = _Call(
-            context=context,
-            operation=operation,
-            number=next(context.calls),
-            deadline=deadline or start_deadline(context),
-            received=received,
-        )
+        deadline = deadline or start_deadline(context)
+        call = _Call(context, operation, next(context.calls), deadline, received)
         return await call.run(request)
     finally:
         operation.conversation.close()
 
 
-@attrs.define(kw_only=True, eq=False, repr=False)
 class _Call(Generic[T]):
     """One operation under way.
+
+    What a call begins with stands in the class: to set it in each call would take longer than to
+    make all the rest of it.
 
     Attributes:
         attempts: those of the current request.
@@ -204,12 +201,6 @@ class _Call(Generic[T]):
         carried_out: the requests of the operation that succeeded.
     """
 
-    context: ClientContext
-    operation: Operation[T]
-    number: int
-    deadline: Deadline
-    received: Received | None = None
-    attempts: list[Attempt] = attrs.field(factory=list)
     wait_s: float = 0.0
     why: str = FIRST
     sent_at: float = 0.0
@@ -222,7 +213,22 @@ class _Call(Generic[T]):
     renewed: bool = False
     key: str | None = None
     keyed: int = 0
-    carried_out: list[WireRequest] = attrs.field(factory=list)
+    carried_out: tuple[WireRequest, ...] = ()
+
+    def __init__(
+        self,
+        context: ClientContext,
+        operation: Operation[T],
+        number: int,
+        deadline: Deadline,
+        received: Received | None,
+    ) -> None:
+        self.context = context
+        self.operation = operation
+        self.number = number
+        self.deadline = deadline
+        self.received = received
+        self.attempts: list[Attempt] = []
 
     @property
     def earlier_write_committed(self) -> bool:
@@ -290,7 +296,7 @@ class _Call(Generic[T]):
                     raise self._unclear(request, error) from error
                 raise
             # Noted first: an interrupt may come while observers are told, and the write is done.
-            self.carried_out.append(request)
+            self.carried_out = (*self.carried_out, request)
             self._record_success()
             if ended:
                 self._keep_facts(following)
@@ -394,12 +400,12 @@ class _Call(Generic[T]):
         if context.pace.engaged and context.pace.is_paused(context.backend.now()):
             # While a token function took its time, another call may have met a rate limit.
             await context.pace.enter(context.backend, self.deadline, self._emit)
-        if self.deadline.left() <= 0:
+        self.sent_at = context.backend.now()
+        if self.sent_at >= self.deadline.at:
             raise DeadlineExceededError(
                 f"the deadline of {context.deadline_s:g} s passed before attempt {number} was "
                 "sent; give the call more time with with_options(deadline=...)."
             )
-        self.sent_at = context.backend.now()
         return signature
 
     async def _sign(self, request: WireRequest, refused: Signature = UNSIGNED) -> Signature:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
+from billingual._quick import draft_of
 from billingual._version import __version__
 from billingual.errors import InvalidInputError, UsageError
 from billingual.jobs.entry import Decision, Entry, Request, State
@@ -27,7 +28,6 @@ from billingual.jobs.ledger import (
     Seen,
     can_resolve,
 )
-from billingual.model._quick import draft_of
 
 __all__ = [
     "FREE",

@@ -21,7 +21,6 @@ __all__ = ["Address", "Origin", "check_headers", "checked", "parted"]
 # Source: RFC 9110, sections 5.1 and 5.5, read 2026-11; bytes beyond ASCII are opaque there.
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE: Final = re.compile(r"(?:[!-~](?:[ \t!-~]*[!-~])?)?")
-_ORIGIN: Final = re.compile(r"[A-Za-z]+://[^/?]+")
 
 
 @attrs.frozen
@@ -95,8 +94,11 @@ def parted(url: str) -> tuple[Origin, str]:
     """
     if "#" in url:
         url = url.partition("#")[0]
-    found = _ORIGIN.match(url) if url.isascii() and url.isprintable() and " " not in url else None
-    origin = None if found is None else _origin(found.group())
+    # Behind the slashes of the shortest scheme, the host has at least one letter.
+    ends = url.find("/", len("http://x"))
+    head = (url if ends < 0 else url[:ends]).partition("?")[0]
+    is_plain = url.isascii() and url.isprintable() and " " not in url
+    origin = _origin(head) if is_plain else None
     if origin is None:
         raise unwritable("its address")
     target = url[len(origin.text) :]

@@ -35,7 +35,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeAlias
 from urllib.parse import unquote
 
 import aiohttp
@@ -115,13 +115,15 @@ _FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
 # that the request was sent whole.
 _ONE_PIECE: Final = 65_536
 _FIRST_FINAL: Final = 200
+_READ_AT_ONCE: Final = 65_536
 # So many sets of headers are remembered; a client has a few.
 _KNOWN: Final = 16
+_Known: TypeAlias = tuple[CIMultiDict[str], dict[str, Any], Headers]
 # An event loop takes so many turns at most to close a connection that was shut down.
 _TURNS: Final = 10
 
 
-class _Watch(asyncio.Protocol):
+class _Watch(asyncio.BufferedProtocol):
     """Stand between a connection's socket and aiohttp, which keeps what comes before a request.
 
     Attributes:
@@ -143,6 +145,7 @@ class _Watch(asyncio.Protocol):
         self.last: bytes = b""
         self.late: bool = False
         self.ended: bool = False
+        self._buffer = memoryview(bytearray(_READ_AT_ONCE))
         self._protocol: Any = transport.get_protocol()
         self._readable = Readable(transport.get_extra_info("socket").fileno())
         self._loop = asyncio.get_running_loop()
@@ -152,11 +155,14 @@ class _Watch(asyncio.Protocol):
         self._unsent: int | None = None
         transport.set_protocol(self)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the protocol's signature
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self.idle:
             self.transport.abort()
             return
-        self.last = data
+        data = self.last = bytes(self._buffer[:nbytes])
         self._moved_at = self._loop.time()
         self._protocol.data_received(data)
 
@@ -320,6 +326,7 @@ class _Connection:
         self._origin = ""
         self._sockets: list[socket.socket] = []
         try:
+            self._loop = asyncio.get_running_loop()
             self._session = self._opened()
         except RuntimeError:
             pass
@@ -346,7 +353,7 @@ class _Connection:
         timeouts, left_s = delivery.bounds.timeouts, delivery.left()
         delivery.timeout = _connecting(min(timeouts.connect, left_s))
         self.timeouts, self.asked = timeouts, False
-        self.ends_at = asyncio.get_running_loop().time() + min(left_s, _LONGEST_S)
+        self.ends_at = self._loop.time() + min(left_s, _LONGEST_S)
         try:
             response = await delivery.over(self._session)
         except asyncio.CancelledError as error:
@@ -615,8 +622,9 @@ class AiohttpTransport(PooledTransport[_Connection]):
         super().__init__(options)
         self._proxy: URL | None = None
         self._proxy_headers: dict[str, str] = {}
-        # Headers and options of requests like those before: neither checked nor sorted out again.
-        self._known: dict[object, tuple[CIMultiDict[str], dict[str, Any]]] = {}
+        # By method, scheme and headers of requests, which are then neither checked nor sorted out
+        # again: a client has the same object for the same fields.
+        self._known: dict[object, _Known] = {}
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver *request* once; see :class:`billingual.abc.Transport`.
@@ -630,7 +638,7 @@ class AiohttpTransport(PooledTransport[_Connection]):
         if known is None:
             self._sort_out(delivery)
         else:
-            delivery.headers, delivery.options = known
+            delivery.headers, delivery.options, _ = known
         del known
         return await self._over_pool(
             lambda connection: connection.exchange(delivery),
@@ -663,7 +671,8 @@ class AiohttpTransport(PooledTransport[_Connection]):
         delivery.options = options
         if len(self._known) >= _KNOWN:
             self._known.clear()
-        self._known[_key(request)] = headers, options
+        # It holds the headers, so that no others can get their id.
+        self._known[_key(request)] = headers, options, request.headers
 
 
 class _OnceBytes(bytes):
@@ -837,7 +846,7 @@ def _sendable(headers: Headers) -> CIMultiDict[str]:
 
 def _key(request: WireRequest) -> object:
     # What goes to a proxy depends on the scheme.
-    return (request.method, request.url.startswith("https:"), *request.headers)
+    return request.method, request.url.startswith("https:"), id(request.headers)
 
 
 def _is_unwritable(error: Exception) -> bool:

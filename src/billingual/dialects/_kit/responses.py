@@ -45,6 +45,7 @@ from typing import (
 import attrs
 import msgspec
 
+from billingual._quick import draft_of
 from billingual.dialects._kit.decoding import (
     MARK,
     UnreadableError,
@@ -86,7 +87,6 @@ from billingual.model import (
     Problem,
     Status,
 )
-from billingual.model._quick import draft_of
 from billingual.model.payload import (
     KeepsPayload,
     Unread,

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from billingual import model
+from billingual._quick import draft_of
 from billingual.dialects._kit.decoding import (
     MARK,
     UnreadableError,
@@ -61,7 +62,6 @@ from billingual.model import (
     Party,
     Problem,
 )
-from billingual.model._quick import draft_of
 from billingual.model.payload import payload_of
 from billingual.wire import with_whole_texts
 

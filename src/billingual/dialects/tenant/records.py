@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from billingual import model
+from billingual._quick import draft_of
 from billingual.dialects._kit.decoding import MARK, UnreadableError, as_it_came, decode_part
 from billingual.dialects._kit.fields import Moment, Number, Whole, array_of
 from billingual.dialects._kit.responses import (
@@ -29,7 +30,6 @@ from billingual.dialects._kit.responses import (
     status_of,
 )
 from billingual.model import Invoice, Party
-from billingual.model._quick import draft_of
 from billingual.model.payload import payload_of
 from billingual.wire import with_whole_texts
 

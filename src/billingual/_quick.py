@@ -1,4 +1,4 @@
-"""A quick way to make models by the thousand, out of parts that were checked before."""
+"""Drafts of frozen values: how the hot paths make them, of parts that were checked before."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def draft_of(kind: type) -> Any:
         money.__class__ = Money
 
     The constructor that attrs makes for a frozen class sets each field through a function call:
-    for an invoice, five times the cost of plain assignment, and a list has thousands of them.
+    for an invoice or a request, five times the cost of plain assignment.
     Python lets an object change between classes of the same layout, and a subclass that adds no
     slots has the layout of its base:
     https://docs.python.org/3/reference/datamodel.html#object.__class__
