@@ -95,7 +95,7 @@ class Scenario:
     client_kills: int
     server_kills: int
     down_s: float
-    settle_s: float
+    late_arrival_s: float
     seeds: list[int]
 
 
@@ -196,7 +196,7 @@ class Run:
             "provider": self.provider.name,
             "marked": self.contestant.marked,
             "at_once": self.scenario.at_once,
-            "settle_s": self.scenario.settle_s,
+            "late_arrival_s": self.scenario.late_arrival_s,
             "postgres": self.postgres,
             "orders": self.provider.orders,
         }

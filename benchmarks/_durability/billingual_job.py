@@ -34,7 +34,7 @@ async def main() -> None:
     ledger = this.folder / "job.db"
     async with (
         _client(this) as client,
-        AsyncJob.open(ledger, client, settle_s=this.settle_s) as job,
+        AsyncJob.open(ledger, client, late_arrival_s=this.late_arrival_s) as job,
     ):
         await job.plan(Create(draft=_draft(each), id=each["order"]) for each in this.orders)
         report = await job.run(concurrency=this.at_once)

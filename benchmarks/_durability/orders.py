@@ -30,7 +30,7 @@ class Race:
         marked: whether a create carries what makes it known when it comes again: a number of its
             own at the sandbox, an Idempotency-Key at localstripe.
         at_once: requests under way.
-        settle_s: after which no request arrives any more.
+        late_arrival_s: after which no request arrives any more.
         postgres: how to connect to a PostgreSQL.
         orders: what there is to invoice.
     """
@@ -40,7 +40,7 @@ class Race:
     provider: str
     marked: bool
     at_once: int
-    settle_s: float
+    late_arrival_s: float
     postgres: str
     orders: list[dict[str, str]]
 

@@ -17,8 +17,8 @@ __all__ = ["BROKEN", "BROKEN_BY_NAME", "LooksAtOnce", "PlansAgain"]
 class PlansAgain(SqliteLedger):
     """What was in flight is planned again: the mistake that doubles invoices."""
 
-    def _end_claims(self, connection: Any, over: str, now: float, settle_s: float) -> int:
-        ended: int = super()._end_claims(connection, over, now, settle_s)
+    def _end_claims(self, connection: Any, over: str, now: float, late_arrival_s: float) -> int:
+        ended: int = super()._end_claims(connection, over, now, late_arrival_s)
         connection.execute("UPDATE entry SET state = 'planned' WHERE state = 'unknown'")
         return ended
 
@@ -29,8 +29,8 @@ class LooksAtOnce(SqliteLedger):
     def unclear(self, claim: Claim, **how: Any) -> None:
         super().unclear(claim, **{**how, "not_before": how["now"]})
 
-    def recover(self, *, now: float, settle_s: float) -> int:
-        return super().recover(now=now, settle_s=0.0)
+    def recover(self, *, now: float, late_arrival_s: float) -> int:
+        return super().recover(now=now, late_arrival_s=0.0)
 
 
 class SendsAlone(SqliteLedger):
@@ -43,9 +43,9 @@ class SendsAlone(SqliteLedger):
 class TrustsTheClock(SqliteLedger):
     """What is left from an earlier run is looked at when the clock says so."""
 
-    def recover(self, *, now: float, settle_s: float) -> int:
+    def recover(self, *, now: float, late_arrival_s: float) -> int:
         with self._step() as connection:
-            return self._end_claims(connection, "lease < :now", now, settle_s)
+            return self._end_claims(connection, "lease < :now", now, late_arrival_s)
 
 
 class ForgetsLateOnes(SqliteLedger):

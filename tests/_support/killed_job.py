@@ -31,7 +31,7 @@ from billingual import AsyncClient, AsyncJob, Changes, Client, Draft, Job
 from billingual.jobs import Create, Delete, PlannedWrite, SqliteLedger, Update
 from billingual.sandbox import ACCOUNTS, LANDMARKS
 
-SETTLE_S: Final = 0.3
+LATE_ARRIVAL_S: Final = 0.3
 """Longer than the server holds any request."""
 
 
@@ -66,7 +66,7 @@ def shorten_leases(job: AsyncJob, plan: dict[str, Any]) -> None:
 
 def job_options(plan: dict[str, Any]) -> dict[str, Any]:
     """Return the options of the job of a plan."""
-    return {"settle_s": SETTLE_S, "number_prefix": "CHOSEN-", **plan.get("options", {})}
+    return {"late_arrival_s": LATE_ARRIVAL_S, "number_prefix": "CHOSEN-", **plan.get("options", {})}
 
 
 def writes_of(plan: dict[str, Any]) -> Iterator[PlannedWrite]:

@@ -316,14 +316,14 @@ def test_an_unclear_row_exits_7_and_says_how_to_go_on(
     ledger = tmp_path / "a job.db"
     served.app.add_fault("drop_after_commit", method="POST")
     done = connected(
-        "bulk", "create", "-", "--job", str(ledger), "--policy", "manual", "--settle", "0.1",
+        "bulk", "create", "-", "--job", str(ledger), "--policy", "manual", "--late-arrival", "0.1",
         stdin=_drafts(["F-1"]),
     )  # fmt: skip
     other = ("--policy", "reconcile_then_resend")
-    resumed = connected("jobs", "resume", str(ledger), "--settle", "0.1", *other)
+    resumed = connected("jobs", "resume", str(ledger), "--late-arrival", "0.1", *other)
 
     command = (
-        f"  billingual jobs resume '{ledger}' --policy manual --settle 0.1 "
+        f"  billingual jobs resume '{ledger}' --policy manual --late-arrival 0.1 "
         f"--base-url {served.base_url('exante')}"
     )
     assert 7 == done.returncode, done.stderr

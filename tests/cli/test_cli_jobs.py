@@ -158,7 +158,7 @@ def test_a_second_ctrl_c_ends_at_once(
     """What was under way is in doubt, and found when the job goes on; it is not sent again."""
     ledger = tmp_path / "job.db"
     served.app.add_fault("latency", seconds=50, after_commit=True, method="POST", times=4)
-    process = bulk(ledger, "--settle", "0.1")
+    process = bulk(ledger, "--late-arrival", "0.1")
     _wait_until_left(process, served, 0)
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
@@ -166,7 +166,7 @@ def test_a_second_ctrl_c_ends_at_once(
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     shown = json.loads(billingual("jobs", "show", str(ledger), "-o", "json").stdout)
-    resumed = connected("jobs", "resume", str(ledger), "--settle", "0.1")
+    resumed = connected("jobs", "resume", str(ledger), "--late-arrival", "0.1")
 
     assert 130 == process.returncode, first + err
     assert "Stopping" in first
@@ -183,13 +183,13 @@ def test_a_killed_job_goes_on(
     """The same command, or resume: each invoice is there once."""
     ledger = tmp_path / "job.db"
     _slow_after(served, 8, after_commit=True)
-    process = bulk(ledger, "--settle", "0.1")
+    process = bulk(ledger, "--late-arrival", "0.1")
     _wait_until_left(process, served, 1000)
     process.kill()
     process.communicate(timeout=120)
     served.app.clear_faults()
     again = connected(
-        "bulk", "create", "-", "--job", str(ledger), "--settle", "0.1", stdin=_rows("R", 60)
+        "bulk", "create", "-", "--job", str(ledger), "--late-arrival", "0.1", stdin=_rows("R", 60)
     )
 
     assert 0 == again.returncode, again.stderr
@@ -322,11 +322,11 @@ def test_reconcile_looks_and_sends_nothing(
     connected: Command, client: Client, ledger: Path
 ) -> None:
     """What is not there is planned again; 7 says that the job is not at its end."""
-    done = connected("jobs", "reconcile", str(ledger), "--settle", "0.1", "-o", "json")
+    done = connected("jobs", "reconcile", str(ledger), "--late-arrival", "0.1", "-o", "json")
 
     assert 7 == done.returncode, done.stderr
     assert {"committed": 1, "rejected": 1, "planned": 2} == json.loads(done.stdout)["counts"]
-    assert f"  billingual jobs resume {ledger} --settle 0.1" in done.stderr
+    assert f"  billingual jobs resume {ledger} --late-arrival 0.1" in done.stderr
     assert 0 == _numbers(client)["S-3"]
 
 
@@ -417,10 +417,10 @@ def test_a_full_disk_is_told_with_the_way_on(
     ledger = tmp_path / "job.db"
     # A shell counts blocks of 512 bytes.
     limit = ("/bin/sh", "-c", f'ulimit -f {2 * kilobytes}; exec "$@"', "-")
-    process = bulk(ledger, "--settle", "0.1", before=limit)
+    process = bulk(ledger, "--late-arrival", "0.1", before=limit)
     _, noise = process.communicate(timeout=120)
     sent = sum(_numbers(client)[f"R-{n}"] for n in range(60))
-    options = ("--job", str(ledger), "--settle", "0.1")
+    options = ("--job", str(ledger), "--late-arrival", "0.1")
     again = connected("bulk", "create", "-", *options, stdin=_rows("R", 60))
 
     assert code == process.returncode, noise

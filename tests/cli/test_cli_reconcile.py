@@ -92,13 +92,13 @@ def test_an_unclear_create_that_did_not_happen_can_be_sent_again(prompt: Prompt)
     words = advised(prompt(*CREATE, "--number", "LOST-2", *EXANTE)[2])
     bare = prompt(*words)
     early = prompt(*words, "--known-invoice", known)
-    late = prompt(*words, "--known-invoice", known, "--settle", "0")
+    late = prompt(*words, "--known-invoice", known, "--late-arrival", "0")
 
     assert bare[0] == 7
     assert "can be given as --known-invoice" in " ".join(bare[1].split())
     assert (early[0], "Look again in" in early[2]) == (7, True)
     assert (late[0], late[1].split()[:2]) == (9, ["finding", "absent"])
-    assert "late requests (--settle) is over" in " ".join(late[1].split())
+    assert "late requests (--late-arrival) is over" in " ".join(late[1].split())
     assert "can be sent again" in late[2]
 
 
@@ -112,7 +112,7 @@ def test_an_unclear_update_is_told_by_its_values(prompt: Prompt, fault: str, cod
     words = advised(said)
 
     assert (ended, words[:3]) == (7, ("reconcile", "update", row["id"]))
-    assert prompt(*words, "--settle", "0")[0] == code
+    assert prompt(*words, "--late-arrival", "0")[0] == code
 
 
 @pytest.mark.parametrize(("fault", "code"), [("drop_after_commit", 0), ("drop_before_commit", 9)])
@@ -125,7 +125,7 @@ def test_an_unclear_delete_is_told_by_what_is_left(prompt: Prompt, fault: str, c
     words = advised(said)
 
     assert (ended, list(words[2:4])) == (7, ids)
-    assert prompt(*words, "--settle", "0")[0] == code
+    assert prompt(*words, "--late-arrival", "0")[0] == code
 
 
 @pytest.mark.parametrize("act", ["finalize", "void"])
@@ -139,9 +139,9 @@ def test_an_unclear_act_is_told_by_the_status(kukkingu: Prompt, act: str) -> Non
     kukkingu.served.app.clear_faults()
 
     assert (ended, words[:3]) == (7, ("reconcile", act, row["id"]))
-    assert kukkingu(*words, "--settle", "0")[0] == 9
+    assert kukkingu(*words, "--late-arrival", "0")[0] == 9
     assert kukkingu(act, row["id"], "--yes", *KUKKINGU)[0] == 0
-    assert kukkingu(*words, "--settle", "0")[0] == 0
+    assert kukkingu(*words, "--late-arrival", "0")[0] == 0
 
 
 def unclear(intent: Intent) -> OutcomeUnknown:
@@ -194,7 +194,10 @@ def test_where_nothing_can_be_read_no_command_is_given() -> None:
         (("reconcile", "create"), "--number: an invoice is recognised by it"),
         (("reconcile", "update", "x"), "give those of the update"),
         (("reconcile", "void", "x", "--given-up-at", "soon", *KUKKINGU), "--given-up-at: 'soon'"),
-        (("reconcile", "void", "x", "--settle", "nan"), "'nan' is no number; write it like 2.5."),
+        (
+            ("reconcile", "void", "x", "--late-arrival", "nan"),
+            "'nan' is no number; write it like 2.5.",
+        ),
         (("reconcile", "viod", "x"), "did you mean void?"),
     ],
 )

@@ -23,7 +23,7 @@ from _support.simulation.worlds import KINDS, World, run_world, worlds_of
 
 pytestmark = pytest.mark.timeout(1800)
 
-IN_THE_GATE = ("no settle", "resume to planned", "no fence")
+IN_THE_GATE = ("no late arrival", "resume to planned", "no fence")
 MOST_WORLDS = 60
 """Worlds in which a planted bug may hide; most are found in the first or second."""
 

@@ -13,7 +13,7 @@ from billingual import Client, Draft, Job
 from billingual.sandbox import LANDMARKS, Sandbox, create_app
 from billingual.transports import sandboxed
 
-SETTLE_S = 0.05
+LATE_ARRIVAL_S = 0.05
 """Long enough for a sandbox that answers at once."""
 
 
@@ -56,7 +56,7 @@ def open_job(client: Client, path: Path) -> Callable[..., Job]:
     """Return a function that opens the job."""
 
     def opened(**options: Any) -> Job:
-        return Job.open(path, client, **{"settle_s": SETTLE_S} | options)
+        return Job.open(path, client, **{"late_arrival_s": LATE_ARRIVAL_S} | options)
 
     return opened
 

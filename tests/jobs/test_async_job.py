@@ -60,7 +60,10 @@ async def test_a_run_that_is_cancelled_loses_and_doubles_nothing(
     """What was on its way is looked for, whether it arrived or not."""
     sandbox.add_fault("latency", method="POST", seconds=5, times=2, after_commit=True)
     sandbox.add_fault("latency", method="POST", seconds=5, times=2)
-    async with client_of(sandbox) as client, AsyncJob.open(path, client, settle_s=0.05) as job:
+    async with (
+        client_of(sandbox) as client,
+        AsyncJob.open(path, client, late_arrival_s=0.05) as job,
+    ):
         await job.plan(draft(f"J-{n}") for n in range(12))
         with anyio.move_on_after(0.3):
             await job.run(concurrency=4)

@@ -221,7 +221,7 @@ def test_looks_for_many_creates_share_their_searches(
 ) -> None:
     """One list shows what became of all of them; each that is there is read once."""
     sandbox.add_fault("drop_after_commit", method="POST", times=20)
-    with open_job(settle_s=0.5) as job:
+    with open_job(late_arrival_s=0.5) as job:
         job.plan(draft(f"J-{n}") for n in range(40))
         report = job.run(concurrency=1)
 
@@ -425,7 +425,7 @@ def test_what_another_program_changed_meanwhile_is_left_to_a_person(
             Event().wait(0.01)
         client.update_many({some[1]: LATER})
 
-    with open_job(settle_s=1.0) as job:
+    with open_job(late_arrival_s=1.0) as job:
         job.plan((each, DUE) for each in some)
 
         other = Thread(target=change_meanwhile)
@@ -488,7 +488,7 @@ def test_a_provider_without_batches_is_sent_one_by_one(sandbox: Sandbox, path: P
     with Client("kukkingu", transport=sandboxed(sandbox), retry="none") as client:
         drafts = [each.id for each in client.list().collect(limit=100) if each.status == "DRAFT"]
         sandbox.add_fault("drop_after_commit", method="PATCH")
-        with Job.open(path, client, settle_s=0.05) as job:
+        with Job.open(path, client, late_arrival_s=0.05) as job:
             job.plan((each, DUE) for each in drafts[:4])
             report = job.run(concurrency=2)
 
@@ -593,7 +593,7 @@ def test_a_run_goes_on_where_another_process_took_a_claim_over(
             raise ClaimLostError("another process took it over.")
 
     ledger = TakenOver(path)
-    with Job.open(ledger, client, settle_s=0.05) as job:
+    with Job.open(ledger, client, late_arrival_s=0.05) as job:
         job.plan(draft(f"J-{n}") for n in range(3))
         report = job.run(concurrency=1)
     ledger.close()
@@ -707,13 +707,13 @@ def test_a_job_goes_on_with_its_options(
 
 def test_another_option_is_told(client: Client, path: Path) -> None:
     """The job goes on with what is given, and says so; the next one takes it for its own."""
-    with Job.open(path, client, policy="manual", settle_s=0.5) as job:
+    with Job.open(path, client, policy="manual", late_arrival_s=0.5) as job:
         job.run()
-    with Job.open(path, client, policy="reconcile", settle_s=0.5) as job:
+    with Job.open(path, client, policy="reconcile", late_arrival_s=0.5) as job:
         report = job.run()
 
         assert "policy='reconcile'; before, it had policy='manual'" in str(report)
-        assert "settle_s" not in str(report.note)
+        assert "late_arrival_s" not in str(report.note)
     with Job.open(path, client, policy="reconcile") as job:
         assert job.run().note is None
 
@@ -722,7 +722,7 @@ def test_another_option_is_told(client: Client, path: Path) -> None:
     ("options", "says"),
     [
         ({"policy": "hope"}, "there is no policy 'hope'"),
-        ({"settle_s": -1}, "settle_s"),
+        ({"late_arrival_s": -1}, "late_arrival_s"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(

@@ -44,7 +44,9 @@ async def test_an_unclear_create_is_sent_again_with_its_key(tmp_path: Path) -> N
         retry="none",
     ) as client:
         for policy in ("manual", "reconcile_then_resend"):
-            async with AsyncJob.open(tmp_path / "j.db", client, settle_s=0, policy=policy) as job:
+            async with AsyncJob.open(
+                tmp_path / "j.db", client, late_arrival_s=0, policy=policy
+            ) as job:
                 await job.plan([Draft(status="DRAFT")])
                 report = await job.run()
 

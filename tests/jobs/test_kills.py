@@ -358,7 +358,7 @@ def test_a_ledger_that_breaks_a_rule_is_caught(tmp_path: Path, proof: Any) -> No
         with serving() as server:
             story = Story(server, place, Random(proof.seed), broken=broken)  # noqa: S311 - no secret
             story.writes = [("create", f"draft-{each}", f"K-{each}") for each in range(3)]
-            story.options = {"settle_s": late_s + killed_job.SETTLE_S}
+            story.options = {"late_arrival_s": late_s + killed_job.LATE_ARRIVAL_S}
             # One of the three gets through, to vouch for the search.
             server.app.add_fault(
                 "latency", seconds=late_s or 5.0, after_commit=not late_s, method="POST", times=2

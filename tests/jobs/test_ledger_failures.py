@@ -53,7 +53,7 @@ def numbers_of(sandbox: Sandbox) -> Counter[str]:
 
 def run_until_done(path: Path, client: Client, **options: Any) -> None:
     """Run the job as the next process does, until there is nothing left."""
-    with Job.open(path, client, settle_s=0.01, **options) as job:
+    with Job.open(path, client, late_arrival_s=0.01, **options) as job:
         report = job.run(concurrency=2)
 
         assert report.complete, report
@@ -88,7 +88,7 @@ def test_each_step_may_fail(
         sandbox.add_fault("drop_after_commit", method="POST")
         with closing(FullDisk(path, place, float("inf") if lasting else place)) as ledger:
             try:
-                with Job.open(ledger, client, settle_s=0.01) as job:
+                with Job.open(ledger, client, late_arrival_s=0.01) as job:
                     job.plan(writes)
                     job.run(concurrency=2)
             except LedgerError as error:
@@ -98,7 +98,7 @@ def test_each_step_may_fail(
             if ledger.steps < place:
                 break
         # What was planned before the failure is there; planned again, the rest is too.
-        with Job.open(path, client, settle_s=0.01) as job:
+        with Job.open(path, client, late_arrival_s=0.01) as job:
             job.plan(writes)
         run_until_done(path, client)
         numbers = numbers_of(sandbox)
@@ -123,7 +123,7 @@ async def test_each_step_of_a_batch_may_fail(in_memory: Path, sandbox: Sandbox, 
         while True:
             place += proof.amount(3, 1)
             changes = Changes(due_at=f"2027-{1 + place % 12:02}-{1 + place // 12:02}T00:00:00Z")
-            options = {"settle_s": 0.01, "bisect": True, "sole_writer": True}
+            options = {"late_arrival_s": 0.01, "bisect": True, "sole_writer": True}
             path = in_memory / f"{place}.db"
             sandbox.add_fault("drop_after_commit", method="PUT")
             with closing(FullDisk(path, place, place)) as ledger:
@@ -204,7 +204,7 @@ def test_a_clock_that_is_set_meanwhile_changes_no_wait(
             backend=backend,
             organization=LANDMARKS["exante_organization"],
         ) as client,
-        Job.open(path, client, settle_s=120.0) as job,
+        Job.open(path, client, late_arrival_s=120.0) as job,
     ):
         job.plan([draft("W-1"), draft("W-2")])
         report = job.run(concurrency=1)
@@ -228,7 +228,7 @@ def test_a_read_that_succeeds_ends_a_row_of_failures(path: Path, sandbox: Sandbo
         ids = [row.id for row in client.list(page_size=100).collect(limit=12)]
         for each in ids:
             sandbox.add_fault("status", status=503, method="GET", path_suffix=each)
-        with Job.open(path, client, settle_s=0.01) as job:
+        with Job.open(path, client, late_arrival_s=0.01) as job:
             job.plan((each, Changes(due_at="2027-03-01T00:00:00Z")) for each in ids)
             report = job.run(concurrency=1)
 
@@ -261,7 +261,7 @@ def test_a_failure_of_all_workers_counts_once(path: Path, sandbox: Sandbox) -> N
         ids = [row.id for row in client.list(page_size=100).collect(limit=8)]
         for each in ids:
             sandbox.add_fault("status", status=503, method="GET", path_suffix=each)
-        with Job.open(path, client, settle_s=0.01) as job:
+        with Job.open(path, client, late_arrival_s=0.01) as job:
             job.plan((each, Changes(due_at="2027-03-01T00:00:00Z")) for each in ids)
             report = job.run(concurrency=8)
 
@@ -297,7 +297,7 @@ def test_no_credential_is_in_the_files(
             Job.open(
                 place / "job.db",
                 client,
-                settle_s=0.01,
+                late_arrival_s=0.01,
                 shared=True,
                 policy="manual" if name == "told" else "reconcile_then_resend",
             ) as job,
@@ -354,7 +354,7 @@ def test_looks_that_tell_nothing_wait_for_the_next_run(
             backend=QuickBackend(),
             organization=LANDMARKS["exante_organization"],
         ) as client,
-        Job.open(path, client, settle_s=120.0) as job,
+        Job.open(path, client, late_arrival_s=120.0) as job,
     ):
         job.plan([draft("L-1")])
         report = job.run(concurrency=1)

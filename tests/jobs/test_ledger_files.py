@@ -560,7 +560,7 @@ def test_a_power_cut_keeps_each_step_whole(in_memory: Path, proof: Any) -> None:
             assert expected == kept, f"seed {proof.seed}, image {number}, cut at {end}"
             in_flight = [each for each, (state, _) in kept.items() if state is State.IN_FLIGHT]
 
-            assert len(in_flight) == ledger.recover(now=NOW, settle_s=1.0)
+            assert len(in_flight) == ledger.recover(now=NOW, late_arrival_s=1.0)
         image.unlink()
 
 
@@ -588,7 +588,7 @@ def test_a_killed_process_gives_the_ledger_free(path: Path) -> None:
         other.wait()
         for shared in (False, True):
             with closing(SqliteLedger(path, shared=shared)) as ledger:
-                lost = ledger.recover(now=NOW + 1, settle_s=0.0)
+                lost = ledger.recover(now=NOW + 1, late_arrival_s=0.0)
 
                 assert (0 if shared else 1) == lost
                 assert {State.UNKNOWN: 1} == ledger.counts()
@@ -614,7 +614,7 @@ def test_a_late_look_that_was_cut_short_waits_for_no_hour_that_was(path: Path) -
     assert ledger.claim_look(owner="me", now=NOW + 1, lease=NOW + 90) is not None
     ledger.close()
     with closing(SqliteLedger(path)) as ledger:
-        ledger.recover(now=NOW - 3600, settle_s=5.0)
+        ledger.recover(now=NOW - 3600, late_arrival_s=5.0)
 
         assert NOW - 3595 == ledger.next_due(now=NOW - 3600, sends=True, looks=True)
 
@@ -627,10 +627,10 @@ def test_what_a_shared_process_left_keeps_its_lease(path: Path) -> None:
         other.kill()
         other.wait()
         with closing(SqliteLedger(path)) as ledger:
-            assert 0 == ledger.recover(now=NOW + 89, settle_s=0.0)
+            assert 0 == ledger.recover(now=NOW + 89, late_arrival_s=0.0)
             assert {State.IN_FLIGHT: 1} == ledger.counts()
-            assert 0 == ledger.end_leases(now=NOW + 89, settle_s=0.0)
-            assert 1 == ledger.end_leases(now=NOW + 91, settle_s=0.0)
+            assert 0 == ledger.end_leases(now=NOW + 89, late_arrival_s=0.0)
+            assert 1 == ledger.end_leases(now=NOW + 91, late_arrival_s=0.0)
 
 
 def test_a_second_ledger_of_the_process_takes_no_lock_away(path: Path) -> None:

@@ -37,7 +37,7 @@ from billingual.jobs.sql import SqlLedger
 from billingual.jobs.sqlite import SqliteLedger
 
 LEASE_S = 90.0
-SETTLE_S = 120.0
+LATE_ARRIVAL_S = 120.0
 LONGEST_S = 500.0
 LIMITS = {"create": 1, "update": 3, "delete": 2}
 BLOCKING = (State.PLANNED, State.IN_FLIGHT, State.UNKNOWN, State.CONFLICT)
@@ -126,13 +126,13 @@ class LedgerMachine(RuleBasedStateMachine):
         if name in self.ledgers:
             self.ledgers[name].close()
         self.ledgers[name] = self.open()
-        lost = self.ledgers[name].recover(now=self.now, settle_s=SETTLE_S)
+        lost = self.ledgers[name].recover(now=self.now, late_arrival_s=LATE_ARRIVAL_S)
         in_flight = 0
         for each in self.known.values():
             over = each.owner is not None and (not self.shared or each.lease < self.now)
             if each.state is State.UNKNOWN and (each.owner is None or over):
-                long_ago = self.now - each.given_up_at > SETTLE_S + 7200
-                each.not_before = self.now if long_ago else self.now + SETTLE_S
+                long_ago = self.now - each.given_up_at > LATE_ARRIVAL_S + 7200
+                each.not_before = self.now if long_ago else self.now + LATE_ARRIVAL_S
             if each.last_at > self.now:
                 self.put_back(each)
             in_flight += self.give_up(each) if over else 0
@@ -147,7 +147,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if each.state is State.PLANNED and each.not_before > self.now:
             each.not_before = 0.0
         if each.late_check is not None:
-            each.late_check = min(each.late_check, self.now + SETTLE_S)
+            each.late_check = min(each.late_check, self.now + LATE_ARRIVAL_S)
 
     def give_up(self, each: Known) -> int:
         """Take an entry from a process that ended."""
@@ -155,7 +155,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if each.state is not State.IN_FLIGHT:
             return 0
         each.state, each.unclear, each.given_up_at = State.UNKNOWN, each.unclear + 1, self.now
-        each.not_before = self.now + SETTLE_S + (LEASE_S if self.shared else 0.0)
+        each.not_before = self.now + LATE_ARRIVAL_S + (LEASE_S if self.shared else 0.0)
         return 1
 
     def ledger(self, pick: int) -> tuple[str, SqlLedger]:
@@ -395,13 +395,13 @@ class LedgerMachine(RuleBasedStateMachine):
             lambda ledger: ledger.unclear(
                 claim,
                 now=self.now,
-                not_before=self.now + SETTLE_S,
+                not_before=self.now + LATE_ARRIVAL_S,
                 status=None,
                 why="no response",
                 refusal=refusal,
             ),
         ):
-            each.state, each.not_before = State.UNKNOWN, self.now + SETTLE_S
+            each.state, each.not_before = State.UNKNOWN, self.now + LATE_ARRIVAL_S
             each.refusal = refusal
             if refusal is None:
                 each.unclear, each.given_up_at = each.unclear + 1, self.now
@@ -490,7 +490,9 @@ class LedgerMachine(RuleBasedStateMachine):
             if self.shared and each.owner is not None and each.lease < self.now
         ]
 
-        assert sum(map(self.give_up, over)) == ledger.end_leases(now=self.now, settle_s=SETTLE_S)
+        assert sum(map(self.give_up, over)) == ledger.end_leases(
+            now=self.now, late_arrival_s=LATE_ARRIVAL_S
+        )
 
     @rule(data=st.data(), state=st.sampled_from(State), pick=st.integers(0, 1))
     def resolve(self, data: st.DataObject, state: State, pick: int) -> None:

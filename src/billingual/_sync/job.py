@@ -60,7 +60,7 @@ class Job(Stepped):
         *,
         job: str | None = None,
         policy: Policy | None = None,
-        settle_s: float | None = None,
+        late_arrival_s: float | None = None,
         bisect: bool | None = None,
         sole_writer: bool | None = None,
         number_prefix: str = "INV-",
@@ -69,9 +69,9 @@ class Job(Stepped):
     ) -> Self:
         """Name a job; its ledger is opened at ``with``, or at the first use.
 
-        The ledger keeps *policy*, *settle_s*, *bisect* and *sole_writer*, from the first plan or
-        run on. So a job that is run again goes on as before where they are left out. Where another
-        value is given, the job goes on with that one, and the report's *note* says so.
+        The ledger keeps *policy*, *late_arrival_s*, *bisect* and *sole_writer* from the first plan
+        or run on. Leave one out when you open the job again, and the kept value holds. Give
+        another, and the job goes on with that one; the report's *note* says so.
 
         Args:
             ledger: the file that keeps the job, made if it is not there; the URL of a PostgreSQL
@@ -83,8 +83,8 @@ class Job(Stepped):
             policy: what to do about an unclear end. ``"reconcile_then_resend"``, the default of a
                 new job, looks at the provider and sends again what provably is not there,
                 ``"reconcile"`` only looks, ``"manual"`` leaves it to a person.
-            settle_s: seconds after which a request that was given up cannot arrive any more. A new
-                job takes 120; no provider documents how long it may hold one. A smaller value
+            late_arrival_s: seconds after which a request that was given up cannot arrive any more.
+                A new job takes 120; no provider documents how long it may hold one. A smaller value
                 risks that a late request doubles what was sent again.
             bisect: send the halves of a refused batch again, down to the writes that are at fault.
                 This gives up that a batch is all or nothing. A new job does not.
@@ -107,7 +107,7 @@ class Job(Stepped):
                 client._core,
                 job=job,
                 policy=policy,
-                settle_s=settle_s,
+                late_arrival_s=late_arrival_s,
                 bisect=bisect,
                 sole_writer=sole_writer,
                 number_prefix=number_prefix,
@@ -149,7 +149,7 @@ class Job(Stepped):
 
         It may be stopped at any time, by cancellation, Ctrl-C or a kill, and run again: it goes on
         where it stopped. What was on its way then is looked for before anything is sent again,
-        which takes *settle_s* at least.
+        which takes *late_arrival_s* at least.
 
         Args:
             concurrency: requests under way at once, 1 to 64.

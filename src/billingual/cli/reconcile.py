@@ -57,13 +57,13 @@ class LookOptions:
     Attributes:
         given_up_at: When the write was given up, as its error says; now by default, so that it
             is never taken to be over too early.
-        settle: Seconds after which a request that was given up cannot arrive any more; 120 by
+        late_arrival: Seconds after which a request that was given up cannot arrive any more; 120 by
             default.
         wait: Wait for that time, instead of telling when to look again.
     """
 
     given_up_at: str | None = None
-    settle: Annotated[float, Parameter(validator=Number(gte=0, lte=86_400))] = 120.0
+    late_arrival: Annotated[float, Parameter(validator=Number(gte=0, lte=86_400))] = 120.0
     wait: bool = False
 
 
@@ -218,7 +218,7 @@ async def _find_out(
         )
         known = None if known_invoice is None else await _known(invoices, known_invoice)
         found = await invoices.reconcile(
-            unclear, known_invoice=known, late_arrival_s=look.settle, wait=look.wait
+            unclear, known_invoice=known, late_arrival_s=look.late_arrival, wait=look.wait
         )
     return output_kept(
         lambda: _show(found, output), _CODES[found.finding], f"The finding: {found.finding.value}."
@@ -262,7 +262,7 @@ def _show(found: Reconciliation, output: FormatOption) -> None:
 
 def _in_options(why: str) -> str:
     """Name options in a finding that names arguments."""
-    named = {"reconcile(known_invoice=...)": "--known-invoice", "late_arrival_s": "--settle"}
+    named = {"reconcile(known_invoice=...)": "--known-invoice", "late_arrival_s": "--late-arrival"}
     for argument, option in named.items():
         why = why.replace(argument, option)
     return why

@@ -46,8 +46,8 @@ class RunOptions:
         policy: What to do about an unclear write: look, and send again what is provably not there
             (reconcile_then_resend, as a new job does); only look (reconcile); or leave it (manual).
             Left out, a job that is resumed goes on as before; likewise the next three.
-        settle: Seconds after which a request that was given up cannot arrive any more; 120 in a
-            new job.
+        late_arrival: Seconds after which a request that was given up cannot arrive any more; 120 in
+            a new job.
         bisect: Send the halves of a refused batch again, down to the rows that are at fault.
         sole_writer: No other program changes these invoices meanwhile.
         quiet: Show no progress.
@@ -55,7 +55,7 @@ class RunOptions:
 
     concurrency: Annotated[int, Parameter(validator=Number(gte=1, lte=64))] = 8
     policy: Policy | None = None
-    settle: Annotated[float | None, Parameter(validator=Number(gte=0))] = None
+    late_arrival: Annotated[float | None, Parameter(validator=Number(gte=0))] = None
     bisect: Annotated[bool | None, Parameter(negative="--no-bisect")] = None
     sole_writer: Annotated[bool | None, Parameter(negative="--no-sole-writer")] = None
     quiet: bool = False
@@ -92,7 +92,7 @@ class JobCommand:
                 self.ledger.place,
                 client,
                 policy=options.policy,
-                settle_s=options.settle,
+                late_arrival_s=options.late_arrival,
                 bisect=options.bisect,
                 sole_writer=options.sole_writer,
                 number_prefix=number_prefix,

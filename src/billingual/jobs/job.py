@@ -38,7 +38,7 @@ _READ_AT_ONCE: Final = 1000
 _POLICIES: Final = ("reconcile_then_resend", "reconcile", "manual")
 _USUAL: Final[Mapping[str, object]] = {
     "policy": "reconcile_then_resend",
-    "settle_s": 120.0,
+    "late_arrival_s": 120.0,
     "bisect": False,
     "sole_writer": False,
 }
@@ -98,7 +98,7 @@ class AsyncJob:
         *,
         job: str | None = None,
         policy: Policy | None = None,
-        settle_s: float | None = None,
+        late_arrival_s: float | None = None,
         bisect: bool | None = None,
         sole_writer: bool | None = None,
         number_prefix: str = "INV-",
@@ -107,9 +107,9 @@ class AsyncJob:
     ) -> Self:
         """Name a job; its ledger is opened at ``async with``, or at the first use.
 
-        The ledger keeps *policy*, *settle_s*, *bisect* and *sole_writer*, from the first plan or
-        run on. So a job that is run again goes on as before where they are left out. Where another
-        value is given, the job goes on with that one, and the report's *note* says so.
+        The ledger keeps *policy*, *late_arrival_s*, *bisect* and *sole_writer* from the first plan
+        or run on. Leave one out when you open the job again, and the kept value holds. Give
+        another, and the job goes on with that one; the report's *note* says so.
 
         Args:
             ledger: the file that keeps the job, made if it is not there; the URL of a PostgreSQL
@@ -121,8 +121,8 @@ class AsyncJob:
             policy: what to do about an unclear end. ``"reconcile_then_resend"``, the default of a
                 new job, looks at the provider and sends again what provably is not there,
                 ``"reconcile"`` only looks, ``"manual"`` leaves it to a person.
-            settle_s: seconds after which a request that was given up cannot arrive any more. A new
-                job takes 120; no provider documents how long it may hold one. A smaller value
+            late_arrival_s: seconds after which a request that was given up cannot arrive any more.
+                A new job takes 120; no provider documents how long it may hold one. A smaller value
                 risks that a late request doubles what was sent again.
             bisect: send the halves of a refused batch again, down to the writes that are at fault.
                 This gives up that a batch is all or nothing. A new job does not.
@@ -150,7 +150,7 @@ class AsyncJob:
         return cls(
             client_with(expected(client, AsyncClient, "client"), calls),
             ledger,
-            options_of(policy, settle_s, bisect=bisect, sole_writer=sole_writer),
+            options_of(policy, late_arrival_s, bisect=bisect, sole_writer=sole_writer),
             number_prefix=number_prefix,
             shared=shared,
             owns=owns,
@@ -207,7 +207,7 @@ class AsyncJob:
 
         It may be stopped at any time, by cancellation, Ctrl-C or a kill, and run again: it goes on
         where it stopped. What was on its way then is looked for before anything is sent again,
-        which takes *settle_s* at least.
+        which takes *late_arrival_s* at least.
 
         Args:
             concurrency: requests under way at once, 1 to 64.
@@ -455,7 +455,7 @@ class AsyncJob:
 
 
 def options_of(
-    policy: str | None, settle_s: object, *, bisect: bool | None, sole_writer: bool | None
+    policy: str | None, late_arrival_s: object, *, bisect: bool | None, sole_writer: bool | None
 ) -> dict[str, object]:
     """Return those options of a job that were given.
 
@@ -467,7 +467,9 @@ def options_of(
         raise InvalidInputError("policy", f"there is no policy {policy!r}", f"give one of {names}")
     options = {
         "policy": policy,
-        "settle_s": None if settle_s is None else seconds_of(settle_s, "settle_s"),
+        "late_arrival_s": (
+            None if late_arrival_s is None else seconds_of(late_arrival_s, "late_arrival_s")
+        ),
         "bisect": None if bisect is None else bool(bisect),
         "sole_writer": None if sole_writer is None else bool(sole_writer),
     }

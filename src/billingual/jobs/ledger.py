@@ -361,19 +361,19 @@ class Ledger(Protocol):
         """A look told nothing yet: look again, not before that time."""
         ...
 
-    def recover(self, *, now: float, settle_s: float) -> int:
+    def recover(self, *, now: float, late_arrival_s: float) -> int:
         """Begin a run: what was in flight with a process that ended is unclear.
 
         What an earlier run gave up on is to be looked at again. Unless that was hours ago it has
-        to wait for *settle_s* anew: the clock may have been put forward meanwhile. Where the clock
-        was put back, no entry waits for the time that was.
+        to wait for *late_arrival_s* anew: the clock may have been put forward meanwhile. Where the
+        clock was put back, no entry waits for the time that was.
 
         Returns:
             How many entries were in flight.
         """
         ...
 
-    def end_leases(self, *, now: float, settle_s: float) -> int:
+    def end_leases(self, *, now: float, late_arrival_s: float) -> int:
         """During a run: what is in flight under a lease that ended is unclear.
 
         Returns:

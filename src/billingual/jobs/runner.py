@@ -5,7 +5,7 @@ The order of the steps is what keeps a write from being lost or doubled, wheneve
 1. *In flight* is on the disk before the first byte of the request leaves.
 2. The end is on the disk before anything else is told of it.
 3. What was in flight when a process died is unclear, never planned: it may have been carried out.
-4. An unclear end is looked into only when no late request can arrive any more (*settle_s*).
+4. An unclear end is looked into only when no late request can arrive any more (*late_arrival_s*).
 5. A write goes back to the plan only if its request provably did nothing, or if the look shows the
    state from before it and the job's policy allows a resend.
 """
@@ -92,7 +92,7 @@ class Settings:
     """How a job is run; see :class:`~billingual.jobs.AsyncJob` for each."""
 
     policy: Policy
-    settle_s: float
+    late_arrival_s: float
     bisect: bool
     sole_writer: bool
     owner: str
@@ -154,13 +154,13 @@ class Runner:
         )
 
     @property
-    def _settle_s(self) -> float:
+    def _late_arrival_s(self) -> float:
         # Longer than it has to be: creates that become due one after another share a search.
-        return self.settings.settle_s + self._gathering_s
+        return self.settings.late_arrival_s + self._gathering_s
 
     @property
     def _gathering_s(self) -> float:
-        return min(0.25 * self.settings.settle_s, _GATHERING_S)
+        return min(0.25 * self.settings.late_arrival_s, _GATHERING_S)
 
     def _now(self) -> float:
         """Return the wall time, by a clock that nothing puts forward or back while the job runs."""
@@ -180,9 +180,11 @@ class Runner:
         """
         self._concurrency = concurrency
         self._slots = self.context.backend.slots(concurrency)
-        settle_s = self._settle_s
+        late_arrival_s = self._late_arrival_s
         await self._in_thread(self._set_clock)
-        await self._in_thread(lambda: self.ledger.recover(now=self._now(), settle_s=settle_s))
+        await self._in_thread(
+            lambda: self.ledger.recover(now=self._now(), late_arrival_s=late_arrival_s)
+        )
         await self._tell(last=True)
         workers = concurrency + min(concurrency, _AHEAD)
         pool = self.context.backend.task_pool(workers)
@@ -231,7 +233,7 @@ class Runner:
             return None
         # Another worker's request may end unclear, or set the next write of its invoice free; and
         # one of another process may never end.
-        self.ledger.end_leases(now=now, settle_s=self._settle_s)
+        self.ledger.end_leases(now=now, late_arrival_s=self._late_arrival_s)
         return 0.05
 
     # What to do next
@@ -431,7 +433,11 @@ class Runner:
 
         def commit() -> None:
             self.ledger.commit(
-                claim, now=now, invoices=invoices, notes=notes, late_check=now + self._settle_s
+                claim,
+                now=now,
+                invoices=invoices,
+                notes=notes,
+                late_check=now + self._late_arrival_s,
             )
             self._settled += len(claim.entries)
             self._succeeded += 1
@@ -491,7 +497,7 @@ class Runner:
         self.ledger.unclear(
             claim,
             now=now,
-            not_before=now + self._settle_s,
+            not_before=now + self._late_arrival_s,
             status=getattr(error, "status", None),
             why=_told(error),
             refusal=None,
@@ -551,7 +557,7 @@ class Runner:
                 claim,
                 now=now,
                 seen=look.seen,
-                late_check=now + self._settle_s if look.check_late else None,
+                late_check=now + self._late_arrival_s if look.check_late else None,
                 not_before=now + (look.again_s or 0.0),
                 why=look.why,
             )

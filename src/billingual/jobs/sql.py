@@ -535,9 +535,9 @@ class SqlLedger(ABC):
             )
 
     @repeatable
-    def recover(self, *, now: float, settle_s: float) -> int:
+    def recover(self, *, now: float, late_arrival_s: float) -> int:
         """Begin a run; see :class:`Ledger`."""
-        values = {"now": now, "settle_s": settle_s, "apart": _CLOCK_JUMP_S}
+        values = {"now": now, "late_arrival_s": late_arrival_s, "apart": _CLOCK_JUMP_S}
         with self._step() as connection:
             run = connection.execute
             # In the order in which a claim takes them, or each could wait for the other.
@@ -547,7 +547,8 @@ class SqlLedger(ABC):
             # What an earlier run gave up on is looked at again.
             run(
                 "UPDATE entry SET not_before = :now"
-                " + CASE WHEN :now - given_up_at > :settle_s + :apart THEN 0 ELSE :settle_s END"
+                " + CASE WHEN :now - given_up_at > :late_arrival_s + :apart THEN 0"
+                " ELSE :late_arrival_s END"
                 " WHERE state = 'unknown' AND (held = 0 OR lease < :now)",
                 values,
             )
@@ -560,24 +561,24 @@ class SqlLedger(ABC):
                 values,
             )
             run(
-                "UPDATE entry SET late_check = :now + :settle_s"
-                f" WHERE late_check > :now + :settle_s AND {of_future}",
+                "UPDATE entry SET late_check = :now + :late_arrival_s"
+                f" WHERE late_check > :now + :late_arrival_s AND {of_future}",
                 values,
             )
             # A lease of 0 is that of a process which had the file for itself. Now we have opened
             # it, so that one has ended.
-            return self._end_claims(connection, "held = 1", now, settle_s)
+            return self._end_claims(connection, "held = 1", now, late_arrival_s)
 
     @repeatable
-    def end_leases(self, *, now: float, settle_s: float) -> int:
+    def end_leases(self, *, now: float, late_arrival_s: float) -> int:
         """During a run: what is in flight under an ended lease is unclear; see :class:`Ledger`."""
         over = f"{_UNDER_WAY} AND lease > 0"
         if not self._read(f"SELECT 1 FROM entry WHERE {over} AND lease < ? LIMIT 1", now):
             return 0
         with self._step() as connection:
-            return self._end_claims(connection, over, now, settle_s)
+            return self._end_claims(connection, over, now, late_arrival_s)
 
-    def _end_claims(self, connection: Step, over: str, now: float, settle_s: float) -> int:
+    def _end_claims(self, connection: Step, over: str, now: float, late_arrival_s: float) -> int:
         run = connection.execute
         # Entries first, then their requests, as where a claim ends: or two transactions could wait
         # for one another.
@@ -603,7 +604,7 @@ class SqlLedger(ABC):
             " not_before = ? + coalesce((SELECT lease - started FROM request"
             " WHERE request.id = entry.request AND lease > started), 0)"
             f" WHERE state = 'in_flight' AND seq {self._AMONG}",
-            (_GONE, now, now + settle_s, seqs),
+            (_GONE, now, now + late_arrival_s, seqs),
         ).rowcount
 
     def next_without_before(self, *, passing_over: Collection[int]) -> Entry | None:

@@ -50,12 +50,12 @@ class Bug:
 class _ResumesToPlanned(SqliteLedger):
     """Takes what was in flight when the process died for not sent."""
 
-    def recover(self, *, now: float, settle_s: float) -> int:
+    def recover(self, *, now: float, late_arrival_s: float) -> int:
         with self._step() as connection:
             connection.execute(
                 "UPDATE entry SET state = 'planned', owner = NULL WHERE state = 'in_flight'"
             )
-        return super().recover(now=now, settle_s=settle_s)
+        return super().recover(now=now, late_arrival_s=late_arrival_s)
 
 
 class _WritesAfterSending(SqliteLedger):
@@ -165,8 +165,8 @@ _DOUBLED: Final = frozenset({"doubled"})
 _STALE: Final = frozenset({"stale"})
 
 BUGS: Final[dict[str, Bug]] = {
-    "no settle": Bug(finds=_DOUBLED, options=Options(settle_s=0.0)),
-    "settle of 20 s": Bug(finds=_DOUBLED, options=Options(settle_s=20.0)),
+    "no late arrival": Bug(finds=_DOUBLED, options=Options(late_arrival_s=0.0)),
+    "late arrival within 20 s": Bug(finds=_DOUBLED, options=Options(late_arrival_s=20.0)),
     "no control": Bug(finds=_DOUBLED, patch=_without_control),
     "control older than the search": Bug(finds=_DOUBLED, patch=_with_old_control, amount=300),
     "default organization": Bug(
@@ -194,13 +194,13 @@ BUGS: Final[dict[str, Bug]] = {
     "no comparison before a resend": Bug(
         finds=_STALE, patch=_without_comparison, operation="update", provider="kukkingu"
     ),
-    "no settle for updates": Bug(
+    "no late arrival for updates": Bug(
         finds=_STALE, operation="update", provider="kukkingu",
-        options=Options(settle_s=0.0, strangers=5.0),
+        options=Options(late_arrival_s=0.0, strangers=5.0),
     ),
     "rejected after a doubt": Bug(
         finds=frozenset({"wrongly rejected"}),
         provider="kukkingu",
-        options=Options(open_ledger=_open_as(_RejectsAfterDoubt), settle_s=0.0),
+        options=Options(open_ledger=_open_as(_RejectsAfterDoubt), late_arrival_s=0.0),
     ),
 }  # fmt: skip

@@ -49,7 +49,7 @@ class Options:
     """How a job is run; the defaults are right, and a planted bug makes one wrong.
 
     Attributes:
-        settle_s: as little as what the network does allows.
+        late_arrival_s: as little as what the network does allows.
         organization: whose list is looked into; None leaves it to the provider.
         open_ledger: opens the file of the job; the second argument says if it is shared.
         shared: two processes work on one ledger; None lets chance decide.
@@ -61,7 +61,7 @@ class Options:
         stalls: the probability that a thread stands still for minutes after a step of the ledger.
     """
 
-    settle_s: float = LATEST_S + LAG_S + 1.0
+    late_arrival_s: float = LATEST_S + LAG_S + 1.0
     organization: str | None = ORGANIZATION
     open_ledger: Callable[[Path, bool], Any] = lambda path, shared: SqliteLedger(
         path, shared=shared
@@ -365,7 +365,7 @@ class _World:
         job = AsyncJob.open(
             WatchedLedger(ledger, process, self.history.append, deadly),
             client,
-            settle_s=self.options.settle_s,
+            late_arrival_s=self.options.late_arrival_s,
             bisect=self.bisect,
             shared=self.shared,
         )

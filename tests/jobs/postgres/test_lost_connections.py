@@ -16,7 +16,7 @@ from billingual.jobs.postgres import PostgresLedger
 from billingual.testing.conformance import ledger as steps
 
 NOW = steps.NOW
-SETTLE_S = steps.SETTLE_S
+LATE_ARRIVAL_S = steps.LATE_ARRIVAL_S
 
 
 @pytest.fixture
@@ -51,17 +51,17 @@ def story(ledger: PostgresLedger) -> None:
 
     second = ledger.together(one_unclear)
     steps.unclear(ledger, second, refusal="the number is taken")
-    look = steps.looked(ledger, now=NOW + SETTLE_S)
+    look = steps.looked(ledger, now=NOW + LATE_ARRIVAL_S)
 
     def one_found() -> Claim:
-        steps.found(ledger, look, State.COMMITTED, now=NOW + SETTLE_S, invoice_id="inv_A")
-        return steps.looked(ledger, now=NOW + SETTLE_S)
+        steps.found(ledger, look, State.COMMITTED, now=NOW + LATE_ARRIVAL_S, invoice_id="inv_A")
+        return steps.looked(ledger, now=NOW + LATE_ARRIVAL_S)
 
     look = ledger.together(one_found)
-    steps.found(ledger, look, State.CONFLICT, now=NOW + SETTLE_S)
+    steps.found(ledger, look, State.CONFLICT, now=NOW + LATE_ARRIVAL_S)
     steps.resolve(ledger, "A-2", State.ABANDONED)
     steps.reject(ledger, steps.claimed(ledger))
-    ledger.recover(now=NOW + 1, settle_s=SETTLE_S)
+    ledger.recover(now=NOW + 1, late_arrival_s=LATE_ARRIVAL_S)
 
 
 def told(ledger: PostgresLedger) -> Any:

@@ -75,10 +75,10 @@ def test_entries_are_rows_and_creates_are_entries(
                 done = True
             except DriverDiedError:
                 pass
-            with Job.open(ledger, client, settle_s=0.1) as job:
+            with Job.open(ledger, client, late_arrival_s=0.1) as job:
                 assert job.report().total in {0, len(rows)}
                 job.run()
 
-        with Job.open(ledger, client, settle_s=0.1) as job:
+        with Job.open(ledger, client, late_arrival_s=0.1) as job:
             assert len(rows) == job.report().committed
         assert before + len(rows) == len(list(client.list()))

@@ -34,7 +34,7 @@ def save(options: Options, ledger: Path) -> Callable[..., None]:
 @pytest.fixture
 def open_job(client: Client, ledger: Path) -> Callable[[], Job]:
     """Return a function that opens the job that was planned."""
-    return lambda: Job.open(ledger, client, settle_s=0.1)
+    return lambda: Job.open(ledger, client, late_arrival_s=0.1)
 
 
 def drafts(spark: Any, numbers: list[str]) -> Any:
@@ -189,7 +189,7 @@ def test_the_ledger_can_be_a_database_that_a_file_names(
         for number in ("S-1", "S-2"):
             save(drafts(spark, [number]), key="number", ledger=f"file:{place}", job=number)
 
-        with Job.open(database.url("S-2"), client, settle_s=0.1) as job:
+        with Job.open(database.url("S-2"), client, late_arrival_s=0.1) as job:
             assert 1 == job.run().committed
-        with Job.open(database.url("S-1"), client, settle_s=0.1) as job:
+        with Job.open(database.url("S-1"), client, late_arrival_s=0.1) as job:
             assert 1 == job.report().total

@@ -65,7 +65,7 @@ LedgerFactory = Callable[[str], Ledger]
 # A time of no meaning, far enough from zero that an hour can be taken from it.
 NOW: Final = 1_700_000_000.0
 LEASE_S: Final = 90.0
-SETTLE_S: Final = 120.0
+LATE_ARRIVAL_S: Final = 120.0
 HOUR_S: Final = 3600.0
 DAY_S: Final = 24 * HOUR_S
 NEVER: Final = 9e15
@@ -196,14 +196,19 @@ def commit(ledger: Ledger, made: Claim, *, now: float = NOW, late_check: float =
         now=now,
         invoices={each.id: each.target or f"inv_{each.id}" for each in made.entries},
         notes={},
-        late_check=late_check or now + SETTLE_S,
+        late_check=late_check or now + LATE_ARRIVAL_S,
     )
 
 
 def unclear(ledger: Ledger, made: Claim, *, now: float = NOW, refusal: str | None = None) -> None:
     """End a claim with a doubt."""
     ledger.unclear(
-        made, now=now, not_before=now + SETTLE_S, status=None, why="no response", refusal=refusal
+        made,
+        now=now,
+        not_before=now + LATE_ARRIVAL_S,
+        status=None,
+        why="no response",
+        refusal=refusal,
     )
 
 
@@ -249,9 +254,9 @@ def brought(ledger: Ledger, state: State, *, now: float = NOW) -> None:
     else:
         unclear(ledger, made, now=now)
         if state in {State.CONFLICT, State.DOUBLED}:
-            found(ledger, looked(ledger, now=now + SETTLE_S), state, now=now + SETTLE_S)
+            found(ledger, looked(ledger, now=now + LATE_ARRIVAL_S), state, now=now + LATE_ARRIVAL_S)
         elif state is State.ABANDONED:
-            resolve(ledger, made.entries[0].id, state, now=now + SETTLE_S)
+            resolve(ledger, made.entries[0].id, state, now=now + LATE_ARRIVAL_S)
 
 
 def resolve(
@@ -437,10 +442,12 @@ def a_ledger_belongs_to_one_account(bench: Bench) -> None:
 def options_are_kept_by_name(bench: Bench) -> None:
     """Those that are given take the place of those of the same names, and the others stay."""
     ledger = bench.open()
-    same({}, ledger.keep_options({"policy": "manual", "settle_s": 0.1}))
+    same({}, ledger.keep_options({"policy": "manual", "late_arrival_s": 0.1}))
     ledger = bench.open_again()
-    same({"policy": "manual", "settle_s": 0.1}, ledger.keep_options({"settle_s": 120.0}))
-    same({"policy": "manual", "settle_s": 120.0}, ledger.keep_options({}))
+    same(
+        {"policy": "manual", "late_arrival_s": 0.1}, ledger.keep_options({"late_arrival_s": 120.0})
+    )
+    same({"policy": "manual", "late_arrival_s": 120.0}, ledger.keep_options({}))
 
 
 # Claims
@@ -537,9 +544,9 @@ def writes_of_one_invoice_keep_their_order(bench: Bench) -> None:
     same([], ids(claim(ledger)))
     unclear(ledger, made)
     same([], ids(claim(ledger, now=NOW + DAY_S)))
-    look = looked(ledger, now=NOW + SETTLE_S)
+    look = looked(ledger, now=NOW + LATE_ARRIVAL_S)
     same([], ids(claim(ledger, now=NOW + DAY_S)))
-    found(ledger, look, State.CONFLICT, now=NOW + SETTLE_S)
+    found(ledger, look, State.CONFLICT, now=NOW + LATE_ARRIVAL_S)
     same([], ids(claim(ledger, now=NOW + DAY_S)))
     resolve(ledger, "inv_1", State.PLANNED, invoice_id=None)
     made = claimed(ledger)
@@ -667,19 +674,19 @@ def a_refusal_after_a_doubt_is_no_refusal(bench: Bench) -> None:
     """An entry that an earlier request may have carried out cannot be rejected by a later one."""
     ledger = planned(bench, create("A-1"))
     unclear(ledger, claimed(ledger))
-    found(ledger, looked(ledger, now=NOW + SETTLE_S), State.PLANNED, now=NOW + SETTLE_S)
-    made = claimed(ledger, now=NOW + SETTLE_S)
+    found(ledger, looked(ledger, now=NOW + LATE_ARRIVAL_S), State.PLANNED, now=NOW + LATE_ARRIVAL_S)
+    made = claimed(ledger, now=NOW + LATE_ARRIVAL_S)
     with refused(LedgerError, "a rejection after a doubt"):
-        reject(ledger, made, now=NOW + SETTLE_S)
+        reject(ledger, made, now=NOW + LATE_ARRIVAL_S)
     same({"A-1": State.IN_FLIGHT}, states(ledger))
     given_up_at = NOW + 500
     unclear(ledger, made, now=given_up_at, refusal="the number is taken")
     kept = entry(ledger, "A-1")
     same((State.UNKNOWN, 1, "the number is taken"), (kept.state, kept.unclear, kept.refusal))
-    look = looked(ledger, now=given_up_at + SETTLE_S)
+    look = looked(ledger, now=given_up_at + LATE_ARRIVAL_S)
     same(NOW, look.given_up_at)
     same("the number is taken", look.entries[0].refusal)
-    found(ledger, look, State.REJECTED, now=given_up_at + SETTLE_S)
+    found(ledger, look, State.REJECTED, now=given_up_at + LATE_ARRIVAL_S)
     kept = entry(ledger, "A-1")
     same((State.REJECTED, None), (kept.state, kept.refusal))
     same(
@@ -694,8 +701,8 @@ def an_ended_claim_ends_once(bench: Bench) -> None:
     ledger = planned(bench, update("inv_1"), update("inv_2"))
     made = claimed(ledger)
     unclear(ledger, made)
-    look = looked(ledger, now=NOW + SETTLE_S)
-    found(ledger, look, State.COMMITTED, now=NOW + SETTLE_S)
+    look = looked(ledger, now=NOW + LATE_ARRIVAL_S)
+    found(ledger, look, State.COMMITTED, now=NOW + LATE_ARRIVAL_S)
     before = listed(ledger)
     requests = ledger.requests("inv_1")
     for each in _endings(ledger, made) + _endings(ledger, look):
@@ -727,13 +734,13 @@ def a_doubt_is_looked_into_in_time(bench: Bench) -> None:
     ledger = planned(bench, update("inv_1"), update("inv_2"))
     unclear(ledger, claimed(ledger), now=NOW + 1)
     same({State.UNKNOWN: 2}, ledger.counts())
-    no_look(ledger, now=NOW + SETTLE_S)
-    same(NOW + 1 + SETTLE_S, ledger.next_due(now=NOW, sends=False, looks=True))
+    no_look(ledger, now=NOW + LATE_ARRIVAL_S)
+    same(NOW + 1 + LATE_ARRIVAL_S, ledger.next_due(now=NOW, sends=False, looks=True))
     ledger = bench.open_again()
-    look = looked(ledger, now=NOW + 1 + SETTLE_S)
+    look = looked(ledger, now=NOW + 1 + LATE_ARRIVAL_S)
     same(("look", ["inv_1", "inv_2"], NOW + 1), (look.kind, ids(look), look.given_up_at))
     same([(State.UNKNOWN, 1, 1)] * 2, [(e.state, e.attempts, e.unclear) for e in look.entries])
-    no_look(ledger, now=NOW + 1 + SETTLE_S)
+    no_look(ledger, now=NOW + 1 + LATE_ARRIVAL_S)
     same([], ids(claim(ledger, now=NOW + DAY_S)))
     same(["send", "look"], [each.kind for each in ledger.requests("inv_2")])
 
@@ -743,7 +750,7 @@ def a_look_tells_of_each_entry(bench: Bench) -> None:
     """A look settles the entries that it shows, and the others are looked at once more."""
     ledger = planned(bench, *(update(f"inv_{each}") for each in range(3)))
     unclear(ledger, claimed(ledger))
-    at = NOW + SETTLE_S
+    at = NOW + LATE_ARRIVAL_S
     look = looked(ledger, now=at)
     ledger.found(
         look,
@@ -771,7 +778,7 @@ def a_look_that_tells_nothing_is_repeated(bench: Bench) -> None:
     """An entry whose look told nothing stays unclear, and is looked at again at its time."""
     ledger = planned(bench, create("A-1"))
     unclear(ledger, claimed(ledger))
-    at = NOW + SETTLE_S
+    at = NOW + LATE_ARRIVAL_S
     ledger.postpone(looked(ledger, now=at), now=at, not_before=at + 3, why="no response")
     kept = entry(ledger, "A-1")
     same((State.UNKNOWN, 1, "no response"), (kept.state, kept.unclear, kept.reason))
@@ -788,7 +795,7 @@ def a_create_in_doubt_is_looked_at_later_too(bench: Bench) -> None:
     ledger = planned(bench, create("A-1"), create("A-2"), update("inv_1"))
     for _ in range(3):
         unclear(ledger, claimed(ledger))
-    at = NOW + SETTLE_S
+    at = NOW + LATE_ARRIVAL_S
     by_look, resent, changed = (looked(ledger, now=at) for _ in range(3))
     found(ledger, by_look, State.COMMITTED, now=at, late_check=at + 60, invoice_id="inv_8")
     found(ledger, resent, State.PLANNED, now=at, late_check=at)
@@ -818,7 +825,7 @@ def what_is_settled_takes_no_other_state(bench: Bench) -> None:
     """A look cannot take a committed create back; only find that it is there twice."""
     ledger = planned(bench, create("A-1"))
     unclear(ledger, claimed(ledger))
-    at = NOW + SETTLE_S
+    at = NOW + LATE_ARRIVAL_S
     found(ledger, looked(ledger, now=at), State.COMMITTED, now=at, late_check=at, invoice_id="inv")
     look = looked(ledger, now=at)
     for state in (State.PLANNED, State.REJECTED, State.UNKNOWN, State.CONFLICT, State.ABANDONED):
@@ -856,7 +863,7 @@ def what_was_in_flight_is_unclear(bench: Bench) -> None:
     batch = claimed(ledger)
     ledger = bench.open_again()
     at = NOW + LEASE_S + 1
-    same(3, ledger.recover(now=at, settle_s=SETTLE_S))
+    same(3, ledger.recover(now=at, late_arrival_s=LATE_ARRIVAL_S))
     same({State.UNKNOWN: 3, State.PLANNED: 1}, ledger.counts())
     expect(not ledger.is_working(), expected="no run at work", seen=True)
     same([(1, 1)] * 3, [(each.attempts, each.unclear) for each in listed(ledger)][:3])
@@ -864,12 +871,12 @@ def what_was_in_flight_is_unclear(bench: Bench) -> None:
     for each in _endings(ledger, lost) + _endings(ledger, batch):
         with refused(ClaimLostError, "the end of a claim that was given up"):
             each()
-    no_look(ledger, now=at + SETTLE_S - 1)
-    later = at + SETTLE_S + LEASE_S
+    no_look(ledger, now=at + LATE_ARRIVAL_S - 1)
+    later = at + LATE_ARRIVAL_S + LEASE_S
     looks = [looked(ledger, now=later), looked(ledger, now=later)]
     same([["A-1"], ["inv_1", "inv_2"]], sorted(map(ids, looks), key=len))
     same([at, at], [each.given_up_at for each in looks])
-    same(0, ledger.recover(now=NOW, settle_s=SETTLE_S))
+    same(0, ledger.recover(now=NOW, late_arrival_s=LATE_ARRIVAL_S))
 
 
 @ledger_check
@@ -877,13 +884,13 @@ def a_look_that_was_cut_short_is_repeated(bench: Bench) -> None:
     """An entry that a process was looking at when it ended is looked at again."""
     ledger = planned(bench, create("A-1"))
     unclear(ledger, claimed(ledger))
-    looked(ledger, now=NOW + SETTLE_S)
+    looked(ledger, now=NOW + LATE_ARRIVAL_S)
     ledger = bench.open_again()
-    at = NOW + SETTLE_S + LEASE_S + 1
-    same(0, ledger.recover(now=at, settle_s=SETTLE_S))
+    at = NOW + LATE_ARRIVAL_S + LEASE_S + 1
+    same(0, ledger.recover(now=at, late_arrival_s=LATE_ARRIVAL_S))
     same((State.UNKNOWN, 1), (entry(ledger, "A-1").state, entry(ledger, "A-1").unclear))
-    no_look(ledger, now=at + SETTLE_S - 1)
-    same(["A-1"], ids(looked(ledger, now=at + SETTLE_S)))
+    no_look(ledger, now=at + LATE_ARRIVAL_S - 1)
+    same(["A-1"], ids(looked(ledger, now=at + LATE_ARRIVAL_S)))
 
 
 @ledger_check
@@ -891,14 +898,17 @@ def a_run_takes_up_what_an_earlier_one_gave_up(bench: Bench) -> None:
     """What an earlier run left to a person is looked at again, when no late request can arrive."""
     ledger = planned(bench, create("A-1"))
     unclear(ledger, claimed(ledger))
-    at = NOW + SETTLE_S
+    at = NOW + LATE_ARRIVAL_S
     ledger.postpone(looked(ledger, now=at), now=at, not_before=NEVER, why="nothing can be told")
-    ledger.recover(now=at + 1, settle_s=SETTLE_S)
-    no_look(ledger, now=at + SETTLE_S)
+    ledger.recover(now=at + 1, late_arrival_s=LATE_ARRIVAL_S)
+    no_look(ledger, now=at + LATE_ARRIVAL_S)
     ledger.postpone(
-        looked(ledger, now=at + 1 + SETTLE_S), now=at, not_before=NEVER, why="nothing can be told"
+        looked(ledger, now=at + 1 + LATE_ARRIVAL_S),
+        now=at,
+        not_before=NEVER,
+        why="nothing can be told",
     )
-    ledger.recover(now=NOW + DAY_S, settle_s=SETTLE_S)
+    ledger.recover(now=NOW + DAY_S, late_arrival_s=LATE_ARRIVAL_S)
     same(["A-1"], ids(looked(ledger, now=NOW + DAY_S)))
 
 
@@ -910,9 +920,9 @@ def a_clock_put_forward_ends_no_wait(bench: Bench) -> None:
     claimed(ledger)
     ledger = bench.open_again()
     at = NOW + HOUR_S
-    same(1, ledger.recover(now=at, settle_s=SETTLE_S))
-    no_look(ledger, now=at + SETTLE_S - 1)
-    later = at + SETTLE_S + LEASE_S
+    same(1, ledger.recover(now=at, late_arrival_s=LATE_ARRIVAL_S))
+    no_look(ledger, now=at + LATE_ARRIVAL_S - 1)
+    later = at + LATE_ARRIVAL_S + LEASE_S
     same(["A-1", "A-2"], sorted(ids(looked(ledger, now=later)) + ids(looked(ledger, now=later))))
 
 
@@ -921,21 +931,21 @@ def a_clock_put_back_holds_nothing_up(bench: Bench) -> None:
     """After a clock was put back an hour, nothing waits an hour longer."""
     ledger = planned(bench, create("A-1"), create("A-2"), create("A-3"))
     ledger.release(claimed(ledger), now=NOW, not_before=NOW + 60, why="busy")
-    unclear(ledger, claimed(ledger), now=NOW - SETTLE_S)
+    unclear(ledger, claimed(ledger), now=NOW - LATE_ARRIVAL_S)
     found(
         ledger,
         looked(ledger, now=NOW),
         State.COMMITTED,
         now=NOW,
-        late_check=NOW + SETTLE_S,
+        late_check=NOW + LATE_ARRIVAL_S,
         invoice_id="inv_2",
     )
     unclear(ledger, claimed(ledger))
     ledger = bench.open_again()
     at = NOW - HOUR_S
-    ledger.recover(now=at, settle_s=SETTLE_S)
-    no_look(ledger, now=at + SETTLE_S - 1)
-    looks = [looked(ledger, now=at + SETTLE_S), looked(ledger, now=at + SETTLE_S)]
+    ledger.recover(now=at, late_arrival_s=LATE_ARRIVAL_S)
+    no_look(ledger, now=at + LATE_ARRIVAL_S - 1)
+    looks = [looked(ledger, now=at + LATE_ARRIVAL_S), looked(ledger, now=at + LATE_ARRIVAL_S)]
     same(["A-2", "A-3"], sorted(ids(looks[0]) + ids(looks[1])))
     same(["A-1"], ids(claimed(ledger, now=at)))
 
@@ -945,9 +955,9 @@ def a_run_keeps_its_own_claims(bench: Bench) -> None:
     """What a run has in flight is not taken from it before its lease ends."""
     ledger = planned(bench, create("A-1"), create("A-2"))
     made = claimed(ledger)
-    unclear(ledger, claimed(ledger), now=NOW - SETTLE_S)
+    unclear(ledger, claimed(ledger), now=NOW - LATE_ARRIVAL_S)
     look = looked(ledger, now=NOW)
-    same(0, ledger.end_leases(now=NOW + LEASE_S - 1, settle_s=SETTLE_S))
+    same(0, ledger.end_leases(now=NOW + LEASE_S - 1, late_arrival_s=LATE_ARRIVAL_S))
     no_look(ledger, now=NOW + LEASE_S - 1)
     same({"A-1": State.IN_FLIGHT, "A-2": State.UNKNOWN}, states(ledger))
     commit(ledger, made)
@@ -1017,7 +1027,7 @@ def processes_claim_nothing_twice(bench: Bench) -> None:
     same(([], []), (ids(claim(one, owner="one")), ids(claim(two, owner="two"))))
     unclear(one, first)
     commit(two, second)
-    at = NOW + SETTLE_S
+    at = NOW + LATE_ARRIVAL_S
     same(["A-1"], ids(looked(two, now=at, owner="two")))
     no_look(one, now=at)
 
@@ -1028,8 +1038,8 @@ def a_lease_protects_what_is_in_flight(bench: Bench) -> None:
     one = planned(bench, create("A-1"))
     made = claimed(one)
     two = bench.open_beside()
-    same(0, two.recover(now=NOW + LEASE_S - 1, settle_s=SETTLE_S))
-    same(0, two.end_leases(now=NOW + LEASE_S - 1, settle_s=SETTLE_S))
+    same(0, two.recover(now=NOW + LEASE_S - 1, late_arrival_s=LATE_ARRIVAL_S))
+    same(0, two.end_leases(now=NOW + LEASE_S - 1, late_arrival_s=LATE_ARRIVAL_S))
     same({State.IN_FLIGHT: 1}, two.counts())
     expect(two.is_working(), expected="a run at work", seen=False)
     commit(one, made, now=NOW + LEASE_S - 1)
@@ -1041,12 +1051,12 @@ def a_claim_ends_with_its_lease(bench: Bench) -> None:
     """What a stalled process holds is unclear when its lease ends; its late report is refused."""
     one = planned(bench, create("A-1"), create("A-2"))
     stalled = claimed(one)
-    unclear(one, claimed(one), now=NOW - SETTLE_S)
+    unclear(one, claimed(one), now=NOW - LATE_ARRIVAL_S)
     look = looked(one, now=NOW)
     two = bench.open_beside()
     at = NOW + LEASE_S + 1
-    same(1, two.end_leases(now=at, settle_s=SETTLE_S))
-    same(0, two.end_leases(now=at, settle_s=SETTLE_S))
+    same(1, two.end_leases(now=at, late_arrival_s=LATE_ARRIVAL_S))
+    same(0, two.end_leases(now=at, late_arrival_s=LATE_ARRIVAL_S))
     same({State.UNKNOWN: 2}, two.counts())
     taken = looked(two, now=at, owner="two")
     same(["A-2"], ids(taken))
@@ -1065,16 +1075,16 @@ def a_lease_that_seems_over_is_waited_for_once_more(bench: Bench) -> None:
     claimed(one)
     two = bench.open_beside()
     at = NOW + HOUR_S
-    same(1, two.end_leases(now=at, settle_s=SETTLE_S))
-    no_look(two, now=at + SETTLE_S + LEASE_S - 1)
-    same(["A-1"], ids(looked(two, now=at + SETTLE_S + LEASE_S)))
+    same(1, two.end_leases(now=at, late_arrival_s=LATE_ARRIVAL_S))
+    no_look(two, now=at + LATE_ARRIVAL_S + LEASE_S - 1)
+    same(["A-1"], ids(looked(two, now=at + LATE_ARRIVAL_S + LEASE_S)))
 
 
 @ledger_check
 def a_look_that_is_taken_over_is_over(bench: Bench) -> None:
     """A process may look anew as soon as another one's lease is over, and that look has an end."""
     one = planned(bench, create("A-1"))
-    unclear(one, claimed(one), now=NOW - SETTLE_S)
+    unclear(one, claimed(one), now=NOW - LATE_ARRIVAL_S)
     stalled = looked(one, now=NOW)
     two, at = bench.open_beside(), NOW + LEASE_S + 1
     taken = looked(two, now=at, owner="two")
@@ -1156,7 +1166,7 @@ def what_is_next_is_told(bench: Bench) -> None:
     made = claimed(ledger)
     same(None, ledger.next_due(now=NOW, sends=True, looks=True))
     unclear(ledger, made)
-    same(NOW + SETTLE_S, ledger.next_due(now=NOW, sends=True, looks=True))
+    same(NOW + LATE_ARRIVAL_S, ledger.next_due(now=NOW, sends=True, looks=True))
     same(None, ledger.next_due(now=NOW, sends=True, looks=False))
     same(NOW + HOUR_S, ledger.next_due(now=NOW + HOUR_S, sends=False, looks=True))
 
@@ -1191,7 +1201,7 @@ def a_known_invoice_is_one_without_a_doubt(bench: Bench) -> None:
     commit(ledger, claimed(ledger))
     same(["inv_A-1"], ledger.last_created(2))
     unclear(ledger, claimed(ledger))
-    at = NOW + SETTLE_S
+    at = NOW + LATE_ARRIVAL_S
     found(ledger, looked(ledger, now=at), State.COMMITTED, now=at, invoice_id="inv_2")
     same(["inv_A-1"], ledger.last_created(2))
     commit(ledger, claimed(ledger))
@@ -1286,8 +1296,8 @@ def a_closed_ledger_says_so(bench: Bench) -> None:
         lambda: ledger.next_without_before(passing_over=()),
         lambda: ledger.keep_before("inv_1", "{}"),
         lambda: ledger.claim_look(owner="one", now=NOW, lease=NOW),
-        lambda: ledger.recover(now=NOW, settle_s=SETTLE_S),
-        lambda: ledger.end_leases(now=NOW, settle_s=SETTLE_S),
+        lambda: ledger.recover(now=NOW, late_arrival_s=LATE_ARRIVAL_S),
+        lambda: ledger.end_leases(now=NOW, late_arrival_s=LATE_ARRIVAL_S),
         lambda: resolve(ledger, "A-1", State.ABANDONED),
         ledger.counts,
         ledger.adopted,

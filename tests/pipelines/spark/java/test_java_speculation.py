@@ -67,7 +67,7 @@ def test_a_task_that_runs_twice_at_once_is_planned_once(
 
     # Each attempt wrote; the first one of the slow task was not waited for.
     assert {"0-0", "0-1"} < {each.name for each in marks.iterdir()}
-    with Job.open(ledger, client, settle_s=0.1) as job:
+    with Job.open(ledger, client, late_arrival_s=0.1) as job:
         assert 40 == job.report().total
         assert 40 == job.run().committed
     assert before + 40 == len(list(client.list()))

@@ -148,7 +148,7 @@ def test_each_task_may_fail_after_it_wrote(
 
         frame.write.format("failing").options(**options, **written).mode("append").save()
 
-        with Job.open(ledger, client, settle_s=0.1) as job:
+        with Job.open(ledger, client, late_arrival_s=0.1) as job:
             assert 20 == job.report().total
             assert 20 == job.run().committed
         assert before + 20 == len(list(client.list()))
