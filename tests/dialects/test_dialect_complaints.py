@@ -35,6 +35,11 @@ SHAPES: dict[str, tuple[object, str, dict[str, str]]] = {
              {"Message": "Invoice Type must be specified"}]}]},
         "A validation exception occurred: Invoice Type must be specified", {},
     ),
+    "languages": (
+        {"error": {"code": "E1", "message": {"en": "it is late", "de-CH": "zu spät"}}},
+        "it is late: zu spät: E1", {},
+    ),
+    "no language": ({"error": {"code": "E1", "details": {"id": "x", "no": 5}}}, "E1", {}),
     "array of strings": (["one is wrong", "two is wrong"], "one is wrong: two is wrong", {}),
     "errors as strings": ({"Errors": ["a", "b"]}, "a: b", {}),
     "laravel": (

@@ -226,6 +226,34 @@ def test_a_deletion_without_a_clear_yes_is_unclear(word: str) -> None:
     assert Outcome.UNKNOWN is classify(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("more", "path"),
+    [
+        ({"errors": [{"uid": UID, "error": "it is locked"}]}, "$.errors"),
+        ({"error": "it is locked"}, "$.error"),
+        ({"failed": ["it is locked"], "data": {}}, "$.failed"),
+        ({"skipped": ["it is locked"]}, "$.skipped"),
+        ({"data": {"failures": [{"message": "it is locked"}]}}, "$.data.failures"),
+        ({"data": [{"uid": UID}, {"error": "it is locked"}]}, "$.data[1].error"),
+    ],
+)
+def test_a_deletion_of_which_a_part_failed_is_unclear(more: dict[str, object], path: str) -> None:
+    """No invoice is shown that could hold the problem, and some may be deleted."""
+    with pytest.raises(ProtocolError, match="it is locked") as caught:
+        converse(BULK, BULK.delete_many([UID]), response({"status": "success", **more}))
+
+    assert path == caught.value.path
+    assert Outcome.UNKNOWN is classify(caught.value)
+
+
+@pytest.mark.parametrize("more", [{"errors": []}, {"data": {"failed": None}}, {"data": []}])
+def test_a_deletion_of_which_no_part_failed_is_done(more: dict[str, object]) -> None:
+    """An empty list of errors says that there are none."""
+    body = response({"status": "success", **more})
+
+    assert converse(BULK, BULK.delete_many([UID]), body) is None
+
+
 @pytest.mark.parametrize("word", ["success", "Deleted", "ok", None])
 def test_a_deletion_with_a_clear_yes_is_done(word: str | None) -> None:
     """A word that means success, or none at all, ends it well."""

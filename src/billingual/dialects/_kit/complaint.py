@@ -127,6 +127,8 @@ _NOT_SAID: Final = frozenset(
         "timestamp", "traceid", "type", "url",
     }
 )  # fmt: skip
+# The names of an object that has a text in several languages, such as "en" and "de-CH".
+_LANGUAGE: Final = r"(?!id$)[a-z]{2}(?:[-_][A-Za-z]{2,4})?"
 # Where a path starts, and no field does.
 _PREFIX: Final = re.compile(r"(?:\$\.?|#?/)?(?:data[./]attributes[./]|(?:body|request|query)[./])?")
 _MARKUP: Final = re.compile(r"\s*<[a-z!?]", re.IGNORECASE)
@@ -233,6 +235,9 @@ class _Gathering:
             text = folded.get("value")
             if isinstance(text, str) and depth:
                 yield text
+            elif depth and value and all(re.fullmatch(_LANGUAGE, name) for name in value):
+                for each in islice(value.values(), _MOST):
+                    yield from self.gather(each, depth + 1)
             elif value and all(isinstance(each, (list, dict)) for each in value.values()):
                 yield from self._gather_fields(value, depth)
             return

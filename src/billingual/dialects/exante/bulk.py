@@ -225,11 +225,8 @@ def read_invoices(reader: ResponseReader, asked: Asked) -> tuple[Invoice, ...]:
     exante = records()
     plain = exante.opened(reader, exante.read_many)
     payloads, beside = (plain.data, None) if plain is not None else exante.judged(reader)
-    if not isinstance(payloads, list):
-        raise reader.unreadable("$.data", "there is no array of invoices")
-    for index, invoice in enumerate(
-        exante.INVOICES.many(reader, payloads, "$.data", beside=beside)
-    ):
+    rows = exante.array_of(payloads, "$.data")
+    for index, invoice in enumerate(exante.INVOICES.many(reader, rows, "$.data", beside=beside)):
         path = f"$.data[{index}]"
         key = invoice.id.lower()
         if key not in wanted or key in found:

@@ -10,7 +10,7 @@ Source: https://docs.exante.app/api-reference/invoices/create and ``/list``, rea
 # Annotations are not left as text here: each would be compiled again for each decoder of a record.
 
 import functools
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -541,6 +541,23 @@ def read_deletion(reader: ResponseReader) -> None:
         raise reader.refusal(RejectedError)
     if meaning is not Said.YES and body.get("status"):
         raise reader.unreadable("$.status", "it is no word that is known to mean success")
+    # There is no invoice to hold a problem, and some may be deleted: nowhere is it said that a
+    # batch is deleted as a whole or not at all.
+    data = body.get("data")
+    parts = enumerate(data) if isinstance(data, list) else ()
+    for path, told in [("$", body), ("$.data", data), *((f"$.data[{n}]", p) for n, p in parts)]:
+        for name, doubt in _doubts(told):
+            from billingual.dialects._kit.complaint import complaint_in  # noqa: PLC0415 - rare
+
+            problem = "the provider says that not all was deleted"
+            raise reader.unreadable(f"{path}.{name}", problem, complaint=complaint_in(doubt))
+
+
+def _doubts(told: object) -> Iterator[tuple[str, object]]:
+    """Yield what an object says about a part that was not done."""
+    for name in _DOUBTS:
+        if isinstance(told, dict) and (doubt := told.get(name)):
+            yield name, doubt
 
 
 def opened(
@@ -589,9 +606,8 @@ def judged(reader: ResponseReader) -> tuple[object, dict[str, object]]:
     if not isinstance(data, (dict, list)):
         raise reader.no_payload()
     if reader.writes:
-        for name in _DOUBTS:
-            if body.get(name):
-                reader.problems.append(Problem(f"$.{name}", _BESIDE, body[name]))
+        for name, doubt in _doubts(body):
+            reader.problems.append(Problem(f"$.{name}", _BESIDE, doubt))
     # A word that does not plainly say yes is kept for the caller, with the message beside it.
     own = _OWN if meaning is Said.YES or not body.get("status") else {"data"}
     return data, {name: value for name, value in body.items() if name not in own}

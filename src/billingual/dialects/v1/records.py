@@ -105,6 +105,9 @@ def read_receipt(
         return RECEIPTS.one(reader, body, "$", asked=asked, given=given)
     if not isinstance(body.get("data"), dict):
         raise reader.no_payload()
+    if errors := body.get("errors"):
+        problem = "the provider says so beside the receipt that it shows"
+        reader.problems.append(Problem("$.errors", problem, errors))
     receipt = RECEIPTS.one(reader, body["data"], "$.data", asked=asked, given=given)
     beside = {name: each for name, each in body.items() if name not in {"succeeded", "data"}}
     told = {name: each for name, each in beside.items() if each}
