@@ -550,7 +550,7 @@ class Tokens:
         returned: object = None
         if not asking.blocks and callable(self.source):
             # On an event loop only what is awaited takes time, in which others could ask too.
-            began, returned = asking.now(), _wrapped(self.source())
+            began, returned = asking.now(), _asked(self.source)
             if isinstance(returned, Token):
                 return self._keep(returned, began)
         ask = self._ask_of(asking)
@@ -573,8 +573,8 @@ class Tokens:
             # A function that raises leaves nothing behind: the next call asks for itself.
             began = asking.now()
             if returned is None:
-                asked = self.source() if callable(self.source) else _run(self.source, send)
-                returned = _wrapped(asked)
+                source = self.source
+                returned = _asked(source) if callable(source) else _run(source, send)
             made = returned if isinstance(returned, Token) else _wrapped(await returned)  # type: ignore[misc]  # awaitable
             token = self._keep(cast(Token, made), began)
         except (TokenError, TokenUnavailableError) as failure:
@@ -659,6 +659,23 @@ def _refuse_empty(token: Secret) -> None:
         raise ConfigurationError(
             "the token is empty or not text", "give the key you were issued", field="token"
         )
+
+
+def _asked(function: TokenFunction) -> object:
+    """Ask a token function once; return its token hidden, or what is to be awaited.
+
+    Raises:
+        ConfigurationError: if it raises StopIteration, as ``next()`` does at the end of an
+            iterator. Out of a coroutine that would come as a RuntimeError.
+    """
+    try:
+        return _wrapped(function())
+    except StopIteration:
+        raise ConfigurationError(
+            "the token function raised StopIteration: what it takes tokens from has no more",
+            "let it make or fetch one each time it is called",
+            field="token",
+        ) from None
 
 
 def _wrapped(returned: object) -> object:

@@ -173,6 +173,23 @@ def test_a_few_empty_pages_are_skipped(step: Any, backend: Any) -> None:
             "abc",
         ),
         ([page(*"ab", total_pages=0, total_items=2)], "ab"),
+        ([page(*"ab", total_pages=0), page("c", total_pages=0), page(total_pages=0)], "abc"),
+        (
+            [
+                page(*"ab", total_pages=-1, total_items=-1),
+                page("c", total_pages=-1, total_items=-1),
+                page(total_pages=-1, total_items=-1),
+            ],
+            "abc",
+        ),
+        (
+            [
+                page(*"ab", total_pages=0, total_items=0),
+                page("c", total_pages=0, total_items=0),
+                page(total_pages=0, total_items=0),
+            ],
+            "abc",
+        ),
         (
             [
                 page(*"ab", total_pages=2, total_items=5),
@@ -229,7 +246,8 @@ def test_a_few_empty_pages_are_skipped(step: Any, backend: Any) -> None:
         ),
     ],
     ids=[
-        "one-page-too-few", "no-pages-counted", "one-page-too-few-of-two", "rows-that-are-hidden",
+        "one-page-too-few", "no-pages-counted", "nothing-counted", "minus-one", "zeros",
+        "one-page-too-few-of-two", "rows-that-are-hidden",
         "a-short-page", "too-many-pages-but-whole", "rows-of-the-page-counted",
         "rows-of-each-page-counted", "no-more-in-spite-of-counts", "too-many-pages", "shrinking",
         "shrinking-around-an-empty-page", "a-last-page-that-is-full", "growing",

@@ -284,3 +284,30 @@ def test_a_fixed_token_is_not_sent_twice(step: Any, backend: Any) -> None:
         step(client.get("i1"))
 
     assert len(transport.requests) == 1
+
+
+def test_an_iterator_without_more_tokens_is_told(step: Any, backend: Any) -> None:
+    """``next()`` raises StopIteration, which no coroutine can pass on as it is."""
+    tokens = iter(["first-token-0123"])
+    client, transport = client_of(backend, [say(), say()], token=lambda: next(tokens))
+    step(client.get("i1"))
+
+    with pytest.raises(errors.ConfigurationError, match="StopIteration") as caught:
+        step(client.get("i1"))
+    assert "token" == caught.value.field
+    assert 1 == len(transport.requests)
+
+
+@pytest.mark.parametrize(
+    "wrong", [b"secret-token-0123", ["secret-token-0123"]], ids=["bytes", "list"]
+)
+def test_what_is_no_token_is_in_no_frame(step: Any, backend: Any, wrong: object) -> None:
+    """Programs that report errors send the local variables of each frame along."""
+    client, _ = client_of(backend, [say()], token=lambda: wrong)
+
+    with pytest.raises(errors.ConfigurationError) as caught:
+        step(client.get("i1"))
+    ours = [each for each in caught.traceback if "src/billingual" in str(each.path)]
+    assert ours
+    for each in ours:
+        assert "secret-token" not in repr(each.frame.f_locals)

@@ -225,9 +225,10 @@ class Scan:
         # An empty page is not the end if the provider says that there are more.
         if page.has_next is not None:
             return page.has_next
-        if page.total_pages is None:
-            return in_all > 0
         total = page.total_items
+        # Services that do not count write 0 or -1. Where there are rows, that is no count.
+        if page.total_pages is None or (page.total_pages < 1 and (total or 0) < 1):
+            return in_all > 0
         seen = self._rows_before + self.rows + self.repeated
         missing = total is not None and seen < total
         if page.number < page.total_pages:
