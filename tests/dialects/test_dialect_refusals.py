@@ -390,7 +390,7 @@ def test_a_rate_of_exactly_0_is_allowed(rate: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "odd", ["", " ", "a b", "a\n", "\na", "a\0", "a\u202e", "x" * 256, 7, None, b"a"]
+    "odd", ["", " ", "a b", "a\n", "\na", "a\0", "a\u202e", ".", "..", "x" * 256, 7, None, b"a"]
 )
 def test_a_dialect_without_a_form_of_ids_refuses_what_cannot_be_one(odd: object) -> None:
     """Any printable text without spaces may be an id where no form is documented."""
@@ -398,6 +398,7 @@ def test_a_dialect_without_a_form_of_ids_refuses_what_cannot_be_one(odd: object)
         DialectBase.check_id(odd, "invoice_id")
 
     assert "in_1/../é?#" == DialectBase.check_id("in_1/../é?#", "invoice_id")
+    assert "..." == DialectBase.check_id("...", "invoice_id")
 
 
 OPTIONS: list[tuple[Callable[[], object], str]] = [

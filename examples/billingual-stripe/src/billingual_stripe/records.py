@@ -200,7 +200,7 @@ def _line(row: LineRecord) -> LineItem:
         id=row.id,
         kind=row.type,
         name=row.description,
-        quantity=decimal_of("lines", row.quantity),
+        quantity=decimal_of(row.quantity, "lines"),
         total=_money("lines", row.amount, row.currency and row.currency.upper()),
     )
 

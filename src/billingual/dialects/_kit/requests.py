@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 I = TypeVar("I", bound="Invoice")  # noqa: E741 - an invoice
 
-_SOME_ID: Final = r"\S{1,255}"
+# A segment of dots cannot be encoded: it leads to the collection, or to what is above it.
+_SOME_ID: Final = r"(?!\.{1,2}\Z)\S{1,255}"
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 # As in responses. No documented body is deeper than 8.
@@ -72,8 +73,8 @@ class DialectBase(Dialect):
     def check_id(value: object, name: str, /) -> str:
         """Return an invoice's id if it can be one.
 
-        This takes any text of 1 to 255 printable characters without spaces. A dialect whose
-        provider documents a form takes no more than that.
+        This takes any text of 1 to 255 printable characters without spaces, but ``.`` and ``..``. A
+        dialect whose provider documents a form takes no more than that.
 
         Raises:
             InvalidInputError: if it cannot be one; the error calls it *name*.

@@ -962,7 +962,7 @@ def keep_body(model: KeepsPayload, body: bytes) -> None:
     set_unread(model, _RAW)
 
 
-def decimal_of(name: str, value: object) -> Decimal | None:
+def decimal_of(value: object, name: str) -> Decimal | None:
     """Make the Decimal of a field of type :data:`Number`.
 
     Raises:

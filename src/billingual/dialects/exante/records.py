@@ -312,7 +312,7 @@ def line_from(record: LineRecord) -> LineItem:
     line, currency, quantity, whole = _Line(), record.currency, record.quantity, record.line_total
     line.id, line.kind, line.name = record.uid, record.context_type, record.context_name
     line.quantity = (
-        _count(quantity) if type(quantity) is int else decimal_of("line_items", quantity)
+        _count(quantity) if type(quantity) is int else decimal_of(quantity, "line_items")
     )
     line.total = total = money_of(whole, currency)
     price = record.unit_price

@@ -77,7 +77,7 @@ def invoice_from(record: InvoiceRecord) -> Invoice:
     invoice.created_at, invoice.updated_at = record.createdAt, record.updatedAt
     invoice.currency = record.currencyCode
     invoice.total = money_of(record.amountMinor, record.currencyCode)
-    invoice.exchange_rate = decimal_of("exchangeRate", record.exchangeRate)
+    invoice.exchange_rate = decimal_of(record.exchangeRate, "exchangeRate")
     invoice.document, invoice.counterparty = document, client
     invoice.notes = {}
     # What Kukkingu has no field for.

@@ -43,7 +43,7 @@ def receipt_from(record: ReceiptRecord) -> Receipt:
     """Make the model of a receipt."""
     return Receipt(
         id=record.invoiceId,
-        amount=decimal_of("amount", record.amount),
+        amount=decimal_of(record.amount, "amount"),
         currency=record.currency if isinstance(record.currency, str) else None,
         status=status_of(record.status),
         counterparty=record.counterpartyId or record.counterPartyId,
