@@ -138,3 +138,17 @@ def test_a_write_is_seen_by_the_next_page(sandbox: Sandbox) -> None:
     last = exante("GET", "/api/invoices", sort="-invoice_number").json["data"]["items"][0]
 
     assert again["uid"] != first["uid"] == last["uid"]
+
+
+def test_equal_sandboxes_share_nothing(sandbox: Sandbox) -> None:
+    """What is written in one is neither in another of its seed nor in one that is made later."""
+    exante = Caller(sandbox, "exante")
+    (row,) = exante("GET", "/api/invoices", per_page="1").json["data"]["items"]
+    path = f"/api/invoices/{row['uid']}"
+    before = exante("GET", path).body
+    assert exante("PUT", path, {"invoice_number": "MINE"}).status == 200
+    later = create_app(invoices=40)
+
+    assert before != exante("GET", path).body
+    assert before == Caller(later, "exante")("GET", path).body
+    later.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from decimal import Decimal
+from functools import lru_cache
 
 from billingual.sandbox.accounts import LANDMARKS
 from billingual.sandbox.ids import IdGenerator
@@ -12,6 +13,7 @@ from billingual.sandbox.json_text import json_text
 from billingual.sandbox.providers.exante.seed import sow_exante
 from billingual.sandbox.providers.katsu.invoices import amount_of
 from billingual.sandbox.state import SandboxState
+from billingual.sandbox.store import Store, Tables
 
 __all__ = ["DEFAULT_INVOICES", "DEFAULT_SEED", "seed_store"]
 
@@ -38,20 +40,40 @@ def seed_store(state: SandboxState, seed: int, invoices: int) -> None:
 
     Call it inside a transaction of the store.
     """
-    store = state.store
-    store.clear()
+    now = state.clock.now()
+    state.store.clear()
+    if invoices > DEFAULT_INVOICES:
+        # Too large to be kept in memory for a second sandbox.
+        _sow(state.store, seed, now, invoices)
+    else:
+        state.store.fill(_sown(seed, now, invoices))
+        state.store.resume()
+
+
+@lru_cache(maxsize=4)
+def _sown(seed: int, now: int, invoices: int) -> Tables:
+    """Sow once what a test suite starts, and resets, hundreds of sandboxes with."""
+    store = Store()
+    with store.transaction():
+        _sow(store, seed, now, invoices)
+    tables = store.tables()
+    store.close()
+    return tables
+
+
+def _sow(store: Store, seed: int, now: int, invoices: int) -> None:
     store.ids = IdGenerator(seed)
     store.set_meta("seed", seed)
     store.set_meta("invoices", invoices)
-    store.set_meta("clock", state.clock.now())
+    store.set_meta("clock", now)
     # The draws decide what plausible data looks like, nothing secret.
-    sow_exante(state, random.Random(f"exante {seed}"), invoices)  # noqa: S311
-    _sow_kukkingu(state, random.Random(f"kukkingu {seed}"))  # noqa: S311
-    _sow_katsu(state, random.Random(f"katsu {seed}"))  # noqa: S311
+    sow_exante(store, random.Random(f"exante {seed}"), now, invoices)  # noqa: S311
+    _sow_kukkingu(store, random.Random(f"kukkingu {seed}"), now)  # noqa: S311
+    _sow_katsu(store, random.Random(f"katsu {seed}"), now)  # noqa: S311
     store.set_meta("counter", store.ids.counter)
 
 
-def _sow_kukkingu(state: SandboxState, draw: random.Random) -> None:
+def _sow_kukkingu(store: Store, draw: random.Random, now: int) -> None:
     tenants = (
         (
             LANDMARKS["kukkingu_tenant"],
@@ -67,26 +89,30 @@ def _sow_kukkingu(state: SandboxState, draw: random.Random) -> None:
         ),
     )
     for tenant, name, first_contract, count in tenants:
-        created = state.clock.now() - 500 * DAY
-        state.store.insert("kukkingu_tenant", {"id": tenant, "name": name, "created": created})
+        created = now - 500 * DAY
+        store.insert("kukkingu_tenant", {"id": tenant, "name": name, "created": created})
         contracts = [
-            _contract(state, draw, tenant, index, first_contract if index == 0 else None)
+            _contract(
+                store, draw, now, tenant, index=index, id=first_contract if index == 0 else None
+            )
             for index in range(len(_CLIENTS))
         ]
         for index in range(count):
-            _kukkingu_invoice(state, draw, tenant, contracts[index % len(contracts)], index)
+            _kukkingu_invoice(
+                store, draw, now, tenant, contracts[index % len(contracts)], index=index
+            )
 
 
 def _contract(
-    state: SandboxState, draw: random.Random, tenant: str, index: int, id: str | None
+    store: Store, draw: random.Random, now: int, tenant: str, *, index: int, id: str | None
 ) -> tuple[str, str, str]:
     """Add a client with one contract; give the contract's id, currency and rate."""
-    ids, created = state.store.ids, millisecond_text(state.clock.now() - 400 * DAY)
+    ids, created = store.ids, millisecond_text(now - 400 * DAY)
     name, currency, rate = _CLIENTS[index]
     client, contract = ids.prefixed("clnt_"), id or ids.prefixed("ctr_")
     stamps = {"createdAt": created, "updatedAt": created}
     doc = json_text({"id": client, "name": name, **stamps})
-    state.store.insert("kukkingu_client", {"id": client, "tenant": tenant, "doc": doc})
+    store.insert("kukkingu_client", {"id": client, "tenant": tenant, "doc": doc})
     record = {
         "name": f"{_SCOPES[index]} {name.split()[0]}",
         "description": None,
@@ -97,7 +123,7 @@ def _contract(
         "validTo": None,
         **stamps,
     }
-    state.store.insert(
+    store.insert(
         "kukkingu_contract",
         {"id": contract, "tenant": tenant, "client": client, "doc": json_text(record)},
     )
@@ -105,18 +131,20 @@ def _contract(
 
 
 def _kukkingu_invoice(
-    state: SandboxState,
+    store: Store,
     draw: random.Random,
+    now: int,
     tenant: str,
     contract: tuple[str, str, str],
+    *,
     index: int,
 ) -> None:
     status = ("DRAFT", "FINALIZED", "FINALIZED", "FINALIZED", "VOID")[draw.randrange(5)]
     status = ("DRAFT", "FINALIZED", "VOID")[index] if index < 3 else status
-    issued = state.clock.now() // DAY * DAY - draw.randrange(1, 300) * DAY
+    issued = now // DAY * DAY - draw.randrange(1, 300) * DAY
     due = issued + 30 * DAY
     paid = issued + draw.randrange(1, 45) * DAY
-    is_paid = status == "FINALIZED" and paid < state.clock.now() and draw.random() < 0.7
+    is_paid = status == "FINALIZED" and paid < now and draw.random() < 0.7
     number = f"INV-{millisecond_text(issued)[:4]}-{index + 1:04d}"
     record = {
         "invoiceNumber": number,
@@ -127,10 +155,10 @@ def _kukkingu_invoice(
         "dueAt": millisecond_text(due),
         "paidAt": millisecond_text(paid) if is_paid else None,
     }
-    state.store.insert(
+    store.insert(
         "kukkingu_invoice",
         {
-            "id": state.store.ids.prefixed("inv_"),
+            "id": store.ids.prefixed("inv_"),
             "tenant": tenant,
             "contract": contract[0],
             "status": status,
@@ -142,10 +170,10 @@ def _kukkingu_invoice(
     )
 
 
-def _sow_katsu(state: SandboxState, draw: random.Random) -> None:
-    ids = state.store.ids
+def _sow_katsu(store: Store, draw: random.Random, now: int) -> None:
+    ids = store.ids
     for index in range(_KATSU_INVOICES):
-        created = state.clock.now() // DAY * DAY - draw.randrange(1, 90) * DAY
+        created = now // DAY * DAY - draw.randrange(1, 90) * DAY
         products = [
             {
                 "productId": ids.uuid(),
@@ -175,4 +203,4 @@ def _sow_katsu(state: SandboxState, draw: random.Random) -> None:
             "onDueDate": True,
         }
         row = {"id": record["id"], "created": created, "doc": json_text(record)}
-        state.store.insert("katsu_invoice", {**row, "amount": json_text(amount_of(record))})
+        store.insert("katsu_invoice", {**row, "amount": json_text(amount_of(record))})

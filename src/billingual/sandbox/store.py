@@ -16,9 +16,11 @@ from contextlib import contextmanager
 
 from billingual.sandbox.ids import IdGenerator
 
-__all__ = ["ForeignDatabaseError", "Row", "Store"]
+__all__ = ["ForeignDatabaseError", "Row", "Store", "Tables"]
 
 Row = sqlite3.Row
+Tables = Mapping[str, Sequence[tuple[object, ...]]]
+"""All rows of a store, by table."""
 
 _TABLES = {
     "exante_organization": "uid TEXT PRIMARY KEY, doc TEXT NOT NULL",
@@ -192,6 +194,21 @@ class Store:
         marks = ", ".join(f"{name} = ?" for name in row)
         column, value = key
         self.run(f"UPDATE {table} SET {marks} WHERE {column} = ?", (*row.values(), value))  # noqa: S608  our names
+
+    def tables(self) -> Tables:
+        """Give all rows, in the order that they were inserted in."""
+        return {
+            table: [tuple(row) for row in self.rows(f"SELECT * FROM {table} ORDER BY rowid")]  # noqa: S608  our names
+            for table in (*_TABLES, "meta")
+        }
+
+    def fill(self, tables: Tables) -> None:
+        """Insert what `tables` gave into a store that is empty."""
+        self._written += 1
+        for table, rows in tables.items():
+            if rows:
+                marks = ", ".join("?" * len(rows[0]))
+                self._connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608  our names
 
     def clear(self) -> None:
         """Delete every row of every table."""

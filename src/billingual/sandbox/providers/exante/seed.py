@@ -11,7 +11,7 @@ from billingual.sandbox.accounts import LANDMARKS
 from billingual.sandbox.instants import DAY, SECOND, day_of, second_text
 from billingual.sandbox.json_text import json_text
 from billingual.sandbox.providers.exante.records import amounts_of, fields_array
-from billingual.sandbox.state import SandboxState
+from billingual.sandbox.store import Store
 
 __all__ = ["sow_exante"]
 
@@ -58,37 +58,39 @@ _GOODS = (
 
 @attrs.frozen
 class _Ground:
-    """What the invoices of one organization may refer to."""
+    """What the invoices of one organization may refer to, and the instant they are dated around."""
 
+    now: int
     organization: str
     parties: list[str]
     documents: list[str]
     blueprints: list[str]
 
 
-def sow_exante(state: SandboxState, draw: random.Random, invoices: int) -> None:
+def sow_exante(store: Store, draw: random.Random, now: int, invoices: int) -> None:
     """Add three organizations; the default one has *invoices* receivables and some payables."""
-    own = _ground(state, draw, "", "Robin Vega Consulting")
-    second = _ground(state, draw, "second_", "Vega Workshop")
-    other = _ground(state, draw, "foreign_", "Lindqvist & Co")
+    own = _ground(store, draw, now, "", "Robin Vega Consulting")
+    second = _ground(store, draw, now, "second_", "Vega Workshop")
+    other = _ground(store, draw, now, "foreign_", "Lindqvist & Co")
     for index in range(invoices):
-        _invoice(state, draw, own, index)
+        _invoice(store, draw, own, index)
     for index in range(_PAYABLES):
-        _invoice(state, draw, own, invoices + index, type="ACCOUNTS_PAYABLE")
+        _invoice(store, draw, own, invoices + index, type="ACCOUNTS_PAYABLE")
     for index in range(_SECOND_INVOICES):
-        _invoice(state, draw, second, index)
+        _invoice(store, draw, second, index)
     for index in range(_FOREIGN_INVOICES):
-        _invoice(state, draw, other, index)
+        _invoice(store, draw, other, index)
 
 
-def _ground(state: SandboxState, draw: random.Random, whose: str, name: str) -> _Ground:
+def _ground(store: Store, draw: random.Random, now: int, whose: str, name: str) -> _Ground:
     """Add an organization and what its invoices refer to; landmarks take the first places."""
-    ids = state.store.ids
+    ids = store.ids
     organization = LANDMARKS[f"exante_{whose}organization"]
     provider = _party(draw, ids.uuid(), ids.uuid(), name, role="SERVICE_PROVIDER")
     doc = json_text({"name": name, "party": provider})
-    state.store.insert("exante_organization", {"uid": organization, "doc": doc})
+    store.insert("exante_organization", {"uid": organization, "doc": doc})
     ground = _Ground(
+        now,
         organization,
         parties=[ids.uuid() for _ in range(_PARTIES)],
         documents=[ids.uuid() for _ in range(_DOCUMENTS)],
@@ -100,13 +102,13 @@ def _ground(state: SandboxState, draw: random.Random, whose: str, name: str) -> 
         ground.documents[-1] = LANDMARKS["exante_archived_document"]
         ground.blueprints[0] = LANDMARKS["exante_blueprint"]
         ground.blueprints[-1] = LANDMARKS["exante_inactive_blueprint"]
-    _sow_ground(state, draw, ground)
+    _sow_ground(store, draw, ground)
     return ground
 
 
-def _sow_ground(state: SandboxState, draw: random.Random, ground: _Ground) -> None:
+def _sow_ground(store: Store, draw: random.Random, ground: _Ground) -> None:
     """Add the rows; the last two documents are archived, the last blueprint is inactive."""
-    store, organization = state.store, ground.organization
+    organization = ground.organization
     for index, uid in enumerate(ground.parties):
         name = f"{_NAMES[index % len(_NAMES)]} {draw.choice(_TRADES)}"
         doc = json_text(_party(draw, uid, store.ids.uuid(), name, role="CLIENT"))
@@ -148,7 +150,7 @@ def _party(draw: random.Random, uid: str, contact: str, name: str, *, role: str)
 
 
 def _invoice(
-    state: SandboxState,
+    store: Store,
     draw: random.Random,
     ground: _Ground,
     index: int,
@@ -156,11 +158,11 @@ def _invoice(
 ) -> None:
     # The first ten show the ten statuses, so that even a small seed has them all.
     status = _MIX[index][0] if index < len(_MIX) else _status(draw)
-    issue, due, paid = _dates(draw, state.clock.now(), status)
-    uid = state.store.ids.uuid()
-    doc = _doc(state, draw, uid, status, issue)
+    issue, due, paid = _dates(draw, ground.now, status)
+    uid = store.ids.uuid()
+    doc = _doc(store, draw, uid, status, issue)
     blueprint = draw.choice(ground.blueprints) if draw.random() < 0.4 else None
-    state.store.insert(
+    store.insert(
         "exante_invoice",
         {
             "uid": uid,
@@ -206,13 +208,11 @@ def _dates(draw: random.Random, now: int, status: str) -> tuple[int, int, int | 
     return issued * DAY, (issued + terms) * DAY, paid
 
 
-def _doc(
-    state: SandboxState, draw: random.Random, uid: str, status: str, issue: int
-) -> dict[str, Any]:
+def _doc(store: Store, draw: random.Random, uid: str, status: str, issue: int) -> dict[str, Any]:
     currency = draw.choice(_CURRENCIES)
-    items = [_line_item(state, draw, uid, currency) for _ in range(draw.randrange(1, 5))]
+    items = [_line_item(store, draw, uid, currency) for _ in range(draw.randrange(1, 5))]
     if draw.random() < 0.2:
-        items.append(_discount(state, uid, currency, draw.randrange(1, 4) * 500))
+        items.append(_discount(store, uid, currency, draw.randrange(1, 4) * 500))
     tax, credit = draw.choice((0, 7, 19, 21)), 250 if draw.random() < 0.05 else 0
     amounts = amounts_of(items, tax_percent=tax, credit=credit)
     share = {"PAID": 1.0, "PARTIALLY_PAID": 0.25}.get(status, 0.0)
@@ -226,19 +226,19 @@ def _doc(
         "owner_uid": LANDMARKS["exante_owner"],
         "line_items": items,
         "invoice_fields": fields_array(fields),
-        "integrations": _integrations(state, uid, issue) if draw.random() < 0.1 else [],
+        "integrations": _integrations(store, uid, issue) if draw.random() < 0.1 else [],
         "invoice_notes": {"invoice_memo": "Thank you for your business.", "invoice_footer": None},
-        "comments": _comments(state, draw, issue) if draw.random() < 0.1 else [],
+        "comments": _comments(store, draw, issue) if draw.random() < 0.1 else [],
     }
 
 
-def _line_item(state: SandboxState, draw: random.Random, uid: str, currency: str) -> dict[str, Any]:
+def _line_item(store: Store, draw: random.Random, uid: str, currency: str) -> dict[str, Any]:
     name, price = draw.choice(_GOODS)
     quantity = draw.randrange(1, 12)
     return {
-        "uid": state.store.ids.uuid(),
+        "uid": store.ids.uuid(),
         "invoice_uid": uid,
-        "context_type_uid": state.store.ids.uuid(),
+        "context_type_uid": store.ids.uuid(),
         "context_type": "PRODUCT",
         "context_name": name,
         "currency": currency,
@@ -248,12 +248,12 @@ def _line_item(state: SandboxState, draw: random.Random, uid: str, currency: str
     }
 
 
-def _discount(state: SandboxState, uid: str, currency: str, amount: int) -> dict[str, Any]:
+def _discount(store: Store, uid: str, currency: str, amount: int) -> dict[str, Any]:
     """Make a discount line, which the documentation's example writes as a positive number."""
     return {
-        "uid": state.store.ids.uuid(),
+        "uid": store.ids.uuid(),
         "invoice_uid": uid,
-        "context_type_uid": state.store.ids.uuid(),
+        "context_type_uid": store.ids.uuid(),
         "context_type": "DISCOUNT",
         "context_name": "Loyalty discount",
         "currency": currency,
@@ -263,11 +263,11 @@ def _discount(state: SandboxState, uid: str, currency: str, amount: int) -> dict
     }
 
 
-def _integrations(state: SandboxState, uid: str, issue: int) -> list[dict[str, Any]]:
+def _integrations(store: Store, uid: str, issue: int) -> list[dict[str, Any]]:
     stamp = second_text(issue)
     return [
         {
-            "uid": state.store.ids.uuid(),
+            "uid": store.ids.uuid(),
             "entity_uid": uid,
             "integration_name": "stripe",
             "integration_uid": f"in_{uid[:8]}",
@@ -278,12 +278,12 @@ def _integrations(state: SandboxState, uid: str, issue: int) -> list[dict[str, A
     ]
 
 
-def _comments(state: SandboxState, draw: random.Random, issue: int) -> list[dict[str, Any]]:
+def _comments(store: Store, draw: random.Random, issue: int) -> list[dict[str, Any]]:
     stamp = second_text(issue + DAY)
     actor = {"id": 7, "fullname": draw.choice(_PEOPLE), "avatar": "", "email": "ap@acme.example"}
     return [
         {
-            "uid": state.store.ids.uuid(),
+            "uid": store.ids.uuid(),
             "text": "Please add our order number.",
             "created_at": stamp,
             "last_modified_at": stamp,
