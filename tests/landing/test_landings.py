@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import duckdb
 import pytest
 
 from _support.command import line_of
@@ -261,6 +262,11 @@ def test_a_target_holds_the_invoices_of_one_source(
         ("x", {"since": "yesterday"}, "is no day"),
         ("x", {"since": datetime(2026, 1, 1, tzinfo=UTC)}, "is no day"),
         ("x", {"concurrency": 0}, "out of bounds"),
+        ("x", {"open_statuses": 5}, "int is no list of statuses"),
+        ("x", {"open_statuses": [5]}, "open_statuses: int is not text"),
+        ("x", {"full": "no"}, "full: str is neither true nor false"),
+        ("x", {"raw": 1}, "raw: int is neither true nor false"),
+        ("x", {"on_progress": 5}, "on_progress: int cannot be called"),
         ("x", {"since": SINCE, "filter": Filter(status=["PAID"])}, "set it themselves"),
     ],
 )
@@ -275,6 +281,59 @@ def test_what_cannot_be_right_is_refused_before_anything_is_made(
         client.land(tmp_path / name, **arguments)
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "match"),
+    [
+        ("", "it is empty"),
+        ("s3://bucket/invoices", "no place on a disk of this machine"),
+        (Path("s3://bucket/invoices.delta"), "no place on a disk of this machine"),
+        (":memory:", "no place on a disk of this machine"),
+        ("a\0b.duckdb", "null character"),
+        ("a\udcff", "half of a surrogate pair"),
+        (b"invoices", "bytes is neither a path nor a Target"),
+        (None, "NoneType is neither a path nor a Target"),
+        (object(), "object is neither a path nor a Target"),
+    ],
+    ids=repr,
+)
+def test_what_is_no_place_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: Any, match: str
+) -> None:
+    """A URL must not become a folder of that name, which is not where invoices are looked for."""
+    monkeypatch.chdir(tmp_path)
+    with (
+        Client("exante", transport="memory") as client,
+        pytest.raises(InvalidInputError, match=match),
+    ):
+        client.land(target)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_too_long_is_told(client: Client, tmp_path: Path) -> None:
+    """The system refuses it with an error of its own."""
+    with pytest.raises(LandingError, match="File name too long"):
+        client.land(tmp_path / ("x" * 300))
+
+
+def test_one_status_is_not_its_letters(client: Client, tmp_path: Path) -> None:
+    """A text alone is one status, as in a filter."""
+    report = client.land(tmp_path / "x", since="2026-10-01", open_statuses="SENT")
+    among = client.list(Filter(status=["SENT"], include_inactive=True)).collect(limit=1000)
+
+    (window,) = (each for each in report.windows if each.kind == "open")
+    assert window.rows == len(among) > 0
+
+
+def test_the_last_day_of_the_calendar_ends_a_landing(tmp_path: Path) -> None:
+    """No day comes after it, neither of a window nor of a part of one."""
+    with Client("exante", token=TOKEN, transport=_Moving()) as client:
+        report = client.land(tmp_path, since="9999-12-01", until="9999-12-31", open_statuses=())
+
+    assert report.incomplete == ()
+    assert report.windows[-1].name.endswith("-to-9999-12-31")
 
 
 def test_a_folder_of_other_things_is_refused(client: Client, tmp_path: Path) -> None:
@@ -371,6 +430,151 @@ def test_a_manifest_that_cannot_be_read_is_refused(
         landed_files(tmp_path)
 
     assert kept.exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{}", "[]", "null",
+        '{"window": "w", "kind": "recent", "sync": "s", "at": "x", "complete": true}',
+        '{"window": "w", "kind": "recent", "sync": "s", "at": 1.0, "complete": true, "files": 5}',
+        '{"window": "w", "kind": "full", "sync": "s", "at": 1.0, "complete": true, "files": [""]}',
+        '{"finished": NaN, "sync": "s", "at": NaN}',
+        '{"finished": 1e300, "sync": "s", "at": 1e300}',
+    ],
+)  # fmt: skip
+def test_a_line_of_a_manifest_that_is_damaged_is_told(
+    client: Client, tmp_path: Path, line: str
+) -> None:
+    """With its number, and before any file is removed or read on its word."""
+    client.land(tmp_path, since="2026-10-01")
+    files = landed_files(tmp_path)
+    manifest = tmp_path / "manifest.jsonl"
+    head, *rest = manifest.read_text(encoding="utf-8").splitlines()
+    manifest.write_text("\n".join([head, line, *rest, ""]), encoding="utf-8")
+
+    with pytest.raises(LandingError, match=r"is damaged in line 2; land into another folder"):
+        client.land(tmp_path, since="2026-10-01")
+    with pytest.raises(LandingError, match="is damaged in line 2"):
+        landed_files(tmp_path)
+    assert all(Path(each).exists() for each in files)
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def _exchanged(path: Path) -> None:
+    duckdb.sql(f"COPY (SELECT 1 AS a) TO '{path}' (FORMAT parquet)")
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [(Path.unlink, "named by the manifest and not there"), (_cut, "cannot be read"),
+     (_exchanged, "cannot be read")],
+)  # fmt: skip
+def test_rows_that_are_lost_are_told(
+    client: Client, tmp_path: Path, harm: Callable[[Path], object], said: str
+) -> None:
+    """What is closed is not read again, so a landing that went on would never have them."""
+    client.land(tmp_path, since=ALL, days=180)
+    for each in landed_files(tmp_path):
+        harm(Path(each))
+
+    with pytest.raises(LandingError, match=said):
+        client.land(tmp_path, since=ALL, days=180)
+
+
+def test_files_of_others_beside_the_rows_stay(client: Client, tmp_path: Path) -> None:
+    """Only files that a landing wrote are removed by one."""
+    client.land(tmp_path, since="2026-10-01")
+    mine = [tmp_path / "notes.txt", tmp_path / "data" / "mine.parquet"]
+    for each in mine:
+        each.write_text("a year of work", encoding="utf-8")
+    client.land(tmp_path, since="2026-10-01")
+
+    assert all(each.exists() for each in mine)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ("DELETE FROM billingual_source", "holds other invoices"),
+        ("INSERT INTO billingual_source VALUES ('another')", "holds other invoices"),
+        ("ALTER TABLE landed_invoices ADD COLUMN mine INTEGER", "with other columns"),
+        ("DROP VIEW invoices; ALTER TABLE landed_invoices DROP COLUMN raw", "with other columns"),
+        ("DROP TABLE billingual_windows", "cannot be read or written"),
+    ],
+)
+def test_a_duckdb_file_that_was_changed_by_hand_is_told(
+    client: Client, tmp_path: Path, change: str, match: str
+) -> None:
+    """In an error of ours, and nothing is written."""
+    path = tmp_path / "x.duckdb"
+    client.land(path, since="2026-10-01")
+    with duckdb.connect(str(path)) as file:
+        file.execute(change)
+
+    with pytest.raises((LandingError, UsageError), match=match):
+        client.land(path, since="2026-10-01")
+
+
+def test_a_view_that_was_removed_is_made_again(client: Client, tmp_path: Path) -> None:
+    """And a table of the person's own is left alone."""
+    path = tmp_path / "x.duckdb"
+    client.land(path, since="2026-10-01")
+    before = landed(path)
+    with duckdb.connect(str(path)) as file:
+        file.execute("DROP VIEW invoices; CREATE TABLE mine AS SELECT 1 AS a")
+    client.land(path, since="2026-10-01")
+
+    assert landed(path) == before
+    with duckdb.connect(str(path)) as file:
+        assert file.execute("SELECT a FROM mine").fetchall() == [(1,)]
+
+
+needs_delta = pytest.mark.skipif(
+    "invoices.delta" not in TARGETS, reason="the session pipelines has its library"
+)
+
+
+@needs_delta
+@pytest.mark.parametrize(
+    "name", ["a[1].delta", "a%41.delta", "a|b.delta", "a^b.delta", "a\nb.delta"]
+)
+def test_a_path_that_delta_cannot_have_is_refused(tmp_path: Path, name: str) -> None:
+    """Its library panics, or makes the table in another folder."""
+    with (
+        Client("exante", transport="memory") as client,
+        pytest.raises(InvalidInputError, match="a character that a Delta table cannot have"),
+    ):
+        client.land(tmp_path / name)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@needs_delta
+def test_a_delta_table_that_is_lost_is_told(client: Client, tmp_path: Path) -> None:
+    """Its windows are noted as landed, so a new table would lack all that is closed."""
+    path = tmp_path / "x.delta"
+    client.land(path, since=ALL, days=180)
+    for each in (*path.glob("*.parquet"), *(path / "_delta_log").iterdir()):
+        each.unlink()
+
+    with pytest.raises(LandingError, match="its table is not there"):
+        client.land(path, since=ALL, days=180)
+
+
+@needs_delta
+def test_files_of_a_delta_table_that_are_lost_are_told(client: Client, tmp_path: Path) -> None:
+    """In an error of ours, whatever the library raises."""
+    path = tmp_path / "x.delta"
+    client.land(path, since=ALL, days=180)
+    for each in path.rglob("*.parquet"):
+        each.unlink()
+
+    with pytest.raises(LandingError, match="cannot be written or read"):
+        client.land(path, since=ALL, days=180)
 
 
 def test_a_file_that_is_no_duckdb_file_is_refused(client: Client, tmp_path: Path) -> None:

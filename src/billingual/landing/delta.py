@@ -8,6 +8,7 @@ again.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from arro3.core import Array, DataType, Table
 
-from billingual.errors import MissingExtraError
+from billingual.errors import InvalidInputError, MissingExtraError, shown
 from billingual.landing.index import Index
 from billingual.landing.manifest import Manifest
 from billingual.landing.table import landed_schema
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["Delta"]
 
 _NOTES: Final = "_billingual"
+# The library takes these for something else, looks in another folder then, or panics.
+_NO_NAME: Final = re.compile(r"[\x00-\x1f\x7f\[\]\\^|]|%[0-9A-Fa-f]{2}")
+
 _ROWS_OF_MERGE: Final = 20_000
 """Rows that are merged at once: each merge writes the files anew that it changes."""
 
@@ -45,6 +49,12 @@ class Delta:
 
     def __init__(self, path: Path, *, sync_id: str, raw: bool) -> None:
         self._lake = _library()
+        if _NO_NAME.search(path.absolute().as_posix()):
+            raise InvalidInputError(
+                "target",
+                f"{shown(str(path))} holds a character that a Delta table cannot have in its path",
+                "leave out [ ] \\ ^ | and %41, for example",
+            )
         self._path = path
         self._sync_id = sync_id
         self._raw = raw
@@ -59,9 +69,7 @@ class Delta:
         try:
             (self._path / _NOTES).mkdir(parents=True, exist_ok=True)
             at = self._manifest.open(source, raw=self._raw, now=now)
-            if not self._lake.DeltaTable.is_deltatable(str(self._path)):
-                empty = Table.from_batches([], schema=landed_schema(raw=self._raw))
-                self._lake.write_deltalake(str(self._path), empty)
+            self._make_table()
         except (OSError, self._lake.exceptions.DeltaError) as error:
             self.close()
             raise LandingError(f"{self._path} cannot be used: {error}") from error
@@ -127,6 +135,18 @@ class Delta:
         """See the protocol."""
         self._manifest.close()
 
+    def _make_table(self) -> None:
+        if self._lake.DeltaTable.is_deltatable(str(self._path)):
+            return
+        if self._manifest.landed():
+            # What is closed would never be read again.
+            raise LandingError(
+                f"{self._path} was landed into, and its table is not there; put it back, or land "
+                "into another folder."
+            )
+        empty = Table.from_batches([], schema=landed_schema(raw=self._raw))
+        self._lake.write_deltalake(str(self._path), empty)
+
     def _compare(self, batch: RecordBatch) -> None:
         """Count what rows are to what is in the table."""
         if self._index is None:
@@ -174,7 +194,7 @@ class Delta:
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, self._lake.exceptions.DeltaError) as error:
+        except Exception as error:  # not all errors of the library are of its own class
             raise LandingError(f"{self._path} cannot be written or read: {error}") from error
 
 

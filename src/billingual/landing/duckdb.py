@@ -47,8 +47,10 @@ CREATE TABLE billingual_windows (
     how VARCHAR NOT NULL
 );
 CREATE TABLE billingual_runs (sync_id VARCHAR PRIMARY KEY, began_at TIMESTAMPTZ NOT NULL);
-CREATE VIEW invoices AS SELECT * EXCLUDE (_deleted_at) FROM landed_invoices
-    WHERE _deleted_at IS NULL;
+"""
+_VIEW: Final = """
+CREATE VIEW IF NOT EXISTS invoices AS SELECT * EXCLUDE (_deleted_at) FROM landed_invoices
+    WHERE _deleted_at IS NULL
 """
 _ROWS_AT_ONCE: Final = 10_000
 """Rows that are merged at once: a join of a whole window would hold all of it in memory."""
@@ -260,16 +262,25 @@ class DuckDb:
             self._db.register("no_rows", empty)
             self._all(f"CREATE TABLE {_LANDED} AS SELECT * FROM no_rows")  # noqa: S608 - likewise
             self._all(_MAKE)
+            self._all(_VIEW)
             self._all("INSERT INTO billingual_source VALUES (?)", [head])
             self._all("COMMIT")
             self._db.unregister("no_rows")
             return
-        (held,) = self._one("SELECT text FROM billingual_source")
-        if held != head:
+        held = [text for (text,) in self._all("SELECT text FROM billingual_source")]
+        if held != [head]:
             raise UsageError(
-                f"{self._path} holds other invoices, or the same with other columns: {held}; land "
-                "into another file."
+                f"{self._path} holds other invoices, or the same with other columns: "
+                f"{', '.join(held)}; land into another file."
             )
+        found = [name for name, *_ in self._all(f"DESCRIBE {_LANDED}")]
+        if found != landed_schema(raw=self._raw).names:
+            raise LandingError(
+                f"{self._path} has a table {_LANDED} with other columns than were landed; undo "
+                "that, or land into another file."
+            )
+        # A person may have removed it, and it costs nothing to make.
+        self._all(_VIEW)
 
     def _all(self, query: str, given: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         try:

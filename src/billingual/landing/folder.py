@@ -21,7 +21,7 @@ from arro3.io import read_parquet, write_parquet
 from billingual.errors import UsageError
 from billingual.landing.index import Index
 from billingual.landing.manifest import LOCK, MANIFEST, Manifest, lines_of, sync_folder
-from billingual.landing.table import with_deletion
+from billingual.landing.table import landed_schema, with_deletion
 from billingual.landing.target import Counts, Landed, LandingError, Source
 from billingual.landing.windows import Window
 from billingual.pagination.dedupe import SeenIds
@@ -71,6 +71,7 @@ class Folder:
             self._root.mkdir(parents=True, exist_ok=True)
             self._refuse_others()
             at = self._manifest.open(source, raw=self._raw, now=now)
+            self._refuse_lost()
             self._remove_strays()
         except OSError as error:
             self.close()
@@ -101,7 +102,7 @@ class Folder:
         files = [name for line in windows[since:] for name in line["files"] if name in counting]
         found: set[str] = set()
         for name in files:
-            for batch in read_parquet(self._root / name):
+            for batch in self._batches(name):
                 ids, states = (batch.column(each).to_pylist() for each in ("id", "status"))
                 pairs = zip(ids, states, strict=True)
                 found.update(each for each, status in pairs if status in statuses)
@@ -158,6 +159,16 @@ class Folder:
                 f"{self._root} has other files in it, such as {min(there - _OURS)!r}; land into a "
                 "folder of its own."
             )
+
+    def _refuse_lost(self) -> None:
+        """Refuse to go on where rows are missing: what is closed would never be read again."""
+        for line in _counting(self._manifest.lines):
+            for name in line["files"]:
+                if not (self._root / name).is_file():
+                    raise LandingError(
+                        f"{self._root / name} is named by the manifest and not there; put it back, "
+                        "or land into another folder."
+                    )
 
     def _remove_strays(self) -> None:
         """Remove files that no line counts: of killed runs, and those that were read again since.
@@ -244,7 +255,26 @@ class Folder:
         """Read the rows of windows, the latest first; in a file they are in any order."""
         for line in reversed(lines):
             for name in reversed(line["files"]):
-                yield from read_parquet(self._root / name)
+                yield from self._batches(name)
+
+    def _batches(self, name: str) -> Iterator[RecordBatch]:
+        """Read a file that counts.
+
+        Raises:
+            LandingError: if it is not as it was written.
+        """
+        path = self._root / name
+        names = landed_schema(raw=self._raw).names
+        try:
+            for batch in read_parquet(path):
+                yield batch.select(names)
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:  # the library panics where a file is damaged
+            raise LandingError(
+                f"{path} cannot be read ({error}); put a copy of it back, or land into another "
+                "folder."
+            ) from error
 
 
 @attrs.define
@@ -260,7 +290,8 @@ class _Parts:
     found: Counter[str] = attrs.field(factory=Counter)
 
 
-_NAME: Final = re.compile(r"[\w.-]+\.parquet(\.new)?")
+# Of a window, a run and a part: another file in the folder is not ours to remove.
+_NAME: Final = re.compile(r"[\w-]+\.[\w-]+\.[0-9]+\.parquet(\.new)?")
 
 
 def _counting(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
@@ -18,9 +19,10 @@ from billingual.errors import InvalidInputError, NotFoundError, shown
 from billingual.landing.reading import Lists, Proof, WindowReader
 from billingual.landing.report import LandProgress, LandReport, WindowReport
 from billingual.landing.table import landed_batch
-from billingual.landing.target import Counts, Landed, Source, Target
+from billingual.landing.target import Counts, Landed, LandingError, Source, Target
 from billingual.landing.windows import Window, plan_windows
-from billingual.model import Filter, InvoiceSummary
+from billingual.model import Filter, InvoiceSummary, checked_text
+from billingual.model._types import listed
 from billingual.pagination import MAX_PREFETCH
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["Landing", "land"]
 
 T = TypeVar("T")
+
+# Of two letters at least: one is a drive of Windows. A Path has lost a slash of it.
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 _ROWS_AT_ONCE: Final = 2_000
 """Rows that become one batch: models of so many are held, about 10 MB."""
@@ -301,9 +306,19 @@ async def land(
         raise InvalidInputError(
             "concurrency", f"{concurrency!r} is out of bounds", f"give 1 to {MAX_PREFETCH}"
         )
+    for name, value in (("full", full), ("raw", raw)):
+        if type(value) is not bool:
+            raise InvalidInputError(
+                name, f"{type(value).__name__} is neither true nor false", "give true or false"
+            )
+    if not (on_progress is None or callable(on_progress)):
+        raise InvalidInputError(
+            "on_progress", f"{type(on_progress).__name__} cannot be called", "give a function"
+        )
+    statuses = _statuses(open_statuses)
     # What is hidden by default would look like what is gone.
     base = filter or Filter(include_inactive="include_inactive" in accepts)
-    statuses = tuple(open_statuses) if "status" in accepts else ()
+    statuses = statuses if "status" in accepts else ()
     now = datetime.fromtimestamp(backend.wall(), UTC)
     plan = plan_windows(
         start, end, now=now, days=days,
@@ -331,20 +346,29 @@ async def land(
     return await landing.run(plan)
 
 
-def _target(given: str | PathLike[str] | Target, *, sync_id: str, raw: bool) -> Target:
+def _target(given: object, *, sync_id: str, raw: bool) -> Target:
     """Return what lands there: by its ending, or by what it is; else a folder of Parquet files."""
     if not isinstance(given, (str, PathLike)):
-        return given
-    path = Path(given)
-    if path.suffix in {".duckdb", ".db"}:
+        if isinstance(given, Target):
+            return given
+        raise InvalidInputError(
+            "target", f"{type(given).__name__} is neither a path nor a Target", "give a path"
+        )
+    path = _local_path(given)
+    try:
+        is_other = path.exists() and not path.is_dir()
+        is_delta = path.suffix.lower() == ".delta" or (path / "_delta_log").is_dir()
+    except OSError as error:
+        raise LandingError(f"{path} cannot be used: {error.strerror}.") from error
+    if path.suffix.lower() in {".duckdb", ".db"}:
         from billingual.landing.duckdb import DuckDb  # noqa: PLC0415 - of an extra
 
         return DuckDb(path, sync_id=sync_id, raw=raw)
-    if path.suffix == ".delta" or (path / "_delta_log").is_dir():
+    if is_delta:
         from billingual.landing.delta import Delta  # noqa: PLC0415 - of an extra
 
         return Delta(path, sync_id=sync_id, raw=raw)
-    if path.suffix or (path.exists() and not path.is_dir()):
+    if path.suffix or is_other:
         raise InvalidInputError(
             "target",
             f"{path.name!r} is neither a folder nor a .duckdb file",
@@ -353,6 +377,33 @@ def _target(given: str | PathLike[str] | Target, *, sync_id: str, raw: bool) -> 
     from billingual.landing.folder import Folder  # noqa: PLC0415 - of an extra
 
     return Folder(path, sync_id=sync_id, raw=raw)
+
+
+def _local_path(given: str | PathLike[Any]) -> Path:
+    """Refuse what would become a folder of an odd name on this machine."""
+    text = fspath(given)
+    problem = None
+    if not isinstance(text, str):
+        problem = "it is no text"
+    elif not text.strip():
+        problem = "it is empty"
+    elif _URL.match(text) or text == ":memory:":
+        problem = f"{shown(text)} is no place on a disk of this machine"
+    elif "\0" in text:
+        problem = f"{shown(text)} holds a null character"
+    if problem is not None:
+        raise InvalidInputError("target", problem, "give the path of a file or a folder")
+    # The libraries take names as UTF-8.
+    return Path(checked_text(text, "target"))
+
+
+def _statuses(given: object) -> tuple[str, ...]:
+    """Read statuses; a single text is one of them, and not its letters."""
+    statuses = (given,) if isinstance(given, str) else listed(given)
+    field, fix = "open_statuses", "give texts, like ['SENT']"
+    if statuses is None:
+        raise InvalidInputError(field, f"{type(given).__name__} is no list of statuses", fix)
+    return tuple(checked_text(each, field, fix) for each in statuses)
 
 
 def _day(given: object, name: str) -> date | None:

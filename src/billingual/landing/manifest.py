@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -23,6 +25,8 @@ __all__ = ["LOCK", "MANIFEST", "Manifest", "lines_of", "sync_folder"]
 
 MANIFEST: Final = "manifest.jsonl"
 LOCK: Final = "lock"
+_FILE: Final = re.compile(r"data/[\w.-]+\.parquet")
+_END: Final = datetime.max.replace(tzinfo=UTC).timestamp()
 
 
 class Manifest:
@@ -145,7 +149,30 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
             )
     except (ValueError, KeyError, TypeError) as error:
         raise LandingError(f"{path} is no manifest of landed invoices.") from error
+    for number, line in enumerate(lines[1:], 2):
+        if not _is_line(line):
+            raise LandingError(f"{path} is damaged in line {number}; land into another folder.")
     return lines
+
+
+def _is_line(line: Any) -> bool:
+    """Tell a line that this module wrote from any other JSON: files are named by its word."""
+    match line:
+        case {"finished": float(), "at": float(at), "sync": str()}:
+            return 0 <= at < _END
+        case {
+            "window": str(),
+            "kind": "closed" | "recent" | "open" | "full",
+            "sync": str(),
+            "at": float(at),
+            "complete": bool(),
+        }:
+            files = line.get("files", [])
+            named = isinstance(files, list) and all(
+                isinstance(each, str) and _FILE.fullmatch(each) for each in files
+            )
+            return named and 0 <= at < _END
+    return False
 
 
 def sync_folder(folder: Path) -> None:

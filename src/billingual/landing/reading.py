@@ -167,9 +167,13 @@ def divided(filter: Filter, total: int, page_size: int) -> list[Filter]:
     assert last is not None  # noqa: S101 - likewise
     days = (last - first).days + 1
     parts = min(days, max(2, -(-total // max(1, int(page_size * _FULLNESS)))))
-    bounds = [first + timedelta(days=days * n // parts) for n in range(parts + 1)]
+    bounds = [days * n // parts for n in range(parts + 1)]
     return [
-        attrs.evolve(filter, issued_from=begin, issued_to=end - timedelta(days=1))
+        attrs.evolve(
+            filter,
+            issued_from=first + timedelta(days=begin),
+            issued_to=first + timedelta(days=end - 1),
+        )
         for begin, end in pairwise(bounds)
     ]
 

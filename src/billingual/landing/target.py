@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import attrs
 
@@ -69,6 +69,7 @@ class Counts:
     deleted: int = 0
 
 
+@runtime_checkable
 class Target(Protocol):
     """A place for invoices; methods block, and are called from one thread at a time.
 

@@ -119,6 +119,8 @@ def plan_windows(
             raise InvalidInputError(
                 "since", f"{first} makes more than {MAX_WINDOWS} windows", "give more days each"
             )
+        if stop == date.max:
+            break
         begin = stop + timedelta(days=1)
     if last is None:
         later = attrs.evolve(base, issued_from=max(begin, first))
@@ -137,7 +139,7 @@ def _of_days(first: date, last: date, base: Filter, *, is_closed: bool) -> Windo
 def _end_of_window(day: date, days: int) -> date:
     """Return the last day of the window that a day is in."""
     behind = days - 1 - day.toordinal() % days
-    return day + timedelta(days=behind)
+    return day + min(timedelta(days=behind), date.max - day)
 
 
 def _day(given: object, name: str) -> date | None:
