@@ -10,6 +10,7 @@ from billingual._lazy import attach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from billingual._config.url import ClientOptions
     from billingual._sync.client import Client, Pager
     from billingual._sync.columns import Columns
     from billingual._sync.job import Job
@@ -108,6 +109,7 @@ __all__ = [
     "CircuitOpenError",
     "Client",
     "ClientCredentials",
+    "ClientOptions",
     "ClosedError",
     "Columns",
     "ConfigurationError",
@@ -183,6 +185,7 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
     __getattr__, __dir__ = attach(
         __name__,
         {
+            "_config.url": "ClientOptions",
             "_sync.client": "Client Pager",
             "_sync.columns": "Columns",
             "_sync.job": "Job",

@@ -503,7 +503,7 @@ class _Call(Generic[T]):
         if context.strict_reading:
             first = problems[0]
             summary = (
-                f"{context.provider} answered {request.method} {request.route} with "
+                f"{context.provider} responded to {request.method} {request.route} with "
                 f"{response.status}{response.headers.request_id_text}, but not as expected: at "
                 f"{first.path}, {first.reason}"
             )

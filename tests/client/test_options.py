@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import pickle
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
 from billingual import (
     AsyncClient,
     Client,
+    ClientOptions,
     ConfigurationError,
     Draft,
     Invoice,
@@ -545,3 +547,16 @@ def test_a_program_name_that_cannot_be_sent_is_refused(app: Any) -> None:
     """It is refused when the client is made."""
     with pytest.raises(ConfigurationError, match="app="):
         Client("exante", transport="memory", app=app)
+
+
+@pytest.mark.parametrize("kind", [AsyncClient, Client])
+def test_the_dictionary_of_options_has_those_of_a_client(kind: type) -> None:
+    """A wrapper types its ``**options`` with it, and misses none."""
+    named = {
+        name: each.annotation
+        for name, each in inspect.signature(kind).parameters.items()
+        if name != "provider"
+    }
+    typed = {name: each.__forward_arg__ for name, each in ClientOptions.__annotations__.items()}
+    assert typed == named
+    assert ClientOptions.__optional_keys__ == named.keys()

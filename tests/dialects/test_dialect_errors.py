@@ -213,7 +213,7 @@ def test_an_error_tells_what_happened_and_what_to_do() -> None:
     error = refused("tenant", response({"message": "number is taken"}, status=409))
 
     assert (
-        "kukkingu answered PATCH /api/v1/invoices/{invoiceId} with 409: number is taken; "
+        "kukkingu responded to PATCH /api/v1/invoices/{invoiceId} with 409: number is taken; "
         "read the invoice again and decide by its present state."
     ) == str(error)
     assert ("kukkingu", 409, "number is taken") == (error.provider, error.status, error.complaint)
@@ -249,7 +249,7 @@ def test_what_happened_is_told_apart_from_what_to_do() -> None:
     refusal = refused("exante", response({"message": "no"}, status=500))
     misfit = refused("exante", response(enveloped(None)))
 
-    assert "exante answered PUT /api/invoices/{invoice_uid} with 500: no" == refusal.summary
+    assert "exante responded to PUT /api/invoices/{invoice_uid} with 500: no" == refusal.summary
     assert misfit.summary.endswith("at $.data, there is no payload")
     for error in (refusal, misfit):
         assert str(error).startswith(f"{error.summary}; ")

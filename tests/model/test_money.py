@@ -336,6 +336,21 @@ def test_money_is_formatted_as_text_or_as_a_number(spec: str, text: str) -> None
     assert format(Money(123450, "EUR"), spec) == text
 
 
+@pytest.mark.parametrize(
+    ("currency", "spec", "text"),
+    [
+        (None, ",", "-1,234,567 minor units"), (None, "+,.2f", "-1,234,567 minor units"),
+        (None, "f", "-1234567 minor units"), ("XAU", ",", "-1,234,567 minor units of XAU"),
+        ("QQQ", ".0f", "-1234567 minor units of QQQ"), (None, ">24", "    -1234567 minor units"),
+    ],
+)  # fmt: skip
+def test_money_of_unknown_places_is_formatted_in_minor_units(
+    currency: str | None, spec: str, text: str
+) -> None:
+    """A report over rows that state no currency prints them; no decimal place is made up."""
+    assert format(Money(-1234567, currency), spec) == text
+
+
 @pytest.mark.parametrize("spec", [".1f", ".0f", ".1", ",.0f"])
 def test_no_format_hides_a_part_of_an_amount(spec: str) -> None:
     """``f"{money:.0f}"`` would round without saying how."""

@@ -28,7 +28,7 @@ _ROUNDINGS: Final = tuple(
     for way in ("UP", "DOWN", "CEILING", "FLOOR", "HALF_UP", "HALF_DOWN", "HALF_EVEN", "05UP")
 )
 # A sign, a separator of thousands or a number of places: what makes sense for a number only.
-_NUMBER_SPEC: Final = r"(?a)(?P<amount>(?=[+ ,.]|f$)[+ ]?,?(?:\.(?P<places>\d{1,2}))?)f?"
+_NUMBER_SPEC: Final = r"(?a)(?P<amount>(?=[+ ,.]|f$)(?P<whole>[+ ]?,?)(?:\.(?P<places>\d{1,2}))?)f?"
 
 
 def minor_unit_exponent(currency: str) -> int:
@@ -272,9 +272,11 @@ class Money(ToDict):
         number = re.fullmatch(_NUMBER_SPEC, spec)
         if number is None:
             return format(str(self), spec)
-        if number["places"] is not None and int(number["places"]) < minor_unit_exponent(
-            self.currency or ""
-        ):
+        places = _exponent_of(self.currency)
+        if places is None:
+            # Minor units are all that is known: no decimal place is left out, and none is made up.
+            return str(self).replace(str(self.minor), format(self.minor, number["whole"]), 1)
+        if number["places"] is not None and int(number["places"]) < places:
             raise InvalidInputError(
                 "format", f"{shown(spec)} would leave out decimal places", "round the money first"
             )

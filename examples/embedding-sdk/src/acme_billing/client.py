@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
-from typing import Any, Final, Self
+from typing import Final, Self
 
-from billingual import AsyncClient, Client, Finding, Invoice, OutcomeUnknown, Reconciliation
+from billingual import (
+    AsyncClient,
+    Client,
+    ClientOptions,
+    Finding,
+    Invoice,
+    OutcomeUnknown,
+    Reconciliation,
+)
 
 from acme_billing.bills import Bill, bill_of, draft_of
 from acme_billing.errors import AcmeError, BillUncertainError, acme_errors
@@ -17,7 +25,7 @@ __all__ = ["AcmeBilling", "AsyncAcmeBilling"]
 _APP: Final = ("acme-billing", "1.0.0", "https://acme.example")
 
 
-def _options(key: str, account: str, timeout_s: float, regions: tuple[str, ...]) -> dict[str, Any]:
+def _options(key: str, account: str, timeout_s: float, regions: tuple[str, ...]) -> ClientOptions:
     return {
         "token": key,
         "tenant": account,

@@ -468,7 +468,7 @@ class ResponseReader:
     def _told(self) -> str:
         asked = f"{self.method} {self.route}"
         request_id = self.response.headers.request_id_text
-        return f"{self.provider} answered {asked} with {self.response.status}{request_id}"
+        return f"{self.provider} responded to {asked} with {self.response.status}{request_id}"
 
 
 def _wait_asked(headers: Headers) -> str:

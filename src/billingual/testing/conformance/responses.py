@@ -80,7 +80,7 @@ async def any_status_is_a_response(bench: Bench) -> None:
 
         expect(response.status == status, expected=f"the status {status}", seen=described(response))
         times = asked_for.count(status)
-        expect(times == 1, expected=f"a request that is answered {status} sent once", seen=times)
+        expect(times == 1, expected=f"a request whose response is {status} sent once", seen=times)
 
 
 @transport_check
