@@ -82,7 +82,7 @@ async def _accepted(context: DemoContext, invoices: AsyncClient, ids: list[str])
         )
         result.holds(
             [each.id for each in changed] == ids and context.screen.sent == 1,
-            f"{len(changed)} invoices answered, in the order they were given",
+            f"{len(changed)} invoices came back, in the order they were given",
         )
     with context.screen.step("get: all of them are changed") as result:
         after = [await invoices.get(each) for each in ids]

@@ -20,7 +20,7 @@ async def fault_chapter(context: DemoContext) -> None:
         "exante",
         "When things go wrong (provider exante)",
         "The sandbox now fails on purpose: first it refuses a request with 429, then it must "
-        "carry a create out and cut the connection before it answers.",
+        "carry a create out and cut the connection before it responds.",
     )
     async with context.client("exante") as invoices:
         await _rate_limit(context, invoices)
