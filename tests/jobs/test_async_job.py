@@ -109,3 +109,37 @@ def test_a_blocking_client_is_refused(sandbox: Sandbox, path: Path) -> None:
         pytest.raises(InvalidInputError, match="client"),
     ):
         AsyncJob.open(path, client)  # type: ignore[arg-type]
+
+
+async def test_looks_that_come_at_once_read_the_invoice_that_vouches_once(
+    sandbox: Sandbox, path: Path, draft: Make
+) -> None:
+    """Eight creates never arrived, and one that did shows that the search can be believed."""
+    async with client_of(sandbox) as client, AsyncJob.open(path, client, late_arrival_s=0.1) as job:
+        await job.plan([draft("J-0")])
+        await job.run()
+        sandbox.add_fault("drop_before_commit", method="POST", times=8)
+        sandbox.add_fault("latency", method="GET", seconds=0.1, times=8)
+        await job.plan(draft(f"J-{n}") for n in range(1, 9))
+        report = await job.run(concurrency=8)
+
+    assert report.complete
+    reads = [each["path"] for each in sandbox.requests(limit=1000) if each["method"] == "GET"]
+    assert 1 == sum(not each.endswith("/api/invoices") for each in reads)
+
+
+async def test_a_run_that_is_stopped_in_its_first_moment_sends_nothing(
+    sandbox: Sandbox, path: Path, draft: Make
+) -> None:
+    """Before it has begun to work, and before it was asked for; the run after it does all."""
+    async with client_of(sandbox) as client, AsyncJob.open(path, client) as job:
+        await job.plan(draft(f"J-{n}") for n in range(3))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(job.run)
+            await anyio.lowlevel.checkpoint()
+            job.stop()
+        job.stop()
+        stopped = await job.run()
+
+        assert (3, []) == (len(stopped.planned), sandbox.requests())
+        assert (await job.run()).complete

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from threading import Event, Thread, Timer
 from typing import Any
@@ -27,6 +28,7 @@ from billingual.jobs import (
     Create,
     Delete,
     PlanConflictError,
+    Progress,
     SqliteLedger,
     State,
     Update,
@@ -232,6 +234,72 @@ def test_looks_for_many_creates_share_their_searches(
     assert len(lists) < 20
     # And one is read that vouches for the searches, or two if another was the last by then.
     assert 20 < len(reads) - len(lists) < 25
+
+
+def reads_of(sandbox: Sandbox) -> tuple[int, int]:
+    """Count the lists that were read, and the invoices."""
+    reads = [each["path"] for each in sandbox.requests(limit=1000) if each["method"] == "GET"]
+    lists = sum(path.endswith("/api/invoices") for path in reads)
+    return lists, len(reads) - lists
+
+
+def test_a_create_is_known_by_a_number_that_the_job_chose(
+    open_job: Open, draft: Make, sandbox: Sandbox
+) -> None:
+    """No other program comes upon such a number, so that a row of the list is enough."""
+    sandbox.add_fault("drop_after_commit", method="POST", times=20)
+    with open_job(late_arrival_s=0.5) as job:
+        job.plan(draft(None) for _ in range(40))
+        report = job.run(concurrency=1)
+        late = [[each.kind for each in job.history(e.id).requests] for e in job.entries()]
+
+    assert (report.committed, report.adopted) == (40, 20)
+    lists, invoices = reads_of(sandbox)
+    assert invoices == 0
+    assert lists < 20
+    assert late.count(["send", "look", "look"]) == 20
+
+
+def test_a_create_with_a_number_of_the_job_is_a_conflict_where_its_row_shows_another_value(
+    open_job: Open, draft: Make, client: Client, sandbox: Sandbox
+) -> None:
+    """Another program changed it before the look."""
+    before = {row.id for row in client.list(page_size=100).collect(limit=1000)}
+    sandbox.add_fault("drop_after_commit", method="POST")
+    with open_job(policy="manual") as job:
+        job.plan([draft(None, due_at="2027-03-01T00:00:00Z")])
+        assert len(job.run().unknown) == 1
+        (made,) = {row.id for row in client.list(page_size=100).collect(limit=1000)} - before
+        client.update_many({made: LATER})
+        (entry,) = job.reconcile().conflict
+
+    assert "differs in due_at" in str(entry.reason)
+
+
+class TakesTwice(SqliteLedger):
+    """As a database does that loses a transaction: it is taken anew."""
+
+    def together(self, call: Callable[[], Any]) -> Any:
+        def lost() -> None:
+            call()
+            raise ConnectionError
+
+        with suppress(ConnectionError):
+            super().together(lost)
+        return super().together(call)
+
+
+def test_a_step_that_is_taken_twice_counts_once(
+    client: Client, sandbox: Sandbox, path: Path, draft: Make
+) -> None:
+    """Whether a request settled the entries, a look or a refusal."""
+    sandbox.add_fault("drop_after_commit", method="POST")
+    told: list[Progress] = []
+    with closing(TakesTwice(path)) as ledger, Job.open(ledger, client, late_arrival_s=0.05) as job:
+        job.plan([*map(draft, ("J-1", "J-2")), draft("J-3", counterparty=NOWHERE)])
+        job.run(concurrency=1, on_progress=told.append)
+
+    assert 3 == told[-1].settled
 
 
 def test_without_an_invoice_that_vouches_for_the_search_absence_proves_nothing(

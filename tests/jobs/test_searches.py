@@ -38,6 +38,7 @@ def test_a_second_search_is_not_older_than_what_vouches_for_it() -> None:
             looker: Any = Looker(
                 context=client_context(client),
                 ledger=None,  # type: ignore[arg-type] - it is not asked
+                nonce="",
                 resends=True,
                 sole_writer=False,
                 gathering_s=0.0,

@@ -181,7 +181,8 @@ class Job(Stepped):
     def stop(self) -> None:
         """Have the run end soon: requests under way end as usual, and nothing more is begun.
 
-        Any thread may call this, and a signal handler. Without a run it does nothing.
+        Any thread may call this, and a signal handler. Without a run, the next one ends at once, so
+        that no wish is lost which comes a moment before the run.
         """
         return self._core.stop()
 

@@ -88,6 +88,7 @@ class AsyncJob:
         self._nonce = ""
         self._closed = False
         self._runs = False
+        self._stopping = False
         self._runner: Runner | None = None
 
     @classmethod
@@ -256,18 +257,24 @@ class AsyncJob:
                 sends=sends,
                 on_progress=on_progress,
             )
+            # In this order: another thread that stops the job meanwhile sees the runner.
+            if self._stopping:
+                runner.stopping = True
             await runner.run(concurrency)
         finally:
-            self._runs, self._runner = False, None
+            self._runs, self._stopping, self._runner = False, False, None
         return await self.report()
 
     def stop(self) -> None:
         """Have the run end soon: requests under way end as usual, and nothing more is begun.
 
-        Any thread may call this, and a signal handler. Without a run it does nothing.
+        Any thread may call this, and a signal handler. Without a run, the next one ends at once, so
+        that no wish is lost which comes a moment before the run.
         """
-        if self._runner is not None:
-            self._runner.stopping = True
+        self._stopping = True
+        runner = self._runner
+        if runner is not None:
+            runner.stopping = True
 
     async def report(self) -> Report:
         """Say what became of every write, without a request."""

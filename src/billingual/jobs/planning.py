@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from billingual.client import AsyncClient
     from billingual.wire import WireRequest
 
-__all__ = ["Planner", "fields_of", "planned_write", "request_of"]
+__all__ = ["Planner", "fields_of", "letters_of", "planned_write", "request_of"]
 
 # Crockford's base 32: no letter is taken for a digit when a person reads a number aloud.
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -128,7 +128,9 @@ class Planner:
         entry_id = write.id or number or f"draft-{digest[:16]}#{self.seen.add(digest)}"
         if number is None and _needs_number(self.client):
             # An earlier run may have chosen a number for this draft, and sent it.
-            number = self.ledger.number_of(entry_id) or self._number_for(entry_id)
+            number = self.ledger.number_of(entry_id) or self.prefix + letters_of(
+                entry_id, self.nonce
+            )
             body = body_text(Create(draft=attrs.evolve(draft, number=number)))
             digest = body_hash(write.operation, None, body)
         return NewEntry(
@@ -140,12 +142,16 @@ class Planner:
             body_hash=digest,
         )
 
-    def _number_for(self, entry_id: str) -> str:
-        """Choose a number: the same for the same entry, also where two processes plan at once."""
-        name = entry_id.encode("utf-8", "surrogatepass")
-        digest = hashlib.blake2b(name, digest_size=_LETTERS * 5 // 8, key=self.nonce.encode())
-        bits = int.from_bytes(digest.digest())
-        return self.prefix + "".join(_ALPHABET[bits >> 5 * place & 31] for place in range(_LETTERS))
+
+def letters_of(entry_id: str, nonce: str) -> str:
+    """Choose the end of a number: the same for the same entry, also where two processes plan.
+
+    No other program comes upon them, as they are made of the random text of the ledger.
+    """
+    name = entry_id.encode("utf-8", "surrogatepass")
+    digest = hashlib.blake2b(name, digest_size=_LETTERS * 5 // 8, key=nonce.encode())
+    bits = int.from_bytes(digest.digest())
+    return "".join(_ALPHABET[bits >> 5 * place & 31] for place in range(_LETTERS))
 
 
 def _before(write: PlannedWrite) -> str | None:

@@ -77,6 +77,9 @@ _PROGRESS_EVERY_S: Final = 0.1
 _COUNTING: Final = 19.0
 """How many times as long as it took the next count waits: so counts take a twentieth of a run."""
 
+_End: TypeAlias = Callable[[], int]
+"""Keeps a result, in a step of the ledger; returns how many entries that settled."""
+
 _PASSING: Final = (
     CircuitOpenError,
     DeadlineExceededError,
@@ -148,6 +151,7 @@ class Runner:
         self._looker = Looker(
             context=self.context,
             ledger=self.ledger,
+            nonce=self.nonce,
             resends=settings.policy != "reconcile",
             sole_writer=settings.sole_writer,
             gathering_s=self._gathering_s,
@@ -204,7 +208,7 @@ class Runner:
         await self._tell(last=True)
 
     async def _work(self) -> None:
-        end: Callable[[], object] = _nothing
+        end: _End = _nothing
         try:
             while True:
                 found = await self._next(end)
@@ -238,24 +242,28 @@ class Runner:
 
     # What to do next
 
-    async def _next(self, end: Callable[[], object]) -> bool:
+    async def _next(self, end: _End) -> bool:
         """Keep how the last thing ended, and put the next one in line; False if there is none."""
         found: list[Claim | Entry] = []
         read: Claim | Entry | None = None
 
-        def step() -> Claim | Entry | None:
+        def step() -> tuple[Claim | Entry | None, int]:
             nonlocal read
+            settled = 0
             if isinstance(read, Entry):
                 # The transaction that chose it was lost, and this is the next one.
                 self._reading.discard(read.seq)
             # Another process that takes entries over looks at the provider before it sends them,
             # so nothing is left to do about them here.
             with suppress(ClaimLostError):
-                end()
+                settled = end()
             read = None if self.stopping else self._take()
-            return read
+            return read, settled
 
-        def then(todo: Claim | Entry | None) -> None:
+        def then(taken: tuple[Claim | Entry | None, int]) -> None:
+            # Counted here and not in the step, which a store may have to take twice.
+            todo, settled = taken
+            self._settled += settled
             if todo is not None:
                 found.append(todo)
                 self._line.append(todo)
@@ -269,7 +277,7 @@ class Runner:
             raise
         return bool(found)
 
-    async def _do_first(self) -> Callable[[], object]:
+    async def _do_first(self) -> _End:
         """Do what is first in line, in a slot; return what keeps how it ended.
 
         That is not always what this worker put there. So the order of the plan is kept, whichever
@@ -341,7 +349,7 @@ class Runner:
                 self._reading.add(entry.seq)
             return entry
 
-    def _hand_back(self, taken: Claim | Entry) -> None:
+    def _hand_back(self, taken: Claim | Entry) -> int:
         now, why = self._now(), "the run was stopped"
         if isinstance(taken, Entry):
             self._reading.discard(taken.seq)
@@ -349,6 +357,7 @@ class Runner:
             self.ledger.release(taken, now=now, not_before=0.0, why=why)
         else:
             self.ledger.postpone(taken, now=now, not_before=now, why=why)
+        return 0
 
     def _limits(self) -> dict[str, int]:
         """Return for each operation how many entries go into one request."""
@@ -376,7 +385,7 @@ class Runner:
 
     # The state before
 
-    async def _learn_before(self, entry: Entry) -> Callable[[], object]:
+    async def _learn_before(self, entry: Entry) -> _End:
         """Read what an update is about to change; return what keeps it, before the send."""
         try:
             self._requests += 1
@@ -397,17 +406,18 @@ class Runner:
             return _nothing
         self._failures = 0
 
-        def keep() -> None:
+        def keep() -> int:
             try:
                 self.ledger.keep_before(entry.id, known)
             finally:
                 self._reading.discard(entry.seq)
+            return 0
 
         return keep
 
     # Sending
 
-    async def _send(self, claim: Claim) -> Callable[[], object]:
+    async def _send(self, claim: Claim) -> _End:
         if self._now() > claim.lease - self.context.deadline_s:
             # The process was stopped since the claim: the lease might end before the request.
             return lambda: self._hand_back(claim)
@@ -431,7 +441,7 @@ class Runner:
             raise
         now = self._now()
 
-        def commit() -> None:
+        def commit() -> int:
             self.ledger.commit(
                 claim,
                 now=now,
@@ -439,9 +449,9 @@ class Runner:
                 notes=notes,
                 late_check=now + self._late_arrival_s,
             )
-            self._settled += len(claim.entries)
-            self._succeeded += 1
+            return len(claim.entries)
 
+        self._succeeded += 1
         self._failures = 0
         return commit
 
@@ -525,7 +535,7 @@ class Runner:
 
     # Looking
 
-    async def _look(self, claim: Claim) -> Callable[[], object]:
+    async def _look(self, claim: Claim) -> _End:
         self._requests += 1
         succeeded = self._succeeded
         try:
@@ -536,23 +546,28 @@ class Runner:
             ):
                 self._hand_back(claim)
                 raise
-            failure = error
-            await self._in_thread(
-                lambda: self._postpone(claim, f"the look failed: {_told(failure)}", 1.0)
-            )
+            why = f"the look failed: {_told(error)}"
+            self._looks[claim.entries[0].seq] += 1
+            await self._in_thread(lambda: self._postpone(claim, why, 1.0))
             self._failed(error)
             return _nothing
         self._failures = 0
         now = self._now()
         if not look.seen:
+            self._looks[claim.entries[0].seq] += 1
             return lambda: self._postpone(
                 claim, look.why, self._wait_s(succeeded) if look.again_s is None else look.again_s
             )
         refused = all(each.state is State.REJECTED for each in look.seen.values())
         if refused and len(claim.entries) > 1 and self.settings.bisect:
-            return lambda: self.ledger.split(claim, now=now, status=None, why=look.why)
 
-        def found() -> None:
+            def split() -> int:
+                self.ledger.split(claim, now=now, status=None, why=look.why)
+                return 0
+
+            return split
+
+        def found() -> int:
             self.ledger.found(
                 claim,
                 now=now,
@@ -561,7 +576,12 @@ class Runner:
                 not_before=now + (look.again_s or 0.0),
                 why=look.why,
             )
-            self._settled += sum(each.state is not State.PLANNED for each in look.seen.values())
+            # One that is looked at once more for a late double was settled before.
+            return sum(
+                each.state is State.UNKNOWN and look.seen[each.id].state is not State.PLANNED
+                for each in claim.entries
+                if each.id in look.seen
+            )
 
         return found
 
@@ -573,13 +593,13 @@ class Runner:
         writes = counts.get(State.PLANNED, 0) if self.sends else 0
         return 1.0 if writes or counts.get(State.IN_FLIGHT) else NEVER
 
-    def _postpone(self, claim: Claim, why: str, wait_s: float) -> None:
+    def _postpone(self, claim: Claim, why: str, wait_s: float) -> int:
         first, now = claim.entries[0], self._now()
-        self._looks[first.seq] += 1
         if self._looks[first.seq] > _LOOKS:
             wait_s = NEVER
             why += f"; after {_LOOKS + 1} looks that told nothing it waits for the next run"
         self.ledger.postpone(claim, now=now, not_before=now + wait_s, why=why)
+        return 0
 
     # Telling
 
@@ -608,8 +628,9 @@ class Runner:
         return await self.context.backend.in_thread(call)
 
 
-def _nothing() -> None:
+def _nothing() -> int:
     """Keep nothing: there is no result, or it is kept already."""
+    return 0
 
 
 def _notes(shown: Mapping[str, InvoiceSummary]) -> dict[str, str]:
