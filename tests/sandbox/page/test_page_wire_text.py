@@ -107,7 +107,9 @@ def test_a_long_body_is_shown_in_part_and_says_so() -> None:
         ('[{"password":1},{"x":"y"}]', '[{"password":"***"},{"x":"y"}]'),
         ('{"client_secret":"broken o', '{"client_secret":"***"'),
         ('{ "paymentMethods": [1] }', '{ "paymentMethods": [1] }'),
+        (r'{"to\u006ben":"a"}', r'{"to\u006ben":"***"}'),
         ("token=abc&x=1", "token=***&x=1"),
+        ("to%6Ben=abc&x=1", "to%6Ben=***&x=1"),
         ("plain token", "plain token"),
     ],
 )

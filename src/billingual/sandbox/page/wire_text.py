@@ -6,8 +6,10 @@ body that breaks off are seen as they were sent.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Final
+from urllib.parse import unquote
 
 from billingual.sandbox.accounts import CREDENTIALS
 from billingual.sandbox.page.exchanges import Body, Headers
@@ -94,7 +96,7 @@ def masked_pairs(text: str) -> str:
 
 def _pair(text: str) -> str:
     name, equals, value = text.partition("=")
-    return f"{name}={MASK}" if equals and value and is_secret_name(name) else text
+    return f"{name}={MASK}" if equals and value and is_secret_name(unquote(name)) else text
 
 
 def masked_body(body: bytes, media_type: str) -> bytes:
@@ -148,12 +150,20 @@ def _masked_pieces(pieces: list[str]) -> list[str]:
         elif piece == ",":
             secret_depth = 0 if depth == secret_depth else secret_depth
         elif piece == ":":
-            secret_depth = secret_depth or (depth if is_secret_name(name) else 0)
+            secret_depth = secret_depth or (depth if is_secret_name(_read(name)) else 0)
         else:
             name = piece
             piece = f'"{MASK}"' if secret_depth else piece  # noqa: PLW2901  what goes out of it
         masked.append(piece)
     return masked
+
+
+def _read(name: str) -> str:
+    """Read a name as a program will: ``"to\\u006ben"`` is a token."""
+    try:
+        return str(json.loads(name))
+    except ValueError:
+        return name
 
 
 def _laid_out(pieces: list[str]) -> str:
