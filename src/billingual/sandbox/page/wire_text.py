@@ -159,7 +159,7 @@ def _masked_pieces(pieces: list[str]) -> list[str]:
 
 
 def _read(name: str) -> str:
-    """Read a name as a program will: ``"to\\u006ben"`` is a token."""
+    r"""Read a name as a program will: ``"to\u006ben"`` is a token."""
     try:
         return str(json.loads(name))
     except ValueError:
