@@ -7,8 +7,11 @@ see, and belongs in ``CHANGELOG.md``; ``docs/compatibility.md`` says what a rele
 
 from __future__ import annotations
 
+import ast
 import sys
+from collections.abc import Iterable
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +24,9 @@ MODULES: Final = (
     "billingual.dialects",
     "billingual.errors",
     "billingual.events",
+    "billingual.integrations.dlt",
     "billingual.integrations.opentelemetry",
+    "billingual.integrations.spark",
     "billingual.jobs",
     "billingual.landing",
     "billingual.model",
@@ -36,12 +41,25 @@ MODULES: Final = (
     "billingual.transports",
     "billingual.wire",
 )
+LARGE: Final = {"billingual.integrations.dlt", "billingual.integrations.spark"}
+"""Their libraries are too large to install for a list of names; the source is read instead."""
 
 
 def render() -> str:
     """List the names that each public module exports."""
-    names = [f"{each}.{name}" for each in MODULES for name in sorted(import_module(each).__all__)]
+    names = [f"{each}.{name}" for each in MODULES for name in sorted(_exported(each))]
     return "\n".join([*names, ""])
+
+
+def _exported(module: str) -> Iterable[str]:
+    if module not in LARGE:
+        return list(import_module(module).__all__)
+    spec = find_spec(module)
+    assert spec is not None and spec.origin is not None  # noqa: PT018, S101 - ours
+    for each in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+        if isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == "__all__":
+            return list(ast.literal_eval(each.value))
+    raise ValueError(module)
 
 
 def main() -> int:
