@@ -32,7 +32,7 @@ OURS_AIOHTTP: Final = "billingual (aiohttp)"
 
 
 def path_of(uid: str) -> str:
-    """Return the path that everybody but stripe asks for."""
+    """Return the path that all but stripe ask for."""
     return f"/api/invoices/{uid}"
 
 

@@ -1,6 +1,6 @@
 """The documented records as classes of other libraries: every field, all but the id optional.
 
-One table of shapes, from which the classes are made, so that everybody decodes the same fields.
+One table of shapes, from which the classes are made, so that all decode the same fields.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import attrs
-from _durability.door import Door
+from _durability.lossy_server import LossyServer
 from _durability.postgres import new_database, postgres
 from _durability.providers import PROVIDERS, Provider
 from _measuring import HERE, Cell, Study, arguments
@@ -131,7 +131,7 @@ class Run:
     postgres: str
     client_kills: int = 0
     server_kills: int = 0
-    _door: Door = attrs.field(init=False)
+    _lossy: LossyServer = attrs.field(init=False)
     _process: asyncio.subprocess.Process | None = None
     _tasks: list[asyncio.Task[None]] = attrs.field(factory=list)
     _due: dict[int, Any] = attrs.field(factory=dict)
@@ -140,7 +140,7 @@ class Run:
 
     def __attrs_post_init__(self) -> None:
         self._random = random.Random(f"kills {self.seed}")  # noqa: S311 - to be repeated
-        self._door = Door(
+        self._lossy = LossyServer(
             self.provider.handle, self.provider.is_create, self.seed, self.scenario.lost_of,
             self._on_create,
         )  # fmt: skip
@@ -167,19 +167,19 @@ class Run:
     async def _kill_server(self, late_s: float) -> None:
         await asyncio.sleep(late_s)
         async with self._server:
-            self._door.close()
+            self._lossy.close()
             await self.provider.kill()
             self.server_kills += 1
             await asyncio.sleep(self.scenario.down_s)
             await self.provider.start()
-            await self._door.open()
+            await self._lossy.open()
 
     async def finish(self) -> Finish:
         """Run it to its end, and judge."""
         await self.provider.start()
         try:
             await self.provider.prepare(self.scenario.orders)
-            await self._door.open()
+            await self._lossy.open()
             self._tell()
             began = time.monotonic()
             await self._until_done(began + MOST_S)
@@ -187,12 +187,12 @@ class Run:
             await asyncio.gather(*self._tasks)
             return self._judged(await self.provider.counts(), seconds)
         finally:
-            self._door.close()
+            self._lossy.close()
             await self.provider.kill()
 
     def _tell(self) -> None:
         told = {
-            "url": f"http://127.0.0.1:{self._door.port}{self.provider.prefix}",
+            "url": f"http://127.0.0.1:{self._lossy.port}{self.provider.prefix}",
             "provider": self.provider.name,
             "marked": self.contestant.marked,
             "at_once": self.scenario.at_once,
@@ -235,7 +235,7 @@ class Run:
             wrongly_failed=sum(count[each] > 0 for each in failed),
             failed=sum(not count[each] for each in failed),
             open=len(unclear),
-            requests=self._door.requests / len(orders),
+            requests=self._lossy.requests / len(orders),
             client_kills=self.client_kills,
             server_kills=self.server_kills,
             seconds=seconds,

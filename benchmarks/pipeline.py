@@ -39,7 +39,7 @@ SELF: Final = str(HERE / "pipeline.py")
 KEY: Final = "ex_test"
 WIDTH: Final = 4
 AT_ONCE: Final = 10_000
-Lane: TypeAlias = Callable[[str, Path], object]
+Run: TypeAlias = Callable[[str, Path], object]
 
 
 def _client(base: str) -> Any:
@@ -165,7 +165,7 @@ def arrow_to_duckdb(base: str, place: Path) -> None:
         connection.execute("CREATE TABLE invoices AS FROM rows")
 
 
-def land_in(name: str) -> Lane:
+def land_in(name: str) -> Run:
     """Return the landing in a folder or a file."""
 
     def land(base: str, place: Path) -> None:
@@ -278,7 +278,7 @@ SAIL: Final = "billingual source for Spark, on Sail"
 SPARK: Final = "billingual source for Spark, on Spark"
 REST_API: Final = "dlt rest_api, merge"
 RESOURCE: Final = "billingual resource for dlt, proven windows, merge"
-LANES: Final[dict[str, tuple[str, Lane]]] = {
+RUNS: Final[dict[str, tuple[str, Run]]] = {
     SCRIPT_PARQUET: ("Parquet", script_to_parquet),
     ARROW_PARQUET: ("Parquet", arrow_to_parquet),
     LAND_PARQUET: ("Parquet", land_in("rows")),
@@ -294,11 +294,11 @@ SINCE = ""
 
 
 def one(name: str, base: str, place: str, rows: str) -> None:
-    """Run one lane, then print what it took; in a process of its own."""
+    """Run one of them, then print what it took; in a process of its own."""
     global SINCE  # noqa: PLW0603 - a process has one
     SINCE = _first_day(int(rows))
     started = time.perf_counter() - time.process_time()  # as long as the imports above took
-    LANES[name][1](base, Path(place))
+    RUNS[name][1](base, Path(place))
     wall = time.perf_counter() - started
     used = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = sum(each.ru_utime + each.ru_stime for each in used)
@@ -330,10 +330,10 @@ def check(place: Path, rows: int) -> None:
 
 
 def measured(study: Study, base: str, rows: int, rounds: int) -> dict[str, list[dict[str, float]]]:
-    """Run all lanes in an order drawn anew in each round; a peer that fails is left out."""
+    """Run all of them in an order drawn anew in each round; a peer that fails is left out."""
     taken: dict[str, list[dict[str, float]]] = {}
     for _ in range(rounds):
-        for name in random.sample(list(LANES), len(LANES)):
+        for name in random.sample(list(RUNS), len(RUNS)):
             if name in study.left_out:
                 continue
             with tempfile.TemporaryDirectory() as folder:
@@ -357,7 +357,7 @@ def tell(study: Study, taken: dict[str, list[dict[str, float]]], rows: int) -> N
     beside = {"Parquet": SCRIPT_PARQUET, "DuckDB": SCRIPT_DUCKDB}
     for target, script in beside.items():
         table: list[list[Cell]] = []
-        for name, (to, _) in LANES.items():
+        for name, (to, _) in RUNS.items():
             if to == target and name in taken:
                 runs = taken[name]
                 table.append([

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl, urlencode
 
 import attrs
-from _durability.door import Request, exchange
+from _durability.lossy_server import Request, exchange
 
 from billingual.sandbox import CREDENTIALS, LANDMARKS
 
@@ -102,7 +102,7 @@ class Provider(ABC):
             await self._process.wait()
 
     async def json(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> Any:
-        """Ask it something, past the door."""
+        """Ask it something, without the lossy server between."""
         response = await exchange(self.port, Request(method, path, headers, body))
         head, _, text = response.partition(b"\r\n\r\n")
         if b" 200 " not in head.split(b"\r\n", 1)[0]:

@@ -94,6 +94,21 @@ def test_the_registries_are_what_the_package_declares(registry: Registry, group:
     assert set(registry.extras.values()) <= set(project["optional-dependencies"])
 
 
+def test_the_sandbox_may_import_no_other_part() -> None:
+    """Its contract names every module beside it, also one that was added since."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (named,) = [
+        set(each["forbidden_modules"])
+        for each in project["tool"]["importlinter"]["contracts"]
+        if each.get("source_modules") == ["billingual.sandbox"]
+    ]
+    package = ROOT / "src" / "billingual"
+    beside = {each.stem for each in package.glob("*.py")}
+    beside |= {each.parent.name for each in package.glob("*/__init__.py")}
+
+    assert {f"billingual.{each}" for each in beside - {"__init__", "__main__", "sandbox"}} == named
+
+
 def run(program: str, *arguments: str) -> str:
     """Run a program in a process of its own and return what it printed."""
     command = [sys.executable, "-W", "error", "-c", program, *arguments]
@@ -247,7 +262,7 @@ def answer_once(listening: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("package", PACKAGES_WITH_LAZY_NAMES)
-def test_a_door_hands_out_the_same_whatever_was_imported_before(package: str) -> None:
+def test_a_package_hands_out_the_same_whatever_was_imported_before(package: str) -> None:
     """A module of a name's own name does not take its place."""
     program = (
         "import importlib, pkgutil, sys\n"

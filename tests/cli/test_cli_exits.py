@@ -267,7 +267,7 @@ def test_a_list_whose_output_is_lost_exits_1() -> None:
 
 
 def test_a_closed_pipe_ends_quietly(start: Start) -> None:
-    """``billingual list --all | head -1`` is no error of anybody's."""
+    """``billingual list --all | head -1`` is no error."""
     process = start("list", "--all", "-o", "ndjson")
     assert process.stdout is not None
     assert process.stderr is not None

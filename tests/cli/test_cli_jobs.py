@@ -198,7 +198,7 @@ def test_a_killed_job_goes_on(
 
 
 def test_a_job_is_shown_without_a_connection(billingual: Command, ledger: Path) -> None:
-    """Counts, and each write that needs somebody; a provider's words are shown as they are safe."""
+    """Counts, and each write that needs a person; a provider's words are shown as they are safe."""
     done = billingual("jobs", "show", str(ledger))
 
     assert 0 == done.returncode, done.stderr
@@ -483,7 +483,7 @@ def test_verify_tells_what_is_wrong_and_what_is_open(
 
 
 def test_contents_are_forgotten(billingual: Command, ledger: Path) -> None:
-    """Only of writes that are settled, and only if somebody says how old they have to be."""
+    """Only of writes that are settled, and only if the caller says how old they have to be."""
     silent = billingual("jobs", "purge", str(ledger))
     young = billingual("jobs", "purge", str(ledger), "--older-than-days", "1")
     done = billingual("jobs", "purge", str(ledger), "--older-than-days", "0")

@@ -156,7 +156,7 @@ def test_redis_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("face", [AsyncClient, Client])
 def test_workers_take_turns(workers: Workers, face: Any) -> None:
-    """However many there are and whoever calls, all calls are a second apart."""
+    """However many there are, all calls of all callers are a second apart."""
     clients = [workers.client(face=face) for _ in range(4)]
     for client in (*clients, clients[0], clients[0], clients[2]):
         if face is AsyncClient:

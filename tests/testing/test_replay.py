@@ -172,7 +172,7 @@ def test_a_client_closes_the_player_it_made(tmp_path: Path) -> None:
 
 
 def test_a_response_of_a_tape_is_bounded_too(tmp_path: Path, step: Any) -> None:
-    """A tape is a file that anybody may have written."""
+    """A tape is a file that a stranger may have written."""
     tape = tape_of(tmp_path, step, ask())
 
     with pytest.raises(errors.ResponseTooLargeError):

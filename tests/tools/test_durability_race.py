@@ -13,7 +13,7 @@ RESPONSE: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 # In a process of its own: the benchmarks are no package, and find each other by their folder.
 LOSSES: Final = f"""
 import asyncio
-from _durability.door import Door
+from _durability.lossy_server import LossyServer
 
 async def handler(request):
     return {RESPONSE!r}
@@ -30,11 +30,11 @@ async def one(port):
 
 async def main():
     for seed in (1, 1, 2):
-        door = Door(handler, lambda request: request.method == "POST", seed, 5)
-        await door.open()
-        came = [await one(door.port) for _ in range({CREATES})]
-        door.close()
-        print(door.requests, door.creates, "".join(".x"[not each] for each in came))
+        server = LossyServer(handler, lambda request: request.method == "POST", seed, 5)
+        await server.open()
+        came = [await one(server.port) for _ in range({CREATES})]
+        server.close()
+        print(server.requests, server.creates, "".join(".x"[not each] for each in came))
 
 asyncio.run(main())
 """

@@ -174,7 +174,7 @@ def test_a_body_without_a_length_that_a_reset_ends_is_not_whole(way: str, *, sec
 
 @OF_H11
 def test_a_body_without_a_length_that_is_cut_under_tls_is_not_whole(way: str) -> None:
-    """Anybody on the way can end a connection; only the server can say farewell."""
+    """Any machine on the way can end a connection; only the server can send close_notify."""
 
     def talk(server: RoughServer, connection: Any) -> None:
         server.request(connection)

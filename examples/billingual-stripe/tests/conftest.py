@@ -44,7 +44,7 @@ def shop(localstripe: Shop) -> Shop:
 
 @pytest.fixture
 def keeper(shop: Shop) -> Iterator[Keeper]:
-    """Have a door that keeps keys in front of the shop."""
+    """Put a proxy that keeps keys in front of the server."""
     with keeping_keys(shop.port) as keeper:
         yield keeper
 

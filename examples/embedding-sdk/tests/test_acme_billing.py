@@ -193,7 +193,7 @@ def test_without_a_region_nothing_was_done(dead_region: str) -> None:
 
 @pytest.mark.parametrize("name", acme_billing.__all__)
 def test_no_type_of_billingual_is_in_the_api(name: str) -> None:
-    """Whoever uses the SDK need not know what is inside, and Acme may replace it."""
+    """A user of the SDK need not know what is inside, and Acme may replace it."""
     each = getattr(acme_billing, name)
     public = [each, each.__init__, *(
         member for key, member in vars(each).items()

@@ -1,4 +1,4 @@
-"""What each error of the client means to whoever asked this service."""
+"""What each error of the client means to a caller of this service."""
 
 from __future__ import annotations
 

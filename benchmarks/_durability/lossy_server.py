@@ -1,4 +1,4 @@
-"""What stands between a contestant and the provider: it loses responses, counts, and calls kills.
+"""The server between a contestant and the provider: it loses responses, counts, and calls kills.
 
 It takes one request a connection, hands it to the provider and passes the response on, or resets
 the connection instead. While the provider is down nothing listens, as on a machine whose server
@@ -75,7 +75,7 @@ async def exchange(port: int, request: Request) -> bytes:
 
 
 @attrs.define(eq=False)
-class Door:
+class LossyServer:
     """Listen on one port as long as the race lasts.
 
     Attributes:
