@@ -167,8 +167,8 @@ class PoolJob(Protocol[T_co]):
 class TaskPool(Protocol):
     """Run jobs beside the caller, in the execution scope where the pool was made.
 
-    Each job runs in a copy of the context in which the pool was made. Use it for reads alone: the
-    pool may give a job up at any moment, and nothing tells whether it was done.
+    Each job runs in a copy of the context in which the pool was made. Use it for reads only: the
+    pool may give a job up at any moment, and then nothing tells whether the work was done.
     """
 
     def is_here(self) -> bool:

@@ -508,7 +508,7 @@ Send: TypeAlias = Callable[[WireRequest], Awaitable[WireResponse]]
 
 
 class _Ask:
-    """A source of tokens as the calls of one event loop, or of one process, share it.
+    """The state of a token source, shared by the calls of one event loop or of one process.
 
     Attributes:
         turn: taken by the one call that asks; the others wait for it.

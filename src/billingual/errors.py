@@ -745,7 +745,7 @@ def carried_by(error: BaseException) -> OutcomeUnknown | None:
 
 
 def carry(stop: BaseException, unclear: OutcomeUnknown) -> None:
-    """Let a cancellation or an interrupt carry the write that it stopped, and say so."""
+    """Attach the unclear write to the cancellation or interrupt that stopped it, with a note."""
     setattr(stop, _EVIDENCE, unclear)
     stop.add_note(
         f"{unclear.provider} may or may not have carried out {unclear.operation}, which this "

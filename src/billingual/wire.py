@@ -1,4 +1,4 @@
-"""Requests and responses, as dialects write and read them and transports move them.
+"""Requests and responses: dialects write and read them, transports send and receive them.
 
 No type of an HTTP library appears here. No text made from these types shows a credential: header
 values are hidden unless their name is on a short list of harmless ones.

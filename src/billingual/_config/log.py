@@ -15,7 +15,7 @@ _LEVELS: Final = ("debug", "info")
 
 
 def observer_for(level: str) -> Observer:
-    """Write what happens in calls to stderr, from *level* upwards, and return what tells it.
+    """Return the observer that logs calls, and write what is logged from *level* upwards to stderr.
 
     Where the program set up its own handlers, those write it, and nothing is written twice.
 

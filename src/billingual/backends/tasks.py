@@ -4,8 +4,8 @@ On asyncio they are plain tasks. On trio, where each task has a parent, they are
 run itself (*system tasks*). A job's error is kept for the caller who asks for its result, so that
 it cannot crash the run. The end of a trio run cancels them and waits, as ``asyncio.run`` does.
 
-A task takes its next job at once. A job started in a new task would have to wait for the next turn
-of the loop, and the loop reads and decodes every response that has arrived before that.
+A task that finished a job takes the next one at once. A new task would start in the next turn of
+the loop, and before that the loop reads and decodes every response that has arrived.
 """
 
 from __future__ import annotations

@@ -327,7 +327,7 @@ class _Names:
 
 
 class _Batches:
-    """Put writes into requests as a job does while all goes well."""
+    """Put writes into requests as a job does, as long as none fails."""
 
     def __init__(self, client: AsyncClient, number_prefix: str) -> None:
         self._client = client

@@ -90,9 +90,9 @@ def open_client(
 
 
 def chosen(connection: Connection) -> NamedOptions:
-    """Take what the environment says, with what was given as options before it.
+    """Combine the options that were given with those of the environment; the former win.
 
-    The transport is the sandbox where nothing tells where else to go.
+    The transport is the sandbox if neither a token nor a base URL is given.
 
     Raises:
         ConfigurationError: if the environment holds what cannot be used.

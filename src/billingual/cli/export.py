@@ -171,7 +171,7 @@ async def _write_csv(
 
 
 async def _write_parquet(pager: AsyncPager, target: IO[bytes], *, raw: bool) -> int:
-    """Write batches in a thread as they come: the library pulls them, and waits for each."""
+    """Write batches in a thread, because the library pulls each one and blocks while it waits."""
     from arro3.core import RecordBatch, RecordBatchReader  # noqa: PLC0415 - an extra
     from arro3.io import write_parquet  # noqa: PLC0415 - likewise
 

@@ -161,7 +161,7 @@ def show_verification(seen: Verification, output: Format) -> None:
 
 
 def _record(entry: Entry) -> dict[str, object]:
-    """Leave out the body, which holds what invoices do, and what only the job needs."""
+    """Leave out the body, which is personal data, and what only the job needs."""
     names = (
         "id", "operation", "target", "number", "state", "reason", "invoice_id", "attempts",
         "unclear",

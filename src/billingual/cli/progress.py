@@ -24,7 +24,7 @@ _BAR_WIDTH: Final = 20
 
 
 class ProgressView(Protocol):
-    """What shows how far a job is; it never fails, since a job must not end for it."""
+    """Shows the progress of a job; it never fails, because it must not end the job."""
 
     def checked(self, rows: int) -> None:
         """So many rows of the file were read and found right."""

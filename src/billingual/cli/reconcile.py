@@ -52,7 +52,7 @@ _CODES: Final = {Finding.ADOPTED: OK, Finding.ABSENT: ABSENT, Finding.UNKNOWN: U
 @Parameter(name="*", group=_GROUP)
 @attrs.frozen(kw_only=True)
 class LookOptions:
-    """How it is looked.
+    """How to look.
 
     Attributes:
         given_up_at: When the write was given up, as its error says; now by default, so that it

@@ -263,7 +263,7 @@ class _Batch:
 
 @functools.cache
 def _nothing_in_full() -> dict[str, Array]:
-    """Make what batches of rows of lists have in the columns of full invoices: nulls."""
+    """Make the columns that only full invoices fill, as nulls, for a batch of rows of lists."""
     rows = [InvoiceSummary(id="")] * _FEW
     return _Batch(rows, raw=False).columns_in_full()
 

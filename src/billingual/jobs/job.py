@@ -49,8 +49,8 @@ class AsyncJob:
     """Many writes of one account, kept in a ledger: killed half-way, it is run again.
 
     Make one with :meth:`open`. Every write is in the ledger before its request is sent, and its end
-    is there before anything else is told of it. Where an end is unclear, the job waits until no
-    late request can arrive, looks at the provider, and sends again only what is not there.
+    is in the ledger before it is reported. If an end is unclear, the job waits until no late
+    request can arrive, looks at the provider, and sends again only what is not there.
 
     Safe to share between tasks, for one run at a time. A second process is refused, unless all
     open the ledger as shared. In a database a job is always shared.

@@ -3,7 +3,7 @@
 The order of the steps is what keeps a write from being lost or doubled, whenever the process dies:
 
 1. *In flight* is on the disk before the first byte of the request leaves.
-2. The end is on the disk before anything else is told of it.
+2. The end is on the disk before it is reported to anything else.
 3. What was in flight when a process died is unclear, never planned: it may have been carried out.
 4. An unclear end is looked into only when no late request can arrive any more (*late_arrival_s*).
 5. A write goes back to the plan only if its request provably did nothing, or if the look shows the
@@ -514,7 +514,7 @@ class Runner:
         )
 
     def _after_failure(self, error: Exception) -> None:
-        """Stop the run if what went wrong would go wrong with every other write too."""
+        """Stop the run if every other write would fail in the same way."""
         if isinstance(error, (UsageError, AuthenticationError)) or not isinstance(
             error, BillingualError
         ):

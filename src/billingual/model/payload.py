@@ -95,7 +95,7 @@ class KeepsPayload(ToDict):
             InvalidInputError: if a key is unknown, the id is missing or a value does not fit. The
                 error names the field with its path, such as ``lines[1].quantity``.
         """
-        from billingual.model._reading import from_own_dict  # noqa: PLC0415 - few programs need it
+        from billingual.model._round_trip import from_own_dict  # noqa: PLC0415 - few programs need it
 
         return from_own_dict(cls, record)
 

@@ -1,4 +1,4 @@
-"""The place that a walk has reached, as a short text from which another walk goes on.
+"""How far a walk got, as a short text from which another walk goes on.
 
 Rows move between two walks: providers page by number, and other rows are added and deleted. So a
 checkpoint names the page of the last row that was handed out, and keeps fingerprints of the last

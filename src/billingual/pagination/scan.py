@@ -100,7 +100,7 @@ class Scan:
     ) -> tuple[InvoiceSummary, ...]:
         """Add one page, and return its rows without those that came before.
 
-        Rows are returned even if no page can follow; :meth:`refuse_to_go_on` tells that.
+        Rows are returned even if no page can follow; :meth:`refuse_to_go_on` raises then.
 
         Args:
             page: the page.

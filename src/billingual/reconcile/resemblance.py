@@ -1,8 +1,8 @@
 """Whether an invoice may be what a write made, though the provider altered what was sent.
 
 Providers cut numbers, strip them, prefix them, choose others, or keep none; some keep days where
-times were sent. Such an invoice is no match, so nothing is adopted for it. But while there is one,
-the write is not absent either.
+times were sent. Such an invoice is no proof, so the write is not adopted. But while there is one,
+the write cannot be called absent either.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         check_dialect,
         run_dialect_check,
     )
+    from billingual.testing.conformance.inprocess import Handler, InProcess, asgi_app
     from billingual.testing.conformance.ledger import (
         LEDGER_CHECKS,
         LedgerFactory,
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from billingual.testing.factories import DraftFactory, InvoiceFactory
     from billingual.testing.fault_catalogue import CATALOGUE, Fault
     from billingual.testing.faults import FaultTransport, fault
-    from billingual.testing.inprocess import Handler, InProcess, asgi_app
     from billingual.testing.planned_faults import PlannedFaults
     from billingual.testing.quota_store import MemoryQuotaStore
     from billingual.testing.recording.drift import Drift, drift
@@ -110,7 +110,7 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
             "factories": "DraftFactory InvoiceFactory",
             "fault_catalogue": "CATALOGUE Fault",
             "faults": "FaultTransport fault",
-            "inprocess": "Handler InProcess asgi_app",
+            "conformance.inprocess": "Handler InProcess asgi_app",
             "planned_faults": "PlannedFaults",
             "quota_store": "MemoryQuotaStore",
             "recording.drift": "Drift drift",

@@ -1,4 +1,4 @@
-"""The faults that have names: one for each way an exchange can end badly."""
+"""The catalogue of named faults: one for each way in which an exchange can fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Let things go wrong on purpose, at the moments that matter, with true evidence.
+"""A transport that fails on purpose, at the moments that matter, with true evidence.
 
 ``transport=fault(["refused", None, "response_lost"], "sandbox")``: no connection is made
 for the first request, the second passes, and the response to the third is lost after the server has

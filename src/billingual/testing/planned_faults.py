@@ -1,4 +1,4 @@
-"""Faults that a test orders while it runs: the next request of an operation meets one."""
+"""Faults that a test plans while it runs: the next request of an operation meets one."""
 
 from __future__ import annotations
 

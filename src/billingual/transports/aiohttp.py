@@ -651,7 +651,7 @@ class AiohttpTransport(PooledTransport[_Connection]):
         return _Connection(self._options, self._proxy, secure=secure)
 
     def _sort_out(self, delivery: _Delivery) -> None:
-        """Find out headers and options of a request, and keep them for others like it."""
+        """Work out headers and options of a request, and keep them for others like it."""
         request = delivery.request
         headers = delivery.headers = _sendable(request.headers)
         options: dict[str, Any] = {"allow_redirects": False}

@@ -94,7 +94,7 @@ _MOMENTS: Final = count(1)
 
 
 class _Body:
-    """A request's body, and the witness of how far the library got with sending it.
+    """A request's body, which sees how much of it the library has sent.
 
     The library asks for the first piece when the head is out, and for one more when the last
     piece is out. After a write that failed it asks no more, though it looks for a response still.
@@ -391,10 +391,10 @@ class Exchange:
         )
 
     def refused(self, error: Exception) -> WireResponse | None:
-        """Return the refusal that a hook of the user's raised its own error about, without a body.
+        """Return the response, without its body, for which a hook of the user raised an error.
 
-        Also where a hook had the library read a body that cannot be unpacked. A success is not
-        known without its body, and errors of the network speak for themselves.
+        Likewise if a hook had the library read a body that cannot be unpacked. None for a success,
+        which is not known without its body, and for an error of the network.
         """
         head = self._trace and self._trace.head
         of_hook = self._row(error) is None or isinstance(error, self._library.DecodingError)

@@ -601,7 +601,7 @@ class RecordReader(Generic[R, M]):
 
     @functools.cached_property
     def _members(self) -> tuple[_MembersOf, _MembersOf]:
-        """What gathers the unnamed and the watched members of a record."""
+        """The functions that gather a record's unnamed members, and its watched ones."""
         return (
             _members_of([each for each in self._fields if each.default is msgspec.UNSET]),
             _members_of([each for each in self._fields if each.encode_name in self._watched]),

@@ -1,4 +1,4 @@
-"""A request as Python, curl and a command of billingual, each ready to be pasted; never a token."""
+"""A request as Python, curl and a command of billingual, ready to paste, and without a token."""
 
 from __future__ import annotations
 

@@ -25,10 +25,10 @@ from billingual.backends.threads import ThreadedTransport
 from billingual.errors import BillingualError, ConfigurationError, TransportError
 from billingual.outcomes import Safety
 from billingual.plugins import TRANSPORTS
+from billingual.testing.conformance.inprocess import Handler, InProcess
 from billingual.testing.conformance.raw_responses import written
 from billingual.testing.conformance.report import Check, NotApplicableError, fail, named_check
 from billingual.testing.conformance.server import Heard, LoopbackServer, Say, Script
-from billingual.testing.inprocess import Handler, InProcess
 from billingual.wire import Bounds, Deadline, Headers, Timeouts, WireRequest, WireResponse
 
 __all__ = ["BACKENDS", "Bench", "ExecutionScope", "Subject", "watched"]

@@ -1,4 +1,4 @@
-"""Which taped request is like the one at hand, and what is different in the nearest."""
+"""Find the taped request that equals a request, or the nearest one and how it differs."""
 
 from __future__ import annotations
 

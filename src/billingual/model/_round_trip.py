@@ -1,7 +1,7 @@
-"""Models that a provider's responses are read to, from what their ``to_dict`` returned.
+"""Invoices, rows and receipts made again from what their ``to_dict`` returned.
 
-Such a class checks no values, for a dialect has checked them: it would cost each row of a list. So
-here each value is checked by the type of its field.
+Their classes check no values: a dialect did that before, and a check would cost time for each row
+of a list. So the values of a dict are checked here, by the types of the fields.
 """
 
 from __future__ import annotations
