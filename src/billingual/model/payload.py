@@ -20,38 +20,35 @@ Facts: TypeAlias = tuple[WireResponse, float, int]
 """What ``response`` is made of: the response, seconds, attempts."""
 
 
-class _OnTouch:
-    """A slot of a model that reading may leave empty; its value is then made on first touch.
+def _raw_of(model: KeepsPayload) -> object:
+    try:
+        return model._raw  # noqa: SLF001 - its own
+    except AttributeError as missing:
+        return _made(model, "raw", missing)
 
-    A descriptor for each such slot, because a class with ``__getattr__`` makes Python read all its
-    other attributes four times as slowly.
-    """
 
-    __slots__ = ("_name", "slot")
+def _extra_of(model: KeepsPayload) -> object:
+    try:
+        return model._extra  # noqa: SLF001 - its own
+    except AttributeError as missing:
+        return _made(model, "extra", missing)
 
-    def __init__(self, name: str, slot: Any) -> None:
-        self._name = name
-        self.slot = slot
 
-    def __get__(self, model: Any, kind: type | None = None) -> object:
-        if model is None:
-            return self
-        try:
-            return self.slot.__get__(model)
-        except AttributeError as missing:
-            try:
-                read = _unread_of(model)[self._name]
-            except (AttributeError, KeyError):
-                raise missing from None
-        value = read(model)
-        self.slot.__set__(model, value)
-        return value
+def _made(model: KeepsPayload, name: str, missing: AttributeError) -> object:
+    """Make the value of a slot that reading left empty."""
+    try:
+        read = _unread_of(model)[name]
+    except (AttributeError, KeyError):
+        raise missing from None
+    value = read(model)
+    object.__setattr__(model, f"_{name}", value)
+    return value
 
-    def __set__(self, model: Any, value: object) -> None:
-        self.slot.__set__(model, value)
 
-    def __delete__(self, model: Any) -> None:
-        self.slot.__delete__(model)
+# A property for each slot that reading may leave empty, because a class with ``__getattr__`` makes
+# Python read all its other attributes four times as slowly. Each has a function of its own, which
+# names the slot: to find the slot by a variable takes as long again.
+_ON_TOUCH: Final[Mapping[str, Callable[[Any], object]]] = {"raw": _raw_of, "extra": _extra_of}
 
 
 class KeepsPayload(ToDict):
@@ -64,6 +61,11 @@ class KeepsPayload(ToDict):
     """
 
     __slots__ = ("_payload", "_response", "_unread")
+
+    _raw: object
+    _extra: object
+    _unread: Unread
+    _payload: bytes
 
     @property
     def response(self) -> ResponseInfo | None:
@@ -101,16 +103,11 @@ class KeepsPayload(ToDict):
 
     def __init_subclass__(cls) -> None:
         # attrs makes its class anew, with the slots; before that there are none here.
-        for name in ("raw", "extra"):
-            slot = cls.__dict__.get(name)
+        for name, read in _ON_TOUCH.items():
+            slot: Any = cls.__dict__.get(name)
             if isinstance(slot, MemberDescriptorType):
-                setattr(cls, name, _OnTouch(name, slot))
-
-
-def slot_of(kind: type, name: str) -> Any:
-    """Return the slot of an attribute, which neither makes a value nor takes the time to ask."""
-    found: Any = getattr(kind, name)
-    return found.slot if isinstance(found, _OnTouch) else found
+                setattr(cls, f"_{name}", slot)
+                setattr(cls, name, property(read, slot.__set__, slot.__delete__))
 
 
 _slots: Final[Any] = KeepsPayload

@@ -93,7 +93,6 @@ from billingual.model.payload import (
     payload_of,
     set_payload,
     set_unread,
-    slot_of,
 )
 from billingual.wire import Exchange, Headers, WireResponse, with_whole_texts
 
@@ -552,6 +551,8 @@ class RecordReader(Generic[R, M]):
         model_from: makes the model of a record. It may raise
             :class:`~billingual.dialects.UnreadableError` with the wire name of a field that cannot
             be used after all; it is then called again with None in that field.
+        becomes: the class of the models, if *model_from* returns unfinished drafts of it, as only
+            the dialects of this package do. Default: None; it returns whole models.
         watched: names of fields that *left* looks at.
         left: what remains of *watched* fields that the model holds in part, for ``extra``. It is
             given the payload, or as much of it, and the model.
@@ -563,19 +564,19 @@ class RecordReader(Generic[R, M]):
         record: type[R],
         model_from: Callable[[R], M],
         *,
+        becomes: type[M] | None = None,
         watched: Sequence[str] = (),
         left: Callable[[Mapping[str, Any], M], dict[str, object]] | None = None,
         any_case: bool = False,
     ) -> None:
         self._record = record
         self._model_from = model_from
+        self._becomes = becomes
         self._watched = watched
         self._left = left
         self._left_exactly = left if watched else None
         self._any_case = any_case
         self._raw_and_extra = {**_RAW, "extra": self._extra_of}
-        self._makes_all = True
-        self._put_extra: Callable[[M, dict[str, object]], None] | None = None
 
     # What follows takes milliseconds of a first response. So it is made with the first record that
     # needs it: most programs read one or two kinds of records, and none with more.
@@ -809,11 +810,12 @@ class RecordReader(Generic[R, M]):
         # Lists are read by the thousand rows, so this goes without calls and looks where it can.
         read, unread = read or self._read_exactly, unread or _RAW
         unnamed_of, watched_of = self._members
-        model_from, left, put_extra = self._model_from, self._left_exactly, self._put_extra
+        model_from, becomes, left = self._model_from, self._becomes, self._left_exactly
         for payload in payloads:
-            if not isinstance(payload, _Raw):
+            if type(payload) is not _Raw:
                 return payload
-            own = bytes(payload)  # A copy, so that no row keeps its whole page in memory.
+            # A copy, so that no row keeps its whole page in memory, made faster than by bytes().
+            own = b"" + payload
             try:
                 record = read(own)
                 model = model_from(record)
@@ -824,13 +826,15 @@ class RecordReader(Generic[R, M]):
             extra = unnamed_of(record)
             if left is not None and (more := left(watched_of(record), model)):
                 extra |= more
-            if self._makes_all:
-                self._leave(model, "raw")
-            if put_extra is None:
-                put_extra = self._put_extra = slot_of(type(model), "extra").__set__
-            put_extra(model, extra)
-            set_unread(model, unread)
-            set_payload(model, own)
+            if becomes is None:
+                _set_extra(model, extra)
+                _leave_raw(model, own, unread)
+            else:
+                draft: KeepsPayload = model
+                draft._unread, draft._payload = unread, own  # noqa: SLF001 - ours
+                # Subclasses have that slot.
+                draft._extra = extra  # type: ignore[misc]  # noqa: SLF001 - ours
+                draft.__class__ = becomes
             models.append(model)
             if model.problems:
                 problems.extend(model.problems)
@@ -849,22 +853,23 @@ class RecordReader(Generic[R, M]):
         return self._leniently(payload, path)
 
     def _with_more(self, own: bytes) -> M:
-        model = self._model_from(self._read_with_more(own))
+        model = self._whole_model_from(self._read_with_more(own))
         if not model.id:
             raise UnreadableError(self._key, "the id is empty")
-        if self._makes_all:
-            self._leave(model, "raw")
-            self._leave(model, "extra")
-        set_unread(model, self._raw_and_extra)
-        set_payload(model, own)
+        if self._becomes is None:
+            object.__delattr__(model, "extra")
+            _leave_raw(model, own, self._raw_and_extra)
+        else:
+            set_unread(model, self._raw_and_extra)
+            set_payload(model, own)
         return model
 
-    def _leave(self, model: M, name: str) -> None:
-        """Leave an attribute without a value, so that it is made on first touch."""
-        try:
-            object.__delattr__(model, name)
-        except AttributeError:
-            self._makes_all = False  # It uses a quick constructor, which left it without one.
+    def _whole_model_from(self, record: R) -> M:
+        model: Any = self._model_from(record)
+        if self._becomes is not None:
+            model.__class__ = self._becomes
+        whole: M = model
+        return whole
 
     def _leniently(self, payload: object, path: str) -> M:
         problems: list[Problem] = []
@@ -872,7 +877,7 @@ class RecordReader(Generic[R, M]):
         given = cast(dict[str, Any], with_whole_texts(payload))
         while True:
             try:
-                model = self._model_from(record)
+                model = self._whole_model_from(record)
                 break
             except UnreadableError as problem:
                 name = problem.path.partition(".")[0].partition("[")[0]
@@ -955,11 +960,16 @@ def _set_problems(model: object, problems: tuple[Problem, ...]) -> None:
     object.__setattr__(model, "problems", problems)
 
 
+def _leave_raw(model: object, payload: bytes, unread: Unread) -> None:
+    """Let ``raw`` be made of *payload* on first touch."""
+    object.__delattr__(model, "raw")
+    set_payload(model, payload)
+    set_unread(model, unread)
+
+
 def keep_body(model: KeepsPayload, body: bytes) -> None:
     """Let ``raw`` of a page be read from *body* on first touch."""
-    object.__delattr__(model, "raw")
-    set_payload(model, body)
-    set_unread(model, _RAW)
+    _leave_raw(model, body, _RAW)
 
 
 def decimal_of(value: object, name: str) -> Decimal | None:
@@ -977,31 +987,34 @@ def decimal_of(value: object, name: str) -> Decimal | None:
     return cast("Decimal", value)
 
 
-_Money: Final = draft_of(Money)
+MoneyDraft: Final = draft_of(Money)
+nothing_of: Final = functools.lru_cache(maxsize=64)(functools.partial(Money, 0))
+"""Make money of no amount; of each currency there is one object for all invoices."""
 
 
 def money_of(minor: int | None, currency: str | None) -> Money | None:
     """Make money of parts whose types were checked; None where there is no amount."""
-    if minor is None:
-        return None
-    money = _Money()
+    if not minor:
+        return None if minor is None else nothing_of(currency)
+    money = MoneyDraft()
     money.minor, money.currency = minor, currency
     money.__class__ = Money
     made: Money = money
     return made
 
 
-_STATUSES: Final[Mapping[str, Status]] = {word: Status(word) for word in Status.known()}
-_METHODS: Final[Mapping[str, CollectionMethod]] = {
+# None is no key of these, but it can be looked for.
+STATUSES: Final[Mapping[str | None, Status]] = {word: Status(word) for word in Status.known()}
+METHODS: Final[Mapping[str | None, CollectionMethod]] = {
     word: CollectionMethod(word) for word in CollectionMethod.known()
 }
 
 
 def status_of(word: str | None) -> Status | None:
     """Make a status; of each known word there is one object for all invoices."""
-    return None if word is None else _STATUSES.get(word) or Status(word)
+    return None if word is None else STATUSES.get(word) or Status(word)
 
 
 def collection_method_of(word: str | None) -> CollectionMethod | None:
     """Make a collection method, likewise."""
-    return None if word is None else _METHODS.get(word) or CollectionMethod(word)
+    return None if word is None else METHODS.get(word) or CollectionMethod(word)

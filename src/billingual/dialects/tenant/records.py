@@ -66,7 +66,7 @@ _Invoice: Final = draft_of(Invoice)
 
 
 def invoice_from(record: InvoiceRecord) -> Invoice:
-    """Make the model of an invoice."""
+    """Make the draft of an invoice."""
     document, client, _ = _contract(record.contract)
     invoice = _Invoice()
     invoice.id = record.id
@@ -86,7 +86,6 @@ def invoice_from(record: InvoiceRecord) -> Invoice:
     invoice.overdue_days = invoice.collection_method = invoice.kind = invoice.link = None
     invoice.seller = invoice.blueprint = None
     invoice.lines = invoice.fields = invoice.problems = ()
-    invoice.__class__ = Invoice
     made: Invoice = invoice
     return made
 
@@ -119,7 +118,9 @@ def _left(given: Mapping[str, Any], _: Invoice) -> dict[str, object]:
     return {"contract": rest} if rest else {}
 
 
-INVOICES: Final = RecordReader(InvoiceRecord, invoice_from, watched=("contract",), left=_left)
+INVOICES: Final = RecordReader(
+    InvoiceRecord, invoice_from, becomes=Invoice, watched=("contract",), left=_left
+)
 
 _Data: Any = DataRecord  # of a type that is made here, so no type checker knows it
 
