@@ -20,6 +20,7 @@ KEY: Final = "ex_test"
 T = TypeVar("T")
 MIB: Final = 1024 * 1024
 OURS: Final = "billingual (httpx)"
+IDS: Final = "billingual's memory of ids alone"
 
 
 async def ours(base: str, transport: str, prefetch: int) -> AsyncIterator[object]:
@@ -39,6 +40,20 @@ async def ours_touched(base: str) -> AsyncIterator[object]:
     async for row in ours(base, "httpx", 1):
         touch((row,), full=False)
         yield row
+
+
+async def ids(_: str) -> AsyncIterator[object]:
+    """Remember ids as a walk does that tells repeated rows, and do nothing else."""
+    from uuid import UUID
+
+    from billingual.pagination.dedupe import SeenIds
+
+    seen, rows = SeenIds(), int(sys.argv[3])
+    for first in range(0, rows, 100):
+        page = [str(UUID(int=number)) for number in range(first, min(first + 100, rows))]
+        seen.add(page)
+        for each in page:
+            yield each
 
 
 async def raw(base: str) -> AsyncIterator[object]:
@@ -113,6 +128,7 @@ WALKS: Final = {
         lambda base: ours(base, "aiohttp", 4),
         "billingual[aiohttp]",
     ),
+    IDS: (ids, "billingual"),
     "raw httpx.AsyncClient + json": (raw, "httpx"),
     "openai AsyncPaginator (httpx2)": (openai, "openai"),
     "stripe auto paging (httpx)": (stripe, "stripe[async]"),

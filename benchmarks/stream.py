@@ -3,7 +3,8 @@
 ``python benchmarks/stream.py [--rows 1000000]``: walks ``list()`` over loopback, 100 rows to the
 page, each client in a fresh process with only what its own installation brings, the server in one
 of its own. *Peak* is the most the process ever held, *growth* what it held at the end beyond what
-it held after the first tenth. The peers walk fewer pages (``--peers``, a tenth) of the same rows;
+it held after the first tenth. Ours remembers each id, in some nine bytes, to leave repeated rows
+out; that memory alone is a row of its own, and the goal is for what grows beyond it. The peers walk fewer pages (``--peers``, a tenth) of the same rows;
 what is compared is the time per invoice. stripe pages behind an id in an envelope of its own, and
 openai by page number through its own paginator.
 """
@@ -14,7 +15,7 @@ from importlib.metadata import PackageNotFoundError
 
 from _alone import alone
 from _measuring import HERE, Cell, Study, arguments, fresh, serving
-from _walks import OURS, WALKS
+from _walks import IDS, OURS, WALKS
 
 
 def main() -> None:
@@ -52,7 +53,8 @@ def main() -> None:
         table,
     )
     study.goal(f"peak over httpx, {rows:,} invoices", seen[OURS]["peak"], 48.0, "MiB")
-    study.goal("growth after the first tenth", seen[OURS]["growth"], 1.0, "MiB")
+    growth = seen[OURS]["growth"] - seen[IDS]["growth"]
+    study.goal("growth after the first tenth, beyond the ids", growth, 1.0, "MiB")
     for other, limit in (("openai", 0.8), ("stripe", 0.2)):
         for name, figures in seen.items():
             if name.startswith(other):
