@@ -4,9 +4,10 @@
 page, each client in a fresh process with only what its own installation brings, the server in one
 of its own. *Peak* is the most the process ever held, *growth* what it held at the end beyond what
 it held after the first tenth. Ours remembers each id, in some nine bytes, to leave repeated rows
-out; that memory alone is a row of its own, and the goal is for what grows beyond it. The peers walk fewer pages (``--peers``, a tenth) of the same rows;
-what is compared is the time per invoice. stripe pages behind an id in an envelope of its own, and
-openai by page number through its own paginator.
+out; that memory alone is a row of its own, and the goal is for what grows beyond it. The peers walk
+fewer pages (``--peers``, a tenth) of the same rows; what is compared is the time per invoice.
+stripe pages behind an id in an envelope of its own, and openai by page number through its own
+paginator.
 """
 
 from __future__ import annotations
