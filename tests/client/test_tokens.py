@@ -301,12 +301,12 @@ def test_an_iterator_without_more_tokens_is_told(step: Any, backend: Any) -> Non
 @pytest.mark.parametrize(
     "wrong", [b"secret-token-0123", ["secret-token-0123"]], ids=["bytes", "list"]
 )
-def test_what_is_no_token_is_in_no_frame(step: Any, backend: Any, wrong: object) -> None:
+def test_what_is_no_token_is_in_no_frame(wrong: object) -> None:
     """Programs that report errors send the local variables of each frame along."""
-    client, _ = client_of(backend, [say()], token=lambda: wrong)
+    client = Client(POCKET, token=lambda: wrong, transport=MemoryTransport())  # type: ignore[arg-type,return-value]
 
-    with pytest.raises(errors.ConfigurationError) as caught:
-        step(client.get("i1"))
+    with client, pytest.raises(errors.ConfigurationError) as caught:
+        client.get("i1")
     ours = [each for each in caught.traceback if "src/billingual" in str(each.path)]
     assert ours
     for each in ours:
