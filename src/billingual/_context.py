@@ -12,7 +12,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import attrs
 
@@ -20,7 +20,7 @@ from billingual._version import __version__
 from billingual.abc import Backend, Dialect, Observer, RetryPolicy, Scope, Transport
 from billingual.auth import Credentials
 from billingual.capabilities import Capabilities, Feature
-from billingual.errors import BillingualError
+from billingual.errors import BillingualError, refuse_copy
 from billingual.retry.budget import RetryBudget
 from billingual.retry.rate_limit import JobPace, Pace
 from billingual.wire import Timeouts
@@ -62,6 +62,9 @@ class Wire:
     closed: bool = False
     budgets: dict[Hashable, RetryBudget] = attrs.field(factory=dict)
     logged: set[tuple[str, str, str]] = attrs.field(factory=set)
+
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self)
 
     async def aclose(self) -> None:
         """Close the transport if it is ours."""

@@ -69,8 +69,8 @@ from billingual.errors import (
     InvalidRequestError,
     OutcomeUnknown,
     PermissionDeniedError,
-    UsageError,
     carried_by,
+    refuse_copy,
 )
 from billingual.model import UNSET, UnsetType
 from billingual.outcomes import Found, Intent
@@ -791,10 +791,7 @@ class AsyncClient:
         await self.aclose()
 
     def __reduce__(self) -> NoReturn:
-        raise UsageError(
-            f"{type(self).__name__} holds connections and secrets, which are not copied; "
-            "make a client where it is used, or use with_options()."
-        )
+        refuse_copy(self)
 
     def __repr__(self) -> str:
         # Tools that show the frames of a failing constructor ask a client that is not made yet.
@@ -811,6 +808,9 @@ class Preview:
     would be sent. A fresh idempotency key is made with each call, so
     only a key that you give is shown.
     """
+
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self)
 
     def __init__(self, operations: _Operations) -> None:
         self._operations = operations

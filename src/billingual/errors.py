@@ -45,7 +45,7 @@ catch it by accident. Errors keep their data as attributes, can be pickled and h
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final, NoReturn, Protocol
 
 from billingual.outcomes import Attempt, Evidence, Found, FoundInvoice, Intent
 from billingual.wire import Exchange, WireRequest
@@ -113,6 +113,18 @@ def shown(value: object) -> str:
         return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"
     name = type(value).__name__
     return f"{'an' if name[:1] in 'AEIOUaeiou' else 'a'} {name}"
+
+
+def refuse_copy(it: object) -> NoReturn:
+    """Refuse to pickle or copy what holds connections and secrets.
+
+    Raises:
+        UsageError: always.
+    """
+    raise UsageError(
+        f"{type(it).__name__} holds connections and secrets, which are not copied; "
+        "make a client where it is used, or use with_options()."
+    )
 
 
 class BillingualError(Exception):

@@ -7,7 +7,7 @@ from typing import Any, NoReturn, Self
 
 from billingual._config.build import blocking_backend
 from billingual.abc import BlockingBackend
-from billingual.errors import UsageError
+from billingual.errors import refuse_copy
 
 __all__ = ["Stepped"]
 
@@ -25,10 +25,7 @@ class Stepped:
         self._core = make(*arguments, backend=self._backend, **options)
 
     def __reduce__(self) -> NoReturn:
-        raise UsageError(
-            f"{type(self).__name__} holds connections and secrets, which are not copied; "
-            "make a client where it is used, or use with_options()."
-        )
+        refuse_copy(self)
 
     def _shown(self, name: str, blocking: str) -> str:
         # A tool that shows the variables of a failing constructor calls repr() before _core is set.

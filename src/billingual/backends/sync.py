@@ -24,12 +24,13 @@ from collections.abc import (
 )
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 from billingual.abc import Walk
 from billingual.backends.clock import SystemClock
 from billingual.backends.scope import RunScope
 from billingual.backends.stepping import step
+from billingual.errors import refuse_copy
 
 if TYPE_CHECKING:
     from billingual.backends.threads import ThreadTaskPool
@@ -167,6 +168,9 @@ class _Batches(Iterator[T]):
         self._run = run
         self._close = close
         self._ready: Iterator[T] = iter(())
+
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self)
 
     def __next__(self) -> T:
         while True:

@@ -11,7 +11,7 @@ import abc
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NoReturn, Self, TypeVar
 
 import attrs
 
@@ -24,6 +24,7 @@ from billingual.errors import (
     ProtocolError,
     ResponseTooLargeError,
     ServerError,
+    refuse_copy,
 )
 from billingual.model import BadPage, InvoiceSummary, Page, Query
 from billingual.model.page import RowList
@@ -60,6 +61,9 @@ class AsyncPager:
 
     Not safe to share between tasks during a walk; make one pager for each.
     """
+
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self)
 
     def __init__(
         self,
@@ -184,6 +188,9 @@ class _Walk(abc.ABC, Generic[T]):
     """
 
     __slots__ = ("_ready",)
+
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self)
 
     def __init__(self) -> None:
         self._ready: Iterator[T] = iter(())
