@@ -7,13 +7,12 @@ caller's.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from billingual.capabilities import Capabilities
 from billingual.errors import InvalidInputError, UnsupportedError, shown
-from billingual.wire import plain_text
+from billingual.wire import LONGEST_WAIT_S, plain_text
 
 if TYPE_CHECKING:
     from billingual.model import Changes, Filter, FilterDict, Query, Sort
@@ -195,11 +194,11 @@ def seconds_of(value: object, field: str) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InvalidInputError(field, f"{shown(value)} is no time", "give seconds, from 0 on")
-    if not 0 <= value <= sys.float_info.max:
+    if not 0 <= value < float("inf"):
         raise InvalidInputError(
             field, f"{shown(value)} s is no time to wait", "give seconds, from 0 on"
         )
-    return float(value)
+    return float(min(value, LONGEST_WAIT_S))
 
 
 def key_of(key: object, capabilities: Capabilities) -> str | None:

@@ -31,6 +31,9 @@ __all__ = [
 
 T = TypeVar("T")
 
+LONGEST_WAIT_S: Final = 9e9
+"""Sockets and locks count nanoseconds in 64 bits, which hold 292 years; a longer wait is cut."""
+
 _SHOWN = frozenset(
     {
         "accept", "accept-encoding", "allow", "content-encoding", "content-length",

@@ -290,15 +290,12 @@ def test_a_wrong_option_is_refused(
         client_of(backend, **options)
 
 
-@pytest.mark.parametrize(
-    "option", ["provider", "retry", "timeout", "deadline", "reading", "transport"]
-)
+@pytest.mark.parametrize("option", ["provider", "retry", "reading", "transport"])
 def test_a_number_that_is_too_long_to_show_is_refused(option: str) -> None:
-    """Python makes no text of an int of 5000 digits, and no float of one of 400."""
-    for huge in (10**5000, 10**400):
-        options: dict[str, Any] = {"provider": POCKET, option: huge}
-        with pytest.raises(errors.ConfigurationError, match="an int"):
-            AsyncClient(**options)
+    """Python makes no text of an int of 5000 digits."""
+    options: dict[str, Any] = {"provider": POCKET, option: 10**5000}
+    with pytest.raises(errors.ConfigurationError, match="an int"):
+        AsyncClient(**options)
     with pytest.raises(errors.ConfigurationError, match="an int is no name"):
         AsyncClient(POCKET, headers={10**5000: "a"})  # type: ignore[dict-item]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import anyio
 import pytest
 
 from _support.invoice_server import InvoiceServer, uid
-from billingual import AsyncClient, Client, errors
+from billingual import AsyncClient, Client, Timeouts, errors
 from billingual.outcomes import Evidence
 
 pytestmark = pytest.mark.slow  # processes, or waits that are the point
@@ -59,3 +60,33 @@ def test_a_dripping_server_holds_no_call(
     assert error is not None
     assert [each.error for each in error.attempts] == ["TimedOutError"]
     server.wait_for_open(0)
+
+
+HUGE = pytest.mark.parametrize(
+    "seconds", [1e10, 10**12, 1e308, 10**5000], ids=["1e10", "10**12", "1e308", "10**5000"]
+)
+
+
+@HUGE
+@pytest.mark.parametrize("transport", ["httpx", "httpx2", "urllib3", "h11"])
+def test_a_wait_of_centuries_is_cut_to_what_sockets_can_wait(transport: str, seconds: Any) -> None:
+    """Some programs give a very large number for no limit, which a socket refuses."""
+    with InvoiceServer() as server:
+        for timeout in (seconds, Timeouts(connect=seconds, read=seconds)):
+            options: Any = {"timeout": timeout, "deadline": seconds, "transport": transport}
+            with Client("exante", token="t", base_url=server.url, **options) as client:
+                assert uid(1) == client.get(uid(1)).id
+
+
+@HUGE
+@pytest.mark.parametrize("transport", ["httpx", "httpx2", "aiohttp", "h11"])
+def test_a_loop_waits_as_long(transport: str, seconds: Any) -> None:
+    """The same holds where an event loop waits."""
+
+    async def read(url: str) -> str:
+        options: Any = {"timeout": seconds, "deadline": seconds, "transport": transport}
+        async with AsyncClient("exante", token="t", base_url=url, **options) as client:
+            return (await client.get(uid(1))).id
+
+    with InvoiceServer() as server:
+        assert uid(1) == asyncio.run(read(server.url))

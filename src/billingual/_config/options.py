@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from inspect import iscoroutinefunction
 from os import PathLike
@@ -17,7 +16,7 @@ from billingual.errors import ConfigurationError, OutcomeUnknown, shown
 from billingual.plugins import OBSERVERS, POLICIES
 from billingual.retry.budget import RetryBudget
 from billingual.retry.rate_limit import Limiter
-from billingual.wire import Timeouts, plain_text
+from billingual.wire import LONGEST_WAIT_S, Timeouts, plain_text
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -308,9 +307,10 @@ def timeouts_of(timeout: float | Timeouts) -> Timeouts:
         ConfigurationError: if one is not above zero, or infinite.
     """
     if isinstance(timeout, Timeouts):
-        for phase in ("connect", "write", "read", "pool"):
-            _positive(getattr(timeout, phase), f"timeout.{phase}")
-        return timeout
+        phases = ("connect", "write", "read", "pool")
+        return Timeouts(
+            **{phase: _positive(getattr(timeout, phase), f"timeout.{phase}") for phase in phases}
+        )
     return Timeouts.each(_positive(timeout, "timeout"))
 
 
@@ -326,10 +326,10 @@ def deadline_of(deadline: float | None, policy: RetryPolicy) -> float:
 
 def _positive(seconds: float, field: str) -> float:
     usable = not isinstance(seconds, bool) and isinstance(seconds, (int, float))
-    if not usable or not 0 < seconds <= sys.float_info.max:
+    if not usable or not 0 < seconds < float("inf"):
         raise ConfigurationError(
             f"{field}={shown(seconds)} is not a waiting time; give a number of seconds above zero "
             "(no wait is endless).",
             field=field,
         )
-    return float(seconds)
+    return float(min(seconds, LONGEST_WAIT_S))
