@@ -95,7 +95,7 @@ class Rules:
         base = numbers["throttled_s" if step.get("status") == 429 else "base_s"]
         jitter: float = min(numbers["cap_s"], base * 2 ** (number - 1)) * numbers["jitter"]
         asked: float = step.get("asks", max(0.0, step.get("asks until", 0) - now))
-        return None if asked > numbers["obey_s"] else asked + jitter
+        return None if asked > numbers["longest_retry_after_s"] else asked + jitter
 
     def _ended(self, of: Mapping[str, Any], dialect: str, made: Made, most: int) -> tuple[int, str]:
         """Say how many reads follow, and how the operation ends, as rules 5 and 6 say."""

@@ -101,7 +101,7 @@ def _hidden(text: object) -> Secret:
 
 
 def _lifetime(seconds: object) -> float | None:
-    # It is what a server of tokens sent, and nothing may raise while the token is in a frame.
+    # A token server sent the value, and a traceback could show it: so nothing here may raise.
     try:
         lifetime = float(seconds) if isinstance(seconds, (str, int, float)) else 0.0
     except (ValueError, OverflowError):

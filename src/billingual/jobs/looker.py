@@ -288,7 +288,7 @@ class Looker:
             try:
                 invoice = await read(self.context, cast("str", entry.target))
             except NotFoundError:
-                # One that was not there before either is as it was, and no batch with it succeeds.
+                # An invoice that was missing before is as it was, and no batch with it succeeds.
                 (unchanged if self.sole_writer or entry.before == "null" else gone).append(entry)
                 continue
             unlike = differing_fields(changes, invoice)

@@ -251,7 +251,7 @@ class PostgresLedger(SqlLedger):
     @repeatable
     def _add(self, given: Sequence[NewEntry]) -> int:
         with self._step() as step:
-            # One after another, so that places in the plan have the order of what can be seen.
+            # One plan at a time, so that entries become visible in the order of their places.
             step.execute("SELECT id FROM job FOR UPDATE")
             return sum(
                 _add(step, given[start : start + _AT_ONCE])

@@ -145,7 +145,7 @@ class Runner:
 
     def __attrs_post_init__(self) -> None:
         settings = self.settings
-        # It has to outlive the request that it covers, and the one that this waits for.
+        # A lease must outlive the request of its claim, and the request whose slot that waits for.
         self._lease_s = 2 * self.context.deadline_s + settings.lease_margin_s
         self._steps = Steps(self.ledger)
         self._looker = Looker(

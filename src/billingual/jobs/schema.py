@@ -21,8 +21,8 @@ APPLICATION_ID: Final = 0x62696C6C
 VERSION: Final = 3
 
 _STATES: Final = ", ".join(f"'{each.value}'" for each in State)
-# The state that an entry has is compared with few texts, and so is the next one. To look for a pair
-# in a list of all of them took a tenth of the time of a claim and its end.
+# The old state and the new one are each compared with a few texts. To look up the pair in a list of
+# all legal steps took a tenth of the time of a claim and its end.
 _LEGAL: Final = " ".join(
     f"WHEN '{before.value}' THEN NEW.state IN ("
     + ", ".join(f"'{two.value}'" for one, two in sorted(LEGAL) if one is before)

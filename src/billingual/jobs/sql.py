@@ -552,8 +552,8 @@ class SqlLedger(ABC):
                 " WHERE state = 'unknown' AND (held = 0 OR lease < :now)",
                 values,
             )
-            # A request that is still to come shows that the clock was put back since. The times to
-            # wait for that were made of it are wrong by as much.
+            # A request whose time is in the future shows that the clock was put back since. Waits
+            # that were computed from that time are too long by as much.
             of_future = "request IN (SELECT id FROM request WHERE coalesce(ended, started) > :now)"
             run(
                 "UPDATE entry SET not_before = 0 WHERE state = 'planned' AND not_before > :now"
@@ -580,8 +580,8 @@ class SqlLedger(ABC):
 
     def _end_claims(self, connection: Step, over: str, now: float, late_arrival_s: float) -> int:
         run = connection.execute
-        # Entries first, then their requests, as where a claim ends: or two transactions could wait
-        # for one another.
+        # Lock entries before their requests, as the end of a claim does; otherwise two
+        # transactions could wait for one another.
         rows = run(
             f"SELECT seq, request FROM entry WHERE {over} AND lease < ? ORDER BY seq{self._HELD}",
             (now,),

@@ -122,8 +122,8 @@ class SqliteLedger(SqlLedger):
             self._keep_in("WAL" if wal else "DELETE")
             run = self._connection.execute
             run("PRAGMA synchronous = FULL")
-            # What would undo a statement is else written to a file as soon as it is more than 16
-            # pages, which doubles all that the step of a batch writes.
+            # Otherwise SQLite writes a statement's undo log to a file once it is longer than 16
+            # pages, and that doubles what the step of a batch writes.
             run("PRAGMA temp_store = MEMORY")
             run("PRAGMA foreign_keys = ON")
             with self._step():

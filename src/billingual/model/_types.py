@@ -38,7 +38,7 @@ __all__ = [
     "whole_number",
 ]
 
-# A pattern of which few programs have a use is text, and compiled on first use.
+# Text, and compiled on first use, because few programs need the pattern.
 _DAY: Final = r"(?a)\d{4}-\d{2}-\d{2}"
 _LAST: Final = time(23, 59, 59, 999000)
 

@@ -40,7 +40,7 @@ _FURTHEST: Final = 10**18
 
 
 def _end(value: int | None, step: int = 0) -> int | None:
-    # What is no whole number is handed on, so that the class refuses it.
+    # Anything but a whole number is returned unchanged, so that the class refuses it.
     end = whole_number(value)
     return end + step if type(end) is int else cast(int, end)
 
@@ -180,7 +180,7 @@ def _texts(values: Iterable[str] | str | None) -> tuple[str, ...] | None:
     if isinstance(values, str):
         return (plain_text(values),)
     given = listed(values)
-    # What is no list is handed on, so that the validator refuses it by the field's name.
+    # Anything but a list is returned unchanged, so that the validator names the field.
     return cast(None, values) if given is None else tuple(map(plain_text, given))
 
 

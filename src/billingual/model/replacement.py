@@ -63,7 +63,7 @@ def _yes_or_no(_: object, field: attrs.Attribute[bool], value: object) -> None:
 
 
 def _listed(values: Iterable[T]) -> tuple[T, ...]:
-    # What is no list is handed on, so that the validator refuses it by the field's name.
+    # Anything but a list is returned unchanged, so that the validator names the field.
     given = listed(values)
     return cast(tuple[T, ...], values if given is None else given)
 

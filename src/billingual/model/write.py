@@ -29,7 +29,7 @@ GivenFields: TypeAlias = Sequence[CustomField] | Mapping[str, str] | UnsetType
 """Custom fields as a caller may give them."""
 
 # A type checker follows plain converter functions only, and those do not learn the field's name.
-# So what a converter cannot read it hands on as it is, and the validator refuses it by name.
+# So a converter returns unchanged what it cannot read, and the validator refuses it by name.
 
 
 def text_or_unset(value: str | None | UnsetType) -> str | None | UnsetType:

@@ -43,8 +43,8 @@ class Retry:
         throttled_s: the same after a rate limit that names no time. Default 1: rate limits are
             counted in seconds.
         cap_s: largest bound. Default 20, as in the AWS SDKs.
-        obey_s: longest ``Retry-After`` that is waited for; a longer one is raised, for the caller
-            to handle. Default 60, as long as the deadline.
+        longest_retry_after_s: longest ``Retry-After`` that is waited for; a longer one is raised,
+            for the caller to handle. Default 60, as long as the deadline.
         deadline_s: seconds for one operation, unless the client says otherwise. Default 60.
 
     Raises:
@@ -55,7 +55,7 @@ class Retry:
     base_s: float = 0.1
     throttled_s: float = 1.0
     cap_s: float = 20.0
-    obey_s: float = 60.0
+    longest_retry_after_s: float = 60.0
     deadline_s: float = 60.0
 
     def __attrs_post_init__(self) -> None:
@@ -64,7 +64,7 @@ class Retry:
                 f"Retry(attempts={self.attempts!r}): give a whole number from 1 on, which counts "
                 "the first attempt too, or None to be bound by time alone."
             )
-        for name in ("base_s", "throttled_s", "cap_s", "obey_s", "deadline_s"):
+        for name in ("base_s", "throttled_s", "cap_s", "longest_retry_after_s", "deadline_s"):
             seconds = getattr(self, name)
             usable = not isinstance(seconds, bool) and isinstance(seconds, (int, float))
             if not usable or not 0 <= seconds < float("inf"):
@@ -101,8 +101,8 @@ class Retry:
             return f"{type(error).__name__} would come again"
         if self.attempts is not None and len(attempts) >= self.attempts:
             return f"{len(attempts)} of {self.attempts} attempts are used"
-        if (_asked_s(error) or 0.0) > self.obey_s:
-            return f"the provider asks to wait longer than {self.obey_s:.0f} s"
+        if (_asked_s(error) or 0.0) > self.longest_retry_after_s:
+            return f"the provider asks to wait longer than {self.longest_retry_after_s:.0f} s"
         return None
 
     def _wait(

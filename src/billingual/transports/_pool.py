@@ -56,7 +56,7 @@ C = TypeVar("C", bound=Connection)
 
 # Source: https://www.rfc-editor.org/rfc/rfc2068#section-19.7.1.1; Apache and Node.js send it.
 _ANNOUNCED: Final = r"(?i)\b(timeout|max)\s*=\s*\"?(\d{1,9})"
-# The server's time runs from when it sent the response, and ends before our request is there.
+# The server counts from when it sent the response, and our next request takes time to arrive.
 _MARGIN_S: Final = 1.0
 
 # What a child inherited is never touched again, not even by the garbage collector.

@@ -413,7 +413,7 @@ class Exchange:
 
     def _row(self, error: Exception) -> tuple[type[TransportError], str] | None:
         for each in type(error).__mro__:
-            # What is below the library has the same names, and lets its own through now and then.
+            # httpcore and h11, below it, have the same names, and their errors may come through.
             owner = each.__module__.partition(".")[0]
             if owner in {self._library.__name__, *_BELOW} and each.__name__ in _ERRORS:
                 return _ERRORS[each.__name__]

@@ -81,7 +81,7 @@ _PIECE: Final = 65_536
 _SHORTEST_S: Final = 0.001
 # urllib3 tells the length. A second word about it could hide another request in this one.
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
-# As it was when this was imported. A stand-in of a mock is of another class.
+# The class at the time of this import. A mock replaces it by another class.
 _MANAGER: Final = urllib3.PoolManager
 _FOLDER: Final = str(Path(urllib3.__file__).parent)
 _NO_RETRIES: Final = urllib3.Retry(False, redirect=False)

@@ -87,7 +87,7 @@ LARGEST: Final = 10**MAX_DIGITS
 # The range of an IEEE double: whatever another JSON writer could have printed can be read, and no
 # exponent is large enough to make arithmetic expensive.
 _MAX_EXPONENT: Final = 400
-# Patterns of which few programs have a use are text, and compiled on first use.
+# Text, and compiled on first use, because few programs need these patterns.
 _WHOLE_TEXT: Final = r"(?a)-?\d{1,30}(?:\.0{1,30})?"
 _NUMBER_TEXT: Final = r"(?a)-?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,3})?"
 # PHP writes an array whose keys have gaps as an object with digits for names.

@@ -354,7 +354,7 @@ class ResponseReader:
             ProtocolError: if another invoice is shown than the one to be created: it may be the
                 response to another request.
         """
-        # Nearly always all is as it was asked for, which is seen without another module.
+        # Nearly always every value is as asked for, and seeing that needs no other module.
         for name, wanted in given.items():
             if getattr(model, name, None) != wanted:
                 break

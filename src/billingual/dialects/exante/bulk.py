@@ -50,7 +50,7 @@ Asked: TypeAlias = list[tuple[str, Mapping[str, object]]]
 
 _COLLECTION: Final = "/api/invoices"
 _LIMIT: Final = 100
-# An error of a batch names so many of the invoices that are wrong.
+# The error of a batch names at most so many wrong invoices.
 _MOST_NAMED: Final = 10
 _CHANGES: Final = {
     "status": Field("status", verbatim),

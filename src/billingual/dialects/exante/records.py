@@ -508,7 +508,7 @@ def _read_page_with_more() -> Any:
         return msgspec.json.Decoder(OpenEnvelopeRecord[PageRecord]).decode
 
 
-# What beside a payload says that not all of a write was done.
+# Members beside a payload which say that a write was done in part only.
 _DOUBTS: Final = ("error", "errors", "failed", "failures", "skipped")
 _BESIDE: Final = "the provider says so beside the invoice that it shows"
 _OWN: Final = frozenset({"status", "status_code", "success", "message", "data"})
@@ -581,7 +581,7 @@ def read_deletion(reader: ResponseReader) -> None:
     body = reader.decode()
     meaning = _judge(reader, body)
     if body.get("skipped") is True:
-        # Where a payload comes too, the caller learns it from that; here nothing else would tell.
+        # With a payload, the caller sees it there. Here only this error can tell.
         raise reader.refusal(RejectedError)
     if meaning is not Said.YES and body.get("status"):
         raise reader.unreadable("$.status", "it is no word that is known to mean success")
