@@ -271,12 +271,15 @@ class Ledger(Protocol):
         """
         ...
 
-    def next_without_before(self, *, passing_over: Collection[int]) -> Entry | None:
-        """Return a planned update of which the state from before it is not kept yet."""
+    def without_before(self, *, passing_over: Collection[int], most: int) -> list[Entry]:
+        """List up to *most* planned updates of which the state from before is not kept yet."""
         ...
 
-    def keep_before(self, entry_id: str, before: str) -> None:
-        """Keep the fields that an update changes as they were before it, as JSON text."""
+    def keep_before(self, before: Mapping[str, str]) -> None:
+        """Keep for each of some updates, by its id, the fields that it changes as they were before.
+
+        They are JSON text. What was kept once stays.
+        """
         ...
 
     def commit(

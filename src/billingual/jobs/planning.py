@@ -16,6 +16,7 @@ from billingual.jobs.entry import Create, Delete, PlannedWrite, Update, body_has
 from billingual.jobs.ledger import Ledger, NewEntry
 from billingual.jobs.occurrences import Occurrences
 from billingual.model import Changes, Draft, Invoice, InvoiceSummary
+from billingual.model._mapping import as_json
 
 if TYPE_CHECKING:
     from billingual.client import AsyncClient
@@ -58,8 +59,9 @@ def planned_write(given: object) -> PlannedWrite:
 
 def fields_of(invoice: InvoiceSummary, names: Iterable[str]) -> str:
     """Write those fields of an invoice that a change names, as JSON text."""
-    shown = invoice.to_dict(json=True)
-    return json.dumps({name: shown.get(name) for name in names}, ensure_ascii=False, sort_keys=True)
+    # Not the whole invoice: its lines and parties take longer than to read it.
+    shown = {name: as_json(getattr(invoice, name, None)) for name in names}
+    return json.dumps(shown, ensure_ascii=False, sort_keys=True)
 
 
 @attrs.define(eq=False)

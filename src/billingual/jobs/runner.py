@@ -80,6 +80,9 @@ _COUNTING: Final = 19.0
 _End: TypeAlias = Callable[[], int]
 """Keeps a result, in a step of the ledger; returns how many entries that settled."""
 
+_Reads: TypeAlias = tuple[Entry, ...]
+"""Updates of which one worker reads the state before, one after another."""
+
 _PASSING: Final = (
     CircuitOpenError,
     DeadlineExceededError,
@@ -129,7 +132,7 @@ class Runner:
     _lease_s: float = attrs.field(init=False)
     _steps: Steps = attrs.field(init=False)
     _slots: Slots = attrs.field(init=False)
-    _line: deque[Claim | Entry] = attrs.field(factory=deque, init=False)
+    _line: deque[Claim | _Reads] = attrs.field(factory=deque, init=False)
     _began: float = attrs.field(default=0.0, init=False)
     _began_wall: float = attrs.field(default=0.0, init=False)
     _told_at: float = attrs.field(default=0.0, init=False)
@@ -244,15 +247,15 @@ class Runner:
 
     async def _next(self, end: _End) -> bool:
         """Keep how the last thing ended, and put the next one in line; False if there is none."""
-        found: list[Claim | Entry] = []
-        read: Claim | Entry | None = None
+        found: list[Claim | _Reads] = []
+        read: Claim | _Reads | None = None
 
-        def step() -> tuple[Claim | Entry | None, int]:
+        def step() -> tuple[Claim | _Reads | None, int]:
             nonlocal read
             settled = 0
-            if isinstance(read, Entry):
+            if isinstance(read, tuple):
                 # The transaction that chose it was lost, and this is the next one.
-                self._reading.discard(read.seq)
+                self._has_read(read)
             # Another process that takes entries over looks at the provider before it sends them,
             # so nothing is left to do about them here.
             with suppress(ClaimLostError):
@@ -260,7 +263,7 @@ class Runner:
             read = None if self.stopping else self._take()
             return read, settled
 
-        def then(taken: tuple[Claim | Entry | None, int]) -> None:
+        def then(taken: tuple[Claim | _Reads | None, int]) -> None:
             # Counted here and not in the step, which a store may have to take twice.
             todo, settled = taken
             self._settled += settled
@@ -294,18 +297,18 @@ class Runner:
             if self.stopping:
                 return lambda: self._hand_back(todo)
             with suppress(ClaimLostError):
-                if isinstance(todo, Entry):
+                if isinstance(todo, tuple):
                     return await self._learn_before(todo)
                 return await (self._look(todo) if todo.kind == "look" else self._send(todo))
             return _nothing
         finally:
             self._slots.release()
 
-    def _take(self) -> Claim | Entry | None:
+    def _take(self) -> Claim | _Reads | None:
         # Creates are looked for when nothing is left to send. Each search shows what became of
         # many of them, and by then an invoice of the job is known that vouches for it. An unclear
         # update holds up the next one of its invoice, and a delete is soon read.
-        taken: Claim | Entry | None = self._take_look(creates=False)
+        taken: Claim | _Reads | None = self._take_look(creates=False)
         if taken is None and self.sends:
             taken = self._take_send()
         return taken or self._take_look(creates=True)
@@ -318,7 +321,7 @@ class Runner:
             owner=self.settings.owner, now=now, lease=now + self._lease_s, creates=creates
         )
 
-    def _take_send(self) -> Claim | Entry | None:
+    def _take_send(self) -> Claim | _Reads | None:
         now, limits, before = self._now(), self._limits(), self._reads_before
 
         def claim(*, full: bool) -> Claim | None:
@@ -341,18 +344,23 @@ class Runner:
             or (None if self._reading else claim(full=False))
         )
 
-    def _take_unread(self) -> Entry | None:
+    def _take_unread(self) -> _Reads | None:
+        # A step of the ledger takes longer than a read, so each worker reads its part of a batch.
+        workers = self._concurrency + min(self._concurrency, _AHEAD)
+        most = max(self._limits()["update"] // workers, 1)
         # Two threads that ask at once would both read the same invoice.
         with self._taking:
-            entry = self.ledger.next_without_before(passing_over=self._reading.copy())
-            if entry is not None:
-                self._reading.add(entry.seq)
-            return entry
+            reads = tuple(self.ledger.without_before(passing_over=self._reading.copy(), most=most))
+            self._reading.update(each.seq for each in reads)
+        return reads or None
 
-    def _hand_back(self, taken: Claim | Entry) -> int:
+    def _has_read(self, reads: _Reads) -> None:
+        self._reading.difference_update(each.seq for each in reads)
+
+    def _hand_back(self, taken: Claim | _Reads) -> int:
         now, why = self._now(), "the run was stopped"
-        if isinstance(taken, Entry):
-            self._reading.discard(taken.seq)
+        if isinstance(taken, tuple):
+            self._has_read(taken)
         elif taken.kind == "send":
             self.ledger.release(taken, now=now, not_before=0.0, why=why)
         else:
@@ -385,34 +393,37 @@ class Runner:
 
     # The state before
 
-    async def _learn_before(self, entry: Entry) -> _End:
-        """Read what an update is about to change; return what keeps it, before the send."""
-        try:
-            self._requests += 1
-            try:
-                invoice = await self.client.get(cast("str", entry.target))
-            except NotFoundError:
-                known = "null"
-            else:
-                known = fields_of(invoice, changes_of(entry).given())
-        except BaseException as error:
-            self._reading.discard(entry.seq)
-            if not isinstance(error, BillingualError) or isinstance(
-                error, (UsageError, AuthenticationError)
-            ):
-                raise
-            self._failed(error)
-            await self.context.backend.sleep(self._pause_s(error))
-            return _nothing
-        self._failures = 0
+    async def _learn_before(self, reads: _Reads) -> _End:
+        """Read what updates are about to change; return what keeps it, before they are sent."""
+        known: dict[str, str] = {}
 
         def keep() -> int:
             try:
-                self.ledger.keep_before(entry.id, known)
+                self.ledger.keep_before(known)
             finally:
-                self._reading.discard(entry.seq)
+                self._has_read(reads)
             return 0
 
+        try:
+            for entry in reads:
+                if self.stopping:
+                    break
+                self._requests += 1
+                try:
+                    invoice = await self.client.get(cast("str", entry.target))
+                except NotFoundError:
+                    known[entry.id] = "null"
+                else:
+                    known[entry.id] = fields_of(invoice, changes_of(entry).given())
+                self._failures = 0
+        except BaseException as error:
+            if not isinstance(error, BillingualError) or isinstance(
+                error, (UsageError, AuthenticationError)
+            ):
+                self._has_read(reads)
+                raise
+            self._failed(error)
+            await self.context.backend.sleep(self._pause_s(error))
         return keep
 
     # Sending

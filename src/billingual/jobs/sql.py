@@ -264,6 +264,8 @@ class SqlLedger(ABC):
             if first is None:
                 return None
             limit = limits[first[0]]
+            if full and not self._has(connection, limit, ready, now):
+                return None
             found = self._select(
                 connection,
                 _CLAIMED,
@@ -322,6 +324,14 @@ class SqlLedger(ABC):
             due=max([row[-2] for row in found]),
             given_up_at=max([row[-1] for row in found]),
         )
+
+    def _has(self, connection: Step, count: int, ready: str, now: float) -> bool:
+        """Whether so many entries are ready: it is asked for far more often than they are."""
+        ((found,),) = connection.execute(
+            f"SELECT count(*) FROM (SELECT seq FROM entry AS each WHERE {ready} LIMIT ?) AS found",
+            (now, count),
+        ).fetchall()
+        return bool(found == count)
 
     def _new_request(self, connection: Step) -> int | None:  # noqa: ARG002 - a store may ask
         """Return the id of a new request; None lets the table count."""
@@ -609,21 +619,23 @@ class SqlLedger(ABC):
             (_GONE, now, now + late_arrival_s, seqs),
         ).rowcount
 
-    def next_without_before(self, *, passing_over: Collection[int]) -> Entry | None:
-        """Return an update whose state before is not kept; see :class:`Ledger`."""
+    def without_before(self, *, passing_over: Collection[int], most: int) -> list[Entry]:
+        """List updates whose state before is not kept; see :class:`Ledger`."""
         rows = self._read(
             f"SELECT {_ENTRY} FROM entry AS each WHERE {_UNREAD}"
-            f" AND NOT seq {self._AMONG} AND {self._FREE} ORDER BY seq LIMIT 1",
+            f" AND NOT seq {self._AMONG} AND {self._FREE} ORDER BY seq LIMIT ?",
             self._list(passing_over),
+            most,
         )
-        return _entry(rows[0]) if rows else None
+        return [_entry(row) for row in rows]
 
     @repeatable
-    def keep_before(self, entry_id: str, before: str) -> None:
+    def keep_before(self, before: Mapping[str, str]) -> None:
         """Keep the fields as they were before; see :class:`Ledger`."""
         with self._step() as connection:
-            connection.execute(
-                "UPDATE entry SET before = ? WHERE id = ? AND before IS NULL", (before, entry_id)
+            connection.executemany(
+                "UPDATE entry SET before = ? WHERE id = ? AND before IS NULL",
+                [(fields, entry_id) for entry_id, fields in before.items()],
             )
 
     @repeatable

@@ -153,7 +153,7 @@ def test_what_another_process_took_meanwhile_is_left_to_it(
         if not others:
             server.cut()
             others.append(steps.claimed(two, owner="two"))
-        one.keep_before("A-1", "{}")
+        one.keep_before({"A-1": "{}"})
         return claim
 
     claim = one.together(first)

@@ -520,15 +520,15 @@ def an_update_waits_for_what_was_before(bench: Bench) -> None:
         update("inv_1", entry_id="again", before=None),
         delete("inv_3"),
     )
-    first = ledger.next_without_before(passing_over=())
-    same("inv_1", first and first.id)
-    second = ledger.next_without_before(passing_over={first.seq if first else 0})
-    same("inv_2", second and second.id)
-    rest = ledger.next_without_before(passing_over={1, 2})
-    expect(rest is None, expected="the second write of one invoice waits", seen=rest)
+    first = ledger.without_before(passing_over=(), most=1)
+    same(["inv_1"], [each.id for each in first])
+    second = ledger.without_before(passing_over={each.seq for each in first}, most=9)
+    same(["inv_2"], [each.id for each in second])
+    rest = ledger.without_before(passing_over={1, 2}, most=9)
+    expect(not rest, expected="the second write of one invoice waits", seen=rest)
     same(["inv_3"], ids(claim(ledger, before=True)))
-    ledger.keep_before("inv_2", '{"a":0}')
-    ledger.keep_before("inv_2", '{"a":9}')
+    ledger.keep_before({"inv_2": '{"a":0}'})
+    ledger.keep_before({"inv_2": '{"a":9}'})
     same('{"a":0}', entry(ledger, "inv_2").before)
     same(["inv_2"], ids(claim(ledger, before=True)))
     same(["inv_1"], ids(claim(ledger)))
@@ -1293,8 +1293,8 @@ def a_closed_ledger_says_so(bench: Bench) -> None:
         lambda: ledger.number_of("A-1"),
         lambda: ledger.entry("A-1"),
         lambda: claim(ledger),
-        lambda: ledger.next_without_before(passing_over=()),
-        lambda: ledger.keep_before("inv_1", "{}"),
+        lambda: ledger.without_before(passing_over=(), most=1),
+        lambda: ledger.keep_before({"inv_1": "{}"}),
         lambda: ledger.claim_look(owner="one", now=NOW, lease=NOW),
         lambda: ledger.recover(now=NOW, late_arrival_s=LATE_ARRIVAL_S),
         lambda: ledger.end_leases(now=NOW, late_arrival_s=LATE_ARRIVAL_S),
