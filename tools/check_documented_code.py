@@ -22,6 +22,7 @@ ROOT: Final = Path(__file__).parents[1]
 COMMANDS: Final[dict[str, tuple[str, ...]]] = {
     "mypy": (
         "mypy", "--strict", "--config-file=", "--allow-redefinition", "--no-error-summary",
+        "--cache-dir=.mypy_cache/pages",
     ),
     "pyright": ("pyright",),
     "pyrefly": ("pyrefly", "check"),

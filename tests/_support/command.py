@@ -1,12 +1,17 @@
-"""How tests start the real command, or another program, as a process of its own."""
+"""How tests run the command line: in this process, or as a process of its own."""
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from unittest import mock
+
+from billingual.cli import main
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Start = Callable[..., subprocess.Popen[str]]
@@ -20,6 +25,34 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         if not name.startswith(("BILLINGUAL_", "FORCE_COLOR", "NO_COLOR", "COLUMNS"))
     }
     return {**kept, "COLUMNS": "80", "PYTHONIOENCODING": "utf-8", **(extra or {})}
+
+
+def run_here(
+    *arguments: str, env: Mapping[str, str] | None = None, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line in this process, with streams and an environment of its own.
+
+    It is the program itself, but for the second that a new process takes to start.
+    """
+    written = {"stdout": io.BytesIO(), "stderr": io.BytesIO()}
+    streams = {name: io.TextIOWrapper(each, "utf-8") for name, each in written.items()}
+    typed = io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8")
+    with (
+        mock.patch.dict(os.environ, environment(env), clear=True),
+        mock.patch.multiple(sys, stdin=typed, argv=["billingual", *arguments], **streams),
+    ):
+        try:
+            main(arguments)
+        except SystemExit as ended:
+            code = ended.code
+        except Exception:  # noqa: BLE001 - the interpreter shows any
+            traceback.print_exc()
+            code = 1
+        for stream in streams.values():
+            stream.flush()
+    said = {name: each.getvalue().decode() for name, each in written.items()}
+    assert isinstance(code, int)
+    return subprocess.CompletedProcess(["billingual", *arguments], code, **said)
 
 
 def check_runs(process: subprocess.Popen[str]) -> None:

@@ -362,6 +362,7 @@ def test_lost_output_does_not_hide_what_a_job_did(
     assert 1 == _numbers(served)["G-1"]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("closed", ["stdout", "stderr", "pipe"])
 def test_a_reader_that_is_gone_changes_nothing(
     served: Running, tmp_path: Path, closed: str

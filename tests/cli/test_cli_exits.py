@@ -217,6 +217,7 @@ def test_an_interrupted_write_exits_7(
     )
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 @pytest.mark.parametrize("output", ["table", "json", "ndjson"])
 def test_a_write_whose_output_is_lost_exits_0_and_names_the_invoice(
@@ -309,6 +310,7 @@ def test_a_taken_port_is_reported(billingual: Command, served: Running) -> None:
     assert "--port 0" in done.stderr
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("missing", "arguments"),
     [

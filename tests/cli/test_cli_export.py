@@ -110,6 +110,7 @@ def test_a_failing_export_leaves_the_file_as_it_was(
     assert [file] == list(tmp_path.iterdir())
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("form", "number"),
     [

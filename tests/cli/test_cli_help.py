@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from _support.command import Command
+from _support.command import Command, run_here
 from billingual.cli.app import app
 from billingual.sandbox import ACCOUNTS, LANDMARKS
 
@@ -73,18 +74,22 @@ def test_whoami_tells_the_account_and_sends_nothing(billingual: Command, tmp_pat
     assert token not in of_profile.stdout + table.stdout + table.stderr
 
 
+@functools.cache
+def bash_completion() -> str:
+    """Return the script for bash; it takes most of a second."""
+    return run_here("completion", "bash").stdout
+
+
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [("billingual rec", "reconcile"), ("billingual reconcile fin", "finalize"),
      ("billingual list --stat", "--status"), ("billingual list -o c", "csv")],
 )  # fmt: skip
 @pytest.mark.skipif(not BASH, reason="bash completes itself")
-def test_bash_completes_what_was_begun(
-    billingual: Command, tmp_path: Path, typed: str, offered: str
-) -> None:
+def test_bash_completes_what_was_begun(tmp_path: Path, typed: str, offered: str) -> None:
     """Commands, commands below commands, options, and their choices."""
     script = tmp_path / "billingual.bash"
-    script.write_text(billingual("completion", "bash").stdout)
+    script.write_text(bash_completion())
     begun = f"source {script}; COMP_WORDS=({typed}); COMP_CWORD={typed.count(' ')}; _billingual; "
     done = subprocess.run(
         [BASH, "-c", begun + 'echo "${COMPREPLY[@]}"'],

@@ -132,6 +132,7 @@ def test_currency_codes_are_read() -> None:
     assert named_numbers("currency-code", ["USD=1", "EUR=2"]) == {"USD": 1, "EUR": 2}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8], ids=["plain", "marked"])
 @pytest.mark.parametrize("source", ["file", "stdin"])
 def test_json_is_utf8_whatever_the_code_page(tmp_path: Path, source: str, mark: bytes) -> None:

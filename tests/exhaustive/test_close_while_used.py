@@ -87,8 +87,8 @@ ENDS: Final = {
 @pytest.mark.parametrize("use", USES)
 def test_no_end_crashes_the_interpreter(use: str, proof: Any) -> None:
     """SQLite crashes the process if a connection is closed while a thread is inside it."""
-    drawn = random.Random(f"{proof.seed} {use}").sample(sorted(ENDS), 2)  # noqa: S311 - of a test
-    for end in sorted(ENDS) * 20 if proof.full else drawn:
+    drawn = random.Random(f"{proof.seed} {use}").choice(sorted(ENDS))  # noqa: S311 - of a test
+    for end in sorted(ENDS) * 20 if proof.full else [drawn]:
         done = subprocess.run(
             [sys.executable, "-c", f"{PREAMBLE}{USES[use]}\n{ENDS[end]}"],
             capture_output=True,

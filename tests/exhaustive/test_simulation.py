@@ -31,7 +31,7 @@ MOST_WORLDS = 60
 @pytest.mark.parametrize(("provider", "operation"), [each[:2] for each in KINDS])
 def test_nothing_is_lost_doubled_or_brought_back(provider: str, operation: str, proof: Any) -> None:
     """Whatever the network, the crashes, the clocks and the other program do."""
-    amount = proof.amount(1_500, 100_000)
+    amount = proof.amount(600, 100_000)
     kind = f"{provider} {operation}"
     outcomes = [
         run_world(world) for world in worlds_of(str(proof.seed), amount) if world.kind == kind

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.slow  # processes, or waits that are the point
+pytestmark = [pytest.mark.slow, pytest.mark.sampled(2)]  # processes, or waits that are the point
 
 BACKENDS = ["blocking", "portal"]
 

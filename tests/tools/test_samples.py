@@ -38,7 +38,10 @@ def test_one_in_so_many_cases_runs(tmp_path: Path, words: tuple[str, ...], passe
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:billingual", *words],
         cwd=tmp_path,
-        env={"PYTHONPATH": f"{CONFTEST.parent}:{CONFTEST.parents[1] / 'src'}"},
+        env={
+            "PYTHONPATH": f"{CONFTEST.parent}:{CONFTEST.parents[1] / 'src'}",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # they take longer than the tests
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 import pytest
 
-from _support.command import environment
+from _support.command import run_here
 from _support.postgres_server import PASSWORD, PostgresServer, new_job
 from billingual import AsyncClient, AsyncJob, Client, Draft, InvalidInputError, Job, UsageError
 from billingual.errors import MissingExtraError
@@ -81,15 +81,7 @@ def test_the_account_is_that_of_the_job(
 
 def run_command(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run the command; no output of it has the password."""
-    done = subprocess.run(
-        [sys.executable, "-m", "billingual", *arguments],
-        env=environment({"BILLINGUAL_TOKEN": ACCOUNTS["exante"].token, **more}),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-        timeout=100,
-    )
+    done = run_here(*arguments, env={"BILLINGUAL_TOKEN": ACCOUNTS["exante"].token, **more})
 
     assert PASSWORD not in done.stdout + done.stderr
     return done
