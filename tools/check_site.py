@@ -5,7 +5,8 @@
 - a public name of ``docs/public-names.txt`` has no place in the reference;
 - a page is missing in ``llms.txt``, or what that names does not exist;
 - a page loads a script, style, font or picture from another host;
-- a link leads to a page or an anchor that is not there, links in docstrings included.
+- a link leads to a page or an anchor that is not there, links in docstrings included;
+- the search needs a server: the index is no script, or a page does not load what searches there.
 """
 
 from __future__ import annotations
@@ -92,6 +93,14 @@ def _unexplained(pages: dict[str, _Page], names: list[str]) -> Iterator[str]:
             yield f"the reference does not explain {name}"
 
 
+def _unsearchable(site: Path, pages: dict[str, _Page]) -> Iterator[str]:
+    if not (site / "search" / "search_index.js").exists():
+        yield "search/search_index.js is not there, without which the search needs a server"
+    for path, page in pages.items():
+        if not any(each.endswith("iframe-worker.js") for each in page.loads):
+            yield f"{path} does not load iframe-worker.js, so its search needs a server"
+
+
 def problems(site: Path, names: list[str]) -> list[str]:
     """List what is wrong with *site*, whose reference should explain *names*."""
     pages = _pages(site)
@@ -102,6 +111,7 @@ def problems(site: Path, names: list[str]) -> list[str]:
         *_unlisted(site, pages),
         *_foreign(pages),
         *_dead(site, pages),
+        *_unsearchable(site, pages),
     ]
 
 

@@ -6,11 +6,15 @@ public, and the second a fenced block.
 
 griffe reads the source and runs nothing, so it does not see the ``__init__`` that attrs writes. The
 fields tell what it takes.
+
+A signature may name what no reader can look up: a type alias or a constant that is not public. What
+it stands for is shown in its place.
 """
 
 from __future__ import annotations
 
 import ast
+import dataclasses
 import re
 import textwrap
 from functools import partial
@@ -98,8 +102,16 @@ def _parameters(owner: griffe.Class) -> dict[str, griffe.Parameter] | None:
     return found
 
 
+def _value_of(what: griffe.Attribute) -> str | griffe.Expr | None:
+    """Return the expression that *what* is set to, also where it is a quoted type."""
+    if isinstance(what.value, str) and "TypeAlias" in str(what.annotation):
+        node = ast.parse(ast.literal_eval(what.value), mode="eval").body
+        return griffe.safe_get_expression(node, parent=what.module)
+    return what.value
+
+
 class PlainDocstrings(griffe.Extension):
-    """Turn the docstrings of a package into Markdown."""
+    """Turn the docstrings of a package into Markdown, and let its signatures stand alone."""
 
     def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
         """Do so once the package is loaded whole, because a link may lead anywhere in it."""
@@ -112,6 +124,46 @@ class PlainDocstrings(griffe.Extension):
                 own = griffe.Parameter("self", kind=_POSITIONAL)
                 init = griffe.Function("__init__", parameters=griffe.Parameters(own, *written))
                 found.set_member("__init__", init)
+            members = found.members.values() if isinstance(found, griffe.Class) else ()
+            for each in (found, *members):
+                if not isinstance(each, griffe.Alias):
+                    self._spell_out(each)
+
+    def _spell_out(self, what: griffe.Object) -> None:
+        """Show in the signature of *what* what names stand for that are not public."""
+        if isinstance(what, griffe.Function):
+            for each in what.parameters:
+                each.annotation = self._spelled(each.annotation)
+                each.default = self._spelled(each.default)
+            what.returns = self._spelled(what.returns)
+        elif isinstance(what, griffe.Attribute):
+            what.annotation = self._spelled(what.annotation)
+            if what.annotation is None or "TypeAlias" in str(what.annotation):
+                what.value = self._spelled(what.value)
+            elif re.search(r"(?<!\w)_[A-Za-z]", str(what.value)):
+                what.value = None  # made of parts that are not public: the type tells more
+
+    def _spelled(self, part: Any) -> Any:
+        if isinstance(part, list):
+            return [self._spelled(each) for each in part]
+        if isinstance(part, griffe.ExprName):
+            hidden = self._hidden(part.canonical_path)
+            return self._spelled(_value_of(hidden)) if hidden else part
+        if not isinstance(part, griffe.Expr):
+            return part
+        fields = {each.name: getattr(part, each.name) for each in dataclasses.fields(part)}
+        return dataclasses.replace(part, **{name: self._spelled(at) for name, at in fields.items()})
+
+    def _hidden(self, path: str) -> griffe.Attribute | None:
+        """Return the alias or constant at *path* if it is not public."""
+        try:
+            found = target_of(self._package, path)
+        except (KeyError, griffe.GriffeError):
+            return None  # of another package, or a parameter
+        if not isinstance(found, griffe.Attribute) or found.path in self._public:
+            return None
+        stands_alone = found.parent is found.module and "TypeVar" not in str(found.value)
+        return found if stands_alone else None
 
     def _read(self, owner: griffe.Object) -> None:
         for each in [owner, *owner.members.values()]:

@@ -8,13 +8,16 @@ import pytest
 
 from _support.tools import load
 
+SEARCH = '<script src="{}iframe-worker.js"></script>'
 GOOD = {
-    "index.html": '<h1 id="top"></h1><a href="reference/acme.html#acme.Bill">a class</a>',
+    "index.html": SEARCH.format("")
+    + '<h1 id="top"></h1><a href="reference/acme.html#acme.Bill">a class</a>',
     "index.html.md": "# Home",
-    "reference/acme.html": '<h2 id="acme.Bill"></h2><script src="../site.js"></script>',
+    "reference/acme.html": SEARCH.format("../") + '<h2 id="acme.Bill"></h2>',
     "reference/acme.html.md": "# acme",
-    "404.html": '<a href="/index.html">home</a>',
-    "site.js": "",
+    "404.html": SEARCH.format("/") + '<a href="/index.html">home</a>',
+    "iframe-worker.js": "",
+    "search/search_index.js": "",
     "llms.txt": "[Home](index.html.md) [acme](reference/acme.html.md)",
 }
 
@@ -49,6 +52,7 @@ def test_a_good_site_has_no_problems(tmp_path: Path) -> None:
         ("index.html", '<a href="lost.html">', "lost.html, which is not there"),
         ("index.html", '<a href="#lost">', "#lost, but there is no such anchor"),
         ("index.html", '<a href="reference/acme.html#lost">', "but there is no such anchor"),
+        ("index.html", "<h1>", "index.html does not load iframe-worker.js"),
     ],
 )
 def test_what_is_missing_is_named(tmp_path: Path, path: str, text: str, problem: str) -> None:
