@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import pytest
 
-from billingual.landing import Counts, Source
+from billingual.landing import Counts, Source, landed_files
 from billingual.landing.duckdb import DuckDb
+from billingual.landing.folder import Folder
 from billingual.landing.table import landed_batch
 from billingual.landing.windows import Window
 from billingual.model import Filter, InvoiceSummary
@@ -69,3 +71,41 @@ def test_what_a_program_has_set_of_duckdb_is_as_before(tmp_path: Path) -> None:
         target.close()
 
         assert mine.execute(LIMITS).fetchone() == before != meanwhile
+
+
+def _wide(count: int) -> list[InvoiceSummary]:
+    """Make rows of 40 kilobytes each, no two of them alike."""
+    return [_row(number, text=f"{number:08x}" * 2_500) for number in range(count)]
+
+
+@pytest.mark.slow
+def test_wide_rows_are_merged_a_few_at_a_time(tmp_path: Path) -> None:
+    """A join of all of them needs more memory than DuckDB is given while it lands."""
+    path, rows = tmp_path / "wide.duckdb", _wide(2_000)
+    with duckdb.connect(str(path)) as program:
+        target = DuckDb(path, sync_id="a", raw=True)
+        seen = target.open(SOURCE, now=1_000)
+        for first in range(0, 2_000, 500):
+            part = rows[first : first + 500]
+            target.add(FULL, landed_batch(part, window="full", sync_id="a", seen_at=seen))
+        counts = target.commit(FULL, complete=True, how="test", at=seen)
+        (limit, _) = program.execute(LIMITS).fetchone() or ("", 0)
+        target.close()
+
+    assert counts == Counts(new=2_000)
+    assert limit == "122.0 MiB"
+
+
+@pytest.mark.slow
+def test_wide_rows_wait_in_files(tmp_path: Path) -> None:
+    """A folder holds so many bytes of rows in memory, however many rows these are."""
+    rows = _wide(2_000)
+    target = Folder(tmp_path / "wide", sync_id="a", raw=True)
+    seen = target.open(SOURCE, now=1_000)
+    for first in range(0, 2_000, 250):
+        part = rows[first : first + 250]
+        target.add(FULL, landed_batch(part, window="full", sync_id="a", seen_at=seen))
+    target.commit(FULL, complete=True, how="test", at=seen)
+    target.close()
+
+    assert len(landed_files(tmp_path / "wide")) > 1

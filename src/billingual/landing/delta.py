@@ -33,8 +33,8 @@ _NOTES: Final = "_billingual"
 # The library takes these for something else, looks in another folder then, or panics.
 _NO_NAME: Final = re.compile(r"[\x00-\x1f\x7f\[\]\\^|]|%[0-9A-Fa-f]{2}")
 
-_ROWS_OF_MERGE: Final = 20_000
-"""Rows that are merged at once: each merge writes the files anew that it changes."""
+_BYTES_OF_MERGE: Final = 32 * 2**20
+"""Columns that are merged at once: each merge writes the files anew that it changes."""
 
 # The row that was read last counts; of a run before, any row of this one is later.
 _IS_LATER: Final = "t._sync_id <> s._sync_id OR t._seen_at <= s._seen_at"
@@ -104,7 +104,7 @@ class Delta:
             self._compare(batch)
         self._rows[window.name] = self._rows.get(window.name, 0) + batch.num_rows
         self._waiting.append(batch)
-        if sum(each.num_rows for each in self._waiting) >= _ROWS_OF_MERGE:
+        if sum(each.nbytes for each in self._waiting) >= _BYTES_OF_MERGE:
             self._merge()
 
     def commit(self, window: Window, *, complete: bool, how: str, at: float) -> Counts:

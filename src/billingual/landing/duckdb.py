@@ -10,11 +10,11 @@ import itertools
 import json
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from arro3.core import RecordBatch
 
 __all__ = ["DuckDb"]
+
+T = TypeVar("T")
 
 _OPENING: Final = threading.Lock()
 _OPEN: Final[set[str]] = set()
@@ -53,7 +55,9 @@ CREATE VIEW IF NOT EXISTS invoices AS SELECT * EXCLUDE (_deleted_at) FROM landed
     WHERE _deleted_at IS NULL
 """
 _ROWS_AT_ONCE: Final = 10_000
-"""Rows that are merged at once: a join of a whole window would hold all of it in memory."""
+_BYTES_AT_ONCE: Final = 16 * 2**20
+"""Rows that are merged at once, and about their bytes: a join of a whole window would hold all of
+it in memory."""
 
 # Left to itself, DuckDB takes four fifths of the machine, and a buffer for each core. Rows that
 # wait for the end of their window go to ``FILE.duckdb.tmp`` beyond that, which DuckDB clears.
@@ -84,6 +88,20 @@ UPDATE landed_invoices SET _deleted_at = ? WHERE _deleted_at IS NULL AND _sync_i
 """
 
 
+@attrs.define
+class _Waiting:
+    """The rows of a window that wait in a table of their own until it is whole."""
+
+    table: str = ""
+    rows: int = 0
+    bytes: int = 0
+
+    @property
+    def at_once(self) -> int:
+        """Rows that are merged at once."""
+        return max(1, min(_ROWS_AT_ONCE, self.rows * _BYTES_AT_ONCE // max(1, self.bytes)))
+
+
 class DuckDb:
     """Land into a DuckDB file; a :class:`~billingual.landing.target.Target`."""
 
@@ -94,7 +112,7 @@ class DuckDb:
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._place: str | None = None
         self._before: dict[str, object] = {}
-        self._waiting: dict[str, tuple[str, int]] = {}
+        self._waiting: dict[str, _Waiting] = {}
         self._numbers = itertools.count()
 
     @property
@@ -159,42 +177,50 @@ class DuckDb:
 
     def add(self, window: Window, batch: RecordBatch) -> None:
         """See the protocol."""
-        table, count = self._waiting.get(window.name, (f"incoming_{next(self._numbers)}", 0))
-        if not count:
-            self._all(f"CREATE TEMP TABLE {table} AS SELECT * FROM {_LANDED} LIMIT 0")  # noqa: S608 - likewise
+        waiting = self._waiting.get(window.name)
+        if waiting is None:
+            waiting = self._waiting[window.name] = _Waiting(f"incoming_{next(self._numbers)}")
+            self._all(f"CREATE TEMP TABLE {waiting.table} AS SELECT * FROM {_LANDED} LIMIT 0")  # noqa: S608 - likewise
         self._db.register("rows_to_add", Table.from_batches([batch]))
-        self._all(f"INSERT INTO {table} SELECT * FROM rows_to_add")  # noqa: S608 - likewise
+        insert = f"INSERT INTO {waiting.table} SELECT * FROM rows_to_add"  # noqa: S608 - likewise
+        self._with_room(lambda: self._all(insert))
         self._db.unregister("rows_to_add")
-        self._waiting[window.name] = table, count + batch.num_rows
+        waiting.rows += batch.num_rows
+        waiting.bytes += batch.nbytes
 
     def commit(self, window: Window, *, complete: bool, how: str, at: float) -> Counts:
         """See the protocol."""
-        table, rows = self._waiting.pop(window.name, ("", 0))
+        waiting = self._waiting.pop(window.name, _Waiting())
         moment = datetime.fromtimestamp(at, UTC)
-        note = [window.name, window.kind, self._sync_id, moment, rows, complete, how]
+        note = [window.name, window.kind, self._sync_id, moment, waiting.rows, complete, how]
         gone_at = moment if complete and window.kind == "full" else None
-        try:
-            counts = self._merge(table, rows, note, gone_at)
-        except LandingError as error:
-            if not isinstance(error.__cause__, duckdb.OutOfMemoryException):
-                raise
-            # Rows are too wide for that; a commit holds a group of them.
-            self._set(self._before)
-            counts = self._merge(table, rows, note, gone_at)
-        if table:
-            self._all(f"DROP TABLE {table}")
+        counts = self._with_room(lambda: self._merge(waiting, note, gone_at))
+        if waiting.table:
+            self._all(f"DROP TABLE {waiting.table}")
         return counts
 
-    def _merge(self, table: str, rows: int, note: list[object], gone_at: datetime | None) -> Counts:
-        """Merge the rows of a window that wait in *table*, and note that it is landed.
+    def _with_room(self, step: Callable[[], T]) -> T:
+        """Take a step, and once more with all memory where rows are too wide for what there is."""
+        try:
+            return step()
+        except LandingError as error:
+            # A commit tells it as a fault of its transaction.
+            kinds = (duckdb.OutOfMemoryException, duckdb.TransactionException)
+            if not isinstance(error.__cause__, kinds):
+                raise
+            self._set(self._before)
+            return step()
+
+    def _merge(self, waiting: _Waiting, note: list[object], gone_at: datetime | None) -> Counts:
+        """Merge the rows of a window that wait, and note that it is landed.
 
         With *gone_at*, invoices that this run has not read are gone since then.
         """
         found = [0, 0, 0, 0]
         self._all("BEGIN")
         try:
-            for first in range(0, rows, _ROWS_AT_ONCE):
-                self._all(_SLICE.format(table), [first, first + _ROWS_AT_ONCE])
+            for first in range(0, waiting.rows, waiting.at_once):
+                self._all(_SLICE.format(waiting.table), [first, first + waiting.at_once])
                 found = [*map(sum, zip(found, self._one(_COUNT), strict=True))]
                 self._all(_MERGE)
             if gone_at is not None:

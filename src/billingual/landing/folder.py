@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Folder", "landed_files"]
 
 _DATA: Final = "data"
-_ROWS_WAITING: Final = 20_000
-"""Rows of all windows together that wait to be written: about 30 MB of columns in memory."""
+_BYTES_WAITING: Final = 32 * 2**20
+"""Columns of all windows together that wait to be written."""
 
 _OURS: Final = frozenset({MANIFEST, LOCK, _DATA})
 
@@ -121,10 +121,9 @@ class Folder:
             parts.gone.update(ids)
             return
         self._index.compare(batch, parts.found)
-        parts.batches.append(batch)
-        parts.waiting += batch.num_rows
-        if sum(each.waiting for each in self._parts.values()) >= _ROWS_WAITING:
-            fullest = max(self._parts, key=lambda name: self._parts[name].waiting)
+        parts.add_batch(batch)
+        if sum(each.bytes for each in self._parts.values()) >= _BYTES_WAITING:
+            fullest = max(self._parts, key=lambda name: self._parts[name].bytes)
             self._write(fullest, self._parts[fullest])
 
     def commit(self, window: Window, *, complete: bool, how: str, at: float) -> Counts:
@@ -198,8 +197,8 @@ class Folder:
         except OSError as error:
             raise LandingError(f"{folder} cannot be written: {error.strerror}.") from error
         parts.files.append(f"{_DATA}/{name}")
-        parts.rows += parts.waiting
-        parts.batches, parts.waiting = [], 0
+        parts.rows += sum(each.num_rows for each in parts.batches)
+        parts.batches, parts.bytes = [], 0
 
     def _carry_over(self, window: Window, parts: _Parts, at: float) -> None:
         """Keep the rows of earlier reads that this complete read did not bring.
@@ -246,9 +245,8 @@ class Folder:
         if gone_at is not None:
             kept, gone = with_deletion(kept, gone_at)
             parts.found["deleted"] += gone
-        parts.batches.append(kept)
-        parts.waiting += len(places)
-        if parts.waiting >= _ROWS_WAITING:
+        parts.add_batch(kept)
+        if parts.bytes >= _BYTES_WAITING:
             self._write(window.name, parts)
 
     def _rows_of(self, lines: list[dict[str, Any]]) -> Iterator[RecordBatch]:
@@ -282,12 +280,16 @@ class _Parts:
     """The rows of a window that are not committed yet."""
 
     batches: list[RecordBatch] = attrs.field(factory=list)
-    waiting: int = 0
+    bytes: int = 0
     files: list[str] = attrs.field(factory=list)
     rows: int = 0
     ids: SeenIds = attrs.field(factory=SeenIds)
     gone: set[str] = attrs.field(factory=set)
     found: Counter[str] = attrs.field(factory=Counter)
+
+    def add_batch(self, batch: RecordBatch) -> None:
+        self.batches.append(batch)
+        self.bytes += batch.nbytes
 
 
 # Of a window, a run and a part: another file in the folder is not ours to remove.

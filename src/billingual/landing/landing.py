@@ -23,6 +23,7 @@ from billingual.landing.target import Counts, Landed, LandingError, Source, Targ
 from billingual.landing.windows import Window, plan_windows
 from billingual.model import Filter, InvoiceSummary, checked_text
 from billingual.model._types import listed
+from billingual.model.payload import payload_text
 from billingual.pagination import MAX_PREFETCH
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ T = TypeVar("T")
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 _ROWS_AT_ONCE: Final = 2_000
-"""Rows that become one batch: models of so many are held, about 10 MB."""
+_BYTES_AT_ONCE: Final = 8 * 2**20
+"""Rows that become one batch, and bytes of their payloads: so much is held as models."""
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -164,15 +166,17 @@ class Landing:
     async def _land(self, window: Window) -> None:
         reader = WindowReader(self.lists, prefetch=self.concurrency)
         waiting: list[InvoiceSummary] = []
-        rows = 0
+        rows = weight = 0
 
         async def keep(page: Sequence[InvoiceSummary]) -> None:
-            nonlocal rows
+            nonlocal rows, weight
             rows += len(page)
+            weight += sum(len(payload_text(each) or b"") for each in page)
             self._rows += len(page)
             self._was_open.difference_update(each.id for each in page)
             waiting.extend(page)
-            if len(waiting) >= _ROWS_AT_ONCE:
+            if len(waiting) >= _ROWS_AT_ONCE or weight >= _BYTES_AT_ONCE:
+                weight = 0
                 await self._add(window, waiting)
             self._tell(reader.requests)
 

@@ -158,13 +158,13 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 def _is_line(line: Any) -> bool:
     """Tell a line that this module wrote from any other JSON: files are named by its word."""
     match line:
-        case {"finished": float(), "at": float(at), "sync": str()}:
+        case {"finished": float() | int(), "at": float(at) | int(at), "sync": str()}:
             return 0 <= at < _END
         case {
             "window": str(),
             "kind": "closed" | "recent" | "open" | "full",
             "sync": str(),
-            "at": float(at),
+            "at": float(at) | int(at),
             "complete": bool(),
         }:
             files = line.get("files", [])
