@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 import attrs
 
@@ -111,7 +111,8 @@ def dialect_for(context: ClientContext, feature: Feature) -> Dialect:
     Raises:
         UnsupportedError: if none has; the error says what to use instead.
     """
-    context.capabilities.require(feature)
+    if feature not in context.capabilities.features:
+        context.capabilities.require(feature)
     return context.dialects[feature]
 
 
@@ -138,11 +139,9 @@ def first_request(context: ClientContext, operation: Operation[object]) -> WireR
     return _addressed(context, request)
 
 
-def _addressed(
-    context: ClientContext, request: WireRequest, signature: Signature = UNSIGNED
-) -> WireRequest:
-    """Return the copy of a request to send; fields that a dialect wrote stay as they are."""
-    headers = signature.sign(request.headers, context.headers)
+def _addressed(context: ClientContext, request: WireRequest) -> WireRequest:
+    """Return an unsigned copy of a request, with the address and fields of the client."""
+    headers = UNSIGNED.sign(request.headers, context.headers)
     return request.with_headers(context.base_url, headers)
 
 
@@ -171,7 +170,8 @@ async def execute(
             request = next(operation.conversation)
         except StopIteration as done:
             # Nothing to send: a batch of no invoices, for example.
-            return cast(T, done.value)
+            result: T = done.value
+            return result
         deadline = deadline or start_deadline(context)
         call = _Call(context, operation, next(context.calls), deadline, received)
         return await call.run(request)
@@ -297,11 +297,15 @@ class _Call(Generic[T]):
                 raise
             # Noted first: an interrupt may come while observers are told, and the write is done.
             self.carried_out = (*self.carried_out, request)
-            self._record_success()
+            self._learn_from(None)
+            self.in_flight = False
+            if self.context.observers:
+                self._record(Outcome.COMMITTED, None)
             if ended:
                 self._keep_facts(following)
-                return cast(T, following)
-            request = cast(WireRequest, following)
+                result: T = following
+                return result
+            request = following
 
     async def _deliver(self, request: WireRequest) -> object:
         """Send *request* until it succeeds or the policy stops; return what was read."""
@@ -465,7 +469,8 @@ class _Call(Generic[T]):
 
     async def _send(self, request: WireRequest, signature: Signature) -> WireResponse:
         context = self.context
-        addressed = _addressed(context, request, signature)
+        headers = signature.sign(request.headers, context.headers)
+        addressed = request.with_headers(context.base_url, headers)
         if context.carriers:
             addressed = attrs.evolve(addressed, headers=_carrying(context, addressed.headers))
         bounds = Bounds(timeouts=context.timeouts, deadline=self.deadline)
@@ -486,7 +491,8 @@ class _Call(Generic[T]):
         """Return what the conversation is sent: the value that *response* was read to."""
         try:
             # A request that reads nothing is a fault of its dialect, and told as one.
-            return cast("Callable[[WireResponse], object]", request.read)(response)
+            read: Any = request.read
+            return read(response)
         except BillingualError:
             raise
         except Exception as fault:
@@ -526,7 +532,7 @@ class _Call(Generic[T]):
                     context.provider, request.method, request.route, path, reason,
                 )  # fmt: skip
 
-    def _resume(self, received: object) -> tuple[bool, object]:
+    def _resume(self, received: object) -> tuple[bool, Any]:
         """Send what was read into the conversation.
 
         Returns:
@@ -579,12 +585,6 @@ class _Call(Generic[T]):
             return self.key
         # A key holds no space, so no caller's own key can equal the text that is hashed here.
         return hashlib.sha256(f"{self.key} {self.keyed}".encode()).hexdigest()
-
-    def _record_success(self) -> None:
-        self._learn_from(None)
-        self.in_flight = False
-        if self.context.observers:
-            self._record(Outcome.COMMITTED, None)
 
     def _record_unreadable(self, error: BillingualError) -> None:
         self._learn_from(error)

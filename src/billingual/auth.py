@@ -312,12 +312,13 @@ class Credentials:
     Attributes:
         fixed: what every request is signed with; None where that depends on the request, or on
             what a function returns.
+        renews: whether another token may come later: from a function, or from a flow.
 
     Raises:
         ConfigurationError: if the token is empty, or does not fit where the scheme puts it.
     """
 
-    __slots__ = ("_scheme", "_secrets", "_token", "_tokens", "fixed")
+    __slots__ = ("_scheme", "_secrets", "_token", "_tokens", "fixed", "renews")
 
     def __init__(
         self,
@@ -347,7 +348,8 @@ class Credentials:
                 shared = siblings._tokens  # noqa: SLF001 - of this class
             source = cast("TokenFunction | TokenFlow", token)
             self._tokens = shared if isinstance(shared, Tokens) else Tokens(source)
-        if self._tokens is None and not getattr(scheme, "reads_request", True):
+        self.renews: bool = self._tokens is not None
+        if not self.renews and not getattr(scheme, "reads_request", True):
             self.fixed = self._signature(_NO_REQUEST, self._token)
 
     @property
@@ -395,11 +397,6 @@ class Credentials:
     def tokens_are_of(self, source: object) -> bool:
         """Tell whether the tokens come from that very function or flow."""
         return self._tokens is not None and self._tokens.source is source
-
-    @property
-    def renews(self) -> bool:
-        """Whether another token may come later: from a function, or from a flow."""
-        return self._tokens is not None
 
     async def sign(
         self,

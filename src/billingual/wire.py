@@ -57,12 +57,20 @@ class Headers:
     that no token reaches a queue or a cache by accident.
     """
 
-    __slots__ = ("_pairs", "checked")
+    __slots__ = ("_names", "_pairs", "checked")
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
         self._pairs = tuple(pairs)
+        self._names: frozenset[str] | None = None
         self.checked: bool = False
         """Whether a transport found that all of it can be written; that is found out once."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the fields, in lower case."""
+        if self._names is None:
+            self._names = frozenset([key.lower() for key, _ in self._pairs])
+        return self._names
 
     def get(self, name: str) -> str | None:
         """Return the first value of *name*, or None."""
@@ -106,7 +114,7 @@ class Headers:
         return len(self._pairs)
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self.get(name) is not None
+        return isinstance(name, str) and name.lower() in self.names
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Headers):
@@ -340,6 +348,10 @@ class Bounds:
         """Return *seconds*, or the seconds until the deadline if those are fewer."""
         return min(seconds, self.deadline.left())
 
+    def allow(self, size: int) -> bool:
+        """Tell whether a whole body of *size* bytes, not compressed, may be returned now."""
+        return size <= self.wire_bytes and size <= self.body_bytes and self.deadline.left() > 0
+
 
 Conversation: TypeAlias = Generator[WireRequest, Any, T]
 """One operation of a dialect: it yields requests, is sent what was read, and returns a model."""
@@ -360,7 +372,9 @@ def plain_text(value: T) -> T:
 
     A member of ``class Currency(str, Enum)`` is text too, but formatting it writes its name.
     """
-    return cast(T, str.__str__(value)) if isinstance(value, str) else value
+    if type(value) is str or not isinstance(value, str):
+        return value
+    return cast(T, str.__str__(value))
 
 
 def with_whole_texts(value: Any) -> Any:

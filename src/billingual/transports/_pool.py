@@ -67,6 +67,7 @@ class _Local(Generic[C]):
     """The connections of one execution scope.
 
     Attributes:
+        scope: which one.
         slots: limits how many are in use.
         idle: those that are not, each with the time until which it may be used.
         closed: whether those in use are closed when they come back.
@@ -74,9 +75,10 @@ class _Local(Generic[C]):
         ended_with_loop: whether each connection that the keeper closed was open.
     """
 
-    __slots__ = ("closed", "ended_with_loop", "idle", "keeper", "slots")
+    __slots__ = ("closed", "ended_with_loop", "idle", "keeper", "scope", "slots")
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, scope: ExecutionScope, slots: Slots) -> None:
+        self.scope: ExecutionScope = scope
         self.slots: Slots = slots
         self.idle: list[tuple[C, float]] = []
         self.closed: bool = False
@@ -99,14 +101,17 @@ class Pool(Generic[C]):
         self._options = options
         self._backend = options.backend
         self._locals: dict[ExecutionScope, _Local[C]] = {}
+        # Nearly every call has the scope of the one before.
+        self._last: _Local[C] | None = None
 
     async def take(self, seconds: float) -> tuple[_Local[C], C] | None:
         """Wait for a slot and take the warmest connection; None if no slot came free in time."""
-        local = self._here()
-        if local.keeper is None and not self._backend.blocks:
-            scope = self._backend.execution_scope()
-            local.keeper = _kept_until_the_loop_ends(scope, local.idle, local.ended_with_loop)
-            await anext(local.keeper)
+        scope, local = self._backend.execution_scope(), self._last
+        if local is None or local.scope is not scope or local.closed:
+            local = self._last = self._local_of(scope)
+            if local.keeper is None and not self._backend.blocks:
+                local.keeper = _kept_until_the_loop_ends(scope, local.idle, local.ended_with_loop)
+                await anext(local.keeper)
         if not await local.slots.acquire(seconds):
             return None
         try:
@@ -139,12 +144,13 @@ class Pool(Generic[C]):
         """
         now = self._backend.now()
         kept_s = self._options.keepalive_s
-        if headers is not None:
+        if headers is not None and "keep-alive" in headers.names:
             kept_s = min(kept_s, _announced_s(headers))
         cold: C | None = connection
         if not local.closed and kept_s > 0:
             local.idle.append((connection, now + kept_s))
-            cold = self._coldest(local, now)
+            # Most calls find the pool as small as this one leaves it.
+            cold = self._coldest(local, now) if len(local.idle) > 1 else None
         local.slots.release()
         if cold is not None:
             # The response is in hand: trouble with an old connection must not take it away.
@@ -181,14 +187,13 @@ class Pool(Generic[C]):
         locals_, self._locals = self._locals, {}
         return sum(self._leave(scope, local) for scope, local in locals_.items())
 
-    def _here(self) -> _Local[C]:
-        scope = self._backend.execution_scope()
+    def _local_of(self, scope: ExecutionScope) -> _Local[C]:
         local = self._locals.get(scope)
         if local is None:
             # A copy, because another thread may add its own scope meanwhile.
             for other in [each for each in list(self._locals) if not each.is_alive()]:
                 self._leave(other, self._locals.pop(other, None))
-            fresh: _Local[C] = _Local(self._backend.slots(self._options.connections))
+            fresh: _Local[C] = _Local(scope, self._backend.slots(self._options.connections))
             local = self._locals.setdefault(scope, fresh)
         return local
 
@@ -225,8 +230,6 @@ def _announced_s(headers: Headers) -> float:
 
     ``max`` is what is left to Apache, and all there is to Node.js, so the last one is not used.
     """
-    if headers.get("keep-alive") is None:
-        return math.inf  # As nearly always; the rest takes as long as to take a connection.
     announced = ",".join(headers.get_all("keep-alive"))
     told = {name.lower(): int(value) for name, value in re.findall(_ANNOUNCED, announced)}
     if told.get("max", 2) < 2:
@@ -300,8 +303,8 @@ class PooledTransport(abc.ABC, Generic[C]):
             secure: whether the connection needs TLS.
             bounds: of the attempt.
         """
-        pool = self._pool(secure=secure)
-        taken = await pool.take(bounds.phase(bounds.timeouts.pool))
+        pool = self._pools.get(secure) or self._pool(secure=secure)
+        taken = await pool.take(min(bounds.timeouts.pool, bounds.deadline.left()))
         if taken is None:
             raise PoolTimeoutError(
                 f"all {self._options.connections} connections stayed busy, so nothing was sent; "

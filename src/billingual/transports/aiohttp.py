@@ -201,7 +201,11 @@ class _Watch(asyncio.BufferedProtocol):
         """
         self.idle = False
         self._timeouts, self._ends_at = timeouts, ends_at
-        self._moved()
+        now = self._moved_at = self._loop.time()
+        # A timer that is set for an earlier time finds out then that it has to wait longer.
+        if self._timer is None or min(now + timeouts.read, ends_at) < self._timer_at:
+            self._cancel_timer()
+            self._set_timer(self._due())
 
     def _moved(self) -> None:
         """Note that the request or the response went on: the next piece has all of its time."""
@@ -209,8 +213,7 @@ class _Watch(asyncio.BufferedProtocol):
             return
         self._moved_at = self._loop.time()
         due = self._due()
-        # A timer that is set for an earlier time finds out then that it has to wait longer.
-        if self._timer is None or due < self._timer_at:
+        if self._timer is None or due < self._timer_at:  # As above.
             self._cancel_timer()
             self._set_timer(due)
 
@@ -350,7 +353,10 @@ class _Connection:
                 await self.aclose()
                 self._session = self._opened()
             self._origin = delivery.origin
-        timeouts, left_s = delivery.bounds.timeouts, delivery.left()
+        timeouts, left_s = delivery.bounds.timeouts, delivery.bounds.deadline.left()
+        if left_s <= 0:
+            # To aiohttp, no time at all is all the time there is.
+            raise too_late()
         delivery.timeout = _connecting(min(timeouts.connect, left_s))
         self.timeouts, self.asked = timeouts, False
         self.ends_at = self._loop.time() + min(left_s, _LONGEST_S)
@@ -462,7 +468,7 @@ class _Delivery:
     )  # fmt: skip
 
     def __init__(self, request: WireRequest, bounds: Bounds, *, checked: bool = False) -> None:
-        origin = _origin(request, checked=checked)
+        origin = parted(request.url)[0] if checked else _origin(request)
         self.request = request
         self.bounds = bounds
         self.origin = origin.text
@@ -508,43 +514,34 @@ class _Delivery:
         status = self.status = response.status
         if status < _FIRST_FINAL:
             raise ConnectionLostError(f"unexpected status {status}.", evidence=self.evidence())
-        complete = self._complete()
+        complete = True if self.tracker is None else self._complete()
         headers = _headers(response)
         coding = None
         if "Content-Encoding" in response.headers:
             coding = ", ".join(headers.get_all("content-encoding"))
-        reader = BodyReader(coding, self.bounds, status=status, request_complete=complete)
-        # Of a head and of a last chunk.
-        self.tail = b"\r\n\r\n"
         content: Any = response.content
+        body = first = piece = b""
         if isinstance(content, aiohttp.StreamReader):
-            chunked = "Transfer-Encoding" in response.headers
-            while not content.at_eof():
-                piece = await content.readany()
-                reader.feed(piece)
-                if not chunked:
-                    self.tail = piece
-            if (error := content.exception()) is not None:
-                raise error
-        body = reader.finish()
+            body = first = piece = await content.readany()
+            is_whole = content.at_eof() and content.exception() is None
+            if coding or not (is_whole and self.bounds.allow(len(body))):
+                reader = BodyReader(coding, self.bounds, status=status, request_complete=complete)
+                reader.feed(first)
+                while not content.at_eof():
+                    piece = await content.readany()
+                    reader.feed(piece)
+                if (error := content.exception()) is not None:
+                    raise error
+                body = reader.finish()
+        # A head ends so, and a last chunk.
+        is_framed = not first or "Transfer-Encoding" in response.headers
+        self.tail = b"\r\n\r\n" if is_framed else piece
         if not body and (ready := await response.read()):
             # A mock's response has what `read` returns, unpacked, and often nothing else.
             reader = BodyReader(None, self.bounds, status=status)
             reader.feed(ready)
             body = reader.finish()
         return WireResponse(status=status, headers=headers, body=body, request_complete=complete)
-
-    def left(self) -> float:
-        """Return how many seconds are left.
-
-        Raises:
-            TimedOutError: if the deadline passed before anything was sent.
-        """
-        left = self.bounds.deadline.left()
-        if left <= 0:
-            # To aiohttp, no time at all is all the time there is.
-            raise too_late()
-        return left
 
     def late(self) -> TimedOutError:
         """Return the error for a response that did not come, or not wholly, in time."""
@@ -633,7 +630,8 @@ class AiohttpTransport(PooledTransport[_Connection]):
             ConfigurationError: if another event loop than asyncio's runs, or the proxy's URL
                 cannot be used.
         """
-        known = self._known.get(_key(request))
+        secure = request.url.startswith("https:")  # What goes to a proxy depends on it.
+        known = self._known.get((request.method, secure, id(request.headers)))
         delivery = _Delivery(request, bounds, checked=known is not None)
         if known is None:
             self._sort_out(delivery)
@@ -672,7 +670,8 @@ class AiohttpTransport(PooledTransport[_Connection]):
         if len(self._known) >= _KNOWN:
             self._known.clear()
         # It holds the headers, so that no others can get their id.
-        self._known[_key(request)] = headers, options, request.headers
+        key = request.method, request.url.startswith("https:"), id(request.headers)
+        self._known[key] = headers, options, request.headers
 
 
 class _OnceBytes(bytes):
@@ -787,7 +786,9 @@ class SessionTransport:
 
     @staticmethod
     def _timeout(delivery: _Delivery) -> aiohttp.ClientTimeout:
-        left, timeouts = delivery.left(), delivery.bounds.timeouts
+        left, timeouts = delivery.bounds.deadline.left(), delivery.bounds.timeouts
+        if left <= 0:
+            raise too_late()  # As above.
         # The session's own pool is waited for before a connection is made.
         connect_s = min(timeouts.pool + timeouts.connect, left)
         return aiohttp.ClientTimeout(
@@ -816,12 +817,11 @@ class SessionTransport:
         )
 
 
-def _origin(request: WireRequest, *, checked: bool) -> Origin:
+def _origin(request: WireRequest) -> Origin:
     try:
-        if not checked:
-            check_headers(request)
-            if len(request.headers.get_all("host")) > 1:
-                raise unwritable("its headers contradict each other")
+        check_headers(request)
+        if len(request.headers.get_all("host")) > 1:
+            raise unwritable("its headers contradict each other")
         return parted(request.url)[0]
     except TransportError as error:
         failure = error
@@ -842,11 +842,6 @@ def _connecting(seconds: float) -> aiohttp.ClientTimeout:
 
 def _sendable(headers: Headers) -> CIMultiDict[str]:
     return CIMultiDict(pair for pair in headers if pair[0].lower() not in _FRAMING)
-
-
-def _key(request: WireRequest) -> object:
-    # What goes to a proxy depends on the scheme.
-    return request.method, request.url.startswith("https:"), id(request.headers)
 
 
 def _is_unwritable(error: Exception) -> bool:

@@ -138,6 +138,13 @@ class _Body:
 
 
 @cache
+def _move_on_after() -> Any:
+    from anyio import move_on_after  # noqa: PLC0415 - a program that blocks needs it not
+
+    return move_on_after
+
+
+@cache
 def _body_class(library: Any) -> type[Any]:
     """Make the class of bodies that the library takes: it tests for its own base classes."""
     return type("_Body", (_Body, library.AsyncByteStream, library.SyncByteStream), {})
@@ -312,12 +319,10 @@ class Exchange:
 
     async def over_async(self, client: Any, *, build: Any = None, **options: Any) -> WireResponse:
         """Send through an ``AsyncClient`` and read the response under all bounds."""
-        from anyio import move_on_after  # noqa: PLC0415 - a program that blocks needs it not
-
         trace = self._trace and self._trace.note_async
         library = self._library
         # Each byte of a head starts the library's read timeout anew, so there is one more.
-        with move_on_after(self._left() + _GRACE_S):
+        with _move_on_after()(self._left() + _GRACE_S):
             try:
                 if _is_patched(library, library.AsyncClient, client):
                     response = await client.request(**self._arguments(trace), **options)
@@ -449,7 +454,7 @@ class Exchange:
         """
         request = self._request
         headers: list[tuple[str | bytes, str | bytes]] = [*request.headers]
-        names = {name.lower() for name, _ in request.headers}
+        names = request.headers.names
         if "host" not in names:
             headers.insert(0, (b"Host", url.netloc))
         if (request.body or request.method.upper() in _METHODS_WITH_BODY) and not names & _FRAMING:
@@ -552,7 +557,9 @@ class Exchange:
             ]
         )
         # A mock's body, and one that a hook has read, are unpacked already.
-        coding = None if response.is_closed else ", ".join(headers.get_all("content-encoding"))
+        coding = None
+        if "content-encoding" in headers.names and not response.is_closed:
+            coding = ", ".join(headers.get_all("content-encoding"))
         return BodyReader(
             coding, self._bounds, status=self._status, request_complete=self._request_complete()
         )
@@ -673,10 +680,8 @@ class _Connection:
 
         Another reader of the stream may have seen a response with two framings end elsewhere.
         """
-        wire, headers = _Wire.of(self._stream), response.headers
-        return (wire is not None and wire.has_surplus()) or (
-            "transfer-encoding" in headers and "content-length" in headers
-        )
+        wire = _Wire.of(self._stream)
+        return (wire is not None and wire.has_surplus()) or response.headers.names >= _FRAMING
 
 
 class _AsyncConnection(_Connection):

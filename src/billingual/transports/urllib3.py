@@ -29,7 +29,7 @@ from __future__ import annotations
 import base64
 import functools
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
@@ -260,21 +260,23 @@ class _Connection:
             # A mock's response has the whole body, unpacked, and often nothing else.
             reader = BodyReader(None, bounds, status=status)
             reader.feed(response.data)
+            body = reader.finish()
         else:
             coding = None
             if "content-encoding" in told:
                 coding = ", ".join(headers.get_all("content-encoding"))
-            reader = BodyReader(coding, bounds, status=status)
-            if response.chunked:
-                for piece in response.read_chunked(decode_content=False):
+            chunked = response.chunked
+            body = b"" if chunked else response.read1(_PIECE, decode_content=False)
+            # Of a known length, all of it is read, and to ask for more costs something.
+            if coding or not (response.isclosed() and bounds.allow(len(body))):
+                reader = BodyReader(coding, bounds, status=status)
+                reader.feed(body)
+                for piece in (
+                    response.read_chunked(decode_content=False) if chunked else _rest(response)
+                ):
                     reader.feed(piece)
-            else:
-                while piece := response.read1(_PIECE, decode_content=False):
-                    reader.feed(piece)
-                    # Of a known length, all of it is read, and to ask for more costs something.
-                    if response.isclosed():
-                        break
-        read = WireResponse(status=status, headers=headers, body=reader.finish())
+                body = reader.finish()
+        read = WireResponse(status=status, headers=headers, body=body)
         return read, told.keys() >= _FRAMING
 
 
@@ -373,6 +375,11 @@ class Urllib3Transport(PooledTransport[_Connection]):
             one["proxy_headers"] = {"Proxy-Authorization": f"Basic {credentials}"}
         address = f"{proxy.scheme}://{proxy.netloc}"
         return _Connection(urllib3.ProxyManager(address, **one))
+
+
+def _rest(response: Any) -> Iterator[bytes]:
+    while not response.isclosed() and (piece := response.read1(_PIECE, decode_content=False)):
+        yield piece
 
 
 # urllib3 copies it before each use. Its own checks of a new one take a fiftieth of a call, and

@@ -307,7 +307,7 @@ def uuid(value: object, name: str) -> str:
     Raises:
         InvalidInputError: if it is none.
     """
-    if isinstance(value, str) and is_uuid(value):
+    if isinstance(value, str) and _UUID.fullmatch(value):
         return plain_text(value)
     raise InvalidInputError(
         name, f"{shown(value)} is no UUID", "give one like '3c90c3cc-0d44-4b50-8888-8dd25736052a'"
