@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
@@ -9,6 +10,7 @@ import attrs
 import pytest
 
 from billingual.abc import ExecutionScope, TransportOptions
+from billingual.backends.scope import RunScope
 from billingual.backends.sync import SyncBackend
 from billingual.transports._pool import Pool
 from billingual.wire import Headers
@@ -147,3 +149,37 @@ def test_an_old_connection_that_fails_to_close_costs_no_place() -> None:
     assert (again[1].closed, old.closed) == (0, 1)
     clock.do(pool.give_back(*again))
     assert clock.do(pool.take(0.01)) is not None
+
+
+def test_a_closed_pool_starts_afresh_in_the_same_place() -> None:
+    """The place it remembers was closed, so its slots and connections are not used again."""
+    clock = SetClock()
+    pool = a_pool(clock)
+    before = clock.do(pool.take(1))
+    assert before is not None
+    clock.do(pool.aclose())
+
+    after = clock.do(pool.take(0.01))
+
+    assert after is not None
+    assert after[0] is not before[0]
+    clock.do(pool.give_back(*before))
+    clock.do(pool.give_back(*after))
+    assert (before[1].closed, after[1].closed) == (1, 0)
+
+
+def test_each_scope_has_connections_of_its_own_however_often_they_change() -> None:
+    """A pool remembers the last scope only as a shortcut."""
+    clock = SetClock()
+    scopes = [RunScope(os.getpid(), object()), RunScope(os.getpid(), object())]
+    pool = a_pool(clock)
+    used: list[list[Counted]] = [[], []]
+    for turn in range(6):
+        clock.execution_scope = lambda turn=turn: scopes[turn % 2]  # type: ignore[method-assign]
+        taken = clock.do(pool.take(1))
+        assert taken is not None
+        used[turn % 2].append(taken[1])
+        clock.do(pool.give_back(*taken))
+
+    assert [len(set(map(id, each))) for each in used] == [1, 1]
+    assert used[0][0] is not used[1][0]

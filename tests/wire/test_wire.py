@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import attrs
@@ -229,3 +230,50 @@ def test_no_default_is_infinite() -> None:
 def test_only_a_read_does_not_write(safety: Safety, writes: bool) -> None:  # noqa: FBT001
     """Everything else may change something."""
     assert safety.writes is writes
+
+
+@pytest.mark.parametrize(
+    ("size", "now", "allowed"),
+    [(0, 0.0, True), (5, 0.0, True), (6, 0.0, False), (5, 9.9, True), (5, 10.0, False)],
+)
+@pytest.mark.parametrize(("wire_bytes", "body_bytes"), [(5, 9), (9, 5)])
+def test_a_whole_body_is_allowed_within_both_sizes_and_in_time(
+    size: int, now: float, wire_bytes: int, body_bytes: int, *, allowed: bool
+) -> None:
+    """A body of exactly the bound is allowed, and none once the deadline has come."""
+    bounds = Bounds(
+        timeouts=Timeouts(),
+        deadline=Deadline(10.0, lambda: now),
+        wire_bytes=wire_bytes,
+        body_bytes=body_bytes,
+    )
+
+    assert allowed == bounds.allow(size)
+
+
+def test_the_copy_to_send_is_a_request_like_any_other() -> None:
+    """It is made without the constructor, and is equal, frozen and hashable all the same."""
+    fields: dict[str, Any] = {
+        "method": "PUT", "route": "/a/{id}", "safety": Safety.IDEMPOTENT, "body": b"{}",
+        "keys": ("a",), "key_header": "Key",
+    }  # fmt: skip
+    signed = Headers([("Authorization", "Bearer t")])
+    request = WireRequest(url="/a/1", headers=Headers(), read=len, **fields)
+
+    sent = request.with_headers("https://a.test", signed)
+
+    expected = WireRequest(url="https://a.test/a/1", headers=signed, **fields)
+    assert (expected, type(expected), None) == (sent, type(sent), sent.read)
+    assert hash(expected) == hash(sent)
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        sent.url = "https://b.test"  # type: ignore[misc]
+
+
+def test_headers_know_the_names_of_their_fields() -> None:
+    """In lower case, each once; a name is looked for in any case."""
+    headers = Headers([("Via", "a"), ("VIA", "b"), ("Keep-Alive", "max=2")])
+
+    assert headers.names == {"via", "keep-alive"}
+    assert ("keep-alive" in headers, "KEEP-ALIVE" in headers, "age" in headers, 1 in headers) == (
+        True, True, False, False,
+    )  # fmt: skip
