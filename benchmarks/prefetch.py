@@ -5,9 +5,9 @@ after 20 ms, with 1, 4, 8 and 16 pages under way, in both clients over h11 and h
 as many waits one after another as such batches need, and no time at all for anything else (that the
 number of pages is only known after the first one costs a wait more); connections are open, and the
 server keeps its 20 ms to a fraction of a millisecond. The process is held to one core, so no walk
-can take less time than it uses of that core, its *CPU floor*; with many pages under way that is
-more than the waits, and the goal is beside the greater of the two. Raw httpx, which reads one page
-after another and decodes nothing, shows how much of the rest is the wire's.
+can take less time than it uses of that core, its *CPU floor*; with many pages under way it can
+be more than the waits, and the goal is beside the greater of the two. Raw httpx, which reads one
+page after another and decodes nothing, shows how much of the rest is the wire's.
 """
 
 from __future__ import annotations

@@ -202,11 +202,14 @@ async def test_a_slow_reader_has_at_most_so_many_pages_waiting() -> None:
 class Watched(Slow):
     """Respond at once, and keep one record of requests sent and pages decoded."""
 
-    def __init__(self) -> None:
+    def __init__(self, turns: int = 0) -> None:
         super().__init__()
         self.record: list[str] = []
+        self.turns = turns
 
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        for _ in range(self.turns):
+            await anyio.lowlevel.checkpoint()
         self.record.append("sent")
         await anyio.lowlevel.checkpoint()
         return page(number_of(request))
@@ -218,9 +221,14 @@ class Watched(Slow):
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # trio picks the next task by chance
-async def test_the_next_request_leaves_before_a_page_is_decoded() -> None:
-    """Decoding takes time, in which the provider would have nothing to do."""
-    watched = Watched()
+@pytest.mark.parametrize("turns", [0, 2])
+async def test_the_next_request_leaves_before_a_page_is_decoded(turns: int) -> None:
+    """Decoding takes time, in which the provider would have nothing to do.
+
+    Over h11 a request leaves in the turn of the event loop in which its task starts, over httpx in
+    the second turn after that.
+    """
+    watched = Watched(turns)
     client = client_of(watched).with_options(observers=[watched])
     walk = client.list(prefetch=2).pages()
     await anext(walk)

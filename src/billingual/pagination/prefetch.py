@@ -42,6 +42,13 @@ program ended in between, anyio would leave a coroutine that was never awaited, 
 warn of it. Over httpx three turns were enough.
 """
 
+_TURNS_TO_LEAVE: Final = 3
+"""Turns of the event loop in which a request leaves over a connection that is open.
+
+Over h11 it takes one, over httpx three. A request that does not leave before a page is decoded
+leaves a page later, or two, while the provider has nothing to do.
+"""
+
 _RECEIVED: Final = object()
 
 
@@ -205,8 +212,7 @@ class Prefetcher:
         """Start the pages from *query* on; their requests leave before the reader goes on."""
         if self._start_window(query, last):
             try:
-                for _ in range(_TURNS_TO_CONNECT):
-                    await self._let_them_leave()
+                await self._let_them_leave(_TURNS_TO_CONNECT)
             except BaseException as stopped:
                 await self._leave(stopped)
                 raise
@@ -276,7 +282,7 @@ class Prefetcher:
             with pool.paused():
                 self._window.popleft()
                 self._start_up_to(pool, first.number + self._width)
-            await self._let_them_leave()
+            await self._let_them_leave(_TURNS_TO_LEAVE)
             return await call.page()
         if first.behind:
             # Fetched again with a deadline of its own, once all others are received, so that
@@ -287,9 +293,10 @@ class Prefetcher:
         self._window.popleft()
         return await call.page()
 
-    async def _let_them_leave(self) -> None:
+    async def _let_them_leave(self, turns: int) -> None:
         if self._backend is not None:
-            await self._backend.sleep(0)
+            for _ in range(turns):
+                await self._backend.sleep(0)
 
     async def _leave(self, stopped: BaseException) -> None:
         """Stop because a page failed, or the reader was cancelled or interrupted."""
