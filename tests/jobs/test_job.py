@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 import uuid
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from billingual.jobs import (
     ClaimLostError,
     Create,
     Delete,
+    LedgerError,
     PlanConflictError,
     Progress,
     SqliteLedger,
@@ -810,3 +812,63 @@ def test_arguments_that_make_no_sense_are_refused(open_job: Open) -> None:
             job.history("X")
         with pytest.raises(InvalidInputError, match="there is no state 'lost'"):
             list(job.entries(state="lost"))
+
+
+# What cannot be right
+
+
+@pytest.mark.parametrize("wrong", ["", 5, b"x"])
+def test_an_id_that_is_no_name_is_refused(open_job: Open, draft: Make, wrong: Any) -> None:
+    """It is not replaced by another name, nor read as a text."""
+    with open_job() as job, pytest.raises(InvalidInputError, match="names no write"):
+        job.plan([Create(draft=draft("J-1"), id=wrong)])
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "J-1", {"number": "J-1"}, Draft(number="J-1")])
+def test_what_is_not_several_writes_is_refused(open_job: Open, wrong: Any) -> None:
+    """A single draft, say, whose fields are not writes."""
+    with open_job() as job, pytest.raises(InvalidInputError, match="is not several writes"):
+        job.plan(wrong)
+
+
+@pytest.mark.parametrize(
+    "option", [{"bisect": "no"}, {"sole_writer": 1}, {"shared": "no"}, {"number_prefix": 5}]
+)
+def test_an_option_of_the_wrong_kind_is_refused(open_job: Open, option: Any) -> None:
+    """The text 'no' is not taken for true."""
+    with pytest.raises(InvalidInputError, match=next(iter(option))):
+        open_job(**option)
+
+
+def test_other_arguments_of_the_wrong_kind_are_refused(client: Client, open_job: Open) -> None:
+    """Before anything is read or sent."""
+    wrong: Any = 5
+    with pytest.raises(InvalidInputError, match="ledger"):
+        Job.open(wrong, client)
+    with open_job() as job:
+        with pytest.raises(InvalidInputError, match="on_progress"):
+            job.run(on_progress=wrong)
+        with pytest.raises(InvalidInputError, match="by"):
+            job.resolve("J-1", "committed", by=wrong, note="seen")
+
+
+@pytest.mark.parametrize("becomes", ["moved", "removed", "another"])
+@pytest.mark.skipif(os.name != "posix", reason="an open file has no other name there")
+def test_a_ledger_that_is_not_in_its_place_any_more_stops_the_job(
+    open_job: Open, draft: Make, path: Path, sent: Sent, becomes: str
+) -> None:
+    """What is kept in a file without a name is lost with the process, so nothing is sent."""
+    with open_job() as job:
+        job.plan([draft("J-1")])
+        kept = path.rename(path.with_name("kept.db"))
+        if becomes == "removed":
+            kept.unlink()
+        if becomes == "another":
+            path.write_bytes(kept.read_bytes())
+        with pytest.raises(LedgerError, match="moved, removed or replaced"):
+            job.run()
+
+        assert 0 == sent("POST")
+        if becomes == "moved":
+            kept.rename(path)
+            assert job.run().complete

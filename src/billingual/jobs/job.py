@@ -142,6 +142,12 @@ class AsyncJob:
         # First of all, so that no traceback shows a password.
         ledger = as_place(ledger)
         owns = isinstance(ledger, (str, PathLike, Secret))
+        if not owns and not hasattr(ledger, "bind"):
+            raise InvalidInputError(
+                "ledger",
+                f"{type(ledger).__name__} is no place of a ledger",
+                "give the path of a file, the URL of a PostgreSQL database, or a Ledger",
+            )
         if isinstance(ledger, Secret):
             ledger = database_ledger(ledger, job)
         elif job is not None:
@@ -152,8 +158,8 @@ class AsyncJob:
             client_with(expected(client, AsyncClient, "client"), calls),
             ledger,
             options_of(policy, late_arrival_s, bisect=bisect, sole_writer=sole_writer),
-            number_prefix=number_prefix,
-            shared=shared,
+            number_prefix=expected(number_prefix, str, "number_prefix"),
+            shared=expected(shared, bool, "shared"),
             owns=owns,
         )
 
@@ -185,6 +191,7 @@ class AsyncJob:
                 planned; nothing is sent.
             PlanConflictError: if the ledger has another write under the same id.
         """
+        _check_many(writes)
         ledger = await self._opened()
         await self._in_thread(self._keep_options, ledger, self._options)
         new = 0
@@ -242,6 +249,10 @@ class AsyncJob:
         self, concurrency: int, on_progress: Callable[[Progress], object] | None, *, sends: bool
     ) -> Report:
         check_count(concurrency, "concurrency", "requests", _MOST)
+        if on_progress is not None and not callable(on_progress):
+            raise InvalidInputError(
+                "on_progress", f"{on_progress!r:.40} cannot be called", "give a function"
+            )
         ledger = await self._opened()
         if self._runs:
             raise UsageError("this job is being run; wait for the end of that run.")
@@ -477,8 +488,8 @@ def options_of(
         "late_arrival_s": (
             None if late_arrival_s is None else seconds_of(late_arrival_s, "late_arrival_s")
         ),
-        "bisect": None if bisect is None else bool(bisect),
-        "sole_writer": None if sole_writer is None else bool(sole_writer),
+        "bisect": None if bisect is None else expected(bisect, bool, "bisect"),
+        "sole_writer": None if sole_writer is None else expected(sole_writer, bool, "sole_writer"),
     }
     return {name: each for name, each in options.items() if each is not None}
 
@@ -497,7 +508,7 @@ def decide(
     if state not in _DECISIONS:
         names = ", ".join(_DECISIONS)
         raise InvalidInputError("state", f"{state!r} is no decision", f"give one of {names}")
-    if not by.strip() or not note.strip():
+    if not expected(by, str, "by").strip() or not expected(note, str, "note").strip():
         raise InvalidInputError("by", "a decision needs a name and a note", "give both")
     entry = _entry_of(ledger, entry_id)
     if state == State.COMMITTED and entry.operation == "create" and not invoice_id:
@@ -531,6 +542,14 @@ def _entry_of(ledger: Ledger, entry_id: str) -> Entry:
             hint="name_entry",
         )
     return entry
+
+
+def _check_many(writes: object) -> None:
+    # A draft alone is what people try first.
+    if not isinstance(writes, (Iterable, AsyncIterable)) or isinstance(writes, (str, Mapping)):
+        raise InvalidInputError(
+            "writes", f"{type(writes).__name__} is not several writes", "give a list of them"
+        )
 
 
 async def _iterated(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:

@@ -93,6 +93,7 @@ class Planner:
         self._place += 1
         try:
             write = planned_write(given)
+            _check_id(write.id)
             request_of(self.client, write, self.prefix)
         except UsageError as error:
             error.add_note(f"this is write {self._place} of the plan")
@@ -163,6 +164,13 @@ def _before(write: PlannedWrite) -> str | None:
     # A row of a list may lack the very fields that change; then the invoice has to be read.
     whole = isinstance(write.base, Invoice) or None not in json.loads(known).values()
     return known if whole else None
+
+
+def _check_id(entry_id: object) -> None:
+    if entry_id is not None and (not isinstance(entry_id, str) or not entry_id):
+        raise InvalidInputError(
+            "id", f"{entry_id!r:.40} names no write", "give a text, or leave it out"
+        )
 
 
 def _needs_number(client: AsyncClient) -> bool:

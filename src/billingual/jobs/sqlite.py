@@ -91,6 +91,8 @@ class SqliteLedger(SqlLedger):
         self._is_together = False
         refuse_network(self.path, _mounts())
         _make(self.path)
+        # Later another file may have that name.
+        self._file = _identity(self.path)
         try:
             self._connection = self._connected()
         except sqlite3.Error as error:
@@ -209,6 +211,13 @@ class SqliteLedger(SqlLedger):
         with self._lock:
             connection = self._connection
             begin, keep, undo = _PART if self._is_together else _WHOLE
+            if not self._is_together and _identity(self.path) != self._file:
+                # SQLite goes on with a file that has no name any more, and what it keeps there is
+                # lost when this process ends.
+                raise LedgerError(
+                    f"the ledger {self.path} was moved, removed or replaced while it was open; put "
+                    "it back, or look at the provider before you send its writes again."
+                )
             if self._is_together and not connection.in_transaction:
                 # SQLite undid all of it when an earlier step met a full disk. A savepoint would
                 # begin a transaction of its own now.
@@ -352,6 +361,15 @@ def _code_of(error: sqlite3.Error) -> int | None:
     return code
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from all others while it is there; None if it is not."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _make(path: Path) -> None:
     """Make the file, readable by its owner only, before anything is in it."""
     try:
@@ -393,7 +411,7 @@ def refuse_network(path: Path, mounts: str) -> None:
     """
     try:
         place = path.resolve().parent
-    except (OSError, RuntimeError) as error:  # links in a circle
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, or a character 0
         raise LedgerError(f"the ledger {path} cannot be opened: {error}.") from error
     best, kind = "", ""
     for line in mounts.splitlines():
