@@ -30,6 +30,7 @@ from billingual.errors import (
     ProtocolError,
     ProviderError,
     RateLimitedError,
+    ResponseTooLargeError,
     ServerError,
     TokenUnavailableError,
     TransportError,
@@ -80,6 +81,7 @@ MAX_LOGGED: Final = 100
 _OF_EVERY_REQUEST: Final = frozenset({"User-Agent", "Accept-Encoding"})
 _TOO_MANY: Final = 429
 _FAILED: Final = 500
+_NO_SUCCESS: Final = 300
 _INDEX: Final = r"\[\d+\]"
 
 BUDGET_SPENT: Final = "the retry budget of this host and credential is used up: too many calls fail"
@@ -477,6 +479,13 @@ class _Call(Generic[T]):
         error: BaseException
         try:
             return redact_secrets(await context.wire.transport.send(addressed, bounds), signature)
+        except ResponseTooLargeError as raised:
+            seen = raised.evidence
+            if seen.status is not None and seen.status >= _NO_SUCCESS:
+                # The status decides before the body: a refusal with a very long page is a refusal,
+                # and no reason to look what became of a write.
+                return WireResponse(status=seen.status, request_complete=seen.request_complete)
+            error = raised
         except BillingualError as raised:
             error = raised
         except Exception as fault:  # noqa: BLE001 - a foreign transport may raise anything
