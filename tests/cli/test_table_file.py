@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import codecs
+import gzip
+import lzma
 import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -300,7 +303,7 @@ def test_quotes_that_do_not_close_are_told(read: Read, text: str, line: int, sai
     [
         (b"", "it is empty"),
         (b"\n \r\n", "it is empty"),
-        ("number\n1\n".encode("utf-16"), "it is UTF-16 text; save it as UTF-8"),
+        ("number\n1\n".encode("utf-16"), "it is UTF-16 or UTF-32 text; save it as UTF-8"),
         ("number\n1\nMüller\n".encode("cp1252"), r"it is not UTF-8 text \(line 3\)"),
         (b"number\n1\n\xed\xa0\x80\n", r"it is not UTF-8 text \(line 3\)"),
         (b"number\n1\0\n", r"it is no text \(line 2\)"),
@@ -324,6 +327,15 @@ def test_what_is_no_table_is_refused(read: Read, content: bytes, said: str) -> N
     """The complaint says what it is, and what to save it as."""
     with pytest.raises(InvalidInputError, match=said):
         read(content)
+
+
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, bz2.compress, lzma.compress], ids=["gzip", "bzip2", "xz"]
+)
+def test_a_packed_file_is_refused_as_one(read: Read, pack: Callable[[bytes], bytes]) -> None:
+    """To save it as UTF-8 would be no help."""
+    with pytest.raises(InvalidInputError, match="another packed file; unpack it"):
+        read(pack(b"number\n1\n"))
 
 
 def test_a_file_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:

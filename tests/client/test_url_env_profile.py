@@ -314,6 +314,17 @@ def test_a_password_of_a_store_is_refused_where_others_read(tmp_path: Path, sour
     assert isinstance(_limiter_by("environment", text, tmp_path)._store, RedisQuota)
 
 
+@pytest.mark.parametrize("kind", [AsyncClient, Client])
+def test_a_file_may_begin_with_a_byte_order_mark(
+    tmp_path: Path, kind: type[AsyncClient | Client]
+) -> None:
+    """Editors of Windows write one, and line ends of two characters."""
+    file = tmp_path / "billingual.toml"
+    file.write_bytes(b"\xef\xbb\xbf[profiles.a]\r\nurl = 'exante+sandbox:'\r\n")
+
+    assert "exante" in repr(kind.from_profile("a", path=file))
+
+
 UNUSABLE = {
     "no such profile": (PROD, "stage", "there are: open, prod, test"),
     "a variable that is not set": (PROD, "prod", "THE_TOKEN, which is not set"),

@@ -176,7 +176,8 @@ def _tables(file: Path) -> Mapping[str, dict[str, Any]]:
     import tomllib  # noqa: PLC0415 - only profiles need it
 
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
+        # Editors of Windows put a byte order mark first, which TOML does not know.
+        document = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as problem:
         raise ConfigurationError(
             f"the file {file} cannot be read ({problem.strerror}); check its path and permissions."

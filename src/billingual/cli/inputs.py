@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import io
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from typing import Annotated, Any, Final, TypeAlias, TypeVar
 import attrs
 from cyclopts import Group, Parameter
 
-from billingual.cli.table_file import TableFile, TableOptions, read_json
+from billingual.cli.table_file import TableFile, TableOptions, read_json, refuse_foreign
 from billingual.errors import InvalidInputError, shown
 from billingual.jobs.entry import Create, PlannedWrite, Update
 from billingual.model import (
@@ -400,8 +399,9 @@ def _object(place: str, text: str) -> Mapping[str, Any]:
 
 def _text(data: bytes, place: str) -> str:
     """Read UTF-8, whatever the code page is; Windows programs put a byte order mark before it."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise InvalidInputError(place, "it is UTF-16 text", "save it as UTF-8")
+    refuse_foreign(data[:4], place)
+    if b"\0" in data:
+        raise InvalidInputError(place, "it is no text", "name a JSON or CSV file in UTF-8")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -32,7 +32,15 @@ from billingual.errors import InvalidInputError, UsageError, shown
 from billingual.jobs.entry import Create, Delete, PlannedWrite, Update
 from billingual.model import Changes, Draft, checked_text
 
-__all__ = ["Operation", "Row", "TableFile", "TableOptions", "opened_table", "read_json"]
+__all__ = [
+    "Operation",
+    "Row",
+    "TableFile",
+    "TableOptions",
+    "opened_table",
+    "read_json",
+    "refuse_foreign",
+]
 
 Operation: TypeAlias = Literal["create", "update", "delete"]
 
@@ -45,6 +53,11 @@ _SEP_LINE: Final = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
 
 # As long as no row of a table is. The csv module has a limit for one cell, of 131,072 characters.
 _LONGEST_LINE: Final = 1_000_000
+
+# How a zip (.xlsx, .ods), an .xls, and what gzip, zstd, bzip2 and xz have written begin.
+_PACKED: Final = (
+    b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zX",
+)  # fmt: skip
 
 _UNREADABLE: Final = re.compile("[\udc80-\udcff]")
 """What the decoder leaves of bytes that are not UTF-8."""
@@ -293,22 +306,28 @@ def opened_table(source: str, operation: Operation, options: TableOptions) -> It
             copy = stack.enter_context(tempfile.TemporaryFile())
             shutil.copyfileobj(file, copy)
             file = copy
-        _refuse_foreign(file, place)
+        file.seek(0)
+        refuse_foreign(file.read(4), place)
+        file.seek(0)
         # Bytes that are not UTF-8 stay as they are, so that their line can be told.
         text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
         yield TableFile(place, operation, options, stack.enter_context(text))
 
 
-def _refuse_foreign(file: IO[bytes], place: str) -> None:
-    file.seek(0)
-    start = file.read(4)
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise InvalidInputError(place, "it is UTF-16 text", "save it as UTF-8")
-    if start == b"PK\x03\x04":
+def refuse_foreign(start: bytes, place: str) -> None:
+    """Refuse a file that is of another kind by its first bytes.
+
+    Raises:
+        InvalidInputError: if it is.
+    """
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)):
+        raise InvalidInputError(place, "it is UTF-16 or UTF-32 text", "save it as UTF-8")
+    if start.startswith(_PACKED):
         raise InvalidInputError(
-            place, "it is a workbook or another packed file", "save the sheet as CSV in UTF-8"
+            place,
+            "it is a workbook or another packed file",
+            "unpack it, or save it as CSV in UTF-8",
         )
-    file.seek(0)
 
 
 class _Lines:
