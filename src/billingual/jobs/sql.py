@@ -350,14 +350,12 @@ class SqlLedger(ABC):
         """The provider carried the claim out; see :class:`Ledger`."""
         with self._ending(claim, now, "committed", None, "it succeeded") as connection:
             # Nothing differs from row to row but what was created, so one statement does for all.
-            connection.executemany(
-                "UPDATE entry SET invoice_id = ? WHERE seq = ?",
-                [
-                    (invoices[each.id], each.seq)
-                    for each in claim.entries
-                    if each.target != invoices[each.id]
-                ],
-            )
+            creates = claim.entries[0].operation == "create"
+            if creates:  # The invoice of any other entry is its target.
+                connection.executemany(
+                    "UPDATE entry SET invoice_id = ? WHERE seq = ?",
+                    [(invoices[each.id], each.seq) for each in claim.entries],
+                )
             connection.execute(
                 "UPDATE entry SET state = 'committed', reason = NULL, held = 0 WHERE request = ?",
                 (claim.request,),
@@ -366,11 +364,10 @@ class SqlLedger(ABC):
                 "UPDATE entry SET reason = ? WHERE id = ?",
                 [(_text(note), entry_id) for entry_id, note in notes.items()],
             )
-            if any(each.unclear and each.operation == "create" for each in claim.entries):
-                # Its earlier request may still arrive, and double it.
+            if creates:
+                # An earlier request may still arrive, and double it.
                 connection.execute(
-                    "UPDATE entry SET late_check = ? WHERE request = ? AND unclear > 0"
-                    " AND operation = 'create'",
+                    "UPDATE entry SET late_check = ? WHERE request = ? AND unclear > 0",
                     (late_check, claim.request),
                 )
 

@@ -22,10 +22,12 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import attrs
+import msgspec
 
 from billingual.errors import UsageError
 from billingual.jobs.ledger import LedgerError, LedgerInUseError, NewEntry
@@ -40,6 +42,8 @@ _HAS_STRICT: Final = (3, 37)
 _WAL_IS_SAFE: Final = (3, 51, 3)
 _BUSY_S: Final = 30.0
 _PAUSE_S: Final = 0.01
+# In the order in which they are inserted; attrs' own function also looks into each value.
+_VALUES: Final = attrgetter(*(each.name for each in attrs.fields(NewEntry)))
 # Their locks do not reach other machines reliably, and WAL needs memory that processes share.
 _NETWORK: Final = frozenset(
     {"9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "gfs2", "glusterfs", "gpfs", "lustre",
@@ -253,7 +257,9 @@ class SqliteLedger(SqlLedger):
         made = f"SELECT json_array({columns}) AS made {rest}"
         query = f"SELECT json_group_array(json(made)) FROM ({made})"  # noqa: S608 - likewise
         (found,) = step.execute(query, values).fetchall()
-        return sorted(json.loads(found[0]))
+        # It reads as many rows as a batch has in a quarter of the time that json takes, during
+        # which the event loop waits.
+        return sorted(msgspec.json.decode(found[0]))
 
     def _failure(self, what: str, error: sqlite3.Error) -> LedgerError:
         """Say why SQLite did not do a step."""
@@ -281,7 +287,7 @@ class SqliteLedger(SqlLedger):
                     added = connection.execute(
                         "INSERT INTO entry (id, operation, target, number, body, body_hash, before)"
                         " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-                        attrs.astuple(each),
+                        _VALUES(each),
                     ).rowcount
                 except UnicodeEncodeError:
                     raise unreadable_text(each) from None
