@@ -115,6 +115,8 @@ _FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
 # that the request was sent whole.
 _ONE_PIECE: Final = 65_536
 _FIRST_FINAL: Final = 200
+# The size of the buffer that a connection receives into. Without one, asyncio asks the system for
+# 256 KiB of memory for each piece, and gives nearly all of it back.
 _READ_AT_ONCE: Final = 65_536
 # So many sets of headers are remembered; a client has a few.
 _KNOWN: Final = 16
