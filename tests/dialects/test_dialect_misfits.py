@@ -42,7 +42,7 @@ BATCHES: list[tuple[object, str, str]] = [
     ([{"uid": UID}, {"uid": UID}], "$.data[1].uid", "comes twice"),
     ([{"uid": UID}, {"uid": OTHER_UID}], "$.data[1].uid", "was not asked for"),
     ([{"uid": 5}], "$.data[0].uid", "a whole number where text"),
-    ({"uid": UID}, "$.data", "no array of invoices"),
+    ({"uid": UID}, "$.data", "an object where an array is documented"),
 ]
 
 
