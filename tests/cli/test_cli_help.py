@@ -114,3 +114,20 @@ def test_other_shells_are_given_their_own_script(
     assert (done.returncode, done.stderr) == (0, "")
     assert mark in done.stdout
     assert "reconcile" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("lst",), "'lst' is no command; did you mean list?"),
+        (("jobs", "shw"), "'shw' is no command; did you mean show?"),
+    ],
+)
+def test_the_help_of_a_command_that_is_not_there_is_refused(
+    billingual: Command, words: tuple[str, ...], said: str
+) -> None:
+    """The list of all commands would hide that the word is misspelt."""
+    done = billingual("help", *words)
+
+    assert (2, "") == (done.returncode, done.stdout)
+    assert said in done.stderr
