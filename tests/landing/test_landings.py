@@ -294,7 +294,7 @@ def test_what_cannot_be_right_is_refused_before_anything_is_made(
         ("a\udcff", "half of a surrogate pair"),
         (b"invoices", "bytes is neither a path nor a Target"),
         (None, "NoneType is neither a path nor a Target"),
-        (object(), "object is neither a path nor a Target"),
+        (7, "int is neither a path nor a Target"),
     ],
     ids=repr,
 )
@@ -649,3 +649,51 @@ def test_a_full_disk_is_told_and_costs_nothing(
     assert "cannot be" in done.stdout
     client.land(target, since=ALL, days=180)
     assert landed(target) == truth(server)
+
+
+@pytest.mark.parametrize(
+    ("target", "module", "extra"),
+    [
+        ("t.duckdb", "arro3", "duckdb"),
+        ("t.duckdb", "duckdb", "duckdb"),
+        ("t.delta", "arro3", "delta"),
+        ("t.delta", "deltalake", "delta"),
+        ("t", "arro3", "arrow"),
+    ],
+)
+def test_a_missing_library_is_named_before_anything_is_requested(
+    target: str, module: str, extra: str, tmp_path: Path
+) -> None:
+    """The error names the extra of that target, with both clients and on the command line."""
+    program = f"""
+import asyncio, sys
+for each in ("{module}", "{module}.core", "{module}.io"):
+    sys.modules[each] = None
+from billingual import AsyncClient, Client, MemoryTransport, MissingExtraError
+from billingual.cli.app import run
+
+async def land():
+    async with AsyncClient("exante", token="x", transport=MemoryTransport()) as client:
+        await client.land("{target}", since="2026-01-01")
+
+def land_blocking():
+    with Client("exante", token="x", transport=MemoryTransport()) as client:
+        client.land("{target}", since="2026-01-01")
+
+for call in (lambda: asyncio.run(land()), land_blocking):
+    try:
+        call()
+    except MissingExtraError as error:
+        assert error.install == 'pip install "billingual[{extra}]"', error.install
+        assert " needs {module}, " in str(error), error
+    else:
+        raise AssertionError
+sys.exit(run(["sync", "--to", "{target}", "--since", "2026-01-01"]))
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2, done.stderr
+    assert f"billingual[{extra}]" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from arro3.core import Array, DataType, Table
 
-from billingual.errors import InvalidInputError, MissingExtraError, shown
+from billingual.errors import InvalidInputError, shown
 from billingual.landing.index import Index
 from billingual.landing.manifest import Manifest
 from billingual.landing.table import landed_schema
@@ -200,11 +200,9 @@ class Delta:
 
 def _library() -> Any:
     # Not at the top: modules are imported by checks that know no Delta.
-    try:
-        import deltalake  # noqa: PLC0415 - of an extra
-        import deltalake.exceptions  # noqa: PLC0415 - likewise
-    except ImportError:
-        raise MissingExtraError("landing into a Delta table", "delta", "deltalake") from None
+    import deltalake  # noqa: PLC0415 - of an extra
+    import deltalake.exceptions  # noqa: PLC0415 - likewise
+
     return deltalake
 
 

@@ -17,17 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
+import duckdb
+from arro3.core import Table
 
-from billingual.errors import MissingExtraError, UsageError
+from billingual.errors import UsageError
 from billingual.landing.table import VERSION, landed_schema
 from billingual.landing.target import Counts, Landed, LandingError, LandingInUseError, Source
 from billingual.landing.windows import Window
-
-try:
-    import duckdb
-except ImportError:
-    raise MissingExtraError("landing into a .duckdb file", "duckdb", "duckdb") from None
-from arro3.core import Table
 
 if TYPE_CHECKING:
     from arro3.core import RecordBatch

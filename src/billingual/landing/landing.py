@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from importlib.util import find_spec
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -15,10 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import attrs
 
 from billingual.capabilities import Feature
-from billingual.errors import InvalidInputError, NotFoundError, shown
+from billingual.errors import InvalidInputError, MissingExtraError, NotFoundError, shown
 from billingual.landing.reading import Lists, Proof, WindowReader
 from billingual.landing.report import LandProgress, LandReport, WindowReport
-from billingual.landing.table import landed_batch
 from billingual.landing.target import Counts, Landed, LandingError, Source, Target
 from billingual.landing.windows import Window, plan_windows
 from billingual.model import Filter, InvoiceSummary, checked_text
@@ -222,6 +222,8 @@ class Landing:
         rows.clear()
 
         def add() -> None:
+            from billingual.landing.table import landed_batch  # noqa: PLC0415 - of an extra
+
             batch = landed_batch(
                 taken, window=window.name, sync_id=self.sync_id, seen_at=seen_at, raw=self.raw,
                 deleted=deleted,
@@ -354,6 +356,7 @@ def _target(given: object, *, sync_id: str, raw: bool) -> Target:
     """Return what lands there: by its ending, or by what it is; else a folder of Parquet files."""
     if not isinstance(given, (str, PathLike)):
         if isinstance(given, Target):
+            _need("landing", "arrow", "arro3")
             return given
         raise InvalidInputError(
             "target", f"{type(given).__name__} is neither a path nor a Target", "give a path"
@@ -365,10 +368,12 @@ def _target(given: object, *, sync_id: str, raw: bool) -> Target:
     except OSError as error:
         raise LandingError(f"{path} cannot be used: {error.strerror}.") from error
     if path.suffix.lower() in {".duckdb", ".db"}:
+        _need("landing into a .duckdb file", "duckdb", "arro3", "duckdb")
         from billingual.landing.duckdb import DuckDb  # noqa: PLC0415 - of an extra
 
         return DuckDb(path, sync_id=sync_id, raw=raw)
     if is_delta:
+        _need("landing into a Delta table", "delta", "arro3", "deltalake")
         from billingual.landing.delta import Delta  # noqa: PLC0415 - of an extra
 
         return Delta(path, sync_id=sync_id, raw=raw)
@@ -378,9 +383,17 @@ def _target(given: object, *, sync_id: str, raw: bool) -> Target:
             f"{path.name!r} is neither a folder nor a .duckdb file",
             "give a folder for Parquet files, or a name that ends in .duckdb or .delta",
         )
+    _need("landing into Parquet files", "arrow", "arro3")
     from billingual.landing.folder import Folder  # noqa: PLC0415 - of an extra
 
     return Folder(path, sync_id=sync_id, raw=raw)
+
+
+def _need(what: str, extra: str, *modules: str) -> None:
+    """Refuse what lacks a library before anything is requested; say which extra has it."""
+    for each in modules:
+        if find_spec(each) is None:
+            raise MissingExtraError(what, extra, each)
 
 
 def _local_path(given: str | PathLike[Any]) -> Path:
