@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 __all__ = ["completion"]
 
 _Shell: TypeAlias = Literal["bash", "zsh", "fish"]
+
+# The script of cyclopts only defines a function, which zsh calls if the file has the same name, and
+# no one would guess that. During a completion, zsh runs the whole file; otherwise it is sourced.
+# Source: https://zsh.sourceforge.io/Doc/Release/Functions.html#Autoloading-Functions
+_CALL_IN_ZSH: Final = """
+if (( ${{+compstate}} )); then
+  {function} "$@"
+else
+  compdef {function} billingual
+fi
+"""
 
 
 def completion(shell: _Shell, /) -> None:
@@ -22,4 +34,8 @@ def completion(shell: _Shell, /) -> None:
     """
     from billingual.cli.app import app  # noqa: PLC0415 - it holds this command
 
-    sys.stdout.write(app.generate_completion(shell=shell).rstrip("\n") + "\n")
+    script = app.generate_completion(shell=shell).rstrip("\n") + "\n"
+    function = re.search(r"^(\w+)\(\)", script, re.MULTILINE)
+    if shell == "zsh" and function:
+        script += _CALL_IN_ZSH.format(function=function[1])
+    sys.stdout.write(script)

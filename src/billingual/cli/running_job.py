@@ -56,8 +56,8 @@ class RunOptions:
     concurrency: Annotated[int, Parameter(validator=Number(gte=1, lte=64))] = 8
     policy: Policy | None = None
     late_arrival: Annotated[float | None, Parameter(validator=Number(gte=0))] = None
-    bisect: Annotated[bool | None, Parameter(negative="--no-bisect")] = None
-    sole_writer: Annotated[bool | None, Parameter(negative="--no-sole-writer")] = None
+    bisect: Annotated[bool | None, Parameter(negative="--no-bisect", n_tokens=0)] = None
+    sole_writer: Annotated[bool | None, Parameter(negative="--no-sole-writer", n_tokens=0)] = None
     quiet: bool = False
 
 
