@@ -7,12 +7,12 @@ makes each page when it is asked for, so that the memory is that of the client a
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from datetime import date, timedelta
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+from _support.memory import peak
 from billingual import Client
 from billingual.wire import Bounds, WireRequest, WireResponse
 
@@ -86,8 +86,7 @@ def main(count: str, target: str, options: str) -> None:
     """Land, and print rows, windows that are not whole, and MiB at the peak."""
     with Client("exante", token="t" * 12, transport=Provider(int(count))) as client:
         report = client.land(target, **json.loads(options))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    sys.stdout.write(json.dumps([report.counts.new, len(report.incomplete), peak]))
+    sys.stdout.write(json.dumps([report.counts.new, len(report.incomplete), peak() // 2**20]))
 
 
 if __name__ == "__main__":

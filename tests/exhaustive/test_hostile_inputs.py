@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -266,6 +267,7 @@ def test_no_bomb_fills_the_memory(proof: Any) -> None:
         with serving(lambda request: Bytes(response_to(_number_in(request)))) as server:
             done = subprocess.run(
                 [sys.executable, program, server.url, backend],
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
                 capture_output=True, text=True, timeout=100, check=False,
             )  # fmt: skip
 

@@ -95,7 +95,7 @@ def write(server: Running, chance: random.Random, number: int) -> None:
         client.update(chance.choice(sorted(still_open)), Changes(status="PAID"))
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)  # 100 kills of a program that imports dlt
 @pytest.mark.parametrize("begins", ["anew", "after a run"])
 def test_a_killed_pipeline_is_run_again_until_all_is_there(
     tmp_path: Path, begins: str, proof: Any

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import anyio
 
+from _support.memory import peak
 from billingual import AsyncClient, Client
 
 __all__ = ["BOMBS", "MIB", "response_to", "run"]
@@ -116,12 +117,6 @@ def response_to(number: int) -> Iterator[bytes]:
     yield from (body[at : at + MIB] for at in range(0, len(body), MIB))
 
 
-def _peak() -> int:
-    import resource  # noqa: PLC0415 - there is none on every system
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def _uid(number: int) -> str:
     return f"00000000-0000-4000-8000-{number:012x}"
 
@@ -144,7 +139,7 @@ def run(url: str, backend: str) -> dict[str, Any]:
         except Exception as error:  # noqa: BLE001 - it is reported, whatever it is
             kinds = ",".join(each.__name__ for each in type(error).__mro__)
         ended[name] = kinds
-        peaks[name] = _peak()
+        peaks[name] = peak()
 
     async def wait() -> None:
         async with AsyncClient("exante", **options) as client:
