@@ -129,7 +129,12 @@ def test_ctrl_c_lets_requests_end_and_says_how_to_go_on(
     """
     ledger = tmp_path / "job.db"
     _slow_after(served, 8)
-    process = bulk(ledger)
+    # A program that was started by nohup, say, ignores SIGHUP, and so do those that it starts.
+    kept = signal.signal(number, signal.SIG_DFL)
+    try:
+        process = bulk(ledger)
+    finally:
+        signal.signal(number, kept)
     _wait_until_left(process, served, 1000)
     process.send_signal(number)
     out, err = process.communicate(timeout=120)

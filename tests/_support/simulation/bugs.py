@@ -14,7 +14,8 @@ import pytest
 from _support.simulation.world import Operation, Options
 from billingual.abc import Sightings
 from billingual.dialects.exante.dialect import ExanteDialect
-from billingual.jobs import SqliteLedger, looker, sql
+from billingual.jobs import SqliteLedger, looker
+from billingual.jobs.schema import SQLITE
 from billingual.jobs.searches import Searches
 from billingual.model import Draft
 from billingual.reconcile.reconciler import Reconciler
@@ -53,7 +54,7 @@ class _ResumesToPlanned(SqliteLedger):
     def recover(self, *, now: float, late_arrival_s: float) -> int:
         with self._step() as connection:
             connection.execute(
-                "UPDATE entry SET state = 'planned', owner = NULL WHERE state = 'in_flight'"
+                "UPDATE entry SET state = 'planned', held = 0 WHERE state = 'in_flight'"
             )
         return super().recover(now=now, late_arrival_s=late_arrival_s)
 
@@ -81,7 +82,7 @@ class _WritesAfterSending(SqliteLedger):
         with self._step() as connection:
             for request in self._unwritten:
                 connection.execute(
-                    "UPDATE entry SET state = 'planned', owner = NULL"
+                    "UPDATE entry SET state = 'planned', held = 0"
                     " WHERE state = 'in_flight' AND request = ?",
                     (request,),
                 )
@@ -101,7 +102,7 @@ class _WithoutFences(SqliteLedger):
 
     def __init__(self, path: Path, *, shared: bool = False) -> None:
         super().__init__(path, shared=shared)
-        self._connection.execute("DROP INDEX IF EXISTS one_unsettled_write")
+        _drop(self._connection, "one_unsettled_write")
 
 
 class _RejectsAfterDoubt(SqliteLedger):
@@ -109,7 +110,7 @@ class _RejectsAfterDoubt(SqliteLedger):
 
     def __init__(self, path: Path, *, shared: bool = False) -> None:
         super().__init__(path, shared=shared)
-        self._connection.execute("DROP TRIGGER IF EXISTS refused_is_not_carried_out")
+        _drop(self._connection, "refused_is_not_carried_out")
 
     def unclear(self, claim: Any, *, refusal: str | None, **options: Any) -> None:
         if refusal is None:
@@ -119,6 +120,12 @@ class _RejectsAfterDoubt(SqliteLedger):
         self.reject(
             claim, now=options["now"], reasons=reasons, status=options["status"], why=refusal
         )
+
+
+def _drop(connection: sqlite3.Connection, trigger: str) -> None:
+    # A ledger is opened anew after each crash, when it is gone; but it must have been there.
+    assert f"CREATE TRIGGER {trigger} " in SQLITE
+    connection.execute(f"DROP TRIGGER IF EXISTS {trigger}")
 
 
 def _open_as(made: Callable[..., Any]) -> Callable[[Path, bool], Any]:
@@ -151,9 +158,9 @@ def _default_organization(patch: pytest.MonkeyPatch) -> None:
 def _without_fences(patch: pytest.MonkeyPatch) -> None:
     """Wait for what is planned before, and not for what is on its way or unclear."""
     fences = "other.state IN ('planned', 'in_flight', 'unknown', 'conflict')"
-    assert fences in sql._FREE
-    free = sql._FREE.replace(fences, "other.state = 'planned'")
-    patch.setattr(sql, "_FREE", free)
+    free = SqliteLedger._FREE
+    assert fences in free
+    patch.setattr(SqliteLedger, "_FREE", free.replace(fences, "other.state = 'planned'"))
 
 
 def _without_comparison(patch: pytest.MonkeyPatch) -> None:

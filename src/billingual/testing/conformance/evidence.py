@@ -116,7 +116,7 @@ async def _drips(bench: Bench, start: bytes) -> None:
     transport = bench.transport(keepalive_s=60.0)
     # Once connected, nothing but the drips takes time.
     await bench.response(transport, request(server.url))
-    bounds = bench.bounds(deadline_s=0.25, timeouts=Timeouts.each(60))
+    bounds = bench.bounds(deadline_s=0.5, timeouts=Timeouts.each(60))
     asked = request(server.url, method="POST")
     error = await bench.failure(transport, asked, bounds, kind=TimedOutError)
 
