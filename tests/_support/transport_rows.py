@@ -40,6 +40,7 @@ URLLIB3_LIMITS: Final[dict[str, tuple[str, ...]]] = dict.fromkeys(
     (
         "interim-responses-are-passed-over", "chunks-cut-short-are-an-error",
         "what-is-no-http-is-an-error", "a-large-head-is-read",
+        "a-dripping-head-ends-with-the-deadline",
     ),
     ("asyncio", "trio", "blocking"),
 )  # fmt: skip

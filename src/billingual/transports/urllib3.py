@@ -307,6 +307,9 @@ class Urllib3Transport(PooledTransport[_Connection]):
             "a-large-head-is-read": (
                 "http.client refuses more than 100 header fields; the transport h11 does not"
             ),
+            "a-dripping-head-ends-with-the-deadline": (
+                "each byte starts urllib3's read timeout anew; the transport h11 ends it"
+            ),
         }
     )
 

@@ -94,6 +94,7 @@ class LoopbackServer:
         self._script = script if callable(script) else _in_turn(script)
         self._tls = tls
         self._reads = reads
+        self.dripped_out = False
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -186,6 +187,7 @@ class LoopbackServer:
                 if self._over.wait(_BETWEEN_DRIPS_S):
                     return
                 connection.sendall(b"x")
+            self.dripped_out = True
 
 
 def _in_turn(says: Iterable[Say]) -> Script:
