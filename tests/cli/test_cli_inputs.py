@@ -166,7 +166,7 @@ def test_json_is_utf8_whatever_the_code_page(tmp_path: Path, source: str, mark: 
         ("{}".encode("utf-16"), "it is UTF-16 or UTF-32 text; save it as UTF-8"),
         ("{}".encode("utf-32-be"), "it is no text; name a JSON or CSV file in UTF-8"),
         ("{}".encode("utf-16-le"), "it is no text; name a JSON or CSV file in UTF-8"),
-        (gzip.compress(b"{}"), "it is a workbook or another packed file; unpack it"),
+        (gzip.compress(b"{}", mtime=0), "it is a workbook or another packed file; unpack it"),
         (b'{\n"number": "\xff"}', "it is not UTF-8 text (line 2); save it as UTF-8"),
     ],
 )

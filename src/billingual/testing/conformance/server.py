@@ -94,7 +94,7 @@ class LoopbackServer:
         self._script = script if callable(script) else _in_turn(script)
         self._tls = tls
         self._reads = reads
-        self.dripped_out = False
+        self.dripped_out: bool = False
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
