@@ -95,9 +95,8 @@ class PostgresLedger(SqlLedger):
     is opened for the first time, which needs the right to create schemas, or an empty schema of
     that name. No credential is ever in the ledger. The database must be in UTF-8.
 
-    Safe to share between threads, which use one connection in turn. No pooler
-    in transaction mode may be between, as it drops the settings of a connection; one in session
-    mode may.
+    Safe to share between threads, which use one connection in turn. Do not connect through a pooler
+    in transaction mode, which drops the settings of a connection; one in session mode keeps them.
 
     Args:
         url: ``postgresql://user@host/database``, with all that libpq knows. Better than in the URL,

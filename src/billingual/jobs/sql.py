@@ -263,7 +263,8 @@ class SqlLedger(ABC):
             ).fetchone()
             if first is None:
                 return None
-            limit = limits[first[0]]
+            (operation,) = first
+            limit = limits[operation]
             if full and not self._has(connection, limit, ready, now):
                 return None
             found = self._select(
@@ -273,11 +274,10 @@ class SqlLedger(ABC):
                 now,
                 limit,
             )
-            # Those of the first one's operation, up to the first of another.
-            found = list(
-                itertools.takewhile(lambda row: row[_OPERATION] == found[0][_OPERATION], found)
-            )
-            if full and len(found) < limit:
+            # Another process may have let go of earlier entries since the first one was read, and
+            # those may be of another operation, of which a request takes fewer.
+            found = list(itertools.takewhile(lambda row: row[_OPERATION] == operation, found))
+            if len(found) < (limit if full else 1):
                 return None
             return self._claimed(connection, "send", found, owner=owner, now=now, lease=lease)
 

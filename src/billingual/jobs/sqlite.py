@@ -152,7 +152,8 @@ class SqliteLedger(SqlLedger):
         """Set the mode of the journal."""
         until = time.monotonic() + (_BUSY_S if self.shared else 0.0)
         while not self._is_in(mode):
-            if time.monotonic() > until:
+            # Without a wait there is one try: a new connection would not have the file for itself.
+            if time.monotonic() >= until:
                 raise sqlite3.OperationalError("database is locked")
             # SQLite itself does not wait where several processes open a file at once that has to go
             # from one mode to the other. And in WAL mode each has a lock on it while it has it

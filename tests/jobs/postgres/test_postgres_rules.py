@@ -15,6 +15,7 @@ from _support.postgres_server import PostgresServer, new_job
 from billingual.jobs.entry import State
 from billingual.jobs.ledger import LEGAL
 from billingual.jobs.postgres import PostgresLedger
+from billingual.testing.conformance import ledger as steps
 from billingual.testing.conformance.ledger import LEDGER_CHECKS, run_ledger_check
 from billingual.testing.conformance.report import Check
 from jobs.test_ledger_machine import SharedMachine
@@ -160,6 +161,34 @@ def test_the_audit_trail_is_only_added_to(base: psycopg.Connection) -> None:
     ):
         with pytest.raises(psycopg.IntegrityError):
             base.execute(statement)
+
+
+def test_entries_that_come_free_during_a_claim_are_not_claimed_with_others(
+    open_ledger: Callable[[], PostgresLedger],
+    server: PostgresServer,
+    job: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A claim has entries of one operation, and no more than one request of it takes."""
+    ledger = open_ledger()
+    ledger.add([steps.create("A-1"), steps.create("A-2"), steps.update("inv_1")])
+    path = f"-c search_path=billingual_{job}"
+    with psycopg.connect(server.url(), options=path) as other_process:
+        other_process.execute("SELECT FROM entry WHERE operation = 'create' FOR UPDATE")
+        select = ledger._select
+
+        def let_go_and_select(*given: Any) -> list[Any]:
+            other_process.rollback()
+            return select(*given)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(ledger, "_select", let_go_and_select)
+
+            assert steps.claim(ledger) is None
+
+    claims = [steps.ids(steps.claimed(ledger)) for _ in range(3)]
+
+    assert [["A-1"], ["A-2"], ["inv_1"]] == claims
 
 
 def test_states_of_the_model_are_those_of_the_table() -> None:
