@@ -142,6 +142,14 @@ def step() -> Callable[[Any], Any]:
     return run_in_one_step
 
 
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """Return a port where no server listens, and that no other program can take meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
 @attrs.frozen
 class Proof:
     """How far a proof goes: a sample in the gate, everything in the session ``proofs``.

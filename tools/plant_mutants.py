@@ -240,21 +240,21 @@ MUTANTS: Final = (
         "transports/_body.py",
         "        if self._size > self._bounds.body_bytes:",
         "        if self._size < 0:",
-        ("tests/transports",),
+        ("tests/conformance", "tests/transports"),
     ),
     Mutant(
         "a connection that broke gives its slot back",
         "transports/_pool.py",
         "connection.aclose()\n        finally:\n            local.slots.release()",
         "connection.aclose()\n        finally:\n            pass",
-        ("tests/cancellation", "tests/transports", "tests/process"),
+        ("tests/cancellation", "tests/conformance", "tests/transports", "tests/process"),
     ),
     Mutant(
         "what was sent whole is not called unsent",
         "transports/h11/connection.py",
         "            request_complete=sock.flushed or None,",
         "            request_complete=False,",
-        ("tests/transports",),
+        ("tests/conformance", "tests/transports"),
     ),
 )
 

@@ -116,6 +116,15 @@ class PostgresServer:
         )
 
 
+def _free_port() -> int:
+    """Find a port that the system gives to no program that asks for any, also after a kill."""
+    while True:
+        port = 20_000 + secrets.randbelow(10_000)
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+
+
 @contextmanager
 def postgres_server() -> Iterator[PostgresServer]:
     """Make a server that asks for a password, and run it."""
@@ -137,10 +146,7 @@ def postgres_server() -> Iterator[PostgresServer]:
             ],
             check=True, capture_output=True, cwd=folder, **who,
         )  # fmt: skip
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        server = PostgresServer(folder, port, who)
+        server = PostgresServer(folder, _free_port(), who)
         try:
             server.start()
             yield server

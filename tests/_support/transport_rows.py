@@ -92,7 +92,7 @@ class Row:
 
 ROWS: Final = {
     "aiohttp": Row(AiohttpTransport, backends=("asyncio",)),
-    "h11": Row(H11Transport),
+    "h11": Row(H11Transport, backends=("asyncio", "uvloop", "trio", "blocking")),
     "httpx": Row(HttpxTransport, limits=HTTPX_LIMITS),
     "httpx2": Row(Httpx2Transport, limits=HTTPX_LIMITS),
     "urllib3": Row(Urllib3Transport, limits=URLLIB3_LIMITS),

@@ -196,7 +196,7 @@ def test_no_client_that_cannot_be_made_shows_the_token(options: dict[str, Any]) 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("operation", ["get", "create"])
-async def test_no_failure_of_httpx_shows_the_token(operation: str) -> None:
+async def test_no_failure_of_httpx_shows_the_token(operation: str, closed_port: int) -> None:
     """A refused connection, a broken response and a silent server, over real sockets."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -205,6 +205,7 @@ async def test_no_failure_of_httpx_shows_the_token(operation: str) -> None:
         ) as made:
             with pytest.raises(errors.BillingualError) as silent:
                 await OPERATIONS[operation](made)
+    url = f"http://127.0.0.1:{closed_port}"
     async with AsyncClient("exante", token=TOKEN, base_url=url, retry="none") as made:
         with pytest.raises(errors.BillingualError) as refused:
             await OPERATIONS[operation](made)

@@ -114,7 +114,7 @@ def test_a_check_that_is_not_there_is_named(argument: str) -> None:
 
 def test_a_backend_that_is_not_there_is_named() -> None:
     """The error lists those there are."""
-    with pytest.raises(ConfigurationError, match="asyncio, trio, blocking"):
+    with pytest.raises(ConfigurationError, match="asyncio, uvloop, trio, blocking"):
         TRANSPORT_CHECKS[0].run("httpx", backend="curio")
 
 

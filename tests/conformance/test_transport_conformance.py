@@ -9,9 +9,8 @@ import pytest
 from _support.transport_rows import CASES, ROWS
 from billingual.testing import TRANSPORT_CHECKS, Check, run_transport_check
 
-# httpx2 shares its adapter with httpx, urllib3 waits in threads under either event loop, and h11 is
-# tried under each in tests/transports.
-SAMPLED = frozenset({"h11", "httpx2", "urllib3"})
+# httpx2 shares its adapter with httpx, and urllib3 waits in threads under either event loop.
+SAMPLED = frozenset({"httpx2", "urllib3"})
 
 
 def sample(seed: int) -> list[tuple[str, str, Check]]:

@@ -11,7 +11,6 @@ import asyncio
 import copy
 import logging
 import pickle
-import socket
 import ssl
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
@@ -547,18 +546,16 @@ def test_no_broken_wire_shows_the_token(
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_no_address_that_does_not_answer_shows_the_token(
-    canary: Canary, proof: Any, silent: Any, backend: str
+    canary: Canary, proof: Any, silent: Any, backend: str, closed_port: int
 ) -> None:
     """A refused connection, a name that is none, and TLS that cannot be trusted or is not there."""
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        closed = listener.getsockname()[1]
     with serving(WIRES["no HTTP"], context) as secure, serving(WIRES["no HTTP"]) as plain:
         addresses = [
-            f"http://127.0.0.1:{closed}",
-            f"https://127.0.0.1:{closed}",
+            f"http://127.0.0.1:{closed_port}",
+            f"https://127.0.0.1:{closed_port}",
             secure.url,
             plain.url.replace("http:", "https:"),
         ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator
 from typing import Any
 
 import anyio
@@ -25,14 +23,6 @@ YES = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 def a_write(url: str = "http://h/x") -> WireRequest:
     """Make a request that must not be sent twice."""
     return WireRequest(method="POST", url=url, route="/x", safety=Safety.CREATE, body=b"{}")
-
-
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    """Return a port where no server listens, kept for the test."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
 
 
 class Elsewhere:

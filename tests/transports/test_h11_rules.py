@@ -1,4 +1,7 @@
-"""The transport h11 keeps all rules of a wire, on every event loop and in blocking threads."""
+"""What the transport h11 does beside what every transport does, on each event loop and blocking.
+
+The rules of every transport are in ``billingual.testing``; tests/conformance holds it to them.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
@@ -17,9 +21,21 @@ import trustme
 import uvloop
 
 from _support.invoice_server import InvoiceServer, uid
-from _support.wires.all_rules import OnAWire
-from _support.wires.link import BODY, Link, a_request, bounds, chunked, contexts, turn, with_length
-from _support.wires.proxy_rules import ThroughASecureProxy
+from _support.wires.link import (
+    BODY,
+    CANARY,
+    NOTHING,
+    Link,
+    a_request,
+    bounds,
+    chunked,
+    contexts,
+    everything_held_by,
+    ticking,
+    turn,
+    with_length,
+)
+from _support.wires.tunnel_proxy import TunnelProxy
 from billingual import errors
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend
@@ -27,8 +43,9 @@ from billingual.backends.stepping import step
 from billingual.backends.sync import SyncBackend
 from billingual.transports.h11 import asyncio as h11_asyncio
 from billingual.transports.h11.transport import H11Transport
-from billingual.wire import Timeouts
+from billingual.wire import Deadline, Timeouts
 
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 LOOPS: dict[str, Callable[[], Any] | None] = {"asyncio": None, "uvloop": uvloop.new_event_loop}
 
 
@@ -41,21 +58,190 @@ def looped(request: pytest.FixtureRequest) -> Iterator[Link]:
         link.close()
 
 
-class TestH11OnAWire(OnAWire, ThroughASecureProxy):
-    """Each rule, awaited on both and blocking."""
+@pytest.fixture(params=[*LOOPS, "blocking"])
+def link(request: pytest.FixtureRequest) -> Iterator[Link]:
+    """Return a link over an event loop of asyncio's kind, and a blocking one."""
+    if request.param == "blocking":
+        link = Link(H11Transport, SyncBackend(), step)
+        yield link
+        link.close()
+        return
+    with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
+        link = Link(H11Transport, AnyioBackend(), runner.run)
+        yield link
+        link.close()
 
-    @pytest.fixture(params=[*LOOPS, "blocking"])
-    def link(self, request: pytest.FixtureRequest) -> Iterator[Link]:
-        """Return a link over the backend."""
-        if request.param == "blocking":
-            link = Link(H11Transport, SyncBackend(), step)
-            yield link
-            link.close()
-            return
-        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
-            link = Link(H11Transport, AnyioBackend(), runner.run)
-            yield link
-            link.close()
+
+@pytest.mark.parametrize(
+    ("method", "body", "length"),
+    [
+        ("GET", None, []), ("DELETE", None, []), ("POST", None, [b"Content-Length: 0"]),
+        ("PUT", b"[]", [b"Content-Length: 2"]),
+    ],
+)  # fmt: skip
+def test_the_request_goes_out_byte_for_byte(
+    link: Link, serve: Any, say: Any, method: str, body: bytes | None, length: list[bytes]
+) -> None:
+    """Nothing is added but the host and the length, and the headers keep their order."""
+    path = "/a%2Fb/..%2F/%7Bx%7D;v=1,2/@:!$'()*+?a=%7E~&b=&c&d=%2f&e=%3D="
+    server = serve(say(with_length(b"")))
+    headers = (("User-Agent", "ours"), ("X-B", "1"), ("X-B", "2"), ("tenant-ID", "T"))
+
+    link.send(a_request(server.url, path, method=method, body=body, headers=headers), bounds())
+
+    head, _, rest = server.requests[0].partition(b"\r\n\r\n")
+    line, *fields = head.split(b"\r\n")
+    assert f"{method} {path} HTTP/1.1".encode() == line
+    host = f"Host: 127.0.0.1:{server.port}".encode()
+    assert [host, *(f"{name}: {value}".encode() for name, value in headers), *length] == fields
+    assert (body or b"") == rest
+
+
+def test_a_header_beyond_ascii_is_refused(link: Link, serve: Any, say: Any) -> None:
+    """It is not sent, and nothing of the library hangs on the error."""
+    server = serve(say(with_length(b"")))
+
+    with pytest.raises(errors.TransportError) as caught:
+        link.send(a_request(server.url, headers=(("X-A", f"\u00fc{CANARY}"),)), bounds())
+
+    assert caught.value.evidence.request_complete is False
+    assert CANARY not in repr(caught.value)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+    assert server.requests == []
+
+
+def test_no_frame_of_an_error_holds_what_a_response_said(link: Link, serve: Any, say: Any) -> None:
+    """Neither token, cookie nor body is in a variable of the frames that an error keeps."""
+    cookie = b"Set-Cookie: s=" + CANARY.encode()
+    server = serve(
+        say(with_length(BODY, cookie)),
+        say(with_length(BODY, cookie)[:-1], then="close"),
+        say(b"HTTP/1.1 200 OK\r\n" + cookie + b"\r\n\r\n", then="drip"),
+    )
+    token = (("Authorization", f"Bearer {CANARY}"), ("X-Odd", CANARY))
+    asked = a_request(server.url, method="PUT", body=CANARY.encode() + b"{}", headers=token)
+
+    for within in (bounds(wire_bytes=10), bounds(), bounds(deadline=Deadline(60.0, ticking()))):
+        with pytest.raises(errors.TransportError) as caught:
+            link.send(asked, within)
+
+        assert CANARY not in everything_held_by(caught.value)
+
+
+def test_each_piece_of_a_response_has_a_time_of_its_own(link: Link, serve: Any, say: Any) -> None:
+    """A server that is slow but steady is listened to for longer than the read timeout."""
+    server = serve(say(b"HTTP/1.1 200 OK\r\n\r\n", then="drip"))
+    within = bounds(timeouts=Timeouts(read=0.25), wire_bytes=200)
+
+    with pytest.raises(errors.ResponseTooLargeError):
+        link.send(a_request(server.url), within)
+
+
+@pytest.mark.parametrize("farewell", [b"", with_length(b"late", status=b"408 Late")])
+def test_a_connection_that_ended_meanwhile_is_not_used_again(
+    link: Link, serve: Any, say: Any, farewell: bytes
+) -> None:
+    """Neither its end nor a farewell on it becomes the next response, nor an error."""
+    server = serve(say(with_length(b"first") + farewell, then="close"), say(with_length(b"2")))
+
+    first = link.send(a_request(server.url, method="PUT", body=b"{}"), bounds())
+    server._threads[1].join(timeout=120)
+    second = link.send(a_request(server.url, method="PUT", body=b"{}"), bounds())
+
+    assert (first.body, second.body) == (b"first", b"2")
+    assert (server.connections, len(server.requests)) == (2, 2)
+
+
+def test_a_closed_transport_begins_anew(link: Link, serve: Any, say: Any) -> None:
+    """Closing ends the connections, not the transport."""
+    server = serve(*[say(with_length(b""))] * 2)
+    transport = link.transport()
+    for _ in range(2):
+        link.run(transport.aclose())
+        link.send(a_request(server.url), bounds())
+
+    assert server.connections == 2
+    assert repr(transport) == "H11Transport()"
+
+
+def test_what_is_dropped_is_closed(link: Link) -> None:
+    """It says how many connections there were; none is left."""
+    with InvoiceServer() as server:
+        link.send(a_request(server.url, f"/invoices/{uid(1)}"), bounds())
+        transport: Any = link._made[0]
+
+        dropped = [transport.drop(), transport.drop()]
+        link.run(turn())
+
+        server.wait_for_open(0)
+
+    assert dropped == [1, 0]
+
+
+def test_an_error_says_why_there_is_no_connection(link: Link, closed_port: int) -> None:
+    """A wrong name reads otherwise than a closed port."""
+    closed = f"http://127.0.0.1:{closed_port}"
+    for url, why in ((closed, "nothing listens there"), ("http://no.invalid", "no host of that")):
+        with pytest.raises(errors.NotConnectedError, match=f"{url}: .*{why}"):
+            link.send(a_request(url), bounds())
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "trusts", "why"),
+    [
+        ("127.0.0.1", {}, None, "unable to get local issuer certificate"),
+        ("127.0.0.1", {}, "other", "unable to get local issuer|self.signed"),
+        ("127.0.0.1", {"not_after": LONG_AGO}, "same", "certificate has expired"),
+        ("elsewhere.example", {}, "same", "not valid for '127.0.0.1'"),
+    ],
+    ids=["unknown", "another authority", "expired", "wrong host"],
+)
+def test_an_error_says_why_a_certificate_is_refused(
+    link: Link, names: str, options: dict[str, Any], trusts: str | None, why: str
+) -> None:
+    """And it names the option that mends it."""
+    authority = trustme.CA()
+    theirs, ours = contexts(authority, names, **options)
+    if trusts == "other":
+        ours = contexts(trustme.CA(), names)[1]
+    with InvoiceServer(theirs) as server:
+        with pytest.raises(errors.NotConnectedError, match=why) as caught:
+            link.send(a_request(server.url), bounds(), tls=None if trusts is None else ours)
+
+        assert "tls=" in str(caught.value)
+        server.wait_for_open(0)
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_a_secure_proxy_carries_any_request(link: Link, *, secure: bool) -> None:
+    """The proxy's certificate is checked as a server's is; in a tunnel it learns no token."""
+    theirs, ours = secured()
+    with InvoiceServer(theirs if secure else None) as server, TunnelProxy(theirs) as proxy:
+        token = (("Authorization", CANARY),)
+        request = a_request(server.url, f"/invoices/{uid(1)}", headers=token)
+        url = f"https://user:pass@127.0.0.1:{proxy.port}"
+
+        response = link.send(request, bounds(), tls=ours, proxy=url)
+        link.close()
+
+        assert uid(1).encode() in response.body
+        assert [b"CONNECT" if secure else b"GET"] == [head.split()[0] for head in proxy.heads]
+        assert b"proxy-authorization: basic dxnlcjpwyxnz" in proxy.heads[0].lower()
+        assert secure is (CANARY.encode() not in proxy.heads[0])
+
+
+def test_a_secure_proxy_that_cannot_be_trusted_is_refused(link: Link) -> None:
+    """It has not seen the password, nor the request."""
+    theirs, _ = secured()
+    with TunnelProxy(theirs) as proxy:
+        url = f"https://user:{CANARY}@127.0.0.1:{proxy.port}"
+
+        with pytest.raises(errors.NotConnectedError, match="certificate was refused") as caught:
+            link.send(a_request("http://provider.invalid"), bounds(), proxy=url)
+
+        assert proxy.heads == []
+    assert caught.value.evidence == NOTHING
+    assert CANARY not in everything_held_by(caught.value)
 
 
 def idle_stream(link: Link) -> Any:
@@ -327,13 +513,16 @@ WAYS_TO_CONNECT: dict[str, Callable[[Callable[[], Any]], Any]] = {
 @pytest.mark.parametrize("way", WAYS_TO_CONNECT)
 @pytest.mark.parametrize("listens", [[False, True], [True, True], [False, False]])
 def test_every_address_of_a_host_is_tried(
-    way: str, listens: list[bool], serve: Any, say: Any, monkeypatch: pytest.MonkeyPatch
+    way: str,
+    listens: list[bool],
+    serve: Any,
+    say: Any,
+    closed_port: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A host is reached if any of its addresses accepts; the error tells why none did."""
     server = serve(say(with_length(b"ok")))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        closed = listener.getsockname()[1]
-    addresses = [("127.0.0.1", server.port if each else closed) for each in listens]
+    addresses = [("127.0.0.1", server.port if each else closed_port) for each in listens]
     real = socket.getaddrinfo
 
     def resolve(host: Any, *arguments: Any, **options: Any) -> Any:

@@ -117,6 +117,24 @@ class _Strict(HTTPConnection):
         return response
 
 
+class _Telling(HTTPConnection):
+    """Tell what fails while connecting, handshakes too, from what fails later."""
+
+    def connect(self) -> None:
+        """Connect.
+
+        Raises:
+            exceptions.ConnectTimeoutError: if it takes too long; urllib3 says so of TCP alone.
+            exceptions.NewConnectionError: if it fails, likewise.
+        """
+        try:
+            super().connect()
+        except TimeoutError as error:
+            raise exceptions.ConnectTimeoutError(self, type(error).__name__) from error
+        except OSError as error:
+            raise exceptions.NewConnectionError(self, type(error).__name__) from error  # type: ignore[arg-type]  # it takes http.client's too
+
+
 # Bounded, because each cassette of vcrpy makes classes of its own.
 @functools.lru_cache(maxsize=8)
 def _strict(made: Any) -> Any:
@@ -127,8 +145,8 @@ def _strict(made: Any) -> Any:
     """
     if made.__module__ != "urllib3.connection":
         return made
-    # In this order urllib3's `super().getresponse()` is ours.
-    return type(made.__name__, (made, _Strict), {})
+    # In this order urllib3's `super().getresponse()` is ours, and its `connect()` is within ours.
+    return type(made.__name__, (_Telling, made, _Strict), {})
 
 
 class _PlainPool(urllib3.HTTPConnectionPool):
@@ -456,7 +474,7 @@ def _translated(origin: Origin, error: Exception, seen: Evidence) -> TransportEr
     kind, what = next(_ERRORS[each] for each in type(error).__mro__ if each in _ERRORS)
     within = error.args[-1] if error.args else None
     if isinstance(error, exceptions.SSLError) and seen == PERHAPS_SENT:
-        # urllib3 raises it for a refused certificate, and for TLS that broke later as well.
+        # Of a tool's own class of connections: for a refused certificate, and for TLS that broke.
         why = reason(error)
         if why:
             kind, what = NotConnectedError, why

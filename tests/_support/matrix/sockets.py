@@ -155,6 +155,9 @@ class Loopback(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        # A port where no server listens, and that no other program can take meanwhile.
+        self._closed = socket.socket()
+        self._closed.bind(("127.0.0.1", 0))
         self._thread = threading.Thread(target=lambda: self.serve_forever(0.02), daemon=True)
 
     def __enter__(self) -> Self:
@@ -165,6 +168,7 @@ class Loopback(ThreadingHTTPServer):
         self.shutdown()
         self._thread.join()
         self.server_close()
+        self._closed.close()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: who breaks off, and who speaks TLS here, is as planned."""
@@ -172,15 +176,9 @@ class Loopback(ThreadingHTTPServer):
     def address(self, fault: str) -> str:
         """Return where a client goes to meet a fault."""
         if fault == "refused":
-            return f"http://127.0.0.1:{_free_port()}"
+            return f"http://127.0.0.1:{self._closed.getsockname()[1]}"
         scheme = "https" if fault == "tls_refused" else "http"
         return f"{scheme}://127.0.0.1:{self.server_port}"
-
-
-def _free_port() -> int:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return int(unused.getsockname()[1])
 
 
 def run_over_sockets(server: Loopback, backend: str, cell: Cell, policy: str) -> str:

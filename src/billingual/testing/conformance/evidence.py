@@ -17,7 +17,6 @@ from billingual.errors import (
 from billingual.testing.conformance.harness import (
     CANARY,
     Bench,
-    closed_port,
     described,
     echoed,
     request,
@@ -57,7 +56,7 @@ def _sent(error: TransportError, what: str) -> None:
 async def a_refused_connection_means_nothing_was_sent(bench: Bench) -> None:
     """Where no server listens, the error is NotConnectedError and its evidence says so."""
     bench.needs_network()
-    asked = request(f"http://127.0.0.1:{closed_port()}", method="POST", body=b"{}")
+    asked = request(f"http://127.0.0.1:{bench.closed_port()}", method="POST", body=b"{}")
     error = await bench.failure(bench.transport(), asked, kind=NotConnectedError)
 
     _nothing_sent(error, "refused")
@@ -227,14 +226,14 @@ async def _failures(bench: Bench) -> dict[str, Callable[[], Any]]:
 
     garbage = Say(f"{CANARY} says hello\r\n\r\n".encode(), then="close")
     return {
-        "refused": ask(f"http://127.0.0.1:{closed_port()}"),
+        "refused": ask(f"http://127.0.0.1:{bench.closed_port()}"),
         "reset": ask(bench.server(Say(then="reset")).url),
         "closed": ask(bench.server(Say(then="close")).url),
         "garbage": ask(bench.server(garbage).url),
         "silence": ask(bench.server(Say(then="hang")).url, timeouts=short),
         "too large": ask(bench.server(Say(with_length(bytes(99)))).url, wire_bytes=9),
         "a bad header": ask("http://127.0.0.1:1", headers=[("X-A", f"{CANARY}\r\n")]),
-        "a bad address": ask(f"http://user:{CANARY}@127.0.0.1:{closed_port()}"),
+        "a bad address": ask(f"http://user:{CANARY}@127.0.0.1:{bench.closed_port()}"),
     }
 
 

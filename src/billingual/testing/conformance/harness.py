@@ -38,7 +38,7 @@ E = TypeVar("E", bound=BillingualError)
 Subject = str | TransportFactory | InProcess
 """What can be checked: a registered name, a factory, or a transport without a network."""
 
-BACKENDS: Final = ("asyncio", "trio", "blocking")
+BACKENDS: Final = ("asyncio", "uvloop", "trio", "blocking")
 PATIENCE_S: Final = 20.0
 CANARY: Final = "canary-4b1d"
 ALWAYS: Final = WireResponse(status=200, body=b"ok")
@@ -65,7 +65,7 @@ class Workshop:
 
     Attributes:
         subject: what is checked.
-        backend_name: ``asyncio``, ``trio`` or ``blocking``.
+        backend_name: ``asyncio``, ``uvloop``, ``trio`` or ``blocking``.
         backend: that backend.
     """
 
@@ -96,6 +96,8 @@ class Workshop:
 
         if isinstance(self.backend, SyncBackend):
             return self.backend.run(all_of_it())
+        if self.backend_name == "uvloop":
+            return anyio.run(all_of_it, backend_options={"use_uvloop": True})
         return anyio.run(all_of_it, backend=self.backend_name)
 
     def close(self) -> None:
@@ -112,6 +114,13 @@ class Workshop:
     def keep(self, thing: Callable[[], object]) -> None:
         """Have *thing* called when the bench closes."""
         self._cleanup.callback(thing)
+
+    def closed_port(self) -> int:
+        """Return a port without a listener, which no other program can take meanwhile."""
+        taken = socket.socket()
+        self.keep(taken.close)
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
 
     def needs_network(self) -> None:
         """Pass over a rule of the network for a transport that has none.
@@ -244,7 +253,7 @@ class Bench(Workshop):
         Raises:
             NotApplicableError: if it does.
         """
-        nowhere = request(f"http://127.0.0.1:{closed_port()}")
+        nowhere = request(f"http://127.0.0.1:{self.closed_port()}")
         met = await self.either(self.transport(), nowhere, self.bounds(deadline_s=1.0))
         if isinstance(met, ConfigurationError):
             raise NotApplicableError(str(met))
@@ -267,12 +276,6 @@ def request(
         headers=Headers(headers),
         body=body,
     )
-
-
-def closed_port() -> int:
-    """Find a port without a listener."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def echo(request: WireRequest) -> WireResponse:

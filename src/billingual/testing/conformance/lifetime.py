@@ -93,7 +93,7 @@ async def a_cancelled_request_leaves_nothing_behind(bench: Bench) -> None:
         raise NotApplicableError("a blocking call is not cancelled from outside")
     server = bench.server(script=echoed)
     ways = {"a scope": _by_scope}
-    if bench.backend_name == "asyncio":
+    if bench.backend_name in {"asyncio", "uvloop"}:
         ways["its task"] = _by_task
 
     for (how, cancel), warm in itertools.product(ways.items(), (False, True)):

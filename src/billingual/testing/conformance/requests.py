@@ -108,6 +108,10 @@ async def headers_go_out_as_they_are(bench: Bench) -> None:
         ("X-Twice", "1"),
         ("X-Twice", "2"),
         ("X-Empty", ""),
+        # Where the library has a value of its own, ours stands.
+        ("User-Agent", "ours"),
+        ("Accept", "a/b"),
+        ("Accept-Encoding", "gzip"),
         ("X-Odd", 'a, b; c="d"  e'),
     ]
     await bench.response(bench.transport(), request(server.url, headers=given))
@@ -135,6 +139,8 @@ async def what_cannot_be_a_header_is_refused(bench: Bench) -> None:
     for name, value in (
         ("X-A", f"{CANARY}\r\nX-Evil: 1"),
         ("X-A", f"{CANARY}\nX-Evil: 1"),
+        ("X-A", f"{CANARY}\n"),
+        ("X-A", f"{CANARY}\r\n folded"),
         ("X-A: 1\r\nX-Evil", CANARY),
         ("X A", CANARY),
         ("", CANARY),
@@ -166,8 +172,9 @@ async def an_address_that_is_none_is_refused(bench: Bench) -> None:
 
     for url in (
         f"{server.url}{smuggling}", f"{server.url}/a b", f"{server.url}/caf\u00e9",
-        f"{server.url}/\udcff", "http://", "http://127.0.0.1:99999/", "http://127.0.0.1:x/",
-        "http://[::1/", "ftp://127.0.0.1/x", "/only/a/path", "", f"http://{'a' * 64}.invalid/",
+        f"{server.url}/\udcff", "http://", "http:///x", "http://a b/x", "http://127.0.0.1:99999/",
+        "http://127.0.0.1:x/", "http://[::1/", "ftp://127.0.0.1/x", "/only/a/path", "",
+        f"http://{'a' * 64}.invalid/",
     ):  # fmt: skip
         met = await bench.either(transport, request("", url))
         if isinstance(met, TransportError):

@@ -193,6 +193,7 @@ async def an_announced_length_is_read(bench: Bench) -> None:
             "at once": Say(data),
             "in pieces": Say((data[:9], data[9:60], data[60:61], data[61:])),
             "and then closed": Say(data, then="close"),
+            "and then reset": Say(data, then="reset"),
             "closed as announced": Say(with_length(BODY, b"Connection: close"), then="close"),
         },
     )
@@ -333,6 +334,9 @@ async def a_response_cut_short_is_an_error(bench: Bench) -> None:
             "a byte too few": Say(data[:-1], then="close"),
             "a byte too few, reset": Say(data[:-1], then="reset"),
             "half a header": Say(data[: head - 6], then="close"),
+            "no response after a preliminary one": Say(
+                b"HTTP/1.1 103 Early Hints\r\n\r\n", then="close"
+            ),
             "an error cut short": Say(with_length(BODY, status=b"500 Sorry")[:-1], then="close"),
         },
     )
@@ -363,6 +367,9 @@ async def a_packed_body_that_is_broken_is_an_error(bench: Bench) -> None:
             "cut by the connection": Say(to_the_end(PACKED[:-1], GZIP), then="close"),
             "not packed": Say(with_length(b"<html>", GZIP)),
             "a second member cut": Say(with_length(PACKED + PACKED[:-1], GZIP)),
+            "packed once too few": Say(
+                with_length(gzip.compress(b"<html>"), b"Content-Encoding: gzip, gzip")
+            ),
             "a wrong sum": Say(with_length(PACKED[:-8] + bytes(8), GZIP)),
             "another way": Say(with_length(b"\x1b\x00\x00", b"Content-Encoding: br")),
         },

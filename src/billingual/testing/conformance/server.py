@@ -76,6 +76,7 @@ class LoopbackServer:
         script: what to do.
         tls: a server's context, to speak TLS.
         reads: ``whole`` requests, their ``head`` only, or ``nothing`` at all.
+        greets: what it says before anything is asked.
 
     Attributes:
         url: where it is.
@@ -90,10 +91,12 @@ class LoopbackServer:
         *,
         tls: ssl.SSLContext | None = None,
         reads: str = "whole",
+        greets: bytes = b"",
     ) -> None:
         self._script = script if callable(script) else _in_turn(script)
         self._tls = tls
         self._reads = reads
+        self._greets = greets
         self.dripped_out: bool = False
         self._over = threading.Event()
         self._lock = threading.Lock()
@@ -155,6 +158,7 @@ class LoopbackServer:
         connection.close()
 
     def _talk(self, connection: socket.socket, number: int) -> None:
+        connection.sendall(self._greets)
         if self._reads == "nothing":
             self._over.wait()
             return

@@ -29,7 +29,7 @@ from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from typing import Final, cast
 
-from billingual.errors import MissingExtraError
+from billingual.errors import ConfigurationError, MissingExtraError
 from billingual.plugins import TRANSPORTS
 from billingual.testing.conformance.evidence import EVIDENCE_CHECKS
 from billingual.testing.conformance.harness import Subject
@@ -67,16 +67,19 @@ def check_transport(
     Args:
         factory: a class or function that takes ``TransportOptions``, a registered name, or an
             :class:`InProcess` for a transport that opens no connection.
-        backend: ``"asyncio"``, ``"trio"`` or ``"blocking"``.
+        backend: ``"asyncio"``, ``"uvloop"``, ``"trio"`` or ``"blocking"``.
         only: names of the checks to run; None for all.
         skip: names of checks not to run, each with the reason why, which the report tells.
 
     Raises:
-        ConfigurationError: if there is no such backend, check or transport.
-        MissingExtraError: if a named transport, or the event loop, is not installed.
+        ConfigurationError: if there is no such backend, check or transport, or uvloop is not
+            installed.
+        MissingExtraError: if a named transport, or trio, is not installed.
     """
     if backend == "trio" and find_spec("trio") is None:
         raise MissingExtraError("the backend 'trio'", "testing", "trio")
+    if backend == "uvloop" and find_spec("uvloop") is None:
+        raise ConfigurationError("the backend 'uvloop' is not installed: pip install uvloop.")
     name = factory if isinstance(factory, str) else getattr(factory, "__name__", repr(factory))
     return conclude(
         f"{name} on {backend}",

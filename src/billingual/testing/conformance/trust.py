@@ -10,7 +10,6 @@ from billingual.testing.conformance import certificates
 from billingual.testing.conformance.harness import (
     CANARY,
     Bench,
-    closed_port,
     described,
     echoed,
     request,
@@ -19,6 +18,7 @@ from billingual.testing.conformance.harness import (
 from billingual.testing.conformance.proxy import LoopbackProxy
 from billingual.testing.conformance.report import expect
 from billingual.testing.conformance.server import LoopbackServer
+from billingual.wire import Timeouts
 
 __all__ = ["TRUST_CHECKS"]
 
@@ -93,6 +93,23 @@ async def a_certificate_of_the_clients_is_shown(bench: Bench) -> None:
     expect(len(server.requests) == before, expected="no request without it", seen=server.requests)
 
 
+@transport_check
+async def a_server_without_tls_had_nothing(bench: Bench) -> None:
+    """Where the handshake fails, or does not end in time, the error says that nothing was sent."""
+    bench.needs_network()
+    for greeting in (b"HTTP/1.1 400 Bad\r\n\r\n", b""):
+        server = bench.server(reads="nothing", greets=greeting)
+        asked = request(f"https://{server.host}:{server.port}", method="POST", headers=_SECRET)
+        bounds = bench.bounds(timeouts=Timeouts(connect=0.2))
+        error = await bench.failure(bench.transport(), asked, bounds, kind=NotConnectedError)
+
+        expect(
+            error.evidence.request_complete is False and not error.evidence.response_begun,
+            expected="evidence that nothing was sent",
+            seen=described(error),
+        )
+
+
 def _proxy(bench: Bench, **options: bool) -> LoopbackProxy:
     bench.needs_network()
     proxy = LoopbackProxy(**options)
@@ -125,9 +142,9 @@ async def a_proxy_passes_plain_requests_on(bench: Bench) -> None:
     proxy = _proxy(bench)
     server = bench.server(script=echoed)
     transport = bench.transport(proxy=f"http://user:{CANARY}@127.0.0.1:{proxy.port}")
-    response = await bench.response(transport, request(server.url, "/one"))
+    response = await bench.response(transport, request(server.url, "/a%2Fone"))
 
-    expect(response.body.endswith(b"/one"), expected="a response", seen=described(response))
+    expect(response.body.endswith(b"/a%2Fone"), expected="a response", seen=described(response))
     asked = [each.credentials for each in proxy.asked]
     expect(asked == [f"user:{CANARY}"], expected="the proxy with its credentials", seen=asked)
 
@@ -137,7 +154,7 @@ async def a_proxy_that_refuses_means_nothing_was_sent(bench: Bench) -> None:
     """A proxy that refuses or is not there gives NotConnectedError, without secrets."""
     proxy = _proxy(bench, refuses=True)
     server = bench.server(script=echoed, tls=certificates.serving())
-    for port in (proxy.port, closed_port()):
+    for port in (proxy.port, bench.closed_port()):
         transport = bench.transport(
             tls=certificates.trusting(), proxy=f"http://user:{CANARY}@127.0.0.1:{port}"
         )
@@ -174,6 +191,7 @@ TRUST_CHECKS: Final = (
     an_expired_certificate_is_refused,
     a_certificate_of_another_host_is_refused,
     a_certificate_of_the_clients_is_shown,
+    a_server_without_tls_had_nothing,
     a_proxy_is_asked_for_a_tunnel,
     a_proxy_passes_plain_requests_on,
     a_proxy_that_refuses_means_nothing_was_sent,
