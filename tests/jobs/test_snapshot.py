@@ -12,8 +12,7 @@ import pytest
 
 from billingual.jobs.entry import body_hash
 from billingual.jobs.ledger import LedgerError, LedgerInUseError, NewEntry
-from billingual.jobs.snapshot import snapshot
-from billingual.jobs.sqlite import SqliteLedger
+from billingual.jobs.sqlite import SqliteLedger, snapshot
 
 
 def ten(step: int) -> list[NewEntry]:
@@ -90,7 +89,7 @@ def test_a_log_that_begins_anew_all_the_time_is_not_copied(
 ) -> None:
     """Copies of a file and a log that do not belong together are never shown."""
     headers = iter(range(1000))
-    monkeypatch.setattr("billingual.jobs.snapshot._header", lambda _: b"%d" % next(headers))
+    monkeypatch.setattr("billingual.jobs.sqlite._header", lambda _: b"%d" % next(headers))
     with closing(SqliteLedger(path)) as ledger:
         ledger.add(ten(0))
         with pytest.raises(LedgerInUseError, match="all the time"), snapshot(path):

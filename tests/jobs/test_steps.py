@@ -18,7 +18,7 @@ from billingual import AsyncClient, AsyncJob, Changes, Client, Job
 from billingual.jobs import SqliteLedger
 from billingual.jobs.entry import State
 from billingual.jobs.ledger import LedgerError
-from billingual.jobs.steps import Steps
+from billingual.jobs.runner import Steps
 from billingual.transports.memory import MemoryTransport
 from billingual.wire import WireRequest, WireResponse
 

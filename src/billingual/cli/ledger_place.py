@@ -14,7 +14,7 @@ from billingual.cli.messages import hint
 from billingual.errors import InvalidInputError
 from billingual.jobs.ledger import Ledger, LedgerInUseError
 from billingual.jobs.place import as_place, database_ledger, open_file
-from billingual.jobs.snapshot import snapshot
+from billingual.jobs.sqlite import snapshot
 
 __all__ = ["LedgerPlace", "in_use"]
 

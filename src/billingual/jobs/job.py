@@ -17,9 +17,8 @@ from billingual.auth import Secret
 from billingual.client import AsyncClient, client_context, client_for_jobs, client_with
 from billingual.errors import ClosedError, InvalidInputError, UsageError
 from billingual.jobs.entry import Entry, History, Plannable, State
-from billingual.jobs.occurrences import Occurrences
 from billingual.jobs.place import as_place, database_ledger, open_file
-from billingual.jobs.planning import Planner
+from billingual.jobs.planning import Occurrences, Planner
 from billingual.jobs.report import Progress, Report, report_of
 from billingual.jobs.runner import Policy, Runner, Settings
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
@@ -13,8 +15,7 @@ from billingual._arguments import model_of
 from billingual.capabilities import Feature
 from billingual.errors import InvalidInputError, UsageError
 from billingual.jobs.entry import Create, Delete, PlannedWrite, Update, body_hash, body_text
-from billingual.jobs.ledger import Ledger, NewEntry
-from billingual.jobs.occurrences import Occurrences
+from billingual.jobs.ledger import Ledger, LedgerError, NewEntry
 from billingual.model import Changes, Draft, Invoice, InvoiceSummary
 from billingual.model._mapping import as_json
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from billingual.client import AsyncClient
     from billingual.wire import WireRequest
 
-__all__ = ["Planner", "fields_of", "letters_of", "planned_write", "request_of"]
+__all__ = ["Occurrences", "Planner", "fields_of", "letters_of", "planned_write", "request_of"]
 
 # Crockford's base 32: no letter is taken for a digit when a person reads a number aloud.
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -197,3 +198,52 @@ def request_of(client: AsyncClient, write: PlannedWrite, prefix: str) -> WireReq
     if client.capabilities.supports(Feature.UPDATE_MANY):
         return client.preview.update_many([(write.invoice_id, write.changes)])
     return client.preview.update(write.invoice_id, write.changes, base=write.base)
+
+
+class Occurrences:
+    """How often each name occurs in a plan of any length, for one task or thread at a time.
+
+    They are kept as hashes in a temporary file of SQLite, which takes about 2 MiB of memory and
+    removes the file when it is closed, or when the process dies. Memory could be too small.
+    """
+
+    def __init__(self) -> None:
+        # An empty name is that of a temporary file. Nothing of it outlives the process, so the
+        # disk need not be waited for.
+        self._connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        run = self._connection.execute
+        run("PRAGMA journal_mode = OFF")
+        run("PRAGMA synchronous = OFF")
+        run("CREATE TABLE seen (name BLOB PRIMARY KEY, times INTEGER NOT NULL) WITHOUT ROWID")
+
+    def add(self, name: str) -> int:
+        """Count a name once more; return how often it came, this time included.
+
+        Raises:
+            LedgerError: if the temporary file cannot be written.
+        """
+        key = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        try:
+            # To its end: a cursor that is left open would keep the statement busy.
+            ((times,),) = self._connection.execute(
+                "INSERT INTO seen VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET times = times + 1"
+                " RETURNING times",
+                (key,),
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise LedgerError(
+                f"what a plan has seen cannot be kept in a temporary file ({error}); make room for "
+                "it, and plan the same again."
+            ) from error
+        return int(times)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._connection.close()

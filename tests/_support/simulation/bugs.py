@@ -15,8 +15,8 @@ from _support.simulation.world import Operation, Options
 from billingual.abc import Sightings
 from billingual.dialects.exante.dialect import ExanteDialect
 from billingual.jobs import SqliteLedger, looker
+from billingual.jobs.looker import Searches
 from billingual.jobs.schema import SQLITE
-from billingual.jobs.searches import Searches
 from billingual.model import Draft
 from billingual.reconcile.reconciler import Reconciler
 
