@@ -23,7 +23,8 @@ if TYPE_CHECKING:
         check_dialect,
         run_dialect_check,
     )
-    from billingual.testing.conformance.inprocess import Handler, InProcess, asgi_app
+    from billingual.testing.conformance.dialect_harness import DialectSamples, Sample
+    from billingual.testing.conformance.harness import Handler, InProcess, asgi_app
     from billingual.testing.conformance.ledger import (
         LEDGER_CHECKS,
         LedgerFactory,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
         Report,
         Result,
     )
-    from billingual.testing.conformance.samples import DialectSamples, Sample
     from billingual.testing.conformance.transport import (
         TRANSPORT_CHECKS,
         check_transport,
@@ -102,15 +102,15 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
         __name__,
         {
             "conformance.dialect": "DIALECT_CHECKS check_dialect run_dialect_check",
+            "conformance.dialect_harness": "DialectSamples Sample",
+            "conformance.harness": "Handler InProcess asgi_app",
             "conformance.ledger": "LEDGER_CHECKS LedgerFactory check_ledger run_ledger_check",
             "conformance.quota_store": "QUOTA_STORE_CHECKS check_quota_store",
             "conformance.report": "Check CheckFailedError NotApplicableError Report Result",
-            "conformance.samples": "DialectSamples Sample",
             "conformance.transport": "TRANSPORT_CHECKS check_transport run_transport_check",
             "factories": "DraftFactory InvoiceFactory",
             "fault_catalogue": "CATALOGUE Fault",
             "faults": "FaultTransport fault",
-            "conformance.inprocess": "Handler InProcess asgi_app",
             "planned_faults": "PlannedFaults",
             "quota_store": "MemoryQuotaStore",
             "recording.drift": "Drift drift",

@@ -26,10 +26,10 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from billingual.abc import Dialect
+from billingual.testing.conformance.dialect_harness import DialectSamples
 from billingual.testing.conformance.dialect_reading import READING_CHECKS
 from billingual.testing.conformance.dialect_requests import ASKING_CHECKS
 from billingual.testing.conformance.report import Check, Report, Result, conclude, judge
-from billingual.testing.conformance.samples import DialectSamples
 
 __all__ = ["DIALECT_CHECKS", "check_dialect", "run_dialect_check"]
 

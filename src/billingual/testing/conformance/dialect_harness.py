@@ -4,29 +4,82 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 import attrs
 
-from billingual.abc import Dialect
+from billingual.abc import Dialect, Scope
 from billingual.capabilities import Feature
 from billingual.errors import BillingualError, UsageError
 from billingual.testing.conformance.report import Check, NotApplicableError, fail, named_check
-from billingual.testing.conformance.samples import DialectSamples, Sample
 from billingual.wire import Conversation, Headers, WireRequest, WireResponse
 
 __all__ = [
     "METHODS",
     "Completed",
     "DialectHarness",
+    "DialectSamples",
+    "Sample",
     "dialect_check",
     "label",
     "leaves",
     "read",
     "replaced",
 ]
+
+
+def _in_order(responses: bytes | Iterable[bytes]) -> tuple[bytes, ...]:
+    return (responses,) if isinstance(responses, bytes) else tuple(responses)
+
+
+def _listed(operands: Iterable[object]) -> tuple[object, ...]:
+    return tuple(operands)
+
+
+@attrs.frozen(kw_only=True)
+class Sample:
+    """One operation that goes well.
+
+    Attributes:
+        feature: the operation.
+        operands: the arguments of the dialect's method, as the client passes them: an id first
+            where there is one; a :class:`Query` for a list; *base* last for an update.
+        responses: the body of the response to each request, as the provider's documentation prints
+            it; one alone may be given as bytes.
+        status: of each response.
+    """
+
+    feature: Feature
+    operands: tuple[object, ...] = attrs.field(converter=_listed)
+    responses: tuple[bytes, ...] = attrs.field(converter=_in_order)
+    status: int = 200
+
+
+@attrs.frozen(kw_only=True)
+class DialectSamples:
+    """What a dialect is tried with.
+
+    Attributes:
+        operations: a sample, or several, for every feature in the dialect's capabilities.
+        refusal: the body of a response that says no.
+        refusal_status: its status.
+        complaint: a part of what the refusal complains of, which the error must show.
+        wrong: for a feature, operands that can be known to be wrong without asking.
+        scope: a tenant or organization that :meth:`Dialect.scoped` takes.
+        tolerated: for a feature, names of keys of a response that may hold anything, because no
+            part of the result is made of them: an unknown field inside them may get lost.
+    """
+
+    operations: tuple[Sample, ...] = attrs.field(converter=tuple[Sample, ...])
+    refusal: bytes
+    refusal_status: int = 422
+    complaint: str = ""
+    wrong: Mapping[Feature, Iterable[tuple[Any, ...]]] = attrs.field(factory=dict)
+    scope: Scope = attrs.field(factory=Scope)
+    tolerated: Mapping[Feature, Iterable[str]] = attrs.field(factory=dict)
+
 
 METHODS: Final = {each: "list_page" if each is Feature.LIST else each.value for each in Feature}
 WITH_ID: Final = (

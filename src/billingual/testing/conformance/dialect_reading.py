@@ -27,6 +27,7 @@ from billingual.model import Invoice, InvoiceSummary, Page, Receipt
 from billingual.testing.conformance.dialect_harness import (
     Completed,
     DialectHarness,
+    Sample,
     dialect_check,
     label,
     leaves,
@@ -34,7 +35,6 @@ from billingual.testing.conformance.dialect_harness import (
     replaced,
 )
 from billingual.testing.conformance.report import NotApplicableError, expect, fail
-from billingual.testing.conformance.samples import Sample
 from billingual.wire import Headers, WireRequest, WireResponse
 
 __all__ = ["READING_CHECKS"]

@@ -18,11 +18,11 @@ from billingual.testing.conformance.dialect_harness import (
     METHODS,
     WITH_ID,
     DialectHarness,
+    Sample,
     dialect_check,
     label,
 )
 from billingual.testing.conformance.report import NotApplicableError, expect, fail
-from billingual.testing.conformance.samples import Sample
 from billingual.wire import WireRequest
 
 __all__ = ["ASKING_CHECKS"]

@@ -22,9 +22,8 @@ from billingual.testing.conformance.harness import (
     request,
     transport_check,
 )
-from billingual.testing.conformance.raw_responses import to_the_end, with_length
 from billingual.testing.conformance.report import expect
-from billingual.testing.conformance.server import Say
+from billingual.testing.conformance.server import Say, to_the_end, with_length
 from billingual.wire import Timeouts, WireResponse
 
 __all__ = ["EVIDENCE_CHECKS"]

@@ -12,7 +12,7 @@ import inspect
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 from urllib.parse import urlsplit
 
 import anyio
@@ -25,16 +25,43 @@ from billingual.backends.threads import ThreadedTransport
 from billingual.errors import BillingualError, ConfigurationError, TransportError
 from billingual.outcomes import Safety
 from billingual.plugins import TRANSPORTS
-from billingual.testing.conformance.inprocess import Handler, InProcess
-from billingual.testing.conformance.raw_responses import written
 from billingual.testing.conformance.report import Check, NotApplicableError, fail, named_check
-from billingual.testing.conformance.server import Heard, LoopbackServer, Say, Script
+from billingual.testing.conformance.server import Heard, LoopbackServer, Say, Script, written
+from billingual.transports.asgi import AsgiApp
 from billingual.wire import Bounds, Deadline, Headers, Timeouts, WireRequest, WireResponse
 
-__all__ = ["BACKENDS", "Bench", "ExecutionScope", "Subject", "watched"]
+__all__ = [
+    "BACKENDS",
+    "Bench",
+    "ExecutionScope",
+    "Handler",
+    "InProcess",
+    "Subject",
+    "asgi_app",
+    "watched",
+]
 
 T = TypeVar("T")
 E = TypeVar("E", bound=BillingualError)
+Handler: TypeAlias = Callable[[WireRequest], WireResponse]
+"""What answers a request: it may be called from any thread."""
+
+
+@attrs.frozen
+class InProcess:
+    """A transport that opens no connection, so that rules of the network mean nothing to it.
+
+    Attributes:
+        answering: takes a handler and returns a factory of transports that answer with it.
+        scripted: False where the transport answers as it likes and never asks the handler.
+        reason: why rules of the network do not apply, for the report.
+    """
+
+    answering: Callable[[Handler], TransportFactory]
+    scripted: bool = True
+    reason: str = "it opens no connection"
+
+
 Subject = str | TransportFactory | InProcess
 """What can be checked: a registered name, a factory, or a transport without a network."""
 
@@ -354,3 +381,39 @@ def transport_check(work: Callable[[Bench], Coroutine[Any, Any, None] | None]) -
             watched(bench, lambda: work(bench))
 
     return named_check(run, work.__doc__)
+
+
+def asgi_app(handler: Handler) -> AsgiApp:
+    """Make an ASGI application that answers with *handler*."""
+
+    async def app(scope: object, receive: object, send: object) -> None:
+        details, hear, say = scope, receive, send
+        body = b""
+        more = True
+        while more:
+            message = await hear()  # type: ignore[operator]  # the protocol of ASGI
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        response = handler(_request_in(details, body))  # type: ignore[arg-type]  # likewise
+        pairs = [(key.lower().encode(), value.encode("latin-1")) for key, value in response.headers]
+        await say(  # type: ignore[operator]  # likewise
+            {"type": "http.response.start", "status": response.status, "headers": pairs}
+        )
+        await say({"type": "http.response.body", "body": response.body})  # type: ignore[operator]
+
+    return app
+
+
+def _request_in(scope: dict[str, object], body: bytes) -> WireRequest:
+    path, query = cast(bytes, scope["raw_path"]), cast(bytes, scope["query_string"])
+    pairs = cast(list[tuple[bytes, bytes]], scope["headers"])
+    target = (path + (b"?" + query if query else b"")).decode("ascii")
+    host = dict(pairs).get(b"host", b"127.0.0.1").decode("latin-1")
+    return WireRequest(
+        method=str(scope["method"]),
+        url=f"http://{host}{target}",
+        route=target,
+        safety=Safety.READ,
+        headers=Headers((key.decode("latin-1"), value.decode("latin-1")) for key, value in pairs),
+        body=body or None,
+    )

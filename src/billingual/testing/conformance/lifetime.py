@@ -28,9 +28,8 @@ from billingual.testing.conformance.harness import (
     transport_check,
 )
 from billingual.testing.conformance.pooling import crossed
-from billingual.testing.conformance.raw_responses import with_length
 from billingual.testing.conformance.report import NotApplicableError, expect
-from billingual.testing.conformance.server import Say
+from billingual.testing.conformance.server import Say, with_length
 from billingual.wire import WireResponse
 
 __all__ = ["LIFE_CHECKS"]

@@ -16,9 +16,8 @@ from billingual.testing.conformance.harness import (
     request,
     transport_check,
 )
-from billingual.testing.conformance.raw_responses import with_length
 from billingual.testing.conformance.report import expect
-from billingual.testing.conformance.server import Heard, Say
+from billingual.testing.conformance.server import Heard, Say, with_length
 from billingual.wire import Timeouts, WireResponse
 
 __all__ = ["POOL_CHECKS", "crossed"]

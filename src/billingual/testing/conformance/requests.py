@@ -20,9 +20,8 @@ from billingual.testing.conformance.harness import (
     request,
     transport_check,
 )
-from billingual.testing.conformance.raw_responses import with_length
 from billingual.testing.conformance.report import expect
-from billingual.testing.conformance.server import LoopbackServer, Say
+from billingual.testing.conformance.server import LoopbackServer, Say, with_length
 from billingual.wire import Headers, WireRequest, WireResponse
 
 __all__ = ["REQUEST_CHECKS"]

@@ -33,7 +33,6 @@ from billingual.errors import ConfigurationError, MissingExtraError
 from billingual.plugins import TRANSPORTS
 from billingual.testing.conformance.evidence import EVIDENCE_CHECKS
 from billingual.testing.conformance.harness import Subject
-from billingual.testing.conformance.hostile import HOSTILE_CHECKS
 from billingual.testing.conformance.lifetime import LIFE_CHECKS
 from billingual.testing.conformance.pooling import POOL_CHECKS
 from billingual.testing.conformance.report import Check, Report, Result, conclude, judge
@@ -46,7 +45,6 @@ __all__ = ["TRANSPORT_CHECKS", "check_transport", "run_transport_check"]
 TRANSPORT_CHECKS: Final[tuple[Check, ...]] = (
     *REQUEST_CHECKS,
     *RESPONSE_CHECKS,
-    *HOSTILE_CHECKS,
     *EVIDENCE_CHECKS,
     *POOL_CHECKS,
     *TRUST_CHECKS,

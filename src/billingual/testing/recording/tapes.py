@@ -9,12 +9,12 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from billingual.abc import Transport, TransportFactory, TransportOptions
 from billingual.errors import ConfigurationError
-from billingual.testing.recording.extend import ExtendTransport
 from billingual.testing.recording.record import RecordTransport
 from billingual.testing.recording.replay import ReplayTransport
 from billingual.transports._part import TransportLike, make_part
+from billingual.wire import Bounds, WireRequest, WireResponse
 
-__all__ = ["RecordMode", "Tapes"]
+__all__ = ["ExtendTransport", "RecordMode", "Tapes"]
 
 RecordMode: TypeAlias = Literal["none", "once", "new_episodes", "all"]
 """What to do with a tape: see :class:`Tapes`."""
@@ -78,3 +78,32 @@ class Tapes:
         path.parent.mkdir(parents=True, exist_ok=True)
         kind = ExtendTransport if self.mode == "new_episodes" else RecordTransport
         return kind(make_part(transport, options), path)
+
+
+class ExtendTransport(RecordTransport):
+    """Answer from the tape at *path* where it can, else send through *inner* and add to the tape.
+
+    Args:
+        inner: the transport that sends; it stays the caller's to close.
+        path: the tape; one that is not there is made.
+
+    Raises:
+        ConfigurationError: if there is a tape that cannot be read, or no such folder.
+    """
+
+    def __init__(self, inner: Transport, path: str | os.PathLike[str]) -> None:
+        super().__init__(inner, path)
+        self._replay = ReplayTransport(path, partly=True) if Path(path).exists() else None
+        if self._replay is not None:
+            # One for both, so that a stand-in means the same tenant on old and new exchanges.
+            self._redactor = self._replay.redactor
+            for exchange in self._replay.exchanges:
+                self._cassette.add(exchange)
+
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        """Play the next response of the tape, or deliver *request* once and keep how it ended."""
+        if self._replay is not None:
+            response = self._replay.play(request, bounds)
+            if response is not None:
+                return response
+        return await super().send(request, bounds)
