@@ -11,8 +11,7 @@ import pytest
 from rich.console import Console
 
 from _support.command import Command
-from billingual.cli.demo.context import DemoContext
-from billingual.cli.demo.control_api import ControlApi
+from billingual.cli.demo.context import ControlApi, DemoContext
 from billingual.cli.demo.exante import exante_chapter
 from billingual.cli.demo.katsu import katsu_chapter
 from billingual.cli.demo.steps import ChapterStoppedError, Report, Screen, Step, refused

@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Annotated, Any, Final
 
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import (
+    App,
+    CycloptsError,
+    Group,
+    Parameter,
+    Token,
+    UnknownCommandError,
+    UnusedCliTokensError,
+    convert,
+)
 from rich.console import Console
 
 from billingual._version import __version__
-from billingual.cli.exit_codes import (
-    FAILURE,
-    INTERRUPTED,
-    OK,
-    UNCLEAR,
-    USAGE,
-    exit_code,
-)
+from billingual.cli.exit_codes import FAILURE, INTERRUPTED, OK, UNCLEAR, USAGE, exit_code
 from billingual.cli.messages import complain, fail, hint
 from billingual.cli.output import drop_output
 from billingual.cli.unclear_write import UnclearWriteError
-from billingual.cli.usage import converted, usage_text
 from billingual.errors import BillingualError, unclear_from
 
-__all__ = ["app", "describe", "run"]
+__all__ = ["app", "describe", "run", "show_help"]
 
 _EPILOGUE: Final = """\
 Data goes to stdout, everything else to stderr, both in UTF-8. The token is read from the \
@@ -44,6 +47,22 @@ becomes of the output changes the exit code of no write.
 
 _OPTIONS: Final = Group("Options", sort_key=9)
 _BELOW: Final = Group("Commands")
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,40}")
+_DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]*)?|\.[0-9]+)")
+
+
+def _converted(kind: Any, tokens: Sequence[Token]) -> Any:
+    """Read an option, and numbers only as people write them: cyclopts takes 1.5 for the int 2.
+
+    Raises:
+        ValueError: if a number is written otherwise.
+    """
+    text = tokens[0].value if tokens else ""
+    if kind is int and not _WHOLE.fullmatch(text):
+        raise ValueError(f"{text!r} is no whole number; write it like 20.")
+    if kind is float and not _DECIMAL.fullmatch(text):
+        raise ValueError(f"{text!r} is no number; write it like 2.5.")
+    return convert(kind, tokens)
 
 
 app: App = App(
@@ -55,7 +74,7 @@ app: App = App(
     help_epilogue=_EPILOGUE,
     help_format="markdown",
     version=__version__,
-    default_parameter=Parameter(negative=(), show_default=False, converter=converted),
+    default_parameter=Parameter(negative=(), show_default=False, converter=_converted),
     group_commands=_OPTIONS,
     result_action="return_value",
     suppress_keyboard_interrupt=False,
@@ -67,9 +86,9 @@ _COMMANDS: Final = {
         ("get", "invoices:get_invoice", "Show one invoice in full."),
         ("create", "invoices:create_invoice", "Create an invoice."),
         ("update", "invoices:update_invoice", "Change an invoice, or replace it whole."),
-        ("finalize", "acts:finalize_invoice", "Make a draft final."),
-        ("void", "acts:void_invoice", "Make an invoice void."),
-        ("delete", "acts:delete_invoices", "Delete invoices."),
+        ("finalize", "invoices:finalize_invoice", "Make a draft final."),
+        ("void", "invoices:void_invoice", "Make an invoice void."),
+        ("delete", "invoices:delete_invoices", "Delete invoices."),
         ("reconcile", None, "Find out by reading whether an unclear write happened."),
     ),
     "Many invoices": (
@@ -79,9 +98,9 @@ _COMMANDS: Final = {
         ("sync", "sync:sync_invoices", "Land invoices in DuckDB, Parquet or Delta."),
     ),
     "Your account": (
-        ("whoami", "whoami:whoami", "Show which account commands use; nothing is sent."),
-        ("doctor", "doctor:doctor", "Check installation, configuration, connection and token."),
-        ("profiles", "profiles:profiles", "Show the profiles of your configuration file."),
+        ("whoami", "account:whoami", "Show which account commands use; nothing is sent."),
+        ("doctor", "account:doctor", "Check installation, configuration, connection and token."),
+        ("profiles", "account:profiles", "Show the profiles of your configuration file."),
     ),
     "Around": (
         ("demo", "demo.run:demo", "Show everything working: no account, no network."),
@@ -89,7 +108,7 @@ _COMMANDS: Final = {
         ("providers", "providers:providers", "Show what each provider can do."),
         ("transports", "transports:transports", "Show what can carry requests."),
         ("completion", "completion:completion", "Print what completes commands in your shell."),
-        ("help", "help:show_help", "Show the help of a command."),
+        ("help", "app:show_help", "Show the help of a command."),
     ),
 }
 _SUBCOMMANDS: Final = {
@@ -206,7 +225,7 @@ def run(arguments: Sequence[str]) -> int:
             )
             sys.stdout.flush()
     except CycloptsError as error:
-        fail(usage_text(error, app))
+        fail(_usage_text(error, app))
         return USAGE
     except KeyboardInterrupt as stop:
         return _interrupted(stop)
@@ -259,3 +278,50 @@ def _interrupted(stop: KeyboardInterrupt) -> int:
         "Look before you run this again."
     )
     return UNCLEAR
+
+
+def show_help(*command: str) -> None:
+    """Show the help of a command.
+
+    Args:
+        command: The words of the command, such as jobs show; nothing shows all commands.
+    """
+    here = app
+    for count, word in enumerate(command, 1):
+        if here.default_command is not None:
+            break
+        if word not in here:
+            # It is not run: that raises the error, which names those that there are.
+            app.meta(command[:count], exit_on_error=False, print_error=False)
+            return
+        here = here[word]
+    describe(command)
+    app.meta([*command, "--help"], exit_on_error=False, print_error=False, console=Console())
+
+
+def _usage_text(error: CycloptsError, app: App) -> str:
+    """Say what is wrong with the words of a command, and where to look."""
+    chain = " ".join(("billingual", *(error.command_chain or ())))
+    text = str(error).strip()
+    if isinstance(error, UnknownCommandError):
+        text = _unknown_command(error, app)
+    elif isinstance(error, UnusedCliTokensError):
+        words = " ".join(map(repr, error.unused_tokens or ()))
+        text = f"{words}: {chain} takes no more words than that."
+    return f"{text} See '{chain} --help'."
+
+
+def _unknown_command(error: UnknownCommandError, app: App) -> str:
+    (word, *_) = error.unused_tokens or [""]
+    here = app
+    for name in error.command_chain or ():
+        here = here[name]
+    known = [name for name in here if not name.startswith("-")]
+    if word.startswith("-"):
+        names = ["--help", "--version", "--debug"] if here is app else ["--help"]
+        near = get_close_matches(word, names, n=1)
+        way = f"did you mean {near[0]}?" if near else "options come after the command."
+        return f"{word!r} is no command; {way}"
+    near = get_close_matches(word.casefold(), known, n=1, cutoff=0.6)
+    guess = f"did you mean {near[0]}? There are" if near else "there are"
+    return f"{word!r} is no command; {guess}: {', '.join(known)}."

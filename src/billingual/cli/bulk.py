@@ -14,12 +14,11 @@ from anyio.lowlevel import checkpoint
 from cyclopts import Parameter
 
 from billingual.cli.connection import Connection, open_client
-from billingual.cli.dry_run import show_request
 from billingual.cli.error_text import row_text
 from billingual.cli.exit_codes import OK, USAGE
 from billingual.cli.ledger_place import LedgerPlace
 from billingual.cli.messages import fail, hint
-from billingual.cli.output import Format, FormatOption
+from billingual.cli.output import Format, FormatOption, show_request
 from billingual.cli.progress import ProgressView, shown_progress
 from billingual.cli.running_job import NUMBER_PREFIX, JobCommand, RunOptions
 from billingual.cli.table_file import Operation, Row, TableFile, TableOptions, opened_table

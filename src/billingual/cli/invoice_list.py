@@ -13,7 +13,6 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from billingual.cli.connection import Connection, open_client
-from billingual.cli.dry_run import show_request
 from billingual.cli.inputs import FilterOptions, filter_from, refuse_misspelt_key
 from billingual.cli.messages import complain, hint
 from billingual.cli.output import (
@@ -21,6 +20,7 @@ from billingual.cli.output import (
     SheetFormat,
     SheetFormatOption,
     record_of,
+    show_request,
     show_rows,
     text_of,
     write_json,

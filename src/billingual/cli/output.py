@@ -20,6 +20,7 @@ from rich.text import Text
 from billingual.cli.messages import fail, hint
 from billingual.cli.visible_text import json_text, visible
 from billingual.model import Party, as_json, instant_text
+from billingual.wire import WireRequest
 
 __all__ = [
     "Column",
@@ -31,6 +32,7 @@ __all__ = [
     "output_kept",
     "record_of",
     "show_facts",
+    "show_request",
     "show_rows",
     "text_of",
     "write_json",
@@ -194,3 +196,24 @@ def output_kept(show: Callable[[], object], code: int, lost: str) -> int:
         why = getattr(error, "strerror", None) or f"{error}"
         fail(f"only the output was lost: {why}. {lost}")
     return code
+
+
+def show_request(request: WireRequest, output: SheetFormat, *, end: str = "\n") -> None:
+    """Write a request as HTTP would, or as JSON; it is unsigned, so no token is in it.
+
+    A request is no row, so that CSV shows it as the table does.
+    """
+    body = (request.body or b"").decode("utf-8")
+    if output in {"table", "csv"}:
+        lines = [f"{request.method} {request.url}"]
+        lines += [f"{name}: {value}" for name, value in request.headers]
+        sys.stdout.write("\n".join(lines) + "\n" + (f"\n{body}\n" if body else ""))
+        return
+    # The body stays the text it is: parsed and written again, it would not be what is sent.
+    record = {
+        "method": request.method,
+        "url": request.url,
+        "headers": dict(request.headers),
+        "body": body or None,
+    }
+    write_json(record, indent=2 if output == "json" else None, end=end)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -13,12 +13,15 @@ from cyclopts.validators import Number
 from billingual.cli.connection import TOKEN_VARIABLE
 from billingual.cli.exit_codes import FAILURE, OK
 from billingual.cli.messages import fail, hint
-from billingual.cli.seed_options import CountOption, SeedOption
 from billingual.errors import ConfigurationError
 from billingual.sandbox import ACCOUNTS, serve
+from billingual.sandbox.app import MAX_INVOICES, MAX_SEED
 from billingual.sandbox.server import MAX_PORT
 
-__all__ = ["sandbox"]
+__all__ = ["CountOption", "SeedOption", "sandbox"]
+
+CountOption: TypeAlias = Annotated[int, Parameter(validator=Number(gte=0, lte=MAX_INVOICES))]
+SeedOption: TypeAlias = Annotated[int, Parameter(validator=Number(gte=-MAX_SEED, lte=MAX_SEED))]
 
 
 def sandbox(

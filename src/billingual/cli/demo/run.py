@@ -9,14 +9,12 @@ import anyio
 from rich.console import Console
 
 from billingual.cli.demo.bulk import bulk_chapter
-from billingual.cli.demo.context import DemoContext
-from billingual.cli.demo.control_api import ControlApi
-from billingual.cli.demo.exante import exante_chapter
-from billingual.cli.demo.faults import fault_chapter
+from billingual.cli.demo.context import ControlApi, DemoContext
+from billingual.cli.demo.exante import exante_chapter, fault_chapter
 from billingual.cli.demo.katsu import katsu_chapter
 from billingual.cli.demo.kukkingu import kukkingu_chapter
 from billingual.cli.demo.steps import ChapterStoppedError, Report, Screen, Step
-from billingual.cli.seed_options import CountOption, SeedOption
+from billingual.cli.sandbox import CountOption, SeedOption
 from billingual.sandbox import running
 
 __all__ = ["demo"]

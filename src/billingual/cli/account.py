@@ -1,7 +1,8 @@
-"""One look at everything a first call needs: for ``billingual doctor``."""
+"""The commands about your account: whoami, profiles, and doctor, which looks at everything once."""
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from datetime import UTC, datetime
@@ -10,19 +11,29 @@ from typing import Final
 
 import attrs
 
+from billingual._config.profile import profiles_in
 from billingual._config.url import NamedOptions
 from billingual._version import __version__
 from billingual.capabilities import Feature
 from billingual.cli.connection import Connection, chosen, open_client
 from billingual.cli.error_text import error_text
 from billingual.cli.exit_codes import OK, exit_code
-from billingual.cli.output import Column, FormatOption, record_of, show_rows, write_json
+from billingual.cli.messages import hint
+from billingual.cli.output import (
+    Column,
+    FormatOption,
+    record_of,
+    show_facts,
+    show_rows,
+    text_of,
+    write_json,
+)
 from billingual.cli.visible_text import visible
-from billingual.client import AsyncClient
+from billingual.client import AsyncClient, client_context
 from billingual.errors import AuthenticationError, BillingualError, PermissionDeniedError
 from billingual.events import AttemptEnded, Event
 
-__all__ = ["doctor"]
+__all__ = ["doctor", "profiles", "whoami"]
 
 _MAX_SKEW_S: Final = 60.0
 """A clock that is further away breaks certificates and signatures, and makes wrong dates."""
@@ -165,3 +176,58 @@ def _show(findings: list[_Finding], output: FormatOption) -> None:
         return
     for record in records:
         write_json(record, indent=None)
+
+
+async def whoami(  # noqa: D417 - the group says itself what it holds
+    *,
+    output: FormatOption = "table",
+    connection: Connection = Connection(),  # noqa: B008 - frozen
+) -> None:
+    """Show which account commands use with these options and variables; nothing is sent.
+
+    The token is not shown. No provider tells whose token it is; 'billingual doctor' tries it.
+
+    Args:
+        output: table (the default), json or ndjson.
+    """
+    options = chosen(connection)
+    async with open_client(connection, dry_run=True) as invoices:
+        base_url, tenant, organization = client_context(invoices).account
+        record = {
+            "provider": invoices.capabilities.provider,
+            "base_url": base_url,
+            "tenant": tenant,
+            "organization": organization,
+            "profile": connection.profile,
+            "transport": options["transport"],
+            "has_token": options.get("token") is not None,
+        }
+    if output == "table":
+        show_facts((name.replace("_", " "), text_of(value)) for name, value in record.items())
+    else:
+        write_json(record, indent=2 if output == "json" else None)
+
+
+def profiles(*, output: FormatOption = "table") -> None:
+    """Show the profiles that --profile takes, without their tokens.
+
+    Args:
+        output: table (the default), json or ndjson.
+    """
+    file, found = profiles_in(getenv=os.environ.get)
+    if output == "table":
+        show_rows(
+            [
+                Column("name", tuple(each.name for each in found)),
+                Column("address", tuple(each.address for each in found), rank=1),
+                Column("token", tuple(each.token for each in found), rank=2),
+            ]
+        )
+        hint(f"From {file}. Use one with --profile NAME, or BILLINGUAL_PROFILE.")
+        return
+    records = [record_of(each) for each in found]
+    if output == "json":
+        write_json(records)
+    else:
+        for record in records:
+            write_json(record, indent=None)
