@@ -14,9 +14,8 @@ from billingual import errors
 from billingual.abc import Decision
 from billingual.errors import BillingualError
 from billingual.outcomes import Attempt, Evidence, Safety
-from billingual.retry.backoff import full_jitter
 from billingual.retry.classify import classify, refused_resend
-from billingual.retry.policy import NONE, STANDARD, Retry
+from billingual.retry.policy import NONE, STANDARD, Retry, full_jitter
 from billingual.retry.retry_after import asked_wait_s
 from billingual.wire import Exchange, Headers, WireRequest, WireResponse
 

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from arro3.core import Array, DataType, Table
 
 from billingual.errors import InvalidInputError, shown
-from billingual.landing.index import Index
-from billingual.landing.manifest import Manifest
+from billingual.landing.manifest import Index, Manifest
 from billingual.landing.table import landed_schema
 from billingual.landing.target import Counts, Landed, LandingError, Source
 from billingual.landing.windows import Window

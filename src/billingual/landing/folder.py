@@ -19,8 +19,7 @@ from arro3.core import Array, DataType, Table
 from arro3.io import read_parquet, write_parquet
 
 from billingual.errors import UsageError
-from billingual.landing.index import Index
-from billingual.landing.manifest import LOCK, MANIFEST, Manifest, lines_of, sync_folder
+from billingual.landing.manifest import LOCK, MANIFEST, Index, Manifest, lines_of, sync_folder
 from billingual.landing.table import landed_schema, with_deletion
 from billingual.landing.target import Counts, Landed, LandingError, Source
 from billingual.landing.windows import Window

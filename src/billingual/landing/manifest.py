@@ -10,18 +10,23 @@ import json
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import attrs
 
 from billingual.errors import UsageError
 from billingual.landing.table import VERSION
 from billingual.landing.target import Landed, LandingError, LandingInUseError, Source
+from billingual.pagination.dedupe import SeenIds
 
-__all__ = ["LOCK", "MANIFEST", "Manifest", "lines_of", "sync_folder"]
+if TYPE_CHECKING:
+    from arro3.core import RecordBatch
+
+__all__ = ["LOCK", "MANIFEST", "Index", "Manifest", "lines_of", "sync_folder"]
 
 MANIFEST: Final = "manifest.jsonl"
 LOCK: Final = "lock"
@@ -197,3 +202,38 @@ else:
 
     def _lock(file: IO[bytes]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class Index:
+    """Fingerprints of the invoices that are there, 20 bytes each.
+
+    They tell which rows of a window are new, changed or unchanged.
+    """
+
+    def __init__(self) -> None:
+        self._ids = SeenIds()
+        self._states = SeenIds()
+        self._compared = SeenIds()
+
+    def know(self, batch: RecordBatch) -> None:
+        """Note rows that are there; of an invoice with several rows, give the latest one first."""
+        rows = _ids_and_states(batch)
+        known = {*self._ids.add([each for each, _ in rows])}
+        self._states.add([state for at, (_, state) in enumerate(rows) if at not in known])
+
+    def compare(self, batch: RecordBatch, found: Counter[str]) -> None:
+        """Count in *found* which rows are new, changed or unchanged, once for each invoice."""
+        rows = _ids_and_states(batch)
+        before = {*self._compared.add([each for each, _ in rows])}
+        rows = [each for at, each in enumerate(rows) if at not in before]
+        known = self._ids.add([each for each, _ in rows])
+        same = self._states.add([state for _, state in rows])
+        found["new"] += len(rows) - len(known)
+        found["unchanged"] += len(same)
+        found["changed"] += len(known) - len(same)
+
+
+def _ids_and_states(batch: RecordBatch) -> list[tuple[str, str]]:
+    ids = batch.column("id").to_pylist()
+    hashes = batch.column("_row_hash").to_pylist()
+    return [(each, f"{each} {state}") for each, state in zip(ids, hashes, strict=True)]

@@ -7,13 +7,12 @@ from decimal import Decimal
 from functools import lru_cache
 
 from billingual.sandbox.accounts import LANDMARKS
-from billingual.sandbox.ids import IdGenerator
 from billingual.sandbox.instants import DAY, millisecond_text
 from billingual.sandbox.json_text import json_text
 from billingual.sandbox.providers.exante.seed import sow_exante
 from billingual.sandbox.providers.katsu.invoices import amount_of
 from billingual.sandbox.state import SandboxState
-from billingual.sandbox.store import Store, Tables
+from billingual.sandbox.store import IdGenerator, Store, Tables
 
 __all__ = ["DEFAULT_INVOICES", "DEFAULT_SEED", "seed_store"]
 

@@ -1,4 +1,4 @@
-"""One exchange as the page shows it: a row of the list, and both sides of the wire."""
+"""One exchange as the page shows it: a row, both sides of the wire, and commands to copy."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ from http import HTTPStatus
 from typing import Final
 
 from billingual.sandbox.page.exchanges import Body, Exchange, Headers
-from billingual.sandbox.page.operation import Sent
-from billingual.sandbox.page.snippets import snippets_of
-from billingual.sandbox.page.wire_text import (
-    Secrets,
-    body_text,
-    masked_body,
-    masked_pairs,
-)
+from billingual.sandbox.page.operation import NO_COMMAND, Sent
+from billingual.sandbox.page.python_code import call_program, request_program
+from billingual.sandbox.page.recognition import operation_of
+from billingual.sandbox.page.shell_code import call_command, curl_command
+from billingual.sandbox.page.wire_text import Secrets, body_text, masked_body, masked_pairs, visible
 
-__all__ = ["detail", "row"]
+__all__ = ["detail", "row", "snippets_of"]
 
 _MAX_TARGET: Final = 500
 
@@ -92,3 +89,19 @@ def _status_line(status: int | None) -> str:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return str(status)
+
+
+def snippets_of(sent: Sent, url: str) -> dict[str, str]:
+    """Write a request for a sandbox at *url* as `python`, `curl` and `cli`."""
+    operation = operation_of(sent)
+    curl = curl_command(sent, url)
+    command = None if operation is None else call_command(sent, operation, url)
+    texts = {
+        "python": (
+            request_program(sent, url) if operation is None else call_program(sent, operation, url)
+        ),
+        "curl": curl,
+        "cli": f"{NO_COMMAND}\n{curl}" if command is None else command,
+    }
+    secrets = Secrets(sent.headers)
+    return {name: visible(secrets.masked(text)) for name, text in texts.items()}

@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 from billingual.sandbox.instants import day_of, second_text
 from billingual.sandbox.json_text import stored_json
-from billingual.sandbox.page.amounts import amount_text
+from billingual.sandbox.page.operation import amount_text
 from billingual.sandbox.page.wire_text import visible
 from billingual.sandbox.providers.exante.query import shown_status
 from billingual.sandbox.state import SandboxState

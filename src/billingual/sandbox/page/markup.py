@@ -12,9 +12,8 @@ from billingual.sandbox.accounts import ACCOUNTS, LANDMARKS
 from billingual.sandbox.faults import BODY_KINDS, NUMBER_CHANGES, Fault
 from billingual.sandbox.index import KATSU_DOCUMENT
 from billingual.sandbox.json_text import json_text
-from billingual.sandbox.page.operation import Sent
-from billingual.sandbox.page.placeholders import TOKEN_VARIABLE
-from billingual.sandbox.page.snippets import snippets_of
+from billingual.sandbox.page.detail import snippets_of
+from billingual.sandbox.page.operation import TOKEN_VARIABLE, Sent
 
 __all__ = ["FAULTS", "page_html"]
 

@@ -1,15 +1,57 @@
-"""A request as it was sent, and the call of billingual that it stands for."""
+"""A request as it was sent, the call of billingual that it stands for, and what a copy needs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 
 import attrs
 
 from billingual.sandbox.page.exchanges import Headers
+from billingual.sandbox.page.wire_text import MASK, is_secret_name
 
-__all__ = ["Amount", "CustomField", "Fields", "Operation", "Record", "Sent", "texts_if_plain"]
+__all__ = [
+    "LOST_BODY",
+    "NO_CALL",
+    "NO_COMMAND",
+    "TOKEN_VARIABLE",
+    "Amount",
+    "CustomField",
+    "Fields",
+    "Operation",
+    "Record",
+    "Sent",
+    "amount_text",
+    "own_headers",
+    "texts_if_plain",
+]
+
+TOKEN_VARIABLE: Final = "BILLINGUAL_TOKEN"  # noqa: S105  the name of a variable
+"""The environment variable that holds the token."""
+
+LOST_BODY: Final = "request-body"
+"""A file for a body that was not kept whole, or is no text."""
+
+NO_CALL: Final = "# No call of billingual sends this request."
+"""Stands before what is sent without billingual."""
+
+NO_COMMAND: Final = "# No command of billingual sends this request."
+"""Stands before curl in the place of a command."""
+
+# What curl and httpx write by themselves, or what belongs to a connection.
+_LEFT_OUT: Final = frozenset(
+    {"accept-encoding", "connection", "content-length", "host", "transfer-encoding", "user-agent"}
+)
+
+# Digits of the minor unit where they are not two. Source: ISO 4217, list one.
+_DIGITS: Final[Mapping[str, int]] = {
+    **dict.fromkeys(
+        ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND",
+         "VUV", "XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
+}  # fmt: skip
 
 Fields = dict[str, Any]
 
@@ -98,3 +140,17 @@ def texts_if_plain(fields: Mapping[str, Any]) -> Fields:
     if custom and all(each.type == "string" and isinstance(each.value, str) for each in custom):
         return {**fields, "fields": {each.key: each.value for each in custom}}
     return dict(fields)
+
+
+def own_headers(sent: Sent) -> list[tuple[str, str]]:
+    """List the headers that a copy of a request needs, with masks for secrets."""
+    return [
+        (name, MASK if is_secret_name(name) else value)
+        for name, value in sent.headers
+        if name.lower() not in _LEFT_OUT and (name.lower(), value) != ("accept", "*/*")
+    ]
+
+
+def amount_text(minor: int, currency: str) -> str:
+    """Write an amount with its currency: `12.34 EUR`."""
+    return f"{Decimal(minor).scaleb(-_DIGITS.get(currency, 2)):f} {currency}"

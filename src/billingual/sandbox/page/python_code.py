@@ -10,14 +10,17 @@ from typing import Any, Final
 import attrs
 
 from billingual.sandbox.page.operation import (
+    LOST_BODY,
+    NO_CALL,
+    TOKEN_VARIABLE,
     Amount,
     CustomField,
     Operation,
     Record,
     Sent,
+    own_headers,
     texts_if_plain,
 )
-from billingual.sandbox.page.placeholders import LOST_BODY, NO_CALL, TOKEN_VARIABLE, own_headers
 
 __all__ = ["call_program", "request_program"]
 

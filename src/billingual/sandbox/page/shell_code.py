@@ -11,16 +11,18 @@ from typing import Any, Final
 import attrs
 
 from billingual.sandbox.json_text import json_text
-from billingual.sandbox.page.amounts import amount_text
 from billingual.sandbox.page.operation import (
+    LOST_BODY,
+    TOKEN_VARIABLE,
     Amount,
     CustomField,
     Operation,
     Record,
     Sent,
+    amount_text,
+    own_headers,
     texts_if_plain,
 )
-from billingual.sandbox.page.placeholders import LOST_BODY, TOKEN_VARIABLE, own_headers
 
 __all__ = ["call_command", "curl_command"]
 

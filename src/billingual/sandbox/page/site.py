@@ -27,10 +27,9 @@ from billingual.sandbox.json_text import json_text
 from billingual.sandbox.messages import RefusalError
 from billingual.sandbox.origins import refuse_foreign_host, refuse_foreign_pages
 from billingual.sandbox.page.detail import detail, row
-from billingual.sandbox.page.exchanges import Exchanges
+from billingual.sandbox.page.exchanges import Exchanges, record
 from billingual.sandbox.page.invoice_rows import invoice_rows, watch_changes
 from billingual.sandbox.page.markup import page_html
-from billingual.sandbox.page.recorder import record
 
 __all__ = ["MAX_STREAMS", "Site"]
 
