@@ -135,7 +135,7 @@ HEAVY = {
     "tenacity", "threading", "trio", "typing", "uvicorn",
 }  # fmt: skip
 SELDOM = {
-    "billingual.cli", "billingual.events", "billingual.model.receipt", "billingual.pagination",
+    "billingual.cli", "billingual.events", "billingual.model.replacement", "billingual.pagination",
     "billingual._config.profile", "billingual.reconcile.result",
     "billingual.reconcile.reconciler", "billingual.sandbox", "billingual.testing",
     "billingual.transports.h11.proxy",

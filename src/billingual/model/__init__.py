@@ -34,15 +34,20 @@ if TYPE_CHECKING:
     )
     from billingual.model.diff import differing_fields
     from billingual.model.enums import CollectionMethod, Kind, OpenWord, Status
-    from billingual.model.invoice import Invoice, InvoiceSummary
-    from billingual.model.lines import CustomField, LineItem
+    from billingual.model.invoice import (
+        BadRow,
+        Contact,
+        CustomField,
+        Invoice,
+        InvoiceSummary,
+        LineItem,
+        Party,
+        Problem,
+    )
     from billingual.model.money import Money, checked_currency, exact_decimal, minor_unit_exponent
     from billingual.model.page import BadPage, Page
-    from billingual.model.party import Contact, Party
-    from billingual.model.problem import BadRow, Problem
     from billingual.model.query import Filter, Query, Range, Sort
-    from billingual.model.receipt import Receipt
-    from billingual.model.replacement import Discount, Replacement, ReplacementLine, Tax
+    from billingual.model.replacement import Discount, Receipt, Replacement, ReplacementLine, Tax
     from billingual.model.write import Changes, Draft
 
 __all__ = [
@@ -108,15 +113,11 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
             "ReplacementDict ReplacementLineDict TaxDict",
             "diff": "differing_fields",
             "enums": "CollectionMethod Kind OpenWord Status",
-            "invoice": "Invoice InvoiceSummary",
-            "lines": "CustomField LineItem",
+            "invoice": "BadRow Contact CustomField Invoice InvoiceSummary LineItem Party Problem",
             "money": "Money checked_currency exact_decimal minor_unit_exponent",
             "page": "BadPage Page",
-            "party": "Contact Party",
-            "problem": "BadRow Problem",
             "query": "Filter Query Range Sort",
-            "receipt": "Receipt",
-            "replacement": "Discount Replacement ReplacementLine Tax",
+            "replacement": "Discount Receipt Replacement ReplacementLine Tax",
             "write": "Changes Draft",
         },
     )

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NotRequired, TypeAlias, TypedDict
 
-from billingual.model.lines import CustomField
+from billingual.model.invoice import CustomField
 from billingual.model.money import Money
 from billingual.model.query import Range
 from billingual.model.replacement import Discount, ReplacementLine, Tax

@@ -15,10 +15,8 @@ from typing import Final, cast
 from unicodedata import normalize
 
 from billingual.model._types import first_moment
-from billingual.model.invoice import InvoiceSummary
-from billingual.model.lines import CustomField
+from billingual.model.invoice import CustomField, InvoiceSummary, Party
 from billingual.model.money import Money
-from billingual.model.party import Party
 
 __all__ = ["contradicted_fields", "differing_fields", "is_same_number"]
 

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 import attrs
 
 from billingual.errors import BillingualError
-from billingual.model.invoice import InvoiceSummary
+from billingual.model.invoice import InvoiceSummary, Problem
 from billingual.model.payload import KeepsPayload
-from billingual.model.problem import Problem
 
 __all__ = ["BadPage", "Page"]
 

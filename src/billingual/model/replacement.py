@@ -1,8 +1,8 @@
-"""A complete invoice document, for providers that replace the whole at once."""
+"""A complete invoice document, for providers that replace the whole at once, and their receipt."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar, cast
@@ -12,10 +12,13 @@ import attrs
 from billingual.errors import InvalidInputError
 from billingual.model._mapping import FromDict
 from billingual.model._types import checked_text, given_text, instant, listed
+from billingual.model.enums import Status
+from billingual.model.invoice import Problem
 from billingual.model.money import exact_decimal
+from billingual.model.payload import KeepsPayload
 from billingual.model.write import given_decimal, given_instant
 
-__all__ = ["Discount", "Replacement", "ReplacementLine", "Tax"]
+__all__ = ["Discount", "Receipt", "Replacement", "ReplacementLine", "Tax"]
 
 T = TypeVar("T")
 
@@ -188,3 +191,33 @@ class Replacement(FromDict):
     remind_days_before: tuple[int, ...] = attrs.field(converter=_ints, validator=_whole_numbers)
     remind_days_after: tuple[int, ...] = attrs.field(converter=_ints, validator=_whole_numbers)
     remind_on_due_date: bool = attrs.field(validator=_yes_or_no)
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class Receipt(KeepsPayload):
+    """All that a provider tells after it replaced an invoice: not an invoice.
+
+    Attributes:
+        id: the provider's id of the invoice.
+        amount: in *major* units, exactly as the provider wrote it; not Money, because its
+            currency and rounding are not documented.
+        currency: the provider's word, where it gives one.
+        status: the provider's word, where it gives one.
+        counterparty: the buyer's id, where it gives one.
+        created_at: where it gives one.
+        due_at: where it gives one.
+        extra: what no attribute here has a name for.
+        raw: the payload as it came, parsed.
+        problems: what the provider sent and could not be read.
+    """
+
+    id: str
+    amount: Decimal | None = None
+    currency: str | None = None
+    status: Status | None = None
+    counterparty: str | None = None
+    created_at: datetime | date | None = None
+    due_at: datetime | date | None = None
+    extra: Mapping[str, object] = attrs.field(factory=dict, repr=False, hash=False)
+    raw: Mapping[str, object] = attrs.field(factory=dict, repr=False, eq=False)
+    problems: tuple[Problem, ...] = attrs.field(default=(), repr=False)

@@ -16,7 +16,7 @@ import attrs
 from billingual.errors import InvalidInputError
 from billingual.model._mapping import FromDict
 from billingual.model._types import UNSET, UnsetType, checked_text, instant
-from billingual.model.lines import CustomField, custom_fields
+from billingual.model.invoice import CustomField, custom_fields
 from billingual.model.money import Money, exact_decimal
 from billingual.wire import plain_text
 
