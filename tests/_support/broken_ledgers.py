@@ -45,7 +45,7 @@ class TrustsTheClock(SqliteLedger):
 
     def recover(self, *, now: float, late_arrival_s: float) -> int:
         with self._step() as connection:
-            return self._end_claims(connection, "lease < :now", now, late_arrival_s)
+            return self._end_claims(connection, "held = 1", now, late_arrival_s)
 
 
 class ForgetsLateOnes(SqliteLedger):
