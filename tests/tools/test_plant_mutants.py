@@ -1,4 +1,4 @@
-"""The planted faults fit the source: one that does not would only be found when they are planted."""
+"""The planted faults fit the source; otherwise only a run that plants them would tell."""
 
 from __future__ import annotations
 
