@@ -16,7 +16,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
-from billingual._quick import draft_of
 from billingual._version import __version__
 from billingual.errors import InvalidInputError, UsageError
 from billingual.jobs.entry import Decision, Entry, Request, State
@@ -28,6 +27,7 @@ from billingual.jobs.ledger import (
     Seen,
     can_resolve,
 )
+from billingual.wire import unfrozen
 
 __all__ = [
     "FREE",
@@ -827,12 +827,12 @@ def unreadable_text(given: NewEntry) -> InvalidInputError:
 
 
 # A claim makes as many as a batch has, while other threads wait for Python's lock.
-_Draft: Final = draft_of(Entry)
+_Entry: Final = unfrozen(Entry)
 _STATES: Final = {each.value: each for each in State}
 
 
 def _entry(row: Sequence[Any]) -> Entry:
-    draft = _Draft()
+    draft = _Entry()
     (
         draft.seq, draft.id, draft.operation, draft.target, draft.number, draft.body,
         draft.body_hash, state, draft.reason, draft.invoice_id, draft.attempts, draft.unclear,

@@ -18,12 +18,11 @@ from urllib.parse import urlencode
 import attrs
 
 from billingual import model
-from billingual._quick import draft_of
 from billingual.abc import Dialect, Scope
 from billingual.errors import InvalidInputError, UnsupportedError, shown
 from billingual.model import CollectionMethod, instant_text, last_moment
 from billingual.outcomes import Safety
-from billingual.wire import Headers, WireRequest, path_segment, plain_text
+from billingual.wire import Headers, WireRequest, path_segment, plain_text, unfrozen
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -212,7 +211,7 @@ class Field:
 
 
 _NO_FIELDS: Final[Mapping[str, Field]] = {}
-_Request: Final = draft_of(WireRequest)
+_Request: Final = unfrozen(WireRequest)
 
 
 def write_fields(table: Mapping[str, Field], given: Mapping[str, object]) -> dict[str, object]:

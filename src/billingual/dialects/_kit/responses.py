@@ -45,7 +45,6 @@ from typing import (
 import attrs
 import msgspec
 
-from billingual._quick import draft_of
 from billingual.dialects._kit.decoding import (
     MARK,
     UnreadableError,
@@ -94,7 +93,7 @@ from billingual.model.payload import (
     set_payload,
     set_unread,
 )
-from billingual.wire import Exchange, Headers, WireResponse, with_whole_texts
+from billingual.wire import Exchange, Headers, WireResponse, unfrozen, with_whole_texts
 
 if TYPE_CHECKING:
     from billingual.model import Receipt
@@ -987,7 +986,7 @@ def decimal_of(value: object, name: str) -> Decimal | None:
     return cast("Decimal", value)
 
 
-MoneyDraft: Final = draft_of(Money)
+UnfrozenMoney: Final = unfrozen(Money)
 nothing_of: Final = functools.lru_cache(maxsize=64)(functools.partial(Money, 0))
 """Make money of no amount; of each currency there is one object for all invoices."""
 
@@ -996,7 +995,7 @@ def money_of(minor: int | None, currency: str | None) -> Money | None:
     """Make money of parts whose types were checked; None where there is no amount."""
     if not minor:
         return None if minor is None else nothing_of(currency)
-    money = MoneyDraft()
+    money = UnfrozenMoney()
     money.minor, money.currency = minor, currency
     money.__class__ = Money
     made: Money = money

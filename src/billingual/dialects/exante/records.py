@@ -18,7 +18,6 @@ import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from billingual import model
-from billingual._quick import draft_of
 from billingual.dialects._kit.decoding import (
     MARK,
     UnreadableError,
@@ -40,10 +39,10 @@ from billingual.dialects._kit.responses import (
     METHODS,
     MISFIT,
     STATUSES,
-    MoneyDraft,
     RecordReader,
     ResponseReader,
     Said,
+    UnfrozenMoney,
     collection_method_of,
     decimal_of,
     error_class,
@@ -68,7 +67,7 @@ from billingual.model import (
     Problem,
 )
 from billingual.model.payload import payload_of
-from billingual.wire import with_whole_texts
+from billingual.wire import unfrozen, with_whole_texts
 
 D = TypeVar("D")
 
@@ -211,12 +210,12 @@ class OpenEnvelopeRecord(EnvelopeRecord[D], Generic[D], gc=False, forbid_unknown
     """An envelope with more in it, which only ``raw`` of a page has a place for."""
 
 
-_Row: Final = draft_of(InvoiceSummary)
-_Invoice: Final = draft_of(Invoice)
-_Party: Final = draft_of(Party)
-_Contact: Final = draft_of(Contact)
-_Line: Final = draft_of(LineItem)
-_Field: Final = draft_of(CustomField)
+_Row: Final = unfrozen(InvoiceSummary)
+_Invoice: Final = unfrozen(Invoice)
+_Party: Final = unfrozen(Party)
+_Contact: Final = unfrozen(Contact)
+_Line: Final = unfrozen(LineItem)
+_Field: Final = unfrozen(CustomField)
 # Most quantities are one of a few numbers, and to find one takes a third as long as to make it.
 _count: Final = functools.lru_cache(maxsize=256)(Decimal)
 _NOTHING: Final = nothing_of(None)
@@ -244,28 +243,28 @@ def row_from(
     # Money that nearly every record needs is made in place: a call takes half as long again.
     whole = cents = record.total_cents
     if cents:
-        draft.total = total = MoneyDraft()
+        draft.total = total = UnfrozenMoney()
         total.minor, total.currency = cents, currency
         total.__class__ = Money
     else:
         draft.total = total = nothing if cents == 0 else None
     cents = record.subtotal_cents
     if cents:
-        draft.subtotal = money = MoneyDraft()
+        draft.subtotal = money = UnfrozenMoney()
         money.minor, money.currency = cents, currency
         money.__class__ = Money
     else:
         draft.subtotal = nothing if cents == 0 else None
     cents = record.discount_cents
     if cents:
-        draft.discount = money = MoneyDraft()
+        draft.discount = money = UnfrozenMoney()
         money.minor, money.currency = cents, currency
         money.__class__ = Money
     else:
         draft.discount = nothing if cents == 0 else None
     cents = record.tax_cents
     if cents:
-        draft.tax = money = MoneyDraft()
+        draft.tax = money = UnfrozenMoney()
         money.minor, money.currency = cents, currency
         money.__class__ = Money
     else:
@@ -344,7 +343,7 @@ def line_from(record: LineRecord) -> LineItem:
     )
     whole = cents = record.line_total
     if cents:
-        line.total = total = MoneyDraft()
+        line.total = total = UnfrozenMoney()
         total.minor, total.currency = cents, currency
         total.__class__ = Money
     else:
@@ -353,7 +352,7 @@ def line_from(record: LineRecord) -> LineItem:
     if cents == whole:
         line.unit_price = total
     elif cents:
-        line.unit_price = money = MoneyDraft()
+        line.unit_price = money = UnfrozenMoney()
         money.minor, money.currency = cents, currency
         money.__class__ = Money
     else:

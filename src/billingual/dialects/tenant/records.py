@@ -15,7 +15,6 @@ import msgspec
 from msgspec import Raw, Struct
 
 from billingual import model
-from billingual._quick import draft_of
 from billingual.dialects._kit.decoding import MARK, UnreadableError, as_it_came, decode_part
 from billingual.dialects._kit.fields import Moment, Number, Whole, array_of
 from billingual.dialects._kit.responses import (
@@ -31,7 +30,7 @@ from billingual.dialects._kit.responses import (
 )
 from billingual.model import Invoice, Party
 from billingual.model.payload import payload_of
-from billingual.wire import with_whole_texts
+from billingual.wire import unfrozen, with_whole_texts
 
 if TYPE_CHECKING:
     from billingual.model import Page
@@ -62,7 +61,7 @@ class DataRecord(Struct, Generic[D], gc=False, forbid_unknown_fields=True):
     data: D
 
 
-_Invoice: Final = draft_of(Invoice)
+_Invoice: Final = unfrozen(Invoice)
 
 
 def invoice_from(record: InvoiceRecord) -> Invoice:
