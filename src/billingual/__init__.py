@@ -88,9 +88,9 @@ if TYPE_CHECKING:
     from billingual.retry.budget import RetryBudget
     from billingual.retry.policy import Retry
     from billingual.retry.rate_limit import Limiter
-    from billingual.tls import Tls
     from billingual.transports.fallback import fallback
     from billingual.transports.memory import MemoryTransport
+    from billingual.transports.tls import Tls
     from billingual.wire import Timeouts
 
 __all__ = [
@@ -219,9 +219,9 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
             "retry.budget": "RetryBudget",
             "retry.policy": "Retry",
             "retry.rate_limit": "Limiter",
-            "tls": "Tls",
             "transports.fallback": "fallback",
             "transports.memory": "MemoryTransport",
+            "transports.tls": "Tls",
             "wire": "Timeouts",
         },
     )

@@ -104,7 +104,7 @@ if TYPE_CHECKING:
     from billingual.pagination import AsyncPager, OnBadPage, OnBadRow, Place
     from billingual.preview import PreviewedRequest
     from billingual.reconcile.result import Reconciliation
-    from billingual.tls import Tls
+    from billingual.transports.tls import Tls
 
 __all__ = ["AsyncClient", "Preview"]
 

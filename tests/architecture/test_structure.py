@@ -150,9 +150,9 @@ LATER = SELDOM | {
     "billingual.dialects.tenant.dialect",
     "billingual.dialects.v1.dialect",
     "billingual.model.write", "billingual.model.query", "billingual.model.invoice",
-    "billingual.tls", "billingual.transports.aiohttp", "certifi", "concurrent", "decimal", "h11",
-    "httpcore", "httptools", "logging", "msgspec", "random", "selectors", "socket", "ssl",
-    "tempfile",
+    "billingual.transports.aiohttp", "billingual.transports.tls", "certifi", "concurrent",
+    "decimal", "h11", "httpcore", "httptools", "logging", "msgspec", "random", "selectors",
+    "socket", "ssl", "tempfile",
 }  # fmt: skip
 """What a client that was made has no use for before its first call."""
 

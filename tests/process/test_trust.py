@@ -111,9 +111,9 @@ def test_tls_is_set_up_once_for_all_clients_and_only_when_needed(run: Callable[.
     """Clients cost no TLS set-up; plain http never loads the roots; https ones share a context."""
     ended = run("""
 from billingual import errors
-from billingual.transports import _trust
+from billingual.transports import tls
 def made():
-    return _trust.default_context.cache_info().currsize
+    return tls.default_context.cache_info().currsize
 several = [client() for each in range(50)]
 print(made(), crossed(several[0], [1]), made())
 secure = [Client("exante", base_url="https://127.0.0.1:9", token="t", retry="none")
@@ -131,7 +131,7 @@ async def main():
         except errors.NotConnectedError:
             pass
 asyncio.run(main())
-print(_trust.default_context.cache_info().misses, made())
+print(tls.default_context.cache_info().misses, made())
 for each in (*several, *secure):
     each.close()
 """)

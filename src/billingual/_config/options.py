@@ -285,7 +285,7 @@ def context_of(tls: object) -> SSLContext | None:
         return tls
     from ssl import SSLContext  # noqa: PLC0415 - slow, and most clients give none
 
-    from billingual.tls import Tls  # noqa: PLC0415 - as above
+    from billingual.transports.tls import Tls  # noqa: PLC0415 - as above
 
     if isinstance(tls, SSLContext):
         return tls

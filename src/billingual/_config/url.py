@@ -27,7 +27,7 @@ from billingual.errors import ConfigurationError, OutcomeUnknown, UnknownNameErr
 from billingual.plugins import DIALECTS, PROVIDERS
 from billingual.retry.budget import RetryBudget
 from billingual.retry.rate_limit import Limiter
-from billingual.tls import Tls
+from billingual.transports.tls import Tls
 from billingual.wire import Timeouts
 
 __all__ = [

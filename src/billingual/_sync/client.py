@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from billingual.reconcile.result import Reconciliation
     from billingual.retry.budget import RetryBudget
     from billingual.retry.rate_limit import Limiter
-    from billingual.tls import Tls
+    from billingual.transports.tls import Tls
 
 __all__ = ["Client", "Pager"]
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from billingual.transports._failures import NOTHING, SENT, UNSENT
     from billingual.transports._part import Part, TransportLike, make_part
     from billingual.transports._pool import Connection, Pool
-    from billingual.transports._trust import default_context
     from billingual.transports.sandbox import sandboxed
+    from billingual.transports.tls import default_context
 
 __all__ = [
     "NOTHING",
@@ -46,7 +46,7 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
             "_failures": "NOTHING SENT UNSENT",
             "_part": "Part TransportLike make_part",
             "_pool": "Connection Pool",
-            "_trust": "default_context",
             "sandbox": "sandboxed",
+            "tls": "default_context",
         },
     )

@@ -59,7 +59,7 @@ from billingual.transports._body import BodyReader
 from billingual.transports._failures import NOTHING, UNSENT, reason, too_late, unwritable
 from billingual.transports._pool import PooledTransport, forget_frames
 from billingual.transports._readable import Readable
-from billingual.transports._trust import default_context, no_trust
+from billingual.transports.tls import default_context, no_trust
 from billingual.wire import Bounds, Headers, Timeouts, WireRequest, WireResponse
 
 __all__ = ["AiohttpTransport", "SessionTransport"]

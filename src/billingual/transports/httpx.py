@@ -640,7 +640,7 @@ class _Connection:
     """A client of the library for one connection, asynchronous or blocking."""
 
     def __init__(self, library: Any, options: TransportOptions, *, secure: bool) -> None:
-        from billingual.transports._trust import (  # noqa: PLC0415 - it imports ssl
+        from billingual.transports.tls import (  # noqa: PLC0415 - it imports ssl
             default_context,
             no_trust,
         )

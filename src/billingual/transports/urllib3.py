@@ -55,7 +55,7 @@ from billingual.transports._address import Origin, check_headers, parted
 from billingual.transports._body import BodyReader
 from billingual.transports._failures import NOTHING, PERHAPS_SENT, reason, too_late, unwritable
 from billingual.transports._pool import PooledTransport
-from billingual.transports._trust import default_context
+from billingual.transports.tls import default_context
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
 __all__ = ["Urllib3Transport"]

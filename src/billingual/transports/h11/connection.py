@@ -20,7 +20,6 @@ from billingual.errors import (
 from billingual.outcomes import Evidence
 from billingual.transports._address import Origin
 from billingual.transports._failures import NOTHING, reason, unwritable
-from billingual.transports._trust import default_context
 from billingual.transports.h11.http1 import (
     BadResponseError,
     Http1,
@@ -28,6 +27,7 @@ from billingual.transports.h11.http1 import (
     ProxyRefusedError,
 )
 from billingual.transports.h11.stream import Socket, Stream
+from billingual.transports.tls import default_context
 from billingual.wire import Bounds, Deadline, Timeouts, WireResponse
 
 if TYPE_CHECKING:

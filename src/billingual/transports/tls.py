@@ -1,18 +1,26 @@
-"""TLS settings as files: which authorities to trust and which certificate to show."""
+"""Whom connections trust: TLS settings as files, and one default context for the whole process.
+
+Making a context reads every root certificate, which costs as much as a hundred calls. Every
+transport uses the same one, so changing the transport never changes whom a program trusts.
+"""
 
 from __future__ import annotations
 
 import errno
+import functools
 import os
-import ssl
 from os import PathLike
+from typing import TYPE_CHECKING
 
 import attrs
 
 from billingual.auth import Secret, as_secret
 from billingual.errors import ConfigurationError
 
-__all__ = ["Tls"]
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["Tls", "default_context", "no_trust"]
 
 
 @attrs.frozen(kw_only=True)
@@ -55,6 +63,8 @@ class Tls:
         raise failure
 
     def _with_authorities(self) -> ssl.SSLContext:
+        import ssl  # noqa: PLC0415 - plain http of h11 never needs it
+
         file, directory = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
         if self.ca_file is None and not file and directory:
             return ssl.create_default_context(capath=directory)
@@ -72,6 +82,20 @@ class Tls:
         except (OSError, ValueError, TypeError) as problem:
             failure = _unusable("the authorities to trust", named, problem)
         raise failure
+
+
+@functools.cache
+def default_context() -> ssl.SSLContext:
+    """Return the shared context: hosts and certificates checked."""
+    return Tls().context()
+
+
+@functools.cache
+def no_trust() -> ssl.SSLContext:
+    """Return a context without authorities, for connections without TLS: cheap and safe."""
+    import ssl  # noqa: PLC0415 - as above
+
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _no_password() -> str:
