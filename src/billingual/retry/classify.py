@@ -36,6 +36,11 @@ __all__ = ["classify", "evidence_of", "refused_resend", "verdict"]
 # request, and whether an earlier request with the key is still being processed.
 # Source: https://docs.stripe.com/error-low-level, read 2026-11; 403 is inferred.
 _BEFORE_THE_KEY: Final = frozenset({401, 403, 409})
+# 408 says that the server stopped waiting for the request, but not whether the body had arrived: a
+# proxy may have sent it while the provider was processing the write. 499 says that a gateway gave
+# the request up while it was processed. Source: gRPC's CANCELLED,
+# https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto, read 2026-11.
+_GIVEN_UP: Final = frozenset({408, 499})
 _RESPONDED: Final = Evidence(connected=True, request_complete=True, response_begun=True)
 _NOTHING: Final = Evidence(connected=False, request_complete=False, response_begun=False)
 _UNSENT: Final = (
@@ -63,9 +68,7 @@ def classify(error: BillingualError, *, rate_limit_precedes_handler: bool = True
     if isinstance(error, ProviderError) and not isinstance(
         error, (ServerError, RedirectedError, ProtocolError)
     ):
-        # 408 says that the server stopped waiting for the request, but not whether the body had
-        # arrived: a proxy may have sent it while the provider was processing the write.
-        return Outcome.UNKNOWN if error.status == 408 else Outcome.REJECTED
+        return Outcome.UNKNOWN if error.status in _GIVEN_UP else Outcome.REJECTED
     return Outcome.UNKNOWN
 
 

@@ -148,8 +148,9 @@ def _may_pass(error: BillingualError, safety: Safety) -> bool:
         return False
     if isinstance(error, (TransportError, RateLimitedError, ServerError)):
         return True
-    # 408 (Request Timeout) and 425 (Too Early) blame the moment and not the request.
-    return isinstance(error, ProviderError) and error.status in {408, 425}
+    # 408 (Request Timeout), 425 (Too Early) and 499 (a gateway gave up) blame the moment and not
+    # the request.
+    return isinstance(error, ProviderError) and error.status in {408, 425, 499}
 
 
 def _asked_s(error: BillingualError) -> float | None:

@@ -127,8 +127,13 @@ _ADVICE: Final[Mapping[type[ProviderError], str]] = {
 # Statuses for which the advice of their class would be wrong.
 _ADVICE_ON: Final[Mapping[int, str]] = {
     304: "no request of ours asks for that, so look for a proxy between you and the provider",
+    402: "look at your account with the provider: something is to be paid, or a plan lacks this",
+    407: "give the proxy's user and password in proxy=, like 'http://user:password@proxy:3128'",
     408: "try again later; after a write, look first whether it happened",
+    423: "something else is at work on the invoice, or it is locked; read it, and try again later",
     425: "try again later",
+    451: "the provider may not give it to you, for legal reasons; ask it",
+    499: "try again later; after a write, look first whether it happened",
 }
 
 

@@ -693,10 +693,14 @@ def _judge(reader: ResponseReader, body: dict[str, object]) -> Said:
 def _page_of(reader: ResponseReader, data: object) -> tuple[Sequence[object], MetaRecord]:
     """Take a page apart leniently."""
     given = data if isinstance(data, dict) else {}
-    rows = array_of(given.get("items"), "$.data.items")
-    meta = given.get("_meta")
-    if not isinstance(meta, dict):
-        if meta not in (None, []):
-            reader.problems.append(Problem("$.data._meta", "it is no object", meta))
-        return rows, MetaRecord()
-    return rows, lenient(MetaRecord, meta, "$.data._meta", reader.problems)
+    told, meta = given.get("_meta"), MetaRecord()
+    if isinstance(told, dict):
+        meta = lenient(MetaRecord, told, "$.data._meta", reader.problems)
+    elif told not in (None, []):
+        reader.problems.append(Problem("$.data._meta", "it is no object", told))
+    items = given.get("items")
+    if items is None and meta.total_items == 0:
+        # Go writes an empty list as null, or leaves it out. Where nothing says that there are no
+        # rows, it may be that they are lost.
+        return (), meta
+    return array_of(items, "$.data.items"), meta
