@@ -328,7 +328,8 @@ def test_a_product_with_a_fraction_is_refused_without_a_rounding() -> None:
     [
         ("", "1234.50 EUR"), (">13", "  1234.50 EUR"), ("*<12", "1234.50 EUR*"),
         (",", "1,234.50 EUR"), ("f", "1234.50 EUR"), (".2f", "1234.50 EUR"),
-        ("+,.3f", "+1,234.500 EUR"),
+        ("+,.3f", "+1,234.500 EUR"), (">14,", "  1,234.50 EUR"), ("*^16,.2f", "**1,234.50 EUR**"),
+        (" 15f", " 1234.50 EUR   "), ("<+14", "+1234.50 EUR  "),
     ],
 )  # fmt: skip
 def test_money_is_formatted_as_text_or_as_a_number(spec: str, text: str) -> None:
@@ -342,6 +343,7 @@ def test_money_is_formatted_as_text_or_as_a_number(spec: str, text: str) -> None
         (None, ",", "-1,234,567 minor units"), (None, "+,.2f", "-1,234,567 minor units"),
         (None, "f", "-1234567 minor units"), ("XAU", ",", "-1,234,567 minor units of XAU"),
         ("QQQ", ".0f", "-1234567 minor units of QQQ"), (None, ">24", "    -1234567 minor units"),
+        (None, ">26,", "    -1,234,567 minor units"),
     ],
 )  # fmt: skip
 def test_money_of_unknown_places_is_formatted_in_minor_units(
@@ -351,7 +353,7 @@ def test_money_of_unknown_places_is_formatted_in_minor_units(
     assert format(Money(-1234567, currency), spec) == text
 
 
-@pytest.mark.parametrize("spec", [".1f", ".0f", ".1", ",.0f"])
+@pytest.mark.parametrize("spec", [".1f", ".0f", ".1", ",.0f", ">20.1f", "*^20,.0f"])
 def test_no_format_hides_a_part_of_an_amount(spec: str) -> None:
     """``f"{money:.0f}"`` would round without saying how."""
     with pytest.raises(InvalidInputError, match="would leave out decimal places"):

@@ -27,8 +27,12 @@ _ROUNDINGS: Final = tuple(
     f"ROUND_{way}"
     for way in ("UP", "DOWN", "CEILING", "FLOOR", "HALF_UP", "HALF_DOWN", "HALF_EVEN", "05UP")
 )
-# A sign, a separator of thousands or a number of places: what makes sense for a number only.
-_NUMBER_SPEC: Final = r"(?a)(?P<amount>(?=[+ ,.]|f$)(?P<whole>[+ ]?,?)(?:\.(?P<places>\d{1,2}))?)f?"
+# As Python's own for numbers, without other types than "f": the amount is written exactly. Spaces
+# are filled up as in text, because the currency stands behind the amount.
+_SPEC: Final = (
+    r"(?as)(?P<around>(?:.?[<>^])?)(?P<sign>[+ ]?)(?P<width>(?:[1-9]\d*)?)(?P<comma>,?)"
+    r"(?:\.(?P<places>\d{1,2}))?f?"
+)
 
 
 def minor_unit_exponent(currency: str) -> int:
@@ -122,7 +126,7 @@ class Money(ToDict):
 
     Money of one currency adds up, ``sum()`` included, and multiplies by an int, or by a Decimal
     where no fraction of a minor unit comes out; :meth:`times` rounds. ``format`` takes
-    ``f"{money:>12}"`` and, for the amount, ``f"{money:,}"``.
+    ``f"{money:>12}"``, ``f"{money:,}"`` and ``f"{money:>12,.2f}"``.
 
     Source: ISO 4217 list one, through the ``iso4217`` package; Java's table for withdrawn codes.
 
@@ -269,18 +273,22 @@ class Money(ToDict):
         return Money(int(minor), self.currency)
 
     def __format__(self, spec: str) -> str:
-        number = re.fullmatch(_NUMBER_SPEC, spec)
-        if number is None:
+        asked = re.fullmatch(_SPEC, spec)
+        if asked is None:
             return format(str(self), spec)
+        whole, decimals = asked["sign"] + asked["comma"], asked["places"]
         places = _exponent_of(self.currency)
         if places is None:
             # Minor units are all that is known: no decimal place is left out, and none is made up.
-            return str(self).replace(str(self.minor), format(self.minor, number["whole"]), 1)
-        if number["places"] is not None and int(number["places"]) < places:
+            text = str(self).replace(str(self.minor), format(self.minor, whole), 1)
+        elif decimals is not None and int(decimals) < places:
             raise InvalidInputError(
                 "format", f"{shown(spec)} would leave out decimal places", "round the money first"
             )
-        return f"{format(self.amount, number['amount'] + 'f')} {self.currency}"
+        else:
+            number = f"{whole}f" if decimals is None else f"{whole}.{decimals}f"
+            text = f"{format(self.amount, number)} {self.currency}"
+        return format(text, asked["around"] + asked["width"])
 
     def __neg__(self) -> Money:
         return Money(-self.minor, self.currency)
