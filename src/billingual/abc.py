@@ -760,7 +760,7 @@ class Provider:
     base_url: str | None = None
     needs_token: bool = True
     auth: AuthScheme = attrs.field(factory=Bearer)
-    options: Mapping[str, Mapping[str, object]] = attrs.field(factory=dict)
+    options: Mapping[str, Mapping[str, object]] = attrs.field(factory=dict, hash=False)
 
     def named(self) -> Iterable[str]:
         """List the names of its dialects."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Hashable, Iterable, Sequence
 from ipaddress import ip_address
 from typing import ClassVar, Final, NoReturn, Protocol, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
@@ -572,8 +572,8 @@ class Tokens:
             if returned is None:
                 source = self.source
                 returned = _asked(source) if callable(source) else _run(source, send)
-            made = returned if isinstance(returned, Token) else _wrapped(await returned)  # type: ignore[misc]  # awaitable
-            token = self._keep(cast(Token, made), began)
+            made = returned if isinstance(returned, Token) else _token(await returned)  # type: ignore[misc]  # awaitable
+            token = self._keep(made, began)
         except (TokenError, TokenUnavailableError) as failure:
             # The calls that wait would only be told the same, one after another.
             ask.token, ask.failure, ask.count = None, failure, ask.count + 1
@@ -635,16 +635,28 @@ class Tokens:
 
 async def _run(flow: TokenFlow, send: Send) -> Token:
     """Send what a flow asks for, and return its token."""
-    conversation = flow.request_token()
+    conversation: object = flow.request_token()
+    if not isinstance(conversation, Generator):
+        raise _no_flow()
     try:
         request = next(conversation)
         while True:
+            if not isinstance(request, WireRequest):
+                raise _no_flow()
             request = conversation.send(await send(request))
     except StopIteration as done:
         token: Token = done.value
     finally:
         conversation.close()
     return token
+
+
+def _no_flow() -> ConfigurationError:
+    return ConfigurationError(
+        "the token's request_token() is no generator of requests",
+        "let it yield each WireRequest, and return the Token",
+        field="token",
+    )
 
 
 _NO_REQUEST: Final = WireRequest(method="", url="", route="", safety=Safety.READ)
@@ -680,6 +692,15 @@ def _wrapped(returned: object) -> object:
     if inspect.isawaitable(returned) or isinstance(returned, Token):
         return returned
     return Token(returned)  # what is no text is refused as empty
+
+
+def _token(awaited: object) -> Token:
+    """Hide what an async function returned; what is no text is refused as empty."""
+    if isinstance(awaited, Token):
+        return awaited
+    if inspect.iscoroutine(awaited):
+        awaited.close()  # Python warns of one that was never awaited.
+    return Token(awaited)
 
 
 def _discard(returned: object) -> None:

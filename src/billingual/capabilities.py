@@ -44,7 +44,7 @@ class FieldRules:
 
     accepts: frozenset[str] = frozenset()
     requires: frozenset[str] = frozenset()
-    instead: Mapping[str, str] = attrs.field(factory=dict)
+    instead: Mapping[str, str] = attrs.field(factory=dict, hash=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -78,7 +78,7 @@ class Capabilities:
 
     provider: str
     features: frozenset[Feature]
-    instead: Mapping[Feature, str] = attrs.field(factory=dict)
+    instead: Mapping[Feature, str] = attrs.field(factory=dict, hash=False)
     draft: FieldRules = attrs.field(factory=FieldRules)
     changes: FieldRules = attrs.field(factory=FieldRules)
     batch_changes: FieldRules = attrs.field(factory=FieldRules)
@@ -87,10 +87,10 @@ class Capabilities:
     batch_limit: int | None = None
     atomic_updates: bool = False
     page_limit: int | None = None
-    locks: Mapping[str, frozenset[str]] = attrs.field(factory=dict)
+    locks: Mapping[str, frozenset[str]] = attrs.field(factory=dict, hash=False)
     list_rows_complete: bool = False
     scope: frozenset[str] = frozenset()
-    final_statuses: Mapping[Feature, frozenset[str]] = attrs.field(factory=dict)
+    final_statuses: Mapping[Feature, frozenset[str]] = attrs.field(factory=dict, hash=False)
     rate_limit_precedes_handler: bool = True
     idempotency_keys: bool = False
 

@@ -37,6 +37,7 @@ from billingual._config.options import (
     hook_of,
     limiter_of,
     policy_of,
+    proxy_of,
     reading_of,
 )
 from billingual._context import ClientContext, Wire
@@ -227,7 +228,7 @@ class AsyncClient:
             app=app_of(app),
         )
         waiting = async_backend(backend)
-        options = TransportOptions(backend=waiting, tls=context_of(tls), proxy=proxy)
+        options = TransportOptions(backend=waiting, tls=context_of(tls), proxy=proxy_of(proxy))
         self._open(settings, open_wire(transport, options), waiting)
 
     def _open(self, settings: Settings, wire: Wire, backend: Backend) -> None:

@@ -79,10 +79,10 @@ class ClientCredentials:
     ) -> None:
         # First of all, so that no traceback shows it.
         secret = client_secret = _hidden(client_secret)
-        if not secret.reveal():
-            raise _unusable("client_secret", "is empty or not text", "give the one you were issued")
+        if not _is_text(secret.reveal()):
+            raise _unusable("client_secret", *_NO_TEXT)
         if not _is_text(client_id):
-            raise _unusable("client_id", "is empty or not text", "give the one you were issued")
+            raise _unusable("client_id", *_NO_TEXT)
         if auth not in ("basic", "body"):
             raise _unusable("auth", "is neither 'basic' nor 'body'", "leave it out for 'basic'")
         self.token_url: Final = _checked_url(token_url)
@@ -191,7 +191,7 @@ def _token_in(response: WireResponse) -> Token | str:
     Nothing is raised here, because a traceback could show the token.
     """
     body = _object_in(response)
-    text, kind = body.get("access_token"), body.get("token_type", "bearer")
+    text, kind = body.get("access_token"), body.get("token_type") or "bearer"
     if not isinstance(text, str) or not text:
         return "" if "error" in body else "its response holds no access_token"
     if not isinstance(kind, str) or kind.lower() != "bearer":
@@ -213,25 +213,33 @@ def _scope_of(scope: object) -> str:
         return ""
     given: object = [scope] if isinstance(scope, str) else scope
     texts = list(given) if isinstance(given, Iterable) else []
-    if not texts or not all(isinstance(each, str) and each.strip() for each in texts):
-        raise _unusable("scope", "is empty or not text", "give texts, or one text with spaces")
+    if not texts or not all(_is_text(each) and each.strip() for each in texts):
+        raise _unusable("scope", "is empty or not plain text", "give texts, or one with spaces")
     return " ".join(texts)
 
 
 def _params_of(params: object) -> tuple[tuple[str, str], ...]:
     given = {} if params is None else params
     if not isinstance(given, Mapping) or not all(
-        isinstance(each, str) for pair in given.items() for each in pair
+        each == "" or _is_text(each) for pair in given.items() for each in pair
     ):
-        raise _unusable("params", "is no mapping of texts", "give {'audience': '...'}, say")
+        raise _unusable("params", "is no mapping of plain texts", "give {'audience': '...'}, say")
     clash = sorted(_OURS & given.keys())
     if clash:
         raise _unusable("params", f"holds {clash[0]}", f"give it as {clash[0]}=")
     return tuple(given.items())
 
 
+_NO_TEXT: Final = (
+    "is empty, or holds a line break or something else that is no plain text",
+    "give the one you were issued, stripped of what a file adds",
+)
+
+
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value)
+    # What os.environ makes of bytes that are no UTF-8 cannot be sent, and a file ends in a line
+    # break that no server would take for a part of a secret.
+    return isinstance(value, str) and bool(value) and value.isprintable()
 
 
 def _unusable(field: str, problem: str, fix: str) -> ConfigurationError:

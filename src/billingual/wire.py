@@ -124,8 +124,10 @@ class Headers:
         return hash(self._folded())
 
     def __repr__(self) -> str:
+        # Tools that show the frames of a failing constructor ask one that is not made yet.
         shown = ", ".join(
-            f"{key}: {value if key.lower() in _SHOWN else '***'}" for key, value in self._pairs
+            f"{key}: {value if key.lower() in _SHOWN else '***'}"
+            for key, value in getattr(self, "_pairs", ())
         )
         return f"Headers({shown})"
 

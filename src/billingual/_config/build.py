@@ -123,6 +123,12 @@ def open_wire(
                 field="transport",
             )
         made = cast(TransportFactory, transport)(options)
+        if not hasattr(made, "send"):
+            raise ConfigurationError(
+                f"transport={shown(transport)} made {shown(made)}, which is no transport: it has "
+                "no method send(request, bounds).",
+                field="transport",
+            )
     else:
         made = cast(Transport, transport)
     awaited = not hasattr(options.backend, "run")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from inspect import iscoroutinefunction
 from os import PathLike
 from typing import TYPE_CHECKING, Final, cast
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -32,6 +33,7 @@ __all__ = [
     "hook_of",
     "limiter_of",
     "policy_of",
+    "proxy_of",
     "reading_of",
     "timeouts_of",
 ]
@@ -196,6 +198,7 @@ def headers_of(headers: object) -> tuple[tuple[str, str | Secret], ...]:
             field="headers",
         )
     given = {plain_text(name): plain_text(value) for name, value in headers.items()}
+    seen: set[str] = set()
     for name, value in given.items():
         if not isinstance(name, str) or HEADER_NAME.fullmatch(name) is None:
             raise ConfigurationError(
@@ -207,6 +210,12 @@ def headers_of(headers: object) -> tuple[tuple[str, str | Secret], ...]:
                 "given as token=, and a provider that wants it elsewhere has Provider(auth=...).",
                 field="headers",
             )
+        if name.lower() in seen:
+            raise ConfigurationError(
+                f"the header field {name} is given twice, in other letters; give it once.",
+                field="headers",
+            )
+        seen.add(name.lower())
         text = value.reveal() if isinstance(value, Secret) else value
         fits = isinstance(text, str) and text == text.strip() and text
         if not fits or not all(" " <= character <= "~" for character in text):
@@ -298,6 +307,33 @@ def context_of(tls: object) -> SSLContext | None:
             field="tls",
         )
     return tls.context()
+
+
+def proxy_of(proxy: Secret | None) -> Secret | None:
+    """Return a proxy's address unchanged; which kinds of proxies there are is for the transport.
+
+    Raises:
+        ConfigurationError: if it is no URL with a host.
+    """
+    if proxy is None or _is_address(proxy):
+        return proxy
+    raise ConfigurationError(
+        "the proxy is no URL with a host; give one like 'http://user:password@proxy.example:3128', "
+        "or leave it out for none. It is not shown here: it may hold a password.",
+        field="proxy",
+    )
+
+
+def _is_address(proxy: Secret) -> bool:
+    # It raises nothing, so that no traceback shows the password.
+    text: object = proxy.reveal()
+    if not isinstance(text, str) or not text.isprintable() or " " in text:
+        return False
+    try:
+        parts = urlsplit(text)
+        return bool(parts.scheme and parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def timeouts_of(timeout: float | Timeouts) -> Timeouts:

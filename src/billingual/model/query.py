@@ -15,12 +15,13 @@ from billingual.model._types import (
     checked_text,
     first_moment,
     given_text,
+    instant,
     instant_text,
     last_moment,
     listed,
     whole_number,
 )
-from billingual.model.write import given_instant, instant_if_given
+from billingual.model.write import given_instant
 from billingual.wire import plain_text
 
 __all__ = ["Filter", "Query", "Range", "Sort"]
@@ -225,6 +226,12 @@ def _moment(value: datetime | date | str | None) -> datetime | date | None:
     return cast(datetime | date | None, given_instant(value))
 
 
+def _moment_or_none(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    # UNSET is for what is written. A filter that is left out is None.
+    if value is not None:
+        instant(value, field.name)
+
+
 def _range(value: Range | str | int | None) -> Range | None:
     whole = whole_number(value)
     if type(whole) is int and abs(whole) <= _FURTHEST:
@@ -304,28 +311,28 @@ class Filter(FromDict):
         default=None, converter=attrs.converters.optional(given_text), validator=_text_or_none
     )
     issued_from: datetime | date | None = attrs.field(
-        default=None, converter=_moment, validator=instant_if_given
+        default=None, converter=_moment, validator=_moment_or_none
     )
     issued_to: datetime | date | None = attrs.field(
-        default=None, converter=_moment, validator=instant_if_given
+        default=None, converter=_moment, validator=_moment_or_none
     )
     due_from: datetime | date | None = attrs.field(
-        default=None, converter=_moment, validator=instant_if_given
+        default=None, converter=_moment, validator=_moment_or_none
     )
     due_to: datetime | date | None = attrs.field(
-        default=None, converter=_moment, validator=instant_if_given
+        default=None, converter=_moment, validator=_moment_or_none
     )
     paid_from: datetime | date | None = attrs.field(
-        default=None, converter=_moment, validator=instant_if_given
+        default=None, converter=_moment, validator=_moment_or_none
     )
     paid_to: datetime | date | None = attrs.field(
-        default=None, converter=_moment, validator=instant_if_given
+        default=None, converter=_moment, validator=_moment_or_none
     )
     updated_from: datetime | date | None = attrs.field(
-        default=None, converter=_moment, validator=instant_if_given
+        default=None, converter=_moment, validator=_moment_or_none
     )
     updated_to: datetime | date | None = attrs.field(
-        default=None, converter=_moment, validator=instant_if_given
+        default=None, converter=_moment, validator=_moment_or_none
     )
     overdue_days: Range | None = attrs.field(
         default=None, converter=_range, validator=_range_or_none

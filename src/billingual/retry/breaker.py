@@ -17,6 +17,7 @@ from billingual.errors import (
     ResponseTooLargeError,
     ServerError,
     TransportError,
+    shown,
 )
 from billingual.outcomes import Attempt, Safety
 from billingual.retry.policy import STANDARD
@@ -44,7 +45,7 @@ class CircuitBreaker:
             provider that is back is found within half a minute.
 
     Raises:
-        ConfigurationError: if a number is not above zero.
+        ConfigurationError: if a number cannot be right, or *policy* is no policy.
     """
 
     policy: RetryPolicy = STANDARD
@@ -54,10 +55,21 @@ class CircuitBreaker:
     _open_until: float = attrs.field(default=_CLOSED, init=False)
 
     def __attrs_post_init__(self) -> None:
-        if not self.failures > 0 or not self.rest_s > 0:
+        if isinstance(self.policy, type) or not hasattr(self.policy, "decide"):
             raise ConfigurationError(
-                f"CircuitBreaker(failures={self.failures!r}, rest_s={self.rest_s!r}) can never "
-                "open or close; give numbers above zero."
+                f"CircuitBreaker(policy={shown(self.policy)}) needs a policy inside; give a Retry "
+                "with the numbers you want, or leave it out for the standard one."
+            )
+        if type(self.failures) is not int or self.failures < 1:
+            raise ConfigurationError(
+                f"CircuitBreaker(failures={self.failures!r}) counts attempts; give a whole number "
+                "above zero."
+            )
+        usable = not isinstance(self.rest_s, bool) and isinstance(self.rest_s, (int, float))
+        if not usable or not 0 < self.rest_s < float("inf"):
+            raise ConfigurationError(
+                f"CircuitBreaker(rest_s={self.rest_s!r}) can never close; give a number of seconds "
+                "above zero."
             )
 
     @property

@@ -557,7 +557,8 @@ class Limiter:
     ) -> None:
         # Wrapped first: a traceback that shows local variables must not show a password.
         store = as_secret(store) if isinstance(store, str) else store
-        if rate is not None and (isinstance(rate, bool) or not 0 < rate < float("inf")):
+        is_number = isinstance(rate, (int, float)) and not isinstance(rate, bool)
+        if rate is not None and not (is_number and 0 < rate < float("inf")):
             raise ConfigurationError(
                 f"Limiter(rate={rate!r}) lets nothing through or everything; give attempts per "
                 "second, a number above zero."

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeAlias
 
 from billingual.abc import Account, TransportOptions
-from billingual.errors import BillingualError, ConfigurationError
+from billingual.errors import BillingualError, ConfigurationError, shown
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
 __all__ = ["MemoryTransport", "Response", "memory"]
@@ -37,8 +37,15 @@ class MemoryTransport:
         self, responses: Iterable[Response] | Callable[[WireRequest], Response] = ()
     ) -> None:
         self.requests: list[WireRequest] = []
+        given: object = responses
         if callable(responses):
             self._response = responses
+        elif not isinstance(given, Iterable):
+            # A transport's class in the place of a transport is called with its options.
+            raise ConfigurationError(
+                f"{shown(given)} is no list of responses; give MemoryTransport([...]), or "
+                "MemoryTransport(function) with a function of the request."
+            )
         else:
             script = iter(responses)
             self._response = lambda request: _next_of(script, request)

@@ -308,6 +308,8 @@ def uuid(value: object, name: str) -> str:
     """
     if isinstance(value, str) and _UUID.fullmatch(value):
         return plain_text(value)
+    if not isinstance(value, str) and is_uuid(str(value)):
+        raise InvalidInputError(name, f"{type(value).__name__} is not text", "give str() of it")
     raise InvalidInputError(
         name, f"{shown(value)} is no UUID", "give one like '3c90c3cc-0d44-4b50-8888-8dd25736052a'"
     )
