@@ -34,7 +34,7 @@ from billingual.testing.conformance.dialect_harness import (
     read,
     replaced,
 )
-from billingual.testing.conformance.report import NotApplicableError, expect, fail
+from billingual.testing.conformance.report import NotApplicableError, checks_in, expect, fail
 from billingual.wire import Headers, WireRequest, WireResponse
 
 __all__ = ["READING_CHECKS"]
@@ -371,18 +371,4 @@ def _finish(conversation: Any, request: WireRequest, sample: Sample) -> object:
     return fail(expected=f"{label(sample)}: an end", seen="another request")
 
 
-READING_CHECKS: Final = (
-    good_responses_become_models,
-    the_payload_is_kept,
-    unknown_fields_are_kept,
-    unknown_words_stay_readable,
-    half_a_response_is_refused,
-    a_status_that_is_no_success_is_its_own_error,
-    a_refusal_is_told,
-    a_page_of_html_is_no_response,
-    odd_values_are_read_or_refused,
-    odd_json_is_read_or_refused,
-    anothers_response_is_refused,
-    another_number_is_no_plain_success,
-    conversations_do_not_mix,
-)
+READING_CHECKS: Final = checks_in(globals())

@@ -22,7 +22,7 @@ from billingual.testing.conformance.dialect_harness import (
     dialect_check,
     label,
 )
-from billingual.testing.conformance.report import NotApplicableError, expect, fail
+from billingual.testing.conformance.report import NotApplicableError, checks_in, expect, fail
 from billingual.wire import WireRequest
 
 __all__ = ["ASKING_CHECKS"]
@@ -54,21 +54,6 @@ _FILTERS: Final[dict[str, Any]] = {
     "include_inactive": True, "issued_from": _MOMENT, "issued_to": _MOMENT, "overdue_days": "> 1",
     "paid_from": _MOMENT, "paid_to": _MOMENT, "search": "x", "status": ["SENT"], "total": "> 1",
 }  # fmt: skip
-
-
-@dialect_check
-def the_same_input_asks_the_same(harness: DialectHarness) -> None:
-    """Asked twice, each operation yields the same bytes; what it was given stays as it was."""
-    for sample in harness:
-        before = copy.deepcopy(sample.operands)
-        one, two = harness.good(sample).requests, harness.good(sample).requests
-
-        expect(one == two, expected=f"{label(sample)}: the same requests", seen=(one, two))
-        expect(
-            sample.operands == before,
-            expected=f"{label(sample)}: operands left alone",
-            seen=sample.operands,
-        )
 
 
 @dialect_check
@@ -128,6 +113,21 @@ def what_it_lacks_is_refused(harness: DialectHarness) -> None:
         raise NotApplicableError("it lacks nothing")
     for feature in lacking:
         _lacks(harness, feature)
+
+
+@dialect_check
+def the_same_input_asks_the_same(harness: DialectHarness) -> None:
+    """Asked twice, each operation yields the same bytes; what it was given stays as it was."""
+    for sample in harness:
+        before = copy.deepcopy(sample.operands)
+        one, two = harness.good(sample).requests, harness.good(sample).requests
+
+        expect(one == two, expected=f"{label(sample)}: the same requests", seen=(one, two))
+        expect(
+            sample.operands == before,
+            expected=f"{label(sample)}: operands left alone",
+            seen=sample.operands,
+        )
 
 
 @dialect_check
@@ -370,18 +370,4 @@ def a_conversation_left_early_ends_quietly(harness: DialectHarness) -> None:
         harness.start(sample.feature, sample.operands).close()
 
 
-ASKING_CHECKS: Final = (
-    the_name_and_capabilities_are_data,
-    capabilities_are_what_it_can_do,
-    what_it_lacks_is_refused,
-    the_same_input_asks_the_same,
-    resends_are_declared_truthfully,
-    addresses_are_relative_and_encoded,
-    routes_hold_no_data,
-    headers_are_its_own,
-    hostile_ids_stay_in_their_place,
-    wrong_operands_are_refused_first,
-    locks_are_kept,
-    a_scoped_dialect_is_a_dialect,
-    a_conversation_left_early_ends_quietly,
-)
+ASKING_CHECKS: Final = checks_in(globals())

@@ -22,7 +22,7 @@ from billingual.testing.conformance.harness import (
     request,
     transport_check,
 )
-from billingual.testing.conformance.report import expect
+from billingual.testing.conformance.report import checks_in, expect
 from billingual.testing.conformance.server import Say, to_the_end, with_length
 from billingual.wire import Timeouts, WireResponse
 
@@ -252,17 +252,4 @@ async def errors_show_no_credential(bench: Bench) -> None:
         )
 
 
-EVIDENCE_CHECKS: Final = (
-    a_refused_connection_means_nothing_was_sent,
-    an_unknown_host_means_nothing_was_sent,
-    silence_ends_with_the_read_timeout,
-    silence_ends_with_the_deadline,
-    a_dripping_body_ends_with_the_deadline,
-    a_dripping_head_ends_with_the_deadline,
-    a_request_that_is_not_read_ends,
-    a_connection_lost_before_the_response_is_reported_truly,
-    a_connection_lost_while_sending_is_reported_truly,
-    a_request_is_sent_once,
-    a_stale_connection_is_told_truly,
-    errors_show_no_credential,
-)
+EVIDENCE_CHECKS: Final = checks_in(globals())

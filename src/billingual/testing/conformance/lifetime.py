@@ -28,7 +28,7 @@ from billingual.testing.conformance.harness import (
     transport_check,
 )
 from billingual.testing.conformance.pooling import crossed
-from billingual.testing.conformance.report import NotApplicableError, expect
+from billingual.testing.conformance.report import NotApplicableError, checks_in, expect
 from billingual.testing.conformance.server import Say, with_length
 from billingual.wire import WireResponse
 
@@ -262,12 +262,4 @@ async def the_seam_is_complete(bench: Bench) -> None:
         expect(type(dropped) is int, expected="drop() says how many", seen=dropped)
 
 
-LIFE_CHECKS: Final = (
-    the_seam_is_complete,
-    a_cancelled_request_leaves_nothing_behind,
-    the_next_event_loop_is_served_too,
-    a_forked_child_crosses_no_responses,
-    closing_while_in_use_ends_well,
-    closing_twice_is_no_error,
-    sending_after_closing_never_hangs,
-)
+LIFE_CHECKS: Final = checks_in(globals())

@@ -16,7 +16,7 @@ from billingual.testing.conformance.harness import (
     request,
     transport_check,
 )
-from billingual.testing.conformance.report import expect
+from billingual.testing.conformance.report import checks_in, expect
 from billingual.testing.conformance.server import Heard, Say, with_length
 from billingual.wire import Timeouts, WireResponse
 
@@ -187,13 +187,4 @@ async def failures_give_their_place_back(bench: Bench) -> None:
     expect(after.body == b"ok", expected="a response", seen=described(after))
 
 
-POOL_CHECKS: Final = (
-    a_connection_is_used_again,
-    an_idle_connection_is_not_kept_for_long,
-    an_announced_keep_alive_is_obeyed,
-    a_connection_the_server_ends_is_not_used_again,
-    a_hundred_at_once_get_their_own_responses,
-    no_more_connections_than_allowed,
-    waiting_for_a_connection_ends,
-    failures_give_their_place_back,
-)
+POOL_CHECKS: Final = checks_in(globals())

@@ -29,7 +29,14 @@ from typing import Final
 import attrs
 
 from billingual.abc import Lease, QuotaStore
-from billingual.testing.conformance.report import Check, Report, conclude, expect, named_check
+from billingual.testing.conformance.report import (
+    Check,
+    Report,
+    checks_in,
+    conclude,
+    expect,
+    named_check,
+)
 
 __all__ = ["QUOTA_STORE_CHECKS", "check_quota_store"]
 
@@ -208,23 +215,7 @@ def jobs_alone_get_the_whole_rate(bench: Bench) -> None:
     waits(4 * EVERY_S, bench.acquire(is_job=True))
 
 
-QUOTA_STORE_CHECKS: Final[tuple[Check, ...]] = (
-    the_first_lease_begins_at_once,
-    leases_do_not_overlap,
-    threads_get_leases_that_do_not_overlap,
-    keys_are_quotas_of_their_own,
-    asking_for_none_reserves_none,
-    a_freeze_holds_every_lease_back,
-    a_shorter_freeze_shortens_none,
-    a_429_with_a_time_keeps_the_rate,
-    a_429_without_a_time_lowers_the_rate,
-    a_second_429_within_a_minute_lowers_the_rate,
-    calls_under_way_together_count_once,
-    calls_sent_into_a_freeze_do_not_count,
-    the_rate_falls_to_a_tenth_at_least,
-    jobs_leave_a_fifth_to_others,
-    jobs_alone_get_the_whole_rate,
-)
+QUOTA_STORE_CHECKS: Final = checks_in(globals())
 """Every rule of the seam, in the order of the report."""
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "NotApplicableError",
     "Report",
     "Result",
+    "checks_in",
     "conclude",
     "judge",
     "selected",
@@ -209,6 +210,14 @@ def named_check(function: Callable[P, None], rule: str | None) -> Check:
         rule=lines[0] if lines else "",
         run=function,
     )
+
+
+def checks_in(names: Mapping[str, object]) -> tuple[Check, ...]:
+    """Collect the checks of a module from its ``globals()``, in the order of their definitions.
+
+    A list would be one more place to write the name of each; one that is not in it never runs.
+    """
+    return tuple(each for each in names.values() if isinstance(each, Check))
 
 
 def judge(

@@ -20,7 +20,7 @@ from billingual.testing.conformance.harness import (
     request,
     transport_check,
 )
-from billingual.testing.conformance.report import expect
+from billingual.testing.conformance.report import checks_in, expect
 from billingual.testing.conformance.server import Heard, Say, chunked, to_the_end, with_length
 from billingual.wire import Headers, Timeouts, WireRequest, WireResponse
 
@@ -509,28 +509,4 @@ async def a_response_as_large_as_its_bounds_arrives(bench: Bench) -> None:
         expect(response.body == BODY, expected="the whole body", seen=described(response))
 
 
-RESPONSE_CHECKS: Final = (
-    any_status_is_a_response,
-    redirects_are_not_followed,
-    interim_responses_are_passed_over,
-    statuses_without_a_body_end_at_once,
-    headers_of_a_response_are_kept,
-    a_large_head_is_read,
-    a_malformed_head_ends_at_once,
-    an_announced_length_is_read,
-    chunks_are_joined,
-    a_body_may_end_with_its_connection,
-    packed_bodies_are_unpacked,
-    odd_words_for_a_coding_are_passed_over,
-    the_status_decides_before_the_coding,
-    a_large_response_arrives_whole,
-    a_response_cut_short_is_an_error,
-    chunks_cut_short_are_an_error,
-    a_packed_body_that_is_broken_is_an_error,
-    what_is_no_http_is_an_error,
-    hostile_heads_end_as_a_response_or_our_error,
-    surplus_bytes_are_no_response,
-    responses_are_bounded,
-    bombs_are_not_unpacked,
-    a_response_as_large_as_its_bounds_arrives,
-)
+RESPONSE_CHECKS: Final = checks_in(globals())

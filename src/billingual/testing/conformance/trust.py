@@ -23,7 +23,7 @@ from billingual.testing.conformance.harness import (
     request,
     transport_check,
 )
-from billingual.testing.conformance.report import NotApplicableError, expect
+from billingual.testing.conformance.report import NotApplicableError, checks_in, expect
 from billingual.testing.conformance.server import LoopbackServer
 from billingual.wire import Timeouts
 
@@ -191,18 +191,7 @@ async def a_proxy_that_cannot_be_is_refused(bench: Bench) -> None:
     expect(not server.requests, expected="no request past the proxy", seen=server.requests)
 
 
-TRUST_CHECKS: Final = (
-    a_trusted_certificate_is_taken,
-    an_unknown_authority_is_refused,
-    an_expired_certificate_is_refused,
-    a_certificate_of_another_host_is_refused,
-    a_certificate_of_the_clients_is_shown,
-    a_server_without_tls_had_nothing,
-    a_proxy_is_asked_for_a_tunnel,
-    a_proxy_passes_plain_requests_on,
-    a_proxy_that_refuses_means_nothing_was_sent,
-    a_proxy_that_cannot_be_is_refused,
-)
+TRUST_CHECKS: Final = checks_in(globals())
 
 
 @functools.cache
