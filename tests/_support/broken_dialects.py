@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import attrs
@@ -11,6 +11,7 @@ import attrs
 from _support.dialect_samples import INVOICE, SUBJECTS, TENANT
 from billingual.abc import Dialect
 from billingual.capabilities import Capabilities, Feature
+from billingual.dialects.exante.bulk import BulkDialect
 from billingual.dialects.exante.dialect import ExanteDialect
 from billingual.dialects.tenant.dialect import TenantDialect
 from billingual.errors import ConflictError, InvalidInputError, ProtocolError, ProviderError
@@ -195,6 +196,22 @@ class BelievesAnyNumber(TenantDialect):
         return invoice
 
 
+class CountsOnTheOrder(BulkDialect):
+    def update_many(
+        self, pairs: Sequence[tuple[str, Changes]]
+    ) -> Conversation[tuple[Invoice, ...]]:
+        def read(response: WireResponse) -> object:
+            try:
+                return good(response)
+            except ProtocolError as error:
+                if not error.path.startswith("$.data") or not error.shown:
+                    raise
+                return error.shown
+
+        good = _reading(super().update_many(pairs))
+        return _with_request(BulkDialect.update_many(self, pairs), read=read)
+
+
 class ForgetsItsLocks(TenantDialect):
     def update(
         self, invoice_id: str, changes: Changes, base: InvoiceSummary | None
@@ -216,32 +233,39 @@ class KeepsItsLastAnswer(TenantDialect):
         raise AssertionError
 
 
+BULK: Final = SUBJECTS["bulk"].samples
 EXANTE: Final = SUBJECTS["exante"].samples
 KUKKINGU: Final = SUBJECTS["tenant"].samples
-BROKEN_DIALECTS: Final[dict[str, tuple[Dialect, DialectSamples, set[str]]]] = {
-    each.__name__: (each(), EXANTE, meant)
-    for each, meant in {
-        CallsACreateARead: {"resends-are-declared-truthfully"},
-        EscapesNoId: {"hostile-ids-stay-in-their-place", "wrong-operands-are-refused-first"},
-        SignsItself: {"headers-are-its-own"},
-        CountsItsRequests: {"the-same-input-asks-the-same"},
-        DropsUnknownFields: {"unknown-fields-are-kept"},
-        LosesTheRaw: {"the-payload-is-kept"},
-        KnowsItsWords: {"unknown-words-stay-readable"},
-        StumblesOverNull: {"odd-values-are-read-or-refused"},
-        TakesConflictsForGood: {"a-status-that-is-no-success-is-its-own-error"},
-        TakesHtmlForNothing: {"a-page-of-html-is-no-response"},
-        PromisesTooMuch: {"capabilities-are-what-it-can-do"},
-        ChangesNothing: {"wrong-operands-are-refused-first"},
-        ShowsItsIds: {"routes-hold-no-data"},
-        EscapesNoSpaces: {"addresses-are-relative-and-encoded"},
-    }.items()
-} | {
-    each.__name__: (each(tenant=TENANT), KUKKINGU, meant)
-    for each, meant in {
-        TakesAnyInvoice: {"anothers-response-is-refused"},
-        BelievesAnyNumber: {"another-number-is-no-plain-success"},
-        ForgetsItsLocks: {"locks-are-kept"},
-        KeepsItsLastAnswer: {"conversations-do-not-mix"},
-    }.items()
-}
+BROKEN_DIALECTS: Final[dict[str, tuple[Dialect, DialectSamples, set[str]]]] = (
+    {
+        CountsOnTheOrder.__name__: (CountsOnTheOrder(), BULK, {"a-batch-is-whole-and-in-order"}),
+    }
+    | {
+        each.__name__: (each(), EXANTE, meant)
+        for each, meant in {
+            CallsACreateARead: {"resends-are-declared-truthfully"},
+            EscapesNoId: {"hostile-ids-stay-in-their-place", "wrong-operands-are-refused-first"},
+            SignsItself: {"headers-are-its-own"},
+            CountsItsRequests: {"the-same-input-asks-the-same"},
+            DropsUnknownFields: {"unknown-fields-are-kept"},
+            LosesTheRaw: {"the-payload-is-kept"},
+            KnowsItsWords: {"unknown-words-stay-readable"},
+            StumblesOverNull: {"odd-values-are-read-or-refused"},
+            TakesConflictsForGood: {"a-status-that-is-no-success-is-its-own-error"},
+            TakesHtmlForNothing: {"a-page-of-html-is-no-response"},
+            PromisesTooMuch: {"capabilities-are-what-it-can-do"},
+            ChangesNothing: {"wrong-operands-are-refused-first"},
+            ShowsItsIds: {"routes-hold-no-data"},
+            EscapesNoSpaces: {"addresses-are-relative-and-encoded"},
+        }.items()
+    }
+    | {
+        each.__name__: (each(tenant=TENANT), KUKKINGU, meant)
+        for each, meant in {
+            TakesAnyInvoice: {"anothers-response-is-refused"},
+            BelievesAnyNumber: {"another-number-is-no-plain-success"},
+            ForgetsItsLocks: {"locks-are-kept"},
+            KeepsItsLastAnswer: {"conversations-do-not-mix"},
+        }.items()
+    }
+)

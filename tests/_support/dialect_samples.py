@@ -183,6 +183,7 @@ class DialectSubject:
 
 
 _NO_NUMBERS: Final = {"another-number-is-no-plain-success": "it has no create or update"}
+_NO_BATCH: Final = {"a-batch-is-whole-and-in-order": "it has no update_many"}
 _NO_LOCKS: Final = {"locks-are-kept": "no status locks a field"}
 _NO_IDS: Final = {
     "hostile-ids-stay-in-their-place": "it has no get",
@@ -191,11 +192,11 @@ _NO_IDS: Final = {
 
 SUBJECTS: Final = {
     "bulk": DialectSubject(BulkDialect(), _bulk(), {**_NO_LOCKS, **_NO_IDS, **_NO_NUMBERS}),
-    "exante": DialectSubject(ExanteDialect(), _exante(), _NO_LOCKS),
-    "tenant": DialectSubject(TenantDialect(tenant=TENANT), _tenant()),
+    "exante": DialectSubject(ExanteDialect(), _exante(), {**_NO_LOCKS, **_NO_BATCH}),
+    "tenant": DialectSubject(TenantDialect(tenant=TENANT), _tenant(), _NO_BATCH),
     "v1": DialectSubject(
         V1Dialect(currencies={"USD": 1}),
         _v1(),
-        {**_NO_LOCKS, **_NO_NUMBERS, "anothers-response-is-refused": "it has no get"},
+        {**_NO_LOCKS, **_NO_NUMBERS, **_NO_BATCH, "anothers-response-is-refused": "it has no get"},
     ),
 }

@@ -2,10 +2,13 @@
 
 The dialects here are made with the same tools:
 
-- :class:`DialectBase` makes the checks that all dialects share, by tables of :class:`Field`;
+- :class:`DialectBase` makes the checks that all dialects share, by tables of :class:`Field`, whose
+  writers :func:`verbatim`, :func:`text_of`, :func:`one_of`, :func:`moment`, :func:`day`,
+  :func:`uuid` and :func:`currency_code` write values and refuse wrong ones;
 - :func:`read_request` and :func:`write_request` make requests that carry how their responses are
   read;
 - :class:`ResponseReader` reads a response, and makes the errors it can turn out to be;
+  :func:`complaint_in` tells what a part of it complains of;
 - :class:`RecordReader` makes models of records, which are structs with fields of the types
   :data:`Whole`, :data:`Number`, :data:`Moment` and :data:`Unnamed` beside Python's own;
 - :func:`decode_json` and :func:`encode_json` are JSON without a float.
@@ -17,6 +20,7 @@ from billingual._lazy import attach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from billingual.dialects._kit.complaint import complaint_in
     from billingual.dialects._kit.decoding import UnreadableError, decode_json
     from billingual.dialects._kit.fields import (
         Moment,
@@ -29,11 +33,16 @@ if TYPE_CHECKING:
     from billingual.dialects._kit.requests import (
         DialectBase,
         Field,
+        currency_code,
+        day,
         encode_json,
         extra_pairs,
+        moment,
         one_of,
         read_request,
         text_of,
+        uuid,
+        verbatim,
         write_fields,
         write_request,
     )
@@ -58,16 +67,22 @@ __all__ = [
     "Whole",
     "array_of",
     "collection_method_of",
+    "complaint_in",
+    "currency_code",
+    "day",
     "decimal_of",
     "decode_json",
     "encode_json",
     "error_class",
     "extra_pairs",
     "lenient",
+    "moment",
     "one_of",
     "read_request",
     "status_of",
     "text_of",
+    "uuid",
+    "verbatim",
     "write_fields",
     "write_request",
 ]
@@ -76,11 +91,12 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
     __getattr__, __dir__ = attach(
         __name__,
         {
+            "_kit.complaint": "complaint_in",
             "_kit.decoding": "UnreadableError decode_json",
             "_kit.fields": "Moment Number Unnamed Whole array_of lenient",
             "_kit.requests": (
-                "DialectBase Field encode_json extra_pairs one_of read_request text_of "
-                "write_fields write_request"
+                "DialectBase Field currency_code day encode_json extra_pairs moment one_of "
+                "read_request text_of uuid verbatim write_fields write_request"
             ),
             "_kit.responses": (
                 "RecordReader ResponseReader collection_method_of decimal_of error_class status_of"

@@ -24,6 +24,7 @@ _LONGEST: Final = 500
 _READ: Final = 65_536
 _DEEPEST: Final = 8
 _MOST: Final = 12
+_FEW: Final = 4
 # So many values of a body are looked at; a body with more says no more to a person.
 _MOST_VALUES: Final = 2_000
 # Names are compared without case and punctuation: ``error_description`` is ``errorDescription``.
@@ -164,6 +165,7 @@ def complaints_of(response: WireResponse) -> tuple[str, dict[str, str]]:
     if value is not None:
         gathering = _Gathering(is_error=response.status >= 400)
         told = _tidy(": ".join(_unique(gathering.gather(value, 0))))
+        told = told or _tidy(": ".join(_unique(_few_texts(value, response.status))))
         return told, {_tidy(name): _tidy(said) for name, said in gathering.fields.items()}
     if _MARKUP.match(text):
         title = _TITLE.search(text)
@@ -172,6 +174,20 @@ def complaints_of(response: WireResponse) -> tuple[str, dict[str, str]]:
             return _tidy(html.unescape(_TAG.sub(" ", plain))), {}
         return _tidy(html.unescape(title[1])), {}
     return "" if _is_binary(text) else _tidy(text), {}
+
+
+def _few_texts(value: object, status: int) -> Iterator[str]:
+    """Yield the texts of a flat object whose names are in another language than English.
+
+    Only of a small one, and where the status says that it is a complaint: a larger one may be an
+    invoice.
+    """
+    if isinstance(value, dict) and status >= 400 and len(value) <= _FEW:
+        for name, each in value.items():
+            if isinstance(each, (dict, list)):
+                return
+            if isinstance(each, str) and _folded(name) not in _NOT_SAID:
+                yield each
 
 
 def _text(response: WireResponse) -> str:

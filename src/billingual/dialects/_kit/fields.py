@@ -22,7 +22,6 @@ from typing import (
     TypeAlias,
     TypeVar,
     Union,
-    cast,
     get_args,
     get_origin,
 )
@@ -137,7 +136,7 @@ def lenient(
             continue  # Most fields of a short record are not there.
         where = f"{path}.{wire}"
         if wire == key:
-            values[name] = _id(value, where, there=wire in payload)
+            values[name] = _id(value, where, there=wire in payload, is_whole=read is _whole)
         elif wire not in payload:
             raise UnreadableError(where, "it is missing")
         else:
@@ -238,14 +237,18 @@ def array_of(value: object, path: str) -> list[object]:
     raise UnreadableError(path, is_not(value, "an array"))
 
 
-def _id(value: object, path: str, *, there: bool) -> str:
+def _id(value: object, path: str, *, there: bool, is_whole: bool) -> object:
     if not there:
         raise UnreadableError(path, "it is missing")
+    if is_whole:
+        if type(value) is int:
+            return _whole(value, path, [])
+        raise UnreadableError(path, is_not(value, "a whole number"))
     if type(value) is not str:
         raise UnreadableError(path, is_not(value, "text"))
     if not value:
         raise UnreadableError(path, "the id is empty")
-    return cast(str, _text(value, path, []))
+    return _text(value, path, [])
 
 
 def _text(value: Any, path: str, _: list[Problem]) -> object:

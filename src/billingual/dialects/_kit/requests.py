@@ -9,7 +9,7 @@ strict way there is: nothing is coerced, and no number goes through a float.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, cast
@@ -135,6 +135,76 @@ class DialectBase(Dialect):
         refuse_nothing(given)
         self.capabilities.refuse_locked(invoice_id, given, base)
         return write_fields(self.change_fields, _with_currency(self.change_fields, given))
+
+    def check_batch(
+        self, invoice_ids: Sequence[str], name: str, *, any_case: bool = False
+    ) -> tuple[str, ...]:
+        """Return the ids of a batch: at least one, at most ``batch_limit``, and none of them twice.
+
+        Args:
+            invoice_ids: the invoices.
+            name: what the errors call them.
+            any_case: whether ids are the same in any case of letters, as UUIDs are.
+
+        Raises:
+            InvalidInputError: if there are too few or too many, or an id comes twice or is not of
+                the documented form.
+        """
+        limit, size = self.capabilities.batch_limit, len(invoice_ids)
+        if not size or (limit is not None and size > limit):
+            many = "1 or more" if limit is None else f"1 to {limit}"
+            raise InvalidInputError(
+                name,
+                f"one request takes {many} invoices, and these are {size}",
+                "plan more as a Job, which sends them in batches and keeps what became of each; "
+                "split by hand, each part succeeds or fails alone"
+                if size
+                else "give at least one",
+            )
+        seen: dict[str, int] = {}
+        for index, invoice_id in enumerate(invoice_ids):
+            key = self.check_id(invoice_id, f"{name}[{index}]")
+            key = key.lower() if any_case else key
+            if key in seen:
+                raise InvalidInputError(
+                    f"{name}[{index}]",
+                    f"{invoice_id} is already at [{seen[key]}]",
+                    "give each invoice once",
+                )
+            seen[key] = index
+        return tuple(invoice_ids)
+
+    def batch_body(
+        self, index: int, invoice_id: str, given: Mapping[str, object]
+    ) -> dict[str, object]:
+        """Write the changes of one invoice in a batch as the fields of a body.
+
+        Args:
+            index: its place in the batch, for the errors.
+            invoice_id: the invoice, likewise.
+            given: what ``Changes.given()`` returns.
+
+        Raises:
+            UnsupportedError: if there is a field that a batch does not take.
+            InvalidInputError: if nothing is to be changed, or a value cannot be right.
+        """
+        where = f"pairs[{index}] ({invoice_id})"
+        try:
+            self.capabilities.accept(self.capabilities.batch_changes, given, "in a batch")
+            refuse_nothing(given)
+            return write_fields(self.change_fields, _with_currency(self.change_fields, given))
+        except UnsupportedError as problem:
+            feature = f"{problem.feature}, {where}"
+            raise UnsupportedError(
+                problem.provider,
+                feature,
+                problem.instead,
+                field=problem.field,
+                known=problem.known,
+            ) from problem
+        except InvalidInputError as problem:
+            field = f"{where}.{problem.field}"
+            raise InvalidInputError(field, problem.problem, problem.fix) from problem
 
     def check_query(self, query: Query) -> None:
         """Refuse filters, orders and page sizes that the provider does not have.
@@ -329,6 +399,23 @@ def prefixed_id(prefix: str) -> Callable[[object, str], str]:
         )
 
     return write
+
+
+def day(value: object, name: str) -> str:
+    """Write a calendar day as ``2026-12-31``, for a provider that keeps days and no times.
+
+    Raises:
+        InvalidInputError: if it is a point in time other than the first moment of a day in UTC:
+            the provider would lose the time of day.
+    """
+    text = instant_text(cast("datetime | date", value))
+    if text.endswith("T00:00:00Z"):
+        return text.partition("T")[0]
+    raise InvalidInputError(
+        name,
+        f"the provider keeps days, and {text} is a time within one",
+        "give a day: date(2026, 12, 31) or '2026-12-31'",
+    )
 
 
 def moment(value: object, _: str) -> str:

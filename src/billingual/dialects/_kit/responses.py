@@ -23,7 +23,7 @@ from __future__ import annotations
 import enum
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from threading import RLock
 from types import UnionType
@@ -387,19 +387,23 @@ class ResponseReader:
         problems = [Problem(name, OTHER_VALUE, value) for name, value in found.items()]
         _set_problems(model, (*model.problems, *problems))
 
-    def refusal(self, kind: type[ProviderError], code: int | None = None) -> ProviderError:
-        """Make the error for a response that says no.
+    def refusal(
+        self, kind: type[ProviderError], code: int | None = None, *, complaint: str = ""
+    ) -> ProviderError:
+        """Make the error for a response that says no, where the dialect is what knows that.
 
         Args:
-            kind: the class of the error.
+            kind: the class of the error, such as :class:`~billingual.RejectedError`.
             code: the status inside the envelope, where that is what says no.
+            complaint: what the provider complains of. Default: what the body says of errors.
         """
         from billingual.dialects._kit.complaint import (  # noqa: PLC0415 - of a refusal
             complaints_of,
             in_our_names,
         )
 
-        complaint, fields = complaints_of(self.response)
+        found, fields = complaints_of(self.response)
+        complaint = complaint or found
         inside = "" if code is None else f" (and {code} inside)"
         said = f": {complaint}" if complaint else " and did not say why"
         late = _wait_asked(self.response.headers)
@@ -487,6 +491,8 @@ MAX_VALUES: Final = 2_000_000
 """A response with more values than this is refused."""
 MAX_ROWS: Final = 100_000
 """A list with more rows than this in one response is refused."""
+_MOST_NAMED: Final = 10
+"""The error of a batch names at most so many invoices."""
 _CHEAP: Final = 1_000_000  # So many bytes never hold too many values.
 
 
@@ -551,7 +557,8 @@ class RecordReader(Generic[R, M]):
     """Reads records of one kind, and makes models of them.
 
     Args:
-        record: the struct. Its first field is the id; it is required, and text.
+        record: the struct. Its first field is the id; it is required, and text, or
+            :data:`Whole` where the provider counts its invoices: the model's is then its text.
         model_from: makes the model of a record. It may raise
             :class:`~billingual.dialects.UnreadableError` with the wire name of a field that cannot
             be used after all; it is then called again with None in that field.
@@ -710,6 +717,65 @@ class RecordReader(Generic[R, M]):
                 self._checked(reader, model, path, asked=None, given=None, beside=beside)
         return models
 
+    def matched(
+        self,
+        reader: ResponseReader,
+        payloads: Sequence[msgspec.Raw | object],
+        path: str,
+        *,
+        asked: Iterable[tuple[str, Mapping[str, object]]],
+        refused: Mapping[str, str] | None = None,
+        doubts: Iterable[Problem] = (),
+        beside: Mapping[str, object] | None = None,
+    ) -> tuple[M, ...]:
+        """Read the records of a batch, and return the models in the order of *asked*.
+
+        Few providers document the order of a response, so records are matched by their ids. A
+        response that shows less than all that was asked for, or more, is no success.
+
+        Args:
+            reader: the response that they came in.
+            payloads: as in :meth:`many`.
+            path: the place of their array.
+            asked: the ids, and for each what was asked for, as ``Changes.given()`` returns it.
+            refused: what the provider complains of, by the id of each invoice that it left as it
+                was, where it says so for each. Default: none.
+            doubts: what else says that not all was done. Default: nothing.
+            beside: as in :meth:`one`.
+
+        Raises:
+            RejectedError: if all are refused.
+            ProtocolError: if they are not exactly those asked for; it has those that came.
+        """
+        wanted = {self._same(invoice_id): given for invoice_id, given in asked}
+        left = {self._same(invoice_id): why for invoice_id, why in (refused or {}).items()}
+        found: dict[str, M] = {}
+        wrong: list[tuple[str, str]] = []
+        for index, model in enumerate(self.many(reader, payloads, path, beside=beside)):
+            key = self._same(model.id)
+            if key not in wanted or key in found:
+                problem = "comes twice" if key in found else "was not asked for"
+                where = f"{path}[{index}].{self._key}"
+                wrong.append((where, f"invoice {model.id:.40} {problem}"))
+            else:
+                reader.compare(model, wanted[key], f"{path}[{index}]", new=False)
+            found.setdefault(key, model)
+        told = [f"invoice {key} was refused: {left[key]}" for key in wanted if key in left]
+        if told and not wrong and len(told) == len(wanted) and not found:
+            raise reader.refusal(RejectedError, complaint="; ".join(told[:_MOST_NAMED]))
+        missing = [key for key in wanted if key not in found and key not in left]
+        wrong += [(path, each) for each in told]
+        wrong += [(path, f"invoice {key} is missing") for key in missing]
+        wrong += [(each.path, each.reason) for each in doubts]
+        if wrong:
+            problem = "; ".join(problem for _, problem in wrong[:_MOST_NAMED])
+            shown = tuple(each for each in found.values() if isinstance(each, InvoiceSummary))
+            raise reader.unreadable(wrong[0][0], problem, shown=shown)
+        return tuple([found[key] for key in wanted])
+
+    def _same(self, invoice_id: str) -> str:
+        return invoice_id.lower() if self._any_case else invoice_id
+
     def _checked(
         self,
         reader: ResponseReader,
@@ -723,7 +789,7 @@ class RecordReader(Generic[R, M]):
         """Return *model* if it is the one asked for, with the problems that it has."""
         found = model.id
         if asked is not None and self._any_case:
-            found, asked = found.lower(), asked.lower()
+            found, asked = self._same(found), self._same(asked)
         if not found or (asked is not None and found != asked):
             shown = (model,) if isinstance(model, InvoiceSummary) else ()
             reader.refuse_other(found, asked, f"{path}.{self._key}", shown)

@@ -28,14 +28,11 @@ from billingual.dialects._kit.requests import (
     currency_code,
     encode_json,
     moment,
-    refuse_nothing,
     uuid,
     verbatim,
-    write_fields,
     write_request,
 )
 from billingual.dialects.exante.dialect import records
-from billingual.errors import InvalidInputError, UnsupportedError
 from billingual.outcomes import Safety
 from billingual.wire import Conversation
 
@@ -50,8 +47,6 @@ Asked: TypeAlias = list[tuple[str, Mapping[str, object]]]
 
 _COLLECTION: Final = "/api/invoices"
 _LIMIT: Final = 100
-# The error of a batch names at most so many wrong invoices.
-_MOST_NAMED: Final = 10
 _CHANGES: Final = {
     "status": Field("status", verbatim),
     "issued_at": Field("issue_date", moment),
@@ -103,6 +98,7 @@ class BulkDialect(DialectBase):
     name: ClassVar[str] = "bulk"
     documented = CAPABILITIES
     change_fields: ClassVar[Mapping[str, Field]] = _CHANGES
+    check_id: ClassVar[staticmethod[[object, str], str]] = staticmethod(uuid)
 
     provider: str = "exante"
 
@@ -127,7 +123,7 @@ class BulkDialect(DialectBase):
     def _updated(
         self, pairs: Sequence[tuple[str, Changes]], read: Callable[..., tuple[Invoice, ...]]
     ) -> Conversation[tuple[Invoice, ...]]:
-        _distinct([invoice_id for invoice_id, _ in pairs], "pairs")
+        self.check_batch([invoice_id for invoice_id, _ in pairs], "pairs", any_case=True)
         asked: Asked = []
         texts: list[str] = []
         body: list[dict[str, object]] = []
@@ -136,7 +132,7 @@ class BulkDialect(DialectBase):
         for index, (invoice_id, changes) in enumerate(pairs):
             if id(changes) not in known:
                 given = changes.given()
-                members = self._members(index, invoice_id, given)
+                members = self.batch_body(index, invoice_id, given)
                 body.append({"uid": invoice_id, **members})
                 known[id(changes)] = given, encode_json(members).decode()[1:]
             given, rest = known[id(changes)]
@@ -156,32 +152,11 @@ class BulkDialect(DialectBase):
             InvalidInputError: if there are too few or too many, or an id comes twice or is no
                 UUID.
         """
-        body = list(_distinct(invoice_ids, "invoice_ids"))
+        body = list(self.check_batch(invoice_ids, "invoice_ids", any_case=True))
         yield write_request(
             self.provider, "DELETE", _COLLECTION, _COLLECTION, Safety.IDEMPOTENT,
             body=body, read=records().read_deletion,
         )  # fmt: skip
-
-    def _members(
-        self, index: int, invoice_id: str, given: Mapping[str, object]
-    ) -> dict[str, object]:
-        where = f"pairs[{index}] ({invoice_id})"
-        try:
-            self.capabilities.accept(self.capabilities.batch_changes, given, "in a batch")
-            refuse_nothing(given)
-            return write_fields(self.change_fields, given)
-        except UnsupportedError as problem:
-            feature = f"{problem.feature}, {where}"
-            raise UnsupportedError(
-                problem.provider,
-                feature,
-                problem.instead,
-                field=problem.field,
-                known=problem.known,
-            ) from problem
-        except InvalidInputError as problem:
-            field = f"{where}.{problem.field}"
-            raise InvalidInputError(field, problem.problem, problem.fix) from problem
 
 
 def read_others(reader: ResponseReader, asked: Asked) -> tuple[Invoice, ...]:
@@ -219,48 +194,12 @@ def read_invoices(reader: ResponseReader, asked: Asked) -> tuple[Invoice, ...]:
         ProviderError: if the envelope says no.
         ProtocolError: if the invoices are not exactly those asked for; it has those that came.
     """
-    wanted = {invoice_id.lower(): given for invoice_id, given in asked}
-    found: dict[str, Invoice] = {}
-    wrong: list[tuple[str, str]] = []
     exante = records()
     plain = exante.opened(reader, exante.read_many)
     payloads, beside = (plain.data, None) if plain is not None else exante.judged(reader)
+    partly = [each for each in reader.problems if each.path == "$.status"]
     rows = exante.array_of(payloads, "$.data")
-    for index, invoice in enumerate(exante.INVOICES.many(reader, rows, "$.data", beside=beside)):
-        path = f"$.data[{index}]"
-        key = invoice.id.lower()
-        if key not in wanted or key in found:
-            problem = "comes twice" if key in found else "was not asked for"
-            wrong.append((f"{path}.uid", f"invoice {invoice.id:.40} {problem}"))
-        else:
-            reader.compare(invoice, wanted[key], path, new=False)
-        found.setdefault(key, invoice)
-    wrong += [("$.data", f"invoice {key} is missing") for key in wanted if key not in found]
-    wrong += [(each.path, each.reason) for each in reader.problems if each.path == "$.status"]
-    if wrong:
-        problem = "; ".join(problem for _, problem in wrong[:_MOST_NAMED])
-        raise reader.unreadable(wrong[0][0], problem, shown=tuple(found.values()))
-    return tuple([found[key] for key in wanted])
-
-
-def _distinct(invoice_ids: Sequence[str], name: str) -> tuple[str, ...]:
-    if not 1 <= len(invoice_ids) <= _LIMIT:
-        raise InvalidInputError(
-            name,
-            f"one request takes 1 to {_LIMIT} invoices, and these are {len(invoice_ids)}",
-            "plan more as a Job, which sends them in batches and keeps what became of each; split "
-            "by hand, each part succeeds or fails alone"
-            if invoice_ids
-            else "give at least one",
-        )
-    seen: dict[str, int] = {}
-    for index, invoice_id in enumerate(invoice_ids):
-        key = uuid(invoice_id, f"{name}[{index}]").lower()
-        if key in seen:
-            raise InvalidInputError(
-                f"{name}[{index}]",
-                f"{invoice_id} is already at [{seen[key]}]",
-                "give each invoice once",
-            )
-        seen[key] = index
-    return tuple(invoice_ids)
+    invoices: tuple[Invoice, ...] = exante.INVOICES.matched(
+        reader, rows, "$.data", asked=asked, doubts=partly, beside=beside
+    )
+    return invoices

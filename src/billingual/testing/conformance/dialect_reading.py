@@ -105,7 +105,7 @@ def the_payload_is_kept(harness: DialectHarness) -> None:
             raw = dict(each.raw)
             expect(
                 raw and raw in parts,
-                expected=f"{label(sample)}: raw as it came",
+                expected=f"{label(sample)}: raw as it came, which a RecordReader keeps",
                 seen=raw,
             )
 
@@ -126,7 +126,8 @@ def unknown_fields_are_kept(harness: DialectHarness) -> None:
                 expect(
                     _MARK in set(_names(done.result)),
                     expected=f"{label(sample)}: a new field at {_shown(path)} in extra or raw",
-                    seen="it is lost",
+                    seen="it is lost; a RecordReader keeps those of a record, and beside= those "
+                    "around it",
                 )
 
 
@@ -305,15 +306,72 @@ def anothers_response_is_refused(harness: DialectHarness) -> None:
     tried = False
     for sample in harness.of(Feature.GET, Feature.UPDATE, Feature.FINALIZE, Feature.VOID):
         asked, body = str(sample.operands[0]), harness.json(sample)
-        other = asked[:-1] + ("1" if asked.endswith("0") else "0")
         for path, leaf in leaves(body):
-            if leaf == asked and harness.good(sample).result.id == asked:
+            if _is(leaf, asked) and harness.good(sample).result.id == asked:
                 tried = True
-                met = harness.held(sample, *harness.last(sample, replaced(body, path, other)))
-                if isinstance(met, Completed) and met.result.id == other:
-                    fail(expected=f"{label(sample)}: an error", seen=f"the invoice {other}")
+                twin = replaced(body, path, _as_another(leaf, asked))
+                met = harness.held(sample, *harness.last(sample, twin))
+                if isinstance(met, Completed) and met.result.id != asked:
+                    fail(
+                        expected=f"{label(sample)}: an error, as RecordReader.one raises it if it "
+                        "is given asked=",
+                        seen=f"the invoice {met.result.id}",
+                    )
     if not tried:
         raise NotApplicableError("no response holds the id that was asked for")
+
+
+def _is(leaf: object, invoice_id: str) -> bool:
+    """Tell whether a value of a body is an id, which some providers write as a number."""
+    return isinstance(leaf, (int, str)) and str(leaf) == invoice_id
+
+
+def _as_another(value: Any, invoice_id: str) -> Any:
+    """Copy a part of a body with another id in each place of *invoice_id*."""
+    other = invoice_id[:-1] + ("1" if invoice_id.endswith("0") else "0")
+    for path, leaf in leaves(value):
+        if _is(leaf, invoice_id):
+            value = replaced(value, path, int(other) if isinstance(leaf, int) else other)
+    return value
+
+
+@dialect_check
+def a_batch_is_whole_and_in_order(harness: DialectHarness) -> None:
+    """Invoices of a batch are matched by their ids; one too few, or another one, is an error."""
+    for sample in harness.of(Feature.UPDATE_MANY):
+        pairs: Any = sample.operands[0]
+        asked, body = [invoice_id for invoice_id, _ in pairs], harness.json(sample)
+        # The first list with an id is the outermost: those inside are lines and the like.
+        path, rows = next(
+            (
+                (path, leaf)
+                for path, leaf in leaves(body)
+                if isinstance(leaf, list) and any(_is(each, asked[0]) for _, each in leaves(leaf))
+            ),
+            ((), []),
+        )
+        if not rows:
+            raise NotApplicableError("its response lists no invoices by the ids that were given")
+        place = _shown(path)
+        for odd, twin in (
+            ("without its first row", rows[1:]),
+            ("with a row of another invoice", [_as_another(rows[0], asked[0]), *rows[1:]]),
+        ):
+            met = harness.held(sample, *harness.last(sample, replaced(body, path, twin)))
+            if isinstance(met, Completed):
+                fail(
+                    expected=f"{label(sample)}: an error for a response {odd} at {place}, as "
+                    "RecordReader.matched raises it",
+                    seen=[each.id for each in models_of(met)],
+                )
+        met = harness.held(sample, *harness.last(sample, replaced(body, path, rows[::-1])))
+        seen = [each.id for each in models_of(met)] if isinstance(met, Completed) else met
+        expect(
+            seen == asked,
+            expected=f"{label(sample)}: invoices in the order of the operands, whatever that at "
+            f"{place}, as RecordReader.matched returns them",
+            seen=seen,
+        )
 
 
 @dialect_check
@@ -334,7 +392,8 @@ def another_number_is_no_plain_success(harness: DialectHarness) -> None:
                 is_told = sample.feature is Feature.UPDATE and met.result.problems
                 expect(
                     is_told,
-                    expected=f"{label(sample)}: what was asked for is compared with what is shown",
+                    expected=f"{label(sample)}: what was asked for is compared with what is "
+                    "shown, as RecordReader.one does if it is given given=",
                     seen=f"the invoice {_OTHER_NUMBER}",
                 )
     if not tried:

@@ -273,7 +273,7 @@ def _wrong(harness: DialectHarness, sample: Sample) -> list[tuple[tuple[Any, ...
         return _wrong_lists(harness, given)
     if sample.feature in {Feature.UPDATE_MANY, Feature.DELETE_MANY}:
         limit = can.batch_limit
-        rows = [([], "it is empty"), ([given[0], given[0]], "an id comes twice")]
+        rows = [([], "a batch is empty"), ([given[0], given[0]], "an id comes twice in a batch")]
         if limit is not None:
             rows.append(([given[0]] * (limit + 1), f"{limit} is the limit"))
         if sample.feature is Feature.UPDATE_MANY:

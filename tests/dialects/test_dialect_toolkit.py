@@ -1,0 +1,296 @@
+"""The tools that authors of dialects import: numbers as ids, days, and batches."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import Any, ClassVar, Final
+
+import attrs
+import pytest
+from msgspec import Struct
+
+from billingual import (
+    AsyncClient,
+    Changes,
+    Client,
+    InvalidInputError,
+    Invoice,
+    MemoryTransport,
+    OutcomeUnknown,
+    Page,
+    ProtocolError,
+    Provider,
+    RejectedError,
+    UnsupportedError,
+)
+from billingual.capabilities import Capabilities, Feature, FieldRules
+from billingual.dialects import (
+    DialectBase,
+    Field,
+    RecordReader,
+    ResponseReader,
+    Whole,
+    array_of,
+    complaint_in,
+    day,
+    read_request,
+    text_of,
+    write_request,
+)
+from billingual.model import Query
+from billingual.outcomes import Safety
+from billingual.wire import Conversation
+
+CHANGES: Final = {
+    "number": Field("nummer", text_of(1, 40), nullable=False),
+    "due_at": Field("faellig", day),
+}
+
+
+class BillRecord(Struct):
+    """A bill, which is counted."""
+
+    id: Whole
+    nummer: str | None = None
+    faellig: date | None = None
+
+
+def _invoice_from(bill: BillRecord) -> Invoice:
+    return Invoice(id=str(bill.id), number=bill.nummer, due_at=bill.faellig)
+
+
+BILLS: Final = RecordReader(BillRecord, _invoice_from)
+
+
+def _read_batch(
+    reader: ResponseReader, asked: Sequence[tuple[str, Mapping[str, object]]]
+) -> tuple[Invoice, ...]:
+    rows: Any = array_of(reader.decode().get("rows"), "$.rows")
+    refused = {str(each["id"]): complaint_in(each["error"]) for each in rows if "error" in each}
+    bills = [each for each in rows if "error" not in each]
+    return BILLS.matched(reader, bills, "$.rows", asked=asked, refused=refused)
+
+
+@attrs.frozen(kw_only=True)
+class Counted(DialectBase):
+    """A service that counts its bills, and says of each bill in a batch what became of it."""
+
+    name: ClassVar[str] = "counted"
+    documented = Capabilities(
+        provider="counted",
+        features=frozenset({Feature.GET, Feature.LIST, Feature.UPDATE_MANY}),
+        batch_changes=FieldRules(accepts=frozenset(CHANGES)),
+        batch_limit=3,
+    )
+    change_fields = CHANGES
+    collection = "/bills"
+    provider: str = "counted"
+
+    def get(self, invoice_id: str) -> Conversation[Invoice]:
+        def read(reader: ResponseReader) -> Invoice:
+            return BILLS.one(reader, reader.decode(), "$", asked=invoice_id)
+
+        path = self.invoice_path(invoice_id)
+        invoice: Invoice = yield read_request(self.provider, path, "/bills/{id}", read=read)
+        return invoice
+
+    def list_page(self, query: Query) -> Conversation[Page]:
+        def read(reader: ResponseReader) -> Page:
+            body = reader.decode()
+            rows, problems = BILLS.rows(reader, array_of(body.get("rows"), "$.rows"), "$.rows")
+            return Page(items=rows, number=query.page, has_next=False, raw=body, problems=problems)
+
+        page: Page = yield read_request(self.provider, "/bills", "/bills", read=read)
+        return page
+
+    def update_many(
+        self, pairs: Sequence[tuple[str, Changes]]
+    ) -> Conversation[tuple[Invoice, ...]]:
+        self.check_batch([invoice_id for invoice_id, _ in pairs], "pairs")
+        asked = [(invoice_id, changes.given()) for invoice_id, changes in pairs]
+        body = [
+            {"id": int(invoice_id), **self.batch_body(index, invoice_id, given)}
+            for index, (invoice_id, given) in enumerate(asked)
+        ]
+        invoices: tuple[Invoice, ...] = yield write_request(
+            self.provider, "PUT", "/bills", "/bills", Safety.IDEMPOTENT,
+            body=body, fields=CHANGES, read=partial(_read_batch, asked=asked),
+        )  # fmt: skip
+        return invoices
+
+
+PROVIDER: Final = Provider(name="counted", dialects=(Counted(),))
+
+
+def _client(body: object, status: int = 200) -> Client:
+    script = MemoryTransport([MemoryTransport.json(json.dumps(body), status=status)])
+    return Client(PROVIDER, transport=script, retry="none")
+
+
+def test_an_id_may_be_a_number() -> None:
+    """A provider that counts its invoices is read; the id is the text of the number."""
+    with _client({"id": 17, "nummer": "R-17", "neu": 1}) as client:
+        invoice = client.get("17")
+
+    assert (invoice.id, invoice.number, invoice.extra) == ("17", "R-17", {"neu": 1})
+    assert invoice.raw["id"] == 17
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        ("17", "text where a whole number is documented"),
+        (True, "a boolean where a whole number is documented"),
+        (None, "null where a whole number is documented"),
+        (1.5, "a number with a fraction where a whole number is documented"),
+        (10**31, "the number has more than 30 digits"),
+    ],
+)
+def test_an_id_of_another_kind_than_documented_is_refused(bad: object, why: str) -> None:
+    """A number in quotes may be another kind of id, so it is not taken for a number."""
+    with _client({"id": bad}) as client, pytest.raises(ProtocolError, match=why):
+        client.get("17")
+
+
+def test_a_row_whose_number_cannot_be_read_is_left_out() -> None:
+    """The others are there."""
+    with _client({"rows": [{"id": 1}, {"id": "x"}, {"id": 3, "faellig": "gestern"}]}) as client:
+        found = list(client.list())
+
+    assert [each.id for each in found] == ["1", "3"]
+
+
+def test_another_number_than_asked_for_is_refused() -> None:
+    """The id is compared as text."""
+    with _client({"id": 18}) as client, pytest.raises(ProtocolError, match="another invoice"):
+        client.get("17")
+
+
+def test_a_day_is_written_as_one() -> None:
+    """A day, and the first moment of one in UTC."""
+    assert day(date(2026, 12, 31), "due_at") == "2026-12-31"
+    assert day(datetime(2026, 12, 31, tzinfo=UTC), "due_at") == "2026-12-31"
+
+
+def test_a_time_within_a_day_is_no_day() -> None:
+    """The provider would lose it."""
+    with pytest.raises(InvalidInputError, match=r"due_at: .*2026-12-31T08:00:00Z .*give a day"):
+        day(datetime(2026, 12, 31, 8, tzinfo=UTC), "due_at")
+
+
+def _pair(invoice_id: str, number: str) -> tuple[str, Changes]:
+    return invoice_id, Changes(number=number)
+
+
+PAIRS: Final = [_pair("1", "A"), _pair("2", "B")]
+DONE: Final = [{"id": 2, "nummer": "B"}, {"id": 1, "nummer": "A"}]
+
+
+def test_a_batch_comes_in_the_order_of_the_operands() -> None:
+    """Whatever the order of the response is."""
+    with _client({"rows": DONE}) as client:
+        invoices = client.update_many(PAIRS)
+
+    assert [each.id for each in invoices] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "why"),
+    [
+        ([], "one request takes 1 to 3 invoices, and these are 0"),
+        ([_pair(str(each), "A") for each in range(1, 5)], "1 to 3 invoices, and these are 4"),
+        ([_pair("1", "A"), _pair("1", "B")], r"pairs\[1\]: 1 is already at \[0\]"),
+        ([_pair("1", "A"), ("2", Changes())], r"pairs\[1\] \(2\).changes: they hold no field"),
+        ([_pair("1", "")], r"pairs\[0\] \(1\).number: it has 0 characters"),
+    ],
+)
+def test_a_wrong_batch_is_refused(pairs: list[tuple[str, Changes]], why: str) -> None:
+    """Before anything is sent, and the error names the place."""
+    with pytest.raises(InvalidInputError, match=why):
+        next(Counted().update_many(pairs))
+
+
+def test_a_field_that_no_batch_takes_is_refused_by_its_place() -> None:
+    """The error says in which pair it is."""
+    with pytest.raises(UnsupportedError, match=r"'status' in a batch, pairs\[1\] \(2\)"):
+        next(Counted().update_many([_pair("1", "A"), ("2", Changes(status="paid"))]))
+
+
+def test_a_batch_that_was_refused_in_part_is_unclear_and_shows_the_rest() -> None:
+    """The error names what was refused and why, and has the invoices that were changed."""
+    rows = [DONE[1], {"id": 2, "error": {"message": "is locked"}}]
+    with _client({"rows": rows}) as client, pytest.raises(OutcomeUnknown) as caught:
+        client.update_many(PAIRS)
+
+    assert "invoice 2 was refused: is locked" in str(caught.value)
+    assert "missing" not in str(caught.value)
+    assert [each.id for each in caught.value.shown] == ["1"]
+
+
+def test_a_batch_that_was_refused_whole_is_refused() -> None:
+    """It changed nothing, so it is no unclear write; in both clients."""
+    rows = {"rows": [{"id": each, "error": {"message": "is locked"}} for each in (2, 1)]}
+
+    async def ask() -> None:
+        script = MemoryTransport([MemoryTransport.json(json.dumps(rows))])
+        async with AsyncClient(PROVIDER, transport=script, retry="none") as client:
+            await client.update_many(PAIRS)
+
+    with pytest.raises(RejectedError, match="invoice 1 was refused: is locked; invoice 2") as one:
+        asyncio.run(ask())
+    with _client(rows) as client, pytest.raises(RejectedError) as other:
+        client.update_many(PAIRS)
+
+    assert not one.value.maybe_applied
+    assert str(one.value) == str(other.value)
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        (DONE[:1], "invoice 1 is missing"),
+        ([*DONE, {"id": 7}], "invoice 7 was not asked for"),
+        ([*DONE, DONE[0]], "invoice 2 comes twice"),
+        ([], "invoice 1 is missing; invoice 2 is missing"),
+        ([{"id": 7, "error": {"message": "is locked"}}], "invoice 1 is missing"),
+    ],
+)
+def test_a_batch_that_shows_less_or_more_is_unclear(rows: list[object], why: str) -> None:
+    """What was asked for must all be seen."""
+    with _client({"rows": rows}) as client, pytest.raises(OutcomeUnknown, match=why):
+        client.update_many(PAIRS)
+
+
+def test_a_batch_that_shows_another_value_has_a_problem() -> None:
+    """As a single update has."""
+    rows = {"rows": [DONE[0], {"id": 1, "nummer": "Z"}]}
+    with _client(rows) as client:
+        first, second = client.update_many(PAIRS)
+
+    assert [each.path for each in first.problems] == ["number"]
+    assert not second.problems
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"fehler": "unbekannter Kunde"}, "unbekannter Kunde"),
+        ({"erreur": "client inconnu", "statut": 422}, "client inconnu"),
+        ({"code": 17, "fel": "kunden finns inte"}, "kunden finns inte"),
+    ],
+)
+def test_a_complaint_in_another_language_is_told(body: object, told: str) -> None:
+    """The names of a small error body need not be English."""
+    with _client(body, 422) as client, pytest.raises(Exception, match=told):
+        client.get("17")
+
+
+def test_an_invoice_in_the_place_of_a_complaint_is_not_quoted() -> None:
+    """A body with more than a few members may be an invoice, whose values are personal."""
+    body = {"id": 17, "kunde": "Ada", "ort": "Wien", "nummer": "R-17", "faellig": "2026-12-31"}
+    with _client(body, 422) as client, pytest.raises(Exception, match="did not say why"):
+        client.get("17")
