@@ -95,9 +95,9 @@ def _answered(
     )
 
 
-def _unreadable(name: str, what: str, body: bytes, deliveries: int = 1) -> Fault:
+def _unreadable(name: str, what: str, body: bytes) -> Fault:
     headers = _HTML if body is _PAGE else _JSON
-    return _answered(name, 200, what, deliveries=deliveries, body=body, headers=headers)
+    return _answered(name, 200, what, deliveries=1, body=body, headers=headers)
 
 
 _NOT_SENT: Final = (

@@ -101,10 +101,10 @@ def update(
     )
 
 
-def delete(target: str, *, entry_id: str | None = None) -> NewEntry:
+def delete(target: str) -> NewEntry:
     """Make the entry of a deletion."""
     return NewEntry(
-        id=entry_id or target,
+        id=target,
         operation="delete",
         target=target,
         number=None,

@@ -32,15 +32,15 @@ GZIP: Final = b"Content-Encoding: gzip"
 _STATUSES: Final = (200, 201, 204, 304, 400, 401, 403, 404, 409, 410, 422, 429, 500, 503, 599)
 
 
-async def _arrives(bench: Bench, says: dict[str, Say], body: bytes = BODY) -> None:
-    """Expect *body* from each of the responses, all by one transport."""
+async def _arrives(bench: Bench, says: dict[str, Say]) -> None:
+    """Expect the body from each of the responses, all by one transport."""
     server = bench.server(*says.values())
     transport = bench.transport()
     for name, say in says.items():
         response = await bench.response(transport, request(server.url))
         expect(
-            (response.status, response.body) == (200, body),
-            expected=f"{name}: 200 with the whole body of {len(body)} bytes",
+            (response.status, response.body) == (200, BODY),
+            expected=f"{name}: 200 with the whole body of {len(BODY)} bytes",
             seen=described(response),
         )
         if say.then != "keep":
