@@ -8,6 +8,7 @@ import io
 import json
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -17,7 +18,8 @@ import pytest
 from _support.command import Command, Start, check_runs
 from billingual import AsyncClient, Client, InvoiceSummary, MemoryTransport, Money
 from billingual.cli.export import _write_csv
-from billingual.cli.sheet import _cells_of
+from billingual.cli.sheet import Sheet, _cells_of
+from billingual.jobs.trail import harmless
 from billingual.sandbox import ACCOUNTS, Running
 from billingual.wire import WireResponse
 
@@ -196,7 +198,7 @@ def test_what_cannot_be_written_is_refused_before_any_request(
     katsu = billingual("export", str(tmp_path / "x.csv"), "--provider", "katsu")
 
     assert (ending.returncode, folder.returncode, katsu.returncode) == (2, 2, 2)
-    assert "give one of .csv, .jsonl, .parquet" in ending.stderr
+    assert "give one of .csv, .jsonl, .ndjson, .parquet" in ending.stderr
     assert "No such file or directory" in folder.stderr
     assert "katsu" in katsu.stderr
     assert [] == served.app.requests()
@@ -217,3 +219,41 @@ def test_a_formula_stays_text() -> None:
 
     assert asyncio.run(write()) == 1
     assert b",'=1+1," in sheet.getvalue()
+
+
+def test_an_amount_below_zero_is_a_number() -> None:
+    """A credit is no formula; a word that begins with a minus may be one."""
+    row = InvoiceSummary(
+        id="1", number="-1+1", currency="EUR", total=Money(-1200, "EUR"), tax=Money(-5, "USD")
+    )
+    sheet = Sheet(is_whole=False, raw=False, on_screen=False)
+    (cells,) = csv.DictReader(io.StringIO(sheet.header() + sheet.lines([row])))
+
+    assert (cells["total"], cells["total_minor"]) == ("-12.00", "-1200")
+    assert (cells["number"], cells["tax"]) == ("'-1+1", "'-0.05 USD")
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])  # noqa: RUF001 - signs
+def test_what_may_begin_a_formula_begins_with_a_quote(start: str) -> None:
+    """Some take full-width signs for the others."""
+    assert harmless(f"{start}cmd|' /C calc'!A0") == f"'{start}cmd|' /C calc'!A0"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_a_full_disk_is_told_in_each_form(billingual: Command, form: str) -> None:
+    """The library of Parquet would panic."""
+    process = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = billingual("export", "/dev/full", "--format", form, env=process)
+
+    assert done.returncode == 1
+    assert done.stderr.endswith("error: the output cannot be written: No space left on device.\n")
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_lines_of_json_have_two_endings(billingual: Command, tmp_path: Path) -> None:
+    """The format is called ndjson by --output, too."""
+    done = billingual("export", str(tmp_path / "x.ndjson"))
+
+    assert done.returncode == 0, done.stderr
+    assert _read(tmp_path / "x.ndjson")

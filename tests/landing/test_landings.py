@@ -16,7 +16,16 @@ import pytest
 
 from _support.command import line_of
 from _support.landed import TARGETS, landed, noted_as_gone, truth
-from billingual import AsyncClient, Changes, Client, Draft, Filter, InvalidInputError, UsageError
+from billingual import (
+    AsyncClient,
+    Changes,
+    Client,
+    Draft,
+    Filter,
+    InvalidInputError,
+    MemoryTransport,
+    UsageError,
+)
 from billingual.landing import Counts, LandingError, LandingInUseError, landed_files
 from billingual.sandbox import ACCOUNTS, LANDMARKS
 from billingual.sandbox.server import Running, running
@@ -291,6 +300,8 @@ def test_what_cannot_be_right_is_refused_before_anything_is_made(
         (Path("s3://bucket/invoices.delta"), "no place on a disk of this machine"),
         (":memory:", "no place on a disk of this machine"),
         ("a\0b.duckdb", "null character"),
+        ("~/invoices.duckdb", "would be a folder named '~'"),
+        (Path("~/invoices"), "would be a folder named '~'"),
         ("a\udcff", "half of a surrogate pair"),
         (b"invoices", "bytes is neither a path nor a Target"),
         (None, "NoneType is neither a path nor a Target"),
@@ -632,7 +643,7 @@ with Client("exante", base_url=sys.argv[1], token=sys.argv[2], transport="h11") 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the limit is of POSIX")
-@pytest.mark.parametrize("most_bytes", [100, 5_000])
+@pytest.mark.parametrize("most_bytes", [100, 5_000, 12_000])
 def test_a_full_disk_is_told_and_costs_nothing(
     client: Client, server: Running, target: Path, most_bytes: int
 ) -> None:
@@ -697,3 +708,78 @@ sys.exit(run(["sync", "--to", "{target}", "--since", "2026-01-01"]))
     assert f"billingual[{extra}]" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_files_are_found_without_the_library_that_wrote_them(
+    client: Client, tmp_path: Path
+) -> None:
+    """A program that only reads them has a library of its own for Parquet."""
+    client.land(tmp_path / "x", since="2026-10-01")
+    program = f"""
+import sys
+sys.modules["arro3"] = sys.modules["arro3.core"] = sys.modules["arro3.io"] = None
+from billingual.landing import landed_files
+print(landed_files({str(tmp_path / "x")!r}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == str(landed_files(tmp_path / "x"))
+
+
+class _Removing(MemoryTransport):
+    """Removes a file of the target when the first request comes."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(lambda _: self._removed(file))
+
+    @staticmethod
+    def _removed(file: Path) -> WireResponse:
+        file.unlink(missing_ok=True)
+        meta = b'{"page": 1, "total_pages": 0, "total_items": 0}'
+        return WireResponse(status=200, body=b'{"data": {"items": [], "_meta": %b}}' % meta)
+
+
+@pytest.mark.parametrize("kind", [each for each in TARGETS if not each.endswith(".duckdb")])
+def test_a_manifest_that_is_removed_meanwhile_is_not_begun_anew(tmp_path: Path, kind: str) -> None:
+    """It would lack its first line, and no later run could read it."""
+    place = tmp_path / kind
+    manifest = (place / "_billingual" if kind.endswith(".delta") else place) / "manifest.jsonl"
+    with (
+        Client("exante", token=TOKEN, transport=_Removing(manifest)) as client,
+        pytest.raises(LandingError, match=r"manifest\.jsonl cannot be written"),
+    ):
+        client.land(place)
+
+    assert not manifest.exists()
+
+
+@pytest.mark.parametrize("name", ["md:x.duckdb", "sqlite:x.duckdb", "s:x.duckdb"])
+def test_a_name_is_a_name_of_a_file(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """To DuckDB, ``md:`` is a service, and ``sqlite:`` the database of another program."""
+    monkeypatch.chdir(tmp_path)
+    client.land(name, since="2026-10-01")
+
+    assert [name] == [each.name for each in tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("folder", ["clocks", "a lock", "x"])
+def test_a_folder_that_cannot_be_used_is_not_called_in_use(
+    client: Client, tmp_path: Path, folder: str
+) -> None:
+    """The word "lock" in the name of a folder says nothing."""
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "x.duckdb").write_bytes(b"no database" * 1000)
+    with pytest.raises(LandingError, match="cannot be opened"):
+        client.land(tmp_path / folder / "x.duckdb", since="2026-10-01")
+
+
+def test_the_folder_of_a_file_is_made(client: Client, server: Running, target: Path) -> None:
+    """As that of a folder of files is."""
+    place = target.parent / "new" / target.name
+    client.land(place, since=ALL, days=180)
+
+    assert landed(place) == truth(server)

@@ -29,7 +29,9 @@ from billingual.pagination import AsyncPager
 __all__ = ["export_invoices"]
 
 _Form: TypeAlias = Literal["csv", "jsonl", "parquet"]
-_FORMS: Final[dict[str, _Form]] = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
+_FORMS: Final[dict[str, _Form]] = {
+    ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet",
+}  # fmt: skip
 
 
 async def export_invoices(  # noqa: D417 - groups of options say themselves what they hold
@@ -49,8 +51,8 @@ async def export_invoices(  # noqa: D417 - groups of options say themselves what
     out, because they cannot be read or the list changed meanwhile.
 
     Args:
-        file: The file to write: .csv, .jsonl, or .parquet, which needs the extra 'arrow'; - writes
-            to stdout, as JSON Lines unless --format says otherwise.
+        file: The file to write: .csv, .jsonl (or .ndjson), or .parquet, which needs the extra
+            'arrow'; - writes to stdout, as JSON Lines unless --format says otherwise.
         sort: One key: due_at, or -due_at for the latest first.
         form: csv, jsonl or parquet, whatever the file is called.
         raw: Include each row as the provider sent it.
@@ -172,8 +174,9 @@ async def _write_csv(
 
 async def _write_parquet(pager: AsyncPager, target: IO[bytes], *, raw: bool) -> int:
     """Write batches in a thread, because the library pulls each one and blocks while it waits."""
-    from arro3.core import RecordBatch, RecordBatchReader  # noqa: PLC0415 - an extra
-    from arro3.io import write_parquet  # noqa: PLC0415 - likewise
+    from arro3.core import RecordBatch  # noqa: PLC0415 - an extra
+
+    from billingual.columns.parquet import write_batches  # noqa: PLC0415 - likewise
 
     columns = pager.arrow(raw=raw)
     loop, count = asyncio.get_running_loop(), 0
@@ -192,9 +195,8 @@ async def _write_parquet(pager: AsyncPager, target: IO[bytes], *, raw: bool) -> 
                 count += batch.num_rows
                 yield batch
 
-        reader = RecordBatchReader.from_batches(columns.schema, batches())
         try:
-            await asyncio.to_thread(write_parquet, reader, target, compression="zstd(3)")
+            await asyncio.to_thread(write_batches, columns.schema, batches(), target)
         except Exception:
             # The library raises an error of its own, with the text of ours.
             if columns.error is not None:

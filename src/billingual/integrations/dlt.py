@@ -290,7 +290,11 @@ class _Spool:
         how: str,  # noqa: ARG002 - the seam's
         at: float,
     ) -> None:
-        """Note that a closed window needs no other read."""
+        """Note that a closed window needs no other read, and of any other that it does.
+
+        A window is closed before its time where a clock was ahead.
+        """
+        self.state["windows"].pop(window.name, None)
         if complete and window.closed:
             self.state["windows"][window.name] = at
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -31,7 +32,8 @@ COLUMNS: Final = (
 )  # fmt: skip
 _READ_AT_ONCE: Final = 1000
 # A spreadsheet takes a cell that starts so for a formula, and providers' words are in the cells.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+# Full-width signs count as the others to some, and a minus alone before a plain number is none.
+_FORMULA: Final = re.compile(r"[=+@\t\r\n\uff1d\uff0b\uff0d\uff20]|-(?![0-9]+(?:\.[0-9]+)?\Z)")
 
 
 def export(ledger: Ledger, path: str | os.PathLike[str]) -> int:
@@ -145,7 +147,7 @@ def _write_csv(path: Path, rows: Iterator[Row]) -> int:
 
 def harmless(value: str | int | None) -> str | int | None:
     """Write a cell so that no spreadsheet takes it for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def _write_json_lines(path: Path, rows: Iterator[Row]) -> int:
@@ -159,7 +161,9 @@ def _write_json_lines(path: Path, rows: Iterator[Row]) -> int:
 
 def _write_parquet(path: Path, rows: Iterator[Row]) -> int:
     try:
-        from arro3 import core, io  # noqa: PLC0415 - an extra
+        from arro3 import core  # noqa: PLC0415 - an extra
+
+        from billingual.columns.parquet import write_batches  # noqa: PLC0415 - likewise
     except ImportError:
         raise MissingExtraError("a Parquet file", "arrow", "arro3") from None
     text, whole = core.DataType.string(), core.DataType.int64()
@@ -183,6 +187,6 @@ def _write_parquet(path: Path, rows: Iterator[Row]) -> int:
         arrays = [core.Array([row[name] for row in batch], type=kinds[name]) for name in COLUMNS]
         return core.RecordBatch.from_arrays(arrays, schema=schema)
 
-    reader = core.RecordBatchReader.from_batches(schema, batches())
-    io.write_parquet(reader, path)
+    with path.open("wb") as file:
+        write_batches(schema, batches(), file)
     return count

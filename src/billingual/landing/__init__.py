@@ -10,8 +10,8 @@ from billingual._lazy import attach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from billingual.landing.folder import landed_files
     from billingual.landing.landing import land
+    from billingual.landing.manifest import landed_files
     from billingual.landing.reading import Proof, WindowReader
     from billingual.landing.report import LandProgress, LandReport, WindowReport
     from billingual.landing.target import (
@@ -28,8 +28,8 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = attach(
         __name__,
         {
-            "folder": "landed_files",
             "landing": "land",
+            "manifest": "landed_files",
             "reading": "Proof WindowReader",
             "report": "LandProgress LandReport WindowReport",
             "target": "Counts Landed LandingError LandingInUseError Source Target",

@@ -54,7 +54,8 @@ class Delta:
                 f"{shown(str(path))} holds a character that a Delta table cannot have in its path",
                 "leave out [ ] \\ ^ | and %41, for example",
             )
-        self._path = path
+        # The library would take what is before a colon for the scheme of a URL.
+        self._path = path.absolute()
         self._sync_id = sync_id
         self._raw = raw
         self._manifest = Manifest(path / _NOTES, path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -21,8 +22,15 @@ import duckdb
 from arro3.core import Table
 
 from billingual.errors import UsageError
-from billingual.landing.table import VERSION, landed_schema
-from billingual.landing.target import Counts, Landed, LandingError, LandingInUseError, Source
+from billingual.landing.table import landed_schema
+from billingual.landing.target import (
+    VERSION,
+    Counts,
+    Landed,
+    LandingError,
+    LandingInUseError,
+    Source,
+)
 from billingual.landing.windows import Window
 
 if TYPE_CHECKING:
@@ -35,6 +43,9 @@ T = TypeVar("T")
 _OPENING: Final = threading.Lock()
 _OPEN: Final[set[str]] = set()
 """The files that this process lands into."""
+
+_IN_USE: Final = re.compile(r"Could not set lock on file|used by another process")
+"""What DuckDB says where another process has the file; the name of a file may hold any word."""
 
 _LANDED: Final = "landed_invoices"
 _MAKE: Final = """
@@ -102,7 +113,8 @@ class DuckDb:
     """Land into a DuckDB file; a :class:`~billingual.landing.target.Target`."""
 
     def __init__(self, path: Path, *, sync_id: str, raw: bool) -> None:
-        self._path = path
+        # To DuckDB, ``~`` is the user's folder, and ``md:`` or ``sqlite:`` an extension to load.
+        self._path = path.absolute()
         self._sync_id = sync_id
         self._raw = raw
         self._connection: duckdb.DuckDBPyConnection | None = None
@@ -139,7 +151,7 @@ class DuckDb:
             (latest,) = self._one(f"SELECT epoch_us(max(_seen_at)) FROM {_LANDED}")  # noqa: S608 - likewise
         except duckdb.IOException as error:
             self.close()
-            if "lock" in str(error).lower():
+            if _IN_USE.search(str(error)):
                 raise LandingInUseError(
                     f"another process has {self._path} open; end it, or wait."
                 ) from error
@@ -259,6 +271,7 @@ class DuckDb:
     def _make_file(self) -> None:
         """Make an empty DuckDB file, whole: one that is made in part cannot be opened again."""
         fresh = self._path.with_name(f".{self._path.name}.{self._sync_id}.new")
+        fresh.parent.mkdir(parents=True, exist_ok=True)
         try:
             duckdb.connect(str(fresh)).close()
             try:

@@ -2,7 +2,8 @@
 
 A window's rows are written to files of their own, flushed to disk, renamed, and only then named by
 one line of the manifest. So a killed run leaves files that nothing names, and the next run removes
-them. Readers take :func:`landed_files` and, of each id, the row with the latest ``_seen_at``.
+them. Readers take :func:`~billingual.landing.landed_files` and, of each id, the row with the latest
+``_seen_at``.
 """
 
 from __future__ import annotations
@@ -15,11 +16,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
-from arro3.core import Array, DataType, Table
-from arro3.io import read_parquet, write_parquet
+from arro3.core import Array, DataType
+from arro3.io import read_parquet
 
+from billingual.columns.parquet import write_batches
 from billingual.errors import UsageError
-from billingual.landing.manifest import LOCK, MANIFEST, Index, Manifest, lines_of, sync_folder
+from billingual.landing.manifest import (
+    LOCK,
+    MANIFEST,
+    Index,
+    Manifest,
+    counting_lines,
+    sync_folder,
+)
 from billingual.landing.table import landed_schema, with_deletion
 from billingual.landing.target import Counts, Landed, LandingError, Source
 from billingual.landing.windows import Window
@@ -28,29 +37,13 @@ from billingual.pagination.dedupe import SeenIds
 if TYPE_CHECKING:
     from arro3.core import RecordBatch
 
-__all__ = ["Folder", "landed_files"]
+__all__ = ["Folder"]
 
 _DATA: Final = "data"
 _BYTES_WAITING: Final = 32 * 2**20
 """Columns of all windows together that wait to be written."""
 
 _OURS: Final = frozenset({MANIFEST, LOCK, _DATA})
-
-
-def landed_files(folder: str | os.PathLike[str]) -> list[str]:
-    """Return the paths of the Parquet files that count, oldest first.
-
-    An invoice can be in several of them: of each id the row with the latest ``_seen_at`` counts,
-    and it is gone at the provider where that row has a ``_deleted_at``.
-
-    Raises:
-        LandingError: if there is no manifest, or it cannot be read.
-    """
-    root = Path(folder)
-    lines = lines_of(root / MANIFEST)
-    if not lines:
-        raise LandingError(f"{root} has no {MANIFEST}: nothing was landed there.")
-    return [str(root / name) for line in _counting(lines[1:]) for name in line["files"]]
 
 
 class Folder:
@@ -97,7 +90,7 @@ class Folder:
         since = 0
         if reads:
             since = next(at for at, line in enumerate(windows) if line["sync"] == reads[-1]["sync"])
-        counting = {name for line in _counting(self._manifest.lines) for name in line["files"]}
+        counting = {name for line in counting_lines(self._manifest.lines) for name in line["files"]}
         files = [name for line in windows[since:] for name in line["files"] if name in counting]
         found: set[str] = set()
         for name in files:
@@ -111,7 +104,7 @@ class Folder:
         """See the protocol."""
         if self._index is None:
             self._index = Index()
-            for old in self._rows_of([*_counting(self._manifest.lines)]):
+            for old in self._rows_of([*counting_lines(self._manifest.lines)]):
                 self._index.know(old)
         parts = self._parts.setdefault(window.name, _Parts())
         ids = list(batch.column("id").to_pylist())
@@ -160,7 +153,7 @@ class Folder:
 
     def _refuse_lost(self) -> None:
         """Refuse to go on where rows are missing: what is closed would never be read again."""
-        for line in _counting(self._manifest.lines):
+        for line in counting_lines(self._manifest.lines):
             for name in line["files"]:
                 if not (self._root / name).is_file():
                     raise LandingError(
@@ -173,7 +166,7 @@ class Folder:
 
         They are kept until the next run begins, so that a reader has the time in between.
         """
-        counting = {name for line in _counting(self._manifest.lines) for name in line["files"]}
+        counting = {name for line in counting_lines(self._manifest.lines) for name in line["files"]}
         for path in (self._root / _DATA).glob("*"):
             if f"{_DATA}/{path.name}" not in counting and _NAME.fullmatch(path.name):
                 path.unlink()
@@ -188,8 +181,7 @@ class Folder:
             folder.mkdir(exist_ok=True)
             fresh = folder / f"{name}.new"
             with fresh.open("wb") as file:
-                write_parquet(Table.from_batches(parts.batches), file, compression="zstd(3)")
-                file.flush()
+                write_batches(parts.batches[0].schema, parts.batches, file)
                 os.fsync(file.fileno())
             fresh.rename(folder / name)
             sync_folder(folder)
@@ -210,7 +202,7 @@ class Folder:
         full = window.kind == "full"
         lines = [
             line
-            for line in _counting(self._manifest.lines)
+            for line in counting_lines(self._manifest.lines)
             if full or line["window"] == window.name
         ]
         for batch in self._rows_of(lines):
@@ -224,7 +216,7 @@ class Folder:
         """Keep the last state of invoices that are gone, and that they are."""
         if not parts.gone:
             return
-        for batch in self._rows_of([*_counting(self._manifest.lines)]):
+        for batch in self._rows_of([*counting_lines(self._manifest.lines)]):
             ids = batch.column("id").to_pylist()
             places = [place for place, each in enumerate(ids) if each in parts.gone]
             if places:
@@ -293,18 +285,3 @@ class _Parts:
 
 # Of a window, a run and a part: another file in the folder is not ours to remove.
 _NAME: Final = re.compile(r"[\w-]+\.[\w-]+\.[0-9]+\.parquet(\.new)?")
-
-
-def _counting(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield the lines of windows that count, oldest first.
-
-    The last complete line of each window counts, and what came after it. A complete full read
-    replaces everything before it.
-    """
-    windows = [line for line in lines if "window" in line]
-    whole = [at for at, line in enumerate(windows) if line["complete"] and line["kind"] == "full"]
-    windows = windows[whole[-1] :] if whole else windows
-    complete = {line["window"]: at for at, line in enumerate(windows) if line["complete"]}
-    for at, line in enumerate(windows):
-        if at >= complete.get(line["window"], 0):
-            yield line

@@ -408,6 +408,9 @@ def _local_path(given: str | PathLike[Any]) -> Path:
         problem = f"{shown(text)} is no place on a disk of this machine"
     elif "\0" in text:
         problem = f"{shown(text)} holds a null character"
+    elif text.startswith("~"):
+        # A shell has put the folder in its place, but not in --to=~/invoices.
+        problem = f"{shown(text)} would be a folder named '~', and not yours"
     if problem is not None:
         raise InvalidInputError("target", problem, "give the path of a file or a folder")
     # The libraries take names as UTF-8.

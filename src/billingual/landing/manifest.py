@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -19,14 +19,27 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import attrs
 
 from billingual.errors import UsageError
-from billingual.landing.table import VERSION
-from billingual.landing.target import Landed, LandingError, LandingInUseError, Source
+from billingual.landing.target import (
+    VERSION,
+    Landed,
+    LandingError,
+    LandingInUseError,
+    Source,
+)
 from billingual.pagination.dedupe import SeenIds
 
 if TYPE_CHECKING:
     from arro3.core import RecordBatch
 
-__all__ = ["LOCK", "MANIFEST", "Index", "Manifest", "lines_of", "sync_folder"]
+__all__ = [
+    "LOCK",
+    "MANIFEST",
+    "Index",
+    "Manifest",
+    "counting_lines",
+    "landed_files",
+    "sync_folder",
+]
 
 MANIFEST: Final = "manifest.jsonl"
 LOCK: Final = "lock"
@@ -56,12 +69,12 @@ class Manifest:
             UsageError: if it is of another source, or of other columns.
         """
         self._take_lock()
-        lines = lines_of(self._path)
+        lines = _lines_of(self._path)
         self._mend_end()
         head = {"landing": VERSION, "raw": raw, **attrs.asdict(source)}
         head["account"] = list(source.account)
         if not lines:
-            self._write(head)
+            self._write(head, is_first=True)
         elif lines[0] != head:
             raise UsageError(
                 f"{self._place} holds other invoices, or the same with other columns: "
@@ -122,17 +135,18 @@ class Manifest:
                 file.truncate(whole)
                 os.fsync(file.fileno())
 
-    def _write(self, line: Mapping[str, Any]) -> None:
-        is_new = not self._path.exists()
-        with self._path.open("ab") as file:
+    def _write(self, line: Mapping[str, Any], *, is_first: bool = False) -> None:
+        # One that was removed meanwhile is not begun anew: its first line would be missing.
+        with self._path.open("ab" if is_first else "r+b") as file:
+            file.seek(0, os.SEEK_END)
             file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        if is_new:
+        if is_first:
             sync_folder(self._path.parent)
 
 
-def lines_of(path: Path) -> list[dict[str, Any]]:
+def _lines_of(path: Path) -> list[dict[str, Any]]:
     """Read the whole lines of a manifest, the first included; none if there is no file.
 
     Raises:
@@ -158,6 +172,37 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
         if not _is_line(line):
             raise LandingError(f"{path} is damaged in line {number}; land into another folder.")
     return lines
+
+
+def landed_files(folder: str | os.PathLike[str]) -> list[str]:
+    """Return the paths of the Parquet files that count, oldest first.
+
+    An invoice can be in several of them: of each id the row with the latest ``_seen_at`` counts,
+    and it is gone at the provider where that row has a ``_deleted_at``.
+
+    Raises:
+        LandingError: if there is no manifest, or it cannot be read.
+    """
+    root = Path(folder)
+    lines = _lines_of(root / MANIFEST)
+    if not lines:
+        raise LandingError(f"{root} has no {MANIFEST}: nothing was landed there.")
+    return [str(root / name) for line in counting_lines(lines[1:]) for name in line["files"]]
+
+
+def counting_lines(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the lines of windows that count, oldest first.
+
+    The last complete line of each window counts, and what came after it. A complete full read
+    replaces everything before it.
+    """
+    windows = [line for line in lines if "window" in line]
+    whole = [at for at, line in enumerate(windows) if line["complete"] and line["kind"] == "full"]
+    windows = windows[whole[-1] :] if whole else windows
+    complete = {line["window"]: at for at, line in enumerate(windows) if line["complete"]}
+    for at, line in enumerate(windows):
+        if at >= complete.get(line["window"], 0):
+            yield line
 
 
 def _is_line(line: Any) -> bool:

@@ -12,10 +12,7 @@ from arro3.core import Array, DataType, Field, RecordBatch, Schema
 from billingual.columns import batch_of, schema
 from billingual.model import InvoiceSummary
 
-__all__ = ["VERSION", "landed_batch", "landed_schema", "with_deletion"]
-
-VERSION: Final = 1
-"""The version of these columns. A target of another version is refused."""
+__all__ = ["landed_batch", "landed_schema", "with_deletion"]
 
 _MOMENT: Final = DataType.timestamp("us", tz="UTC")
 _NOTES: Final = {

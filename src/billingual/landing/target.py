@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 import attrs
 
@@ -13,7 +13,10 @@ from billingual.landing.windows import Window, WindowKind
 if TYPE_CHECKING:
     from arro3.core import RecordBatch
 
-__all__ = ["Counts", "Landed", "LandingError", "LandingInUseError", "Source", "Target"]
+__all__ = ["VERSION", "Counts", "Landed", "LandingError", "LandingInUseError", "Source", "Target"]
+
+VERSION: Final = 1
+"""The version of the columns of landed rows. A target of another version is refused."""
 
 
 class LandingError(BillingualError):
