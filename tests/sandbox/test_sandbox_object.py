@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from _support.sandbox_app import Caller
 from billingual import AsyncClient, Client, Filter, RateLimitedError, TimedOutError
-from billingual.sandbox import Sandbox, create_app
+from billingual.sandbox import ACCOUNTS, Sandbox, create_app
 from billingual.transports import sandboxed
 
 
@@ -152,3 +156,52 @@ def test_equal_sandboxes_share_nothing(sandbox: Sandbox) -> None:
     assert before != exante("GET", path).body
     assert before == Caller(later, "exante")("GET", path).body
     later.close()
+
+
+@pytest.mark.parametrize("links", ["relative", "absolute"])
+def test_it_serves_below_a_prefix_of_another_app(sandbox: Sandbox, links: str) -> None:
+    """Faults, the request log and addresses are those of a sandbox that is alone."""
+    sandbox.change_settings(exante_links=links)
+    outer = Starlette(routes=[Mount("/tools/sandbox", app=sandbox)])
+    token = {"Authorization": f"Bearer {ACCOUNTS['exante'].token}"}
+
+    async def asked() -> tuple[httpx.Response, ...]:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(outer), base_url="http://localhost"
+        ) as caller:
+            path = "/tools/sandbox/exante/api/invoices?per_page=2"
+            found = await caller.get(path, headers=token)
+            sandbox.add_fault("rate_limit", retry_after=1)
+            limited = await caller.get(path, headers=token)
+            missing = await caller.get("/tools/sandbox/exante/api/nothing", headers=token)
+            return found, limited, missing, await caller.get("/tools/sandbox/")
+
+    found, limited, missing, index = asyncio.run(asked())
+    after = found.json()["data"]["_links"]["next"]
+
+    assert [each["path"] for each in sandbox.requests()] == [
+        "/exante/api/invoices", "/exante/api/invoices", "/exante/api/nothing",
+    ]  # fmt: skip
+    assert (limited.status_code, missing.json()["status"]) == (429, "error")
+    assert after.startswith(
+        "/api/invoices?" if links == "relative"
+        else "http://localhost/tools/sandbox/exante/api/invoices?"
+    )  # fmt: skip
+    base = index.json()["providers"]["exante"]["base_url"]
+    assert base == "http://localhost/tools/sandbox/exante"
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("", "a folder or a device"), ("none/x.db", "its folder is not there")]
+)
+def test_what_is_no_place_for_data_is_told(tmp_path: Path, name: str, why: str) -> None:
+    """SQLite would only speak of a disk."""
+    with pytest.raises(ValueError, match=why):
+        create_app(db=str(tmp_path / name))
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="needs a device")
+def test_a_device_holds_no_data() -> None:
+    """SQLite calls it an error of the disk."""
+    with pytest.raises(ValueError, match="a folder or a device"):
+        create_app(db="/dev/null")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from cyclopts.validators import Number
 from billingual.cli.connection import TOKEN_VARIABLE
 from billingual.cli.exit_codes import FAILURE, OK
 from billingual.cli.messages import fail, hint
+from billingual.cli.output import output_kept
 from billingual.errors import ConfigurationError
 from billingual.sandbox import ACCOUNTS, serve
 from billingual.sandbox.app import MAX_INVOICES, MAX_SEED
@@ -60,10 +62,9 @@ def sandbox(
         fail(f"{db} cannot be used as the sandbox's database: {error}.")
         return FAILURE
     except OSError as error:
-        fail(
-            f"cannot listen on {host}:{port}: {error.strerror or error}. Choose another --port, "
-            "or --port 0 for a free one."
-        )
+        is_taken = error.errno in {errno.EADDRINUSE, errno.EACCES}
+        way = "--port, or --port 0 for a free one" if is_taken else "--host, such as 127.0.0.1"
+        fail(f"cannot listen on {host}:{port}: {error.strerror or error}. Choose another {way}.")
         return FAILURE
     hint("The sandbox has stopped.")
     return OK
@@ -73,8 +74,9 @@ def _announcer() -> Callable[[str], None]:
     said: list[str] = []
 
     def announce(text: str) -> None:
-        print(text, flush=True)  # noqa: T201 - stdout is where data goes
         said.append(text)
+        # A server is of use to others than the reader of its output.
+        output_kept(lambda: print(text), OK, f"The sandbox serves {said[0]}")  # noqa: T201 - data
         if len(said) == 1 + len(ACCOUNTS):
             _say_commands(said[0])
 

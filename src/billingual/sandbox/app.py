@@ -19,7 +19,13 @@ from billingual.sandbox import control
 from billingual.sandbox.clock import DEFAULT_NOW, Clock
 from billingual.sandbox.index import index_record
 from billingual.sandbox.json_text import json_text
-from billingual.sandbox.messages import RefusalError, Refuse, response_of
+from billingual.sandbox.messages import (
+    PREFIX,
+    RefusalError,
+    Refuse,
+    address_of,
+    response_of,
+)
 from billingual.sandbox.middleware import ProviderMiddleware
 from billingual.sandbox.providers.exante import invoices as exante
 from billingual.sandbox.providers.exante import lists as exante_lists
@@ -62,7 +68,12 @@ class Sandbox(Starlette):
         self._middleware = ProviderMiddleware(super().__call__, state, _REFUSALS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI scope."""
+        """Serve one ASGI scope; below a prefix of another app, as if there were none."""
+        prefix: str = scope.get("root_path", "")
+        if prefix:
+            path = scope["path"]
+            path = path.removeprefix(prefix) if path.startswith(f"{prefix}/") else path
+            scope = {**scope, "path": path, "root_path": "", PREFIX: prefix}
         await self._middleware(scope, receive, send)
 
     @property
@@ -248,8 +259,7 @@ def _openapi(provider: str) -> Route:
 
 
 async def _index(request: Request) -> Response:
-    url = f"{request.url.scheme}://{request.url.netloc}"
-    return Response(json_text(index_record(url)), media_type="application/json")
+    return Response(json_text(index_record(address_of(request))), media_type="application/json")
 
 
 def _unrouted(state: SandboxState) -> Callable[[Request, Exception], Awaitable[Response]]:

@@ -17,12 +17,14 @@ from billingual.sandbox.json_text import UnreadableJsonError, json_text, parse_j
 from billingual.sandbox.state import SandboxState
 
 __all__ = [
+    "PREFIX",
     "RULE_HEADER",
     "Action",
     "Call",
     "RefusalError",
     "Refuse",
     "Reply",
+    "address_of",
     "bearer_token",
     "endpoint",
     "response_of",
@@ -30,6 +32,9 @@ __all__ = [
 
 RULE_HEADER = "Sandbox-Rule"
 """Header that names the sandbox rule behind an error."""
+
+PREFIX = "sandbox.prefix"
+"""Member of a scope: the path of another app below which this one is mounted."""
 
 _MAX_DETAILS = 20
 
@@ -137,7 +142,7 @@ def endpoint(
         call = Call(
             method=request.method,
             path=request.url.path,
-            origin=f"{request.url.scheme}://{request.url.netloc}",
+            origin=address_of(request),
             headers={name.lower(): value for name, value in request.headers.items()},
             parameters=request.path_params,
             query=tuple(request.query_params.multi_items()),
@@ -154,6 +159,11 @@ def endpoint(
         return response_of(response)
 
     return run
+
+
+def address_of(request: Request) -> str:
+    """Give the URL of the sandbox as the client of a request knows it."""
+    return f"{request.url.scheme}://{request.url.netloc}{request.scope.get(PREFIX, '')}"
 
 
 def response_of(reply: Reply) -> Response:

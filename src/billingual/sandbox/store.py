@@ -15,6 +15,7 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 __all__ = ["ForeignDatabaseError", "IdGenerator", "Row", "Store", "Tables"]
 
@@ -103,7 +104,22 @@ _APPLICATION_ID = 0x62734278
 
 
 class ForeignDatabaseError(ValueError):
-    """The file is a database of another program."""
+    """The file is a database of another program, or no file that can hold one."""
+
+
+def _refuse_no_file(path: str | None) -> None:
+    """Refuse what SQLite would only call an error of the disk."""
+    if path is None:
+        return
+    place, problem = Path(path), None
+    if place.exists() and not place.is_file():
+        problem = "it is a folder or a device"
+    elif not place.parent.is_dir():
+        problem = "its folder is not there"
+    if problem is not None:
+        raise ForeignDatabaseError(
+            f"{path} cannot hold the sandbox's data: {problem}; name a file of its own"
+        )
 
 
 class Store:
@@ -112,6 +128,7 @@ class Store:
     def __init__(self, path: str | None = None) -> None:
         self.ids: IdGenerator = IdGenerator(0)
         self._written = 0
+        _refuse_no_file(path)
         self._lists: OrderedDict[Hashable, array[int]] = OrderedDict()
         self._connection = sqlite3.connect(
             path or ":memory:", check_same_thread=False, isolation_level=None
