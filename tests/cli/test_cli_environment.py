@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from _support.command import Command
+from _support.command import Command, environment
 
 TENANT = "tnt_pfh0haxfpzowht3oi213cqos"
 
@@ -61,3 +65,46 @@ def test_profiles_that_are_nowhere_are_asked_for_without_a_word_of_python(
         "write billingual.toml in this folder, or name a file with BILLINGUAL_CONFIG" in done.stderr
     )
     assert "path=" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["PROFILE", "PROVIDER", "TRANSPORT", "BASE_URL", "TENANT", "ORGANIZATION"]
+)
+def test_an_empty_variable_is_not_set(billingual: Command, name: str) -> None:
+    """As for a program, and as files of settings for containers have it."""
+    done = billingual("list", "--limit", "1", "-o", "json", env={f"BILLINGUAL_{name}": " "})
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("[\n{")
+
+
+def test_a_pipe_with_colours_loses_no_column(billingual: Command) -> None:
+    """What runs checks for people sets FORCE_COLOR, and has no width."""
+    done = billingual("list", "--limit", "1", env={"FORCE_COLOR": "1", "COLUMNS": "40"})
+
+    assert "counterparty" in done.stdout
+    assert "No room" not in done.stderr
+
+
+def test_a_terminal_of_no_width_shows_messages(tmp_path: Path) -> None:
+    """Some programs start others with COLUMNS=0."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "billingual", "list", "--limit", "0"],
+        env=environment({"COLUMNS": "0"}), stdout=theirs, stderr=theirs, cwd=tmp_path,
+    )  # fmt: skip
+    os.close(theirs)
+    said = b""
+    while chunk := _read(ours):
+        said += chunk
+    os.close(ours)
+
+    assert process.wait(timeout=60) == 2
+    assert b"--limit: 0 asks for no rows" in said
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # the other end is closed
+        return b""

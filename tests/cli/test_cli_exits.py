@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -54,6 +55,12 @@ CREATE = (
         (("list", "-o", "jsn"), 'Did you mean "json"?'),
         (("list", "--overdue-days", "soon"), "is not a range"),
         (("list", "--limit", "0"), "asks for no rows"),
+        (("list", "--provider", ""), "--provider: it is empty"),
+        (("list", "--base-url", " "), "--base-url: it is empty"),
+        (("list", "--profile", ""), "--profile: it is empty"),
+        (("whoami", "--tenant", ""), "--tenant: it is empty"),
+        (("sync", "--to", ""), "--to: it is empty"),
+        (("sync", "--to", "s3://b/x"), "'s3://b/x' is no place on a disk"),
         (("list", "--provider", "katsu"), "katsu does not support list"),
         (("get", "42"), "no UUID"),
         (("create", "--total", "12.5"), "12.34 EUR"),
@@ -364,3 +371,53 @@ def test_importing_the_command_line_imports_nothing_of_it() -> None:
     )
 
     assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("words", [("--help",), ("help", "list"), ("list", "--help"), ("demo",)])
+def test_a_closed_pipe_ends_help_quietly_too(words: tuple[str, ...]) -> None:
+    """``billingual --help | head -1`` is no error either."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with os.fdopen(theirs, "wb") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-m", "billingual", *words],
+            env=environment({}), stdout=pipe, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_sandbox_serves_on_where_its_output_is_lost(start: Start) -> None:
+    """A full disk is no taken port; the URL is said beside."""
+    process = start("sandbox", "--port", "0", before=("sh", "-c", 'exec "$@" > /dev/full', "sh"))
+    assert process.stderr is not None
+    said = process.stderr.readline()
+    url = said.split()[-1]
+    response = httpx.get(f"{url}/_sandbox/state", trust_env=False)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=120)
+
+    assert "only the output was lost: No space left on device. The sandbox serves http" in said
+    assert response.status_code == 200
+    assert process.returncode == 0
+
+
+def test_a_host_that_is_not_there_is_no_matter_of_ports(billingual: Command) -> None:
+    """Another port would not help."""
+    done = billingual("sandbox", "--host", "nowhere.invalid", "--allow-remote", "--port", "0")
+
+    assert done.returncode == 1
+    assert "Choose another --host" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("place", ["/dev/null", ".", "none/x.db"])
+def test_a_place_that_cannot_hold_the_sandbox_is_wrong_usage(
+    billingual: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """SQLite would speak of a disk."""
+    monkeypatch.chdir(tmp_path)
+    done = billingual("sandbox", "--db", place, "--port", "0")
+
+    assert done.returncode == 2
+    assert f"{place} cannot hold the sandbox's data" in " ".join(done.stderr.split())

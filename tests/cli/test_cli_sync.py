@@ -8,6 +8,7 @@ import pty
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,30 @@ def test_a_watch_syncs_again_until_it_is_stopped(
     assert process.returncode == 130
     assert "Traceback" not in noise
     assert [each["counts"]["new"] > 0 for each in reports] == [True, False, False]
+
+
+def test_a_watch_goes_on_where_the_provider_fails_for_a_while(
+    start: Start, served: Running, tmp_path: Path
+) -> None:
+    """As a watched list does; the failure is told, and the next run reads all again."""
+    process = start(
+        "sync", "--to", str(tmp_path / "x"), "--since", "2026-10-01", "--watch", "0.1", "-o",
+        "ndjson", "--base-url", served.base_url("exante"), BILLINGUAL_RETRY="none", **TOKEN,
+    )  # fmt: skip
+    first = json.loads(line_of(process))
+    served.app.add_fault("status", status=503, times=1)
+    while served.app.faults:
+        time.sleep(0.01)
+    second = json.loads(line_of(process))
+    third = json.loads(line_of(process))
+    process.send_signal(signal.SIGINT)
+    _, noise = process.communicate(timeout=100)
+
+    assert first["windows"]
+    assert second["windows"]
+    assert third["windows"]
+    assert "Injected status 503" in noise
+    assert process.returncode == 130
 
 
 def test_a_terminal_shows_how_far_it_is(served: Running, tmp_path: Path) -> None:

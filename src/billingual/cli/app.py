@@ -23,12 +23,11 @@ from cyclopts import (
     UnusedCliTokensError,
     convert,
 )
-from rich.console import Console
 
 from billingual._version import __version__
 from billingual.cli.exit_codes import FAILURE, INTERRUPTED, OK, UNCLEAR, USAGE, exit_code
 from billingual.cli.messages import complain, fail, hint
-from billingual.cli.output import drop_output
+from billingual.cli.output import Terminal, drop_output
 from billingual.cli.unclear_write import UnclearWriteError
 from billingual.errors import BillingualError, unclear_from
 
@@ -58,6 +57,9 @@ def _converted(kind: Any, tokens: Sequence[Token]) -> Any:
         ValueError: if a number is written otherwise.
     """
     text = tokens[0].value if tokens else ""
+    if tokens and tokens[0].source == "env" and not text.strip():
+        # An empty variable is one that is not set, as for a program.
+        return None
     if kind is int and not _WHOLE.fullmatch(text):
         raise ValueError(f"{text!r} is no whole number; write it like 20.")
     if kind is float and not _DECIMAL.fullmatch(text):
@@ -220,8 +222,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         with _ended_as_by_ctrl_c():
             # Made anew each time: a console keeps the width that it found first.
+            console = Terminal()
             code: int = (
-                app.meta(arguments, console=Console(), exit_on_error=False, print_error=False) or OK
+                app.meta(arguments, console=console, exit_on_error=False, print_error=False) or OK
             )
             sys.stdout.flush()
     except CycloptsError as error:
@@ -296,7 +299,7 @@ def show_help(*command: str) -> None:
             return
         here = here[word]
     describe(command)
-    app.meta([*command, "--help"], exit_on_error=False, print_error=False, console=Console())
+    app.meta([*command, "--help"], exit_on_error=False, print_error=False, console=Terminal())
 
 
 def _usage_text(error: CycloptsError, app: App) -> str:

@@ -16,7 +16,7 @@ from billingual._config.url import ClientOptions, NamedOptions
 from billingual.abc import Provider
 from billingual.cli.messages import hint
 from billingual.client import AsyncClient
-from billingual.errors import ConfigurationError
+from billingual.errors import ConfigurationError, InvalidInputError
 from billingual.plugins import TRANSPORTS
 
 __all__ = ["TOKEN_VARIABLE", "Connection", "chosen", "open_client"]
@@ -25,6 +25,7 @@ TOKEN_VARIABLE: Final = "BILLINGUAL_TOKEN"  # noqa: S105 - the name of a variabl
 """The only way to give a token: options end in shell histories and lists of processes."""
 
 _GROUP: Final = Group("Connection", sort_key=9)
+_OF_NO_CLIENT: Final = frozenset({"profile", "provider"})
 
 
 @Parameter(name="*", group=_GROUP)
@@ -51,9 +52,17 @@ class Connection:
     organization: Annotated[str | None, Parameter(env_var="BILLINGUAL_ORGANIZATION")] = None
 
     def given(self) -> ClientOptions:
-        """List the options that were given, by option or by a variable of their own."""
-        names = ("transport", "base_url", "tenant", "organization")
-        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        """List the options that were given, by option or by a variable of their own.
+
+        Raises:
+            InvalidInputError: if one is empty, as of a shell's variable that is not set: another
+                account would be used in silence.
+        """
+        found = {name: value for name, value in attrs.asdict(self).items() if value is not None}
+        for name, value in found.items():
+            if not value.strip():
+                raise InvalidInputError(name, "it is empty", "give a value, or leave it out")
+        given = {name: value for name, value in found.items() if name not in _OF_NO_CLIENT}
         return cast(ClientOptions, given)
 
 

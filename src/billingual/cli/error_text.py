@@ -58,7 +58,7 @@ def _options() -> dict[str, str]:
     names = fields | {"sort", "limit", "page_size", "replacement", "param", "tenant"}
     names |= {"organization", "since", "until", "days", "lookback_days", "concurrency"}
     names |= {"given_up_at", "resume", "prefetch", "delimiter", "currency-code", "format"}
-    names |= {"known_invoice"}
+    names |= {"known_invoice", "profile", "provider", "transport", "base_url"}
     odd = {
         "counterparty_ids": "--counterparty-id",
         "extra_params": "--param",

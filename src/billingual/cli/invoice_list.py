@@ -14,7 +14,7 @@ from cyclopts.validators import Number
 
 from billingual.cli.connection import Connection, open_client
 from billingual.cli.inputs import FilterOptions, filter_from, refuse_misspelt_key
-from billingual.cli.messages import complain, hint
+from billingual.cli.messages import PASSING, complain, hint
 from billingual.cli.output import (
     Column,
     SheetFormat,
@@ -26,13 +26,7 @@ from billingual.cli.output import (
     write_json,
 )
 from billingual.cli.sheet import Sheet
-from billingual.errors import (
-    DeadlineExceededError,
-    InvalidInputError,
-    RateLimitedError,
-    ServerError,
-    TransportError,
-)
+from billingual.errors import InvalidInputError
 from billingual.jobs.trail import written_whole
 from billingual.model import InvoiceSummary, Page
 from billingual.pagination import AsyncPager
@@ -247,8 +241,7 @@ async def _watch(
         listing = shown()
         try:
             rows = [row async for page in listing.pages() for row in page]
-        except (TransportError, DeadlineExceededError, RateLimitedError, ServerError) as error:
-            # It may be better the next time; a refused token or filter will not be.
+        except PASSING as error:
             if view.seen is None:
                 raise
             complain(error)

@@ -5,15 +5,25 @@ from __future__ import annotations
 import sys
 import textwrap
 from contextlib import suppress
+from typing import Final
 
 from rich.console import Console
 from rich.text import Text
 
 from billingual.cli.error_text import error_text
 from billingual.cli.visible_text import visible
-from billingual.errors import BillingualError, RateLimitedError, ServerError, TransportError
+from billingual.errors import (
+    BillingualError,
+    DeadlineExceededError,
+    RateLimitedError,
+    ServerError,
+    TransportError,
+)
 
-__all__ = ["complain", "fail", "hint"]
+__all__ = ["PASSING", "complain", "fail", "hint"]
+
+PASSING: Final = (TransportError, DeadlineExceededError, RateLimitedError, ServerError)
+"""What may be better the next time; a refused token or filter will not be."""
 
 
 def hint(text: str) -> None:
@@ -49,6 +59,8 @@ def _styled(text: str, style: str) -> str:
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
         return f"{text}\n"
+    # COLUMNS=0 is a width to rich, in which it shows nothing.
+    console.width = console.width or 80
     text = "\n".join(_filled(line, console.width) for line in text.splitlines())
     # Captured, because rich ends the program where it meets a closed pipe.
     with console.capture() as captured:

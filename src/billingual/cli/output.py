@@ -28,6 +28,7 @@ __all__ = [
     "FormatOption",
     "SheetFormat",
     "SheetFormatOption",
+    "Terminal",
     "drop_output",
     "output_kept",
     "record_of",
@@ -113,13 +114,13 @@ def show_rows(columns: Sequence[Column]) -> None:
     """
     console = Console(highlight=False)
     filled = [column for column in columns if any(column.cells)]
-    kept = _fitting(filled, console.width) if console.is_terminal else filled
+    kept = _fitting(filled, console.width) if _is_screen(console) else filled
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
     for column in kept:
         table.add_column(column.name, justify="right" if column.is_number else "left", no_wrap=True)
     for cells in zip(*(column.cells for column in kept), strict=True):
         table.add_row(*(Text(cell) for cell in cells))
-    if console.is_terminal and _width(kept) > console.width:
+    if _is_screen(console) and _width(kept) > console.width:
         # The terminal breaks the lines; rich would cut the texts.
         console = Console(highlight=False, width=_width(kept))
     _print(table, console)
@@ -157,18 +158,31 @@ def _width(columns: Sequence[Column]) -> int:
     return sum(column.width + _GAP for column in columns) - _GAP
 
 
+def _is_screen(console: Console) -> bool:
+    """Tell whether there is a width to keep to: FORCE_COLOR makes a terminal of a pipe for rich."""
+    return console.is_terminal and sys.stdout.isatty()
+
+
 def _print(table: Table, console: Console) -> None:
-    if console.is_terminal:
+    if _is_screen(console):
         # Captured, because rich ends the program where it meets a closed pipe.
         with console.capture() as captured:
             console.print(table)
         sys.stdout.write(captured.get())
         return
     # A pipe has no width, and a line's end needs no spaces.
-    wide = Console(highlight=False, width=100_000)
+    wide = Console(highlight=False, width=2**31)
     with wide.capture() as captured:
         wide.print(table)
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
+class Terminal(Console):
+    """A console for which a closed pipe is an error as any other; rich's own ends the program."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error that is being handled."""
+        raise  # noqa: PLE0704 - rich calls this where it caught one
 
 
 def drop_output() -> None:

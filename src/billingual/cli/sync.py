@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shlex
 import sys
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -14,7 +13,7 @@ from cyclopts.validators import Number
 from billingual.cli.connection import Connection, open_client
 from billingual.cli.exit_codes import FAILURE, OK
 from billingual.cli.inputs import FilterOptions, filter_from
-from billingual.cli.messages import fail, hint
+from billingual.cli.messages import PASSING, complain, fail, hint
 from billingual.cli.output import FormatOption, record_of, write_json
 from billingual.cli.progress import shown_progress
 from billingual.cli.visible_text import visible
@@ -25,7 +24,7 @@ __all__ = ["sync_invoices"]
 
 async def sync_invoices(  # noqa: D417 - groups of options say themselves what they hold
     *,
-    to: Path,
+    to: str,
     since: str | None = None,
     until: str | None = None,
     filters: FilterOptions = FilterOptions(),  # noqa: B008 - frozen
@@ -49,7 +48,8 @@ async def sync_invoices(  # noqa: D417 - groups of options say themselves what t
         since: First day of issue, like 2026-01-01; the whole list is read each time without it.
         until: Last day of issue.
         full: Read the whole list; only that tells which invoices are gone.
-        watch: Do it again so many seconds after each end, until it is stopped.
+        watch: Do it again so many seconds after each end, until it is stopped; a failure that may
+            pass is told, and ends only the first run.
         days: Days of a window; 30 by default.
         lookback_days: Windows that ended within so many days are read each time; 90 by default.
         concurrency: Windows that are read at once, 1 to 64; 4 by default.
@@ -59,6 +59,7 @@ async def sync_invoices(  # noqa: D417 - groups of options say themselves what t
     """
     chosen = filter_from(filters)
     async with open_client(connection) as invoices:
+        is_first = True
         while True:
             with shown_progress(quiet=quiet) as view:
                 try:
@@ -78,9 +79,17 @@ async def sync_invoices(  # noqa: D417 - groups of options say themselves what t
                     view.close()
                     _say_again()
                     raise
-            _show(report, output)
-            if watch is None:
-                return FAILURE if report.incomplete else OK
+                except PASSING as error:
+                    if watch is None or is_first:
+                        raise
+                    view.close()
+                    complain(error)
+                else:
+                    view.close()
+                    _show(report, output)
+                    if watch is None:
+                        return FAILURE if report.incomplete else OK
+            is_first = False
             hint(f"Again in {watch:g} s; Ctrl-C ends it.")
             await asyncio.sleep(watch)
 

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Literal, TypeAlias
 
 import anyio
-from rich.console import Console
 
 from billingual.cli.demo.bulk import bulk_chapter
 from billingual.cli.demo.context import ControlApi, DemoContext
@@ -14,6 +13,7 @@ from billingual.cli.demo.exante import exante_chapter, fault_chapter
 from billingual.cli.demo.katsu import katsu_chapter
 from billingual.cli.demo.kukkingu import kukkingu_chapter
 from billingual.cli.demo.steps import ChapterStoppedError, Report, Screen, Step
+from billingual.cli.output import Terminal
 from billingual.cli.sandbox import CountOption, SeedOption
 from billingual.sandbox import running
 
@@ -46,7 +46,7 @@ def demo(
         invoices: How many invoices Exante's organization starts with, to 100000; 1000 by default.
         seed: Seed of the sandbox's data, 42 by default; it decides all of it.
     """
-    console = Console(highlight=False)
+    console = Terminal(highlight=False)
     screen = Screen(console, Report())
     names = tuple(_CHAPTERS) if provider is None else (provider,)
     with running(seed=seed, invoices=invoices) as sandbox:
