@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import uuid
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -11,15 +15,18 @@ import pytest
 from billingual import (
     AsyncClient,
     AsyncJob,
+    Changes,
     Client,
     ClosedError,
     Draft,
     InvalidInputError,
     UsageError,
 )
-from billingual.jobs import SqliteLedger
+from billingual.jobs import SqliteLedger, State
 from billingual.sandbox import LANDMARKS, Sandbox
 from billingual.transports import sandboxed
+from billingual.transports.memory import MemoryTransport
+from billingual.wire import WireRequest, WireResponse
 
 pytestmark = pytest.mark.anyio
 Make = Callable[..., Draft]
@@ -143,3 +150,98 @@ async def test_a_run_that_is_stopped_in_its_first_moment_sends_nothing(
 
         assert (3, []) == (len(stopped.planned), sandbox.requests())
         assert (await job.run()).complete
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_cancelled_task_leaves_nothing_in_flight_that_was_not_sent(path: Path) -> None:
+    """Wherever asyncio's own cancellation, which no shield stops, meets the run.
+
+    A run that would start with a wait for late requests shows that something was left in doubt.
+    """
+    ids = [str(uuid.UUID(int=place, version=4)) for place in range(12)]
+
+    def respond(request: WireRequest) -> WireResponse:
+        rows = json.loads(request.body or b"")
+        return MemoryTransport.json(json.dumps({"status": "success", "data": rows}))
+
+    account = {"token": "t", "base_url": "http://memory.localhost", "retry": "none"}
+    async with AsyncClient("exante", transport=MemoryTransport(respond), **account) as client:
+        for turns in range(0, 60, 3):
+            ledger = SqliteLedger(path.with_name(f"{turns}.db"))
+            async with AsyncJob.open(ledger, client, sole_writer=True) as job:
+                # Writes of one invoice wait for one another, so that there are many requests.
+                await job.plan(
+                    (each, Changes(due_at=f"2030-01-{day:02}"))
+                    for day in range(1, 9)
+                    for each in ids
+                )
+                run = asyncio.ensure_future(job.run(concurrency=2))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                run.cancel()
+                with suppress(asyncio.CancelledError):
+                    await run
+
+                assert ledger.counts().keys() <= {State.PLANNED, State.COMMITTED}
+            ledger.close()
+
+
+async def test_a_progress_function_that_raises_stops_the_run_and_leaves_no_doubt(
+    sandbox: Sandbox, path: Path, draft: Make
+) -> None:
+    """What was marked ahead is planned again."""
+    calls = 0
+
+    def fail(_: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise ZeroDivisionError
+
+    sandbox.add_fault("latency", method="POST", seconds=0.15, times=12)
+    async with client_of(sandbox) as client, AsyncJob.open(path, client) as job:
+        await job.plan(draft(f"J-{n}") for n in range(12))
+        with pytest.raises(ZeroDivisionError):
+            await job.run(concurrency=2, on_progress=fail)
+        report = await job.report()
+
+        assert not report.unknown
+        assert report.planned
+
+
+async def test_tasks_that_use_a_job_for_the_first_time_at_once_share_its_ledger(
+    sandbox: Sandbox, path: Path, draft: Make
+) -> None:
+    """None of them finds the file in use."""
+    async with client_of(sandbox) as client:
+        job = AsyncJob.open(path, client)
+        async with anyio.create_task_group() as tasks:
+            for n in range(4):
+                tasks.start_soon(job.plan, [draft(f"J-{n}")])
+        report = await job.report()
+        await job.aclose()
+
+    assert 4 == report.total
+
+
+async def test_a_refused_plan_closes_its_async_generator(
+    sandbox: Sandbox, path: Path, draft: Make
+) -> None:
+    """At once, and not when the garbage is collected."""
+    closed = False
+
+    async def drafts() -> AsyncIterator[Draft]:
+        nonlocal closed
+        try:
+            yield draft()
+            yield 17  # type: ignore[misc]
+        finally:
+            await anyio.lowlevel.checkpoint()
+            closed = True
+
+    async with client_of(sandbox) as client, AsyncJob.open(path, client) as job:
+        writes = drafts()
+        with pytest.raises(InvalidInputError, match="int is no write"):
+            await job.plan(writes)
+
+        assert closed

@@ -15,6 +15,8 @@ import anyio
 import pytest
 
 from billingual import AsyncClient, AsyncJob, Changes, Client, Job
+from billingual.backends.stepping import step
+from billingual.backends.sync import SyncBackend
 from billingual.jobs import SqliteLedger
 from billingual.jobs.entry import State
 from billingual.jobs.ledger import LedgerError
@@ -55,7 +57,8 @@ def taken_at_once(steps: Steps, ledger: Counting, calls: list[Any]) -> list[Any]
 
     def take(place: int) -> None:
         try:
-            ends[place] = steps.take(calls[place], lambda _: kept.append(place))
+            asked = steps.ask(calls[place], lambda _: kept.append(place))
+            ends[place] = step(steps.keep(asked))
         except Exception as error:  # noqa: BLE001 - the test looks at it
             ends[place] = error
 
@@ -76,7 +79,7 @@ def taken_at_once(steps: Steps, ledger: Counting, calls: list[Any]) -> list[Any]
 def test_steps_that_are_asked_for_meanwhile_share_a_transaction(path: Path) -> None:
     """Three workers wait for one disk, once; each gets its own value."""
     with closing(Counting(path)) as ledger:
-        steps = Steps(ledger)
+        steps = Steps(ledger, SyncBackend())
 
         assert [0, 1, 2, 3] == taken_at_once(steps, ledger, [lambda n=n: n for n in range(4)])
         assert 2 == ledger.transactions
@@ -85,7 +88,9 @@ def test_steps_that_are_asked_for_meanwhile_share_a_transaction(path: Path) -> N
 def test_a_step_that_raises_fails_alone(path: Path) -> None:
     """The others of its transaction are taken."""
     with closing(Counting(path)) as ledger:
-        found = taken_at_once(Steps(ledger), ledger, [lambda: 1, lambda: 1 // 0, lambda: 3])
+        found = taken_at_once(
+            Steps(ledger, SyncBackend()), ledger, [lambda: 1, lambda: 1 // 0, lambda: 3]
+        )
 
     assert (1, 3) == (found[0], found[2])
     assert isinstance(found[1], ZeroDivisionError)
@@ -95,7 +100,9 @@ def test_no_step_is_taken_that_the_disk_does_not_keep(path: Path) -> None:
     """Each worker hears of it, and none goes on."""
     with closing(Counting(path)) as ledger:
         ledger.full = True
-        found = taken_at_once(Steps(ledger), ledger, [lambda: 1, lambda: 2, lambda: 3])
+        found = taken_at_once(
+            Steps(ledger, SyncBackend()), ledger, [lambda: 1, lambda: 2, lambda: 3]
+        )
 
     assert [LedgerError] * 3 == [type(each) for each in found]
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import os
 import platform
 import secrets
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+import threading
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Mapping,
+)
+from contextlib import aclosing
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, Unpack, cast
@@ -84,6 +93,7 @@ class AsyncJob:
         self._owner = f"{platform.node()}/{os.getpid()}/{secrets.token_hex(4)}"
         self._number_prefix = number_prefix
         self._ledger: Ledger | None = None
+        self._opening = threading.Lock()
         self._nonce = ""
         self._closed = False
         self._runs = False
@@ -197,11 +207,13 @@ class AsyncJob:
         batch: list[NewEntry] = []
         with Occurrences() as seen:
             planner = Planner(self._client, ledger, self._number_prefix, self._nonce, seen)
-            async for each in _iterated(writes):
-                batch.append(planner.entry(each))
-                if len(batch) == _PLANNED_AT_ONCE and not whole:
-                    full, batch = batch, []
-                    new += await self._in_thread(ledger.add, full)
+            # Closed at once where a write is refused, also if it waits for something.
+            async with aclosing(_iterated(writes)) as given:
+                async for each in given:
+                    batch.append(planner.entry(each))
+                    if len(batch) == _PLANNED_AT_ONCE and not whole:
+                        full, batch = batch, []
+                        new += await self._in_thread(ledger.add, full)
         return new + await self._in_thread(ledger.add, batch)
 
     async def run(
@@ -407,9 +419,13 @@ class AsyncJob:
     async def aclose(self) -> None:
         """Close the ledger, if the job opened it; closing twice is no error."""
         self._closed = True
-        ledger, self._ledger = self._ledger, None
-        if ledger is not None and self._owns:
-            await self._in_thread(ledger.close)
+        await self._in_thread(self._close)
+
+    def _close(self) -> None:
+        with self._opening:
+            ledger, self._ledger = self._ledger, None
+            if ledger is not None and self._owns:
+                ledger.close()
 
     async def __aenter__(self) -> Self:
         await self._opened()
@@ -432,22 +448,30 @@ class AsyncJob:
             raise ClosedError("this job is closed; open it again.")
         if self._ledger is not None:
             return self._ledger
-        ledger, self._nonce = await self._in_thread(self._open)
-        self._ledger = ledger
-        return ledger
+        return await self._in_thread(self._open)
 
-    def _open(self) -> tuple[Ledger, str]:
-        place, context = self._place, self._context
-        ledger = (
-            open_file(place, shared=self._shared) if isinstance(place, (str, PathLike)) else place
-        )
-        try:
-            nonce = ledger.bind(context.provider, context.account, now=context.backend.wall())
-        except BaseException:
-            if self._owns:
-                ledger.close()
-            raise
-        return ledger, nonce
+    def _open(self) -> Ledger:
+        # Two tasks may use the job for the first time at once. The ledger is kept here and not in
+        # the task, which may be cancelled meanwhile.
+        with self._opening:
+            if self._ledger is not None:
+                return self._ledger
+            place, context = self._place, self._context
+            ledger = (
+                open_file(place, shared=self._shared)
+                if isinstance(place, (str, PathLike))
+                else place
+            )
+            try:
+                self._nonce = ledger.bind(
+                    context.provider, context.account, now=context.backend.wall()
+                )
+            except BaseException:
+                if self._owns:
+                    ledger.close()
+                raise
+            self._ledger = ledger
+            return ledger
 
     def _settings(self, ledger: Ledger) -> Settings:
         """Return how the job is run, which the ledger keeps from now on."""
@@ -551,8 +575,12 @@ def _check_many(writes: object) -> None:
         )
 
 
-async def _iterated(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
-    if isinstance(items, AsyncIterable):
+async def _iterated(items: Iterable[T] | AsyncIterable[T]) -> AsyncGenerator[T]:
+    if isinstance(items, AsyncGenerator):
+        async with aclosing(items):
+            async for each in items:
+                yield each
+    elif isinstance(items, AsyncIterable):
         async for each in items:
             yield each
     else:

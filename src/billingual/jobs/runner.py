@@ -16,6 +16,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar, cast
 
 import attrs
@@ -42,7 +43,7 @@ from billingual.jobs.planning import fields_of
 from billingual.jobs.report import Progress
 
 if TYPE_CHECKING:
-    from billingual.abc import Slots
+    from billingual.abc import Backend, Slots
     from billingual.client import AsyncClient
     from billingual.model import InvoiceSummary
 
@@ -76,8 +77,12 @@ _PROGRESS_EVERY_S: Final = 0.1
 _COUNTING: Final = 19.0
 """How many times as long as it took the next count waits: so counts take a twentieth of a run."""
 
-_End: TypeAlias = Callable[[], int]
-"""Keeps a result, in a step of the ledger; returns how many entries that settled."""
+_PATIENCE_S: Final = 1.0
+"""Seconds after which a worker looks again whether another one takes its step: that one may have
+been cancelled."""
+
+_End: TypeAlias = Callable[[], int | None]
+"""Keeps a result, in a step of the ledger; returns how many entries that settled, if any."""
 
 _Reads: TypeAlias = tuple[Entry, ...]
 """Updates of which one worker reads the state before, one after another."""
@@ -149,7 +154,7 @@ class Runner:
         settings = self.settings
         # A lease must outlive the request of its claim, and the request whose slot that waits for.
         self._lease_s = 2 * self.context.deadline_s + settings.lease_margin_s
-        self._steps = Steps(self.ledger)
+        self._steps = Steps(self.ledger, self.context.backend)
         self._looker = Looker(
             context=self.context,
             ledger=self.ledger,
@@ -207,7 +212,27 @@ class Runner:
         finally:
             self.stopping = True
             await pool.aclose()
+            with self.context.backend.shielded():
+                await self._end()
         await self._tell(last=True)
+
+    def _keep_at_end(self, end: _End) -> None:
+        """Have the end of the run keep it: the worker that it is of raises, or is cancelled."""
+        self._steps.ask(end, lambda settled: self._count(settled or 0))
+
+    def _count(self, settled: int) -> None:
+        self._settled += settled
+
+    async def _end(self) -> None:
+        """Keep what workers left that were stopped, and hand back what they had not begun.
+
+        What cannot be kept stays in flight, and the next run looks at it.
+        """
+        # The transaction of a cancelled worker may be under way, and put more in line.
+        await self._in_thread(self._steps.take)
+        for each in self._line:
+            self._keep_at_end(partial(self._hand_back, each))
+        await self._in_thread(self._steps.take)
 
     async def _work(self) -> None:
         end: _End = _nothing
@@ -258,25 +283,19 @@ class Runner:
             # Another process that takes entries over looks at the provider before it sends them,
             # so nothing is left to do about them here.
             with suppress(ClaimLostError):
-                settled = end()
+                settled = end() or 0
             read = None if self.stopping else self._take()
             return read, settled
 
         def then(taken: tuple[Claim | _Reads | None, int]) -> None:
             # Counted here and not in the step, which a store may have to take twice.
             todo, settled = taken
-            self._settled += settled
+            self._count(settled)
             if todo is not None:
                 found.append(todo)
                 self._line.append(todo)
 
-        try:
-            with self.context.backend.shielded():
-                await self._in_thread(lambda: self._steps.take(step, then))
-        except BaseException:
-            if found:
-                self._hand_back(self._line.popleft())
-            raise
+        await self._steps.keep(self._steps.ask(step, then))
         return bool(found)
 
     async def _do_first(self) -> _End:
@@ -285,12 +304,8 @@ class Runner:
         That is not always what this worker put there. So the order of the plan is kept, whichever
         worker is first to get a slot.
         """
-        try:
-            while not await self._slots.acquire(self.context.deadline_s):
-                pass
-        except BaseException:
-            self._hand_back(self._line.popleft())
-            raise
+        while not await self._slots.acquire(self.context.deadline_s):
+            pass
         try:
             todo = self._line.popleft()
             if self.stopping:
@@ -435,19 +450,19 @@ class Runner:
         self._resent += any(each.attempts for each in claim.entries)
         try:
             invoices, notes = await self._request(claim)
-        except Exception as error:  # noqa: BLE001 - kept, and raised again if it is not the write's
-            failure = error
-            with self.context.backend.shielded():
-                await self._in_thread(lambda: self._keep_failure(claim, failure))
-            self._after_failure(failure)
-            return _nothing
+        except Exception as error:  # noqa: BLE001 - kept, and raised if it is not the write's
+            end = self._end_of(claim, error)
+            try:
+                self._after_failure(error)
+            except Exception:
+                self._keep_at_end(end)
+                raise
+            return end
         except BaseException as stop:
-            # Cancelled or interrupted. There is no time to wait for a thread.
+            # Cancelled or interrupted. If that left nothing unclear, nothing was sent.
             unclear = unclear_from(stop)
-            if unclear is None:
-                self._hand_back(claim)
-            else:
-                self._unclear(claim, unclear)
+            hand_back = partial(self._hand_back, claim)
+            self._keep_at_end(hand_back if unclear is None else self._end_of(claim, unclear))
             raise
         now = self._now()
 
@@ -486,42 +501,32 @@ class Runner:
             {first.id: await client.update(targets[first.id], changes_of(first))}
         )
 
-    def _keep_failure(self, claim: Claim, error: Exception) -> None:
-        """Keep how a request ended that did not succeed."""
+    def _end_of(self, claim: Claim, error: Exception) -> _End:
+        """Return what keeps how a request ended that did not succeed."""
         now, ledger, why = self._now(), self.ledger, _told(error)
         status = getattr(error, "status", None)
+        unclear = partial(ledger.unclear, claim, now=now, status=status, why=why)
+        release = partial(ledger.release, claim, now=now, why=why)
         if not isinstance(error, BillingualError) or error.maybe_applied:
-            self._unclear(claim, error)
-        elif isinstance(error, (UsageError, AuthenticationError)):
-            ledger.release(claim, now=now, not_before=0.0, why=why)
-        elif isinstance(error, _PASSING):
-            ledger.release(claim, now=now, not_before=now + self._pause_s(error), why=why)
-        elif claim.entries[0].operation == "delete" or any(e.unclear for e in claim.entries):
+            return partial(unclear, not_before=now + self._late_arrival_s, refusal=None)
+        if isinstance(error, (UsageError, AuthenticationError)):
+            return partial(release, not_before=0.0)
+        if isinstance(error, _PASSING):
+            return partial(release, not_before=now + self._pause_s(error))
+        if claim.entries[0].operation == "delete" or any(e.unclear for e in claim.entries):
             # A refusal after an unclear request may be the echo of its success. And no provider
             # documents that a refused deletion left all its invoices in place.
-            ledger.unclear(claim, now=now, not_before=now, status=status, why=why, refusal=why)
-        else:
-            self._refused(claim, now, status, why)
-
-    def _refused(self, claim: Claim, now: float, status: int | None, why: str) -> None:
+            return partial(unclear, not_before=now, refusal=why)
         if len(claim.entries) > 1 and self.settings.bisect:
-            self.ledger.split(claim, now=now, status=status, why=why)
-            return
-        batch = "" if len(claim.entries) == 1 else "its batch was refused as a whole: "
-        reasons = {each.id: batch + why for each in claim.entries}
-        self.ledger.reject(claim, now=now, reasons=reasons, status=status, why=why)
-        self._settled += len(claim.entries)
+            return partial(ledger.split, claim, now=now, status=status, why=why)
 
-    def _unclear(self, claim: Claim, error: BaseException) -> None:
-        now = self._now()
-        self.ledger.unclear(
-            claim,
-            now=now,
-            not_before=now + self._late_arrival_s,
-            status=getattr(error, "status", None),
-            why=_told(error),
-            refusal=None,
-        )
+        def reject() -> int:
+            batch = "" if len(claim.entries) == 1 else "its batch was refused as a whole: "
+            reasons = {each.id: batch + why for each in claim.entries}
+            ledger.reject(claim, now=now, reasons=reasons, status=status, why=why)
+            return len(claim.entries)
+
+        return reject
 
     def _after_failure(self, error: Exception) -> None:
         """Stop the run if every other write would fail in the same way."""
@@ -554,13 +559,17 @@ class Runner:
             if not isinstance(error, BillingualError) or isinstance(
                 error, (UsageError, AuthenticationError)
             ):
-                self._hand_back(claim)
+                self._keep_at_end(lambda: self._hand_back(claim))
                 raise
             why = f"the look failed: {_told(error)}"
             self._looks[claim.entries[0].seq] += 1
-            await self._in_thread(lambda: self._postpone(claim, why, 1.0))
-            self._failed(error)
-            return _nothing
+            postpone = partial(self._postpone, claim, why, 1.0)
+            try:
+                self._failed(error)
+            except BillingualError:
+                self._keep_at_end(postpone)
+                raise
+            return postpone
         self._failures = 0
         now = self._now()
         if not look.seen:
@@ -659,38 +668,63 @@ def _told(error: BaseException) -> str:
 
 @attrs.define(eq=False)
 class Steps:
-    """The steps of the workers of one run, which ask for them from several threads.
+    """The steps of the workers of one run, joined into one transaction.
 
-    Those that are asked for at once are joined into one transaction, which takes as long as the
-    disk, whatever is in it. So a worker that finds another one's transaction under way waits for
-    its end, and then takes along what all others asked for meanwhile. Each step is durable before
-    its worker goes on, exactly as if it had been alone.
+    A transaction takes as long as the disk, whatever is in it. So one worker at a time takes what
+    all of them asked for, and the others wait for it. Each step is durable before its worker goes
+    on, exactly as if it had been alone. A worker that is cancelled leaves its step in line, where
+    the end of the run takes it.
 
     Attributes:
         ledger: takes them.
+        backend: how the workers wait.
     """
 
     ledger: Ledger
+    backend: Backend
     _asked: deque[_Step[Any]] = attrs.field(factory=deque, init=False)
+    _leading: threading.Lock = attrs.field(factory=threading.Lock, init=False)
     _turn: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 
-    def take(self, call: Callable[[], T], then: Callable[[T], object]) -> T:
-        """Run *call*, whose steps are durable when this returns its value.
+    def ask(self, call: Callable[[], T], then: Callable[[T], object]) -> _Step[T]:
+        """Put *call* in line; the next transaction takes it along.
 
         Args:
             call: takes steps of the ledger. If it raises, those that it took before count.
             then: called with the value of *call* when all is durable, in the order of the calls.
         """
-        step = _Step(call, then)
+        step = _Step(call, then, self.backend.slots(0))
         self._asked.append(step)
-        with self._turn:
-            if not step.ended:
-                self._take_all()
+        return step
+
+    async def keep(self, step: _Step[T]) -> T:
+        """Wait until *step* is durable; return its value, or raise its error."""
+        while not step.ended:
+            # Only one worker waits in a thread. If each did, all of them would have to wake up
+            # there, one after another, while the event loop is busy.
+            if self._leading.acquire(blocking=False):
+                try:
+                    taken = await self.backend.in_thread(self.take)
+                finally:
+                    self._leading.release()
+                for each in (*taken, *list(self._asked)[:1]):
+                    each.wake.release()
+            else:
+                await step.wake.acquire(_PATIENCE_S)
         return step.result()
 
-    def _take_all(self) -> None:
-        steps = [self._asked.popleft() for _ in range(len(self._asked))]
+    def take(self) -> list[_Step[Any]]:
+        """Take all that was asked for in one transaction; return what that was.
 
+        The transaction of a worker that was cancelled goes on in its thread, and is waited for.
+        """
+        with self._turn:
+            steps = [self._asked.popleft() for _ in range(len(self._asked))]
+            if steps:
+                self._take_all(steps)
+            return steps
+
+    def _take_all(self, steps: list[_Step[Any]]) -> None:
         def take() -> None:
             for each in steps:
                 each.take()
@@ -707,10 +741,11 @@ class Steps:
 
 @attrs.define(eq=False)
 class _Step(Generic[T]):
-    """What one worker asked for."""
+    """What one worker asked for; a slot of *wake* is free when it is to look at it again."""
 
     call: Callable[[], T]
     then: Callable[[T], object]
+    wake: Slots
     ended: bool = False
     value: list[T] = attrs.field(factory=list)
     error: BaseException | None = None
@@ -729,9 +764,9 @@ class _Step(Generic[T]):
         self.ended = True
 
     def keep(self) -> None:
-        self.ended = True
         if self.error is None:
             self.then(self.value[0])
+        self.ended = True
 
     def result(self) -> T:
         if self.error is not None:
