@@ -186,6 +186,10 @@ class AuthScheme(Protocol):
         ...
 
 
+def _plain(text: str) -> str:
+    return plain_text(text)
+
+
 @attrs.frozen
 class Bearer:
     """``Authorization: Bearer`` and the token."""
@@ -208,8 +212,8 @@ class HeaderKey:
 
     reads_request: ClassVar[bool] = False
 
-    name: str
-    prefix: str = ""
+    name: str = attrs.field(converter=_plain)
+    prefix: str = attrs.field(default="", converter=_plain)
 
     def sign(self, request: WireRequest, token: str) -> Iterable[tuple[str, str]]:  # noqa: ARG002 - of the protocol
         """Return the field, or none without a token."""
@@ -226,7 +230,7 @@ class Basic:
 
     reads_request: ClassVar[bool] = False
 
-    username: str = ""
+    username: str = attrs.field(default="", converter=_plain)
 
     def sign(self, request: WireRequest, token: str) -> Iterable[tuple[str, str]]:  # noqa: ARG002 - of the protocol
         """Return the field, or none without a token."""

@@ -17,7 +17,7 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 from billingual.auth import Secret, Token, Tokens, checked_base_url, encodings_of
 from billingual.errors import ConfigurationError, TokenError
 from billingual.outcomes import Safety
-from billingual.wire import Conversation, Headers, WireRequest, WireResponse
+from billingual.wire import Conversation, Headers, WireRequest, WireResponse, plain_text
 
 __all__ = ["ClientCredentials"]
 
@@ -86,7 +86,7 @@ class ClientCredentials:
         if auth not in ("basic", "body"):
             raise _unusable("auth", "is neither 'basic' nor 'body'", "leave it out for 'basic'")
         self.token_url: Final = _checked_url(token_url)
-        self.client_id: Final = client_id
+        self.client_id: Final = plain_text(client_id)
         self.scope: Final = _scope_of(scope)
         self.tokens: Final = Tokens(self)
         self._secret = secret
@@ -200,7 +200,7 @@ def _token_in(response: WireResponse) -> Token | str:
 
 
 def _checked_url(url: object) -> str:
-    text = url if isinstance(url, str) else ""
+    text = plain_text(url) if isinstance(url, str) else ""
     address, mark, query = text.partition("?")
     checked_base_url(address, name="token URL", field="token_url")
     if any(character <= " " or character > "~" or character == "#" for character in query):
@@ -227,7 +227,7 @@ def _params_of(params: object) -> tuple[tuple[str, str], ...]:
     clash = sorted(_OURS & given.keys())
     if clash:
         raise _unusable("params", f"holds {clash[0]}", f"give it as {clash[0]}=")
-    return tuple(given.items())
+    return tuple((plain_text(name), plain_text(text)) for name, text in given.items())
 
 
 _NO_TEXT: Final = (

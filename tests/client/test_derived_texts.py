@@ -9,6 +9,7 @@ import enum
 import json
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,17 +17,25 @@ import pytest
 from billingual import (
     Changes,
     Client,
+    ClientCredentials,
     CustomField,
     Draft,
     Filter,
+    Job,
+    Limiter,
     MemoryTransport,
     Money,
     Secret,
     Sort,
     providers,
 )
+from billingual.auth import Basic, HeaderKey
+from billingual.jobs import Delete
 from billingual.model import Discount, Replacement, ReplacementLine, Tax
+from billingual.outcomes import Safety
 from billingual.preview import PreviewedRequest
+from billingual.testing import MemoryQuotaStore, record
+from billingual.wire import WireRequest
 
 UID = "550e8400-e29b-41d4-a716-446655440000"
 PARTY = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
@@ -184,3 +193,78 @@ def test_models_keep_texts_of_pythons_own(of: Callable[[str], Any]) -> None:
 
     assert Draft(number="N", currency="EUR", fields={"a": "b"}) == copied
     assert SHOWN not in repr(made) + json.dumps(made.to_dict(json=True))
+
+
+@DERIVED
+@pytest.mark.parametrize(
+    "scheme",
+    [lambda of: Basic(of("me")), lambda of: HeaderKey(of("X-Key"), of("Token "))],
+    ids=["basic", "key"],
+)
+def test_a_scheme_writes_its_texts(of: Callable[[str], Any], scheme: Callable[[Any], Any]) -> None:
+    """The name of a user, the name of a field and what comes before the token."""
+    request = WireRequest(method="GET", url="/", route="/", safety=Safety.READ)
+    found = [(f"{name}", f"{value}") for name, value in scheme(of).sign(request, "t")]
+
+    assert list(scheme(str).sign(request, "t")) == found
+
+
+@DERIVED
+@pytest.mark.parametrize("auth", ["basic", "body"])
+def test_a_grant_is_asked_for_by_its_texts(of: Callable[[str], Any], auth: Any) -> None:
+    """The token server gets the id, the scope and the parameters that were given."""
+
+    def asked(of: Callable[[str], Any]) -> tuple[Any, ...]:
+        grant = ClientCredentials(
+            of("https://auth.example/token"), of("billing"), of("secret"),
+            scope=[of("read"), of("write")], params={of("audience"): of("invoices")}, auth=auth,
+        )  # fmt: skip
+        request = next(grant.request_token())
+        return request.url, request.body, [*request.headers], repr(grant)
+
+    assert asked(str) == asked(of)
+
+
+@DERIVED
+def test_a_quota_is_known_by_its_name(of: Callable[[str], Any]) -> None:
+    """A worker that names it by a member of an enumeration shares it with the others."""
+    store = MemoryQuotaStore()
+    body = json.dumps({"status": "success", "data": {"uid": UID}})
+    transport = MemoryTransport([MemoryTransport.json(body)] * 2)
+    for name in ("billing", of("billing")):
+        limiter = Limiter(10, workers=2, store=store, name=name)
+        with exante(transport=transport, limiter=limiter) as client:
+            client.get(UID)
+
+    assert 1 == len(store._quotas)
+
+
+@DERIVED
+def test_the_files_are_those_of_the_texts(of: Callable[[str], Any], tmp_path: Path) -> None:
+    """Profiles, ledgers, trails and tapes are where the text says."""
+    profiles, ledger, trail, tape = (
+        str(tmp_path / name) for name in ("b.toml", "job.db", "trail.csv", "tape.json")
+    )
+    Path(profiles).write_text("[profiles.a]\nurl = 'exante+sandbox:'\n", encoding="utf-8")
+    with (
+        Client.from_profile(of("a"), path=of(profiles)) as client,
+        Job.open(of(ledger), client) as job,
+    ):
+        job.export(of(trail))
+    with Client("exante", transport=record(of(tape), "sandbox")) as client:
+        client.list().first()
+
+    names = {each.name for each in tmp_path.iterdir()}
+    assert {"b.toml", "job.db", "trail.csv", "tape.json"} <= names
+
+
+@DERIVED
+def test_an_entry_of_a_job_has_the_texts(of: Callable[[str], Any], tmp_path: Path) -> None:
+    """Its id and its invoice, and who decided what about it."""
+    with exante(transport="memory") as client, Job.open(tmp_path / "job.db", client) as job:
+        pair = of(UID), {"number": "N"}
+        job.plan([pair, Delete(invoice_id=of(UID)), Delete(invoice_id=UID, id=of("x"))])
+        job.resolve(UID, "abandoned", by=of("anna"), note=of("not needed"))
+        entries = [(each.id, each.target, each.reason) for each in job.entries()]
+
+    assert [(UID, UID, "anna: not needed"), (f"{UID}#2", UID, None), ("x", UID, None)] == entries

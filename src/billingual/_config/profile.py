@@ -36,6 +36,7 @@ from billingual._config.url import (
 )
 from billingual.auth import Secret
 from billingual.errors import ConfigurationError, UnknownNameError
+from billingual.wire import plain_text
 
 if TYPE_CHECKING:
     import cattrs
@@ -147,7 +148,7 @@ def from_file(
 def _find(path: str | os.PathLike[str] | None, getenv: Callable[[str], str | None]) -> Path:
     given = path or getenv("BILLINGUAL_CONFIG")
     if given:
-        return Path(given)
+        return Path(plain_text(given))
     places = [Path("billingual.toml")]
     try:
         from platformdirs import user_config_path  # noqa: PLC0415 - an extra, and only used here

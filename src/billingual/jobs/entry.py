@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 import attrs
 
 from billingual.errors import InvalidInputError
+from billingual.wire import plain_text
 
 if TYPE_CHECKING:
     from billingual.model import Changes, ChangesDict, Draft, DraftDict, InvoiceSummary
@@ -76,6 +77,14 @@ def _changes(given: Changes | ChangesDict) -> Changes:
     return Changes.from_dict(given) if isinstance(given, Mapping) else given
 
 
+def _text(value: str) -> str:
+    return plain_text(value)
+
+
+def _text_or_none(value: str | None) -> str | None:
+    return plain_text(value)
+
+
 @attrs.frozen(kw_only=True)
 class Create:
     """Create an invoice.
@@ -90,7 +99,7 @@ class Create:
     operation: ClassVar[str] = "create"
 
     draft: Draft = attrs.field(converter=_draft)
-    id: str | None = None
+    id: str | None = attrs.field(default=None, converter=_text_or_none)
 
     @property
     def target(self) -> str | None:
@@ -117,10 +126,10 @@ class Update:
 
     operation: ClassVar[str] = "update"
 
-    invoice_id: str
+    invoice_id: str = attrs.field(converter=_text)
     changes: Changes = attrs.field(converter=_changes)
     base: InvoiceSummary | None = None
-    id: str | None = None
+    id: str | None = attrs.field(default=None, converter=_text_or_none)
 
     @property
     def target(self) -> str | None:
@@ -143,8 +152,8 @@ class Delete:
 
     operation: ClassVar[str] = "delete"
 
-    invoice_id: str
-    id: str | None = None
+    invoice_id: str = attrs.field(converter=_text)
+    id: str | None = attrs.field(default=None, converter=_text_or_none)
 
     @property
     def target(self) -> str | None:

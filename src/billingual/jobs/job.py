@@ -30,6 +30,7 @@ from billingual.jobs.place import as_place, database_ledger, open_file
 from billingual.jobs.planning import Occurrences, Planner
 from billingual.jobs.report import Progress, Report, report_of
 from billingual.jobs.runner import Policy, Runner, Settings
+from billingual.wire import plain_text
 
 if TYPE_CHECKING:
     from billingual.abc import CallOptions
@@ -531,7 +532,8 @@ def decide(
     if state not in _DECISIONS:
         names = ", ".join(_DECISIONS)
         raise InvalidInputError("state", f"{state!r} is no decision", f"give one of {names}")
-    if not expected(by, str, "by").strip() or not expected(note, str, "note").strip():
+    by, note = plain_text(expected(by, str, "by")), plain_text(expected(note, str, "note"))
+    if not by.strip() or not note.strip():
         raise InvalidInputError("by", "a decision needs a name and a note", "give both")
     entry = _entry_of(ledger, entry_id)
     if state == State.COMMITTED and entry.operation == "create" and not invoice_id:

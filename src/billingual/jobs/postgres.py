@@ -51,6 +51,7 @@ from billingual.jobs.sql import (
     taken_number,
     unreadable_text,
 )
+from billingual.wire import plain_text
 
 __all__ = ["PostgresLedger"]
 
@@ -699,6 +700,7 @@ def _hidden(name: str, value: Any) -> Any:
 
 def _job_of(named: str | None, job: str | None) -> str:
     """Return the name of the job."""
+    job = plain_text(job)
     chosen = job if named is None else named
     if chosen is None:
         raise InvalidInputError(

@@ -35,6 +35,7 @@ from billingual.errors import UsageError
 from billingual.jobs.ledger import LedgerError, LedgerInUseError, NewEntry
 from billingual.jobs.schema import APPLICATION_ID, SQLITE, VERSION
 from billingual.jobs.sql import FREE, SqlLedger, Step, plan_conflict, taken_number, unreadable_text
+from billingual.wire import plain_text
 
 __all__ = ["SqliteLedger", "refuse_network", "snapshot"]
 
@@ -91,7 +92,7 @@ class SqliteLedger(SqlLedger):
                 "another Python."
             )
         # An absolute path, also because SQLite takes ":memory:" for no file at all.
-        self.path: Path = Path(path).absolute()
+        self.path: Path = Path(plain_text(path)).absolute()
         self.shared = shared
         self._lock = threading.RLock()
         self._is_together = False

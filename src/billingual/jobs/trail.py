@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from billingual.errors import InvalidInputError, MissingExtraError
 from billingual.jobs.entry import Entry
+from billingual.wire import plain_text
 
 if TYPE_CHECKING:
     from billingual.jobs.ledger import Ledger
@@ -38,7 +39,7 @@ _FORMULA: Final = re.compile(r"[=+@\t\r\n\uff1d\uff0b\uff0d\uff20]|-(?![0-9]+(?:
 
 def export(ledger: Ledger, path: str | os.PathLike[str]) -> int:
     """Write the trail to *path*; see :meth:`billingual.AsyncJob.export`."""
-    place = Path(path)
+    place = Path(plain_text(path))
     writers: dict[str, Callable[[Path, Iterator[Row]], int]] = {
         ".csv": _write_csv,
         ".jsonl": _write_json_lines,

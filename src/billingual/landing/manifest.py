@@ -27,6 +27,7 @@ from billingual.landing.target import (
     Source,
 )
 from billingual.pagination.dedupe import SeenIds
+from billingual.wire import plain_text
 
 if TYPE_CHECKING:
     from arro3.core import RecordBatch
@@ -183,7 +184,7 @@ def landed_files(folder: str | os.PathLike[str]) -> list[str]:
     Raises:
         LandingError: if there is no manifest, or it cannot be read.
     """
-    root = Path(folder)
+    root = Path(plain_text(folder))
     lines = _lines_of(root / MANIFEST)
     if not lines:
         raise LandingError(f"{root} has no {MANIFEST}: nothing was landed there.")

@@ -21,7 +21,7 @@ import attrs
 from billingual.abc import Backend, ExecutionScope, Lease, QuotaStore, Slots
 from billingual.auth import Secret, as_secret
 from billingual.errors import ConfigurationError, DeadlineExceededError
-from billingual.wire import Deadline
+from billingual.wire import Deadline, plain_text
 
 __all__ = ["JobPace", "Limiter", "Pace", "SharedPace"]
 
@@ -573,7 +573,7 @@ class Limiter:
                 "workers= and store= share a rate, and none is given; write "
                 "Limiter(10, workers=8) for ten attempts a second of all workers together."
             )
-        self._rate, self._workers, self._name = rate, workers, name
+        self._rate, self._workers, self._name = rate, workers, plain_text(name)
         self._rules = Rules(spacing_s=workers / rate if rate else 0.0, learns=learns)
         self._store = _opened(store) if isinstance(store, Secret) else store
         self._paces: dict[Hashable, Pace] = {}

@@ -30,7 +30,7 @@ from billingual.errors import (
 )
 from billingual.outcomes import Evidence, Safety
 from billingual.testing.recording.redaction import Redactor
-from billingual.wire import Headers, WireRequest, WireResponse
+from billingual.wire import Headers, WireRequest, WireResponse, plain_text
 
 __all__ = ["FORMAT", "Cassette", "TapedExchange", "TapedFailure", "TapedRequest", "TapedResponse"]
 
@@ -153,7 +153,7 @@ class Cassette:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path: Path = Path(path)
+        self.path: Path = Path(plain_text(path))
         self.exchanges: list[TapedExchange] = []
         self._texts: list[str] = []
         self._saved = -1

@@ -12,7 +12,7 @@ from billingual.errors import ConfigurationError
 from billingual.testing.recording.record import RecordTransport
 from billingual.testing.recording.replay import ReplayTransport
 from billingual.transports._part import TransportLike, make_part
-from billingual.wire import Bounds, WireRequest, WireResponse
+from billingual.wire import Bounds, WireRequest, WireResponse, plain_text
 
 __all__ = ["ExtendTransport", "RecordMode", "Tapes"]
 
@@ -47,7 +47,7 @@ class Tapes:
     ) -> None:
         if mode not in _MODES:
             raise ConfigurationError(f"there is no mode {mode!r}; there are: {', '.join(_MODES)}.")
-        self.path: Path = Path(path)
+        self.path: Path = Path(plain_text(path))
         self.mode: RecordMode = mode
         self._transport = transport
         self._numbers = itertools.count(1)
@@ -93,7 +93,8 @@ class ExtendTransport(RecordTransport):
 
     def __init__(self, inner: Transport, path: str | os.PathLike[str]) -> None:
         super().__init__(inner, path)
-        self._replay = ReplayTransport(path, partly=True) if Path(path).exists() else None
+        there = Path(plain_text(path)).exists()
+        self._replay = ReplayTransport(path, partly=True) if there else None
         if self._replay is not None:
             # One for both, so that a stand-in means the same tenant on old and new exchanges.
             self._redactor = self._replay.redactor
