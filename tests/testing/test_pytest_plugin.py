@@ -15,7 +15,7 @@ import trio  # noqa: F401 - likewise
 
 import billingual.sandbox.server
 import billingual.testing.factories
-import billingual.testing.planned_faults
+import billingual.testing.faults
 import billingual.testing.recording.tapes
 import billingual.testing.sandbox_clock
 import billingual.testing.strategies

@@ -46,8 +46,7 @@ if TYPE_CHECKING:
     )
     from billingual.testing.factories import DraftFactory, InvoiceFactory
     from billingual.testing.fault_catalogue import CATALOGUE, Fault
-    from billingual.testing.faults import FaultTransport, fault
-    from billingual.testing.planned_faults import PlannedFaults
+    from billingual.testing.faults import FaultTransport, PlannedFaults, fault
     from billingual.testing.quota_store import MemoryQuotaStore
     from billingual.testing.recording.drift import Drift, drift
     from billingual.testing.recording.record import RecordTransport, record
@@ -110,8 +109,7 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
             "conformance.transport": "TRANSPORT_CHECKS check_transport run_transport_check",
             "factories": "DraftFactory InvoiceFactory",
             "fault_catalogue": "CATALOGUE Fault",
-            "faults": "FaultTransport fault",
-            "planned_faults": "PlannedFaults",
+            "faults": "FaultTransport PlannedFaults fault",
             "quota_store": "MemoryQuotaStore",
             "recording.drift": "Drift drift",
             "recording.record": "RecordTransport record",
