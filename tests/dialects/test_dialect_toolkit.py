@@ -6,12 +6,13 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import partial
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 import attrs
 import pytest
-from msgspec import Struct
+from msgspec import Struct, defstruct
 
 from billingual import (
     AsyncClient,
@@ -37,6 +38,7 @@ from billingual.dialects import (
     array_of,
     complaint_in,
     day,
+    lenient,
     read_request,
     text_of,
     write_request,
@@ -162,6 +164,54 @@ def test_a_row_whose_number_cannot_be_read_is_left_out() -> None:
         found = list(client.list())
 
     assert [each.id for each in found] == ["1", "3"]
+
+
+@pytest.mark.parametrize("more", [{}, {"neu": 1}, {"neu": 1, "nummer": ["odd"]}])
+def test_a_day_is_read_as_one(more: dict[str, object]) -> None:
+    """In each of the three ways in which a record is read."""
+    with _client({"id": 17, "faellig": "2026-12-31", **more}) as client:
+        invoice = client.get("17")
+
+    assert invoice.due_at == date(2026, 12, 31)
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        ("31.12.2026", "text where a day is documented"),
+        ("2026-12-31T08:00:00Z", "text where a day is documented"),
+        ("2026-02-30", "there is no such day"),
+        (20261231, "a whole number where a day is documented"),
+    ],
+)
+def test_what_is_no_day_is_a_problem(bad: object, why: str) -> None:
+    """The field is None, and the rest is there."""
+    with _client({"id": 17, "nummer": "R", "faellig": bad}) as client:
+        invoice = client.get("17")
+
+    assert (invoice.number, invoice.due_at) == ("R", None)
+    assert [(each.path, each.reason) for each in invoice.problems] == [("$.faellig", why)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (float, "a record has float; use .*Number"),
+        (Decimal, "a record has Decimal"),
+        (Literal["a"], "a record has .*Literal"),
+        (tuple[str, ...], "a record has tuple"),
+        (datetime, "a record has datetime; use .*Moment"),
+    ],
+)
+@pytest.mark.parametrize("optional", [False, True])
+def test_a_type_that_records_cannot_have_is_refused(
+    kind: Any, told: str, *, optional: bool
+) -> None:
+    """The two ways of reading would make different values of it."""
+    record = defstruct("Record", [("id", str), ("odd", kind | None if optional else kind)])
+
+    with pytest.raises(TypeError, match=told):
+        lenient(record, {"id": "1", "odd": 1}, "$", [])
 
 
 def test_another_number_than_asked_for_is_refused() -> None:

@@ -158,7 +158,16 @@ def _fields(record: type[msgspec.Struct]) -> list[tuple[str, str, bool, _Reader]
 
 
 def _reader_of(hint: Any) -> _Reader:
-    """Find how a type is read."""
+    """Find how a type is read.
+
+    Raises:
+        TypeError: if it is none of those that a record can have: the compiled decoder would make
+            another value of it than this module does.
+    """
+    if hint is _DATETIME:
+        raise TypeError(
+            "a record has datetime; use billingual.dialects.Moment, which has an offset"
+        )
     if hint == Number:
         return _number
     if get_origin(hint) is Annotated:
@@ -175,7 +184,13 @@ def _reader_of(hint: Any) -> _Reader:
         return functools.partial(_array, _reader_of(get_args(hint)[0]))
     if is_record(hint):
         return functools.partial(_object, hint)
-    return _PLAIN_READERS.get(get_origin(hint) or hint, _any)
+    try:
+        return _PLAIN_READERS[get_origin(hint) or hint]
+    except KeyError:
+        raise TypeError(
+            f"a record has {getattr(hint, '__name__', hint)}; use str, bool, date, object, dict, a "
+            "list, another Struct, or Whole, Number, Moment and Unnamed of billingual.dialects"
+        ) from None
 
 
 def is_record(hint: Any) -> bool:
@@ -318,6 +333,12 @@ def _day(value: str, path: str) -> date:
         raise UnreadableError(path, "there is no such day") from None
 
 
+def _calendar_day(value: Any, path: str, _: list[Problem]) -> object:
+    if type(value) is str and re.fullmatch(_DAY, value):
+        return _day(value, path)
+    raise UnreadableError(path, is_not(value, "a day"))
+
+
 def _members(value: Any, path: str, problems: list[Problem]) -> object:
     if type(value) is dict:
         return _any(value, path, problems)
@@ -338,6 +359,7 @@ def _as_it_is(value: Any, _: str, __: list[Problem]) -> object:
 
 _PLAIN_READERS: Final[Mapping[Any, _Reader]] = {
     str: _text, int: _whole, bool: _yes_or_no, _DATETIME: _moment, dict: _members,
+    type(_DATETIME.min.date()): _calendar_day, object: _any, Any: _any,
 }  # fmt: skip
 
 
