@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 import attrs
 
+from billingual._config.options import headers_of
 from billingual._context import ClientContext
 from billingual.abc import Decision, Dialect
-from billingual.auth import UNSIGNED, Signature, origin_of, redact_secrets
+from billingual.auth import UNSIGNED, Secret, Signature, origin_of, redact_secrets
 from billingual.capabilities import Feature
 from billingual.errors import (
     AuthenticationError,
@@ -378,7 +379,9 @@ class _Call(Generic[T]):
         except BillingualError as error:
             self._learn_from(error)
             limit_first = self.operation.dialect.capabilities.rate_limit_precedes_handler
-            self._record(classify(error, rate_limit_precedes_handler=limit_first), error)
+            outcome = classify(error, rate_limit_precedes_handler=limit_first)
+            # What went wrong before it was sent, a policy's own fault say, leaves nothing unclear.
+            self._record(outcome if self.in_flight else Outcome.NOT_SENT, error)
             if self.context.pace.must_report:
                 await self.context.pace.report(self.context.backend, self._emit)
             raise
@@ -397,7 +400,12 @@ class _Call(Generic[T]):
         if context.wire.closed:
             raise ClosedError("this client is closed; make a new one.")
         if context.admit is not None:
-            context.admit(context.backend.now())
+            try:
+                context.admit(context.backend.now())
+            except BillingualError:
+                raise
+            except Exception as fault:
+                raise plugin_error("a retry policy's admit()", fault) from fault
         if context.pace.engaged:
             await context.pace.enter(context.backend, self.deadline, self._emit)
         signature, self.renewal = self.renewal or context.auth.fixed, None
@@ -735,9 +743,18 @@ def _carrying(context: ClientContext, headers: Headers) -> Headers:
     added: dict[str, str] = {}
     for carrier in context.carriers:
         try:
-            added.update(carrier())
+            given = list(carrier().items())
         except Exception as fault:  # noqa: BLE001 - a foreign observer may raise anything
             log_plugin_error("an observer", fault)
+            continue
+        for pair in given:
+            try:
+                ((name, text),) = headers_of(dict([pair]))
+            except ConfigurationError as fault:
+                # A field that cannot be sent must not cost the call, nor the other fields.
+                log_plugin_error("an observer", fault)
+            else:
+                added[name] = text.reveal() if isinstance(text, Secret) else text
     return Headers(added.items()).merged(headers)
 
 

@@ -19,6 +19,8 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AbstractContextManager
+from functools import partial
+from inspect import iscoroutinefunction
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -587,12 +589,23 @@ class Observer(Protocol):
 
     It may have a method ``headers()``, which returns header fields as a mapping. It is called
     before each attempt, and the fields are sent along, for example to carry a trace on; those that
-    the client writes itself stay as they are.
+    the client writes itself stay as they are. A field that cannot be sent is logged and left out.
     """
 
     def __call__(self, event: Event, /) -> object:
         """Receive one event; what is returned is not looked at."""
         ...
+
+
+def is_plain_function(function: object) -> bool:
+    """Tell whether it can be called, and not to make a coroutine that nothing would await."""
+    if not callable(function):
+        return False
+    while isinstance(function, partial):
+        function = function.func
+    # An object may have an async __call__, at which inspect does not look.
+    call = type(function).__call__
+    return not (iscoroutinefunction(function) or iscoroutinefunction(call))
 
 
 class HttpxClient(Protocol):

@@ -275,7 +275,7 @@ def test_a_target_holds_the_invoices_of_one_source(
         ("x", {"open_statuses": [5]}, "open_statuses: int is not text"),
         ("x", {"full": "no"}, "full: str is neither true nor false"),
         ("x", {"raw": 1}, "raw: int is neither true nor false"),
-        ("x", {"on_progress": 5}, "on_progress: int cannot be called"),
+        ("x", {"on_progress": 5}, "on_progress: 5 is no plain function"),
         ("x", {"since": SINCE, "filter": Filter(status=["PAID"])}, "set it themselves"),
     ],
 )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from inspect import iscoroutinefunction
 from os import PathLike
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
 import attrs
 
-from billingual.abc import Observer, Provider, RetryPolicy
+from billingual.abc import Observer, Provider, RetryPolicy, is_plain_function
 from billingual.auth import HEADER_NAME, Secret, TokenSource, as_token
 from billingual.errors import ConfigurationError, OutcomeUnknown, shown
 from billingual.plugins import OBSERVERS, POLICIES
@@ -124,13 +123,13 @@ def hook_of(hook: object) -> Callable[[OutcomeUnknown], object] | None:
     Raises:
         ConfigurationError: if it cannot be called, or is async and would never be awaited.
     """
-    if hook is not None and (not callable(hook) or iscoroutinefunction(hook)):
+    if hook is not None and not is_plain_function(hook):
         raise ConfigurationError(
             "on_unclear= takes a plain function of one OutcomeUnknown. An async function would "
             "never be awaited: let a plain one pass the error on.",
             field="on_unclear",
         )
-    return hook
+    return cast("Callable[[OutcomeUnknown], object] | None", hook)
 
 
 _OURS: Final = frozenset(
@@ -269,7 +268,7 @@ def checked_observers(observers: object, log_level: str | None = None) -> tuple[
         # Import it now: an import that fails must not do so in the middle of a write.
         import billingual.events  # noqa: F401, PLC0415 - as said
     listed = tuple(OBSERVERS.load(each) if isinstance(each, str) else each for each in given)
-    if not all(callable(each) and not iscoroutinefunction(each) for each in listed):
+    if not all(map(is_plain_function, listed)):
         raise ConfigurationError(
             "observers= takes a list of plain functions, each called with one event, or of their "
             "registered names, like [print]. An async function would never be awaited: let a plain "

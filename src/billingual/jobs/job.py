@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, Unpack, ca
 import attrs
 
 from billingual._arguments import check_count, expected, seconds_of
+from billingual.abc import is_plain_function
 from billingual.auth import Secret
 from billingual.client import AsyncClient, client_context, client_for_jobs, client_with
 from billingual.errors import ClosedError, InvalidInputError, UsageError
@@ -261,9 +262,9 @@ class AsyncJob:
         self, concurrency: int, on_progress: Callable[[Progress], object] | None, *, sends: bool
     ) -> Report:
         check_count(concurrency, "concurrency", "requests", _MOST)
-        if on_progress is not None and not callable(on_progress):
+        if on_progress is not None and not is_plain_function(on_progress):
             raise InvalidInputError(
-                "on_progress", f"{on_progress!r:.40} cannot be called", "give a function"
+                "on_progress", f"{on_progress!r:.40} is no plain function", "give one"
             )
         ledger = await self._opened()
         if self._runs:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
+from billingual.abc import is_plain_function
 from billingual.capabilities import Feature
 from billingual.errors import InvalidInputError, MissingExtraError, NotFoundError, shown
 from billingual.landing.reading import Lists, Proof, WindowReader
@@ -317,9 +318,9 @@ async def land(
             raise InvalidInputError(
                 name, f"{type(value).__name__} is neither true nor false", "give true or false"
             )
-    if not (on_progress is None or callable(on_progress)):
+    if on_progress is not None and not is_plain_function(on_progress):
         raise InvalidInputError(
-            "on_progress", f"{type(on_progress).__name__} cannot be called", "give a function"
+            "on_progress", f"{shown(on_progress)} is no plain function", "give one"
         )
     statuses = _statuses(open_statuses)
     # What is hidden by default would look like what is gone.

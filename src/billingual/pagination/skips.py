@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any, Final, Literal, TypeAlias
 
 import attrs
 
+from billingual.abc import is_plain_function
 from billingual.errors import BadRowError, InvalidInputError
 from billingual.model import BadPage, BadRow
 
@@ -39,7 +39,7 @@ class Skips:
     def __attrs_post_init__(self) -> None:
         for field in ("on_bad_row", "on_bad_page"):
             given: Any = getattr(self, field)
-            if inspect.iscoroutinefunction(given):
+            if callable(given) and not is_plain_function(given):
                 raise InvalidInputError(field, "it is an async function", "give a plain one")
             if not (callable(given) or given in ("skip", "raise")):
                 problem = f"{given!r:.40} says nothing about it"
