@@ -71,6 +71,17 @@ def test_what_else_must_hold_is_in_every_window() -> None:
     assert pickle.loads(pickle.dumps(windows)) == windows  # noqa: S301 - our own bytes
 
 
+def test_one_status_is_not_its_letters() -> None:
+    """A text alone is one status, as in a filter."""
+    (window,) = (
+        each
+        for each in plan_windows(date(2026, 9, 1), now=NOW, open_statuses="SENT")
+        if each.kind == "open"
+    )
+
+    assert ("SENT",) == window.filter.status
+
+
 @pytest.mark.parametrize(
     ("arguments", "field"),
     [
@@ -83,6 +94,8 @@ def test_what_else_must_hold_is_in_every_window() -> None:
         ({"start": date(2026, 1, 1), "lookback_days": -1}, "lookback_days"),
         ({"start": date(2026, 1, 1), "now": datetime(2026, 1, 1)}, "now"),  # noqa: DTZ001 - as said
         ({"start": date(1900, 1, 1), "days": 1}, "since"),
+        ({"start": date(2026, 1, 1), "open_statuses": 5}, "open_statuses"),
+        ({"start": date(2026, 1, 1), "open_statuses": [5]}, "open_statuses"),
         ({"start": date(2026, 1, 1), "base": Filter(status=["PAID"])}, "status"),
         ({"start": date(2026, 1, 1), "base": Filter(issued_to=date(2026, 1, 1))}, "issued_to"),
     ],

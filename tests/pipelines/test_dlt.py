@@ -317,6 +317,13 @@ def test_what_makes_no_client_is_refused(given: Any) -> None:
         invoices_resource(given)
 
 
+@pytest.mark.parametrize("given", [5, [5], None])
+def test_what_are_no_statuses_is_refused(given: Any) -> None:
+    """When the resource is made, and not in the middle of a run."""
+    with pytest.raises(InvalidInputError, match="open_statuses"):
+        invoices_resource(lambda: Client("exante", transport="sandbox"), open_statuses=given)
+
+
 def test_an_async_client_is_refused(pipeline: dlt.Pipeline) -> None:
     """Nothing is left open, and the error says what to make."""
     with pytest.raises(PipelineStepFailed, match="let it make a Client") as failed:

@@ -184,6 +184,20 @@ def test_a_worker_asks_the_store_once_for_several_calls(workers: Workers) -> Non
     assert pytest.approx(99 / 400) == workers.sent[-1] - 1000
 
 
+def test_a_lease_of_no_call_serves_one(workers: Workers) -> None:
+    """A store of another author may grant fewer calls than it was asked for, even none."""
+
+    class GrantsNone(MemoryQuotaStore):
+        def acquire(self, key: str, **how: Any) -> Lease:
+            return attrs.evolve(super().acquire(key, **how), count=0)
+
+    client = workers.client(Limiter(400, workers=4, store=GrantsNone(workers.backend.now)))
+    for _ in range(5):
+        workers.get(client)
+
+    assert 5 == client._context.pace._store.calls  # type: ignore[attr-defined]
+
+
 def test_what_a_worker_does_not_use_lapses(workers: Workers) -> None:
     """A second later it takes a new lease, because that time belongs to others."""
     one, other = (workers.client(Limiter(400, workers=4, store=workers.store)) for _ in range(2))

@@ -45,7 +45,7 @@ import attrs
 from billingual.errors import InvalidInputError, PaginationError, UsageError
 from billingual.landing.table import landed_schema
 from billingual.landing.target import Landed, Source
-from billingual.landing.windows import OPEN_STATUSES, Window
+from billingual.landing.windows import OPEN_STATUSES, Window, statuses_of
 from billingual.model import Filter
 from billingual.pagination.dedupe import SeenIds
 
@@ -121,7 +121,7 @@ def invoices_resource(
     * PaginationError: if a window could not be read whole. It names the window.
 
     Raises:
-        InvalidInputError: if *client_factory* cannot be called.
+        InvalidInputError: if *client_factory* cannot be called, or *open_statuses* are no texts.
     """
     if not callable(client_factory):
         raise InvalidInputError(
@@ -129,7 +129,7 @@ def invoices_resource(
             f"{type(client_factory).__name__} cannot be called",
             'give a function, such as lambda: Client("exante")',
         )
-    statuses = tuple(open_statuses)
+    statuses = statuses_of(open_statuses)
 
     def invoices() -> Iterator[pa.Table]:
         _require_merge(dlt.current.resource())

@@ -21,9 +21,8 @@ from billingual.errors import InvalidInputError, MissingExtraError, NotFoundErro
 from billingual.landing.reading import Lists, Proof, WindowReader
 from billingual.landing.report import LandProgress, LandReport, WindowReport
 from billingual.landing.target import Counts, Landed, LandingError, Source, Target
-from billingual.landing.windows import Window, plan_windows
+from billingual.landing.windows import Window, plan_windows, statuses_of
 from billingual.model import Filter, InvoiceSummary, checked_text
-from billingual.model._types import listed
 from billingual.model.payload import payload_text
 from billingual.pagination import MAX_PREFETCH
 
@@ -322,7 +321,7 @@ async def land(
         raise InvalidInputError(
             "on_progress", f"{shown(on_progress)} is no plain function", "give one"
         )
-    statuses = _statuses(open_statuses)
+    statuses = statuses_of(open_statuses)
     # What is hidden by default would look like what is gone.
     base = filter or Filter(include_inactive="include_inactive" in accepts)
     statuses = statuses if "status" in accepts else ()
@@ -416,15 +415,6 @@ def _local_path(given: str | PathLike[Any]) -> Path:
         raise InvalidInputError("target", problem, "give the path of a file or a folder")
     # The libraries take names as UTF-8.
     return Path(checked_text(text, "target"))
-
-
-def _statuses(given: object) -> tuple[str, ...]:
-    """Read statuses; a single text is one of them, and not its letters."""
-    statuses = (given,) if isinstance(given, str) else listed(given)
-    field, fix = "open_statuses", "give texts, like ['SENT']"
-    if statuses is None:
-        raise InvalidInputError(field, f"{type(given).__name__} is no list of statuses", fix)
-    return tuple(checked_text(each, field, fix) for each in statuses)
 
 
 def _day(given: object, name: str) -> date | None:

@@ -18,9 +18,10 @@ from typing import Final, Literal, TypeAlias
 import attrs
 
 from billingual.errors import InvalidInputError
-from billingual.model import Filter, Status
+from billingual.model import Filter, Status, checked_text
+from billingual.model._types import listed
 
-__all__ = ["OPEN_STATUSES", "Window", "WindowKind", "plan_windows"]
+__all__ = ["OPEN_STATUSES", "Window", "WindowKind", "plan_windows", "statuses_of"]
 
 WindowKind: TypeAlias = Literal["closed", "recent", "open", "full"]
 
@@ -105,7 +106,7 @@ def plan_windows(
     if full or first is None:
         return (Window(name="all", kind="full", filter=base),)
     windows = []
-    statuses = tuple(open_statuses)
+    statuses = statuses_of(open_statuses)
     if statuses:
         windows.append(Window(name="open", kind="open", filter=attrs.evolve(base, status=statuses)))
     border = today - timedelta(days=lookback_days)
@@ -126,6 +127,19 @@ def plan_windows(
         later = attrs.evolve(base, issued_from=max(begin, first))
         windows.append(Window(name=f"issued-{begin}-on", kind="recent", filter=later))
     return tuple(windows)
+
+
+def statuses_of(given: object) -> tuple[str, ...]:
+    """Read statuses; a single text is one of them, and not its letters.
+
+    Raises:
+        InvalidInputError: if they are no texts.
+    """
+    statuses = (given,) if isinstance(given, str) else listed(given)
+    field, fix = "open_statuses", "give texts, like ['SENT']"
+    if statuses is None:
+        raise InvalidInputError(field, f"{type(given).__name__} is no list of statuses", fix)
+    return tuple(checked_text(each, field, fix) for each in statuses)
 
 
 def _of_days(first: date, last: date, base: Filter, *, is_closed: bool) -> Window:

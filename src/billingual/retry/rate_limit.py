@@ -389,7 +389,7 @@ class SharedPace(Pace):
         # A lease belongs to one scope: a forked child and another loop take their own.
         key = (backend.execution_scope(), is_job)
         held = self._held.get(key)
-        if held is not None and held.left and now <= held.due + _LEASE_S:
+        if held is not None and held.left > 0 and now <= held.due + _LEASE_S:
             return held
         size = max(self._size, self._quota.at_once)
         lease = await self._asked(backend, tell, lambda: self._ask(size, is_job=is_job))
