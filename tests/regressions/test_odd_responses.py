@@ -23,13 +23,14 @@ def say(body: Any, status: int = 200) -> WireResponse:
 
 def ended(kind: Any, operation: Any, *responses: WireResponse, **options: Any) -> Any:
     """Return what an operation of either client returns over responses."""
-    options = {"transport": MemoryTransport(responses), "retry": "none", **options}
+    transport = MemoryTransport(responses)
+    options = {"provider": "exante", "transport": transport, "retry": "none", **options}
     if kind is Client:
-        with Client("exante", **options) as client:
+        with Client(**options) as client:
             return operation(client)
 
     async def main() -> Any:
-        async with AsyncClient("exante", **options) as client:
+        async with AsyncClient(**options) as client:
             return await operation(client)
 
     return anyio.run(main)
@@ -95,3 +96,84 @@ def test_null_rows_are_an_error_where_rows_may_be_lost(kind: Any, meta: Any) -> 
         )
 
     assert "$.data.items" == caught.value.path
+
+
+KUKKINGU = "inv_pfh0haxfpzowht3oi213cqos"
+TENANT = "tnt_pfh0haxfpzowht3oi213cqos"
+OF_KUKKINGU = {"provider": "kukkingu", "tenant": TENANT}
+ROW = {"id": KUKKINGU, "invoiceNumber": "N-1", "status": "FINALIZED"}
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+@pytest.mark.parametrize(
+    ("beside", "path"),
+    [
+        ({"hasMore": True}, "$.hasMore"),
+        ({"has_next_page": True}, "$.has_next_page"),
+        ({"next": "https://kukkingu.example/?page=2"}, "$.next"),
+        ({"meta": {"nextCursor": "abc"}}, "$.meta.nextCursor"),
+        ({"pagination": {"total": 2, "page": 1}}, "$.pagination.total"),
+        ({"meta": {"paging": {"total_pages": 2}}}, "$.meta.paging.total_pages"),
+    ],
+)
+def test_a_list_that_promises_more_is_not_provably_whole(
+    kind: Any, beside: dict[str, Any], path: str
+) -> None:
+    """A provider that begins to page makes old rows look as if they were gone."""
+    pagers: list[Any] = []
+
+    def collect(client: Any) -> Any:
+        pagers.append(client.list())
+        return pagers[0].collect(limit=9)
+
+    problems: list[Any] = []
+    (row,) = ended(
+        kind, collect, say({"data": [ROW], **beside}), observers=[problems.append], **OF_KUKKINGU
+    )
+
+    assert KUKKINGU == row.id
+    assert not pagers[0].report.complete
+    assert [path] == [found[0] for each in problems for found in getattr(each, "problems", ())]
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"hasMore": False, "next": None, "nextCursor": "", "total": 1, "totalPages": 1},
+        {"requestId": "abc", "meta": {"count": 1, "page": 1, "took": 250}},
+    ],
+)
+def test_a_list_that_promises_nothing_is_whole(kind: Any, beside: dict[str, Any]) -> None:
+    """What else is said beside a list takes no proof away."""
+    pagers: list[Any] = []
+
+    def collect(client: Any) -> Any:
+        pagers.append(client.list())
+        return pagers[0].collect(limit=9)
+
+    ended(kind, collect, say({"data": [ROW], **beside}), **OF_KUKKINGU)
+
+    assert pagers[0].report.complete
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+@pytest.mark.parametrize(
+    ("beside", "paths"),
+    [
+        ({"errors": ["the due date was not taken"]}, ["$.errors"]),
+        ({"error": {"message": "partly"}, "success": False}, ["$.error", "$.success"]),
+        ({"status": "error"}, ["$.status"]),
+        ({"errors": [], "success": True, "status": "ok", "warnings": None}, []),
+    ],
+)
+def test_a_complaint_beside_an_invoice_is_heard_from_every_provider(
+    kind: Any, beside: dict[str, Any], paths: list[str]
+) -> None:
+    """It was with Exante; of Kukkingu's updates it went into `extra` without a word."""
+    invoice = ended(
+        kind, lambda client: client.update(KUKKINGU, {"number": "N-1"}),
+        say({"data": ROW, **beside}), **OF_KUKKINGU,
+    )  # fmt: skip
+
+    assert paths == [each.path for each in invoice.problems]

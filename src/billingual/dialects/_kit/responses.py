@@ -233,6 +233,19 @@ def error_class(status: int) -> type[ProviderError] | None:
     return _BY_STATUS.get(status) or _BY_HUNDRED.get(status // 100, ProtocolError)
 
 
+# Members beside a payload which say that a write was done in part only.
+_DOUBTS: Final = ("error", "errors", "failed", "failures", "skipped")
+BESIDE: Final = "the provider says so beside the invoice that it shows"
+"""The reason of the problem of such a member."""
+
+
+def doubts(told: object) -> Iterator[tuple[str, object]]:
+    """Yield what an object says about a part that was not done."""
+    for name in _DOUBTS:
+        if isinstance(told, dict) and (doubt := told.get(name)):
+            yield name, doubt
+
+
 OTHER_VALUE: Final = "the provider shows another value than was asked for"
 """The reason of the problem of such a field, whose path is our name for it."""
 

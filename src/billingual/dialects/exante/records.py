@@ -10,7 +10,7 @@ Source: https://docs.exante.app/api-reference/invoices/create and ``/list``, rea
 # Annotations are not left as text here: each would be compiled again for each decoder of a record.
 
 import functools
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -35,6 +35,7 @@ from billingual.dialects._kit.fields import (
     lenient,
 )
 from billingual.dialects._kit.responses import (
+    BESIDE,
     COMPILING,
     METHODS,
     MISFIT,
@@ -45,6 +46,7 @@ from billingual.dialects._kit.responses import (
     UnfrozenMoney,
     collection_method_of,
     decimal_of,
+    doubts,
     error_class,
     exact,
     keep_body,
@@ -507,9 +509,6 @@ def _read_page_with_more() -> Any:
         return msgspec.json.Decoder(OpenEnvelopeRecord[PageRecord]).decode
 
 
-# Members beside a payload which say that a write was done in part only.
-_DOUBTS: Final = ("error", "errors", "failed", "failures", "skipped")
-_BESIDE: Final = "the provider says so beside the invoice that it shows"
 _OWN: Final = frozenset({"status", "status_code", "success", "message", "data"})
 
 
@@ -589,18 +588,11 @@ def read_deletion(reader: ResponseReader) -> None:
     data = body.get("data")
     parts = enumerate(data) if isinstance(data, list) else ()
     for path, told in [("$", body), ("$.data", data), *((f"$.data[{n}]", p) for n, p in parts)]:
-        for name, doubt in _doubts(told):
+        for name, doubt in doubts(told):
             from billingual.dialects._kit.complaint import complaint_in  # noqa: PLC0415 - rare
 
             problem = "the provider says that not all was deleted"
             raise reader.unreadable(f"{path}.{name}", problem, complaint=complaint_in(doubt))
-
-
-def _doubts(told: object) -> Iterator[tuple[str, object]]:
-    """Yield what an object says about a part that was not done."""
-    for name in _DOUBTS:
-        if isinstance(told, dict) and (doubt := told.get(name)):
-            yield name, doubt
 
 
 def opened(
@@ -649,8 +641,7 @@ def judged(reader: ResponseReader) -> tuple[object, dict[str, object]]:
     if not isinstance(data, (dict, list)):
         raise reader.no_payload()
     if reader.writes:
-        for name, doubt in _doubts(body):
-            reader.problems.append(Problem(f"$.{name}", _BESIDE, doubt))
+        reader.problems += [Problem(f"$.{name}", BESIDE, doubt) for name, doubt in doubts(body)]
     # A word that does not plainly say yes is kept for the caller, with the message beside it.
     own = _OWN if meaning is Said.YES or not body.get("status") else {"data"}
     return data, {name: value for name, value in body.items() if name not in own}

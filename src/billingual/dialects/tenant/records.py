@@ -8,7 +8,8 @@ Source: https://docs.kukkingu.software/api-reference/invoices/list-invoices, rea
 # Annotations are not left as text here: each would be compiled again for each decoder of a record.
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import msgspec
@@ -18,17 +19,21 @@ from billingual import model
 from billingual.dialects._kit.decoding import MARK, UnreadableError, as_it_came, decode_part
 from billingual.dialects._kit.fields import Moment, Number, Whole, array_of
 from billingual.dialects._kit.responses import (
+    BESIDE,
     COMPILING,
     MISFIT,
     RecordReader,
     ResponseReader,
+    Said,
     decimal_of,
+    doubts,
     exact,
     keep_body,
     money_of,
+    said,
     status_of,
 )
-from billingual.model import Invoice, Party
+from billingual.model import Invoice, Party, Problem
 from billingual.model.payload import payload_of
 from billingual.wire import unfrozen, with_whole_texts
 
@@ -172,7 +177,52 @@ def read_invoice(
         return INVOICES.one(reader, plain.data, "$.data", asked=asked, given=given)
     body = _judged(reader)
     beside = {name: value for name, value in body.items() if name != "data"}
+    if reader.writes:
+        flags = {name: beside.get(name) for name in _FLAGS}
+        told = [*doubts(beside), *((name, flag) for name, flag in flags.items() if _denies(flag))]
+        reader.problems += [Problem(f"$.{name}", BESIDE, value) for name, value in told]
     return INVOICES.one(reader, body["data"], "$.data", asked=asked, given=given, beside=beside)
+
+
+# None is documented. With an invoice beside it, one is no refusal, which would invite the caller to
+# send the write again.
+_FLAGS: Final = ("ok", "status", "succeeded", "success")
+
+
+def _denies(flag: object) -> bool:
+    return said(flag) in {Said.NO, Said.PARTLY}
+
+
+# Names, without case and punctuation, by which services say that a list goes on. None is
+# documented; but a list that is taken for whole proves that an invoice is not there.
+_MORE: Final = frozenset({"hasmore", "hasnext", "hasnextpage", "istruncated", "more", "truncated"})
+_NEXT: Final = frozenset(
+    {
+        "continuationtoken", "next", "nextcursor", "nextlink", "nextoffset", "nextpage",
+        "nextpagetoken", "nexttoken", "nexturl",
+    }
+)  # fmt: skip
+_ROWS: Final = frozenset(
+    {"count", "total", "totalcount", "totalelements", "totalitems", "totalrecords", "totalresults"}
+)
+_PAGES: Final = frozenset({"lastpage", "pagecount", "pages", "totalpages"})
+
+
+def _promises(told: Mapping[str, object], rows: int, path: str) -> Iterator[Problem]:
+    """Yield what says beside a list that it has more rows than it shows."""
+    for name, value in told.items():
+        word, number = re.sub("[^a-z]", "", name.lower()), value if type(value) is int else 0
+        goes_on = (
+            (word in _MORE and value is True)
+            or (word in _NEXT and isinstance(value, (str, int)) and bool(value))
+            or (word in _ROWS and number > rows)
+            or (word in _PAGES and number > 1)
+        )
+        if goes_on:
+            reason = "the provider says that there are more rows than it shows"
+            yield Problem(f"{path}.{name}", reason, value)
+        elif isinstance(value, dict):
+            yield from _promises(value, rows, f"{path}.{name}")
 
 
 def read_list(reader: ResponseReader) -> "Page":
@@ -190,6 +240,8 @@ def read_list(reader: ResponseReader) -> "Page":
         body = _judged(reader)
         payloads = array_of(body["data"], "$.data")
     rows, problems = INVOICES.rows(reader, payloads, "$.data")
+    beside = {name: value for name, value in body.items() if name != "data"}
+    problems = (*problems, *_promises(beside, len(payloads), "$"))
     page = model.Page(items=rows, is_whole=True, raw=with_whole_texts(body), problems=problems)
     if plain is not None:
         keep_body(page, reader.response.body.removeprefix(MARK))
