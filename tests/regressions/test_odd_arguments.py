@@ -6,6 +6,7 @@ looked at by the first request only, and a slip that is taken for something else
 
 from __future__ import annotations
 
+import socket
 import traceback
 import uuid
 from collections.abc import Callable, Iterator
@@ -256,3 +257,16 @@ def test_what_a_provider_can_do_can_be_hashed() -> None:
     assert 1 == len({client.capabilities, same.capabilities})
     assert 1 == len({client.capabilities.draft, same.capabilities.draft})
     assert 1 == len({Provider(name="a", dialects=("exante",)) for _ in range(2)})
+
+
+@pytest.mark.parametrize("transport", ["httpx", "urllib3", "h11"])
+def test_a_proxy_that_cannot_be_reached_is_among_what_to_check(transport: str) -> None:
+    """The base URL is right, and its host and port are not those where nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    client = Client(
+        "exante", token=TOKEN, base_url="https://exante.example", transport=transport,
+        proxy=f"http://127.0.0.1:{port}", retry="none",
+    )  # fmt: skip
+    with client, pytest.raises(errors.NotConnectedError, match="the proxy if there is one"):
+        client.get(UID)

@@ -6,9 +6,12 @@ import json
 from typing import Any
 
 import anyio
+import attrs
 import pytest
 
+from _support.conversations import REPLACEMENT
 from billingual import AsyncClient, Client, Draft, MemoryTransport, errors
+from billingual.providers import katsu
 from billingual.wire import WireResponse
 
 UID = "550e8400-e29b-41d4-a716-446655440000"
@@ -177,3 +180,33 @@ def test_a_complaint_beside_an_invoice_is_heard_from_every_provider(
     )  # fmt: skip
 
     assert paths == [each.path for each in invoice.problems]
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+@pytest.mark.parametrize("name", ["error", "errors", "failed", "failures", "skipped"])
+def test_a_complaint_beside_a_receipt_is_heard(kind: Any, name: str) -> None:
+    """Under each name under which it is heard beside an invoice."""
+    receipt = ended(
+        kind, lambda client: client.update(UID, REPLACEMENT),
+        say({"succeeded": True, "data": {"invoiceId": UID}, name: ["the tax was not taken"]}),
+        provider=katsu(currencies={"USD": 1}),
+    )  # fmt: skip
+
+    assert [f"$.{name}"] == [each.path for each in receipt.problems]
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [("usd", "not in capital letters"), ("HRK", "withdrawn"), ("XXZ", "not a currency code")],
+)
+def test_a_currency_that_is_none_is_not_asked_a_number_for(
+    kind: Any, code: str, problem: str
+) -> None:
+    """The advice to give a number for 'usd' would lead to a document in no currency."""
+    replacement = attrs.evolve(REPLACEMENT, currency=code)
+    with pytest.raises(errors.InvalidInputError, match=problem):
+        ended(
+            kind, lambda client: client.update(UID, replacement),
+            provider=katsu(currencies={"USD": 1}),
+        )  # fmt: skip

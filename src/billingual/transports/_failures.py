@@ -49,8 +49,14 @@ def reason(error: BaseException | None) -> str:
                 "authority is your own, give tls=ssl.create_default_context(cafile=...)"
             )
         if isinstance(error, ConnectionRefusedError):
-            return "nothing listens there; check the host and port of the base URL"
+            return (
+                "nothing listens there; check the host and port of the base URL, and those of the "
+                "proxy if there is one"
+            )
         if isinstance(error, socket.gaierror):
-            return "there is no host of that name; check the base URL and your name server"
+            return (
+                "there is no host of that name; check the base URL, the proxy if there is one, and "
+                "your name server"
+            )
         error = error.__cause__ or error.__context__
     return ""

@@ -32,7 +32,7 @@ from billingual.capabilities import Capabilities, Feature
 from billingual.dialects._kit.requests import DialectBase, uuid, write_request
 from billingual.dialects.v1.requests import record_from, safety_of
 from billingual.errors import ConfigurationError, InvalidInputError, shown
-from billingual.model import checked_text
+from billingual.model import checked_currency, checked_text
 from billingual.wire import Conversation, encode_query, path_segment
 
 if TYPE_CHECKING:
@@ -126,6 +126,7 @@ class V1Dialect(DialectBase):
     def _currency(self, code: str) -> int:
         number = self.currencies.get(code)
         if number is None:
+            checked_currency(code)
             raise ConfigurationError(
                 f"{self.provider} writes currencies as numbers that it does not document, so the "
                 f"number of {shown(code)} must come from you",

@@ -18,6 +18,7 @@ from billingual.dialects._kit.responses import (
     ResponseReader,
     Said,
     decimal_of,
+    doubts,
     said,
     status_of,
 )
@@ -105,9 +106,8 @@ def read_receipt(
         return RECEIPTS.one(reader, body, "$", asked=asked, given=given)
     if not isinstance(body.get("data"), dict):
         raise reader.no_payload()
-    if errors := body.get("errors"):
-        problem = "the provider says so beside the receipt that it shows"
-        reader.problems.append(Problem("$.errors", problem, errors))
+    problem = "the provider says so beside the receipt that it shows"
+    reader.problems += [Problem(f"$.{name}", problem, doubt) for name, doubt in doubts(body)]
     receipt = RECEIPTS.one(reader, body["data"], "$.data", asked=asked, given=given)
     beside = {name: each for name, each in body.items() if name not in {"succeeded", "data"}}
     told = {name: each for name, each in beside.items() if each}
