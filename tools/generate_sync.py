@@ -79,6 +79,7 @@ OWN: Final = {
     "as_token": "billingual.auth",
     "as_secret": "billingual.auth",
     "as_place": "billingual.jobs.place",
+    "expected": "billingual._arguments",
 }
 ASYNC_WORD: Final = re.compile(r"Async|Awaitable|Coroutine")
 KEPT_DUNDERS: Final = {
@@ -231,6 +232,7 @@ def classmethod_of(pair: Pair, node: Function) -> list[str]:
         call = call_of(node).replace("client", "client._core", 1)
         return [
             "ledger = as_place(ledger)",
+            'client = expected(client, Client, "client")',
             f"return cls._around({pair.name}.{call}, client._backend)",
         ]
     _, *imports, last = node.body

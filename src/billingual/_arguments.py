@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from billingual.capabilities import Capabilities
@@ -15,6 +16,8 @@ from billingual.errors import InvalidInputError, UnsupportedError, shown
 from billingual.wire import LONGEST_WAIT_S, plain_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from billingual.model import Changes, Filter, FilterDict, Query, Sort
 
 __all__ = [
@@ -25,6 +28,7 @@ __all__ = [
     "key_of",
     "model_of",
     "pairs_of",
+    "path_of",
     "query_of",
     "refuse_base",
     "seconds_of",
@@ -46,6 +50,20 @@ def expected(value: object, kind: type[T], field: str) -> T:
     if not isinstance(value, kind):
         raise wrong_kind(value, kind, field)
     return value
+
+
+def path_of(value: object, field: str) -> Path:
+    """Return a path that was given as text or as a path.
+
+    Raises:
+        InvalidInputError: if it is neither.
+    """
+    from pathlib import Path  # noqa: PLC0415 - most programs name no file
+
+    text = fspath(value) if isinstance(value, PathLike) else value
+    if not isinstance(text, str):
+        raise InvalidInputError(field, f"{shown(value)} is no path", "give it as text or a Path")
+    return Path(plain_text(text))
 
 
 def model_of(value: object, kind: type[T], field: str) -> T:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from billingual.abc import Provider
+from billingual.errors import InvalidInputError
 
 __all__ = ["exante", "katsu", "kukkingu"]
 
@@ -60,6 +61,12 @@ def katsu(
 
     Source: https://sabi-docs.netlify.app/api/Katsu%20Pay/Invoice/update_invoice, read 2026-11.
     """
+    if not (currencies is None or isinstance(currencies, Mapping)):
+        raise InvalidInputError(
+            "currencies",
+            f"{type(currencies).__name__} is no mapping",
+            "give numbers by code, like {'EUR': 1}",
+        )
     return Provider(
         name="katsu",
         dialects=("v1",),

@@ -50,7 +50,10 @@ def provider_named(provider: str | Provider) -> Provider:
     preset = PROVIDERS.load(provider)
     made = preset() if callable(preset) else preset
     if not isinstance(made, Provider):
-        raise ConfigurationError(f"{shown(provider)} is registered but is not a provider preset.")
+        raise ConfigurationError(
+            f"{shown(provider)} is registered but is no preset of a provider; update the package "
+            "that registers it."
+        )
     return made
 
 
@@ -68,6 +71,10 @@ def async_backend(backend: str | Backend | None) -> Backend:
         raise ConfigurationError(
             f"AsyncClient has no backend {shown(backend)}; leave backend= out, or use Client to "
             "block."
+        )
+    if not hasattr(backend, "blocks"):
+        raise ConfigurationError(
+            f"{shown(backend)} is no backend; leave backend= out, or give a Backend."
         )
     return backend
 
@@ -169,7 +176,15 @@ def open_context(
     """
     provider = settings.provider
     account = account_of(wire.transport, provider.name)
-    dialects = tuple(_dialect(each, provider) for each in provider.dialects)
+    from billingual.model._types import listed  # noqa: PLC0415 - each dialect imports it
+
+    listed_dialects = listed(provider.dialects)
+    if listed_dialects is None:
+        raise ConfigurationError(
+            f"the dialects of the provider {shown(provider.name)} are no list; give them like "
+            "dialects=('exante',)."
+        )
+    dialects = tuple(_dialect(each, provider) for each in listed_dialects)
     capabilities = _united(dialects)
     scope = _scope(settings, account, capabilities)
     base_url = checked_base_url(_address(settings, account), allow_insecure=settings.allow_insecure)
@@ -279,10 +294,18 @@ def _scope(settings: Settings, account: Account | None, capabilities: Capabiliti
 
 def _dialect(dialect: str | Dialect, provider: Provider) -> Dialect:
     if not isinstance(dialect, str):
-        return dialect
+        if hasattr(dialect, "capabilities"):
+            return dialect
+        raise ConfigurationError(
+            f"{shown(dialect)} is no dialect of the provider {shown(provider.name)}; give the name "
+            "of one, or a Dialect."
+        )
     make = DIALECTS.load(dialect)
     if not callable(make):
-        raise ConfigurationError(f"{dialect!r} is registered but makes no dialect.")
+        raise ConfigurationError(
+            f"{shown(dialect)} is registered but makes no dialect; update the package "
+            "that registers it."
+        )
     options = provider.options.get(dialect, {})
     return cast(Dialect, make(provider=provider.name, **options))
 

@@ -201,7 +201,8 @@ def headers_of(headers: object) -> tuple[tuple[str, str | Secret], ...]:
     for name, value in given.items():
         if not isinstance(name, str) or HEADER_NAME.fullmatch(name) is None:
             raise ConfigurationError(
-                f"{shown(name)} is no name of a header field.", field="headers"
+                f"{shown(name)} is no name of a header field; write one like 'X-Team'.",
+                field="headers",
             )
         if name.lower() in _OURS:
             raise ConfigurationError(

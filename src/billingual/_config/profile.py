@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
+from billingual._arguments import path_of
 from billingual._config.url import (
     ClientOptions,
     NamedOptions,
@@ -36,7 +37,6 @@ from billingual._config.url import (
 )
 from billingual.auth import Secret
 from billingual.errors import ConfigurationError, UnknownNameError
-from billingual.wire import plain_text
 
 if TYPE_CHECKING:
     import cattrs
@@ -148,7 +148,7 @@ def from_file(
 def _find(path: str | os.PathLike[str] | None, getenv: Callable[[str], str | None]) -> Path:
     given = path or getenv("BILLINGUAL_CONFIG")
     if given:
-        return Path(plain_text(given))
+        return path_of(given, "path")
     places = [Path("billingual.toml")]
     try:
         from platformdirs import user_config_path  # noqa: PLC0415 - an extra, and only used here

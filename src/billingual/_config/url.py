@@ -23,7 +23,7 @@ from billingual.abc import (
     TransportFactory,
 )
 from billingual.auth import Secret, TokenSource, as_secret, as_token, is_loopback
-from billingual.errors import ConfigurationError, OutcomeUnknown, UnknownNameError
+from billingual.errors import ConfigurationError, OutcomeUnknown, UnknownNameError, shown
 from billingual.plugins import DIALECTS, PROVIDERS
 from billingual.retry.budget import RetryBudget
 from billingual.retry.rate_limit import Limiter
@@ -194,7 +194,9 @@ def number_of(text: str, name: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ConfigurationError(f"{name}={text!r} is not a number.", field=name) from None
+        raise ConfigurationError(
+            f"{name}={shown(text)} is not a number; write it like {name}=2.5.", field=name
+        ) from None
 
 
 def limiter_from(text: Secret, name: str, *, may_hold_password: bool) -> Limiter | float:

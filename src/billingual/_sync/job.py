@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from billingual._arguments import expected
 from billingual._sync.base import Stepped
+from billingual._sync.client import Client
 from billingual.jobs.job import AsyncJob
 from billingual.jobs.place import as_place
 
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Literal, Self, Unpack
 
-    from billingual._sync.client import Client
     from billingual.abc import CallOptions
     from billingual.auth import Secret
     from billingual.jobs.entry import Entry, History, Plannable, State
@@ -101,6 +102,7 @@ class Job(Stepped):
             MissingExtraError: if it is a database, and psycopg is not installed.
         """
         ledger = as_place(ledger)
+        client = expected(client, Client, "client")
         return cls._around(
             AsyncJob.open(
                 ledger,

@@ -199,6 +199,6 @@ class ThreadedTransport:
 
 def _all_busy() -> PoolTimeoutError:
     return PoolTimeoutError(
-        f"all {_THREADS} worker threads stayed busy.",
+        f"all {_THREADS} worker threads stayed busy; make fewer calls at once.",
         evidence=Evidence(connected=False, request_complete=False, response_begun=False),
     )

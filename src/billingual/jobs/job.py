@@ -25,12 +25,13 @@ from billingual._arguments import check_count, expected, seconds_of
 from billingual.abc import is_plain_function
 from billingual.auth import Secret
 from billingual.client import AsyncClient, client_context, client_for_jobs, client_with
-from billingual.errors import ClosedError, InvalidInputError, UsageError
+from billingual.errors import ClosedError, InvalidInputError, UsageError, shown
 from billingual.jobs.entry import Entry, History, Plannable, State
 from billingual.jobs.place import as_place, database_ledger, open_file
 from billingual.jobs.planning import Occurrences, Planner
 from billingual.jobs.report import Progress, Report, report_of
 from billingual.jobs.runner import Policy, Runner, Settings
+from billingual.model import checked_text
 from billingual.wire import plain_text
 
 if TYPE_CHECKING:
@@ -163,7 +164,9 @@ class AsyncJob:
             ledger = database_ledger(ledger, job)
         elif job is not None:
             raise InvalidInputError(
-                "job", f"only a database has jobs by name, and {ledger!r} is none", "leave it out"
+                "job",
+                f"only a database has jobs by name, and {shown(ledger)} is none",
+                "leave it out",
             )
         return cls(
             client_with(expected(client, AsyncClient, "client"), calls),
@@ -264,7 +267,7 @@ class AsyncJob:
         check_count(concurrency, "concurrency", "requests", _MOST)
         if on_progress is not None and not is_plain_function(on_progress):
             raise InvalidInputError(
-                "on_progress", f"{on_progress!r:.40} is no plain function", "give one"
+                "on_progress", f"{shown(on_progress)} is no plain function", "give one"
             )
         ledger = await self._opened()
         if self._runs:
@@ -316,7 +319,9 @@ class AsyncJob:
         ledger = await self._opened()
         if state is not None and state not in list(State):
             names = ", ".join(State)
-            raise InvalidInputError("state", f"there is no state {state!r}", f"give one of {names}")
+            raise InvalidInputError(
+                "state", f"there is no state {shown(state)}", f"give one of {names}"
+            )
         states = () if state is None else (State(state),)
         last = 0
         while found := await self._in_thread(ledger.entries, states, last, _READ_AT_ONCE):
@@ -507,7 +512,9 @@ def options_of(
     """
     if policy is not None and policy not in _POLICIES:
         names = ", ".join(_POLICIES)
-        raise InvalidInputError("policy", f"there is no policy {policy!r}", f"give one of {names}")
+        raise InvalidInputError(
+            "policy", f"there is no policy {shown(policy)}", f"give one of {names}"
+        )
     options = {
         "policy": policy,
         "late_arrival_s": (
@@ -530,9 +537,10 @@ def decide(
     invoice_id: str | None,
 ) -> Entry:
     """Keep what a person decided about an entry of a ledger; see :meth:`AsyncJob.resolve`."""
-    if state not in _DECISIONS:
+    given: object = state
+    if not isinstance(given, str) or given not in _DECISIONS:
         names = ", ".join(_DECISIONS)
-        raise InvalidInputError("state", f"{state!r} is no decision", f"give one of {names}")
+        raise InvalidInputError("state", f"{shown(state)} is no decision", f"give one of {names}")
     by, note = plain_text(expected(by, str, "by")), plain_text(expected(note, str, "note"))
     if not by.strip() or not note.strip():
         raise InvalidInputError("by", "a decision needs a name and a note", "give both")
@@ -559,11 +567,11 @@ def history_of(ledger: Ledger, entry_id: str) -> History:
 
 
 def _entry_of(ledger: Ledger, entry_id: str) -> Entry:
-    entry = ledger.entry(entry_id)
+    entry = ledger.entry(checked_text(entry_id, "entry_id"))
     if entry is None:
         raise InvalidInputError(
             "entry_id",
-            f"the ledger has no entry {entry_id!r}",
+            f"the ledger has no entry {shown(entry_id)}",
             "see entries() for their names",
             hint="name_entry",
         )

@@ -13,7 +13,7 @@ import attrs
 
 from billingual._arguments import model_of
 from billingual.capabilities import Feature
-from billingual.errors import InvalidInputError, UsageError
+from billingual.errors import InvalidInputError, UsageError, shown
 from billingual.jobs.entry import Create, Delete, PlannedWrite, Update, body_hash, body_text
 from billingual.jobs.ledger import Ledger, LedgerError, NewEntry
 from billingual.model import Changes, Draft, Invoice, InvoiceSummary
@@ -170,7 +170,7 @@ def _before(write: PlannedWrite) -> str | None:
 def _check_id(entry_id: object) -> None:
     if entry_id is not None and (not isinstance(entry_id, str) or not entry_id):
         raise InvalidInputError(
-            "id", f"{entry_id!r:.40} names no write", "give a text, or leave it out"
+            "id", f"{shown(entry_id)} names no write", "give a text, or leave it out"
         )
 
 

@@ -41,7 +41,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.types.string import StrDumperUnknown, TextLoader
 
 from billingual.auth import Secret
-from billingual.errors import InvalidInputError, UsageError
+from billingual.errors import InvalidInputError, UsageError, shown
 from billingual.jobs.ledger import LedgerError, NewEntry
 from billingual.jobs.schema import POSTGRES, VERSION
 from billingual.jobs.sql import (
@@ -710,11 +710,13 @@ def _job_of(named: str | None, job: str | None) -> str:
             hint="name_job",
         )
     if job is not None and job != chosen:
-        raise InvalidInputError("job", f"the URL names {named!r}, and job= {job!r}", "give one")
+        raise InvalidInputError(
+            "job", f"the URL names {shown(named)}, and job= {shown(job)}", "give one"
+        )
     if not _JOB.fullmatch(chosen):
         raise InvalidInputError(
             "job",
-            f"{chosen!r} cannot name a job in a database",
+            f"{shown(chosen)} cannot name a job in a database",
             "give 1 to 50 letters, digits, dots, hyphens and underscores",
         )
     return chosen

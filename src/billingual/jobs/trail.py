@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from billingual.errors import InvalidInputError, MissingExtraError
+from billingual._arguments import path_of
+from billingual.errors import InvalidInputError, MissingExtraError, shown
 from billingual.jobs.entry import Entry
-from billingual.wire import plain_text
 
 if TYPE_CHECKING:
     from billingual.jobs.ledger import Ledger
@@ -39,7 +39,7 @@ _FORMULA: Final = re.compile(r"[=+@\t\r\n\uff1d\uff0b\uff0d\uff20]|-(?![0-9]+(?:
 
 def export(ledger: Ledger, path: str | os.PathLike[str]) -> int:
     """Write the trail to *path*; see :meth:`billingual.AsyncJob.export`."""
-    place = Path(plain_text(path))
+    place = path_of(path, "path")
     writers: dict[str, Callable[[Path, Iterator[Row]], int]] = {
         ".csv": _write_csv,
         ".jsonl": _write_json_lines,
@@ -48,7 +48,7 @@ def export(ledger: Ledger, path: str | os.PathLike[str]) -> int:
     write = writers.get(place.suffix.lower())
     if write is None:
         raise InvalidInputError(
-            "path", f"{place.name} has no known ending", f"give one of {', '.join(writers)}"
+            "path", f"{shown(place.name)} has no known ending", f"give one of {', '.join(writers)}"
         )
     with written_whole(place) as draft:
         return write(draft, rows_of(ledger))

@@ -310,7 +310,7 @@ async def land(
         )
     if type(concurrency) is not int or not 1 <= concurrency <= MAX_PREFETCH:
         raise InvalidInputError(
-            "concurrency", f"{concurrency!r} is out of bounds", f"give 1 to {MAX_PREFETCH}"
+            "concurrency", f"{shown(concurrency)} is out of bounds", f"give 1 to {MAX_PREFETCH}"
         )
     for name, value in (("full", full), ("raw", raw)):
         if type(value) is not bool:
@@ -380,7 +380,7 @@ def _target(given: object, *, sync_id: str, raw: bool) -> Target:
     if path.suffix or is_other:
         raise InvalidInputError(
             "target",
-            f"{path.name!r} is neither a folder nor a .duckdb file",
+            f"{shown(path.name)} is neither a folder nor a .duckdb file",
             "give a folder for Parquet files, or a name that ends in .duckdb or .delta",
         )
     _need("landing into Parquet files", "arrow", "arro3")

@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import attrs
 
+from billingual._arguments import path_of
 from billingual.errors import UsageError
 from billingual.landing.target import (
     VERSION,
@@ -27,7 +28,6 @@ from billingual.landing.target import (
     Source,
 )
 from billingual.pagination.dedupe import SeenIds
-from billingual.wire import plain_text
 
 if TYPE_CHECKING:
     from arro3.core import RecordBatch
@@ -168,7 +168,9 @@ def _lines_of(path: Path) -> list[dict[str, Any]]:
                 f"{VERSION}; land into another folder."
             )
     except (ValueError, KeyError, TypeError) as error:
-        raise LandingError(f"{path} is no manifest of landed invoices.") from error
+        raise LandingError(
+            f"{path} is no manifest of landed invoices; land into another folder."
+        ) from error
     for number, line in enumerate(lines[1:], 2):
         if not _is_line(line):
             raise LandingError(f"{path} is damaged in line {number}; land into another folder.")
@@ -184,7 +186,7 @@ def landed_files(folder: str | os.PathLike[str]) -> list[str]:
     Raises:
         LandingError: if there is no manifest, or it cannot be read.
     """
-    root = Path(plain_text(folder))
+    root = path_of(folder, "folder")
     lines = _lines_of(root / MANIFEST)
     if not lines:
         raise LandingError(f"{root} has no {MANIFEST}: nothing was landed there.")

@@ -17,7 +17,7 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from billingual.errors import InvalidInputError
+from billingual.errors import InvalidInputError, shown
 from billingual.model import Filter, Status, checked_text
 from billingual.model._types import listed
 
@@ -175,5 +175,7 @@ def _check_days(days: int, lookback_days: int) -> None:
     ):
         if type(value) is not int or not least <= value <= most:
             raise InvalidInputError(
-                name, f"{value!r} is out of bounds", f"give a whole number from {least} to {most}"
+                name,
+                f"{shown(value)} is out of bounds",
+                f"give a whole number from {least} to {most}",
             )

@@ -28,7 +28,7 @@ from typing import (
 
 import attrs
 
-from billingual.errors import InvalidInputError
+from billingual.errors import InvalidInputError, shown
 from billingual.model._types import UNSET, instant_text
 from billingual.wire import plain_text
 
@@ -203,12 +203,20 @@ def from_mapping(
             f"{type(record).__name__} is no mapping",
             f"give {kind.__name__} fields by name, like {{'number': 'INV-1'}}",
         )
+    _refuse_odd_names(record, kind.__name__.lower())
     from cattrs.errors import BaseValidationError  # noqa: PLC0415 - see the module's docstring
 
     try:
         return (converter or _converter)().structure(record, kind)
     except BaseValidationError as problem:
         raise _first_problem(problem, kind) from None
+
+
+def _refuse_odd_names(record: Mapping[Any, object], field: str) -> None:
+    # cattrs writes all of them into an error of its own, and not every object can be written.
+    for name in record:
+        if not isinstance(name, str):
+            raise InvalidInputError(field, f"{shown(name)} names no field", "use text for names")
 
 
 def new_converter() -> cattrs.Converter:
@@ -256,6 +264,7 @@ def _class_hook(kind: type[Any], converter: cattrs.Converter) -> Callable[[objec
             return value
         if not isinstance(value, Mapping):
             raise InvalidInputError("", f"{type(value).__name__} is no object", "give a mapping")
+        _refuse_odd_names(value, "")
         return read(value, kind)
 
     return hook

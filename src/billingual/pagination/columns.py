@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from billingual.abc import AsyncWalk
-from billingual.errors import InvalidInputError, UsageError
+from billingual.errors import InvalidInputError, UsageError, shown
 from billingual.model import InvoiceSummary, Page
 from billingual.model.payload import payload_text
 from billingual.pagination.checkpoint import Place
@@ -60,7 +60,7 @@ class AsyncColumns:
             )
         if not 1 <= max_rows <= MAX_ROWS:
             raise InvalidInputError(
-                "max_rows", f"{max_rows} is out of bounds", f"give 1 to {MAX_ROWS}"
+                "max_rows", f"{shown(max_rows)} is out of bounds", f"give 1 to {MAX_ROWS}"
             )
         self._pages = pages
         self._report = report

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, TypeAlias
 import attrs
 
 from billingual.abc import is_plain_function
-from billingual.errors import BadRowError, InvalidInputError
+from billingual.errors import BadRowError, InvalidInputError, shown
 from billingual.model import BadPage, BadRow
 
 __all__ = ["MAX_BAD_PAGES", "OnBadPage", "OnBadRow", "Skips"]
@@ -42,7 +42,7 @@ class Skips:
             if callable(given) and not is_plain_function(given):
                 raise InvalidInputError(field, "it is an async function", "give a plain one")
             if not (callable(given) or given in ("skip", "raise")):
-                problem = f"{given!r:.40} says nothing about it"
+                problem = f"{shown(given)} says nothing about it"
                 raise InvalidInputError(field, problem, "give 'skip', 'raise' or a function")
 
     def report_rows(self, rows: tuple[BadRow, ...]) -> None:

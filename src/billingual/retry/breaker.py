@@ -62,14 +62,14 @@ class CircuitBreaker:
             )
         if type(self.failures) is not int or self.failures < 1:
             raise ConfigurationError(
-                f"CircuitBreaker(failures={self.failures!r}) counts attempts; give a whole number "
-                "above zero."
+                f"CircuitBreaker(failures={shown(self.failures)}) counts attempts; give a whole "
+                "number above zero."
             )
         usable = not isinstance(self.rest_s, bool) and isinstance(self.rest_s, (int, float))
         if not usable or not 0 < self.rest_s < float("inf"):
             raise ConfigurationError(
-                f"CircuitBreaker(rest_s={self.rest_s!r}) can never close; give a number of seconds "
-                "above zero."
+                f"CircuitBreaker(rest_s={shown(self.rest_s)}) can never close; give a number of "
+                "seconds above zero."
             )
 
     @property

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import attrs
 
-from billingual.errors import ConfigurationError
+from billingual.errors import ConfigurationError, shown
 
 __all__ = ["RetryBudget"]
 
@@ -22,7 +22,8 @@ __all__ = ["RetryBudget"]
 def _token_count(_: object, attribute: attrs.Attribute[int], value: object) -> None:
     if type(value) is not int or value < 0:
         raise ConfigurationError(
-            f"RetryBudget({attribute.name}={value!r}) counts tokens; give a whole number from 0 on."
+            f"RetryBudget({attribute.name}={shown(value)}) counts tokens; give a whole "
+            "number from 0 on."
         )
 
 

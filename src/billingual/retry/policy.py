@@ -23,6 +23,7 @@ from billingual.errors import (
     ServerError,
     TokenUnavailableError,
     TransportError,
+    shown,
 )
 from billingual.outcomes import Attempt, Safety
 
@@ -80,16 +81,16 @@ class Retry:
     def __attrs_post_init__(self) -> None:
         if self.attempts is not None and (type(self.attempts) is not int or self.attempts < 1):
             raise ConfigurationError(
-                f"Retry(attempts={self.attempts!r}): give a whole number from 1 on, which counts "
-                "the first attempt too, or None to be bound by time alone."
+                f"Retry(attempts={shown(self.attempts)}): give a whole number from 1 on, which "
+                "counts the first attempt too, or None to be bound by time alone."
             )
         for name in ("base_s", "throttled_s", "cap_s", "longest_retry_after_s", "deadline_s"):
             seconds = getattr(self, name)
             usable = not isinstance(seconds, bool) and isinstance(seconds, (int, float))
             if not usable or not 0 <= seconds < float("inf"):
                 raise ConfigurationError(
-                    f"Retry({name}={seconds!r}): give a number of seconds from 0 on; no wait is "
-                    "endless."
+                    f"Retry({name}={shown(seconds)}): give a number of seconds from 0 on; no "
+                    "wait is endless."
                 )
 
     def decide(

@@ -20,7 +20,7 @@ import attrs
 
 from billingual.abc import Backend, ExecutionScope, Lease, QuotaStore, Slots
 from billingual.auth import Secret, as_secret
-from billingual.errors import ConfigurationError, DeadlineExceededError
+from billingual.errors import ConfigurationError, DeadlineExceededError, shown
 from billingual.wire import Deadline, plain_text
 
 __all__ = ["JobPace", "Limiter", "Pace", "SharedPace"]
@@ -66,6 +66,9 @@ class Tell(Protocol):
 def _tell_no_one(kind: str, **details: object) -> None:
     """Tell nothing: the caller has no observers."""
 
+
+_MOST_WORKERS: Final = 1_000_000
+"""More processes than share a credential; the gap of more could be no number of seconds."""
 
 _HELD_BACK: Final = "the limiter's rate holds this credential back"
 
@@ -532,7 +535,7 @@ class Limiter:
         learns: whether a 429 pauses all calls of its credential for the time that the provider
             asks for, an hour at most, and then sends them one by one with narrowing gaps.
             Default True.
-        workers: how many processes share the rate, at most. Default 1.
+        workers: how many processes share the rate, at most: 1 to 1,000,000. Default 1.
         store: what they share it by: the address of a Redis or Valkey (``redis://``,
             ``rediss://``, ``unix://``; extra ``redis``), or a
             :class:`~billingual.abc.QuotaStore`. It holds no token: the key is a keyed hash of base
@@ -541,7 +544,7 @@ class Limiter:
             token comes from a function, and equal in all workers.
 
     Raises:
-        ConfigurationError: if *rate* is not above zero, *workers* is no whole number from 1 on, or
+        ConfigurationError: if *rate* is not above zero, *workers* is out of bounds, or
             *store* or *workers* comes without a rate.
         MissingExtraError: if the extra ``redis`` is needed and not installed.
     """
@@ -560,13 +563,13 @@ class Limiter:
         is_number = isinstance(rate, (int, float)) and not isinstance(rate, bool)
         if rate is not None and not (is_number and 0 < rate < float("inf")):
             raise ConfigurationError(
-                f"Limiter(rate={rate!r}) lets nothing through or everything; give attempts per "
-                "second, a number above zero."
+                f"Limiter(rate={shown(rate)}) lets nothing through or everything; give attempts "
+                "per second, a number above zero."
             )
-        if type(workers) is not int or workers < 1:
+        if type(workers) is not int or not 1 <= workers <= _MOST_WORKERS:
             raise ConfigurationError(
-                f"Limiter(workers={workers!r}) counts the processes that share the rate; give a "
-                "whole number from 1 on."
+                f"Limiter(workers={shown(workers)}) counts the processes that share the rate; give "
+                f"a whole number from 1 to {_MOST_WORKERS:,}."
             )
         if rate is None and (workers > 1 or store is not None):
             raise ConfigurationError(

@@ -10,7 +10,7 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
-from billingual.errors import ConfigurationError
+from billingual.errors import ConfigurationError, shown
 from billingual.model import Draft, Invoice, Kind, LineItem, Money, Party, Status
 from billingual.sandbox import LANDMARKS
 
@@ -54,7 +54,8 @@ class DraftFactory:
     def __init__(self, provider: str = "exante") -> None:
         if provider not in _DRAFTS:
             raise ConfigurationError(
-                f"no drafts are known for {provider!r}; there are some for {', '.join(_DRAFTS)}."
+                f"no drafts are known for {shown(provider)}; there are some for "
+                f"{', '.join(_DRAFTS)}."
             )
         self._defaults = _DRAFTS[provider]
         self._numbers = itertools.count(1)

@@ -17,7 +17,7 @@ import attrs
 
 from billingual.abc import Account, Backend, Transport, TransportFactory, TransportOptions
 from billingual.capabilities import Feature
-from billingual.errors import ConfigurationError, TimedOutError, TransportError
+from billingual.errors import ConfigurationError, TimedOutError, TransportError, shown
 from billingual.outcomes import Evidence
 from billingual.testing.fault_catalogue import CATALOGUE, Fault
 from billingual.transports._part import Part, TransportLike, make_part
@@ -102,13 +102,10 @@ class FaultTransport:
         return responses
 
     def _named(self, fault: Fault | str | None) -> Fault | None:
-        if isinstance(fault, str):
-            if fault not in CATALOGUE:
-                raise ConfigurationError(
-                    f"there is no fault named {fault!r}; there are: {', '.join(CATALOGUE)}."
-                )
-            fault = CATALOGUE[fault]
-        if fault is not None and fault.delay_s and self._backend is None:
+        if fault is None:
+            return None
+        fault = _fault_of(fault)
+        if fault.delay_s and self._backend is None:
             raise ConfigurationError(
                 f"the fault {fault.name!r} takes time, and nothing here can wait; give "
                 "FaultTransport(..., backend=...), or pass the client transport=fault(...)."
@@ -200,6 +197,15 @@ class _Order:
         return f"{self.fault.name!r} for the next request{of}, {self.left} to come"
 
 
+def _fault_of(given: object) -> Fault:
+    fault = CATALOGUE.get(given) if isinstance(given, str) else given
+    if not isinstance(fault, Fault):
+        raise ConfigurationError(
+            f"there is no fault named {shown(given)}; there are: {', '.join(CATALOGUE)}."
+        )
+    return fault
+
+
 class PlannedFaults:
     """Faults for requests to come, in the order in which a test plans them.
 
@@ -260,18 +266,15 @@ class PlannedFaults:
         Raises:
             ConfigurationError: if there is no such fault or operation, or *times* is below 1.
         """
-        if isinstance(fault, str):
-            if fault not in CATALOGUE:
-                raise ConfigurationError(
-                    f"there is no fault named {fault!r}; there are: {', '.join(CATALOGUE)}."
-                )
-            fault = CATALOGUE[fault]
+        fault = _fault_of(fault)
         if isinstance(of, str) and of not in _OPERATIONS:
             raise ConfigurationError(
-                f"there is no operation {of!r}; there are: {', '.join(_OPERATIONS)}."
+                f"there is no operation {shown(of)}; there are: {', '.join(_OPERATIONS)}."
             )
         if type(times) is not int or times < 1:
-            raise ConfigurationError(f"times={times!r} is no number of requests; give 1 or more.")
+            raise ConfigurationError(
+                f"times={shown(times)} is no number of requests; give 1 or more."
+            )
         with self._lock:
             self._orders.append(_Order(fault, of, times))
 

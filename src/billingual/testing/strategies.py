@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from billingual.errors import ConfigurationError, MissingExtraError
+from billingual.errors import ConfigurationError, MissingExtraError, shown
 from billingual.model import (
     Changes,
     CollectionMethod,
@@ -201,6 +201,7 @@ def _in_order(given: dict[str, Any]) -> dict[str, Any]:
 def _known(provider: str) -> str:
     if provider not in {"exante", "kukkingu"}:
         raise ConfigurationError(
-            f"no strategies are known for {provider!r}; there are some for exante and kukkingu."
+            f"no strategies are known for {shown(provider)}; there are some for exante and "
+            "kukkingu."
         )
     return provider

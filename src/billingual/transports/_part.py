@@ -13,7 +13,7 @@ from billingual.abc import (
     TransportOptions,
     account_of,
 )
-from billingual.errors import ConfigurationError
+from billingual.errors import ConfigurationError, shown
 from billingual.transports.client import is_http_client, owned
 from billingual.wire import Bounds, WireRequest, WireResponse
 
@@ -92,7 +92,7 @@ def make_part(transport: TransportLike, options: TransportOptions) -> Part:
         return Part.of(cast(Transport, transport))
     if not callable(transport):
         raise ConfigurationError(
-            f"{transport!r} is neither a transport's name, a transport nor a function that makes "
-            "one."
+            f"{shown(transport)} is neither a transport's name, a transport nor a function that "
+            "makes one; give one of the three, or an HTTP client."
         )
     return Part(cast(TransportFactory, transport)(options), made=True)

@@ -80,7 +80,7 @@ class DialectBase(Dialect):
         """
         if isinstance(value, str) and re.fullmatch(_SOME_ID, value) and value.isprintable():
             return plain_text(value)
-        raise InvalidInputError(name, f"{value!r:.40} cannot be an id", "give the invoice's id")
+        raise InvalidInputError(name, f"{shown(value)} cannot be an id", "give the invoice's id")
 
     @property
     def capabilities(self) -> Capabilities:
@@ -378,7 +378,7 @@ def uuid(value: object, name: str) -> str:
     """
     if isinstance(value, str) and _UUID.fullmatch(value):
         return plain_text(value)
-    if not isinstance(value, str) and is_uuid(str(value)):
+    if type(value).__name__ == "UUID":
         raise InvalidInputError(name, f"{type(value).__name__} is not text", "give str() of it")
     raise InvalidInputError(
         name, f"{shown(value)} is no UUID", "give one like '3c90c3cc-0d44-4b50-8888-8dd25736052a'"

@@ -102,7 +102,9 @@ class V1Dialect(DialectBase):
         version = checked_text(self.api_version, "api_version")
         if version in {"", ".", ".."} or path_segment(version) != version:
             raise InvalidInputError(
-                "api_version", f"{self.api_version!r} is no segment of a path", "give one like 'v1'"
+                "api_version",
+                f"{shown(self.api_version)} is no segment of a path",
+                "give one like 'v1'",
             )
 
     def replace(self, invoice_id: str, replacement: Replacement) -> Conversation[Receipt]:

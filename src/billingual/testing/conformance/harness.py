@@ -22,7 +22,7 @@ from billingual.abc import Backend, Transport, TransportFactory, TransportOption
 from billingual.backends.anyio import AnyioBackend
 from billingual.backends.sync import SyncBackend
 from billingual.backends.threads import ThreadedTransport
-from billingual.errors import BillingualError, ConfigurationError, TransportError
+from billingual.errors import BillingualError, ConfigurationError, TransportError, shown
 from billingual.outcomes import Safety
 from billingual.plugins import TRANSPORTS
 from billingual.testing.conformance.report import Check, NotApplicableError, fail, named_check
@@ -105,7 +105,8 @@ class Workshop:
     def __attrs_post_init__(self) -> None:
         if self.backend_name not in BACKENDS:
             raise ConfigurationError(
-                f"there is no backend {self.backend_name!r}; give one of {', '.join(BACKENDS)}."
+                f"there is no backend {shown(self.backend_name)}; give one of "
+                f"{', '.join(BACKENDS)}."
             )
         self.backend = SyncBackend() if self.backend_name == "blocking" else AnyioBackend()
 

@@ -19,6 +19,7 @@ import attrs
 from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError
 
+from billingual._arguments import path_of
 from billingual.errors import (
     ConfigurationError,
     ConnectionLostError,
@@ -30,7 +31,7 @@ from billingual.errors import (
 )
 from billingual.outcomes import Evidence, Safety
 from billingual.testing.recording.redaction import Redactor
-from billingual.wire import Headers, WireRequest, WireResponse, plain_text
+from billingual.wire import Headers, WireRequest, WireResponse
 
 __all__ = ["FORMAT", "Cassette", "TapedExchange", "TapedFailure", "TapedRequest", "TapedResponse"]
 
@@ -153,7 +154,7 @@ class Cassette:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path: Path = Path(plain_text(path))
+        self.path: Path = path_of(path, "path")
         self.exchanges: list[TapedExchange] = []
         self._texts: list[str] = []
         self._saved = -1

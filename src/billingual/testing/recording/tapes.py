@@ -7,12 +7,13 @@ import os
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
 
+from billingual._arguments import path_of
 from billingual.abc import Transport, TransportFactory, TransportOptions
-from billingual.errors import ConfigurationError
+from billingual.errors import ConfigurationError, shown
 from billingual.testing.recording.record import RecordTransport
 from billingual.testing.recording.replay import ReplayTransport
 from billingual.transports._part import TransportLike, make_part
-from billingual.wire import Bounds, WireRequest, WireResponse, plain_text
+from billingual.wire import Bounds, WireRequest, WireResponse
 
 __all__ = ["ExtendTransport", "RecordMode", "Tapes"]
 
@@ -46,8 +47,10 @@ class Tapes:
         transport: TransportLike = "httpx",
     ) -> None:
         if mode not in _MODES:
-            raise ConfigurationError(f"there is no mode {mode!r}; there are: {', '.join(_MODES)}.")
-        self.path: Path = Path(plain_text(path))
+            raise ConfigurationError(
+                f"there is no mode {shown(mode)}; there are: {', '.join(_MODES)}."
+            )
+        self.path: Path = path_of(path, "path")
         self.mode: RecordMode = mode
         self._transport = transport
         self._numbers = itertools.count(1)
@@ -93,7 +96,7 @@ class ExtendTransport(RecordTransport):
 
     def __init__(self, inner: Transport, path: str | os.PathLike[str]) -> None:
         super().__init__(inner, path)
-        there = Path(plain_text(path)).exists()
+        there = path_of(path, "path").exists()
         self._replay = ReplayTransport(path, partly=True) if there else None
         if self._replay is not None:
             # One for both, so that a stand-in means the same tenant on old and new exchanges.
