@@ -280,6 +280,27 @@ def test_a_date_to_come_back_is_measured_from_that_of_the_response(
     assert asked_wait_s(headers, WALL) == seconds
 
 
+@pytest.mark.parametrize(
+    ("fields", "seconds"),
+    [
+        (["5", "9"], 9.0),
+        (["9", "5"], 9.0),
+        (["5, 5"], 5.0),
+        (["5, 30"], 30.0),
+        (["soon", "5"], 5.0),
+        (["5", "Sat, 21 Nov 2026 12:00:30 GMT"], 30.0),
+        (["Sat, 21 Nov 2026 12:00:30 GMT", "Sat, 21 Nov 2026 12:00:50 GMT"], 50.0),
+        (["", "soon"], None),
+    ],
+    ids=str,
+)
+def test_the_longest_of_several_waits_counts(fields: list[str], seconds: float | None) -> None:
+    """A gateway adds its own to the provider's; the shorter one would meet the other limit."""
+    headers = Headers(("Retry-After", each) for each in fields)
+
+    assert asked_wait_s(headers, WALL) == seconds
+
+
 @given(
     st.text(max_size=60)
     | st.from_regex(r"[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,25} \d+:\d+:\d+ [-+]?\w{0,25}")

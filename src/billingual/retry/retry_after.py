@@ -14,7 +14,8 @@ def asked_wait_s(headers: Headers, wall: float) -> float | None:
 
     ``retry-after-ms`` counts first, because it is finer. Then comes ``Retry-After``, in seconds or
     as an HTTP date in any of the three forms of RFC 9110 (section 5.6.7). A date is measured from
-    the response's own ``Date``, so that it does not matter how wrong the clock is here.
+    the response's own ``Date``, so that it does not matter how wrong the clock is here. Where a
+    gateway adds a field, or a value behind a comma, to the provider's, the longest wait counts.
 
     Args:
         headers: of the response.
@@ -23,18 +24,17 @@ def asked_wait_s(headers: Headers, wall: float) -> float | None:
     Returns:
         Seconds from now, never below zero; None if the response says nothing readable.
     """
-    milliseconds = _number(headers.get("retry-after-ms") or "")
-    if milliseconds is not None:
-        return milliseconds / 1000
-    text = (headers.get("retry-after") or "").strip()
-    seconds = _number(text)
-    if seconds is not None:
-        return seconds
-    until = _moment(text)
-    if until is None:
-        return None
-    now = _moment(headers.get("date") or "")
-    return max(0.0, until - (wall if now is None else now))
+    milliseconds = [_number(text) for text in headers.get_all("retry-after-ms")]
+    asked = [each / 1000 for each in milliseconds if each is not None]
+    for text in () if asked else headers.get_all("retry-after"):
+        # Without the space it may be a decimal comma.
+        seconds = [_number(each) for each in text.split(", ")]
+        until = _moment(text.strip()) if None in seconds else None
+        if until is not None:
+            now = _moment(headers.get("date") or "")
+            seconds = [max(0.0, until - (wall if now is None else now))]
+        asked += [each for each in seconds if each is not None]
+    return max(asked, default=None)
 
 
 def _moment(text: str) -> float | None:
