@@ -246,12 +246,52 @@ def test_a_deletion_of_which_a_part_failed_is_unclear(more: dict[str, object], p
     assert Outcome.UNKNOWN is classify(caught.value)
 
 
-@pytest.mark.parametrize("more", [{"errors": []}, {"data": {"failed": None}}, {"data": []}])
+OTHER = "550e8400-e29b-41d4-a716-446655440009"
+
+
+@pytest.mark.parametrize(
+    ("more", "path"),
+    [
+        ({"data": {"deleted": 1}}, "$.data.deleted"),
+        ({"deleted_count": 0}, "$.deleted_count"),
+        ({"data": {"deletedIds": [UID]}}, "$.data.deletedIds"),
+        ({"data": {"notFound": [OTHER]}}, "$.data.notFound"),
+        ({"data": {"failedCount": 1, "deleted": 2}}, "$.data.failedCount"),
+        ({"data": [{"uid": UID}]}, "$.data"),
+        ({"data": [UID]}, "$.data"),
+        ({"data": [{"uid": UID, "success": True}, {"uid": OTHER, "success": False}]},
+         "$.data[1].success"),
+        ({"data": [{"uid": UID, "status": "deleted"}, {"uid": OTHER, "status": "failed"}]},
+         "$.data[1].status"),
+        ({"data": [{"uid": UID, "deleted": False}, {"uid": OTHER, "deleted": True}]},
+         "$.data[0].deleted"),
+    ],
+)  # fmt: skip
+def test_a_deletion_of_fewer_invoices_than_were_asked_for_is_unclear(
+    more: dict[str, object], path: str
+) -> None:
+    """Counts and lists tell of it as surely as errors do."""
+    with pytest.raises(ProtocolError, match="not all was deleted") as caught:
+        converse(BULK, BULK.delete_many([UID, OTHER]), response({"status": "success", **more}))
+
+    assert path == caught.value.path
+    assert Outcome.UNKNOWN is classify(caught.value)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"errors": []}, {"data": {"failed": None}}, {"data": []}, {"data": {"deleted": 2}},
+        {"data": [UID, OTHER]}, {"data": {"deleted": [UID, OTHER], "failedCount": 0}},
+        {"data": [{"uid": UID, "deleted": True}, {"uid": OTHER, "status": "VOID"}]},
+        {"deleted": True, "data": {"notFound": [], "skipped": 0}},
+    ],
+)  # fmt: skip
 def test_a_deletion_of_which_no_part_failed_is_done(more: dict[str, object]) -> None:
     """An empty list of errors says that there are none."""
     body = response({"status": "success", **more})
 
-    assert converse(BULK, BULK.delete_many([UID]), body) is None
+    assert converse(BULK, BULK.delete_many([UID, OTHER]), body) is None
 
 
 @pytest.mark.parametrize("word", ["success", "Deleted", "ok", None])

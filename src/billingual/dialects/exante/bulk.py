@@ -155,7 +155,7 @@ class BulkDialect(DialectBase):
         body = list(self.check_batch(invoice_ids, "invoice_ids", any_case=True))
         yield write_request(
             self.provider, "DELETE", _COLLECTION, _COLLECTION, Safety.IDEMPOTENT,
-            body=body, read=records().read_deletion,
+            body=body, read=partial(records().read_deletion, asked=len(body)),
         )  # fmt: skip
 
 

@@ -10,7 +10,8 @@ Source: https://docs.exante.app/api-reference/invoices/create and ``/list``, rea
 # Annotations are not left as text here: each would be compiled again for each decoder of a record.
 
 import functools
-from collections.abc import Callable, Container, Mapping, Sequence
+import re
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -568,8 +569,44 @@ def read_page(reader: ResponseReader, number: int) -> model.Page:
     return page
 
 
-def read_deletion(reader: ResponseReader) -> None:
-    """Read the response to a deletion, which needs no data.
+# Names, without case and punctuation, by which services say what of a batch was deleted, and what
+# was not. None is documented.
+_DELETED: Final = frozenset(
+    {
+        "affected", "affectedrows", "deleted", "deletedcount", "deletedids", "numdeleted",
+        "removed", "removedcount", "succeeded", "succeededcount", "successcount", "totaldeleted",
+    }
+)  # fmt: skip
+_NOT_DELETED: Final = frozenset(
+    {
+        "error", "errorcount", "errors", "failed", "failedcount", "failedids", "failurecount",
+        "failures", "ignored", "missing", "notdeleted", "notfound", "rejected", "skipped",
+        "skippedcount",
+    }
+)  # fmt: skip
+_FLAGS: Final = frozenset({"deleted", "ok", "status", "succeeded", "success"})
+
+
+def _not_deleted(told: object, asked: int, path: str) -> Iterator[tuple[str, object]]:
+    """Yield the path and value of what says that less than *asked* invoices were deleted."""
+    if isinstance(told, list):
+        if 0 < len(told) < asked and all(isinstance(each, (dict, str)) for each in told):
+            yield path, told
+        for index, each in enumerate(told):
+            yield from _not_deleted(each, 1, f"{path}[{index}]")
+    for name, value in told.items() if isinstance(told, dict) else ():
+        word = re.sub("[^a-z]", "", name.lower())
+        done = len(value) if isinstance(value, (dict, list)) else value
+        if (
+            (word in _NOT_DELETED and value)
+            or (word in _DELETED and type(done) is int and done < asked)
+            or (word in _FLAGS and said(value) in {Said.NO, Said.PARTLY})
+        ):
+            yield f"{path}.{name}", value
+
+
+def read_deletion(reader: ResponseReader, asked: int) -> None:
+    """Read the response to a deletion of *asked* invoices, which needs no data.
 
     Raises:
         ProviderError: if the envelope says no, or does not clearly say yes.
@@ -585,14 +622,12 @@ def read_deletion(reader: ResponseReader) -> None:
         raise reader.unreadable("$.status", "it is no word that is known to mean success")
     # There is no invoice to hold a problem, and some may be deleted: nowhere is it said that a
     # batch is deleted as a whole or not at all.
-    data = body.get("data")
-    parts = enumerate(data) if isinstance(data, list) else ()
-    for path, told in [("$", body), ("$.data", data), *((f"$.data[{n}]", p) for n, p in parts)]:
-        for name, doubt in doubts(told):
+    for part, path in ((body, "$"), (body.get("data"), "$.data")):
+        for where, told in _not_deleted(part, asked, path):
             from billingual.dialects._kit.complaint import complaint_in  # noqa: PLC0415 - rare
 
             problem = "the provider says that not all was deleted"
-            raise reader.unreadable(f"{path}.{name}", problem, complaint=complaint_in(doubt))
+            raise reader.unreadable(where, problem, complaint=complaint_in(told))
 
 
 def opened(
