@@ -185,8 +185,8 @@ async def execute(
 class _Call(Generic[T]):
     """One operation under way.
 
-    What a call begins with stands in the class: to set it in each call would take longer than to
-    make all the rest of it.
+    Attributes of the class hold what a call begins with: to set each of them in every call would
+    take longer than to make all the rest of it.
 
     Attributes:
         attempts: those of the current request.

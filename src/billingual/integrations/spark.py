@@ -153,8 +153,8 @@ class InvoiceDataSource(DataSource):
             commas between them; the id is a hash of the job and their values.
 
     Raises:
-        InvalidInputError: if an option is unknown, missing or not usable, a secret stands where its
-            name belongs, or a frame has a column that no invoice has.
+        InvalidInputError: if an option is unknown, missing or not usable, or holds a secret instead
+            of its name, or if a frame has a column that no invoice has.
         ConfigurationError: if a secret is not where its name says.
         ImportError: if the Python of the workers lacks billingual or what it needs.
     """
