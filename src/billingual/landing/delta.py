@@ -159,9 +159,8 @@ class Delta:
     def _merge(self) -> None:
         if not self._waiting:
             return
-        batches, self._waiting = [_last_of_each(self._waiting)], []
+        batches = [_last_of_each(self._waiting)]
         moments = batches[0].column("_deleted_at").to_pylist()
-        self._found["deleted"] += sum(each is not None for each in moments)
         gone = "s._deleted_at IS NOT NULL"
         with self._told():
             merging = self._table().merge(
@@ -178,6 +177,9 @@ class Delta:
             )
             merging = merging.when_matched_update_all(predicate=f"NOT ({gone}) AND ({_IS_LATER})")
             merging.when_not_matched_insert_all(predicate=f"NOT ({gone})").execute()
+        # Only now: where this fails, another window that has rows among them must not count.
+        self._waiting = []
+        self._found["deleted"] += sum(each is not None for each in moments)
 
     def _table(self) -> Any:
         return self._lake.DeltaTable(str(self._path))
