@@ -515,6 +515,11 @@ def test_files_of_others_beside_the_rows_stay(client: Client, tmp_path: Path) ->
         ("ALTER TABLE landed_invoices ADD COLUMN mine INTEGER", "with other columns"),
         ("DROP VIEW invoices; ALTER TABLE landed_invoices DROP COLUMN raw", "with other columns"),
         ("DROP TABLE billingual_windows", "cannot be read or written"),
+        (
+            "DROP VIEW invoices; ALTER TABLE landed_invoices ALTER total_minor TYPE VARCHAR",
+            "with other columns",
+        ),
+        ("DROP VIEW invoices; CREATE TABLE invoices AS SELECT 1 AS a", "a table named invoices"),
     ],
 )
 def test_a_duckdb_file_that_was_changed_by_hand_is_told(
@@ -783,3 +788,48 @@ def test_the_folder_of_a_file_is_made(client: Client, server: Running, target: P
     client.land(place, since=ALL, days=180)
 
     assert landed(place) == truth(server)
+
+
+def test_a_loop_of_links_is_told(client: Client, target: Path) -> None:
+    """Python has an error of its own for it."""
+    target.symlink_to(target)
+    with pytest.raises(LandingError, match=r"cannot be (opened|used)"):
+        client.land(target, since="2026-10-01")
+
+
+def test_a_file_that_is_open_in_this_program_is_told(client: Client, tmp_path: Path) -> None:
+    """DuckDB speaks of configurations."""
+    path = tmp_path / "x.duckdb"
+    client.land(path, since="2026-10-01")
+    with (
+        duckdb.connect(str(path), read_only=True),
+        pytest.raises(LandingInUseError, match=r"this program has .* open in another way"),
+    ):
+        client.land(path, since="2026-10-01")
+
+
+@needs_delta
+def test_a_delta_table_of_others_is_refused_and_left_alone(client: Client, tmp_path: Path) -> None:
+    """Such as one that a list was written to: it has no notes of a landing."""
+    from deltalake import write_deltalake  # noqa: PLC0415 - of an extra
+
+    path = tmp_path / "x.delta"
+    write_deltalake(str(path), client.list().arrow())
+    before = {*path.rglob("*")}
+    with pytest.raises(UsageError, match="a table without the column _row_hash"):
+        client.land(path, since="2026-10-01")
+
+    assert {*path.rglob("*")} == before
+
+
+@pytest.mark.parametrize("folder", [None, 7, b"x"], ids=repr)
+def test_files_of_what_is_no_path_are_refused(folder: Any) -> None:
+    """By the name of the argument."""
+    with pytest.raises(InvalidInputError, match="folder: "):
+        landed_files(folder)
+
+
+def test_files_of_a_name_that_cannot_be_are_told() -> None:
+    """The system takes no null character."""
+    with pytest.raises(LandingError, match="cannot be read: embedded null byte"):
+        landed_files("a\0b")

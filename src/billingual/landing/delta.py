@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from arro3.core import Array, DataType, Table
 
-from billingual.errors import InvalidInputError, shown
+from billingual.errors import InvalidInputError, UsageError, shown
 from billingual.landing.manifest import Index, Manifest
 from billingual.landing.table import landed_schema
 from billingual.landing.target import Counts, Landed, LandingError, Source
@@ -67,6 +67,7 @@ class Delta:
     def open(self, source: Source, *, now: float) -> float:
         """See the protocol."""
         try:
+            self._refuse_foreign()
             (self._path / _NOTES).mkdir(parents=True, exist_ok=True)
             at = self._manifest.open(source, raw=self._raw, now=now)
             self._make_table()
@@ -134,6 +135,18 @@ class Delta:
     def close(self) -> None:
         """See the protocol."""
         self._manifest.close()
+
+    def _refuse_foreign(self) -> None:
+        """Refuse a table of other columns, before anything is written beside it."""
+        if not self._lake.DeltaTable.is_deltatable(str(self._path)):
+            return
+        found = {each.name for each in self._table().schema().fields}
+        missing = [each for each in landed_schema(raw=self._raw).names if each not in found]
+        if missing:
+            raise UsageError(
+                f"{self._path} is a table without the column {missing[0]}, which a landing "
+                "writes; land into another folder."
+            )
 
     def _make_table(self) -> None:
         if self._lake.DeltaTable.is_deltatable(str(self._path)):

@@ -132,7 +132,7 @@ class DuckDb:
     def open(self, source: Source, *, now: float) -> float:
         """See the protocol."""
         # DuckDB keeps other processes out of its file, and shares it within one.
-        place = str(self._path.resolve())
+        place = os.path.realpath(self._path)
         with _OPENING:
             if place in _OPEN:
                 raise LandingInUseError(
@@ -156,6 +156,12 @@ class DuckDb:
                     f"another process has {self._path} open; end it, or wait."
                 ) from error
             raise LandingError(f"{self._path} cannot be opened: {error}") from error
+        except duckdb.ConnectionException as error:
+            self.close()
+            raise LandingInUseError(
+                f"this program has {self._path} open in another way, such as read_only=True; close "
+                "that first."
+            ) from error
         except (duckdb.Error, OSError) as error:
             self.close()
             raise LandingError(f"{self._path} cannot be opened: {error}") from error
@@ -286,21 +292,19 @@ class DuckDb:
 
     def _make_or_check(self, head: str) -> None:
         tables = {name for (name,) in self._all("SHOW TABLES")}
+        self._db.register("no_rows", Table.from_batches([], schema=landed_schema(raw=self._raw)))
         if "billingual_source" not in tables:
             if tables & {"invoices", _LANDED}:
                 raise UsageError(
                     f"{self._path} has tables of its own named like those of a landing; land into "
                     "another file."
                 )
-            empty = Table.from_batches([], schema=landed_schema(raw=self._raw))
             self._all("BEGIN")
-            self._db.register("no_rows", empty)
             self._all(f"CREATE TABLE {_LANDED} AS SELECT * FROM no_rows")  # noqa: S608 - likewise
             self._all(_MAKE)
             self._all(_VIEW)
             self._all("INSERT INTO billingual_source VALUES (?)", [head])
             self._all("COMMIT")
-            self._db.unregister("no_rows")
             return
         held = [text for (text,) in self._all("SELECT text FROM billingual_source")]
         if held != [head]:
@@ -308,14 +312,24 @@ class DuckDb:
                 f"{self._path} holds other invoices, or the same with other columns: "
                 f"{', '.join(held)}; land into another file."
             )
-        found = [name for name, *_ in self._all(f"DESCRIBE {_LANDED}")]
-        if found != landed_schema(raw=self._raw).names:
+        found, wanted = (
+            [(name, kind) for name, kind, *_ in self._all(f"DESCRIBE {each}")]
+            for each in (_LANDED, "no_rows")
+        )
+        if found != wanted:
             raise LandingError(
                 f"{self._path} has a table {_LANDED} with other columns than were landed; undo "
                 "that, or land into another file."
             )
         # A person may have removed it, and it costs nothing to make.
         self._all(_VIEW)
+        if self._all(
+            "SELECT 1 FROM duckdb_tables() WHERE table_name = 'invoices' AND schema_name = 'main'"
+        ):
+            raise LandingError(
+                f"{self._path} has a table named invoices where a landing has its view; give the "
+                "table another name, or land into another file."
+            )
 
     def _all(self, query: str, given: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         try:

@@ -157,8 +157,9 @@ def _lines_of(path: Path) -> list[dict[str, Any]]:
         text = path.read_bytes()
     except FileNotFoundError:
         return []
-    except OSError as error:
-        raise LandingError(f"{path} cannot be read: {error.strerror}.") from error
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise LandingError(f"{path} cannot be read: {why}.") from error
     whole = text[: text.rfind(b"\n") + 1].splitlines()
     try:
         lines = [json.loads(line) for line in whole]
@@ -184,6 +185,7 @@ def landed_files(folder: str | os.PathLike[str]) -> list[str]:
     and it is gone at the provider where that row has a ``_deleted_at``.
 
     Raises:
+        InvalidInputError: if *folder* is no path.
         LandingError: if there is no manifest, or it cannot be read.
     """
     root = path_of(folder, "folder")
