@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from _support.command import environment
+from billingual.cli.error_text import error_text
 from billingual.cli.inputs import (
     ChangeOptions,
     DraftOptions,
@@ -254,3 +255,42 @@ def test_a_name_that_is_no_file_is_refused(
 
     with pytest.raises(InvalidInputError, match="it cannot be read"):
         draft_from(DraftOptions(), name)
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_each_end_of_a_line_ends_a_row(tmp_path: Path, end: str, mark: str) -> None:
+    """Old spreadsheets write a carriage return alone."""
+    file = tmp_path / "row.csv"
+    file.write_bytes(f"{mark}number,fields.note{end}1,b{end}".encode())
+
+    assert draft_from(DraftOptions(), str(file)) == Draft(number="1", fields={"note": "b"})
+
+
+def test_a_file_of_very_many_columns_is_refused_in_words(tmp_path: Path) -> None:
+    """The csv module has a limit for one cell, and the header is one where nothing divides it."""
+    file = tmp_path / "wide.csv"
+    names = ",".join(f"column{number}" for number in range(50_000))
+    file.write_text(f"{names}\n1\n", encoding="utf-8")
+
+    with pytest.raises(InvalidInputError, match=r"column0 in .*: create has no such field"):
+        draft_from(DraftOptions(), str(file))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("due_at\n2026-12-31T00:00\n", "point in time; write it like '2026-12-31T00:00:00Z'."),
+        ('{"due_at": "2026-12-31T00:00"}', "write it like '2026-12-31T00:00:00Z'."),
+        ("due\n2026-12-31\n", "perhaps you meant due_at."),
+        ('{"due": 1}', "perhaps you meant due_at."),
+    ],
+)
+def test_fields_of_a_file_have_their_own_names(tmp_path: Path, text: str, said: str) -> None:
+    """They are no options, and a file has no Python."""
+    file = tmp_path / "input"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidInputError) as caught:
+        draft_from(DraftOptions(), str(file))
+
+    assert said in error_text(caught.value)

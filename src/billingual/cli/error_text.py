@@ -11,7 +11,7 @@ from typing import Final
 
 import attrs
 
-from billingual.cli.inputs import ChangeOptions, DraftOptions, FilterOptions
+from billingual.cli.inputs import ChangeOptions, DraftOptions, FilterOptions, InFileError
 from billingual.errors import (
     BillingualError,
     ConfigurationError,
@@ -87,6 +87,8 @@ def error_text(error: BillingualError) -> str:
 
     Only the library's own words are changed; what a provider said stays as it said it.
     """
+    if isinstance(error, InFileError):
+        return row_text(error)
     if isinstance(error, InvalidInputError):
         kind, is_, rest = error.problem.partition(" is ")
         problem = f"{_JSON_NOUNS.get(kind, kind)}{is_}{_named(rest)}"

@@ -31,6 +31,7 @@ __all__ = [
     "ChangeOptions",
     "DraftOptions",
     "FilterOptions",
+    "InFileError",
     "Source",
     "changes_from",
     "draft_from",
@@ -48,6 +49,16 @@ T = TypeVar("T", Draft, Changes)
 _AS_USUAL: Final = TableOptions()
 _FIELDS: Final = Group("Fields", sort_key=1)
 _FILTERS: Final = Group("Filters", sort_key=1)
+
+
+class InFileError(InvalidInputError):
+    """A field of a file is wrong; fields have their own names there, and are no options."""
+
+    @classmethod
+    def of(cls, error: InvalidInputError, place: str) -> InFileError:
+        """Name the file in an error about a field."""
+        field = f"{error.field} in {place}"
+        return cls(field, error.problem, error.fix, hint=error.hint, known=error.known)
 
 
 @Parameter(name="*", group=_FILTERS)
@@ -265,11 +276,7 @@ def found_in(source: str | None, besides: Collection[str] = ()) -> Iterator[None
     except InvalidInputError as error:
         if source is None or error.field in besides:
             raise
-        place = "the input" if source == "-" else source
-        field = f"{error.field} in {place}"
-        raise InvalidInputError(
-            field, error.problem, error.fix, hint=error.hint, known=error.known
-        ) from None
+        raise InFileError.of(error, "the input" if source == "-" else source) from None
 
 
 def named_numbers(option: str, texts: Sequence[str]) -> dict[str, int]:
@@ -325,15 +332,20 @@ def _is_table(place: str, text: str) -> bool:
 
 
 def _draft_of_row(place: str, text: str, *, table: TableOptions) -> Draft:
-    write = _only_row(TableFile(place, "create", table, io.StringIO(text)))
+    write = _only_row(TableFile(place, "create", table, _lines_of(text)))
     assert isinstance(write, Create)  # noqa: S101 - it was asked for
     return write.draft
 
 
 def _changes_of_row(place: str, text: str, *, table: TableOptions, invoice_id: str) -> Changes:
-    write = _only_row(TableFile(place, "update", table, io.StringIO(text), invoice_id))
+    write = _only_row(TableFile(place, "update", table, _lines_of(text), invoice_id))
     assert isinstance(write, Update)  # noqa: S101 - it was asked for
     return write.changes
+
+
+def _lines_of(text: str) -> io.StringIO:
+    # As of a file: each of the three ends of a line is one, and stays as it is.
+    return io.StringIO(text, newline="")
 
 
 def _only_row(file: TableFile) -> PlannedWrite:
@@ -344,9 +356,7 @@ def _only_row(file: TableFile) -> PlannedWrite:
         problem = rows[0].problems[0]
         if not isinstance(problem, InvalidInputError):
             raise problem
-        raise InvalidInputError(
-            f"{problem.field} in {file.place}", problem.problem, problem.fix, known=problem.known
-        )
+        raise InFileError.of(problem, file.place)
     if len(rows) > 1:
         raise InvalidInputError(
             file.place,

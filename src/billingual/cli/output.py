@@ -160,7 +160,8 @@ def _width(columns: Sequence[Column]) -> int:
 
 def _is_screen(console: Console) -> bool:
     """Tell whether there is a width to keep to: FORCE_COLOR makes a terminal of a pipe for rich."""
-    return console.is_terminal and sys.stdout.isatty()
+    is_forced = "FORCE_COLOR" in os.environ and not sys.stdout.isatty()
+    return console.is_terminal and not is_forced
 
 
 def _print(table: Table, console: Console) -> None:

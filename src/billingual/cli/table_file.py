@@ -227,7 +227,10 @@ class TableFile:
         known = {*_known(self.operation), *_INVOICE_IDS}
 
         def names(delimiter: str) -> tuple[int, int]:
-            found = next(csv.reader([lines.peek()], delimiter=delimiter), [])
+            try:
+                found = next(csv.reader([lines.peek()], delimiter=delimiter), [])
+            except csv.Error:  # a line that is too long for one cell, or has a quote too many
+                return 0, 0
             found = [each.strip() for each in found]
             return sum(each in known or each.startswith(_CUSTOM) for each in found), len(found)
 
