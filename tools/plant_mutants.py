@@ -48,8 +48,8 @@ MUTANTS: Final = (
     Mutant(
         "a conflict is not tried again",
         "retry/policy.py",
-        "error.status in {408, 425}",
-        "error.status in {408, 409, 425}",
+        "error.status in {408, 425, 499}",
+        "error.status in {408, 409, 425, 499}",
         ("tests/retry", "tests/regressions"),
     ),
     Mutant(
@@ -97,15 +97,15 @@ MUTANTS: Final = (
     Mutant(
         "Retry-After counts in seconds",
         "retry/retry_after.py",
-        "    if seconds is not None:\n        return seconds\n",
-        "    if seconds is not None:\n        return seconds / 1000\n",
+        "asked += [each for each in seconds",
+        "asked += [each / 1000 for each in seconds",
         ("tests/retry", "tests/regressions"),
     ),
     Mutant(
         "retry-after-ms counts in milliseconds",
         "retry/retry_after.py",
-        "return milliseconds / 1000",
-        "return milliseconds",
+        "[each / 1000 for each in milliseconds",
+        "[each for each in milliseconds",
         ("tests/regressions",),
     ),
     Mutant(
