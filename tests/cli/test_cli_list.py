@@ -14,9 +14,9 @@ import pytest
 from _support.command import Command
 from billingual import Changes, Client, Money
 from billingual.cli.connection import Connection
+from billingual.cli.invoice_csv import Sheet
 from billingual.cli.invoice_list import list_invoices
 from billingual.cli.invoice_view import show_invoice
-from billingual.cli.sheet import Sheet
 from billingual.model import Invoice, InvoiceSummary, Party
 from billingual.sandbox import ACCOUNTS, LANDMARKS, Running
 

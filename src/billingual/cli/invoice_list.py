@@ -14,6 +14,7 @@ from cyclopts.validators import Number
 
 from billingual.cli.connection import Connection, open_client
 from billingual.cli.inputs import FilterOptions, filter_from, refuse_misspelt_key
+from billingual.cli.invoice_csv import Sheet
 from billingual.cli.messages import PASSING, complain, hint
 from billingual.cli.output import (
     Column,
@@ -25,7 +26,6 @@ from billingual.cli.output import (
     text_of,
     write_json,
 )
-from billingual.cli.sheet import Sheet
 from billingual.errors import InvalidInputError
 from billingual.jobs.trail import written_whole
 from billingual.model import InvoiceSummary, Page

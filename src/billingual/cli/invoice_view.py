@@ -8,6 +8,7 @@ from typing import Final
 import attrs
 
 from billingual.cli.exit_codes import OK
+from billingual.cli.invoice_csv import Sheet
 from billingual.cli.messages import hint
 from billingual.cli.output import (
     Column,
@@ -20,7 +21,6 @@ from billingual.cli.output import (
     text_of,
     write_json,
 )
-from billingual.cli.sheet import Sheet
 from billingual.model import Invoice, LineItem, Receipt
 
 __all__ = ["show_invoice", "show_written"]
