@@ -4,22 +4,28 @@
 after 20 ms, with 1, 4, 8 and 16 pages under way, in both clients over h11 and httpx. The ideal is
 as many waits one after another as such batches need, and no time at all for anything else (that the
 number of pages is only known after the first one costs a wait more); connections are open, and the
-server keeps its 20 ms to a fraction of a millisecond. The process is held to one core, so no walk
-can take less time than it uses of that core, its *CPU floor*; with many pages under way it can
-be more than the waits, and the goal is beside the greater of the two. Raw httpx, which reads one
-page after another and decodes nothing, shows how much of the rest is the wire's.
+server keeps its 20 ms to a fraction of a millisecond.
+
+No client reaches the ideal: a page takes time on the wire, and the process is held to one core, on
+which it is decoded. What is left of that to a scheduler is shown by loops by hand at the same
+width: so many tasks, or threads, that each send, decode with the same dialect, and go on with the
+next number. They know how many pages there are, keep no order and check nothing. Over h11 they use
+our transport without the client, over httpx the library as it comes. *Bytes alone* decodes nothing:
+what it takes beyond the ideal is the server's and the wire's.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import httpx
 from _measuring import Cell, Study, arguments, serving
@@ -28,11 +34,21 @@ from _peers import KEY, SIGNED
 from _process import pinned
 
 from billingual import AsyncClient, Client
+from billingual.abc import Backend, TransportFactory, TransportOptions
+from billingual.backends.anyio import AnyioBackend
+from billingual.backends.stepping import step
+from billingual.backends.sync import SyncBackend
+from billingual.dialects.exante.dialect import ExanteDialect
+from billingual.model import Query
+from billingual.plugins import TRANSPORTS
+from billingual.wire import Bounds, Deadline, Timeouts, WireRequest, WireResponse
 
 WIDTHS = (1, 4, 8, 16)
 DELAY_S = 0.02
+BYTES: Final = "loop by hand (h11), bytes alone"
 Walk: TypeAlias = Callable[[int], int]
 Seconds: TypeAlias = dict[tuple[str, int], list[float]]
+Send: TypeAlias = Callable[[WireRequest], Awaitable[WireResponse]]
 
 
 def awaited(base: str, transport: str, runner: asyncio.Runner, closing: ExitStack) -> Walk:
@@ -52,35 +68,105 @@ def blocked(base: str, transport: str, closing: ExitStack) -> Walk:
     return lambda width: len([row.id for row in client.list(page_size=ROWS, prefetch=width)])
 
 
-def by_hand(base: str, pages: int) -> float:
-    """Read the same bytes with raw httpx, one page after another; return the seconds it took."""
-    with httpx.Client(headers=SIGNED) as client:
-        _ = client.get(f"{base}/api/invoices?page=1&per_page={ROWS}").content
-        start = time.perf_counter()
-        for number in range(1, pages + 1):
-            _ = client.get(f"{base}/api/invoices?page={number}&per_page={ROWS}").content
-        return time.perf_counter() - start
+def opened(transport: str, base: str, *, blocks: bool) -> tuple[Send, Callable[[], Any]]:
+    """Open what sends by hand; return it, and what closes it."""
+    if transport == "httpx":
+        limits = httpx.Limits(max_connections=max(WIDTHS), max_keepalive_connections=max(WIDTHS))
+        raw: Any = (httpx.Client if blocks else httpx.AsyncClient)(limits=limits, base_url=base)
+
+        async def by_httpx(request: WireRequest) -> WireResponse:
+            got = raw.get(request.url, headers=SIGNED)
+            response = got if blocks else await got
+            return WireResponse(status=response.status_code, body=response.content)
+
+        return by_httpx, raw.close if blocks else raw.aclose
+    backend: Backend = SyncBackend() if blocks else AnyioBackend()
+    wire = cast(TransportFactory, TRANSPORTS.load(transport))(TransportOptions(backend=backend))
+
+    async def over_wire(request: WireRequest) -> WireResponse:
+        bounds = Bounds(timeouts=Timeouts(), deadline=Deadline(backend.now() + 60, backend.now))
+        return await wire.send(request.addressed(base, SIGNED.items()), bounds)
+
+    return over_wire, wire.aclose
 
 
-def tell(study: Study, pages: int, raw_s: float, wall: Seconds, cpu: Seconds) -> None:
+async def pages_by_hand(send: Send, numbers: Iterator[int], *, decode: bool) -> int:
+    """Read pages one after another, as long as there are numbers; return how many rows."""
+    dialect, rows = ExanteDialect(), 0
+    for number in numbers:
+        conversation = dialect.list_page(Query(page=number, page_size=ROWS))
+        request = next(conversation)
+        response = await send(request)
+        if not decode:
+            rows += ROWS
+            continue
+        try:
+            conversation.send(cast(Any, request.read)(response))
+        except StopIteration as done:
+            rows += len([row.id for row in done.value.items])
+    return rows
+
+
+def awaited_by_hand(
+    base: str, transport: str, pages: int, runner: asyncio.Runner, closing: ExitStack, *,
+    decode: bool = True,
+) -> Walk:  # fmt: skip
+    """Return what reads all pages in as many tasks as told."""
+
+    async def made() -> tuple[Send, Callable[[], Any]]:
+        return opened(transport, base, blocks=False)
+
+    send, close = runner.run(made())
+    closing.callback(lambda: runner.run(close()))
+
+    async def walk(width: int) -> int:
+        first = await pages_by_hand(send, iter([1]), decode=decode)
+        numbers = iter(range(2, pages + 1))
+        tasks = (pages_by_hand(send, numbers, decode=decode) for _ in range(width))
+        return first + sum(await asyncio.gather(*tasks))
+
+    return lambda width: runner.run(walk(width))
+
+
+def blocked_by_hand(base: str, transport: str, pages: int, closing: ExitStack) -> Walk:
+    """Return what reads all pages in as many threads as told."""
+    send, close = opened(transport, base, blocks=True)
+    closing.callback(close if transport == "httpx" else lambda: step(close()))
+    threads = closing.enter_context(ThreadPoolExecutor(max(WIDTHS)))
+
+    def walk(width: int) -> int:
+        first = step(pages_by_hand(send, iter([1]), decode=True))
+        numbers = iter(range(2, pages + 1))
+        parts = [
+            threads.submit(lambda: step(pages_by_hand(send, numbers, decode=True)))
+            for _ in range(width)
+        ]
+        return first + sum(each.result() for each in parts)
+
+    return walk
+
+
+def tell(study: Study, pages: int, wall: Seconds, cpu: Seconds, by_hand: dict[str, str]) -> None:
     """Tell *study* the medians of all rounds."""
-    ideal_of_one = pages * DELAY_S
-    rows: list[list[Cell]] = [["raw httpx.Client, bytes", 1, ideal_of_one, raw_s,
-                               raw_s / ideal_of_one, None, None, None]]  # fmt: skip
+    rows: list[list[Cell]] = []
     for name, width in wall:
         ideal = math.ceil(pages / width) * DELAY_S
         seconds = statistics.median(wall[name, width])
         used = statistics.median(cpu[name, width])
-        of_floor = seconds / max(ideal, used)
-        rows.append(
-            [name, width, ideal, seconds, seconds / ideal, used, of_floor, used / pages * 1e3]
-        )
-        if width > 1:
-            what = f"{name}, {width} pages under way, of the greater of ideal and CPU floor"
-            study.goal(what, of_floor, 1.15)
+        hand = by_hand.get(name)
+        of_hand = None
+        if hand is not None:
+            pairs = zip(wall[name, width], wall[hand, width], strict=True)
+            of_hand = statistics.median(ours / theirs for ours, theirs in pairs)
+        rows.append([name, width, ideal, seconds, seconds / ideal, of_hand, used / pages * 1e3])
+        if hand is not None and width > 1:
+            beside = max(ideal, used)
+            what = f"{name}, {width} pages under way"
+            study.goal(f"{what}, of the greater of ideal and CPU floor", seconds / beside, 1.15)
+            study.goal(f"{what}, beside the loop by hand", of_hand, 1.05)
     heads = [
-        "client", "pages at once", "ideal s", "seconds", "of the ideal", "CPU floor s",
-        "of the greater", "CPU ms/page",
+        "client", "pages at once", "ideal s", "seconds", "of the ideal", "of the loop by hand",
+        "CPU ms/page",
     ]  # fmt: skip
     study.table(f"{pages} pages of {ROWS}, each {DELAY_S * 1e3:.0f} ms away", heads, rows)
 
@@ -94,30 +180,27 @@ def main() -> None:
     )
     study.settings |= {"rounds": options.rounds, "pages": pages, "responses after": f"{DELAY_S} s"}
     pinned()
-    names = [
-        f"{client} ({transport})"
-        for transport in ("h11", "httpx")
-        for client in ("AsyncClient", "Client")
-    ]
-    sides = [(name, width) for name in names for width in WIDTHS]
-    wall: Seconds = {side: [] for side in sides}
-    cpu: Seconds = {side: [] for side in sides}
     with (
         serving(rows=pages * ROWS, delay_s=DELAY_S) as base,
         asyncio.Runner() as runner,
         ExitStack() as closing,
     ):
-        made = [
-            walk
-            for transport in ("h11", "httpx")
-            for walk in (
-                awaited(base, transport, runner, closing), blocked(base, transport, closing)
-            )
-        ]  # fmt: skip
-        walks = dict(zip(names, made, strict=True))
-        raw_s = by_hand(base, pages)
+        walks: dict[str, Walk] = {}
+        by_hand: dict[str, str] = {}
+        for transport in ("h11", "httpx"):
+            ours = f"AsyncClient ({transport})", f"Client ({transport})"
+            hand = f"loop by hand ({transport})", f"loop by hand ({transport}), threads"
+            by_hand |= dict(zip(ours, hand, strict=True))
+            walks[hand[0]] = awaited_by_hand(base, transport, pages, runner, closing)
+            walks[ours[0]] = awaited(base, transport, runner, closing)
+            walks[hand[1]] = blocked_by_hand(base, transport, pages, closing)
+            walks[ours[1]] = blocked(base, transport, closing)
+        walks[BYTES] = awaited_by_hand(base, "h11", pages, runner, closing, decode=False)
         for walk in walks.values():
             walk(max(WIDTHS))  # connections are made, and what is imported late is imported
+        sides = list(itertools.product(walks, WIDTHS))
+        wall: Seconds = {side: [] for side in sides}
+        cpu: Seconds = {side: [] for side in sides}
         for _ in range(options.rounds):
             for name, width in random.sample(sides, len(sides)):
                 used, start = time.process_time(), time.perf_counter()
@@ -125,7 +208,7 @@ def main() -> None:
                     raise ValueError(name)
                 wall[name, width].append(time.perf_counter() - start)
                 cpu[name, width].append(time.process_time() - used)
-    tell(study, pages, raw_s, wall, cpu)
+    tell(study, pages, wall, cpu, by_hand)
     study.close(quick=options.quick)
 
 
