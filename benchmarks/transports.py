@@ -4,14 +4,16 @@
 after another and many at once (64 tasks, or 16 threads), all in one run against one server in a
 process of its own. Three sides take turns in an order drawn anew for each round:
 
-- raw: the library as it comes, with request, status check and ``json.loads``; httpx for h11,
+- raw: the library as it comes, with request, status check and its own ``json()``; httpx for h11,
   which is a parser and no client;
-- wire: our transport alone, with the same check and ``json.loads``, so the same work;
+- wire: our transport alone, with the same check and ``json.loads``;
 - client: ``AsyncClient`` or ``Client``, whose calls end in a typed invoice.
 
-The main figure is CPU time of this process per call, which a busy machine disturbs least; ratios
-are taken within rounds, and the median of them is shown. ``--quick`` only shows that it runs, and
-saves nothing; otherwise the figures go to ``results/transports.json``.
+The main figure is CPU time of this process per call, which a busy machine disturbs least; the
+process is held to one core, as in ``calls.py``: moved from core to core, a call costs some 45 us
+more on each side, and all ratios look better. Ratios are taken within rounds, and the median of
+them is shown. ``--quick`` only shows that it runs, and saves nothing; otherwise the figures go to
+``results/transports.json``.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ import httpx2
 import urllib3
 from _measuring import Cell, Seen, Study, arguments, serving
 from _payloads import single
+from _peers import in_tasks
+from _process import pinned
 
 from billingual import AsyncClient, Client
 from billingual.abc import Transport, TransportFactory, TransportOptions
@@ -84,19 +88,6 @@ def bounds(backend: Any) -> Bounds:
     return Bounds(timeouts=Timeouts(), deadline=Deadline(at=backend.now() + 60, now=backend.now))
 
 
-def on_loop(runner: asyncio.Runner, call: Call, width: int) -> Batch:
-    """Return a batch that awaits *call*, *width* at once."""
-
-    async def some(count: int) -> None:
-        for _ in range(count):
-            await call()
-
-    async def all_of_them(count: int) -> None:
-        await asyncio.gather(*(some(count // width) for _ in range(width)))
-
-    return lambda count: runner.run(all_of_them(count))
-
-
 def in_threads(pool: ThreadPoolExecutor, call: Callable[[], object], width: int) -> Batch:
     """Return a batch that blocks on *call*, in *width* threads where there are several."""
 
@@ -127,12 +118,12 @@ def awaited_sides(
     async def by_httpx() -> object:
         response = await raw.get(url, headers=SIGNED)
         response.raise_for_status()
-        return json.loads(response.content)
+        return response.json()
 
     async def by_aiohttp() -> object:
         async with raw.get(url, headers=SIGNED) as response:
             response.raise_for_status()
-            return json.loads(await response.read())
+            return await response.json()
 
     async def over_wire() -> object:
         return read(await wire.send(request, bounds(backend)))
@@ -170,13 +161,13 @@ def blocking_sides(
     def by_httpx() -> object:
         response = raw.get(url, headers=SIGNED)
         response.raise_for_status()
-        return json.loads(response.content)
+        return response.json()
 
     def by_urllib3() -> object:
         response = raw.request("GET", url, headers=SIGNED)
         if response.status != 200:
             raise ValueError(response.status)
-        return json.loads(response.data)
+        return response.json()
 
     def over_wire() -> object:
         return read(step(wire.send(request, bounds(backend))))
@@ -196,7 +187,7 @@ def cases(base: str, uid: str, closing: ExitStack) -> list[Case]:
     for name in ("httpx", "httpx2", "h11", "aiohttp"):
         awaited = awaited_sides(name, runner, base, uid, closing)
         for width in WIDTHS["async"]:
-            batches = {side: on_loop(runner, call, width) for side, call in awaited.items()}
+            batches = {side: in_tasks(runner, call, width) for side, call in awaited.items()}
             found.append(Case(name=name, waits="async", width=width, batches=batches))
     for name in ("httpx", "httpx2", "h11", "urllib3"):
         stepped = blocking_sides(name, base, uid, closing)
@@ -234,6 +225,7 @@ def main() -> None:
     rounds, calls = options.rounds, 64 if options.quick else 128
     study = Study("transports", "What does our client cost over each transport, beside it raw?")
     study.settings |= {"rounds": rounds, "calls": calls}
+    pinned()
     uid, body = single()
     with serving(body=body) as base, ExitStack() as closing:
         figures = [(case, Seen()) for case in cases(base, uid, closing)]
