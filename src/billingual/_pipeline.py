@@ -497,7 +497,7 @@ class _Call(Generic[T]):
         except BillingualError as raised:
             error = raised
         except Exception as fault:  # noqa: BLE001 - a foreign transport may raise anything
-            error = plugin_error("the transport", fault)
+            error = _transport_error(fault, addressed)
         except BaseException as stop:  # noqa: BLE001 - cancelled or interrupted: raised below
             error = stop
         # Raised outside the handler and without its traceback, whose frames belong to a library
@@ -816,6 +816,24 @@ def plugin_error(owner: str, fault: Exception) -> InternalError:
     """Make the error for an exception that a plugin must not raise."""
     return InternalError(
         f"{owner} raised {type(fault).__name__}, which it must not; please report it to its author."
+    )
+
+
+def _transport_error(fault: Exception, request: WireRequest) -> InternalError:
+    """Make the error for an exception that came out of a transport in the place of ours.
+
+    What it says is shown, because most often a mock says it: the request meets no route of it.
+    """
+    from billingual.transports._failures import told  # noqa: PLC0415 - of a fault
+
+    said = told(fault, request)
+    what = f"{type(fault).__name__}: {said}" if said else type(fault).__name__
+    sent = f"for {request.method} {request.route}"
+    if isinstance(fault, AssertionError):
+        return InternalError(f"an assertion failed in the transport {sent}: {what.rstrip('.!')}.")
+    return InternalError(
+        f"the transport raised what it must not {sent}: {what.rstrip('.')}; please report it to "
+        "its author."
     )
 
 

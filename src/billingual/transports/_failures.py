@@ -5,18 +5,37 @@ Evidence is named here once, so that the same failure counts the same in each li
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote_plus
 
 from billingual.errors import TimedOutError, TransportError
 from billingual.outcomes import Evidence
 
-__all__ = ["NOTHING", "PERHAPS_SENT", "SENT", "UNSENT", "reason", "too_late", "unwritable"]
+if TYPE_CHECKING:
+    from billingual.wire import WireRequest
+
+__all__ = ["NOTHING", "PERHAPS_SENT", "SENT", "UNSENT", "reason", "told", "too_late", "unwritable"]
 
 NOTHING: Final = Evidence(connected=False, request_complete=False, response_begun=False)
 UNSENT: Final = Evidence(connected=None, request_complete=False, response_begun=False)
 SENT: Final = Evidence(connected=True, request_complete=True)
 # The kernel may hold, and still deliver, what could not be written in time.
 PERHAPS_SENT: Final = Evidence(connected=True)
+
+
+_LONGEST: Final = 300
+_SECRET_LENGTH: Final = 4  # What is shorter is in many a word.
+_PLAIN: Final = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "user-agent",
+    }
+)
 
 
 def too_late() -> TimedOutError:
@@ -60,3 +79,25 @@ def reason(error: BaseException | None) -> str:
             )
         error = error.__cause__ or error.__context__
     return ""
+
+
+def told(error: BaseException, request: WireRequest) -> str:
+    """Return what code of the program, such as a mock, says of *request*; empty if nothing.
+
+    It is one line of at most 300 characters, without the request's credentials, its query and its
+    body.
+    """
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - a foreign class may raise anything
+        return ""
+    body = (request.body or b"").decode("utf-8", "replace")
+    values = [value for name, value in request.headers if name.lower() not in _PLAIN]
+    values += [each.rpartition(" ")[2] for each in values]
+    values += [request.url.partition("?")[2], body, *body.replace("=", "&").split("&")]
+    values += [unquote_plus(each) for each in values]
+    values += [repr(each)[1:-1] for each in values]  # A mock shows them as Python writes them.
+    for value in sorted({" ".join(each.split()) for each in values}, key=len, reverse=True):
+        if len(value) >= _SECRET_LENGTH:
+            text = text.replace(value, "***")
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -56,7 +56,7 @@ from billingual.errors import (
 from billingual.outcomes import Evidence
 from billingual.transports._address import Origin, check_headers, parted
 from billingual.transports._body import BodyReader
-from billingual.transports._failures import NOTHING, UNSENT, reason, too_late, unwritable
+from billingual.transports._failures import NOTHING, UNSENT, reason, told, too_late, unwritable
 from billingual.transports._pool import PooledTransport, forget_frames
 from billingual.transports._readable import Readable
 from billingual.transports.tls import default_context, no_trust
@@ -584,8 +584,11 @@ class _Delivery:
             seen = NOTHING
         elif isinstance(error, aiohttp.ClientResponseError):
             seen = attrs.evolve(seen, response_begun=True)
-        what = reason(error) or what
-        return kind(f"{self.origin}: {what} ({type(error).__name__} of {library}).", evidence=seen)
+        what, source = reason(error) or what, f"{type(error).__name__} of {library}"
+        # aioresponses raises it for a request that meets no route; aiohttp itself hardly ever.
+        if type(error) is aiohttp.ClientConnectionError:
+            source = f"{source}: {told(error, self.request)}"
+        return kind(f"{self.origin}: {what} ({source}).", evidence=seen)
 
     def _complete(self) -> bool | None:
         """Return True if the whole request was handed over, once a response has begun."""
@@ -754,6 +757,8 @@ class SessionTransport:
             return await delivery.over(self._session)
         except BillingualError as error:
             failure = error
+        except AssertionError:
+            raise  # A mock's: what it says goes to the program, and no resend helps.
         except Exception as error:  # noqa: BLE001 - middlewares and hooks are the user's
             failure = self._translated(error, delivery)
         try:

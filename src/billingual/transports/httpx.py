@@ -52,7 +52,7 @@ from billingual.errors import (
 from billingual.outcomes import Evidence
 from billingual.transports._address import check_headers, parted
 from billingual.transports._body import BodyReader
-from billingual.transports._failures import NOTHING, UNSENT, reason, too_late, unwritable
+from billingual.transports._failures import NOTHING, UNSENT, reason, told, too_late, unwritable
 from billingual.transports._pool import PooledTransport, forget_frames
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
@@ -389,11 +389,11 @@ class Exchange:
             else:
                 # Something sent it more than once, and only the last try failed so early.
                 kind = TimedOutError if kind is PoolTimeoutError else ConnectionLostError
-        return kind(
-            f"{self._origin}: {reason(error) or what} "
-            f"({type(error).__name__} of {library.__name__}).",
-            evidence=evidence,
-        )
+        source = f"{type(error).__name__} of {library.__name__}"
+        # Only mocks raise the class itself: the library's own timeouts are of subclasses.
+        if type(error) is library.TimeoutException:
+            source = f"{source}: {told(error, self._request)}"
+        return kind(f"{self._origin}: {reason(error) or what} ({source}).", evidence=evidence)
 
     def refused(self, error: Exception) -> WireResponse | None:
         """Return the response, without its body, for which a hook of the user raised an error.
@@ -874,10 +874,12 @@ class ClientTransport:
             if self._blocks:
                 return exchange.over_blocking(client, **options)
             return await exchange.over_async(client, **options)
-        except Exception as error:  # noqa: BLE001 - hooks and transports are the user's
+        except Exception as error:
             refused = exchange.refused(error)
             if refused is not None:
                 return refused
+            if isinstance(error, AssertionError):
+                raise  # A mock's: what it says goes to the program, and no resend helps.
             failure = exchange.translated(error, ours=False)
             forget_frames(error)
         try:
