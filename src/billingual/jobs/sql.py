@@ -311,10 +311,7 @@ class SqlLedger(ABC):
             f" WHERE seq {self._AMONG}",
             (request, request, lease if self.shared else 0.0, listed),
         )
-        run(
-            f"INSERT INTO attempt SELECT seq, ? FROM entry WHERE seq {self._AMONG}",
-            (request, listed),
-        )
+        run("INSERT INTO attempt SELECT seq, request FROM entry WHERE request = ?", (request,))
         return Claim(
             kind=kind,
             request=request,

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import attrs
 import msgspec
@@ -55,9 +55,14 @@ _NETWORK: Final = frozenset(
 # These are disks of this machine; the files of any other program's file system may be anywhere.
 _LOCAL_FUSE: Final = frozenset({"fuse.ntfs-3g", "fuse.exfat", "fuse.ext2", "fuse.fuse-overlayfs"})
 
-# How a step is begun, kept and undone: by itself, and among others of one transaction.
-_WHOLE: Final = ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
-_PART: Final = ("SAVEPOINT step", "RELEASE step", ("ROLLBACK TO step", "RELEASE step"))
+_How: TypeAlias = tuple[str, str, tuple[str, ...]]
+
+# How a step is begun, kept and undone: by itself, and among others of one transaction. Savepoints
+# are a third of all statements, and after each of them Python waits for its lock; so there are none
+# until a step has to be undone alone, which seldom happens.
+_WHOLE: Final[_How] = ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
+_MERGED: Final[_How] = ("", "", ())
+_PART: Final[_How] = ("SAVEPOINT step", "RELEASE step", ("ROLLBACK TO step", "RELEASE step"))
 
 
 class SqliteLedger(SqlLedger):
@@ -95,7 +100,8 @@ class SqliteLedger(SqlLedger):
         self.path: Path = Path(plain_text(path)).absolute()
         self.shared = shared
         self._lock = threading.RLock()
-        self._is_together = False
+        self._how: _How = _WHOLE
+        self._undone = False
         refuse_network(self.path, _mounts())
         _make(self.path)
         # Later another file may have that name.
@@ -206,27 +212,38 @@ class SqliteLedger(SqlLedger):
 
     def together(self, call: Callable[[], T]) -> T:
         """Take all steps of a call in one transaction; see :class:`Ledger`."""
+        try:
+            return self._together(call, _MERGED)
+        except _UndoneError:
+            return self._together(call, _PART)
+
+    def _together(self, call: Callable[[], T], how: _How) -> T:
         with self._step():
-            inside, self._is_together = self._is_together, True
+            self._undone = False
+            outer, self._how = self._how, how
             try:
-                return call()
+                value = call()
             finally:
-                self._is_together = inside
+                self._how = outer
+            if self._undone:
+                raise _UndoneError
+            return value
 
     @contextmanager
     def _step(self) -> Iterator[sqlite3.Connection]:
         """Run one transaction: all of it is on the disk afterwards, or nothing."""
         with self._lock:
             connection = self._connection
-            begin, keep, undo = _PART if self._is_together else _WHOLE
-            if not self._is_together and _identity(self.path) != self._file:
+            begin, keep, undo = how = self._how
+            before = connection.total_changes if how is _MERGED else 0
+            if how is _WHOLE and _identity(self.path) != self._file:
                 # SQLite goes on with a file that has no name any more, and what it keeps there is
                 # lost when this process ends.
                 raise LedgerError(
                     f"the ledger {self.path} was moved, removed or replaced while it was open; put "
                     "it back, or look at the provider before you send its writes again."
                 )
-            if self._is_together and not connection.in_transaction:
+            if how is not _WHOLE and not connection.in_transaction:
                 # SQLite undid all of it when an earlier step met a full disk. A savepoint would
                 # begin a transaction of its own now.
                 raise LedgerError(
@@ -234,12 +251,16 @@ class SqliteLedger(SqlLedger):
                     "transaction failed."
                 )
             try:
-                connection.execute(begin)
+                if begin:
+                    connection.execute(begin)
                 yield connection
-                connection.execute(keep)
+                if keep:
+                    connection.execute(keep)
             except BaseException as error:
                 # SQLite has rolled back by itself where the disk is full. Where it cannot roll
                 # back, it does so when the file is opened the next time.
+                if how is _MERGED and connection.total_changes != before:
+                    self._undone = True
                 with suppress(sqlite3.Error):
                     if connection.in_transaction:
                         for each in undo:
@@ -259,7 +280,8 @@ class SqliteLedger(SqlLedger):
         # For each row Python gives up its lock and waits to have it back, which takes longer than
         # the row while the event loop is busy. So all rows come as one.
         made = f"SELECT json_array({columns}) AS made {rest}"
-        query = f"SELECT json_group_array(json(made)) FROM ({made})"  # noqa: S608 - likewise
+        rows = "'[' || coalesce(group_concat(made), '') || ']'"
+        query = f"SELECT {rows} FROM ({made})"  # noqa: S608 - likewise
         (found,) = step.execute(query, values).fetchall()
         # It reads as many rows as a batch has in a quarter of the time that json takes, during
         # which the event loop waits.
@@ -341,6 +363,10 @@ class SqliteLedger(SqlLedger):
         """Close the file; closing twice is no error."""
         with self._lock:
             self._connection.close()
+
+
+class _UndoneError(Exception):
+    """A step among others failed half-way, so that all of them are undone."""
 
 
 _OPEN: Final[weakref.WeakSet[SqliteLedger]] = weakref.WeakSet()
