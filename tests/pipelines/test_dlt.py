@@ -95,6 +95,17 @@ def test_a_second_run_brings_only_what_is_new(pipeline: dlt.Pipeline) -> None:
     assert moving.requests - first < first
 
 
+def test_a_window_that_was_closed_too_early_is_closed_anew(pipeline: dlt.Pipeline) -> None:
+    """A clock was ahead, or the look-back was shorter: what changes until the end must count."""
+    moving = MovingList(some_rows())
+    pipeline.run(resource_of(moving, lookback_days=0))
+    early = set(state_of(pipeline)["windows"])
+    pipeline.run(resource_of(moving, lookback_days=90))
+    closed = set(state_of(pipeline)["windows"])
+
+    assert closed < early
+
+
 def test_an_open_invoice_that_is_gone_is_deleted(pipeline: dlt.Pipeline) -> None:
     """The provider does not list it any more, nor find it by its id."""
     moving = MovingList(some_rows())

@@ -128,3 +128,28 @@ def test_an_address_that_is_none_is_refused_without_a_word_of_it(address: str) -
         Limiter(10, workers=2, store=address)
 
     assert "canary" not in f"{caught.value!r} {caught.value.__context__!r}"
+
+
+@pytest.mark.parametrize("option", ["sockettimeout=1", "foo=1", "db=x", "encoding=utf-99"])
+def test_an_option_that_the_library_does_not_know_is_refused(option: str) -> None:
+    """At once, and not as a store that never responds."""
+    with pytest.raises(ConfigurationError, match="an option that redis-py does not know") as caught:
+        Limiter(10, workers=2, store=f"redis://:canary-password@cache.example/0?{option}")
+
+    assert "canary" not in f"{caught.value!r} {caught.value.__context__!r}"
+
+
+@pytest.mark.parametrize("option", ["socket_timeout=60", "socket_connect_timeout=2"])
+def test_calls_wait_no_longer_for_a_store_than_is_said(option: str) -> None:
+    """The time of an address would win over ours."""
+    with pytest.raises(ConfigurationError, match=r"calls wait for a store for 0\.25 s at most"):
+        Limiter(10, workers=2, store=f"redis://cache.example/0?{option}")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["redis://cache.example?protocol=3", "rediss://u:p@cache.example:1/3", "unix:///run/redis"],
+)
+def test_addresses_of_each_kind_are_taken(address: str) -> None:
+    """Nothing connects yet."""
+    assert "store=..." in repr(Limiter(10, workers=2, store=address))

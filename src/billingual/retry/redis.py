@@ -22,6 +22,8 @@ __all__ = ["RedisClient", "RedisQuota"]
 # because the first may have been idle while the store was started again.
 _TIMEOUT_S: Final = 0.25
 
+_TIMEOUTS: Final = ("socket_timeout", "socket_connect_timeout")
+
 _PREFIX: Final = "billingual:quota:"
 
 # Fields of the hash: the next free time of all calls and of jobs; until when the quota is frozen;
@@ -109,7 +111,8 @@ class RedisQuota:
         """Return the store at an address; nothing connects yet.
 
         Raises:
-            ConfigurationError: if it is no address of a Redis.
+            ConfigurationError: if it is no address of a Redis, or has an option that redis-py does
+                not know or a timeout of its own.
             MissingExtraError: if redis-py is not installed.
         """
         try:
@@ -125,16 +128,28 @@ class RedisQuota:
                 socket_connect_timeout=_TIMEOUT_S,
                 retry=Retry(NoBackoff(), 1),
             )
-        except (TypeError, ValueError):
-            client = None
-        if client is None:
-            # Raised here, because redis-py's own error may quote the address with its password.
+            pool = client.connection_pool
+            # Only a connection reads the options of an address; this one is not opened.
+            pool.connection_class(**pool.connection_kwargs)
+            waits = {pool.connection_kwargs[name] for name in _TIMEOUTS}
+            store = cls(client)
+        except (LookupError, TypeError, ValueError):
+            store, waits = None, {_TIMEOUT_S}
+        if waits != {_TIMEOUT_S}:
             raise ConfigurationError(
-                "store= is no address of a Redis; write redis://host:6379/0, rediss:// for TLS or "
-                "unix:///path, or give a QuotaStore. It is not shown here: it may hold a password.",
+                f"store= sets {' or '.join(_TIMEOUTS)}, and calls wait for a store for "
+                f"{_TIMEOUT_S} s at most; leave it out, or give a RedisQuota(client).",
                 field="limiter",
             )
-        return cls(client)
+        if store is None:
+            # Raised here, because redis-py's own error may quote the address with its password.
+            raise ConfigurationError(
+                "store= is no address of a Redis, or has an option that redis-py does not know; "
+                "write redis://host:6379/0, rediss:// for TLS or unix:///path, or give a "
+                "QuotaStore. It is not shown here: it may hold a password.",
+                field="limiter",
+            )
+        return store
 
     def acquire(self, key: str, *, rate: float, count: int, is_job: bool) -> Lease:
         """Reserve the next *count* calls of a quota."""
