@@ -200,6 +200,17 @@ def test_what_is_no_place_for_data_is_told(tmp_path: Path, name: str, why: str) 
         create_app(db=str(tmp_path / name))
 
 
+def test_a_file_is_that_of_one_sandbox(tmp_path: Path) -> None:
+    """Two would give the same ids out, and each would hide what the other wrote."""
+    path = str(tmp_path / "x.db")
+    first = create_app(db=path, invoices=3)
+    with pytest.raises(ValueError, match="open in another program, such as another sandbox"):
+        create_app(db=path)
+    first.close()
+
+    create_app(db=path).close()
+
+
 @pytest.mark.skipif(not Path("/dev/null").exists(), reason="needs a device")
 def test_a_device_holds_no_data() -> None:
     """SQLite calls it an error of the disk."""

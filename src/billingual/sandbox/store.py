@@ -99,6 +99,9 @@ _INACTIVE = """
 _EVENTS = {"insert": "INSERT", "update": "UPDATE OF document, blueprint"}
 _KEPT_LISTS = 16
 
+_PATIENCE_S = 1.0
+"""How long to wait for a program that has the file open for a moment."""
+
 _APPLICATION_ID = 0x62734278
 """``bsBx``, in the header of the file."""
 
@@ -131,7 +134,7 @@ class Store:
         _refuse_no_file(path)
         self._lists: OrderedDict[Hashable, array[int]] = OrderedDict()
         self._connection = sqlite3.connect(
-            path or ":memory:", check_same_thread=False, isolation_level=None
+            path or ":memory:", timeout=_PATIENCE_S, check_same_thread=False, isolation_level=None
         )
         self._refuse_foreign(path)
         self._connection.row_factory = sqlite3.Row
@@ -160,12 +163,21 @@ class Store:
     def _refuse_foreign(self, path: str | None) -> None:
         """Refuse another program's database before anything is written into it."""
         try:
+            # Kept until the end: two sandboxes of one file would give the same ids out.
+            self._connection.executescript(
+                "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT"
+            )
             mark, tables = self._connection.execute(
                 "SELECT application_id, (SELECT count(*) FROM sqlite_schema)"
                 " FROM pragma_application_id"
             ).fetchone()
-        except sqlite3.Error:
+        except sqlite3.Error as error:
             self._connection.close()
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                raise ForeignDatabaseError(
+                    f"{path} is open in another program, such as another sandbox; end that, or "
+                    "name another file"
+                ) from None
             raise
         if mark != _APPLICATION_ID and (mark or tables):
             self._connection.close()
@@ -212,8 +224,7 @@ class Store:
         Paging through a list asks the same question for each page, and only the first has to
         sort anything.
         """
-        (others,) = self._connection.execute("PRAGMA data_version").fetchone()
-        key = (sql, tuple(sorted(values.items())), self._written, others)
+        key = (sql, tuple(sorted(values.items())), self._written)
         found = self._lists.get(key)
         if found is None:
             rows = self._connection.execute(sql, values).fetchall()
