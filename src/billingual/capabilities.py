@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 import attrs
 
-from billingual.errors import InvalidInputError, LockedError, UnsupportedError
-
-if TYPE_CHECKING:
-    from billingual.model import InvoiceSummary
+from billingual.errors import InvalidInputError, UnsupportedError
 
 __all__ = ["Capabilities", "Feature", "FieldRules"]
 
@@ -157,38 +153,6 @@ class Capabilities:
         """Return the given fields that the status locks; none if the status is unknown to us."""
         still_open = None if status is None else self.locks.get(status)
         return frozenset() if still_open is None else frozenset(given) - still_open
-
-    def refuse_locked(
-        self, invoice_id: str, given: Iterable[str], base: InvoiceSummary | None
-    ) -> None:
-        """Refuse a change that the status of the caller's copy locks.
-
-        Args:
-            invoice_id: the invoice to be changed.
-            given: the names of the fields to be changed.
-            base: the caller's copy; None leaves the decision to the provider.
-
-        Raises:
-            InvalidInputError: if *base* is another invoice.
-            LockedError: if its status locks one of the fields.
-        """
-        if base is None:
-            return
-        if base.id.lower() != invoice_id.lower():
-            raise InvalidInputError(
-                "base",
-                f"it is invoice {base.id}, and {invoice_id} is to be changed",
-                "give the copy of the same invoice, or none",
-            )
-        locked = self.locked(base.status, given)
-        if locked:
-            raise LockedError(
-                provider=self.provider,
-                invoice_id=invoice_id,
-                status=str(base.status),
-                locked=locked,
-                still_open=self.locks[str(base.status)],
-            )
 
     def united(self, other: Capabilities) -> Capabilities:
         """Return what two dialects of one provider can do together."""

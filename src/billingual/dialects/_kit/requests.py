@@ -19,7 +19,7 @@ import attrs
 
 from billingual import model
 from billingual.abc import Dialect, Scope
-from billingual.errors import InvalidInputError, UnsupportedError, shown
+from billingual.errors import InvalidInputError, LockedError, UnsupportedError, shown
 from billingual.model import CollectionMethod, instant_text, last_moment
 from billingual.outcomes import Safety
 from billingual.wire import Headers, WireRequest, path_segment, plain_text, unfrozen
@@ -133,7 +133,7 @@ class DialectBase(Dialect):
         given = changes.given()
         self.capabilities.accept(self.capabilities.changes, given, "in an update")
         refuse_nothing(given)
-        self.capabilities.refuse_locked(invoice_id, given, base)
+        _refuse_locked(self.capabilities, invoice_id, given, base)
         return write_fields(self.change_fields, _with_currency(self.change_fields, given))
 
     def check_batch(
@@ -303,6 +303,32 @@ def _write_field(field: Field, value: object, name: str) -> object:
     if field.nullable:
         return None
     raise InvalidInputError(name, "the provider takes no null here", "give a value or leave it out")
+
+
+def _refuse_locked(
+    capabilities: Capabilities,
+    invoice_id: str,
+    given: Iterable[str],
+    base: InvoiceSummary | None,
+) -> None:
+    """Refuse a change of a field that the status of the caller's copy locks."""
+    if base is None:
+        return
+    if base.id.lower() != invoice_id.lower():
+        raise InvalidInputError(
+            "base",
+            f"it is invoice {base.id}, and {invoice_id} is to be changed",
+            "give the copy of the same invoice, or none",
+        )
+    locked = capabilities.locked(base.status, given)
+    if locked:
+        raise LockedError(
+            provider=capabilities.provider,
+            invoice_id=invoice_id,
+            status=str(base.status),
+            locked=locked,
+            still_open=capabilities.locks[str(base.status)],
+        )
 
 
 def refuse_nothing(given: Mapping[str, object]) -> None:
