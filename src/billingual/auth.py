@@ -249,10 +249,10 @@ class Signature:
         headers: what the provider's scheme makes of the token.
         token: the token.
         own: the program's own fields that are secret.
-        others: other texts to keep secret.
+        secrets: the texts of all these, without those that are too short to be looked for.
     """
 
-    __slots__ = ("_signed", "headers", "others", "own", "token")
+    __slots__ = ("_signed", "headers", "own", "secrets", "token")
 
     def __init__(
         self,
@@ -264,10 +264,10 @@ class Signature:
         self.headers: Headers = headers
         self.token: str = token
         self.own: Headers = own
-        values = (value.removeprefix("Bearer ") for _, value in (*headers, *own))
-        self.others: tuple[str, ...] = tuple(
-            value for value in values if value != token and len(value) >= _SECRET_LENGTH
-        )
+        # Without the name of the scheme, which an error page may leave out where it quotes one.
+        made = [value.partition(" ")[2] or value for _, value in headers]
+        texts = dict.fromkeys([*made, *(value for _, value in own), token])
+        self.secrets: tuple[str, ...] = tuple(text for text in texts if len(text) >= _SECRET_LENGTH)
 
     def sign(self, headers: Headers, fields: Sequence[tuple[str, str]]) -> Headers:
         """Return *headers* with the credentials, and with a client's *fields* and its secret ones.
@@ -760,19 +760,14 @@ def redact_secrets(response: WireResponse, signature: Signature) -> WireResponse
         response: the response as it came.
         signature: what :meth:`Credentials.sign` returned for the request.
     """
-    for other in signature.others:
-        # What a scheme makes of the token is looked for as it is: no error page escapes base64.
-        if other.encode() in response.body or _is_quoted(other, response.headers):
-            response = _struck(response, re.compile(re.escape(other).encode()))
-    token = signature.token
-    if len(token) < _SECRET_LENGTH:
-        return response
-    quoted = token.encode() in response.body or _is_quoted(token, response.headers)
-    if not quoted and 200 <= response.status <= 299:
-        # Error pages escape what they quote; a success that quotes a token does it plainly. The
-        # search for every encoding would cost as much as reading the response.
-        return response
-    return _struck(response, encodings_of(token))
+    # Error pages escape what they quote; a success that quotes a secret does it plainly. The search
+    # for every encoding would cost as much as reading the response.
+    thoroughly = not 200 <= response.status <= 299
+    for secret in signature.secrets:
+        quoted = secret.encode() in response.body or _is_quoted(secret, response.headers)
+        if quoted or thoroughly:
+            response = _struck(response, encodings_of(secret))
+    return response
 
 
 def _struck(response: WireResponse, pattern: re.Pattern[bytes]) -> WireResponse:
@@ -798,7 +793,7 @@ def _redacted(text: str, encodings: re.Pattern[bytes]) -> str:
     return encodings.sub(b"***", text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
-@functools.lru_cache(maxsize=8)  # A program has few tokens, and the pattern is slow to compile.
+@functools.lru_cache(maxsize=16)  # A program has few secrets, and the pattern is slow to compile.
 def encodings_of(token: str) -> re.Pattern[bytes]:
     """Return a pattern that finds *token* plain, or escaped for JSON, HTML or URLs.
 
