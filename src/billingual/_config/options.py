@@ -319,7 +319,7 @@ def proxy_of(proxy: Secret | None) -> Secret | None:
         return proxy
     raise ConfigurationError(
         "the proxy is no URL with a host; give one like 'http://user:password@proxy.example:3128', "
-        "or leave it out for none. It is not shown here: it may hold a password.",
+        "with %-escapes in the password, or leave it out for none. It is not shown here.",
         field="proxy",
     )
 
