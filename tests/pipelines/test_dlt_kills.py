@@ -33,12 +33,20 @@ OPEN: Final = ("DRAFT", "SENT", "OVERDUE", "PARTIALLY_PAID", "APPROVED", "SCHEDU
 
 def start(server: Running, place: Path) -> subprocess.Popen[str]:
     """Start a run, and wait until dlt is imported."""
+    # What a killed one leaves in a temporary folder is gone with the test's.
+    temporary = place / "temporary"
+    temporary.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
         [sys.executable, PROGRAM, server.base_url("exante"), place, SINCE],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "RUNTIME__LOG_LEVEL": "ERROR"},
+        env=os.environ
+        | {
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "RUNTIME__LOG_LEVEL": "ERROR",
+            "TMPDIR": str(temporary),
+        },
     )
     assert process.stdout is not None
     while process.stdout.readline().strip() != "running":
