@@ -196,9 +196,14 @@ def test_a_failed_second_delivery_is_not_reported(step: Any, backend: Any) -> No
 
 @pytest.mark.parametrize(
     ("plan", "text"),
-    [(["nope"], "no fault named 'nope'; there are: refused, "), (["slow"], "takes time")],
+    [
+        (["nope"], "no fault named 'nope'; there are: refused, "),
+        (["respones_lost"], "perhaps you meant response_lost; there are: refused, "),
+        ("response_lost", r"a plan lists the fault of each request; give \['response_lost'\]"),
+        (["slow"], "takes time"),
+    ],
 )
-def test_a_plan_that_cannot_be_is_refused_at_once(plan: list[str], text: str) -> None:
+def test_a_plan_that_cannot_be_is_refused_at_once(plan: list[str] | str, text: str) -> None:
     """Before anything is sent."""
     with pytest.raises(errors.ConfigurationError, match=text):
         FaultTransport(a_server(), plan)

@@ -97,6 +97,22 @@ def test_an_unknown_option_of_the_marker_is_refused(pytester: pytest.Pytester) -
     result.stdout.fnmatch_lines(["*takes provider=, invoices=, seed=, retry=, and not invoice*"])
 
 
+def test_an_option_of_the_marker_of_another_kind_is_refused(pytester: pytest.Pytester) -> None:
+    """The error names the option and the test."""
+    result = run(
+        pytester,
+        """
+        import pytest
+
+        @pytest.mark.billingual(invoices="5")
+        def test_it(sandbox):
+            pass
+        """,
+    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*billingual(invoices='5') is no whole number*::test_it*"])
+
+
 def test_a_fault_meets_the_next_request_of_its_operation(pytester: pytest.Pytester) -> None:
     """The server acts and fails; other operations are left alone."""
     result = run(

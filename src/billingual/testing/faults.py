@@ -11,13 +11,19 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 import attrs
 
 from billingual.abc import Account, Backend, Transport, TransportFactory, TransportOptions
 from billingual.capabilities import Feature
-from billingual.errors import ConfigurationError, TimedOutError, TransportError, shown
+from billingual.errors import (
+    ConfigurationError,
+    TimedOutError,
+    TransportError,
+    UnknownNameError,
+    shown,
+)
 from billingual.outcomes import Evidence
 from billingual.testing.fault_catalogue import CATALOGUE, Fault
 from billingual.transports._part import Part, TransportLike, make_part
@@ -46,14 +52,19 @@ class FaultTransport:
         injected: number and name of each fault that struck, in order.
 
     Raises:
-        ConfigurationError: if the plan names a fault that is not in the catalogue, or one that
-            takes time and there is no backend.
+        UnknownNameError: if the plan names a fault that is not in the catalogue.
+        ConfigurationError: if the plan is one name and no list, or has a fault that takes time and
+            there is no backend.
     """
 
     def __init__(self, inner: Transport, plan: Plan, *, backend: Backend | None = None) -> None:
         self._inner = Part.of(inner)
         self._backend = backend
         self._numbers = itertools.count(1)
+        if isinstance(plan, str):
+            raise ConfigurationError(
+                f"a plan lists the fault of each request; give [{plan!r}] for the first one."
+            )
         self._plan = plan if callable(plan) else _in_order([self._named(each) for each in plan])
         self.injected: list[tuple[int, str]] = []
         self.supports: frozenset[str] = self._inner.supports
@@ -200,9 +211,7 @@ class _Order:
 def _fault_of(given: object) -> Fault:
     fault = CATALOGUE.get(given) if isinstance(given, str) else given
     if not isinstance(fault, Fault):
-        raise ConfigurationError(
-            f"there is no fault named {shown(given)}; there are: {', '.join(CATALOGUE)}."
-        )
+        raise UnknownNameError("fault", cast(str, given), CATALOGUE)
     return fault
 
 
@@ -264,13 +273,12 @@ class PlannedFaults:
             times: how many requests in a row, at least 1. Default 1.
 
         Raises:
-            ConfigurationError: if there is no such fault or operation, or *times* is below 1.
+            UnknownNameError: if there is no such fault or operation.
+            ConfigurationError: if *times* is below 1.
         """
         fault = _fault_of(fault)
         if isinstance(of, str) and of not in _OPERATIONS:
-            raise ConfigurationError(
-                f"there is no operation {shown(of)}; there are: {', '.join(_OPERATIONS)}."
-            )
+            raise UnknownNameError("operation", of, _OPERATIONS)
         if type(times) is not int or times < 1:
             raise ConfigurationError(
                 f"times={shown(times)} is no number of requests; give 1 or more."

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
@@ -212,6 +213,12 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
                 f"not {', '.join(unknown)} ({request.node.nodeid})"
             )
         options |= mark.kwargs
+    for name in ("invoices", "seed"):
+        if type(options[name]) not in {int, NoneType}:
+            raise pytest.UsageError(
+                f"@pytest.mark.{_MARK}({name}={options[name]!r}) is no whole number; give one like "
+                f"{name}=5 ({request.node.nodeid})"
+            )
     return options
 
 
