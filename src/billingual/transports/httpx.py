@@ -24,6 +24,7 @@ Choose the transport ``h11`` where these matter.
 
 from __future__ import annotations
 
+import abc
 import os.path
 import sys
 from contextlib import suppress
@@ -636,7 +637,7 @@ def _no_cookies() -> Any:
     return NoCookies()
 
 
-class _Connection:
+class _Connection(abc.ABC):
     """A client of the library for one connection, asynchronous or blocking."""
 
     def __init__(self, library: Any, options: TransportOptions, *, secure: bool) -> None:
@@ -663,6 +664,32 @@ class _Connection:
         # What is below the client, for closing it from outside its event loop.
         self._stream: Any = None
 
+    async def send(self, exchange: Exchange) -> WireResponse:
+        """Send a request and read its response; connect before that where it is needed."""
+        if self._is_over():
+            await self._renew()
+        if self._stream is None:
+            exchange.trace()
+        try:
+            response = await self._exchange(exchange)
+        finally:
+            self._stream = exchange.stream or self._stream
+        if self._must_close(response):
+            await self._renew()
+        return response
+
+    async def _renew(self) -> None:
+        with suppress(Exception):
+            await self.aclose()
+        self._client = self._make()
+
+    @abc.abstractmethod
+    async def _exchange(self, exchange: Exchange) -> WireResponse: ...
+
+    @abc.abstractmethod
+    async def aclose(self) -> None:
+        """Close it."""
+
     def _is_over(self) -> bool:
         """Tell, before a request, whether the kernel has bytes or the end of the connection.
 
@@ -685,11 +712,7 @@ class _Connection:
 
 
 class _AsyncConnection(_Connection):
-    async def send(self, exchange: Exchange) -> WireResponse:
-        if self._is_over():
-            with suppress(Exception):
-                await self.aclose()
-            self._client = self._make()
+    async def _exchange(self, exchange: Exchange) -> WireResponse:
         if self._stream is None:
             # anyio warns of a coroutine that was never awaited where a task is cancelled in the
             # very step in which it began to connect. Tasks that are started and given up at once,
@@ -697,16 +720,7 @@ class _AsyncConnection(_Connection):
             from anyio.lowlevel import checkpoint  # noqa: PLC0415 - for the async half only
 
             await checkpoint()
-            exchange.trace()
-        try:
-            response = await exchange.over_async(self._client)
-        finally:
-            self._stream = exchange.stream or self._stream
-        if self._must_close(response):
-            with suppress(Exception):
-                await self.aclose()
-            self._client = self._make()
-        return response
+        return await exchange.over_async(self._client)
 
     async def aclose(self) -> None:
         stream, self._stream = self._stream, None
@@ -741,22 +755,8 @@ def _close_now(stream: Any) -> None:
 
 
 class _BlockingConnection(_Connection):
-    async def send(self, exchange: Exchange) -> WireResponse:
-        if self._is_over():
-            with suppress(Exception):
-                self._close()
-            self._client = self._make()
-        if self._stream is None:
-            exchange.trace()
-        try:
-            response = exchange.over_blocking(self._client)
-        finally:
-            self._stream = exchange.stream or self._stream
-        if self._must_close(response):
-            with suppress(Exception):
-                self._close()
-            self._client = self._make()
-        return response
+    async def _exchange(self, exchange: Exchange) -> WireResponse:
+        return exchange.over_blocking(self._client)
 
     async def aclose(self) -> None:
         self._close()
