@@ -75,13 +75,17 @@ def check_headers(request: WireRequest) -> None:
     """Check that method and headers can be written as HTTP.
 
     Raises:
-        TransportError: if a header would end its line or is not ASCII; the error does not quote it.
+        TransportError: if a header would end its line or is not ASCII, or if there are two hosts,
+            which servers read in different ways; the error quotes neither.
     """
-    if not request.headers.checked:
-        for name, value in request.headers:
-            if not (_is_name(name) and _is_value(value)):
-                raise unwritable("a header's name or value")
-        request.headers.checked = True
+    headers = request.headers
+    if not headers.checked:
+        # In a generator, which ends first: so no frame of the error holds a value.
+        if not all(_is_name(name) and _is_value(value) for name, value in headers):
+            raise unwritable("a header's name or value")
+        if len(headers.get_all("host")) > 1:
+            raise unwritable("its headers contradict each other")
+        headers.checked = True
     if not _is_name(request.method):
         raise unwritable("its method")
 

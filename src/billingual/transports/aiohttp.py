@@ -54,9 +54,9 @@ from billingual.errors import (
     TransportError,
 )
 from billingual.outcomes import Evidence
-from billingual.transports._address import Origin, check_headers, parted
+from billingual.transports._address import check_headers, parted
 from billingual.transports._body import BodyReader
-from billingual.transports._failures import NOTHING, UNSENT, reason, told, too_late, unwritable
+from billingual.transports._failures import NOTHING, UNSENT, reason, told, too_late
 from billingual.transports._pool import PooledTransport, forget_frames
 from billingual.transports._readable import Readable
 from billingual.transports.tls import default_context, no_trust
@@ -470,7 +470,9 @@ class _Delivery:
     )  # fmt: skip
 
     def __init__(self, request: WireRequest, bounds: Bounds, *, checked: bool = False) -> None:
-        origin = parted(request.url)[0] if checked else _origin(request)
+        if not checked:
+            check_headers(request)
+        origin = parted(request.url)[0]
         self.request = request
         self.bounds = bounds
         self.origin = origin.text
@@ -822,21 +824,6 @@ class SessionTransport:
             f"{delivery.origin}: the session failed ({type(error).__name__} of {library}).",
             evidence=seen if sent or delivery.status is not None else Evidence(),
         )
-
-
-def _origin(request: WireRequest) -> Origin:
-    try:
-        check_headers(request)
-        if len(request.headers.get_all("host")) > 1:
-            raise unwritable("its headers contradict each other")
-        return parted(request.url)[0]
-    except TransportError as error:
-        failure = error
-    try:
-        # Raised bare, so that no frame with a header is kept.
-        raise failure.with_traceback(None)
-    finally:
-        del failure
 
 
 # A client nearly always asks for the same.

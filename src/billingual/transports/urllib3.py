@@ -344,27 +344,18 @@ class Urllib3Transport(PooledTransport[_Connection]):
         Raises:
             ConfigurationError: if the proxy's URL cannot be used.
         """
-        try:
-            signed = self._signed(request)
-            origin, target = parted(request.url)
-        except TransportError as error:
-            failure = error
-        else:
+        signed = self._signed(request)
+        origin, target = parted(request.url)
 
-            async def exchange(connection: _Connection) -> WireResponse:
-                return connection.exchange(request, origin, target, signed.headers, bounds)
+        async def exchange(connection: _Connection) -> WireResponse:
+            return connection.exchange(request, origin, target, signed.headers, bounds)
 
-            return await self._over_pool(
-                exchange,
-                lambda error, connection: _translated(origin, error, connection.evidence()),
-                secure=origin.scheme == "https",
-                bounds=bounds,
-            )
-        try:
-            # Raised bare, so that no frame with a header is kept.
-            raise failure.with_traceback(None)
-        finally:
-            del failure
+        return await self._over_pool(
+            exchange,
+            lambda error, connection: _translated(origin, error, connection.evidence()),
+            secure=origin.scheme == "https",
+            bounds=bounds,
+        )
 
     def _signed(self, request: WireRequest) -> _Signed:
         key = (request.method, request.body is None, id(request.headers))
@@ -440,8 +431,6 @@ def _headers(request: WireRequest) -> Mapping[str, str]:
     # A dict where it will do: urllib3's own class costs a tenth of a call.
     headers: dict[str, str] | urllib3.HTTPHeaderDict = dict(pairs)
     if len(names) < len(pairs):
-        if len(request.headers.get_all("host")) > 1:
-            raise unwritable("its headers contradict each other")
         headers = urllib3.HTTPHeaderDict(pairs)
     if request.body is None and request.method not in _METHODS_WITHOUT_BODY:
         headers["Content-Length"] = "0"

@@ -157,14 +157,14 @@ def _checked_fields(request: WireRequest, origin: Origin, proxy: Proxy | None) -
     given: dict[str, list[str]] = {}
     for name, value in pairs:
         given.setdefault(name.lower(), []).append(value)
-    hosts, lengths = given.get("host", []), given.get("content-length", [])
+    lengths = given.get("content-length", [])
     codings = [value.lower() for value in given.get("transfer-encoding", [])]
     length = str(len(request.body or b""))
-    if len(hosts) > 1 or codings not in ([], ["chunked"]) or (lengths and codings):
+    if codings not in ([], ["chunked"]) or (lengths and codings):
         raise unwritable("its headers contradict each other")
     if lengths not in ([], [length]):
         raise unwritable("its headers contradict its body")
-    if not hosts:
+    if "host" not in given:
         host = f"[{origin.host}]" if ":" in origin.host else origin.host
         usual = origin.port in {None, 443 if origin.scheme == "https" else 80}
         pairs.insert(0, ("Host", host if usual else f"{host}:{origin.port}"))
