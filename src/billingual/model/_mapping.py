@@ -385,8 +385,6 @@ def _joined(path: str, name: str) -> str:
 
 def _names(model: object) -> list[str]:
     fields = [each.name for each in attrs.fields(cast(Any, type(model)))]
-    if "extra" not in fields and hasattr(model, "extra"):
-        fields.append("extra")
     return [name for name in fields if not name.startswith("_") and name not in _LEFT_OUT]
 
 
