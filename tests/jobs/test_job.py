@@ -872,3 +872,34 @@ def test_a_ledger_that_is_not_in_its_place_any_more_stops_the_job(
         if becomes == "moved":
             kept.rename(path)
             assert job.run().complete
+
+
+SENT = Changes(status="SENT")
+IDS = [f"{n:08x}-0000-4000-8000-000000000000" for n in range(250)]
+WRONG: list[tuple[str, Any]] = [
+    ("no UUID", ("inv_1", SENT)),
+    ("is no UUID", Update(invoice_id=["a"], changes=SENT)),  # type: ignore[arg-type]
+    ("hold no field", (IDS[0], Changes())),
+    ("'fields' in a batch", (IDS[0], Changes(fields={"a": "b"}))),
+    ("int is no write", 17),
+]
+
+
+@pytest.mark.parametrize("place", [0, 99, 100, 149])
+@pytest.mark.parametrize(("problem", "wrong"), WRONG)
+def test_the_first_wrong_update_is_named_by_its_place(
+    open_job: Open, problem: str, wrong: Any, place: int
+) -> None:
+    """Also among others that are looked at with it, and before another one that is wrong."""
+    writes: list[Any] = [(each, SENT) for each in IDS[:150]]
+    # The same invoice twice, in small and in capital letters, is two writes in their order.
+    writes += [(IDS[0], SENT), (IDS[10].upper(), SENT)]
+    writes[place] = wrong
+    with open_job() as job:
+        with pytest.raises(UsageError, match=problem) as caught:
+            job.plan([*writes, 18])
+
+        assert caught.value.__notes__ == [f"this is write {place + 1} of the plan"]
+        assert 0 == job.report().total
+        del writes[place]
+        assert len(writes) == job.plan(writes)

@@ -272,14 +272,19 @@ class History:
     decisions: tuple[Decision, ...]
 
 
+# Made once: with options, json.dumps makes one for each call, which takes longer than to write.
+_BODY: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+_HASHED: Final = json.JSONEncoder(ensure_ascii=False)
+
+
 def body_text(write: PlannedWrite) -> str:
     """Write the body of a planned write as JSON text, always the same for the same write."""
-    return json.dumps(write.body(), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return _BODY.encode(write.body())
 
 
 def body_hash(operation: str, target: str | None, body: str) -> str:
     """Return the SHA-256 of a write, in hex."""
-    text = json.dumps([operation, target, body], ensure_ascii=False)
+    text = _HASHED.encode([operation, target, body])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

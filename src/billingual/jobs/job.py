@@ -217,8 +217,10 @@ class AsyncJob:
                 async for each in given:
                     batch.append(planner.entry(each))
                     if len(batch) == _PLANNED_AT_ONCE and not whole:
+                        planner.check()
                         full, batch = batch, []
                         new += await self._in_thread(ledger.add, full)
+            planner.check()
         return new + await self._in_thread(ledger.add, batch)
 
     async def run(

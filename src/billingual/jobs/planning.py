@@ -7,7 +7,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeGuard
 
 import attrs
 
@@ -83,22 +83,29 @@ class Planner:
     nonce: str
     seen: Occurrences
     _place: int = attrs.field(default=0, init=False)
+    _unchecked: dict[str, tuple[int, Update]] = attrs.field(factory=dict, init=False)
     _written: tuple[Changes | None, str] = attrs.field(default=(None, ""), init=False)
 
     def entry(self, given: object) -> NewEntry:
-        """Return the entry of one write.
+        """Return the entry of one write; call :meth:`check` before it is kept.
 
         Raises:
-            UsageError: if it could not be sent; the error names its place in the plan.
+            UsageError: if it, or one before it, could not be sent; the error names its place in the
+                plan.
         """
         self._place += 1
         try:
             write = planned_write(given)
             _check_id(write.id)
-            request_of(self.client, write, self.prefix)
+            if self._may_wait(write):
+                self._unchecked[write.invoice_id] = self._place, write
+            else:
+                request_of(self.client, write, self.prefix)
         except UsageError as error:
-            error.add_note(f"this is write {self._place} of the plan")
-            raise
+            self.check()
+            raise _placed(error, self._place) from None
+        if len(self._unchecked) == self.client.capabilities.batch_limit:
+            self.check()
         if isinstance(write, Create):
             return self._create(write)
         count = self.seen.add(f"target {write.target}")
@@ -112,6 +119,36 @@ class Planner:
             body=body,
             body_hash=body_hash(write.operation, write.target, body),
             before=_before(write),
+        )
+
+    def check(self) -> None:
+        """Refuse what could not be sent of the updates so far.
+
+        They are looked at as many at a time as one request takes, which is far quicker.
+
+        Raises:
+            UsageError: if one could not be sent; the error names its place in the plan.
+        """
+        unchecked, self._unchecked = self._unchecked, {}
+        if not unchecked:
+            return
+        pairs = [(invoice_id, write.changes) for invoice_id, (_, write) in unchecked.items()]
+        try:
+            self.client.preview.update_many(pairs)
+        except UsageError:
+            for place, write in unchecked.values():
+                try:
+                    request_of(self.client, write, self.prefix)
+                except UsageError as error:
+                    raise _placed(error, place) from None
+
+    def _may_wait(self, write: PlannedWrite) -> TypeGuard[Update]:
+        target: object = write.target
+        return (
+            isinstance(write, Update)
+            and isinstance(target, str)  # an id may be anything until it is looked at
+            and target not in self._unchecked
+            and self.client.capabilities.supports(Feature.UPDATE_MANY)
         )
 
     def _body_of(self, write: Update | Delete) -> str:
@@ -145,6 +182,11 @@ class Planner:
             body=body,
             body_hash=digest,
         )
+
+
+def _placed(error: UsageError, place: int) -> UsageError:
+    error.add_note(f"this is write {place} of the plan")
+    return error
 
 
 def letters_of(entry_id: str, nonce: str) -> str:
