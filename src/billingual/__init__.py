@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from billingual.abc import InvoiceProtocol, Provider
     from billingual.auth import Secret, Token
     from billingual.capabilities import Capabilities, Feature
-    from billingual.client import AsyncClient
+    from billingual.client import AsyncClient, Preview
     from billingual.errors import (
         AuthenticationError,
         BadRowError,
@@ -146,6 +146,7 @@ __all__ = [
     "Party",
     "PermissionDeniedError",
     "PoolTimeoutError",
+    "Preview",
     "ProtocolError",
     "Provider",
     "ProviderError",
@@ -193,7 +194,7 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
             "abc": "InvoiceProtocol Provider",
             "auth": "Secret Token",
             "capabilities": "Capabilities Feature",
-            "client": "AsyncClient",
+            "client": "AsyncClient Preview",
             "errors": (
                 "ResponseTooLargeError AuthenticationError BadRowError BillingualError "
                 "CircuitOpenError ClosedError ConfigurationError ConflictError ConnectionLostError "

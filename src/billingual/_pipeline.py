@@ -17,7 +17,7 @@ import attrs
 
 from billingual._config.options import headers_of
 from billingual._context import ClientContext
-from billingual.abc import Decision, Dialect
+from billingual.abc import Dialect, RetryDecision
 from billingual.auth import UNSIGNED, Secret, Signature, origin_of, redact_secrets
 from billingual.capabilities import Feature
 from billingual.errors import (
@@ -651,7 +651,7 @@ class _Call(Generic[T]):
         if decision.wait_s is not None and not self.context.budget.spend(
             throttled=isinstance(error, RateLimitedError)
         ):
-            decision = Decision(wait_s=None, why=BUDGET_SPENT)
+            decision = RetryDecision(wait_s=None, why=BUDGET_SPENT)
         self.why = decision.why
         if decision.wait_s is None:
             error.stopped = decision.why
@@ -662,12 +662,12 @@ class _Call(Generic[T]):
         self._emit("RetryPlanned", wait_s=decision.wait_s, why=decision.why)
         return True
 
-    def _consult_policy(self, request: WireRequest, error: BillingualError) -> Decision:
+    def _consult_policy(self, request: WireRequest, error: BillingualError) -> RetryDecision:
         refusal = refused_resend(self.attempts, request.safety)
         if refusal:
             # Asked here and not in each policy: no policy may send an unclear write again, not
             # even one that a program brings along.
-            return Decision(wait_s=None, why=refusal)
+            return RetryDecision(wait_s=None, why=refusal)
         left_s = self.deadline.left()
         try:
             decision = self.context.policy.decide(
@@ -679,7 +679,7 @@ class _Call(Generic[T]):
             )
             return _clamp_to_deadline(decision, left_s)
         except Exception as fault:  # noqa: BLE001 - a foreign policy may raise anything
-            return Decision(wait_s=None, why=f"the retry policy raised {type(fault).__name__}")
+            return RetryDecision(wait_s=None, why=f"the retry policy raised {type(fault).__name__}")
 
     def _unclear(self, request: WireRequest, error: BaseException) -> OutcomeUnknown:
         """Make the error for a write that may or may not have happened."""
@@ -776,13 +776,15 @@ def _event_class(kind: str) -> Callable[..., Event]:
     return made
 
 
-def _clamp_to_deadline(decision: object, left_s: float) -> Decision:
+def _clamp_to_deadline(decision: object, left_s: float) -> RetryDecision:
     """Return a policy's decision, or a refusal where its wait would outlast the call."""
-    if not isinstance(decision, Decision):
-        return Decision(wait_s=None, why=f"the retry policy returned {type(decision).__name__}")
+    if not isinstance(decision, RetryDecision):
+        return RetryDecision(
+            wait_s=None, why=f"the retry policy returned {type(decision).__name__}"
+        )
     if decision.wait_s is None or 0 <= decision.wait_s < left_s:
         return decision
-    return Decision(
+    return RetryDecision(
         wait_s=None,
         why=f"the retry policy asks to wait {decision.wait_s} s, the deadline is in {left_s:.1f} s",
     )

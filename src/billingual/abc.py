@@ -71,7 +71,6 @@ __all__ = [
     "BlockingBackend",
     "CallOptions",
     "Clock",
-    "Decision",
     "Dialect",
     "ExecutionScope",
     "FindsDrafts",
@@ -83,6 +82,7 @@ __all__ = [
     "PoolJob",
     "Provider",
     "QuotaStore",
+    "RetryDecision",
     "RetryPolicy",
     "Scope",
     "Sightings",
@@ -485,7 +485,7 @@ class FindsDrafts(Protocol):
 
 
 @attrs.frozen(kw_only=True)
-class Decision:
+class RetryDecision:
     """What to do after an attempt that failed.
 
     Attributes:
@@ -518,7 +518,7 @@ class RetryPolicy(Protocol):
         safety: Safety,
         left_s: float,
         random: Callable[[], float],
-    ) -> Decision:
+    ) -> RetryDecision:
         """Decide from all attempts so far.
 
         Args:

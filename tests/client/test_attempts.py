@@ -12,7 +12,7 @@ import pytest
 
 from _support.pocket import client_of, say
 from billingual import Retry, RetryBudget, errors
-from billingual.abc import Decision
+from billingual.abc import RetryDecision
 from billingual.outcomes import Evidence
 
 UNSENT = Evidence(connected=False, request_complete=False, response_begun=False)
@@ -36,9 +36,11 @@ class Waits:
         self._waits: Iterator[float] = iter(waits)
         self.errors: list[errors.BillingualError] = []
 
-    def decide(self, _: Sequence[Any], *, error: errors.BillingualError, **__: Any) -> Decision:
+    def decide(
+        self, _: Sequence[Any], *, error: errors.BillingualError, **__: Any
+    ) -> RetryDecision:
         self.errors.append(error)
-        return Decision(wait_s=next(self._waits, None), why="it is a test")
+        return RetryDecision(wait_s=next(self._waits, None), why="it is a test")
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
@@ -152,9 +154,9 @@ async def test_a_cancelled_wait_ends_the_call() -> None:
     client, transport = client_of(None, failures(9), retry=Waits(600.0))
     with anyio.CancelScope() as scope:
 
-        def cancel_and_wait(*_: Any, **__: Any) -> Decision:
+        def cancel_and_wait(*_: Any, **__: Any) -> RetryDecision:
             scope.cancel()
-            return Decision(wait_s=600.0, why="it is a test")
+            return RetryDecision(wait_s=600.0, why="it is a test")
 
         client._context.policy.decide = cancel_and_wait  # type: ignore[method-assign]
         client = client.with_options(deadline=900)

@@ -11,7 +11,7 @@ import pytest
 
 from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
 from billingual import AsyncClient, Draft, Feature, Outcome, Retry, errors
-from billingual.abc import Decision
+from billingual.abc import RetryDecision
 from billingual.events import CallEnded
 from billingual.outcomes import Evidence, Safety
 from billingual.wire import Conversation
@@ -120,8 +120,10 @@ def test_an_error_of_a_token_function_is_raised_unchanged(step: Any, backend: An
 @pytest.mark.parametrize(
     "decision",
     [
-        None, 3, "again", Decision(wait_s=-1.0, why="back"), Decision(wait_s=float("nan"), why=""),
-        Decision(wait_s=float("inf"), why="never"), Decision(wait_s=1.0, why="at the deadline"),
+        None, 3, "again",
+        RetryDecision(wait_s=-1.0, why="back"), RetryDecision(wait_s=float("nan"), why=""),
+        RetryDecision(wait_s=float("inf"), why="never"),
+        RetryDecision(wait_s=1.0, why="at the deadline"),
     ],
     ids=str,
 )  # fmt: skip

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from billingual import AsyncClient, Changes, Client, Job, MemoryTransport, errors
-from billingual.abc import Decision
+from billingual.abc import RetryDecision
 from billingual.transports._address import check_headers
 from billingual.wire import WireRequest, WireResponse
 
@@ -130,9 +130,9 @@ def test_progress_that_would_never_be_awaited_is_refused(function: Any, tmp_path
 class Gate:
     """A policy whose gate is broken."""
 
-    def decide(self, *_: object, **__: object) -> Decision:
+    def decide(self, *_: object, **__: object) -> RetryDecision:
         """Stop."""
-        return Decision(wait_s=None, why="enough")
+        return RetryDecision(wait_s=None, why="enough")
 
     def admit(self, now: float) -> None:
         """Raise what it must not."""

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from billingual import AsyncClient, Client, MemoryTransport, errors
-from billingual.abc import Decision
+from billingual.abc import RetryDecision
 from billingual.outcomes import Attempt, Evidence, Outcome, Safety
 from billingual.retry.breaker import CircuitBreaker
 from billingual.retry.policy import NONE, STANDARD, Retry
@@ -261,7 +261,7 @@ class ThirdParty:
     def decide(
         self, attempts: Sequence[Attempt], *, error: errors.BillingualError, safety: Safety,
         left_s: float, random: Callable[[], float],
-    ) -> Decision:  # fmt: skip
+    ) -> RetryDecision:  # fmt: skip
         return STANDARD.decide(attempts, error=error, safety=safety, left_s=left_s, random=random)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billingual import errors
-from billingual.abc import Decision
+from billingual.abc import RetryDecision
 from billingual.errors import BillingualError
 from billingual.outcomes import Attempt, Evidence, Safety
 from billingual.retry.classify import classify, refused_resend
@@ -50,7 +50,7 @@ def decide(
     count: int = 1,
     left_s: float = 60.0,
     chance: float = 0.5,
-) -> Decision:
+) -> RetryDecision:
     """Ask *policy* after *count* attempts."""
     return policy.decide(
         attempts(count, error), error=error, safety=safety, left_s=left_s, random=lambda: chance

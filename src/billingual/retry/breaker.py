@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from billingual.abc import Decision, RetryPolicy
+from billingual.abc import RetryDecision, RetryPolicy
 from billingual.errors import (
     BillingualError,
     CircuitOpenError,
@@ -113,7 +113,7 @@ class CircuitBreaker:
         safety: Safety,
         left_s: float,
         random: Callable[[], float],
-    ) -> Decision:
+    ) -> RetryDecision:
         """Decide as the policy inside does."""
         return self.policy.decide(
             attempts, error=error, safety=safety, left_s=left_s, random=random

@@ -12,7 +12,7 @@ from typing import Final
 
 import attrs
 
-from billingual.abc import Decision
+from billingual.abc import RetryDecision
 from billingual.errors import (
     BillingualError,
     ConfigurationError,
@@ -101,18 +101,18 @@ class Retry:
         safety: Safety,
         left_s: float,
         random: Callable[[], float],
-    ) -> Decision:
+    ) -> RetryDecision:
         """Decide whether and when to try again; see :class:`billingual.abc.RetryPolicy`."""
         refusal = self._refusal(attempts, error, safety)
         if refusal is not None:
-            return Decision(wait_s=None, why=refusal)
+            return RetryDecision(wait_s=None, why=refusal)
         wait_s, why = self._wait(attempts, error, random)
         if wait_s >= left_s:
-            return Decision(
+            return RetryDecision(
                 wait_s=None,
                 why=f"the next attempt would be in {wait_s:.1f} s, the deadline in {left_s:.1f} s",
             )
-        return Decision(wait_s=wait_s, why=why)
+        return RetryDecision(wait_s=wait_s, why=why)
 
     def _refusal(
         self, attempts: Sequence[Attempt], error: BillingualError, safety: Safety
