@@ -800,8 +800,8 @@ def is_unreadable_success(error: BillingualError, status: int | None) -> bool:
     if isinstance(error, TransportError):
         status = error.evidence.status
     elif isinstance(error, ProtocolError):
-        # A yes about another invoice may belong to another call.
-        status = None if error.is_of_another else status
+        # A yes about another invoice may belong to another call, and half a yes is none.
+        status = None if error.is_doubtful else status
     elif not isinstance(error, InternalError):
         return False
     return status is not None and 200 <= status <= 299

@@ -556,11 +556,12 @@ class ProtocolError(ProviderError):
         path: where in the response, like ``$.data.items[3].uid``.
         shown: the invoices that could be read of the response to a write. They may be others than
             those asked for, so they are evidence and no result.
-        is_of_another: whether the response could be read, and is about something else.
+        is_doubtful: whether the response could be read, and does not say that all was done: it is
+            about something else, or says that a part was not done.
     """
 
     path: str = "$"
-    is_of_another: bool = False
+    is_doubtful: bool = False
     shown: tuple[FoundInvoice, ...] = ()
 
 

@@ -18,6 +18,7 @@ from _support.conversations import (
 )
 from _support.readings import BULK, EXANTE, KATSU, KUKKINGU
 from billingual import AsyncClient, MemoryTransport
+from billingual._pipeline import is_unreadable_success
 from billingual.dialects._kit.responses import Said, said
 from billingual.errors import OutcomeUnknown, ProtocolError, ProviderError, RejectedError
 from billingual.events import ProblemsFound
@@ -276,6 +277,7 @@ def test_a_deletion_of_fewer_invoices_than_were_asked_for_is_unclear(
 
     assert path == caught.value.path
     assert Outcome.UNKNOWN is classify(caught.value)
+    assert not is_unreadable_success(caught.value, 200)
 
 
 @pytest.mark.parametrize(

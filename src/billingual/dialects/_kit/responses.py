@@ -352,7 +352,7 @@ class ResponseReader:
         if asked is not None and found != asked:
             problem = "it is another invoice than the one asked for"
             error = self.unreadable(path, problem, shown=shown)
-            error.is_of_another = True
+            error.is_doubtful = True
             raise error
 
     def compare(
@@ -444,6 +444,7 @@ class ResponseReader:
         *,
         shown: Sequence[InvoiceSummary] = (),
         complaint: str = "",
+        doubtful: bool = False,
     ) -> ProtocolError:
         """Make the error for a response that is not what the provider documents.
 
@@ -452,6 +453,7 @@ class ResponseReader:
             problem: what is wrong there.
             shown: the invoices that could be read of it, which may be others than those asked for.
             complaint: what the provider says is wrong.
+            doubtful: whether it does not say that all was done.
         """
         told = f" ({complaint})" if complaint else ""
         summary = f"{self._told()}, but not as it documents: at {path}, {problem}{told}"
@@ -462,7 +464,8 @@ class ResponseReader:
             complaint=complaint,
             summary=summary,
         )
-        error.path, error.shown, error.is_of_another = path, tuple(shown), bool(shown)
+        error.path, error.shown = path, tuple(shown)
+        error.is_doubtful = doubtful or bool(shown)
         return error
 
     def no_payload(self) -> ProtocolError:
@@ -783,7 +786,8 @@ class RecordReader(Generic[R, M]):
         if wrong:
             problem = "; ".join(problem for _, problem in wrong[:_MOST_NAMED])
             shown = tuple(each for each in found.values() if isinstance(each, InvoiceSummary))
-            raise reader.unreadable(wrong[0][0], problem, shown=shown)
+            doubtful = bool(told or doubts)
+            raise reader.unreadable(wrong[0][0], problem, shown=shown, doubtful=doubtful)
         return tuple([found[key] for key in wanted])
 
     def _same(self, invoice_id: str) -> str:

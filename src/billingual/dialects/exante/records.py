@@ -619,7 +619,9 @@ def read_deletion(reader: ResponseReader, asked: int) -> None:
         # With a payload, the caller sees it there. Here only this error can tell.
         raise reader.refusal(RejectedError)
     if meaning is not Said.YES and body.get("status"):
-        raise reader.unreadable("$.status", "it is no word that is known to mean success")
+        raise reader.unreadable(
+            "$.status", "it is no word that is known to mean success", doubtful=True
+        )
     # There is no invoice to hold a problem, and some may be deleted: nowhere is it said that a
     # batch is deleted as a whole or not at all.
     for part, path in ((body, "$"), (body.get("data"), "$.data")):
@@ -627,7 +629,7 @@ def read_deletion(reader: ResponseReader, asked: int) -> None:
             from billingual.dialects._kit.complaint import complaint_in  # noqa: PLC0415 - rare
 
             problem = "the provider says that not all was deleted"
-            raise reader.unreadable(where, problem, complaint=complaint_in(told))
+            raise reader.unreadable(where, problem, complaint=complaint_in(told), doubtful=True)
 
 
 def opened(
@@ -705,7 +707,7 @@ def _judge(reader: ResponseReader, body: dict[str, object]) -> Said:
     kind = error_class(code) if code is not None and 400 <= code <= 599 else None
     if kind is not None or Said.NO in says:
         if reader.writes and Said.YES in says:
-            raise reader.unreadable("$", "the envelope says both yes and no")
+            raise reader.unreadable("$", "the envelope says both yes and no", doubtful=True)
         raise reader.refusal(kind or RejectedError, None if kind is None else code)
     if code is not None and not 100 <= code <= 599:
         reader.problems.append(Problem("$.status_code", "it is no HTTP status", code))
