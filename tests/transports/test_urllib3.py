@@ -216,9 +216,11 @@ def test_no_frame_of_an_error_shows_a_header(more: tuple[tuple[str, str], ...]) 
     [
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nok",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nok\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"f" * 16 + b"\r\nok",
         with_length(b"ok!")[:-1],
     ],
-    ids=["no-last-chunk", "half-a-chunk", "short"],
+    ids=["no-last-chunk", "half-a-chunk", "below-zero", "beyond-memory", "short"],
 )
 def test_a_body_that_breaks_off_is_a_lost_connection(serve: Any, say: Any, data: bytes) -> None:
     """The limit about chunks is of what follows the last one alone."""

@@ -456,7 +456,9 @@ def _proxy(text: str) -> Url:
 
 def _translated(origin: Origin, error: Exception, seen: Evidence) -> TransportError | None:
     """Return our error for one of urllib3's; None for a foreign one."""
-    if not isinstance(error, (exceptions.HTTPError, HTTPException, OSError, ValueError)):
+    # An overflow is a chunk that is announced with more bytes than a machine can count.
+    ours = (exceptions.HTTPError, HTTPException, OSError, OverflowError, ValueError)
+    if not isinstance(error, ours):
         return None
     if isinstance(error, (exceptions.LocationValueError, UnicodeError)):
         return unwritable(type(error).__name__)
