@@ -155,3 +155,13 @@ def test_a_password_is_never_shown() -> None:
     assert "canary" not in repr(tls)
     with pytest.raises(TypeError):
         pickle.dumps(tls)
+
+
+@pytest.mark.parametrize("kind", [AsyncClient, Client])
+def test_a_log_of_keys_that_cannot_be_written_is_named(
+    kind: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Not the file of authorities, which is there and is right."""
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "missing" / "keys.log"))
+    with pytest.raises(errors.ConfigurationError, match=r"keys.log.* SSLKEYLOGFILE"):
+        kind("exante", token="t" * 12, tls=Tls())

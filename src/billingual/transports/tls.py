@@ -106,6 +106,13 @@ def _unusable(
     what: str, file: str | PathLike[str], problem: OSError | ValueError | TypeError
 ) -> ConfigurationError:
     why = getattr(problem, "strerror", None) or type(problem).__name__
+    opened = getattr(problem, "filename", None)
+    if opened is not None and str(opened) != str(file):
+        # Python opens it for every context, and OpenSSL names none of the files that it reads.
+        return ConfigurationError(
+            f"the keys of TLS connections cannot be logged to {str(opened)!r} ({why}); unset "
+            "SSLKEYLOGFILE, or let it name a file that can be written."
+        )
     return ConfigurationError(
         f"{what} cannot be read from {str(file)!r} ({why}); give a file in PEM format."
     )
