@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime
 from typing import Any, Final
 
 import attrs
@@ -161,6 +162,13 @@ class PromisesTooMuch(ExanteDialect):
         return attrs.evolve(good, features=good.features | {Feature.VOID}, instead=hints)
 
 
+class KnowsNoDays(ExanteDialect):
+    def create(self, draft: Draft) -> Conversation[Invoice]:
+        if isinstance(draft.due_at, date) and not isinstance(draft.due_at, datetime):
+            raise TypeError("a date is no datetime")
+        return super().create(draft)
+
+
 class ChangesNothing(ExanteDialect):
     def update(
         self, invoice_id: str, changes: Changes, base: InvoiceSummary | None
@@ -254,6 +262,7 @@ BROKEN_DIALECTS: Final[dict[str, tuple[Dialect, DialectSamples, set[str]]]] = (
             TakesConflictsForGood: {"a-status-that-is-no-success-is-its-own-error"},
             TakesHtmlForNothing: {"a-page-of-html-is-no-response"},
             PromisesTooMuch: {"capabilities-are-what-it-can-do"},
+            KnowsNoDays: {"days-are-written-or-refused"},
             ChangesNothing: {"wrong-operands-are-refused-first"},
             ShowsItsIds: {"routes-hold-no-data"},
             EscapesNoSpaces: {"addresses-are-relative-and-encoded"},

@@ -197,6 +197,12 @@ SUBJECTS: Final = {
     "v1": DialectSubject(
         V1Dialect(currencies={"USD": 1}),
         _v1(),
-        {**_NO_LOCKS, **_NO_NUMBERS, **_NO_BATCH, "anothers-response-is-refused": "it has no get"},
+        {
+            **_NO_LOCKS,
+            **_NO_NUMBERS,
+            **_NO_BATCH,
+            "days-are-written-or-refused": "it takes no times",
+            "anothers-response-is-refused": "it has no get",
+        },
     ),
 }

@@ -102,6 +102,17 @@ def test_a_list_is_asked_for_by_stripes_names() -> None:
     ) == asked(DIALECT.list_page(query)).url
 
 
+def test_a_day_goes_out_in_seconds() -> None:
+    """A day is its first moment; where a range ends with it, the range includes it whole."""
+    draft = Draft(counterparty=CUSTOMER, due_at="2026-12-31")
+    days = Query(filter=Filter(due_from="2026-01-01", due_to="2026-12-31"))
+
+    assert "1798675200" == form_of(asked(DIALECT.create(draft)))["due_date"]
+    assert "due_date%5Bgte%5D=1767225600&due_date%5Blte%5D=1798761599&" in (
+        asked(DIALECT.list_page(days)).url
+    )
+
+
 def test_a_draft_is_read() -> None:
     """What is null stays unknown; amounts are exact and carry the currency."""
     page = golden("create")

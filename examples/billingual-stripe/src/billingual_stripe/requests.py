@@ -10,13 +10,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, cast
 
 from billingual import CustomField
 from billingual.dialects import Field, extra_pairs, write_fields
 from billingual.errors import InvalidInputError
-from billingual.model import Query, checked_currency
+from billingual.model import Query, checked_currency, first_moment, last_moment
 
 __all__ = ["CHANGES", "DRAFT", "EPOCH", "FILTERS", "LARGEST_PAGE", "form", "page_query"]
 
@@ -35,10 +35,18 @@ def _code(value: object, name: str) -> str:
 
 
 def _seconds(value: object, name: str) -> str:
-    seconds, fraction = divmod(cast(datetime, value) - EPOCH, timedelta(seconds=1))
+    moment = first_moment(cast("datetime | date", value))
+    seconds, fraction = divmod(moment - EPOCH, timedelta(seconds=1))
     if fraction:
         raise InvalidInputError(name, "Stripe counts whole seconds", "leave the fraction out")
     return str(seconds)
+
+
+def _until(value: object, name: str) -> str:
+    # A day that ends a range is meant whole. Stripe counts no fraction of its last second.
+    is_day = not isinstance(value, datetime)
+    moment = last_moment(cast("datetime | date", value))
+    return _seconds(moment.replace(microsecond=0) if is_day else moment, name)
 
 
 def _metadata(value: object, name: str) -> dict[str, str]:
@@ -81,7 +89,7 @@ FILTERS: Final = {
     "status": Field("status", _only),
     "collection_method": Field("collection_method", _only),
     "due_from": Field("due_date[gte]", _seconds),
-    "due_to": Field("due_date[lte]", _seconds),
+    "due_to": Field("due_date[lte]", _until),
 }
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import re
+from datetime import date
 from typing import Any, Final, cast
 from urllib.parse import unquote
 
 import attrs
 
 from billingual.abc import Dialect, Scope
-from billingual.capabilities import Feature, FieldRules
+from billingual.capabilities import Capabilities, Feature, FieldRules
 from billingual.errors import BillingualError, LockedError, UnsupportedError, UsageError
 from billingual.model import Changes, Draft, Filter, InvoiceSummary, Money, Query, Sort, Status
 from billingual.outcomes import Safety
@@ -42,6 +43,8 @@ _HOSTILE: Final = (
     "x\r\nX-Evil: 1", "x\x00", "caf\u00e9", "\ud800", "a" * 10_000, "x;y=1", "x&y=1", "x\\y",
 )  # fmt: skip
 _MOMENT: Final = "2026-01-31T00:00:00Z"
+_DAY: Final[Any] = date(2026, 12, 31)
+_TIMES: Final = frozenset({"due_at", "issued_at", "paid_at"})
 _VALUES: Final[dict[str, Any]] = {
     "blueprint": "x", "collection_method": "send_invoice", "counterparty": "x",
     "currency": "EUR", "document": "x", "due_at": _MOMENT, "exchange_rate": "1.5",
@@ -312,6 +315,43 @@ def _wrong_lists(harness: DialectHarness, given: Query) -> list[tuple[tuple[Any,
         more = attrs.evolve(given, page_size=can.page_limit + 1)
         rows.append(((more,), f"a page has at most {can.page_limit} rows"))
     return rows
+
+
+@dialect_check
+def days_are_written_or_refused(harness: DialectHarness) -> None:
+    """A calendar day in the place of a time goes out, or is refused; it breaks nothing."""
+    can = harness.dialect.capabilities
+    tried = False
+    for sample in harness:
+        for operands in _with_days(sample, can):
+            tried = True
+            met = harness.asked(sample.feature, operands)
+            expect(
+                isinstance(met, (WireRequest, UsageError)),
+                expected=f"{label(sample)}: a request or a UsageError",
+                seen=met,
+            )
+    if not tried:
+        raise NotApplicableError("it takes no times")
+
+
+def _with_days(sample: Sample, can: Capabilities) -> list[tuple[Any, ...]]:
+    """Vary operands: a day in each place that takes a time."""
+    given: Any = sample.operands[0]
+    if sample.feature is Feature.CREATE:
+        names = _TIMES & can.draft.accepts
+        return [(attrs.evolve(given, **{name: _DAY}),) for name in sorted(names)]
+    if sample.feature is Feature.UPDATE:
+        rest = sample.operands[2:]
+        names = _TIMES & can.changes.accepts
+        return [(given, Changes(**{name: _DAY}), *rest) for name in sorted(names)]
+    if sample.feature is Feature.UPDATE_MANY:
+        names = _TIMES & can.batch_changes.accepts
+        return [([(given[0][0], Changes(**{name: _DAY}))],) for name in sorted(names)]
+    if sample.feature is Feature.LIST:
+        ranges = {name for name in can.filters.accepts if name.endswith(("_from", "_to"))}
+        return [(Query(filter=Filter(**{name: _DAY})),) for name in sorted(ranges)]
+    return []
 
 
 @dialect_check
