@@ -218,9 +218,12 @@ def judge(  # noqa: PLR0917 - all but the last are bound when the request is mad
 ) -> object:
     """Judge the status, then read the body; what it cannot read becomes a ProtocolError."""
     reader = ResponseReader(provider, method, route, keys, response, fields)
-    reader.refuse_status()
+    if (kind := error_class(response.status)) is not None:
+        raise reader.refusal(kind)
+    body = response.body
+    if len(body) > _CHEAP and body.count(b",") > MAX_VALUES:
+        raise reader.unreadable("$", f"it has more than {MAX_VALUES} values")
     try:
-        _refuse_many_values(response.body)
         return read(reader)
     except (UnreadableError, ExcessError) as problem:
         raise reader.unreadable(problem.path, problem.problem) from problem
@@ -282,16 +285,6 @@ class ResponseReader:
     def writes(self) -> bool:
         """Whether the request may have changed something."""
         return self.method not in {"GET", "HEAD"}
-
-    def refuse_status(self) -> None:
-        """Pass a 2xx.
-
-        Raises:
-            ProviderError: if the status is another; its class fits the status.
-        """
-        kind = error_class(self.response.status)
-        if kind is not None:
-            raise self.refusal(kind)
 
     def decode(self) -> dict[str, object]:
         """Read the body, which must be a JSON object.
@@ -510,11 +503,6 @@ MAX_ROWS: Final = 100_000
 _MOST_NAMED: Final = 10
 """The error of a batch names at most so many invoices."""
 _CHEAP: Final = 1_000_000  # So many bytes never hold too many values.
-
-
-def _refuse_many_values(body: bytes) -> None:
-    if len(body) > _CHEAP and body.count(b",") > MAX_VALUES:
-        raise UnreadableError("$", f"it has more than {MAX_VALUES} values")
 
 
 COMPILING: Final = RLock()
