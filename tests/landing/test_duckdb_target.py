@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import duckdb
 import pytest
@@ -94,6 +95,27 @@ def test_wide_rows_are_merged_a_few_at_a_time(tmp_path: Path) -> None:
 
     assert counts == Counts(new=2_000)
     assert limit == "122.0 MiB"
+
+
+@pytest.mark.slow
+def test_very_wide_rows_get_more_memory_and_not_all(tmp_path: Path) -> None:
+    """DuckDB would take four fifths of the machine, and 2 GB for 400 MB of rows."""
+    path, filler = tmp_path / "wide.duckdb", Random(1)  # noqa: S311 - no secret
+    with duckdb.connect(str(path)) as program:
+        target = DuckDb(path, sync_id="a", raw=True)
+        seen = target.open(SOURCE, now=1_000)
+        for first in range(0, 1_000, 50):
+            part = [
+                _row(number, text=filler.randbytes(50_000).hex())
+                for number in range(first, first + 50)
+            ]
+            target.add(FULL, landed_batch(part, window="full", sync_id="a", seen_at=seen))
+        counts = target.commit(FULL, complete=True, how="test", at=seen)
+        (limit, _) = program.execute(LIMITS).fetchone() or ("", 0)
+        target.close()
+
+    assert counts == Counts(new=1_000)
+    assert limit == "488.2 MiB"
 
 
 @pytest.mark.slow

@@ -145,6 +145,30 @@ def test_what_was_paid_is_kept_in_one_file(client: Client, server: Running, tmp_
     assert counts[1:] == counts[1:2] * 3
 
 
+def test_one_invoice_that_cannot_be_read_does_not_stop_a_landing(
+    client: Client, server: Running, target: Path
+) -> None:
+    """It is named, looked for again by each run, and as it is when it can be read."""
+    client.land(target, since="2026-10-01")
+    old = next(
+        each
+        for each in client.list(Filter(status=["SENT", "OVERDUE"], issued_to="2026-08-31"))
+        if each.id in truth(server)
+    )
+    client.update(old.id, Changes(status="CANCELLED"))
+    server.app.add_fault("status", status=403, path_suffix=old.id, times=2)
+    first, second = (client.land(target, since="2026-10-01") for _ in range(2))
+    last = client.land(target, since="2026-10-01")
+
+    for each in (first, second):
+        (wrong,) = each.incomplete
+        assert wrong.kind == "open"
+        assert f"1 invoices that were open cannot be read, such as {old.id}: " in wrong.how
+    assert last.incomplete == ()
+    assert landed(target)[old.id] == truth(server)[old.id]
+    assert truth(server)[old.id][0] == "CANCELLED"
+
+
 def test_a_final_invoice_that_is_gone_stays_until_a_full_read(
     client: Client, server: Running, target: Path
 ) -> None:

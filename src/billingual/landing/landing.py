@@ -17,7 +17,16 @@ import attrs
 
 from billingual.abc import is_plain_function
 from billingual.capabilities import Feature
-from billingual.errors import InvalidInputError, MissingExtraError, NotFoundError, shown
+from billingual.errors import (
+    InvalidInputError,
+    InvalidRequestError,
+    MissingExtraError,
+    NotFoundError,
+    PermissionDeniedError,
+    ProtocolError,
+    RejectedError,
+    shown,
+)
 from billingual.landing.reading import Lists, Proof, WindowReader
 from billingual.landing.report import LandProgress, LandReport, WindowReport
 from billingual.landing.target import Counts, Landed, LandingError, Source, Target
@@ -35,6 +44,14 @@ T = TypeVar("T")
 
 # Of two letters at least: one is a drive of Windows. A Path has lost a slash of it.
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+
+_OF_ONE_INVOICE: Final = (
+    InvalidRequestError,
+    PermissionDeniedError,
+    ProtocolError,
+    RejectedError,
+)
+"""What a read of one invoice may meet, each time, without a fault of all others."""
 
 _ROWS_AT_ONCE: Final = 2_000
 _BYTES_AT_ONCE: Final = 8 * 2**20
@@ -102,10 +119,9 @@ class Landing:
             windows = [*plan, *await self._paid_lately(plan)]
             await self._land_all([each for each in windows if each.name not in self._reports])
             for window, proof, rows in self._opens:
-                if proof.complete:
-                    await self._read_moved()
+                unread = await self._read_moved() if proof.complete else None
                 # Last: if this run is killed before, the next one still knows what was open.
-                await self._commit(window, proof, rows)
+                await self._commit(window, unread or proof, rows)
             at = self._began_wall
             await self._in_thread(lambda: self.target.finish(at=at))
         finally:
@@ -188,28 +204,39 @@ class Landing:
         else:
             await self._commit(window, proof, rows)
 
-    async def _read_moved(self) -> None:
+    async def _read_moved(self) -> Proof | None:
         """Read each invoice that was open at the last run and was in no window of this one.
 
         It is open no more, or not in the list any more. Nothing but a read of it tells.
+
+        Returns:
+            Why the open invoices are not known whole: one of them cannot be read, and the next run
+            must look for it again.
         """
         if not self._was_open:
-            return
+            return None
         window = Window(name="moved", kind="recent", filter=Filter())
         moved: list[InvoiceSummary] = []
         gone: list[InvoiceSummary] = []
+        unread: list[str] = []
         for invoice_id in sorted(self._was_open):
             try:
                 moved.append(await self.lists.get(invoice_id))
             except NotFoundError:
                 gone.append(InvoiceSummary(id=invoice_id))
+            except _OF_ONE_INVOICE as error:
+                unread.append(f"{invoice_id}: {error}")
             self._requests += 1
             self._tell(0)
         self._rows += len(moved)
         await self._add(window, moved)
         await self._add(window, gone, deleted=True)
         proof = Proof(complete=True, how="each was read by its id")
-        await self._commit(window, proof, len(self._was_open))
+        await self._commit(window, proof, len(moved) + len(gone))
+        if not unread:
+            return None
+        why = f"{len(unread)} invoices that were open cannot be read, such as {unread[0]}"
+        return Proof(complete=False, how=why)
 
     async def _add(
         self, window: Window, rows: list[InvoiceSummary], *, deleted: bool = False
