@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,14 +32,16 @@ nox.options.error_on_missing_interpreters = False
 ROOT = Path(__file__).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 # A test that kills a program leaves what that had in a temporary folder, and Java leaves something
-# anyway: so all of them are here.
-TEMPORARY = ROOT / ".nox" / "tmp"
-TEMPORARY.mkdir(parents=True, exist_ok=True)
+# anyway: all of it is in one that goes with nox. Below this folder, tests would find its pyproject.
+TEMPORARY = tempfile.TemporaryDirectory(prefix="nox-", ignore_cleanup_errors=True)
 os.environ |= {
-    "TMPDIR": str(TEMPORARY),
-    "SPARK_LOCAL_DIRS": str(TEMPORARY),
-    "JAVA_TOOL_OPTIONS": f"-Djava.io.tmpdir={TEMPORARY}",
+    "TMPDIR": TEMPORARY.name,
+    "SPARK_LOCAL_DIRS": TEMPORARY.name,
+    "JAVA_TOOL_OPTIONS": f"-Djava.io.tmpdir={TEMPORARY.name}",
 }
+# Images of containers set it. Then each program that a test starts compiles all that it imports,
+# and each process of tests rewrites all tests, which takes half of their start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Coverage counts the layers below the users of the client; those are run as processes of their own.
 # The libraries of dlt, Spark and Delta Lake are in sessions of their own alone.
 NOT_COUNTED = ",".join(
@@ -51,9 +54,9 @@ NOT_COUNTED = ",".join(
 GENERATORS = ("generate_capability_table", "generate_command_line", "generate_conformance_matrix",
               "generate_currencies", "generate_public_names", "generate_sync")  # fmt: skip
 
-# One more process than there are cores: tests that wait for a timeout or a program leave theirs
-# idle. Files are of very different length: a process that has none left takes tests of another's.
-PYTEST = ("pytest", "-q", "-n", "3", "--dist", "worksteal")
+# Two processes for each core: half of the time, tests wait for a timeout, a thread or a program.
+# Files are of very different length: a process that has none left takes tests of another's.
+PYTEST = ("pytest", "-q", "-n", "4", "--dist", "worksteal")
 # Files that one call may visit; see docs/architecture.md. They stood at 21 and 35 before.
 MAX_FILES = ("update:memory=12", "update:httpx=16")
 
@@ -153,7 +156,7 @@ def tests(session: nox.Session) -> None:
         session.run(*PYTEST, *session.posargs)
         return
     if session.name == TESTS[0]:
-        data = {"COVERAGE_FILE": str(Path(session.create_tmp()) / ".coverage")}
+        data = {"COVERAGE_FILE": str(Path(TEMPORARY.name, ".coverage"))}
         others = (f"--ignore={place}" for place in ONCE)
         session.run(*PYTEST, "--cov", "--cov-report=", *others, env=data)
         session.run("coverage", "report", f"--omit={NOT_COUNTED}", "--fail-under=95", env=data)
@@ -263,7 +266,7 @@ def package(session: nox.Session) -> None:
     session.run("check-wheel-contents", str(wheel))
     session.run("twine", "check", "--strict", *map(str, (place / "dist").iterdir()))
     session.install(f"billingual[all] @ {wheel.as_uri()}", *_group("test"))
-    shutil.copytree(ROOT / "tests", place / "tests")
+    shutil.copytree(ROOT / "tests", place / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", place)
     session.chdir(place)
     session.run(*PYTEST, *FEW)
