@@ -224,8 +224,8 @@ MUTANTS: Final = (
     Mutant(
         "the token is struck out of responses",
         "auth.py",
-        "    if len(token) < _SECRET_LENGTH:\n",
-        "    if token:\n",
+        "if len(text) >= _SECRET_LENGTH)",
+        "if not text)",
         ("tests/client", "tests/architecture/test_secrets.py"),
     ),
     Mutant(
