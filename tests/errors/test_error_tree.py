@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import billingual
-from billingual import errors
+from billingual import Provider, errors
 from billingual.capabilities import Capabilities, FieldRules
 from billingual.errors import BillingualError, InvalidInputError, OutcomeUnknown, ProviderError
 from billingual.model import BadRow
@@ -222,12 +222,22 @@ def test_a_refused_field_is_named_as_data() -> None:
         ({"token": "t", "tenant": "x"}, "tenant", "leave_out"),
         ({"token": "t", "base_url": "http://x.example"}, "base_url", "use_https"),
         ({"token": "t", "base_url": "https://u@x.example"}, "base_url", "give_token_apart"),
+        (
+            {"provider": Provider(name="acme", dialects=("tenant",))},
+            "base_url",
+            "give_base_url_apart",
+        ),
+        (
+            {"provider": Provider(name="acme", dialects=("tenant",), base_url="https://a.example")},
+            "token",
+            "give_token_apart",
+        ),
         ({"token": "t", "provider": "katsu"}, "base_url", "give_base_url"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_a_refused_option_says_what_to_do_as_a_key(
-    options: dict[str, str], field: str, hint: str
+    options: dict[str, Any], field: str, hint: str
 ) -> None:
     """The command line tells its user to give an option where Python gives an argument."""
     provider = options.get("provider", "exante")
@@ -237,3 +247,4 @@ def test_a_refused_option_says_what_to_do_as_a_key(
         billingual.Client(provider, **given)
 
     assert (field, hint) == (caught.value.field, caught.value.hint)
+    assert ("sandbox" in str(caught.value)) is (hint in {"give_token", "give_base_url"})

@@ -250,11 +250,13 @@ def _address(settings: Settings, account: Account | None) -> str:
         return settings.base_url
     documented = account.base_url if account else settings.provider.base_url
     if documented is None:
+        served = _is_in_sandbox(settings)
         raise ConfigurationError(
             f"{settings.provider.name} documents no address",
-            "give base_url='https://...', or try it without one by transport='sandbox'",
+            "give base_url='https://...'"
+            + (", or try it without one by transport='sandbox'" if served else ""),
             field="base_url",
-            hint="give_base_url",
+            hint="give_base_url" if served else "give_base_url_apart",
         )
     return documented
 
@@ -265,14 +267,20 @@ def _token(settings: Settings, account: Account | None) -> TokenSource | None:
     if account is not None:
         return account.token
     if settings.provider.needs_token:
+        served = _is_in_sandbox(settings)
         raise ConfigurationError(
             f"{settings.provider.name} needs a token",
-            "give token=..., or BILLINGUAL_TOKEN to from_env(), or try it without an account by "
-            "transport='sandbox'",
+            "give token=..., or BILLINGUAL_TOKEN to from_env()"
+            + (", or try it without an account by transport='sandbox'" if served else ""),
             field="token",
-            hint="give_token",
+            hint="give_token" if served else "give_token_apart",
         )
     return None
+
+
+def _is_in_sandbox(settings: Settings) -> bool:
+    """Tell whether the sandbox serves the provider; it knows those of this package only."""
+    return settings.provider.name in PROVIDERS.builtin
 
 
 def _scope(settings: Settings, account: Account | None, capabilities: Capabilities) -> Scope:

@@ -24,6 +24,7 @@ __all__ = ["error_text", "row_text"]
 
 _ADVICE: Final = {
     "give_base_url": "give --base-url, or try it without one with --transport sandbox",
+    "give_base_url_apart": "give --base-url",
     "give_currency_number": "give --currency-code {field}=1, with the number that your account "
     "uses in the place of 1",
     "give_tenant": "give --tenant, 'tnt_' followed by 24 small letters and digits",
