@@ -5,6 +5,7 @@ Source: https://docs.exante.app/api-reference/invoices/list, read 2026-11.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, cast
 
@@ -90,6 +91,7 @@ def range_text(value: Range, name: str) -> str:
     return str(low) if low == high else f"{low}-{high}"
 
 
+@functools.cache  # Each page of a walk asks for it, and to make it takes a fifth of a request.
 def _writers(search_param: str) -> dict[str, tuple[str, Callable[[object, str], str]]]:
     moments = {
         f"{ours}_{end}": (f"{theirs}_date_{end}", write)
