@@ -417,6 +417,18 @@ class _Server:
         row = connection.execute("SELECT kept FROM connection WHERE id = %s", (self.id,)).fetchone()
         return -1 if row is None else int(row[0])
 
+    def close_if_ended(self, error: psycopg.Error) -> None:
+        """Close the connection where it was lost and psycopg may not say so before its next use.
+
+        The server may have said that it ends it. Or it ended in the middle of a pipeline, as which
+        psycopg sends many rows, and which it cannot end then.
+        """
+        if self.connection is not None and (
+            isinstance(error, (errors.AdminShutdown, errors.CrashShutdown))
+            or self.connection.info.pipeline_status
+        ):
+            self.connection.close()
+
     def may_pass(self, error: psycopg.Error) -> bool:
         """Whether what failed may succeed if it is tried again."""
         # The first connection of all tells what is wrong with the place.
@@ -535,6 +547,7 @@ class _Transaction:
         try:
             yield
         except psycopg.Error as error:
+            self.server.close_if_ended(error)
             if self.server.may_pass(error):
                 self.failed = error
             raise

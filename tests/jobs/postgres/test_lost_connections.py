@@ -240,6 +240,26 @@ def test_a_step_that_waits_for_itself_is_taken_again(
     assert [("seen", "{}")] * 2 == [(each.reason, each.before) for each in one.entries((), 0, 10)]
 
 
+def test_an_unfinished_pipeline_is_a_lost_connection(
+    open_ledger: Callable[[], PostgresLedger],
+) -> None:
+    """Psycopg sends many rows as a pipeline; a connection that ends meanwhile may seem open."""
+    ledger = open_ledger()
+    ledger.add([steps.create("A-1")])
+    claim = steps.claimed(ledger)
+    lost = ledger._server.connected()
+
+    def committed() -> None:
+        if not lost.closed:
+            lost.pgconn.enter_pipeline_mode()
+            lost.pgconn.send_query_params(b"SELECT 1", None)
+        steps.commit(ledger, claim)
+
+    ledger.together(committed)
+
+    assert {State.COMMITTED: 1} == ledger.counts()
+
+
 def test_the_first_connection_fails_at_once(server: PostgresServer) -> None:
     """What is wrong with the place is told before anything is waited for."""
     ledger = PostgresLedger("postgresql://jobs:canary-of-no-one@127.0.0.1:1/postgres#job")
