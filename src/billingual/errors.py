@@ -48,7 +48,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, NoReturn, Protocol
 
 from billingual.outcomes import Attempt, Evidence, Found, FoundInvoice, Intent
-from billingual.wire import Exchange, WireRequest
+from billingual.wire import Exchange, WireRequest, plain_text
 
 __all__ = [
     "AuthenticationError",
@@ -104,6 +104,7 @@ def shown(value: object) -> str:
 
     A model or a whole payload in an error would put its contents into logs.
     """
+    value = plain_text(value)
     if isinstance(value, str):
         return repr(value if len(value) <= _MOST_SHOWN else f"{value[: _MOST_SHOWN - 1]}…")
     if isinstance(value, (bool, float, type(None))) or (
@@ -267,7 +268,8 @@ class UnknownNameError(ConfigurationError, LookupError):
             f"there is no {kind} named {shown(name)}; {guess}there are: {listed}.", known=known
         )
         self.kind = kind
-        self.name = name
+        # Errors can be pickled, which not every object that was given for a name can.
+        self.name: str = given if isinstance(given, str) else shown(given)
 
 
 class MissingExtraError(ConfigurationError):

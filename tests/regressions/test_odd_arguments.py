@@ -6,12 +6,14 @@ looked at by the first request only, and a slip that is taken for something else
 
 from __future__ import annotations
 
+import pickle
 import socket
 import traceback
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import anyio
 import pytest
@@ -270,3 +272,54 @@ def test_a_proxy_that_cannot_be_reached_is_among_what_to_check(transport: str) -
     )  # fmt: skip
     with client, pytest.raises(errors.NotConnectedError, match="the proxy if there is one"):
         client.get(UID)
+
+
+class Unlike:
+    """A value such as an array or a table: to compare it with a text is an error."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("the truth value of an array is ambiguous")
+
+    __hash__ = object.__hash__
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+def test_what_cannot_be_compared_with_a_word_is_refused_by_its_name(kind: Any) -> None:
+    """A column of a table in the place of a word, say."""
+    client = kind("exante", transport=MemoryTransport())
+    for name in ("on_bad_row", "on_bad_page"):
+        with pytest.raises(errors.InvalidInputError, match=f"{name}: an Unlike says nothing"):
+            client.list(**{name: Unlike()})
+
+
+def test_a_backend_that_is_none_is_refused() -> None:
+    """It was compared with the names of those that there are."""
+    with pytest.raises(errors.ConfigurationError, match="no backend an Unlike"):
+        Client("exante", transport=MemoryTransport(), backend=Unlike())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+def test_a_mock_in_the_place_of_a_transport_is_refused(kind: Any) -> None:
+    """It has every attribute, and none that says how it waits."""
+    with pytest.raises(errors.ConfigurationError, match='a set of "async" and "sync"'):
+        kind("exante", token=TOKEN, transport=mock.Mock())
+
+
+@pytest.mark.parametrize(
+    "given",
+    [mock.Mock(), memoryview(b"exante"), iter("exante"), 5],
+    ids=["mock", "memoryview", "iterator", "int"],
+)
+def test_an_error_about_no_name_at_all_can_be_pickled(given: Any) -> None:
+    """Queues of workers pickle errors; an object that was given by mistake would prevent it."""
+    with pytest.raises(errors.UnknownNameError) as caught:
+        Client(given)
+
+    assert caught.value.name == pickle.loads(pickle.dumps(caught.value)).name  # noqa: S301 - ours
+
+
+def test_a_limit_of_more_digits_than_python_prints_is_refused() -> None:
+    """Its error could not be written."""
+    pager = Client("exante", transport=MemoryTransport()).list()
+    with pytest.raises(errors.InvalidInputError, match="limit: an int asks for no rows"):
+        pager.collect(limit=-(10**5000))

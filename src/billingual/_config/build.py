@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import cast
 
 from billingual._config.options import Settings, deadline_of, timeouts_of
@@ -63,7 +63,7 @@ def async_backend(backend: str | Backend | None) -> Backend:
     Raises:
         ConfigurationError: if the name is of a backend that blocks.
     """
-    if backend is None or backend == "anyio":
+    if backend is None or (isinstance(backend, str) and backend == "anyio"):
         from billingual.backends.anyio import AnyioBackend  # noqa: PLC0415 - a Client needs none
 
         return AnyioBackend()
@@ -85,11 +85,12 @@ def blocking_backend(backend: object) -> BlockingBackend:
     Raises:
         ConfigurationError: if there is none of that name, or the object cannot run a core.
     """
-    if backend is None or backend == "blocking":
+    name = backend if isinstance(backend, str) else ""
+    if backend is None or name == "blocking":
         from billingual.backends.sync import SyncBackend  # noqa: PLC0415 - an AsyncClient needs none
 
         return SyncBackend()
-    if backend == "portal":
+    if name == "portal":
         from billingual.backends.portal import PortalBackend  # noqa: PLC0415 - seldom wanted
 
         return PortalBackend()
@@ -144,7 +145,13 @@ def open_wire(
 
 def _fitting(transport: Transport, backend: Backend) -> Transport:
     """Return a transport that waits as the backend does, or refuse it."""
-    supports = getattr(transport, "supports", frozenset({"async"}))
+    supports: object = getattr(transport, "supports", frozenset({"async"}))
+    if not isinstance(supports, Collection):
+        raise ConfigurationError(
+            f"the transport {type(transport).__name__} has {shown(supports)} for its supports; "
+            'that is a set of "async" and "sync".',
+            field="transport",
+        )
     if backend.blocks and "sync" not in supports:
         raise ConfigurationError(
             f"the transport {type(transport).__name__} only works on an event loop, and Client "

@@ -25,6 +25,7 @@ from billingual.errors import (
     ResponseTooLargeError,
     ServerError,
     refuse_copy,
+    shown,
 )
 from billingual.model import BadPage, InvoiceSummary, Page, Query
 from billingual.model.page import RowList
@@ -159,7 +160,7 @@ class AsyncPager:
                 "limit", f"{type(limit).__name__} is no number of rows", "give a whole number"
             )
         if limit < 1:
-            raise InvalidInputError("limit", f"{limit} asks for no rows", "give at least 1")
+            raise InvalidInputError("limit", f"{shown(limit)} asks for no rows", "give at least 1")
         limit = min(limit, sys.maxsize)  # islice() takes no more.
         rows = RowList()
         pages = self._walk(limit=limit)

@@ -41,7 +41,8 @@ class Skips:
             given: Any = getattr(self, field)
             if callable(given) and not is_plain_function(given):
                 raise InvalidInputError(field, "it is an async function", "give a plain one")
-            if not (callable(given) or given in ("skip", "raise")):
+            word = given if isinstance(given, str) else ""
+            if not (callable(given) or word in ("skip", "raise")):
                 problem = f"{shown(given)} says nothing about it"
                 raise InvalidInputError(field, problem, "give 'skip', 'raise' or a function")
 
