@@ -56,12 +56,12 @@ def path_of(value: object, field: str) -> Path:
     """Return a path that was given as text or as a path.
 
     Raises:
-        InvalidInputError: if it is neither.
+        InvalidInputError: if it is neither, or has the character 0, which no path has.
     """
     from pathlib import Path  # noqa: PLC0415 - most programs name no file
 
     text = fspath(value) if isinstance(value, PathLike) else value
-    if not isinstance(text, str):
+    if not isinstance(text, str) or "\0" in text:
         raise InvalidInputError(field, f"{shown(value)} is no path", "give it as text or a Path")
     return Path(plain_text(text))
 

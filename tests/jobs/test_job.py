@@ -903,3 +903,23 @@ def test_the_first_wrong_update_is_named_by_its_place(
         assert 0 == job.report().total
         del writes[place]
         assert len(writes) == job.plan(writes)
+
+
+def test_a_trail_that_cannot_be_written_is_refused_by_its_path(
+    open_job: Open, tmp_path: Path
+) -> None:
+    """The error names the file of the caller, and none of ours."""
+    target = tmp_path / "there is none" / "trail.csv"
+    with open_job() as job, pytest.raises(InvalidInputError, match="No such file") as caught:
+        job.export(target)
+    with open_job() as job, pytest.raises(InvalidInputError, match="is no path"):
+        job.export("a\0.csv")
+
+    assert "trail.csv cannot be written" in str(caught.value)
+    assert ".part" not in str(caught.value)
+
+
+def test_a_plan_that_may_not_be_whole_is_refused(open_job: Open) -> None:
+    """A text is true, whatever it says."""
+    with open_job() as job, pytest.raises(InvalidInputError, match="whole: str is no bool"):
+        job.plan([], whole="no")  # type: ignore[arg-type]

@@ -260,7 +260,7 @@ class Job(Stepped):
             How many rows were written.
 
         Raises:
-            InvalidInputError: if the ending is another.
+            InvalidInputError: if the ending is another, or the file cannot be written.
             MissingExtraError: if the extra is not installed.
         """
         return self._backend.run(self._core.export(path))

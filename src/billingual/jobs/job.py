@@ -206,6 +206,7 @@ class AsyncJob:
             PlanConflictError: if the ledger has another write under the same id.
         """
         _check_many(writes)
+        whole = expected(whole, bool, "whole")
         ledger = await self._opened()
         await self._in_thread(self._keep_options, ledger, self._options)
         new = 0
@@ -405,7 +406,7 @@ class AsyncJob:
             How many rows were written.
 
         Raises:
-            InvalidInputError: if the ending is another.
+            InvalidInputError: if the ending is another, or the file cannot be written.
             MissingExtraError: if the extra is not installed.
         """
         from billingual.jobs.trail import export  # noqa: PLC0415 - seldom needed

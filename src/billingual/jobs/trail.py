@@ -50,8 +50,13 @@ def export(ledger: Ledger, path: str | os.PathLike[str]) -> int:
         raise InvalidInputError(
             "path", f"{shown(place.name)} has no known ending", f"give one of {', '.join(writers)}"
         )
-    with written_whole(place) as draft:
-        return write(draft, rows_of(ledger))
+    try:
+        with written_whole(place) as draft:
+            return write(draft, rows_of(ledger))
+    except OSError as error:
+        why = error.strerror or str(error)
+        problem = f"{place} cannot be written ({why})"
+        raise InvalidInputError("path", problem, "name another file") from error
 
 
 @contextmanager
