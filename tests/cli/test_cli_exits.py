@@ -16,6 +16,7 @@ import pytest
 from _support.command import Command, Start, check_runs, environment, line_of
 from billingual import Client
 from billingual.cli.exit_codes import exit_code
+from billingual.cli.output import Column, show_facts, show_rows
 from billingual.errors import ConflictError, LockedError, UsageError
 from billingual.sandbox import ACCOUNTS, CREDENTIALS, LANDMARKS, Running
 
@@ -421,3 +422,40 @@ def test_a_place_that_cannot_hold_the_sandbox_is_wrong_usage(
 
     assert done.returncode == 2
     assert f"{place} cannot hold the sandbox's data" in " ".join(done.stderr.split())
+
+
+def test_a_traceback_changes_no_exit_code(billingual: Command) -> None:
+    """A script that looks for a fault must not meet another one."""
+    done = billingual("--debug", "get", "x")
+
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+    assert "error: INVOICE-ID: 'x' is no UUID" in done.stderr
+
+
+def test_a_place_that_cannot_be_kept_is_no_lost_output(
+    billingual: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows were shown, and the error names the option."""
+    place = tmp_path / "place"
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(place))
+
+    monkeypatch.setattr(os, "open", refuse)
+    done = billingual("list", "--limit", "1", "--resume", str(place))
+
+    assert done.returncode == 2
+    assert "INV-" in done.stdout
+    assert f"--resume: {place} cannot be written: Permission denied" in done.stderr
+
+
+def test_a_text_wider_than_any_screen_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    """Half a name is worse than none, and a pipe has no width."""
+    show_rows([Column("name", ("x" * 150_000,)), Column("id", ("1",))])
+    show_facts([("note", "y z " * 50_000)])
+    header, row, fact = capsys.readouterr().out.splitlines()
+
+    assert header.split() == ["name", "id"]
+    assert row.split() == ["x" * 150_000, "1"]
+    assert fact.split() == ["note", *(["y", "z"] * 50_000)]

@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -187,21 +188,21 @@ def _launch(  # noqa: D417 - the tokens are the command
         return app(tokens, exit_on_error=False, print_error=False) or OK
     except BillingualError as error:
         if debug:
-            raise
+            traceback.print_exc()
         complain(error)
         return exit_code(error)
     except UnclearWriteError as unclear:
         if debug:
-            raise
+            traceback.print_exc()
         fail(str(unclear))
         if unclear.command:
             hint(f"Find out with:\n  {unclear.command}")
         return UNCLEAR
     except (CycloptsError, ImportError, OSError):
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last place that can say it in words
         if debug:
-            raise
+            traceback.print_exc()
         fail(
             f"unexpected {type(error).__name__}: {error}. This is a fault of billingual; please "
             "report it with the output of the same command and --debug."
@@ -238,7 +239,10 @@ def run(arguments: Sequence[str]) -> int:
         return OK
     except OSError as error:
         drop_output()
-        fail(f"the output cannot be written: {error.strerror or error}.")
+        # What is written to stdout has no name.
+        named = error.filename is not None
+        what = f"{error.filename} cannot be used" if named else "the output cannot be written"
+        fail(f"{what}: {error.strerror or error}.")
         return FAILURE
     return code
 

@@ -135,8 +135,15 @@ class _Shown:
     def keep_place(self) -> None:
         """Write the place into its file, whole or not at all, now that the rows are out."""
         if self.place is not None:
-            with written_whole(self.place) as draft:
-                draft.write_text(self.pager.checkpoint, encoding="utf-8")
+            try:
+                with written_whole(self.place) as draft:
+                    draft.write_text(self.pager.checkpoint, encoding="utf-8")
+            except OSError as error:
+                raise InvalidInputError(
+                    "resume",
+                    f"{self.place} cannot be written: {error.strerror or error}",
+                    "name another; what was shown since is shown again",
+                ) from None
 
     def say_rest(self) -> None:
         """Say that there are more rows, so that a short list is not taken for a whole one."""
