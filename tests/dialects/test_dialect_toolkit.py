@@ -40,11 +40,13 @@ from billingual.dialects import (
     day,
     lenient,
     read_request,
+    status_of,
     text_of,
     write_request,
 )
 from billingual.model import Query
 from billingual.outcomes import Safety
+from billingual.testing import DialectSamples, Sample, check_dialect
 from billingual.wire import Conversation
 
 CHANGES: Final = {
@@ -344,3 +346,39 @@ def test_an_invoice_in_the_place_of_a_complaint_is_not_quoted() -> None:
     body = {"id": 17, "kunde": "Ada", "ort": "Wien", "nummer": "R-17", "faellig": "2026-12-31"}
     with _client(body, 422) as client, pytest.raises(Exception, match="did not say why"):
         client.get("17")
+
+
+class StateRecord(Struct):
+    """A bill with a status under another name, which a line has too."""
+
+    id: str
+    zustand: str | None = None
+    zeile: str | None = None
+
+
+@pytest.mark.parametrize(("drops", "outcome"), [(False, "passed"), (True, "failed")])
+def test_the_suite_finds_a_status_under_any_name(*, drops: bool, outcome: str) -> None:
+    """Providers call it state, and in their own language; a line may have the same word."""
+
+    def invoice_from(bill: StateRecord) -> Invoice:
+        word = None if drops and bill.zustand != "offen" else bill.zustand
+        return Invoice(id=bill.id, status=status_of(word))
+
+    class Stated(Counted):
+        documented = Capabilities(provider="stated", features=frozenset({Feature.GET}))
+
+        def get(self, invoice_id: str) -> Conversation[Invoice]:
+            def read(reader: ResponseReader) -> Invoice:
+                bills = RecordReader(StateRecord, invoice_from)
+                return bills.one(reader, reader.decode(), "$", asked=invoice_id)
+
+            invoice: Invoice = yield read_request(self.provider, "/bills/1", "/bills/1", read=read)
+            return invoice
+
+    bill = b'{"id": "1", "zustand": "offen", "zeile": "offen"}'
+    samples = DialectSamples(
+        operations=[Sample(feature=Feature.GET, operands=["1"], responses=bill)], refusal=b"{}"
+    )
+    report = check_dialect(Stated(), samples, only=["unknown-words-stay-readable"])
+
+    assert [each.outcome for each in report] == [outcome]
