@@ -131,7 +131,7 @@ def test_no_frame_of_an_error_holds_what_a_response_said(link: Link, serve: Any,
 def test_each_piece_of_a_response_has_a_time_of_its_own(link: Link, serve: Any, say: Any) -> None:
     """A server that is slow but steady is listened to for longer than the read timeout."""
     server = serve(say(b"HTTP/1.1 200 OK\r\n\r\n", then="drip"))
-    within = bounds(timeouts=Timeouts(read=0.25), wire_bytes=200)
+    within = bounds(timeouts=Timeouts(read=0.5), wire_bytes=300)
 
     with pytest.raises(errors.ResponseTooLargeError):
         link.send(a_request(server.url), within)

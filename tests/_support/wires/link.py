@@ -15,6 +15,7 @@ import trustme
 
 from billingual.abc import Transport, TransportOptions
 from billingual.outcomes import Evidence, Safety
+from billingual.testing.conformance.server import chunked, with_length
 from billingual.wire import Bounds, Deadline, Headers, Timeouts, WireRequest, WireResponse
 
 __all__ = [
@@ -97,18 +98,6 @@ def a_request(
         method=method, url=f"{base}{path}", route="/x", safety=Safety.IDEMPOTENT,
         headers=Headers(headers), body=body,
     )  # fmt: skip
-
-
-def with_length(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> bytes:
-    """Write a response whose length is announced."""
-    lines = [b"HTTP/1.1 " + status, b"Content-Length: %d" % len(body), *headers, b"", body]
-    return b"\r\n".join(lines)
-
-
-def chunked(*pieces: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
-    """Write a response in chunks."""
-    chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
-    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + end
 
 
 def ticking() -> Callable[[], float]:
