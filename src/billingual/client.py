@@ -766,7 +766,8 @@ class AsyncClient:
         if unknown:
             raise TypeError(
                 f"an operation takes no option {unknown[0]!r}; there are "
-                f"{', '.join(sorted(CallOptions.__optional_keys__))}, and others in with_options()."
+                f"{', '.join(sorted(CallOptions.__optional_keys__))}, and others in "
+                "with_options(). Fields go into one argument, as in list({'status': 'PAID'})."
             )
         if options.get("headers") is not None:
             new = headers_of(options["headers"])

@@ -161,6 +161,7 @@ async def test_an_awaited_call_takes_them_too() -> None:
     [
         ({"dedline": 5}, TypeError, "takes no option 'dedline'; there are deadline, headers"),
         ({"token": "t"}, TypeError, "takes no option 'token'"),
+        ({"status": "PAID"}, TypeError, r"as in list\({'status': 'PAID'}\)"),
         ({"headers": {"Authorization": "x"}}, ConfigurationError, "Authorization"),
         ({"retry": "forever"}, errors.UnknownNameError, "forever"),
     ],

@@ -141,6 +141,35 @@ def test_a_list_that_promises_more_is_not_provably_whole(
 
 @pytest.mark.parametrize("kind", CLIENTS)
 @pytest.mark.parametrize(
+    ("field", "complete"),
+    [
+        (("Link", '<https://kukkingu.example/?page=2>; rel="next"'), False),
+        (("Link", "<https://kukkingu.example/?page=2>; rel=next"), False),
+        (("X-Total-Count", "2"), False),
+        (("Link", '<https://kukkingu.example/?page=1>; rel="last"'), True),
+        (("X-Total-Count", "1"), True),
+        (("X-Total-Count", "many"), True),
+    ],
+    ids=str,
+)
+def test_a_promise_of_more_in_the_head_counts_as_well(
+    kind: Any, field: tuple[str, str], *, complete: bool
+) -> None:
+    """Services put pages into Link fields too (RFC 8288)."""
+    pagers: list[Any] = []
+
+    def collect(client: Any) -> Any:
+        pagers.append(client.list())
+        return pagers[0].collect(limit=9)
+
+    response = MemoryTransport.json(json.dumps({"data": [ROW]}), headers=dict([field]))
+    ended(kind, collect, response, **OF_KUKKINGU)
+
+    assert pagers[0].report.complete is complete
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+@pytest.mark.parametrize(
     "beside",
     [
         {"hasMore": False, "next": None, "nextCursor": "", "total": 1, "totalPages": 1},

@@ -35,7 +35,7 @@ from billingual.dialects._kit.responses import (
 )
 from billingual.model import Invoice, Party, Problem
 from billingual.model.payload import payload_of
-from billingual.wire import unfrozen, with_whole_texts
+from billingual.wire import Headers, unfrozen, with_whole_texts
 
 if TYPE_CHECKING:
     from billingual.model import Page
@@ -225,6 +225,17 @@ def _promises(told: Mapping[str, object], rows: int, path: str) -> Iterator[Prob
             yield from _promises(value, rows, f"{path}.{name}")
 
 
+def _told_in_head(headers: Headers) -> dict[str, object]:
+    """Return what the usual header fields say about pages, as a body would."""
+    told: dict[str, object] = {}
+    link, total = ", ".join(headers.get_all("link")), headers.get("x-total-count") or ""
+    if re.search(r'\brel="?next\b', link):
+        told["next"] = link
+    if re.fullmatch(r"(?a)\d{1,9}", total):
+        told["total"] = int(total)
+    return told
+
+
 def read_list(reader: ResponseReader) -> "Page":
     """Read the list, which is whole, that is the data of a response.
 
@@ -241,7 +252,8 @@ def read_list(reader: ResponseReader) -> "Page":
         payloads = array_of(body["data"], "$.data")
     rows, problems = INVOICES.rows(reader, payloads, "$.data")
     beside = {name: value for name, value in body.items() if name != "data"}
-    problems = (*problems, *_promises(beside, len(payloads), "$"))
+    told = {**beside, **_told_in_head(reader.response.headers)}
+    problems = (*problems, *_promises(told, len(payloads), "$"))
     page = model.Page(items=rows, is_whole=True, raw=with_whole_texts(body), problems=problems)
     if plain is not None:
         keep_body(page, reader.response.body.removeprefix(MARK))
