@@ -25,7 +25,12 @@ def run_cell() -> Iterator[Callable[[str], str]]:
     # Not by TCP: ports are chosen before the kernel binds them, and another process may be first.
     # A socket's path may have 107 bytes, and that of a test's folder can be longer.
     place = tempfile.mkdtemp(prefix="kernel-")
-    manager = KernelManager(kernel_name="python3", transport="ipc", ip=f"{place}/socket")
+    manager = KernelManager(
+        kernel_name="python3",
+        transport="ipc",
+        ip=f"{place}/socket",
+        connection_file=f"{place}/kernel.json",
+    )
     manager.start_kernel()
     kernel = manager.client()
     kernel.start_channels()

@@ -17,6 +17,7 @@ import httpx
 import httpx2
 import pytest
 
+from _support.wires.link import with_length
 from billingual import Client, errors
 from billingual.outcomes import Evidence, Outcome, Safety
 from billingual.retry.classify import classify
@@ -47,12 +48,6 @@ def ask(url: str, method: str = "GET", **changes: Any) -> WireRequest:
     """Make a request."""
     usual: dict[str, Any] = {"method": method, "url": url, "route": "/x", "safety": Safety.READ}
     return WireRequest(**{**usual, **changes})
-
-
-def with_length(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> bytes:
-    """Write a response whose length is announced."""
-    lines = [b"HTTP/1.1 " + status, b"Content-Length: %d" % len(body), *headers, b"", body]
-    return b"\r\n".join(lines)
 
 
 class User:

@@ -23,12 +23,21 @@ def executed() -> Any:
     # Not by TCP: ports are chosen before the kernel binds them, and another process may be first.
     # A socket's path may have 107 bytes, and that of a test's folder can be longer.
     place = tempfile.mkdtemp(prefix="kernel-")
-    manager = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=f"{place}/socket")
+    manager = AsyncKernelManager(
+        kernel_name="python3",
+        transport="ipc",
+        ip=f"{place}/socket",
+        connection_file=f"{place}/kernel.json",
+    )
+    # What the notebook writes goes with it.
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setenv("TMPDIR", place)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Jupyter's own parts
             NotebookClient(notebook, km=manager, timeout=120).execute()
     finally:
+        monkeypatch.undo()
         shutil.rmtree(place)
     return notebook
 
