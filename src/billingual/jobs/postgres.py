@@ -27,7 +27,6 @@ import re
 import secrets
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
@@ -140,7 +139,7 @@ class PostgresLedger(SqlLedger):
         )
         self._lock = threading.RLock()
         self._transaction: _Transaction | None = None
-        _OPEN.add(self)
+        self._leave_at_fork()
 
     def __repr__(self) -> str:
         return f"PostgresLedger({self._name!r})"
@@ -284,18 +283,8 @@ class PostgresLedger(SqlLedger):
         self._lock = threading.RLock()
 
 
-_OPEN: Final[weakref.WeakSet[PostgresLedger]] = weakref.WeakSet()
 # A connection that nothing refers to is closed, with a warning.
 _OF_PARENTS: Final[list[_Server]] = []
-
-
-def _leave_all_to_parent() -> None:
-    for each in list(_OPEN):
-        each.leave_to_parent()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
-    os.register_at_fork(after_in_child=_leave_all_to_parent)
 
 
 @attrs.define(eq=False, kw_only=True)

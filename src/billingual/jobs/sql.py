@@ -10,7 +10,9 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import os
 import secrets
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -150,6 +152,14 @@ class SqlLedger(ABC):
     @abstractmethod
     def _name(self) -> str:
         """How messages call the ledger."""
+
+    @abstractmethod
+    def leave_to_parent(self) -> None:
+        """In a forked child: leave to the parent what it goes on working with."""
+
+    def _leave_at_fork(self) -> None:
+        """Have each forked child leave it to its parent, from now on."""
+        _OPEN.add(self)
 
     @abstractmethod
     def _step(self) -> AbstractContextManager[Step]:
@@ -791,6 +801,18 @@ class SqlLedger(ABC):
             ).rowcount
         self._forget()
         return purged
+
+
+_OPEN: Final[weakref.WeakSet[SqlLedger]] = weakref.WeakSet()
+
+
+def _leave_all_to_parent() -> None:
+    for each in list(_OPEN):
+        each.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+    os.register_at_fork(after_in_child=_leave_all_to_parent)
 
 
 def plan_conflict(given: NewEntry, known: str | None) -> PlanConflictError:

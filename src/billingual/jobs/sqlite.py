@@ -21,7 +21,6 @@ import sqlite3
 import tempfile
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from operator import attrgetter
@@ -115,7 +114,7 @@ class SqliteLedger(SqlLedger):
         except BaseException:
             self._connection.close()
             raise
-        _OPEN.add(self)
+        self._leave_at_fork()
 
     def _connected(self) -> sqlite3.Connection:
         return sqlite3.connect(
@@ -367,18 +366,6 @@ class SqliteLedger(SqlLedger):
 
 class _UndoneError(Exception):
     """A step among others failed half-way, so that all of them are undone."""
-
-
-_OPEN: Final[weakref.WeakSet[SqliteLedger]] = weakref.WeakSet()
-
-
-def _leave_all_to_parent() -> None:
-    for each in list(_OPEN):
-        each.leave_to_parent()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
-    os.register_at_fork(after_in_child=_leave_all_to_parent)
 
 
 def _statements(script: str) -> Iterator[str]:
