@@ -459,3 +459,24 @@ def test_a_text_wider_than_any_screen_is_not_cut(capsys: pytest.CaptureFixture[s
     assert header.split() == ["name", "id"]
     assert row.split() == ["x" * 150_000, "1"]
     assert fact.split() == ["note", *(["y", "z"] * 50_000)]
+
+
+def test_ctrl_c_before_a_command_has_begun_ends_quietly() -> None:
+    """A second passes until all is imported, and a person may have thought better of it."""
+    program = """
+import sys
+
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == "billingual.cli.output":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupted())
+from billingual.cli import main
+main(["list"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")

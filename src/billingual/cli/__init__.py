@@ -32,6 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             'run: pip install "billingual[cli]" (in a checkout: pip install ".[cli]")\n'
         )
         code = 2
+    except KeyboardInterrupt:
+        # While the commands are imported; afterwards they say what Ctrl-C has ended.
+        sys.stderr.write("interrupted\n")
+        code = 130
     raise SystemExit(code)
 
 

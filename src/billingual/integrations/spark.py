@@ -200,7 +200,7 @@ class _Options:
         for name in self.given:
             if name not in known:
                 raise self.invalid(
-                    name, "there is no such option", f"give some of {', '.join(sorted(known))}"
+                    name, "there is no such option", f"give some of {', '.join(sorted({*known}))}"
                 )
             if _PASSWORD.search(self.given[name]):
                 raise self.invalid(
