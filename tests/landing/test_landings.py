@@ -846,14 +846,8 @@ def test_a_delta_table_of_others_is_refused_and_left_alone(client: Client, tmp_p
     assert {*path.rglob("*")} == before
 
 
-@pytest.mark.parametrize("folder", [None, 7, b"x"], ids=repr)
+@pytest.mark.parametrize("folder", [None, 7, b"x", "a\0b"], ids=repr)
 def test_files_of_what_is_no_path_are_refused(folder: Any) -> None:
     """By the name of the argument."""
     with pytest.raises(InvalidInputError, match="folder: "):
         landed_files(folder)
-
-
-def test_files_of_a_name_that_cannot_be_are_told() -> None:
-    """The system takes no null character."""
-    with pytest.raises(LandingError, match="cannot be read: embedded null byte"):
-        landed_files("a\0b")
