@@ -157,9 +157,8 @@ def _lines_of(path: Path) -> list[dict[str, Any]]:
         text = path.read_bytes()
     except FileNotFoundError:
         return []
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise LandingError(f"{path} cannot be read: {why}.") from error
+    except OSError as error:
+        raise LandingError(f"{path} cannot be read: {error.strerror}.") from error
     whole = text[: text.rfind(b"\n") + 1].splitlines()
     try:
         lines = [json.loads(line) for line in whole]
