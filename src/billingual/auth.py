@@ -65,11 +65,17 @@ HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class Secret:
-    """A text that only :meth:`reveal` shows."""
+    """A text that only :meth:`reveal` shows.
+
+    Raises:
+        ConfigurationError: if it is no text.
+    """
 
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
+        if not isinstance(text, str):
+            raise ConfigurationError(f"{type(text).__name__} is no secret", "give it as text")
         self._text = plain_text(text)
 
     def reveal(self) -> str:
@@ -92,8 +98,8 @@ class Secret:
 
 
 def as_secret(text: str | Secret | None) -> Secret | None:
-    """Wrap a text; return None or a secret unchanged."""
-    return text if text is None or isinstance(text, Secret) else Secret(text)
+    """Wrap a text, or an empty one for what is none; return None or a secret unchanged."""
+    return None if text is None else _hidden(text)
 
 
 def _hidden(text: object) -> Secret:

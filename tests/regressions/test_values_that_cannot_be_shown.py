@@ -27,9 +27,10 @@ from billingual import (
     fallback,
     providers,
 )
+from billingual.auth import Secret
 from billingual.errors import UsageError
 from billingual.jobs import Create, Delete
-from billingual.testing import fault, record, replay
+from billingual.testing import DraftFactory, fault, record, replay
 
 UID: Final = "550e8400-e29b-41d4-a716-446655440000"
 
@@ -90,6 +91,17 @@ OF_CLIENTS: Final[dict[str, Callable[[Client, Any], object]]] = {
     "filter": lambda client, value: Filter.from_dict(value),
     "draft": lambda client, value: Draft.from_dict(value),
     "invoice": lambda client, value: Invoice.from_dict(value),
+    "secret": lambda client, value: Secret([value] if isinstance(value, str) else value),
+    "options": lambda client, value: Client(
+        Provider(name="p", dialects=("exante",), options=[value]), token="t", base_url="https://a.b"
+    ),
+    "options of one": lambda client, value: Client(
+        Provider(name="p", dialects=("exante",), options={"exante": [value]}),
+        token="t",
+        base_url="https://a.b",
+    ),
+    "plan": lambda client, value: Client("exante", transport=fault(value, "sandbox")),
+    "factory": lambda client, value: DraftFactory([value]),
     "fault": lambda client, value: Client("exante", transport=fault([value], "sandbox")),
     "record": lambda client, value: Client(
         "exante", transport=record([value] if isinstance(value, str) else value, "sandbox")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import cast
 
 from billingual._config.options import Settings, deadline_of, timeouts_of
@@ -321,8 +321,18 @@ def _dialect(dialect: str | Dialect, provider: Provider) -> Dialect:
             f"{shown(dialect)} is registered but makes no dialect; update the package "
             "that registers it."
         )
-    options = provider.options.get(dialect, {})
-    return cast(Dialect, make(provider=provider.name, **options))
+    return cast(Dialect, make(provider=provider.name, **_options_of(provider, dialect)))
+
+
+def _options_of(provider: Provider, dialect: str) -> Mapping[str, object]:
+    every: object = provider.options
+    options = every.get(dialect, {}) if isinstance(every, Mapping) else every
+    if not isinstance(options, Mapping):
+        raise ConfigurationError(
+            f"the options of the provider {shown(provider.name)} are no mapping",
+            f"write Provider(..., options={{{dialect!r}: {{...}}}})",
+        )
+    return options
 
 
 def _united(dialects: Sequence[Dialect]) -> Capabilities:

@@ -52,7 +52,7 @@ class DraftFactory:
     """
 
     def __init__(self, provider: str = "exante") -> None:
-        if provider not in _DRAFTS:
+        if provider not in list(_DRAFTS):
             raise ConfigurationError(
                 f"no drafts are known for {shown(provider)}; there are some for "
                 f"{', '.join(_DRAFTS)}."

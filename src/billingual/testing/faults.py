@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeAlias, cast
 
 import attrs
@@ -53,19 +53,17 @@ class FaultTransport:
 
     Raises:
         UnknownNameError: if the plan names a fault that is not in the catalogue.
-        ConfigurationError: if the plan is one name and no list, or has a fault that takes time and
-            there is no backend.
+        ConfigurationError: if the plan is no list and no function, or has a fault that takes time
+            and there is no backend.
     """
 
     def __init__(self, inner: Transport, plan: Plan, *, backend: Backend | None = None) -> None:
         self._inner = Part.of(inner)
         self._backend = backend
         self._numbers = itertools.count(1)
-        if isinstance(plan, str):
-            raise ConfigurationError(
-                f"a plan lists the fault of each request; give [{plan!r}] for the first one."
-            )
-        self._plan = plan if callable(plan) else _in_order([self._named(each) for each in plan])
+        self._plan = (
+            plan if callable(plan) else _in_order([self._named(each) for each in _each(plan)])
+        )
         self.injected: list[tuple[int, str]] = []
         self.supports: frozenset[str] = self._inner.supports
 
@@ -145,6 +143,18 @@ def fault(plan: Plan, transport: TransportLike = "httpx") -> TransportFactory:
         return FaultTransport(make_part(transport, options), plan, backend=options.backend)
 
     return make
+
+
+def _each(plan: object) -> Iterable[Fault | str | None]:
+    if isinstance(plan, str):
+        raise ConfigurationError(
+            f"a plan lists the fault of each request; give [{shown(plan)}] for the first one."
+        )
+    if isinstance(plan, Iterable) and not isinstance(plan, bytes):
+        return plan
+    raise ConfigurationError(
+        f"{shown(plan)} is no plan of faults", "give a list of their names, or a function"
+    )
 
 
 def _in_order(faults: list[Fault | None]) -> Callable[[int, WireRequest], Fault | None]:
