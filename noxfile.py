@@ -34,6 +34,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 # A test that kills a program leaves what that had in a temporary folder, and Java leaves something
 # anyway: all of it is in one that goes with nox. Below this folder, tests would find its pyproject.
 TEMPORARY = tempfile.TemporaryDirectory(prefix="nox-", ignore_cleanup_errors=True)
+# Some tests work in it as another user.
+Path(TEMPORARY.name).chmod(0o711)
 os.environ |= {
     "TMPDIR": TEMPORARY.name,
     "SPARK_LOCAL_DIRS": TEMPORARY.name,
