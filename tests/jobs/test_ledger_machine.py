@@ -500,11 +500,10 @@ class LedgerMachine(RuleBasedStateMachine):
         if not self.known:
             return
         each = self.known[data.draw(st.sampled_from(sorted(self.known)))]
+        invoice = each.new.target or "inv_seen"
 
         def step() -> None:
-            ledger.resolve(
-                each.new.id, state, now=self.now, by="anna", note="", invoice_id="inv_seen"
-            )
+            ledger.resolve(each.new.id, state, now=self.now, by="anna", note="", invoice_id=invoice)
 
         purged = self.ledgers["one"].entry(each.new.id)
         gone = purged is not None and purged.body is None
@@ -514,7 +513,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         step()
         each.state, each.owner, each.batch, each.late_check = state, None, None, None
-        each.not_before, each.refusal, each.invoice_id = 0.0, None, "inv_seen"
+        each.not_before, each.refusal, each.invoice_id = 0.0, None, invoice
         each.decisions += 1
 
     @rule(pick=st.integers(0, 1))

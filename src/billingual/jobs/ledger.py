@@ -398,7 +398,7 @@ class Ledger(Protocol):
 
         An entry that is not committed and not in flight can be abandoned. One that is unknown, in
         conflict or doubled can be committed; one that is unknown, in conflict or rejected can be
-        planned anew.
+        planned anew. A look at it that is under way loses its claim.
 
         Raises:
             UsageError: if there is no such entry, if it is in a state that needs no such decision,

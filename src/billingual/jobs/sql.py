@@ -659,23 +659,35 @@ class SqlLedger(ABC):
         with self._step() as connection:
             run = connection.execute
             row = run(
-                "SELECT seq, state, coalesce(?, invoice_id, target), body IS NULL FROM entry"
-                f" WHERE id = ?{self._HELD}",
+                "SELECT seq, state, coalesce(target, ?, invoice_id), body IS NULL, request"
+                f" FROM entry WHERE id = ?{self._HELD}",
                 (invoice_id, entry_id),
             ).fetchone()
             if row is None:
                 raise UsageError(f"the ledger {self._name} has no entry {entry_id!r}.")
-            seq, before, invoice, purged = row
+            seq, before, invoice, purged, request = row
             if not can_resolve(State(before), state):
                 raise UsageError(f"entry {entry_id!r} is {before}, and cannot be made {state}.")
             if state is State.PLANNED and purged:
                 raise UsageError(
                     f"the body of entry {entry_id!r} was purged; plan it again under another id."
                 )
+            if invoice_id is not None and invoice_id != invoice:
+                raise InvalidInputError(
+                    "invoice_id",
+                    f"entry {entry_id!r} is about {invoice!r}, not {invoice_id!r}",
+                    "leave it out; it is for creates",
+                )
             if state is State.COMMITTED and invoice is None:
                 raise InvalidInputError(
                     "invoice_id", f"entry {entry_id!r} made no known invoice", "name the invoice"
                 )
+            # A look that is under way will find that it lost its claim, and end nothing.
+            run(
+                "UPDATE request SET ended = ?, outcome = 'unknown', why = ?"
+                " WHERE id = ? AND ended IS NULL",
+                (now, "a person decided meanwhile", request),
+            )
             run(
                 "INSERT INTO decision (entry, at, by, note, before, after)"
                 " VALUES (?, ?, ?, ?, ?, ?)",

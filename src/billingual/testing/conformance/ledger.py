@@ -1153,7 +1153,22 @@ def a_decision_names_who_and_what(bench: Bench) -> None:
     same("invoice_id", caught[0].field)
     same({"A-1": State.UNKNOWN, "inv_1": State.UNKNOWN}, states(ledger))
     same([], ledger.decisions("A-1"))
+    with refused(InvalidInputError, "another invoice than that of the update") as caught:
+        resolve(ledger, "inv_1", State.COMMITTED, invoice_id="inv_2")
+    same("invoice_id", caught[0].field)
     same("inv_1", resolve(ledger, "inv_1", State.COMMITTED, invoice_id=None).invoice_id)
+
+
+@ledger_check
+def a_decision_ends_the_look_that_is_under_way(bench: Bench) -> None:
+    """The look has lost its claim, and the body of the decided entry can be purged."""
+    ledger = planned(bench, create("A-1"))
+    unclear(ledger, claimed(ledger))
+    look = looked(ledger, now=NOW + LATE_ARRIVAL_S)
+    resolve(ledger, "A-1", State.ABANDONED, now=NOW + LATE_ARRIVAL_S)
+    with refused(ClaimLostError, "what a look found about a decided entry"):
+        found(ledger, look, State.COMMITTED, now=NOW + LATE_ARRIVAL_S, invoice_id="inv_1")
+    same(1, ledger.purge(before=NOW + DAY_S))
 
 
 @ledger_check
