@@ -733,7 +733,12 @@ def unclear_from(error: BaseException) -> OutcomeUnknown | None:
 
     A cancel scope of anyio or trio swallows the exception; there, and where several writes stop at
     once, use the client's option ``on_unclear``.
+
+    Raises:
+        InvalidInputError: if *error* is no exception.
     """
+    if not isinstance(error, BaseException):
+        raise InvalidInputError("error", f"{shown(error)} is no exception", "give the one raised")
     waiting, seen = [error], set[int]()
     while waiting:
         each = waiting.pop(0)

@@ -25,6 +25,7 @@ from billingual import (
     Client,
     ClientCredentials,
     Filter,
+    Job,
     Limiter,
     MemoryTransport,
     Retry,
@@ -323,3 +324,31 @@ def test_a_limit_of_more_digits_than_python_prints_is_refused() -> None:
     pager = Client("exante", transport=MemoryTransport()).list()
     with pytest.raises(errors.InvalidInputError, match="limit: an int asks for no rows"):
         pager.collect(limit=-(10**5000))
+
+
+@pytest.mark.parametrize("raw", [[], "no", 1, None])
+def test_columns_are_with_or_without_the_payload(raw: Any) -> None:
+    """Anything else would be taken for one of them."""
+    with (
+        Client("exante", transport="sandbox") as client,
+        pytest.raises(errors.InvalidInputError, match=r"raw: .* is neither true nor false"),
+    ):
+        client.list().arrow(raw=raw)
+
+
+@pytest.mark.parametrize("prefix", ["INV\n", "INV\0", f"INV{SURROGATE}"])
+def test_numbers_have_no_line_break(prefix: str, tmp_path: Path) -> None:
+    """No ledger is made for a job whose numbers could not be read."""
+    with (
+        Client("exante", transport="sandbox") as client,
+        pytest.raises(errors.InvalidInputError, match="number_prefix: it has a line break"),
+    ):
+        Job.open(tmp_path / "job.db", client, number_prefix=prefix)
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_write_left_unclear_is_asked_of_an_exception() -> None:
+    """Another value has no causes."""
+    with pytest.raises(errors.InvalidInputError, match="error: 5 is no exception"):
+        errors.unclear_from(5)  # type: ignore[arg-type]

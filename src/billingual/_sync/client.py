@@ -685,7 +685,7 @@ class Pager(Stepped):
                 grown to 64 MiB. Default 10,000.
 
         Raises:
-            InvalidInputError: if *max_rows* is no int, or out of bounds.
+            InvalidInputError: if *raw* is no bool, or *max_rows* is no int or out of bounds.
             MissingExtraError: if arro3 is not installed.
         """
         from billingual._sync.columns import Columns  # noqa: PLC0415

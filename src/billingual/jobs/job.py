@@ -168,11 +168,17 @@ class AsyncJob:
                 f"only a database has jobs by name, and {shown(ledger)} is none",
                 "leave it out",
             )
+        if not expected(number_prefix, str, "number_prefix").isprintable():
+            raise InvalidInputError(
+                "number_prefix",
+                "it has a line break or another invisible character",
+                "leave it out",
+            )
         return cls(
             client_with(expected(client, AsyncClient, "client"), calls),
             ledger,
             options_of(policy, late_arrival_s, bisect=bisect, sole_writer=sole_writer),
-            number_prefix=expected(number_prefix, str, "number_prefix"),
+            number_prefix=number_prefix,
             shared=expected(shared, bool, "shared"),
             owns=owns,
         )
@@ -270,7 +276,9 @@ class AsyncJob:
         check_count(concurrency, "concurrency", "requests", _MOST)
         if on_progress is not None and not is_plain_function(on_progress):
             raise InvalidInputError(
-                "on_progress", f"{shown(on_progress)} is no plain function", "give one"
+                "on_progress",
+                f"{shown(on_progress)} is no plain function",
+                "give one made by def, not async def",
             )
         ledger = await self._opened()
         if self._runs:

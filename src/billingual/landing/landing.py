@@ -346,7 +346,9 @@ async def land(
             )
     if on_progress is not None and not is_plain_function(on_progress):
         raise InvalidInputError(
-            "on_progress", f"{shown(on_progress)} is no plain function", "give one"
+            "on_progress",
+            f"{shown(on_progress)} is no plain function",
+            "give one made by def, not async def",
         )
     statuses = statuses_of(open_statuses)
     # What is hidden by default would look like what is gone.

@@ -54,6 +54,10 @@ class AsyncColumns:
     ) -> None:
         from billingual.columns import schema  # noqa: PLC0415 - says what to install
 
+        if type(raw) is not bool:
+            raise InvalidInputError(
+                "raw", f"{type(raw).__name__} is neither true nor false", "give true or false"
+            )
         if type(max_rows) is not int:
             raise InvalidInputError(
                 "max_rows", f"{type(max_rows).__name__} is no number of rows", "give a whole number"

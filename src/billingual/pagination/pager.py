@@ -123,7 +123,7 @@ class AsyncPager:
                 grown to 64 MiB. Default 10,000.
 
         Raises:
-            InvalidInputError: if *max_rows* is no int, or out of bounds.
+            InvalidInputError: if *raw* is no bool, or *max_rows* is no int or out of bounds.
             MissingExtraError: if arro3 is not installed.
         """
         from billingual.pagination.columns import AsyncColumns  # noqa: PLC0415 - of an extra
