@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import threading
 from contextlib import ExitStack, suppress
@@ -341,6 +342,21 @@ def test_the_stream_says_what_is_new(visitor: Visitor) -> None:
     assert "exchanges" not in clock
     assert "/exante/api/user" in request
     assert "now" not in request
+
+
+def test_a_fault_that_is_met_at_once_is_said_to_be_over(visitor: Visitor) -> None:
+    """The page has switched it on, and the stream did not see it between two messages."""
+    visitor.sandbox.app.move_clock(now="2027-01-01T00:00:00Z")  # It would make a message itself.
+    with visitor.client.stream("GET", f"{visitor.sandbox.url}{PAGE}events") as response:
+        lines = (line for line in response.iter_lines() if line.startswith("data: "))
+        messages = (json.loads(line.removeprefix("data: ")) for line in lines)
+        next(messages), next(messages)
+        visitor.sandbox.app.add_fault("status", status=502)
+        visitor.call("exante", "GET", "/api/user")
+        # The message about a request that is under way may come before the one about its end.
+        over = next(each for each in messages if each.get("faults") == [])
+
+    assert over["exchanges"][0]["status"] == 502
 
 
 def test_no_more_pages_are_kept_up_to_date_than_there_is_room_for(visitor: Visitor) -> None:

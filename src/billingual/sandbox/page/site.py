@@ -160,6 +160,10 @@ class Site:
                     news["first"] = self._exchanges.first()
                     version = self._exchanges.version
                 now = self._switches()
+                if news:
+                    # A request may have met a fault that was switched on a moment ago. Then nothing
+                    # has changed since the last message, but the page knows of that fault.
+                    news["faults"] = now["faults"]
                 if json_text(now) != switches:
                     news |= now
                     switches = json_text(now)
