@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -61,8 +62,8 @@ def run_and_kill(server: Running, place: Path, after_s: float) -> bool:
         process.send_signal(signal.SIGKILL)
         _, noise = process.communicate()
 
-    assert process.returncode in {0, -signal.SIGKILL}, noise
-    return process.returncode != 0
+    assert process.returncode in {0, -signal.SIGKILL} or has_mended(place, noise), noise
+    return process.returncode == -signal.SIGKILL
 
 
 def finish(server: Running, place: Path) -> float:
@@ -71,8 +72,22 @@ def finish(server: Running, place: Path) -> float:
     with start(server, place) as process:
         _, noise = process.communicate(timeout=PATIENCE_S)
 
+    if process.returncode != 0 and has_mended(place, noise):
+        return finish(server, place)
     assert process.returncode == 0, noise
     return time.monotonic() - began
+
+
+def has_mended(place: Path, noise: str) -> bool:
+    """Delete what dlt itself cannot read after a kill, as ``docs/dlt.md`` says; False if nothing.
+
+    A kill in the instant in which dlt makes or deletes the folder of a package leaves a part of it.
+    """
+    packages = place / "pipelines" / "billing" / "normalize" / "extracted"
+    parts = [each for each in packages.iterdir() if not (each / "new_jobs").is_dir()]
+    for each in parts:
+        shutil.rmtree(each)
+    return bool(parts) and "FileNotFoundError" in noise
 
 
 def write(server: Running, chance: random.Random, number: int) -> None:
