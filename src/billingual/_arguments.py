@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from billingual.abc import is_plain_function
 from billingual.capabilities import Capabilities
 from billingual.errors import InvalidInputError, UnsupportedError, shown
 from billingual.wire import LONGEST_WAIT_S, plain_text
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check_count",
     "check_prefetch",
+    "check_progress",
     "expected",
     "ids_of",
     "key_of",
@@ -50,6 +52,19 @@ def expected(value: object, kind: type[T], field: str) -> T:
     if not isinstance(value, kind):
         raise wrong_kind(value, kind, field)
     return value
+
+
+def check_progress(on_progress: object) -> None:
+    """Refuse what cannot be told of progress.
+
+    Raises:
+        InvalidInputError: if it is neither None nor a function that is not async.
+    """
+    if on_progress is not None and not is_plain_function(on_progress):
+        what = "an async function" if callable(on_progress) else shown(on_progress)
+        raise InvalidInputError(
+            "on_progress", f"{what} is no plain function", "give one made by def, not async def"
+        )
 
 
 def path_of(value: object, field: str) -> Path:

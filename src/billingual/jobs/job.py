@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, Unpack, ca
 
 import attrs
 
-from billingual._arguments import check_count, expected, seconds_of
-from billingual.abc import is_plain_function
+from billingual._arguments import check_count, check_progress, expected, seconds_of
 from billingual.auth import Secret
 from billingual.client import AsyncClient, client_context, client_for_jobs, client_with
 from billingual.errors import ClosedError, InvalidInputError, UsageError, shown
@@ -274,12 +273,7 @@ class AsyncJob:
         self, concurrency: int, on_progress: Callable[[Progress], object] | None, *, sends: bool
     ) -> Report:
         check_count(concurrency, "concurrency", "requests", _MOST)
-        if on_progress is not None and not is_plain_function(on_progress):
-            raise InvalidInputError(
-                "on_progress",
-                f"{shown(on_progress)} is no plain function",
-                "give one made by def, not async def",
-            )
+        check_progress(on_progress)
         ledger = await self._opened()
         if self._runs:
             raise UsageError("this job is being run; wait for the end of that run.")

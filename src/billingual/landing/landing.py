@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
-from billingual.abc import is_plain_function
+from billingual._arguments import check_progress
 from billingual.capabilities import Feature
 from billingual.errors import (
     InvalidInputError,
@@ -344,12 +344,7 @@ async def land(
             raise InvalidInputError(
                 name, f"{type(value).__name__} is neither true nor false", "give true or false"
             )
-    if on_progress is not None and not is_plain_function(on_progress):
-        raise InvalidInputError(
-            "on_progress",
-            f"{shown(on_progress)} is no plain function",
-            "give one made by def, not async def",
-        )
+    check_progress(on_progress)
     statuses = statuses_of(open_statuses)
     # What is hidden by default would look like what is gone.
     base = filter or Filter(include_inactive="include_inactive" in accepts)
