@@ -260,6 +260,8 @@ def delegation_of(pair: Pair, node: Function) -> list[str]:
     before = []
     if "token" in {each.arg for each in node.args.kwonlyargs}:
         before.append("token = token if token is UNSET else as_token(token)")
+    if returned == "Self":
+        call = f"self._sibling({call})"
     for each in PAIRS:
         if each.name == returned:
             call = f"{each.blocking}._around({call}, self._backend)"

@@ -717,11 +717,12 @@ class AsyncClient:
         on_unclear: Callable[[OutcomeUnknown], object] | None | UnsetType = UNSET,
         headers: Mapping[str, str | Secret] | None | UnsetType = UNSET,
         reading: Literal["tolerant", "strict"] | UnsetType = UNSET,
-    ) -> AsyncClient:
+    ) -> Self:
         """Return a sibling with other options that shares this client's connections.
 
         It is cheap enough for a single call: ``client.with_options(deadline=5).get(id)``. Closing
-        a sibling closes nothing; closing the first client closes all.
+        a sibling closes nothing; closing the first client closes all. The sibling of a subclass is
+        one too, with the same attributes.
 
         Raises:
             ConfigurationError: if an option cannot be used.
@@ -743,7 +744,8 @@ class AsyncClient:
         }
         changes = {name: value for name, value in given.items() if value is not UNSET}
         settings: Settings = attrs.evolve(self._settings, **changes)  # type: ignore[arg-type]  # checked above
-        sibling: AsyncClient = object.__new__(type(self))
+        sibling = object.__new__(type(self))
+        vars(sibling).update(vars(self))
         sibling._settings = settings
         context = self._context
         opened = open_context(
@@ -774,7 +776,10 @@ class AsyncClient:
             replaced = {name.lower() for name, _ in new}
             kept = [each for each in self._settings.headers if each[0].lower() not in replaced]
             options = {**options, "headers": dict([*kept, *new])}
-        return self.with_options(**options)
+        # A plain client: an operation that a subclass overrides has run its own part already.
+        plain = object.__new__(AsyncClient)
+        vars(plain).update(vars(self))
+        return plain.with_options(**options)
 
     async def aclose(self) -> None:
         """Give up all connections; closing twice is no error."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import pickle
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from billingual.auth import Credentials, Secret, checked_base_url
 from billingual.capabilities import Feature
 from billingual.plugins import DIALECTS, POLICIES, PROVIDERS, TRANSPORTS, Registry
 from billingual.retry.policy import Retry
+from billingual.wire import WireResponse
 
 CANARY = "canary-ab12cd"
 
@@ -392,6 +394,33 @@ def test_with_options_changes_only_the_given_options(backend: Any) -> None:
     assert (sibling._context.deadline_s, client._context.deadline_s) == (1.0, 9.0)
     assert sibling._context.policy == Retry(attempts=2)
     assert sibling._context.auth is not client._context.auth
+
+
+@pytest.mark.parametrize("kind", [AsyncClient, Client])
+def test_a_subclass_is_kept_by_its_siblings_and_asked_once(kind: Any, step: Any) -> None:
+    """Siblings have its attributes, and options of a call do not call its method again."""
+
+    class Numbered(kind):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(POCKET, base_url="https://pocket.example", **options)
+            self.seen: list[str] = []
+
+        def get(self, invoice_id: str, **options: Any) -> Any:
+            self.seen.append(invoice_id)
+            return super().get(f"{invoice_id}-{len(self.seen)}", **options)
+
+    def got(made: Any) -> Any:
+        return step(made) if inspect.isawaitable(made) else made
+
+    def answer(request: Any) -> WireResponse:
+        return say(text=json.dumps({"id": request.url.rpartition("/")[2]}))
+
+    client = Numbered(transport=MemoryTransport(answer))
+    sibling = client.with_options(deadline=5)
+
+    assert [got(each.get("i", timeout=2)).id for each in (client, sibling)] == ["i-1", "i-2"]
+    assert type(sibling) is Numbered
+    assert client.seen == ["i", "i"]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,11 @@ class Stepped:
         core = getattr(self, "_core", None)
         return f"{blocking}()" if core is None else repr(core).replace(name, blocking, 1)
 
+    def _sibling(self, core: object) -> Self:
+        made = object.__new__(type(self))
+        vars(made).update(vars(self), _core=core)
+        return made
+
     @classmethod
     def _around(cls, core: object, backend: BlockingBackend) -> Self:
         made = cls.__new__(cls)

@@ -586,17 +586,18 @@ class Client(Stepped):
         on_unclear: Callable[[OutcomeUnknown], object] | None | UnsetType = UNSET,
         headers: Mapping[str, str | Secret] | None | UnsetType = UNSET,
         reading: Literal["tolerant", "strict"] | UnsetType = UNSET,
-    ) -> Client:
+    ) -> Self:
         """Return a sibling with other options that shares this client's connections.
 
         It is cheap enough for a single call: ``client.with_options(deadline=5).get(id)``. Closing
-        a sibling closes nothing; closing the first client closes all.
+        a sibling closes nothing; closing the first client closes all. The sibling of a subclass is
+        one too, with the same attributes.
 
         Raises:
             ConfigurationError: if an option cannot be used.
         """
         token = token if token is UNSET else as_token(token)
-        return Client._around(
+        return self._sibling(
             self._core.with_options(
                 token=token,
                 tenant=tenant,
@@ -608,8 +609,7 @@ class Client(Stepped):
                 on_unclear=on_unclear,
                 headers=headers,
                 reading=reading,
-            ),
-            self._backend,
+            )
         )
 
     def close(self) -> None:
