@@ -223,7 +223,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "the token is struck out of responses",
-        "auth.py",
+        "auth/signature.py",
         "if len(text) >= _SECRET_LENGTH)",
         "if not text)",
         ("tests/client", "tests/architecture/test_secrets.py"),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from billingual._version import __version__
     from billingual.abc import InvoiceProtocol, Provider
     from billingual.auth import Secret, Token
+    from billingual.auth.oauth import ClientCredentials
     from billingual.capabilities import Capabilities, Feature
     from billingual.client import AsyncClient, Preview
     from billingual.errors import (
@@ -79,7 +80,6 @@ if TYPE_CHECKING:
         Status,
         Tax,
     )
-    from billingual.oauth import ClientCredentials
     from billingual.outcomes import Attempt, Finding, Outcome
     from billingual.pagination import AsyncPager, ScanReport
     from billingual.pagination.columns import AsyncColumns
@@ -193,6 +193,7 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
             "_version": "__version__",
             "abc": "InvoiceProtocol Provider",
             "auth": "Secret Token",
+            "auth.oauth": "ClientCredentials",
             "capabilities": "Capabilities Feature",
             "client": "AsyncClient Preview",
             "errors": (
@@ -211,7 +212,6 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
                 "LineItem Money Page Party Range Receipt Replacement ReplacementLine Sort Status "
                 "Tax UNSET"
             ),
-            "oauth": "ClientCredentials",
             "outcomes": "Attempt Finding Outcome",
             "pagination": "AsyncPager ScanReport",
             "pagination.columns": "AsyncColumns",

@@ -6,6 +6,7 @@ values are hidden unless their name is on a short list of harmless ones.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, Final, TypeAlias, TypeVar, cast
 from urllib.parse import quote, urlencode
@@ -32,6 +33,9 @@ T = TypeVar("T")
 
 LONGEST_WAIT_S: Final = 9e9
 """Sockets and locks count nanoseconds in 64 bits, which hold 292 years; a longer wait is cut."""
+
+HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""The name of a header field. Source: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2"""
 
 _SHOWN = frozenset(
     {

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 import attrs
 
 from billingual.abc import Observer, Provider, RetryPolicy, is_plain_function
-from billingual.auth import HEADER_NAME, Secret, TokenSource, as_token
+from billingual.auth import Secret, TokenSource, as_token
 from billingual.errors import ConfigurationError, OutcomeUnknown, shown
 from billingual.plugins import OBSERVERS, POLICIES
 from billingual.retry.budget import RetryBudget
 from billingual.retry.rate_limit import Limiter
-from billingual.wire import LONGEST_WAIT_S, Timeouts, plain_text
+from billingual.wire import HEADER_NAME, LONGEST_WAIT_S, Timeouts, plain_text
 
 if TYPE_CHECKING:
     from ssl import SSLContext

@@ -14,12 +14,11 @@ from urllib.parse import urlsplit
 import attrs
 
 from billingual.transports._failures import unwritable
-from billingual.wire import WireRequest
+from billingual.wire import HEADER_NAME, WireRequest
 
 __all__ = ["Address", "Origin", "check_headers", "checked", "parted"]
 
-# Source: RFC 9110, sections 5.1 and 5.5, read 2026-11; bytes beyond ASCII are opaque there.
-_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+# Source: RFC 9110, section 5.5, read 2026-11; bytes beyond ASCII are opaque there.
 _VALUE: Final = re.compile(r"(?:[!-~](?:[ \t!-~]*[!-~])?)?")
 
 
@@ -111,7 +110,7 @@ def parted(url: str) -> tuple[Origin, str]:
 
 @functools.lru_cache(maxsize=256)
 def _is_name(text: str) -> bool:
-    return _NAME.fullmatch(text) is not None
+    return HEADER_NAME.fullmatch(text) is not None
 
 
 def _is_value(text: str) -> bool:

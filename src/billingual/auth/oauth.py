@@ -14,7 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal, NoReturn
 from urllib.parse import quote_plus, urlencode, urlsplit
 
-from billingual.auth import Secret, Token, Tokens, checked_base_url, encodings_of
+from billingual.auth.base_url import checked_base_url
+from billingual.auth.secret import Secret, encodings_of, secret_of
+from billingual.auth.tokens import Token, Tokens
 from billingual.errors import ConfigurationError, TokenError
 from billingual.outcomes import Safety
 from billingual.wire import Conversation, Headers, WireRequest, WireResponse, plain_text
@@ -78,7 +80,7 @@ class ClientCredentials:
         auth: Literal["basic", "body"] = "basic",
     ) -> None:
         # First of all, so that no traceback shows it.
-        secret = client_secret = _hidden(client_secret)
+        secret = client_secret = secret_of(client_secret)
         if not _is_text(secret.reveal()):
             raise _unusable("client_secret", *_NO_TEXT)
         if not _is_text(client_id):
@@ -167,12 +169,6 @@ class ClientCredentials:
 
 
 _WORDS: Final = ("error", "error_description")
-
-
-def _hidden(secret: object) -> Secret:
-    if isinstance(secret, Secret):
-        return secret
-    return Secret(secret if isinstance(secret, str) else "")
 
 
 def _object_in(response: WireResponse) -> Mapping[str, object]:
