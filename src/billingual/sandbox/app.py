@@ -16,16 +16,16 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from billingual.sandbox import control
-from billingual.sandbox.clock import DEFAULT_NOW, Clock
-from billingual.sandbox.index import index_record
-from billingual.sandbox.json_text import json_text
-from billingual.sandbox.messages import (
+from billingual.sandbox.actions import (
     PREFIX,
     RefusalError,
     Refuse,
     address_of,
     response_of,
 )
+from billingual.sandbox.clock import DEFAULT_NOW, Clock
+from billingual.sandbox.index import index_record
+from billingual.sandbox.json_text import json_text
 from billingual.sandbox.middleware import ProviderMiddleware
 from billingual.sandbox.providers.exante import invoices as exante
 from billingual.sandbox.providers.exante import lists as exante_lists

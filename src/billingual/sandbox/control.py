@@ -14,12 +14,12 @@ import attrs
 from starlette.routing import Route
 
 from billingual.sandbox.accounts import CREDENTIALS, LANDMARKS
+from billingual.sandbox.actions import Action, Call, RefusalError, Reply, endpoint
 from billingual.sandbox.clock import DEFAULT_NOW
 from billingual.sandbox.faults import KINDS, fault_from, fault_record
 from billingual.sandbox.fields import Field, InvalidError, boolean, integer, number, read_object
 from billingual.sandbox.instants import millisecond_text, parse_instant
 from billingual.sandbox.json_text import stored_json
-from billingual.sandbox.messages import Action, Call, RefusalError, Reply, endpoint
 from billingual.sandbox.origins import refuse_foreign_pages
 from billingual.sandbox.seed import seed_store
 from billingual.sandbox.settings import Settings

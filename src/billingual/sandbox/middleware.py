@@ -13,10 +13,10 @@ import attrs
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from billingual.sandbox.actions import RULE_HEADER, RefusalError, Refuse, response_of
 from billingual.sandbox.faults import DroppedConnection, Fault
 from billingual.sandbox.instants import millisecond_text
 from billingual.sandbox.json_text import UnreadableJsonError, json_text, parse_json, stored_json
-from billingual.sandbox.messages import RULE_HEADER, RefusalError, Refuse, response_of
 from billingual.sandbox.state import SandboxState
 
 __all__ = ["MAX_BODY", "ProviderMiddleware"]

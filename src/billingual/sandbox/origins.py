@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from billingual.sandbox.messages import RefusalError
+from billingual.sandbox.actions import RefusalError
 from billingual.sandbox.state import SandboxState
 
 __all__ = ["refuse_foreign_host", "refuse_foreign_pages"]

@@ -20,11 +20,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from billingual.sandbox.accounts import ACCOUNTS
+from billingual.sandbox.actions import RefusalError
 from billingual.sandbox.app import Sandbox
 from billingual.sandbox.faults import fault_record
 from billingual.sandbox.instants import second_text
 from billingual.sandbox.json_text import json_text
-from billingual.sandbox.messages import RefusalError
 from billingual.sandbox.origins import refuse_foreign_host, refuse_foreign_pages
 from billingual.sandbox.page.detail import detail, row
 from billingual.sandbox.page.exchanges import Exchanges, record

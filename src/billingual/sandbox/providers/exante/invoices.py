@@ -26,6 +26,7 @@ from typing import Any, cast
 from starlette.routing import Route
 
 from billingual.sandbox.accounts import Account, account_of_token
+from billingual.sandbox.actions import Call, RefusalError, Reply, bearer_token, endpoint
 from billingual.sandbox.fields import (
     Field,
     any_value,
@@ -40,7 +41,6 @@ from billingual.sandbox.fields import (
 )
 from billingual.sandbox.instants import day_of, second_text
 from billingual.sandbox.json_text import json_text, stored_json
-from billingual.sandbox.messages import Call, RefusalError, Reply, bearer_token, endpoint
 from billingual.sandbox.providers.exante.query import COLLECTION_METHODS
 from billingual.sandbox.providers.exante.records import (
     Record,

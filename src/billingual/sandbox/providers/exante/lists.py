@@ -15,9 +15,9 @@ from urllib.parse import urlencode
 from starlette.routing import Route
 
 from billingual.sandbox.accounts import Account
+from billingual.sandbox.actions import Call, RefusalError, Reply, endpoint
 from billingual.sandbox.instants import second_text
 from billingual.sandbox.json_text import json_text, stored_json
-from billingual.sandbox.messages import Call, RefusalError, Reply, endpoint
 from billingual.sandbox.providers.exante.invoices import authorize, envelope, refuse
 from billingual.sandbox.providers.exante.query import (
     COLLECTION_METHODS,

@@ -24,10 +24,10 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
+from billingual.sandbox.actions import Call, RefusalError
 from billingual.sandbox.fields import InvalidError, uuid
 from billingual.sandbox.instants import day_of, parse_instant
 from billingual.sandbox.json_text import json_text
-from billingual.sandbox.messages import Call, RefusalError
 from billingual.sandbox.state import SandboxState
 
 __all__ = ["COLLECTION_METHODS", "OVERDUE_DAYS", "ListQuery", "Page", "Selection", "shown_status"]

@@ -26,6 +26,7 @@ from typing import Any, cast
 from starlette.routing import Route
 
 from billingual.sandbox.accounts import account_of_token
+from billingual.sandbox.actions import Call, RefusalError, Reply, bearer_token, endpoint
 from billingual.sandbox.fields import (
     Field,
     array_of,
@@ -40,7 +41,6 @@ from billingual.sandbox.fields import (
 )
 from billingual.sandbox.instants import millisecond_text
 from billingual.sandbox.json_text import json_text
-from billingual.sandbox.messages import Call, RefusalError, Reply, bearer_token, endpoint
 from billingual.sandbox.state import SandboxState
 
 __all__ = ["amount_of", "refuse", "routes"]

@@ -30,10 +30,10 @@ from typing import Any, cast
 
 from starlette.routing import Route
 
+from billingual.sandbox.actions import Call, RefusalError, Reply, endpoint
 from billingual.sandbox.fields import Field, integer, matching, number, read_object, text
 from billingual.sandbox.instants import SECOND, millisecond_text
 from billingual.sandbox.json_text import json_text, stored_json
-from billingual.sandbox.messages import Call, RefusalError, Reply, endpoint
 from billingual.sandbox.providers.kukkingu.tenancy import (
     authorize,
     contract_record,

@@ -20,9 +20,9 @@ from typing import Any, cast
 from starlette.routing import Route
 
 from billingual.sandbox.accounts import Account, account_of_token
+from billingual.sandbox.actions import Call, RefusalError, Reply, bearer_token, endpoint
 from billingual.sandbox.instants import millisecond_text
 from billingual.sandbox.json_text import stored_json
-from billingual.sandbox.messages import Call, RefusalError, Reply, bearer_token, endpoint
 from billingual.sandbox.state import SandboxState
 
 __all__ = [
