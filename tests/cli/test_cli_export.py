@@ -17,8 +17,8 @@ import pytest
 
 from _support.command import Command, Start, check_runs
 from billingual import AsyncClient, Client, InvoiceSummary, MemoryTransport, Money
+from billingual.cli.csv_output import Sheet, _cells_of
 from billingual.cli.export import _write_csv
-from billingual.cli.invoice_csv import Sheet, _cells_of
 from billingual.jobs.trail import harmless
 from billingual.sandbox import ACCOUNTS, Running
 from billingual.wire import WireResponse

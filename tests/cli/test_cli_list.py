@@ -14,7 +14,7 @@ import pytest
 from _support.command import Command
 from billingual import Changes, Client, Money
 from billingual.cli.connection import Connection
-from billingual.cli.invoice_csv import Sheet
+from billingual.cli.csv_output import Sheet
 from billingual.cli.invoice_list import list_invoices
 from billingual.cli.invoice_view import show_invoice
 from billingual.model import Invoice, InvoiceSummary, Party

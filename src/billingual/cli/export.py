@@ -15,9 +15,9 @@ from cyclopts import Parameter
 
 from billingual.capabilities import Feature
 from billingual.cli.connection import Connection, open_client
+from billingual.cli.csv_output import Sheet
 from billingual.cli.exit_codes import FAILURE, OK
 from billingual.cli.inputs import FilterOptions, filter_from, refuse_misspelt_key
-from billingual.cli.invoice_csv import Sheet
 from billingual.cli.messages import fail, hint
 from billingual.cli.output import record_of
 from billingual.cli.visible_text import json_text

@@ -13,8 +13,8 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from billingual.cli.connection import Connection, open_client
+from billingual.cli.csv_output import Sheet
 from billingual.cli.inputs import FilterOptions, filter_from, refuse_misspelt_key
-from billingual.cli.invoice_csv import Sheet
 from billingual.cli.messages import PASSING, complain, hint
 from billingual.cli.output import (
     Column,

@@ -7,8 +7,8 @@ from typing import Final
 
 import attrs
 
+from billingual.cli.csv_output import Sheet
 from billingual.cli.exit_codes import OK
-from billingual.cli.invoice_csv import Sheet
 from billingual.cli.messages import hint
 from billingual.cli.output import (
     Column,
