@@ -591,7 +591,7 @@ async def _rows_of(options: _Options, window: InvoiceWindow) -> list[InvoiceSumm
     """Read a window to the proof that it was seen whole."""
     from billingual import Filter
     from billingual.errors import PaginationError
-    from billingual.landing.reading import WindowReader
+    from billingual.landing.proof import WindowReader
 
     # A part that is read again brings its rows again; the last one is the newest.
     rows: dict[str, InvoiceSummary] = {}

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from billingual.landing.landing import land
     from billingual.landing.manifest import landed_files
-    from billingual.landing.reading import Proof, WindowReader
+    from billingual.landing.proof import Proof, WindowReader
     from billingual.landing.report import LandProgress, LandReport, WindowReport
     from billingual.landing.target import (
         Counts,
@@ -30,7 +30,7 @@ if not TYPE_CHECKING:
         {
             "landing": "land",
             "manifest": "landed_files",
-            "reading": "Proof WindowReader",
+            "proof": "Proof WindowReader",
             "report": "LandProgress LandReport WindowReport",
             "target": "Counts Landed LandingError LandingInUseError Source Target",
             "windows": "OPEN_STATUSES Window WindowKind plan_windows",

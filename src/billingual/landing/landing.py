@@ -27,7 +27,7 @@ from billingual.errors import (
     RejectedError,
     shown,
 )
-from billingual.landing.reading import Lists, Proof, WindowReader
+from billingual.landing.proof import Lists, Proof, WindowReader
 from billingual.landing.report import LandProgress, LandReport, WindowReport
 from billingual.landing.target import Counts, Landed, LandingError, Source, Target
 from billingual.landing.windows import Window, plan_windows, statuses_of
