@@ -30,7 +30,7 @@ BY_STRING: Mapping[str, str] = {
     "__init__.py": "the same, where the package shares no code: the sandbox",
     "transports/client.py": "the adapter of the library that a client of the user is from",
     "transports/httpx.py": "httpx or httpx2, whichever the transport is named after",
-    "transports/_part.py": "the table of transports, for those made of others by name",
+    "transports/_inner.py": "the table of transports, for those made of others by name",
     "transports/sandbox.py": "the sandbox, a program above all layers that this transport starts",
 }
 """Files that may import by string: a path below ``src/billingual``, or a file name; and why."""

@@ -10,7 +10,7 @@ import pytest
 
 from billingual import AsyncClient, Changes, Client, Job, MemoryTransport, errors
 from billingual.abc import RetryDecision
-from billingual.transports._address import check_headers
+from billingual.transports._request import check_headers
 from billingual.wire import WireRequest, WireResponse
 
 UID = "550e8400-e29b-41d4-a716-446655440000"

@@ -22,7 +22,7 @@ from billingual import Client, errors
 from billingual.outcomes import Evidence, Outcome, Safety
 from billingual.retry.classify import classify
 from billingual.testing.recording.record import record
-from billingual.transports._part import Part
+from billingual.transports._inner import InnerTransport
 from billingual.transports.client import is_http_client, owned
 from billingual.transports.memory import MemoryTransport
 from billingual.wire import Bounds, Deadline, Headers, Timeouts, WireRequest, WireResponse
@@ -638,12 +638,12 @@ def test_no_library_is_imported_to_recognise_a_client() -> None:
 @pytest.mark.anyio
 async def test_a_client_may_stand_inside_another_transport(client: httpx.AsyncClient) -> None:
     """Recording what a user's own client sends needs no adapter in the user's program."""
-    part = Part.of(client)  # type: ignore[arg-type]
-    await part.aclose()
+    inner = InnerTransport.of(client)  # type: ignore[arg-type]
+    await inner.aclose()
 
-    assert set(part.supports) == {"async"}
-    assert part.drop() == 0
-    assert part.account("exante") is None
+    assert set(inner.supports) == {"async"}
+    assert inner.drop() == 0
+    assert inner.account("exante") is None
     assert not client.is_closed
     assert repr(owned(client)) == "owned(AsyncClient of httpx)"
 

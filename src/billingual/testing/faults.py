@@ -26,7 +26,7 @@ from billingual.errors import (
 )
 from billingual.outcomes import Evidence
 from billingual.testing.fault_catalogue import CATALOGUE, Fault
-from billingual.transports._part import Part, TransportLike, make_part
+from billingual.transports._inner import InnerTransport, TransportLike, make_inner
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
 __all__ = ["CATALOGUE", "Fault", "FaultTransport", "Plan", "PlannedFaults", "fault"]
@@ -58,7 +58,7 @@ class FaultTransport:
     """
 
     def __init__(self, inner: Transport, plan: Plan, *, backend: Backend | None = None) -> None:
-        self._inner = Part.of(inner)
+        self._inner = InnerTransport.of(inner)
         self._backend = backend
         self._numbers = itertools.count(1)
         self._plan = (
@@ -140,7 +140,7 @@ def fault(plan: Plan, transport: TransportLike = "httpx") -> TransportFactory:
     """
 
     def make(options: TransportOptions) -> FaultTransport:
-        return FaultTransport(make_part(transport, options), plan, backend=options.backend)
+        return FaultTransport(make_inner(transport, options), plan, backend=options.backend)
 
     return make
 
@@ -259,8 +259,8 @@ class PlannedFaults:
 
     def __call__(self, options: TransportOptions) -> FaultTransport:
         """Make a transport for a client; the client closes it."""
-        part = make_part(self._transport, options)
-        made = _Planned(part, self._take, backend=options.backend, account=self._account)
+        inner = make_inner(self._transport, options)
+        made = _Planned(inner, self._take, backend=options.backend, account=self._account)
         self._made.append(made)
         return made
 

@@ -3,7 +3,7 @@
 For transports of your own: :class:`BodyReader` reads a response's body within all bounds,
 :class:`Pool` hands out connections, also after a fork and on a second event loop, :func:`checked`
 refuses what cannot be written as HTTP, and :func:`default_context` is the TLS context that all
-transports share. :func:`make_part` makes the one inside yours. :func:`sandboxed` is the transport
+transports share. :func:`make_inner` makes the one inside yours. :func:`sandboxed` is the transport
 to a sandbox that a program keeps.
 """
 
@@ -13,11 +13,11 @@ from billingual._lazy import attach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from billingual.transports._address import Address, checked
     from billingual.transports._body import BodyReader
     from billingual.transports._failures import NOTHING, SENT, UNSENT
-    from billingual.transports._part import Part, TransportLike, make_part
+    from billingual.transports._inner import InnerTransport, TransportLike, make_inner
     from billingual.transports._pool import Connection, Pool
+    from billingual.transports._request import Address, checked
     from billingual.transports.sandbox import sandboxed
     from billingual.transports.tls import default_context
 
@@ -28,12 +28,12 @@ __all__ = [
     "Address",
     "BodyReader",
     "Connection",
-    "Part",
+    "InnerTransport",
     "Pool",
     "TransportLike",
     "checked",
     "default_context",
-    "make_part",
+    "make_inner",
     "sandboxed",
 ]
 
@@ -41,10 +41,10 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
     __getattr__, __dir__ = attach(
         __name__,
         {
-            "_address": "Address checked",
+            "_request": "Address checked",
             "_body": "BodyReader",
             "_failures": "NOTHING SENT UNSENT",
-            "_part": "Part TransportLike make_part",
+            "_inner": "InnerTransport TransportLike make_inner",
             "_pool": "Connection Pool",
             "sandbox": "sandboxed",
             "tls": "default_context",

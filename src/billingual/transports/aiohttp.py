@@ -54,11 +54,11 @@ from billingual.errors import (
     TransportError,
 )
 from billingual.outcomes import Evidence
-from billingual.transports._address import check_headers, parted
 from billingual.transports._body import BodyReader
 from billingual.transports._failures import NOTHING, UNSENT, reason, told, too_late
 from billingual.transports._pool import PooledTransport, forget_frames
 from billingual.transports._readable import Readable
+from billingual.transports._request import check_headers, parted
 from billingual.transports.tls import default_context, no_trust
 from billingual.wire import Bounds, Headers, Timeouts, WireRequest, WireResponse
 

@@ -17,7 +17,7 @@ from billingual.errors import (
     PoolTimeoutError,
     TransportError,
 )
-from billingual.transports._part import Part, TransportLike, make_part
+from billingual.transports._inner import InnerTransport, TransportLike, make_inner
 from billingual.wire import Bounds, WireRequest, WireResponse
 
 __all__ = ["FallbackTransport", "fallback"]
@@ -37,15 +37,15 @@ class FallbackTransport:
     """
 
     def __init__(self, *transports: Transport) -> None:
-        self._parts = tuple(Part.of(each) for each in transports)
-        if not self._parts:
+        self._ways = tuple(InnerTransport.of(each) for each in transports)
+        if not self._ways:
             raise ConfigurationError("a fallback needs transports to choose from; give two.")
         self.supports: frozenset[str] = _EITHER.intersection(
-            *(each.supports for each in self._parts)
+            *(each.supports for each in self._ways)
         )
         if not self.supports:
             raise ConfigurationError(
-                f"{', '.join(each.name for each in self._parts)} do not wait alike: some need an "
+                f"{', '.join(each.name for each in self._ways)} do not wait alike: some need an "
                 "event loop, others block the thread; choose transports of one kind."
             )
 
@@ -56,16 +56,16 @@ class FallbackTransport:
             TransportError: the one of the last way that was tried, with a note of those before.
         """
         failed: list[str] = []
-        for part in self._parts[:-1]:
+        for way in self._ways[:-1]:
             try:
-                return await part.send(request, bounds)
+                return await way.send(request, bounds)
             except TransportError as failure:
                 if not _sent_nothing(failure) or bounds.deadline.left() <= 0:
                     _note(failure, failed)
                     raise
-                failed.append(f"{part.name}: {failure}")
+                failed.append(f"{way.name}: {failure}")
         try:
-            return await self._parts[-1].send(request, bounds)
+            return await self._ways[-1].send(request, bounds)
         except TransportError as failure:
             _note(failure, failed)
             raise
@@ -73,9 +73,9 @@ class FallbackTransport:
     async def aclose(self) -> None:
         """Close the transports that were made for this one, all of them."""
         failure: Exception | None = None
-        for part in self._parts:
+        for way in self._ways:
             try:
-                await part.aclose()
+                await way.aclose()
             except Exception as error:  # noqa: BLE001 - the others are closed first
                 failure = failure or error
         if failure is not None:
@@ -83,11 +83,11 @@ class FallbackTransport:
 
     def drop(self) -> int:
         """Pass it on."""
-        return sum(part.drop() for part in self._parts)
+        return sum(way.drop() for way in self._ways)
 
     def account(self, provider: str) -> Account | None:
         """Return the account of the first that has one."""
-        accounts = (part.account(provider) for part in self._parts)
+        accounts = (way.account(provider) for way in self._ways)
         return next((each for each in accounts if each is not None), None)
 
 
@@ -99,15 +99,15 @@ def fallback(*transports: TransportLike) -> TransportFactory:
     """
 
     def make(options: TransportOptions) -> FallbackTransport:
-        parts = [make_part(each, options) for each in transports]
-        made = FallbackTransport(*parts)
+        ways = [make_inner(each, options) for each in transports]
+        made = FallbackTransport(*ways)
         waits = "sync" if options.backend.blocks else "async"
-        # A part that was made for an event loop would suspend in the thread of one that blocks.
+        # One that was made for an event loop would suspend in the thread of a client that blocks.
         if waits not in made.supports and any(
-            each.made and waits in each.supports for each in parts
+            each.made and waits in each.supports for each in ways
         ):
             raise ConfigurationError(
-                f"{', '.join(each.name for each in parts)} do not wait alike under this client; "
+                f"{', '.join(each.name for each in ways)} do not wait alike under this client; "
                 f"choose transports that are all {waits}."
             )
         return made

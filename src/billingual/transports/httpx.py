@@ -51,10 +51,10 @@ from billingual.errors import (
     TransportError,
 )
 from billingual.outcomes import Evidence
-from billingual.transports._address import check_headers, parted
 from billingual.transports._body import BodyReader
 from billingual.transports._failures import NOTHING, UNSENT, reason, told, too_late, unwritable
 from billingual.transports._pool import PooledTransport, forget_frames
+from billingual.transports._request import check_headers, parted
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
 if TYPE_CHECKING:

@@ -51,10 +51,10 @@ from billingual.errors import (
     TransportError,
 )
 from billingual.outcomes import Evidence
-from billingual.transports._address import Origin, check_headers, parted
 from billingual.transports._body import BodyReader
 from billingual.transports._failures import NOTHING, PERHAPS_SENT, reason, too_late, unwritable
 from billingual.transports._pool import PooledTransport
+from billingual.transports._request import Origin, check_headers, parted
 from billingual.transports.tls import default_context
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 

@@ -7,7 +7,7 @@ from typing import Final
 import attrs
 from billingual import NotConnectedError
 from billingual.abc import Provider, TransportFactory, TransportOptions
-from billingual.transports import make_part
+from billingual.transports import make_inner
 from billingual.wire import Bounds, WireRequest, WireResponse
 
 __all__ = ["ACME", "REGIONS", "through"]
@@ -25,7 +25,7 @@ class Regions:
     """
 
     def __init__(self, options: TransportOptions, regions: tuple[str, ...]) -> None:
-        self._inner = make_part("httpx", options)
+        self._inner = make_inner("httpx", options)
         self._first, *self._others = regions
         # It waits as the transport inside does: on an event loop or by blocking.
         self.supports = self._inner.supports

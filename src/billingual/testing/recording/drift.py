@@ -22,7 +22,7 @@ from billingual.outcomes import Safety
 from billingual.testing.recording.cassette import Cassette, TapedExchange, TapedRequest
 from billingual.testing.recording.matching import likeness
 from billingual.testing.recording.redaction import STRUCK, is_tenant
-from billingual.transports._part import Part
+from billingual.transports._inner import InnerTransport
 from billingual.wire import Bounds, Deadline, Headers, Timeouts, WireRequest
 
 __all__ = ["Difference", "Drift", "drift"]
@@ -106,7 +106,7 @@ async def drift(
     Raises:
         ConfigurationError: if the tape cannot be read, or no address is known.
     """
-    asker = _asker(Part.of(transport), base_url, Headers(headers), provider)
+    asker = _asker(InnerTransport.of(transport), base_url, Headers(headers), provider)
     differences: list[Difference] = []
     left_out: list[str] = []
     asked = 0

@@ -21,7 +21,7 @@ from billingual.testing.recording.cassette import (
     TapedResponse,
 )
 from billingual.testing.recording.redaction import Redactor
-from billingual.transports._part import Part, TransportLike, make_part
+from billingual.transports._inner import InnerTransport, TransportLike, make_inner
 from billingual.wire import Bounds, WireRequest, WireResponse
 
 __all__ = ["RecordTransport", "record"]
@@ -42,7 +42,7 @@ class RecordTransport:
     """
 
     def __init__(self, inner: Transport, path: str | os.PathLike[str]) -> None:
-        self._inner = Part.of(inner)
+        self._inner = InnerTransport.of(inner)
         self._cassette = Cassette(path)
         self._redactor = Redactor()
         self._fault: Exception | None = None
@@ -124,6 +124,6 @@ def record(path: str | os.PathLike[str], transport: TransportLike = "httpx") -> 
     """
 
     def make(options: TransportOptions) -> RecordTransport:
-        return RecordTransport(make_part(transport, options), path)
+        return RecordTransport(make_inner(transport, options), path)
 
     return make

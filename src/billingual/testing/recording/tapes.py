@@ -12,7 +12,7 @@ from billingual.abc import Transport, TransportFactory, TransportOptions
 from billingual.errors import ConfigurationError, shown
 from billingual.testing.recording.record import RecordTransport
 from billingual.testing.recording.replay import ReplayTransport
-from billingual.transports._part import TransportLike, make_part
+from billingual.transports._inner import TransportLike, make_inner
 from billingual.wire import Bounds, WireRequest, WireResponse
 
 __all__ = ["ExtendTransport", "RecordMode", "Tapes"]
@@ -80,7 +80,7 @@ class Tapes:
             return ReplayTransport(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         kind = ExtendTransport if self.mode == "new_episodes" else RecordTransport
-        return kind(make_part(transport, options), path)
+        return kind(make_inner(transport, options), path)
 
 
 class ExtendTransport(RecordTransport):

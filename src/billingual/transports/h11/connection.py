@@ -18,8 +18,8 @@ from billingual.errors import (
     TransportError,
 )
 from billingual.outcomes import Evidence
-from billingual.transports._address import Origin
 from billingual.transports._failures import NOTHING, reason, unwritable
+from billingual.transports._request import Origin
 from billingual.transports.h11.http1 import (
     BadResponseError,
     Http1,

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 import httptools
 
 from billingual.errors import TransportError
-from billingual.transports._address import Origin, check_headers, parted
 from billingual.transports._body import BodyReader
 from billingual.transports._failures import too_late, unwritable
+from billingual.transports._request import Origin, check_headers, parted
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 import attrs
 
 from billingual.errors import ConfigurationError
-from billingual.transports._address import Origin
+from billingual.transports._request import Origin
 
 __all__ = ["Proxy"]
 

@@ -17,7 +17,7 @@ from billingual.errors import ConfigurationError, shown
 from billingual.transports.client import is_http_client, owned
 from billingual.wire import Bounds, WireRequest, WireResponse
 
-__all__ = ["Part", "TransportLike", "make_part"]
+__all__ = ["InnerTransport", "TransportLike", "make_inner"]
 
 TransportLike: TypeAlias = "str | Transport | TransportFactory | HttpClient"
 """A transport by name, as an object, as a function that makes one, or an HTTP client."""
@@ -25,12 +25,12 @@ TransportLike: TypeAlias = "str | Transport | TransportFactory | HttpClient"
 _REGISTRY: Final = "billingual.plugins"
 
 
-class Part:
-    """Pass everything on, but close only what was made for the whole.
+class InnerTransport:
+    """Pass everything on, but close only what was made for the outer one.
 
     Attributes:
         supports: how it waits.
-        made: whether it was made for the whole, which then closes it.
+        made: whether it was made for the outer transport, which then closes it.
     """
 
     def __init__(self, transport: Transport, *, made: bool = False) -> None:
@@ -39,9 +39,9 @@ class Part:
         self.supports: frozenset[str] = frozenset(getattr(transport, "supports", {"async"}))
 
     @classmethod
-    def of(cls, transport: Transport | HttpClient) -> Part:
-        """Return *transport* as a part; one that is an object already is only lent."""
-        if isinstance(transport, Part):
+    def of(cls, transport: Transport | HttpClient) -> InnerTransport:
+        """Return *transport* as one to send through; it is only lent, and stays open."""
+        if isinstance(transport, InnerTransport):
             return transport
         return cls(owned(transport) if is_http_client(transport) else cast(Transport, transport))
 
@@ -55,12 +55,12 @@ class Part:
         return await self._transport.send(request, bounds)
 
     async def aclose(self) -> None:
-        """Close what was made for the whole."""
+        """Close what was made for the outer one."""
         if self.made:
             await self._transport.aclose()
 
     def drop(self) -> int:
-        """Close idle connections of what was made for the whole; return how many there were."""
+        """Close idle connections of what was made for the outer one; return how many there were."""
         drop = getattr(self._transport, "drop", None)
         return int(drop()) if self.made and drop is not None else 0
 
@@ -69,13 +69,13 @@ class Part:
         return account_of(self._transport, provider)
 
 
-def make_part(transport: TransportLike, options: TransportOptions) -> Part:
+def make_inner(transport: TransportLike, options: TransportOptions) -> InnerTransport:
     """Return the transport that goes inside another one, which passes its own options on.
 
     Args:
-        transport: a registered name or a function that makes one, which the whole closes; or a
+        transport: a registered name or a function that makes one, which the outer one closes; or a
             transport or an HTTP client, which stays its owner's to close.
-        options: those that the whole was made with.
+        options: those that the outer one was made with.
 
     Raises:
         UnknownNameError: if there is no transport of that name.
@@ -89,10 +89,10 @@ def make_part(transport: TransportLike, options: TransportOptions) -> Part:
     if is_http_client(transport) or (
         hasattr(transport, "send") and not isinstance(transport, type)
     ):
-        return Part.of(cast(Transport, transport))
+        return InnerTransport.of(cast(Transport, transport))
     if not callable(transport):
         raise ConfigurationError(
             f"{shown(transport)} is neither a transport's name, a transport nor a function that "
             "makes one; give one of the three, or an HTTP client."
         )
-    return Part(cast(TransportFactory, transport)(options), made=True)
+    return InnerTransport(cast(TransportFactory, transport)(options), made=True)

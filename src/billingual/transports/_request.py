@@ -1,4 +1,4 @@
-"""Where a request goes, in the parts that libraries ask for, and whether it can be written at all.
+"""Whether a request can be written as HTTP, and where it goes, in the parts that libraries ask for.
 
 Libraries differ in what they refuse, correct or let through. So everything is checked here, before
 anything is sent.
