@@ -10,6 +10,7 @@ import asyncio
 import json
 import math
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -45,7 +46,11 @@ class Contest:
         busy: how many of them have calls to make.
         tasks: calls that each makes at once.
         seconds: how long.
-        restarts: how often Redis is killed and started again a second later, without its memory.
+        restarts: how often Redis fails, and works again a while later.
+        fault: how it fails: ``kill`` (it starts again without its memory), ``stop`` (it is there
+            and does not respond), ``replica`` (it is made one, which only reads), ``full`` (it
+            refuses for want of memory), ``flush`` (it loses its memory and goes on).
+        away_s: how many seconds it fails.
         storm_s: seconds, a third of the way in, for which the provider turns everything away.
     """
 
@@ -56,6 +61,8 @@ class Contest:
     tasks: int = 4
     seconds: float = 10.0
     restarts: int = 0
+    fault: str = "kill"
+    away_s: float = 1.0
     storm_s: float = 0.0
     begin: float = 0.0
     provider: str = ""
@@ -230,6 +237,41 @@ class Redis:
             self.process.kill()
             self.process.wait()
 
+    def fail(self, fault: str) -> None:
+        """Let it fail; see :class:`Contest`."""
+        assert self.process is not None
+        if fault == "kill":
+            self.kill()
+        elif fault == "stop":
+            self.process.send_signal(signal.SIGSTOP)
+        else:
+            self.ask(
+                {
+                    "replica": "REPLICAOF 127.0.0.1 1",
+                    "full": "CONFIG SET maxmemory 1",
+                    "flush": "FLUSHALL",
+                }[fault]
+            )
+
+    def mend(self, fault: str) -> None:
+        """Let it work again."""
+        assert self.process is not None
+        if fault == "kill":
+            self.start()
+        elif fault == "stop":
+            self.process.send_signal(signal.SIGCONT)
+        elif fault == "replica":
+            self.ask("REPLICAOF NO ONE")
+        elif fault == "full":
+            self.ask("CONFIG SET maxmemory 0")
+
+    def ask(self, command: str) -> None:
+        """Give it a command."""
+        import redis  # noqa: PLC0415 - an extra
+
+        with redis.Redis.from_url(self.url) as client:
+            client.execute_command(*command.split())
+
     def contents(self) -> str:
         """Return all keys and values as a text."""
         import redis  # noqa: PLC0415 - an extra
@@ -270,9 +312,9 @@ async def run(contest: Contest) -> dict[str, Any]:
             # Behind the storm, and not together with it.
             at = contest.begin + contest.seconds * (0.5 + 0.5 * number / contest.restarts)
             await asyncio.sleep(at - time.time())
-            redis.kill()
-            await asyncio.sleep(1)
-            await asyncio.to_thread(redis.start)
+            await asyncio.to_thread(redis.fail, contest.fault)
+            await asyncio.sleep(contest.away_s)
+            await asyncio.to_thread(redis.mend, contest.fault)
         ended = [await each.communicate() for each in workers]
         if any(each.returncode for each in workers):
             raise RuntimeError("a worker failed")

@@ -64,6 +64,17 @@ def test_two_busy_workers_of_eight_use_the_quota_up() -> None:
     assert seen["refused_part"] <= 0.01
 
 
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("fault", ["kill", "stop", "replica", "full", "flush"])
+def test_a_redis_that_fails_leaves_a_limit(fault: str) -> None:
+    """Eight workers go on, each with its part, and share the rate again afterwards."""
+    seen = contest(gate="store", seconds=20, restarts=1, fault=fault, away_s=5)
+
+    assert seen["of_quota"] >= 0.7
+    # Without a limit it is four fifths. A worker that had to wait for a core is late.
+    assert seen["refused_part"] <= 0.05
+
+
 @pytest.mark.parametrize("check", QUOTA_STORE_CHECKS, ids=str)
 def test_a_real_redis_keeps_the_rule(check: Check, redis_server: str) -> None:
     """As the one in memory of the gate does."""

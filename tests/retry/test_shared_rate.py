@@ -290,16 +290,35 @@ def test_a_lost_store_leaves_each_worker_its_part(
         parts = [workers.get(client) for _ in range(4)]
         asked = workers.store.calls
         workers.store.failure = None
-        back = [workers.get(client) for _ in range(4)]
+        back = [workers.get(client) for _ in range(5)]
 
     assert [4.0, 8.0, 12.0, 16.0] == parts
-    assert 5 == asked
-    assert pytest.approx(1.0) == back[-1] - back[-2]
+    assert 4 == asked
+    # Another worker may not find it for eight seconds.
+    assert [4.0, 4.0] == [back[1] - back[0], back[2] - back[1]]
+    assert pytest.approx(1.0) == back[4] - back[3]
     assert ["QuotaStoreLost", "QuotaStoreFound"] == workers.names()
     assert 2 == len(caplog.records)
     assert "ConnectionError" in caplog.text
     assert CANARY not in caplog.text + "".join(map(repr, workers.told))
     assert all(each.explain() for each in workers.told)
+
+
+def test_workers_that_find_the_store_one_by_one_keep_to_the_quota(workers: Workers) -> None:
+    """One that has found it sends its part until all others must have found it."""
+    workers.store.failure = ConnectionError()
+    clients = [workers.client(deadline=600) for _ in range(4)]
+    for client in clients:
+        workers.get(client)
+        workers.backend.clock += 1
+    workers.store.failure = None
+    workers.sent.clear()
+    found = workers.backend.clock
+    while workers.backend.clock < found + 7:
+        workers.get(clients[0])
+
+    # The other three may send three quarters of the rate meanwhile.
+    assert all(after - before >= 4 for before, after in pairwise(workers.sent))
 
 
 def test_a_store_that_stays_away_is_asked_seldom(workers: Workers) -> None:

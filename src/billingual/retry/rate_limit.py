@@ -187,17 +187,20 @@ class Pace:
         *,
         is_job: bool,  # noqa: ARG002 - the line has seen to that
     ) -> None:
+        self._last = now = await self._wait_until_due(backend, latest)
+        if self._gap_s == 0.0 and self._rules.spacing_s == 0.0:
+            self.engaged = False
+            # Checked again, because another thread may have noted a 429 between the two lines.
+            self.engaged = self._gap_s > 0.0 or self._paused_until > now
+
+    async def _wait_until_due(self, backend: Backend, latest: Deadline) -> float:
         now = backend.now()
         while (wait_s := self.due_s(now)) > 0:
             self._refuse_too_late(now, latest)
             await backend.sleep(wait_s)
             # A sleep that ended counts, even where a test has stopped the clock.
             now = max(backend.now(), now + wait_s)
-        self._last = now
-        if self._gap_s == 0.0 and self._rules.spacing_s == 0.0:
-            self.engaged = False
-            # Checked again, because another thread may have noted a 429 between the two lines.
-            self.engaged = self._gap_s > 0.0 or self._paused_until > now
+        return now
 
     def note_rate_limit(self, asked_s: float | None, *, sent_at: float, now: float) -> None:
         """Note a 429: pause for as long as it asks, and send with gaps afterwards in any case.
@@ -313,7 +316,8 @@ class _Held:
 class SharedPace(Pace):
     """The pace of a credential that several processes keep to together, by a store.
 
-    While the store fails, this process keeps to its part of the rate, as if there were no store.
+    While the store fails, this process keeps to its part of the rate, as if there were no store;
+    and for eight seconds more, in which all others find it too.
     """
 
     _store: QuotaStore
@@ -323,6 +327,7 @@ class SharedPace(Pace):
     _size: int = attrs.field(default=1, init=False)
     _away_until: float = attrs.field(default=_NEVER, init=False)
     _away_s: float = attrs.field(default=0.0, init=False)
+    _alone_until: float = attrs.field(default=_NEVER, init=False)
     _limited: tuple[float, float | None] | None = attrs.field(default=None, init=False)
 
     @property
@@ -341,7 +346,8 @@ class SharedPace(Pace):
 
     def due_s(self, now: float) -> float:
         """Return the seconds until the next attempt may go, as far as that is certain."""
-        return super().due_s(now) if self._is_away else self._paused_until - now
+        alone = self._is_away or now < self._alone_until
+        return super().due_s(now) if alone else self._paused_until - now
 
     def note_rate_limit(self, asked_s: float | None, *, sent_at: float, now: float) -> None:
         """Note a 429: pause, and keep it for the store, which makes all processes pause."""
@@ -358,8 +364,8 @@ class SharedPace(Pace):
     async def _wait_as_first(
         self, backend: Backend, latest: Deadline, tell: Tell, *, is_job: bool
     ) -> None:
-        now = backend.now()
-        while now >= self._away_until:
+        while backend.now() >= self._away_until:
+            ready = now = await self._wait_until_due(backend, latest)
             held = await self._lease(backend, tell, now, is_job=is_job)
             if held is None:
                 break
@@ -381,7 +387,8 @@ class SharedPace(Pace):
                     continue
             held.left -= 1
             held.due = max(held.due, now - _LEASE_S) + held.spacing_s
-            self._last = now
+            # Its part of the rate counts from when that allowed it: a wait for the store is no gap.
+            self._last = ready if now < self._alone_until else now
             return
         await super()._wait_as_first(backend, latest, tell, is_job=is_job)
 
@@ -437,6 +444,9 @@ class SharedPace(Pace):
                 self._limited = limited
         if self._is_away:
             self._away_s, self._away_until = 0.0, _NEVER
+            # Other workers send their parts until they ask again, which is so long from now at
+            # most. The whole rate beside that would be nearly twice the quota.
+            self._alone_until = backend.now() + _LONGEST_AWAY_S
             # What was learnt alone; the store has its own memory of that.
             self._gap_s = 0.0
             _log(f"the quota store is back; all {self._quota.workers} workers share the rate again")
