@@ -729,6 +729,17 @@ def test_verify_names_what_is_not_as_the_ledger_says(
     assert "4 wrong" in str(found)
 
 
+def test_what_a_job_tells_can_be_kept_in_a_set(open_job: Open, draft: Make) -> None:
+    """Like all values of the package: its report, its progress, and how it was verified."""
+    told: list[Progress] = []
+    with open_job() as job:
+        job.plan([draft()])
+        report = job.run(on_progress=told.append)
+        found = job.verify()
+
+        assert {report, found, told[-1]} == {job.report(), job.verify(), told[-1]}
+
+
 def test_verify_leaves_the_invoice_alone_that_had_the_number_first(
     open_job: Open, draft: Make, client: Client
 ) -> None:

@@ -42,7 +42,7 @@ class Progress:
     """
 
     total: int
-    counts: Mapping[State, int]
+    counts: Mapping[State, int] = attrs.field(hash=False)
     requests: int
     resent: int
     elapsed_s: float
@@ -84,7 +84,7 @@ class Report:
     """
 
     total: int
-    counts: Mapping[State, int]
+    counts: Mapping[State, int] = attrs.field(hash=False)
     adopted: int
     unfinished: tuple[Entry, ...]
     note: str | None = None

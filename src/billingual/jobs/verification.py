@@ -42,8 +42,8 @@ class Verification:
     """
 
     checked: int
-    wrong: dict[str, str]
-    unchecked: dict[str, str]
+    wrong: dict[str, str] = attrs.field(hash=False)
+    unchecked: dict[str, str] = attrs.field(hash=False)
 
     @property
     def ok(self) -> bool:
