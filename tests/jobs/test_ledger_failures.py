@@ -225,8 +225,8 @@ def test_a_read_that_succeeds_ends_a_row_of_failures(path: Path, sandbox: Sandbo
         backend=backend,
         organization=LANDMARKS["exante_organization"],
     ) as client:
-        ids = [row.id for row in client.list(page_size=100).collect(limit=12)]
-        for each in ids:
+        ids = [row.id for row in client.list(page_size=100).collect(limit=24)]
+        for each in ids[::2]:
             sandbox.add_fault("status", status=503, method="GET", path_suffix=each)
         with Job.open(path, client, late_arrival_s=0.01) as job:
             job.plan((each, Changes(due_at="2027-03-01T00:00:00Z")) for each in ids)
@@ -363,4 +363,53 @@ def test_looks_that_tell_nothing_wait_for_the_next_run(
 
         assert len(looks) == 6
         assert "after 6 looks that told nothing it waits for the next run" in str(left.reason)
+        assert job.run(concurrency=1).complete
+
+
+@pytest.fixture
+def quick(sandbox: Sandbox) -> Iterator[Client]:
+    """Make a client for which no time passes."""
+    with Client(
+        "exante",
+        transport=sandboxed(sandbox),
+        retry="none",
+        backend=QuickBackend(),
+        organization=LANDMARKS["exante_organization"],
+    ) as client:
+        yield client
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_invoices_that_cannot_be_read_hold_up_no_other(
+    path: Path, sandbox: Sandbox, quick: Client, status: int
+) -> None:
+    """They wait for the next run, which reads them again; a refused one is read once."""
+    ids = [row.id for row in quick.list(page_size=100).collect(limit=40)]
+    for each in (ids[3], ids[4], ids[30]):
+        sandbox.add_fault("status", status=status, method="GET", path_suffix=each, times=6)
+    with Job.open(path, quick) as job:
+        job.plan((each, Changes(due_at="2027-03-01T00:00:00Z")) for each in ids)
+        report = job.run(concurrency=1)
+
+        assert [ids[3], ids[4], ids[30]] == [each.id for each in report.planned]
+        assert all("it could not be read" in str(each.reason) for each in report.planned)
+        assert 37 == report.committed
+
+        sandbox.clear_faults()
+
+        assert job.run(concurrency=1).complete
+
+
+def test_a_write_that_fails_each_time_does_not_keep_a_run_from_its_end(
+    path: Path, sandbox: Sandbox, quick: Client
+) -> None:
+    """Ten requests that did nothing are enough; the next run sends it again."""
+    (row,) = quick.list().collect(limit=1)
+    sandbox.add_fault("drop_before_commit", method="PUT", times=12)
+    with Job.open(path, quick) as job:
+        job.plan([(row, Changes(due_at="2027-03-01T00:00:00Z"))])
+        (left,) = job.run(concurrency=1).planned
+
+        assert "10 requests of one run did nothing" in str(left.reason)
+        assert [2] == [each["times"] for each in sandbox.faults]
         assert job.run(concurrency=1).complete

@@ -22,6 +22,7 @@ from billingual.jobs.entry import Decision, Entry, Request, State
 
 __all__ = [
     "LEGAL",
+    "NEVER",
     "Claim",
     "ClaimLostError",
     "Ledger",
@@ -63,6 +64,9 @@ LEGAL: Final[frozenset[tuple[State, State]]] = frozenset(
     }
 )
 """The steps that an entry may take from one state to the next."""
+
+NEVER: Final = 9e15
+"""A time that does not come: nothing more is done about the entry in this run."""
 
 
 _DECIDED: Final[Mapping[State, frozenset[State]]] = {
@@ -282,6 +286,10 @@ class Ledger(Protocol):
         """
         ...
 
+    def put_off(self, reasons: Mapping[str, str]) -> None:
+        """Leave planned entries, given by their ids with the reason, to the next run."""
+        ...
+
     def commit(
         self,
         claim: Claim,
@@ -369,7 +377,7 @@ class Ledger(Protocol):
 
         What an earlier run gave up on is to be looked at again. Unless that was hours ago it has
         to wait for *late_arrival_s* anew: the clock may have been put forward meanwhile. Where the
-        clock was put back, no entry waits for the time that was.
+        clock was put back, no entry waits for the time that was. What was put off is ready again.
 
         Returns:
             How many entries were in flight.

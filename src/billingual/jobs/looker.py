@@ -18,7 +18,7 @@ from billingual.abc import FindsDrafts, Sightings, Slots
 from billingual.capabilities import Feature
 from billingual.errors import NotFoundError
 from billingual.jobs.entry import Entry, State, changes_of, draft_of
-from billingual.jobs.ledger import Claim, Ledger, Seen
+from billingual.jobs.ledger import NEVER, Claim, Ledger, Seen
 from billingual.jobs.planning import fields_of, letters_of
 from billingual.model import differing_fields
 from billingual.outcomes import Finding, Intent
@@ -29,12 +29,9 @@ if TYPE_CHECKING:
     from billingual.model import Draft, Invoice, InvoiceSummary
     from billingual.reconcile.result import Reconciliation
 
-__all__ = ["NEVER", "Look", "Looker", "Searches"]
+__all__ = ["Look", "Looker", "Searches"]
 
 _PATIENCE_S: Final = 3600.0
-NEVER: Final = 9e15
-"""A time that does not come: nothing more is done about the entry in this run."""
-
 _KEY_LIFE_S: Final = 20 * 3600.0
 """Seconds for which a provider's idempotency key is trusted.
 
@@ -60,7 +57,7 @@ class Look:
         why: what was seen, in words.
         seen: the state of each entry that could be told, by the entry's id.
         again_s: seconds until the entries that could not be told are worth another look; None if
-            only further writes of the job can make it tell more, :data:`NEVER` if nothing can.
+            only further writes of the job can make it tell more, ``NEVER`` if nothing can.
         check_late: whether to look once more, later, if a late request has doubled a create.
     """
 

@@ -37,8 +37,8 @@ from billingual.errors import (
     unclear_from,
 )
 from billingual.jobs.entry import Entry, State, changes_of, draft_of
-from billingual.jobs.ledger import Claim, ClaimLostError, Ledger
-from billingual.jobs.looker import NEVER, Looker
+from billingual.jobs.ledger import NEVER, Claim, ClaimLostError, Ledger
+from billingual.jobs.looker import Looker
 from billingual.jobs.planning import fields_of
 from billingual.jobs.report import Progress
 
@@ -59,7 +59,15 @@ Policy: TypeAlias = Literal["reconcile_then_resend", "reconcile", "manual"]
 """
 
 _LOOKS: Final = 5
-"""Looks in one run that may tell nothing, for one entry, before the run leaves it to a person."""
+"""Looks, or reads before an update, that may tell nothing for one entry in one run: then the run
+leaves it to the next one."""
+
+_VAIN: Final = 9
+"""Requests of one run that may provably do nothing for one entry before it is left to the next one.
+
+A provider that fails whenever it gets to see one write would otherwise keep the run from its end.
+Where four in ten requests fail by chance, ten in a row are one in ten thousand.
+"""
 
 _AHEAD: Final = 2
 """Workers beside those that may send, at most as many again.
@@ -147,6 +155,7 @@ class Runner:
     _failures: int = attrs.field(default=0, init=False)
     _concurrency: int = attrs.field(default=1, init=False)
     _looks: Counter[int] = attrs.field(factory=Counter, init=False)
+    _vain: Counter[int] = attrs.field(factory=Counter, init=False)
     _reading: set[int] = attrs.field(factory=set, init=False)
     _taking: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 
@@ -410,10 +419,13 @@ class Runner:
     async def _learn_before(self, reads: _Reads) -> _End:
         """Read what updates are about to change; return what keeps it, before they are sent."""
         known: dict[str, str] = {}
+        unread: dict[str, str] = {}
 
         def keep() -> int:
             try:
                 self.ledger.keep_before(known)
+                if unread:
+                    self.ledger.put_off(unread)
             finally:
                 self._has_read(reads)
             return 0
@@ -422,23 +434,46 @@ class Runner:
             for entry in reads:
                 if self.stopping:
                     break
-                self._requests += 1
                 try:
-                    invoice = await self.client.get(cast("str", entry.target))
-                except NotFoundError:
-                    known[entry.id] = "null"
-                else:
-                    known[entry.id] = fields_of(invoice, changes_of(entry).given())
-                self._failures = 0
-        except BaseException as error:
-            if not isinstance(error, BillingualError) or isinstance(
-                error, (UsageError, AuthenticationError)
-            ):
-                self._has_read(reads)
-                raise
-            self._failed(error)
-            await self.context.backend.sleep(self._pause_s(error))
+                    known[entry.id] = await self._before(entry)
+                except (UsageError, AuthenticationError):
+                    raise
+                except BillingualError as error:
+                    if await self._leaves_unread(entry, error):
+                        unread[entry.id] = f"it could not be read before the update: {_told(error)}"
+        except BaseException:
+            self._has_read(reads)
+            raise
         return keep
+
+    async def _before(self, entry: Entry) -> str:
+        """Read what an update is about to change, as JSON text."""
+        self._requests += 1
+        try:
+            invoice = await self.client.get(cast("str", entry.target))
+        except NotFoundError:
+            before = "null"
+        else:
+            before = fields_of(invoice, changes_of(entry).given())
+        self._failures = 0
+        return before
+
+    async def _leaves_unread(self, entry: Entry, error: BillingualError) -> bool:
+        """After a failed read, pause; say whether the next run is to read that invoice instead."""
+        if not isinstance(error, _PASSING):
+            self._looks[entry.seq] = _LOOKS + 1
+        elif isinstance(error, (CircuitOpenError, RateLimitedError)):
+            self._failed(error)
+        else:
+            # It may be about this invoice alone. So the others do not wait for it, and only its
+            # first failure is a sign that the provider cannot be reached.
+            self._looks[entry.seq] += 1
+            if self._looks[entry.seq] == 1:
+                self._failed(error)
+        if self._looks[entry.seq] > _LOOKS:
+            return True
+        await self.context.backend.sleep(self._pause_s(error))
+        return False
 
     # Sending
 
@@ -552,7 +587,7 @@ class Runner:
 
     async def _look(self, claim: Claim) -> _End:
         self._requests += 1
-        succeeded = self._succeeded
+        succeeded, first = self._succeeded, claim.entries[0].seq
         try:
             look = await self._looker.look(claim, self._now())
         except BaseException as error:
@@ -562,7 +597,7 @@ class Runner:
                 self._keep_at_end(lambda: self._hand_back(claim))
                 raise
             why = f"the look failed: {_told(error)}"
-            self._looks[claim.entries[0].seq] += 1
+            self._looks[first] += 1
             postpone = partial(self._postpone, claim, why, 1.0)
             try:
                 self._failed(error)
@@ -573,7 +608,7 @@ class Runner:
         self._failures = 0
         now = self._now()
         if not look.seen:
-            self._looks[claim.entries[0].seq] += 1
+            self._looks[first] += 1
             return lambda: self._postpone(
                 claim, look.why, self._wait_s(succeeded) if look.again_s is None else look.again_s
             )
@@ -586,6 +621,11 @@ class Runner:
 
             return split
 
+        back = [each for each, seen in look.seen.items() if seen.state is State.PLANNED]
+        if back:
+            self._vain[first] += 1
+        tired = self._vain[first] > _VAIN
+
         def found() -> int:
             self.ledger.found(
                 claim,
@@ -595,6 +635,9 @@ class Runner:
                 not_before=now + (look.again_s or 0.0),
                 why=look.why,
             )
+            if tired:
+                why = f"{_VAIN + 1} requests of one run did nothing; the next run sends it again"
+                self.ledger.put_off(dict.fromkeys(back, why))
             # One that is looked at once more for a late double was settled before.
             return sum(
                 each.state is State.UNKNOWN and look.seen[each.id].state is not State.PLANNED

@@ -22,6 +22,7 @@ from billingual._version import __version__
 from billingual.errors import InvalidInputError, UsageError
 from billingual.jobs.entry import Decision, Entry, Request, State
 from billingual.jobs.ledger import (
+    NEVER,
     Claim,
     ClaimLostError,
     NewEntry,
@@ -573,7 +574,7 @@ class SqlLedger(ABC):
             of_future = "request IN (SELECT id FROM request WHERE coalesce(ended, started) > :now)"
             run(
                 "UPDATE entry SET not_before = 0 WHERE state = 'planned' AND not_before > :now"
-                f" AND {of_future}",
+                f" AND (not_before >= {NEVER} OR {of_future})",
                 values,
             )
             run(
@@ -627,7 +628,8 @@ class SqlLedger(ABC):
         """List updates whose state before is not kept; see :class:`Ledger`."""
         rows = self._read(
             f"SELECT {_ENTRY} FROM entry AS each WHERE {_UNREAD}"
-            f" AND NOT seq {self._AMONG} AND {self._FREE} ORDER BY seq LIMIT ?",
+            f" AND not_before < {NEVER} AND NOT seq {self._AMONG} AND {self._FREE}"
+            " ORDER BY seq LIMIT ?",
             self._list(passing_over),
             most,
         )
@@ -640,6 +642,16 @@ class SqlLedger(ABC):
             connection.executemany(
                 "UPDATE entry SET before = ? WHERE id = ? AND before IS NULL",
                 [(fields, entry_id) for entry_id, fields in before.items()],
+            )
+
+    @repeatable
+    def put_off(self, reasons: Mapping[str, str]) -> None:
+        """Leave planned entries to the next run; see :class:`Ledger`."""
+        with self._step() as connection:
+            connection.executemany(
+                f"UPDATE entry SET not_before = {NEVER}, reason = ?"
+                " WHERE id = ? AND state = 'planned'",
+                [(_text(why), entry_id) for entry_id, why in reasons.items()],
             )
 
     @repeatable

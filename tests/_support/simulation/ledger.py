@@ -17,8 +17,9 @@ T = TypeVar("T")
 
 _ENDS: Final = {"commit": "ok", "reject": "fail", "release": "fail", "split": "fail"}
 _STEPS: Final = frozenset(
-    {*_ENDS, "claim", "unclear", "claim_look", "found", "postpone", "recover", "keep_before", "add"}
-)
+    {*_ENDS, "claim", "unclear", "claim_look", "found", "postpone", "recover", "keep_before",
+     "put_off", "add"}
+)  # fmt: skip
 
 
 @attrs.frozen(kw_only=True)

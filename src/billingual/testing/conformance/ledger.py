@@ -536,6 +536,25 @@ def an_update_waits_for_what_was_before(bench: Bench) -> None:
 
 
 @ledger_check
+def what_is_put_off_waits_for_the_next_run(bench: Bench) -> None:
+    """Entries that are put off are neither claimed nor read before the next run begins."""
+    ledger = planned(bench, update("inv_1"))
+    made = claimed(ledger)
+    ledger.add([update("inv_2", before=None)])
+    ledger.put_off({"inv_1": "it was under way", "inv_2": "it could not be read"})
+    same("it could not be read", entry(ledger, "inv_2").reason)
+    commit(ledger, made)
+    same([], ids(claim(ledger, now=NOW + 9999 * DAY_S)))
+    rest = ledger.without_before(passing_over=(), most=9)
+    expect(not rest, expected="it is not read", seen=rest)
+    due = ledger.next_due(now=NOW, sends=True, looks=True)
+    expect(due is None or due >= NEVER, expected="nothing is due", seen=due)
+    ledger.recover(now=NOW, late_arrival_s=LATE_ARRIVAL_S)
+    same(["inv_2"], [each.id for each in ledger.without_before(passing_over=(), most=9)])
+    same(["inv_2"], ids(claim(ledger)))
+
+
+@ledger_check
 def writes_of_one_invoice_keep_their_order(bench: Bench) -> None:
     """A later write of an invoice waits while an earlier one is not settled."""
     writes = (update("inv_1"), update("inv_1", entry_id="later"), update("inv_2"))
@@ -1311,6 +1330,7 @@ def a_closed_ledger_says_so(bench: Bench) -> None:
         lambda: claim(ledger),
         lambda: ledger.without_before(passing_over=(), most=1),
         lambda: ledger.keep_before({"inv_1": "{}"}),
+        lambda: ledger.put_off({"inv_1": "it could not be read"}),
         lambda: ledger.claim_look(owner="one", now=NOW, lease=NOW),
         lambda: ledger.recover(now=NOW, late_arrival_s=LATE_ARRIVAL_S),
         lambda: ledger.end_leases(now=NOW, late_arrival_s=LATE_ARRIVAL_S),
