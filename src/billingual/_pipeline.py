@@ -202,6 +202,7 @@ class _Call(Generic[T]):
         renewed: whether one was, or was asked for.
         keyed: how many requests carried an idempotency key.
         carried_out: the requests of the operation that succeeded.
+        interrupt: what a signal handler of the program raised while the call waited.
     """
 
     wait_s: float = 0.0
@@ -217,6 +218,7 @@ class _Call(Generic[T]):
     key: str | None = None
     keyed: int = 0
     carried_out: tuple[WireRequest, ...] = ()
+    interrupt: Exception | None = None
 
     def __init__(
         self,
@@ -252,7 +254,7 @@ class _Call(Generic[T]):
         try:
             result = await self._exchange_all(request)
         except BaseException as error:
-            if not isinstance(error, Exception) and self._may_have_written():
+            if self._stops(error) and self._may_have_written():
                 # Cancelled or interrupted. The one who did that learns what it left unclear from
                 # the exception that passes through here, and from nothing else.
                 carry(error, self._unclear(self.request or request, error))
@@ -292,6 +294,8 @@ class _Call(Generic[T]):
             try:
                 ended, following = self._resume(await self._deliver(request))
             except Exception as error:
+                if self._stops(error):
+                    raise
                 if isinstance(error, BillingualError):
                     error.attempts = tuple(self.attempts)
                 unclear = verdict(self.attempts, request.safety) is Outcome.UNKNOWN
@@ -385,12 +389,10 @@ class _Call(Generic[T]):
             if self.context.pace.must_report:
                 await self.context.pace.report(self.context.backend, self._emit)
             raise
-        except Exception as error:
-            # A token function raised: its error goes up as it is, and nothing was sent.
-            self._record(Outcome.NOT_SENT, error)
-            raise
-        except BaseException as stop:
-            self._record(Outcome.UNKNOWN if self.in_flight else Outcome.NOT_SENT, stop)
+        except BaseException as error:
+            # If a token function raised, its error goes up as it is, and nothing was sent.
+            unclear = self.in_flight and self._stops(error)
+            self._record(Outcome.UNKNOWN if unclear else Outcome.NOT_SENT, error)
             raise
         return value
 
@@ -462,7 +464,7 @@ class _Call(Generic[T]):
         except BillingualError as raised:
             error = raised
         except Exception as fault:  # noqa: BLE001 - a foreign transport may raise anything
-            error = plugin_error("the transport", fault)
+            error = self._interrupted_by(fault) or plugin_error("the transport", fault)
         except BaseException as stop:  # noqa: BLE001 - cancelled or interrupted: raised below
             error = stop
         else:
@@ -471,7 +473,7 @@ class _Call(Generic[T]):
                 return response
             error = BillingualError(f"it responded with {status}.")
             asked_s = asked_wait_s(response.headers, context.backend.wall())
-        if not isinstance(error, Exception) or isinstance(error, UsageError):
+        if self._stops(error) or isinstance(error, UsageError):
             raise error.with_traceback(None)
         # Without a cause, whose frames hold the credentials of the request.
         text = f"no token came from {origin_of(request.url)}: {error}"
@@ -497,12 +499,33 @@ class _Call(Generic[T]):
         except BillingualError as raised:
             error = raised
         except Exception as fault:  # noqa: BLE001 - a foreign transport may raise anything
-            error = _transport_error(fault, addressed)
+            error = self._interrupted_by(fault) or _transport_error(fault, addressed)
         except BaseException as stop:  # noqa: BLE001 - cancelled or interrupted: raised below
             error = stop
         # Raised outside the handler and without its traceback, whose frames belong to a library
         # and hold the signed headers.
         raise error.with_traceback(None)
+
+    def _interrupted_by(self, fault: Exception) -> Exception | None:
+        """Note and return *fault* if a signal handler of the program raised it.
+
+        Time limits of job queues, such as Celery's, are such exceptions. The program waits for
+        them, so they must pass through like Ctrl-C, whose handler differs in the class alone.
+        """
+        import signal  # noqa: PLC0415 - of a fault
+
+        handlers = [signal.getsignal(each) for each in signal.valid_signals()]
+        codes = {getattr(getattr(each, "__func__", each), "__code__", None) for each in handlers}
+        trace = fault.__traceback__
+        while trace is not None and trace.tb_frame.f_code not in codes:
+            trace = trace.tb_next
+        if trace is not None:
+            self.interrupt = fault
+        return self.interrupt
+
+    def _stops(self, error: BaseException) -> bool:
+        """Tell whether *error* cancels or interrupts the call."""
+        return error is self.interrupt or not isinstance(error, Exception)
 
     def _read(self, request: WireRequest, response: WireResponse) -> object:
         """Return what the conversation is sent: the value that *response* was read to."""
@@ -684,7 +707,7 @@ class _Call(Generic[T]):
     def _unclear(self, request: WireRequest, error: BaseException) -> OutcomeUnknown:
         """Make the error for a write that may or may not have happened."""
         context, operation = self.context, self.operation
-        if not isinstance(error, Exception):
+        if self._stops(error):
             error = BillingualError(f"{type(error).__name__} stopped it.")
         if not isinstance(error, BillingualError):
             # A token function raised before a resend; what was sent before it stays unclear.

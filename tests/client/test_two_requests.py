@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import attrs
@@ -136,6 +137,42 @@ def test_an_interrupt_before_the_first_write_leaves_nothing(
     stop, told = interrupted(step, client)
 
     assert (unclear_from(stop), told) == (None, [])
+
+
+class TimeLimitError(Exception):
+    """What a job queue raises in a signal handler."""
+
+
+@pytest.fixture
+def time_limit() -> Any:
+    """Let a signal raise it, and return the function that sends the signal."""
+
+    def limit(*_: Any) -> None:
+        raise TimeLimitError
+
+    before = signal.signal(signal.SIGTERM, limit)
+    yield lambda _: signal.raise_signal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("operation", ["create", "get"])
+def test_what_a_signal_handler_raises_passes_through(
+    step: Any, backend: Any, time_limit: Any, operation: str
+) -> None:
+    """The program waits for that exception; of a write it carries what was left unclear."""
+    told: list[errors.OutcomeUnknown] = []
+    seen: list[Any] = []
+    client, transport = client_of(
+        backend, time_limit, on_unclear=told.append, observers=[seen.append]
+    )
+
+    with pytest.raises(TimeLimitError) as caught:
+        step(client.create(DRAFT) if operation == "create" else client.get("i1"))
+
+    assert len(transport.requests) == 1
+    assert ([] if operation == "get" else [unclear_from(caught.value)]) == told
+    ends = [each.attempt.outcome for each in seen if isinstance(each, AttemptEnded)]
+    assert ends == [Outcome.UNKNOWN]
 
 
 @pytest.mark.parametrize("event", [AttemptEnded, CallEnded])

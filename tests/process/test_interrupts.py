@@ -80,6 +80,42 @@ with client(transport={transport!r}, backend={backend!r}, on_unclear=told.append
     server.release()
 
 
+@pytest.mark.parametrize("transport", ["httpx", "httpx2", "urllib3", "h11"])
+@pytest.mark.parametrize("operation", ["get", "update"])
+def test_a_time_limit_of_the_program_ends_a_call_as_ctrl_c_does(
+    start: Callable[..., Any], server: Any, operation: str, transport: str
+) -> None:
+    """Job queues raise an exception of their own in a signal handler, and wait for it."""
+    program = start(f"""
+import billingual, signal
+class TimeLimit(Exception):
+    pass
+def limit(*_):
+    raise TimeLimit
+signal.signal(signal.SIGINT, limit)
+told = []
+calls = {{"get": [], "update": [billingual.Changes(number="N-2")]}}
+with client(transport={transport!r}, on_unclear=told.append) as used:
+    crossed(used, [1])
+    print("ready")
+    wait()
+    try:
+        getattr(used, {operation!r})(uid(2), *calls[{operation!r}])
+    except TimeLimit as stop:
+        print([billingual.unclear_from(stop)] == (told or [None]), len(told), crossed(used, [3]))
+""")
+
+    assert program.line() == "ready"
+    server.hold()
+    program.go_on()
+    server.wait_for_held()
+    program.interrupt()
+    assert program.line() == f"True {int(operation == 'update')} 0"
+    ended = program.end()
+    assert (ended.code, ended.noise) == (0, "")
+    server.release()
+
+
 @pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
 def test_ctrl_c_while_a_write_is_handed_over_says_that_it_may_have_happened(
     start: Callable[..., Any], server: Any, transport: str
