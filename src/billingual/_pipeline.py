@@ -494,7 +494,12 @@ class _Call(Generic[T]):
             if seen.status is not None and seen.status >= _NO_SUCCESS:
                 # The status decides before the body: a refusal with a very long page is a refusal,
                 # and no reason to look what became of a write.
-                return WireResponse(status=seen.status, request_complete=seen.request_complete)
+                refusal = WireResponse(
+                    status=seen.status,
+                    headers=raised.headers or Headers(),
+                    request_complete=seen.request_complete,
+                )
+                return redact_secrets(refusal, signature)
             error = raised
         except BillingualError as raised:
             error = raised

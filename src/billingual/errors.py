@@ -48,7 +48,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, NoReturn, Protocol
 
 from billingual.outcomes import Attempt, Evidence, Found, FoundInvoice, Intent
-from billingual.wire import Exchange, WireRequest, plain_text
+from billingual.wire import Exchange, Headers, WireRequest, plain_text
 
 __all__ = [
     "AuthenticationError",
@@ -423,7 +423,17 @@ class ConnectionLostError(TransportError):
 
 
 class ResponseTooLargeError(TransportError):
-    """The response is larger than its limits allow, so the client stopped reading it."""
+    """The response is larger than its limits allow, so the client stopped reading it.
+
+    Attributes:
+        headers: those of a refusal, which counts as one without its body; None of a success.
+    """
+
+    def __init__(
+        self, message: str, *, evidence: Evidence | None = None, headers: Headers | None = None
+    ) -> None:
+        super().__init__(message, evidence=evidence)
+        self.headers = headers
 
 
 class DeadlineExceededError(BillingualError):

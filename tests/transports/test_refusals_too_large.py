@@ -1,4 +1,4 @@
-"""A refusal whose body is too large is still the refusal that its head says."""
+"""A refusal whose body is too large is still the refusal that its head says, with its fields."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from billingual import AsyncClient, Client, Draft, errors
 
 UID: Final = "550e8400-e29b-41d4-a716-446655440000"
 DRAFT: Final = Draft(number="N-1", counterparty=UID, owner=UID, document=UID)
-TOO_LARGE: Final = b"Content-Length: 17000000\r\n\r\n" + b"x" * 17_000_000
+TOKEN: Final = "ex_live_0123"
+TOO_LARGE: Final = (
+    b"Retry-After: 7\r\nX-Request-Id: req-ex_live_0123-1\r\nContent-Length: 17000000\r\n\r\n"
+    + b"x" * 17_000_000
+)
 EVERY_REFUSAL: Final = pytest.mark.parametrize(
     ("status", "kind"),
     [
@@ -45,7 +49,7 @@ def test_a_client_that_blocks_keeps_the_refusal(
     with (
         refusing(status) as server,
         Client(
-            "exante", token="t", base_url=server.url, transport=transport, retry="none"
+            "exante", token=TOKEN, base_url=server.url, transport=transport, retry="none"
         ) as client,
     ):
         for call in (lambda: client.get(UID), lambda: client.create(DRAFT)):
@@ -53,6 +57,8 @@ def test_a_client_that_blocks_keeps_the_refusal(
                 call()
 
             assert (status, False) == (caught.value.status, caught.value.maybe_applied)
+            assert "req-***-1" == caught.value.request_id
+            assert "7" == caught.value.exchange.headers.get("retry-after")
 
 
 @EVERY_REFUSAL
@@ -64,13 +70,15 @@ def test_a_client_that_is_awaited_keeps_the_refusal(
 
     async def create(url: str) -> None:
         async with AsyncClient(
-            "exante", token="t", base_url=url, transport=transport, retry="none"
+            "exante", token=TOKEN, base_url=url, transport=transport, retry="none"
         ) as client:
             await client.create(DRAFT)
 
     with refusing(status) as server, pytest.raises(kind) as caught:
         asyncio.run(create(server.url))
     assert (status, False) == (caught.value.status, caught.value.maybe_applied)
+    assert "req-***-1" == caught.value.request_id
+    assert "7" == caught.value.exchange.headers.get("retry-after")
 
 
 @pytest.mark.parametrize("status", [201, 307, 500])
@@ -78,7 +86,7 @@ def test_what_is_no_refusal_stays_unclear(status: int) -> None:
     """A success, a redirect and a failure of the server leave open what became of a create."""
     with (
         refusing(status) as server,
-        Client("exante", token="t", base_url=server.url, retry="none") as client,
+        Client("exante", token=TOKEN, base_url=server.url, retry="none") as client,
         pytest.raises(errors.OutcomeUnknown) as caught,
     ):
         client.create(DRAFT)

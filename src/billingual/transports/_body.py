@@ -19,7 +19,7 @@ from billingual.errors import (
     TransportError,
 )
 from billingual.outcomes import Evidence
-from billingual.wire import Bounds
+from billingual.wire import Bounds, Headers
 
 __all__ = ["RESPONSE_BEGUN", "BodyReader"]
 
@@ -58,6 +58,7 @@ class BodyReader:
             none, or if the body is unpacked already.
         bounds: of the attempt.
         status: the HTTP status.
+        headers: those of the response, for the error of a refusal that is too large.
         request_complete: whether the whole request was sent, for the evidence of errors.
     """
 
@@ -67,10 +68,12 @@ class BodyReader:
         bounds: Bounds,
         *,
         status: int | None = None,
+        headers: Headers | None = None,
         request_complete: bool | None = True,
     ) -> None:
         self._bounds = bounds
         self._status = status
+        self._headers = headers
         self._request_complete = request_complete
         self._codings = _codings(coding) if coding else ()
         self._pieces: list[bytes] = []
@@ -112,7 +115,7 @@ class BodyReader:
             for coding in reversed(self._codings):
                 body = self._unpacked(coding, body)
         except TransportError:
-            if self._status is None or 200 <= self._status <= 299:
+            if self._is_success():
                 raise
             return packed
         return body
@@ -172,6 +175,9 @@ class BodyReader:
         if not unpacker.eof:
             raise zlib.error
 
+    def _is_success(self) -> bool:
+        return self._status is None or 200 <= self._status <= 299
+
     def _seen(self) -> Evidence:
         return attrs.evolve(
             RESPONSE_BEGUN, status=self._status, request_complete=self._request_complete
@@ -180,7 +186,9 @@ class BodyReader:
     def too_large(self, bound: str) -> ResponseTooLargeError:
         """Return the error for a response that breaks a *bound*."""
         return ResponseTooLargeError(
-            f"the response is larger than {bound}; ask for less at once.", evidence=self._seen()
+            f"the response is larger than {bound}; ask for less at once.",
+            evidence=self._seen(),
+            headers=None if self._is_success() else self._headers,
         )
 
 

@@ -529,7 +529,13 @@ class _Delivery:
             body = first = piece = await content.readany()
             is_whole = content.at_eof() and content.exception() is None
             if coding or not (is_whole and self.bounds.allow(len(body))):
-                reader = BodyReader(coding, self.bounds, status=status, request_complete=complete)
+                reader = BodyReader(
+                    coding,
+                    self.bounds,
+                    status=status,
+                    headers=headers,
+                    request_complete=complete,
+                )
                 reader.feed(first)
                 while not content.at_eof():
                     piece = await content.readany()
@@ -542,7 +548,7 @@ class _Delivery:
         self.tail = b"\r\n\r\n" if is_framed else piece
         if not body and (ready := await response.read()):
             # A mock's response has what `read` returns, unpacked, and often nothing else.
-            reader = BodyReader(None, self.bounds, status=status)
+            reader = BodyReader(None, self.bounds, status=status, headers=headers)
             reader.feed(ready)
             body = reader.finish()
         return WireResponse(status=status, headers=headers, body=body, request_complete=complete)

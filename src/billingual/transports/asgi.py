@@ -87,7 +87,7 @@ class AsgiTransport:
             ) from fault
         headers = Headers((k.decode("latin-1"), v.decode("latin-1")) for k, v in exchange.headers)
         coding = ", ".join(headers.get_all("content-encoding"))
-        reader = BodyReader(coding, bounds, status=exchange.status)
+        reader = BodyReader(coding, bounds, status=exchange.status, headers=headers)
         for piece in exchange.pieces:
             reader.feed(piece)
         return WireResponse(status=exchange.status, headers=headers, body=reader.finish())

@@ -562,7 +562,11 @@ class Exchange:
         if "content-encoding" in headers.names and not response.is_closed:
             coding = ", ".join(headers.get_all("content-encoding"))
         return BodyReader(
-            coding, self._bounds, status=self._status, request_complete=self._request_complete()
+            coding,
+            self._bounds,
+            status=self._status,
+            headers=headers,
+            request_complete=self._request_complete(),
         )
 
     def _response(self, response: Any, reader: BodyReader) -> WireResponse:

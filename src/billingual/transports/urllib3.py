@@ -276,7 +276,7 @@ class _Connection:
             raise ConnectionLostError(f"unexpected status {status}.", evidence=self.evidence())
         if not isinstance(response, urllib3.HTTPResponse) or response.closed:
             # A mock's response has the whole body, unpacked, and often nothing else.
-            reader = BodyReader(None, bounds, status=status)
+            reader = BodyReader(None, bounds, status=status, headers=headers)
             reader.feed(response.data)
             body = reader.finish()
         else:
@@ -287,7 +287,7 @@ class _Connection:
             body = b"" if chunked else response.read1(_PIECE, decode_content=False)
             # Of a known length, all of it is read, and to ask for more costs something.
             if coding or not (response.isclosed() and bounds.allow(len(body))):
-                reader = BodyReader(coding, bounds, status=status)
+                reader = BodyReader(coding, bounds, status=status, headers=headers)
                 reader.feed(body)
                 for piece in (
                     response.read_chunked(decode_content=False) if chunked else _rest(response)

@@ -183,7 +183,10 @@ class StdlibConnection:
                 raise HTTPException
             status, headers = response.status, Headers(response.getheaders())
             reader = BodyReader(
-                ", ".join(headers.get_all("content-encoding")), bounds, status=status
+                ", ".join(headers.get_all("content-encoding")),
+                bounds,
+                status=status,
+                headers=headers,
             )
             while piece := response.read1(_PIECE):
                 reader.feed(piece)

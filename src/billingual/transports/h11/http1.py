@@ -402,5 +402,6 @@ class Http1:
             ", ".join(codings),
             self._bounds,
             status=response.status,
+            headers=self._headers,
             request_complete=self._complete,
         )
