@@ -306,7 +306,6 @@ def test_a_whole_list_says_nothing_of_more(billingual: Command) -> None:
     [
         ("--status", "OVRDUE", "OVERDUE"),
         ("--status", "paid", "PAID"),
-        ("--collection-method", "send-invoice", "send_invoice"),
     ],
 )
 def test_a_misspelt_word_is_answered_with_the_nearest(
@@ -317,6 +316,18 @@ def test_a_misspelt_word_is_answered_with_the_nearest(
 
     assert done.returncode == 2
     assert f"perhaps you meant {near}" in " ".join(done.stderr.split())
+    assert billingual("list", "--param", f"status={word}").returncode == 0  # as the error advises
+
+
+def test_a_way_to_collect_that_is_not_documented_is_refused_by_its_option(
+    billingual: Command,
+) -> None:
+    """There is no way to send it all the same, so none is advised."""
+    done = billingual("list", "--collection-method", "send-invoice")
+
+    assert done.returncode == 2
+    assert "--collection-method: 'send-invoice' is none of those documented" in done.stderr
+    assert "--param" not in done.stderr
 
 
 def test_a_word_that_is_like_none_goes_to_the_provider(billingual: Command) -> None:

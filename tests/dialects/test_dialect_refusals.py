@@ -113,6 +113,16 @@ EXANTE_REFUSALS: list[tuple[Start, type[BillingualError], str]] = [
     (query(counterparty="A|B"), InvalidInputError, "use counterparty_ids instead"),
     (query(counterparty=["A", "B|C"]), InvalidInputError, "use counterparty_ids instead"),
     (query(status=["A", "B,C"]), InvalidInputError, "holds ','"),
+    (
+        query(status=["PAID", "overdu"]),
+        InvalidInputError,
+        "you meant OVERDUE; to send it all the same, give extra_params={'status': 'overdu'}",
+    ),
+    (
+        query(status="PAID", extra_params={"status": "overdu"}),
+        InvalidInputError,
+        "'status' has a place of its own",
+    ),
     (query(counterparty_ids=[UID, f"{UID}\n"]), InvalidInputError, "is no UUID"),
     (query(counterparty="A", counterparty_ids=UID), InvalidInputError, "either names or ids"),
     (query(counterparty_ids="A"), InvalidInputError, "is no UUID"),

@@ -18,14 +18,8 @@ from cyclopts import Group, Parameter
 from billingual.cli.table_file import TableFile, TableOptions, read_json, refuse_foreign
 from billingual.errors import InvalidInputError, shown
 from billingual.jobs.entry import Create, PlannedWrite, Update
-from billingual.model import (
-    Changes,
-    CollectionMethod,
-    Draft,
-    Filter,
-    Replacement,
-    Status,
-)
+from billingual.model import Changes, Draft, Filter, Replacement, Status
+from billingual.model.enums import refuse_misspelt
 
 __all__ = [
     "ChangeOptions",
@@ -177,30 +171,9 @@ def filter_from(options: FilterOptions) -> Filter:
         if value is not None and value != ()
     }
     for word in options.status:
-        _refuse_misspelt("status", word, Status.known(), f"--param status={word}")
-    for word in options.collection_method:
-        other = f"--param collection_method={word}"
-        _refuse_misspelt("collection-method", word, CollectionMethod.known(), other)
+        refuse_misspelt(Status, word, "status", f"--param status={word}")
     given["extra_params"] = _pairs("param", options.extra_params)
     return Filter(**given)
-
-
-def _refuse_misspelt(option: str, word: str, known: Sequence[str], all_the_same: str) -> None:
-    """Refuse a word that is nearly a documented one; a provider may have others of its own.
-
-    A list that is filtered by a misspelt word is empty, and would be taken for the truth.
-    """
-    if word in known:
-        return
-    alike = {each.casefold(): each for each in known}
-    near = get_close_matches(word.casefold(), alike, n=1, cutoff=0.7)
-    if near:
-        raise InvalidInputError(
-            option,
-            f"{shown(word)} is not a documented word",
-            f"perhaps you meant {alike[near[0]]}; to send it all the same, give {all_the_same}",
-            known=known,
-        )
 
 
 def refuse_misspelt_key(sort: str | None, known: Collection[str]) -> None:
@@ -308,7 +281,7 @@ def _given_from(
         if value is not None and name != "field"
     }
     if options.status is not None:
-        _refuse_misspelt("status", options.status, Status.known(), "it in a file, with --from")
+        refuse_misspelt(Status, options.status, "status", "it in a file, with --from")
     if options.field:
         chosen["fields"] = _pairs("field", options.field)
     if source is None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final, Self
 
-__all__ = ["CollectionMethod", "Kind", "OpenWord", "Status"]
+from billingual.errors import InvalidInputError, shown
+
+__all__ = ["CollectionMethod", "Kind", "OpenWord", "Status", "refuse_misspelt"]
 
 
 class OpenWord(str):
@@ -36,6 +38,36 @@ class OpenWord(str):
         from pydantic_core import core_schema  # noqa: PLC0415 - only pydantic calls this
 
         return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
+
+
+def refuse_misspelt(kind: type[OpenWord], word: str, field: str, all_the_same: str) -> None:
+    """Refuse a word that is nearly a documented one; a provider may have others of its own.
+
+    A list that is filtered by a misspelt word is empty, and would be taken for the truth.
+
+    Args:
+        kind: whose words are documented.
+        word: the one that was given.
+        field: its name in the error.
+        all_the_same: what to give where the provider has that word.
+
+    Raises:
+        InvalidInputError: if it is not documented, and another one nearly is the same.
+    """
+    known = kind.known()
+    if word in known:
+        return
+    from difflib import get_close_matches  # noqa: PLC0415 - only an error needs it
+
+    alike = {each.casefold(): str(each) for each in known}
+    near = get_close_matches(word.casefold(), alike, n=1, cutoff=0.65)
+    if near:
+        raise InvalidInputError(
+            field,
+            f"{shown(word)} is not a documented word",
+            f"perhaps you meant {alike[near[0]]}; to send it all the same, give {all_the_same}",
+            known=known,
+        )
 
 
 class Status(OpenWord):

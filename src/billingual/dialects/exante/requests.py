@@ -17,6 +17,7 @@ from billingual.dialects._kit.requests import (
     uuid,
 )
 from billingual.errors import InvalidInputError
+from billingual.model.enums import Status, refuse_misspelt
 
 if TYPE_CHECKING:
     from billingual.model import Query, Range, Sort
@@ -64,7 +65,9 @@ def query_pairs(
     if query.sort is not None:
         pairs.append(("sort", _sort(query.sort)))
     pairs += [("page", str(query.page)), ("per_page", str(query.page_size or PAGE_LIMIT))]
-    taken = {wire for wire, _ in table.values()} | {"organization_uid", "sort", "page", "per_page"}
+    # A status that the provider has, and that is refused as a misspelt one, can be sent so.
+    taken = {wire for name, (wire, _) in table.items() if name != "status" or name in given}
+    taken |= {"organization_uid", "sort", "page", "per_page"}
     return pairs + extra_pairs(query.filter, taken)
 
 
@@ -102,7 +105,7 @@ def _writers(search_param: str) -> dict[str, tuple[str, Callable[[object, str], 
         "search": (search_param, lambda value, _: cast(str, value)),
         "counterparty": ("party_name", _names),
         "counterparty_ids": ("party_uids", _ids),
-        "status": ("status", _listed),
+        "status": ("status", _statuses),
         "collection_method": ("collection_method", _methods),
         **moments,
         "overdue_days": ("overdue_days", _range),
@@ -135,6 +138,12 @@ def _listed(value: object, name: str) -> str:
             name, "a value holds ',', which separates values there", "give a list of values"
         )
     return ",".join(words)
+
+
+def _statuses(value: object, name: str) -> str:
+    for word in cast(tuple[str, ...], value):
+        refuse_misspelt(Status, word, name, f"extra_params={{{name!r}: {word!r}}}")
+    return _listed(value, name)
 
 
 def _methods(value: object, name: str) -> str:
