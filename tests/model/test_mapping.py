@@ -89,6 +89,7 @@ def test_money_is_written_in_four_ways(money: object) -> None:
         (Draft, {"due_date": "x"}, "due_date", "perhaps you meant due_at"),
         (Draft, {"total": 12.5}, "total", "float is no amount with a currency"),
         (Draft, {"total": "12.50"}, "total", "'12.50' is no amount with a currency"),
+        (Draft, {"total": "EUR 12.50"}, "total", "EUR is before the amount; write '12.50 EUR'"),
         (Draft, {"total": "1.234 EUR"}, "total", "more decimal places"),
         (Draft, {"total": {"amount": 12.5, "currency": "EUR"}}, "total.amount", "not exact"),
         (Draft, {"total": {"minor": 1, "amount": "2", "currency": "EUR"}}, "total", "differ"),

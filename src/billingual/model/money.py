@@ -184,11 +184,12 @@ class Money(ToDict):
                 return _agreeing(cls(value["minor"], value.get("currency")), value.get("amount"))
             if {"amount", "currency"} <= value.keys():
                 return cls.of(value["amount"], value["currency"])
-        shown = repr(value) if isinstance(value, str) and len(value) <= 40 else type(value).__name__
+        if isinstance(value, str):
+            problem, other = shown(value), ""
+        else:
+            problem, other = type(value).__name__, " or {'amount': '12.34', 'currency': 'EUR'}"
         raise InvalidInputError(
-            "money",
-            f"{shown} is no amount with a currency",
-            "write '12.34 EUR' or {'amount': '12.34', 'currency': 'EUR'}",
+            "money", f"{problem} is no amount with a currency", f"write '12.34 EUR'{other}"
         )
 
     def to_json(self) -> dict[str, object]:
@@ -305,13 +306,17 @@ class Money(ToDict):
         if self.currency != other.currency:
             raise InvalidInputError(
                 "currency",
-                f"{self.currency} and {other.currency} do not add up or compare",
+                f"{self} and {other} do not add up or compare",
                 "convert one of them first",
             )
         return other.minor
 
 
 def _from_text(amount: str, currency: str) -> Money:
+    if amount in MINOR_UNITS:
+        raise InvalidInputError(
+            "money", f"{amount} is before the amount", f"write {shown(f'{currency} {amount}')}"
+        )
     try:
         return Money.of(amount, currency)
     except InvalidInputError as error:

@@ -85,7 +85,7 @@ def money_if_given(_: object, field: attrs.Attribute[Any], value: object) -> Non
     if value is not UNSET and value is not None and not isinstance(value, Money):
         raise InvalidInputError(
             field.name,
-            f"{type(value).__name__} is not exact money",
+            f"{type(value).__name__} is no Money",
             "give Money.of('12.34', 'EUR') or Money(1234, 'EUR')",
         )
 
