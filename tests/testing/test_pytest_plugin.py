@@ -21,6 +21,8 @@ import billingual.testing.sandbox_clock
 import billingual.testing.strategies
 import billingual.transports.httpx
 import billingual.transports.sandbox  # noqa: F401 - likewise
+from billingual import InvalidInputError, Money
+from billingual.testing import InvoiceFactory
 
 pytest_plugins = ["pytester"]
 
@@ -310,6 +312,26 @@ def test_it_works_in_processes_and_in_any_order(
     plugins = ("xdist", "pytest_randomly", "pytest_asyncio.plugin", "billingual")
     result = run(pytester, code, *(f"-p{each}" for each in plugins), "-n2")
     result.assert_outcomes(passed=6)
+
+
+def test_a_factory_of_invoices_keeps_to_the_fields_that_are_given() -> None:
+    """A misspelt name is answered, and an amount of 0.00 is one that was given."""
+    make = InvoiceFactory()
+    for wrong, text in (
+        ({"nummer": "INV-1"}, "nummer: Invoice has no such field; perhaps you meant number"),
+        ({"total": 12.5}, "total: float is no Money"),
+    ):
+        with pytest.raises(InvalidInputError, match=text):
+            make(**wrong)
+
+    free = make(total=Money(0, "EUR"))
+    assert (free.total, free.subtotal, free.amount_due) == (Money(0, "EUR"),) * 3
+    assert (
+        Money(100, "EUR")
+        == make(
+            status="PAID", total=Money(100, "EUR"), amount_paid=Money(0, "EUR")
+        ).amount_remaining
+    )
 
 
 def test_the_documented_tests_pass(pytester: pytest.Pytester) -> None:

@@ -7,11 +7,16 @@ same things wherever and in whatever order it runs.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
+import attrs
+
+from billingual._arguments import expected
 from billingual.errors import ConfigurationError, shown
 from billingual.model import Draft, Invoice, Kind, LineItem, Money, Party, Status
+from billingual.model._mapping import unknown_field
 from billingual.sandbox import LANDMARKS
 
 __all__ = ["DraftFactory", "InvoiceFactory"]
@@ -89,12 +94,19 @@ class InvoiceFactory:
         self._numbers = itertools.count(1)
 
     def __call__(self, **fields: object) -> Invoice:
-        """Make the next invoice; *fields* are those of :class:`~billingual.Invoice`."""
+        """Make the next invoice; *fields* are those of :class:`~billingual.Invoice`.
+
+        Raises:
+            InvalidInputError: if a field is unknown, or an amount is no Money.
+        """
+        known = {each.name for each in attrs.fields(Invoice)}
+        for name in fields.keys() - known:
+            raise unknown_field(Invoice, name)
         number = next(self._numbers)
-        total = cast(Money, fields.get("total") or _TOTAL)
+        total = _money(fields, "total", _TOTAL)
         status = Status(str(fields.get("status") or Status.SENT))
         none = total - total
-        paid = cast(Money, fields.get("amount_paid") or (total if status == Status.PAID else none))
+        paid = _money(fields, "amount_paid", total if status == Status.PAID else none)
         given = {
             "id": f"00000000-0000-4000-8000-{number:012}",
             "number": f"TEST-{number:04}",
@@ -120,3 +132,9 @@ class InvoiceFactory:
             "status": status,
         }
         return Invoice(**cast("dict[str, Any]", given))
+
+
+def _money(fields: Mapping[str, object], name: str, default: Money) -> Money:
+    """Return the amount of that name, which may be nothing at all (0.00), or else *default*."""
+    given = fields.get(name)
+    return default if given is None else expected(given, Money, name)
