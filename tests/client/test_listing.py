@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -378,11 +379,30 @@ def test_a_walk_can_go_on_after_a_failed_page(step: Any, backend: Any) -> None:
     rows = aiter(client.list())
 
     assert step(anext(rows)).id == "a"
-    with pytest.raises(errors.NotFoundError):
+    with pytest.raises(errors.NotFoundError, match="the list may be shorter now; walk it anew"):
         step(anext(rows))
     assert step(anext(rows)).id == "b"
     with pytest.raises(StopAsyncIteration):
         step(anext(rows))
+
+
+def test_a_list_that_is_not_there_is_not_said_to_be_shorter(step: Any, backend: Any) -> None:
+    """Without a page before it, the address may be wrong."""
+    client, _ = listing(backend, say(404), retry="none")
+
+    with pytest.raises(errors.NotFoundError) as caught:
+        step(client.list().first())
+
+    assert "shorter" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [AsyncClient, Client])
+def test_a_list_that_is_printed_says_how_to_read_it(kind: Any) -> None:
+    """Who prints it wants its rows."""
+    shown = repr(kind("exante", transport="sandbox").list())
+
+    assert re.fullmatch(r"<(Async)?Pager: iterate, or take first\(\), .*>", shown)
+    assert ("Async" in shown) is (kind is AsyncClient)
 
 
 def test_each_page_is_a_call_with_its_own_deadline(step: Any, backend: Any) -> None:

@@ -32,6 +32,7 @@ from billingual import (
     errors,
 )
 from billingual.abc import Provider
+from billingual.sandbox import create_app
 from billingual.wire import Headers, WireRequest
 
 UID = "550e8400-e29b-41d4-a716-446655440000"
@@ -98,6 +99,27 @@ def test_a_function_that_makes_no_transport_is_named(kind: Any, made: Any) -> No
         kind("exante", token=TOKEN, transport=lambda _: made)
 
     assert "transport" == caught.value.field
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+def test_a_web_application_is_no_transport(kind: Any) -> None:
+    """It was called with one argument, and its TypeError told of three."""
+    with pytest.raises(
+        errors.ConfigurationError, match=r"give a name, or sandboxed\(app\)"
+    ) as caught:
+        kind("exante", token=TOKEN, transport=create_app(invoices=1))
+
+    assert "transport" == caught.value.field
+
+
+def test_the_fault_of_a_function_that_makes_a_transport_is_its_own() -> None:
+    """A TypeError from inside it is no wrong call."""
+
+    def fail(_: object) -> Any:
+        raise TypeError("of its own")
+
+    with pytest.raises(TypeError, match="of its own"):
+        Client("exante", token=TOKEN, transport=fail)
 
 
 @pytest.mark.parametrize("kind", CLIENTS)

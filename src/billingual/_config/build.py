@@ -130,7 +130,7 @@ def open_wire(
                 "makes one.",
                 field="transport",
             )
-        made = cast(TransportFactory, transport)(options)
+        made = _made_by(cast(TransportFactory, transport), options)
         if not hasattr(made, "send"):
             raise ConfigurationError(
                 f"transport={shown(transport)} made {shown(made)}, which is no transport: it has "
@@ -141,6 +141,28 @@ def open_wire(
         made = cast(Transport, transport)
     awaited = not hasattr(options.backend, "run")
     return Wire(_fitting(made, options.backend), owned=owned, awaited=awaited)
+
+
+def _made_by(factory: TransportFactory, options: TransportOptions) -> Transport:
+    """Call *factory*.
+
+    Raises:
+        ConfigurationError: if it does not take one argument; a web application takes three.
+    """
+    try:
+        return factory(options)
+    except TypeError:
+        from inspect import signature  # noqa: PLC0415 - only this error needs it
+
+        try:
+            signature(factory).bind(options)
+        except TypeError:
+            raise ConfigurationError(
+                f"transport={shown(factory)} takes no TransportOptions, so it makes no transport; "
+                "give a name, or sandboxed(app) of billingual.transports for a sandbox.",
+                field="transport",
+            ) from None
+        raise
 
 
 def _fitting(transport: Transport, backend: Backend) -> Transport:

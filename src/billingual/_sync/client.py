@@ -648,6 +648,9 @@ class Pager(Stepped):
 
     _core: AsyncPager
 
+    def __repr__(self) -> str:
+        return self._shown("AsyncPager", "Pager")
+
     @property
     def report(self) -> ScanReport:
         """What the latest walk saw so far, and whether that is provably the whole list."""

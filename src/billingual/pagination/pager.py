@@ -46,6 +46,7 @@ SEARCHED: Final = 10
 
 _UNREADABLE: Final = (ProtocolError, ResponseTooLargeError, ServerError)
 """Errors that one page can cause: its response is no page, or the provider cannot make one."""
+_SHORTER: Final = "the pages before it came, so the list may be shorter now; walk it anew"
 
 
 class AsyncPager:
@@ -84,6 +85,10 @@ class AsyncPager:
         self._skips = skips
         self._scan = Scan()
         self._place = start.fresh()
+
+    def __repr__(self) -> str:
+        how = "iterate, or take first(), collect(limit=...), pages() or arrow()"
+        return f"<{type(self).__name__}: {how}>"
 
     @property
     def report(self) -> ScanReport:
@@ -276,6 +281,10 @@ class _Pages(_Walk[Page]):
             return await self._find()
         try:
             page = await self._prefetcher.page(self._query, self._last)
+        except NotFoundError as error:
+            if self._scan.pages:  # The address is right: it led to the pages before.
+                error.args = (f"{error.summary}; {_SHORTER}.",)
+            raise
         except _UNREADABLE as error:
             if not self._skip_page(error):
                 raise

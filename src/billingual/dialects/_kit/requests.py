@@ -406,9 +406,13 @@ def uuid(value: object, name: str) -> str:
         return plain_text(value)
     if type(value).__name__ == "UUID":
         raise InvalidInputError(name, f"{type(value).__name__} is not text", "give str() of it")
-    raise InvalidInputError(
-        name, f"{shown(value)} is no UUID", "give one like '3c90c3cc-0d44-4b50-8888-8dd25736052a'"
-    )
+    fix = _id_of(value) or "give one like '3c90c3cc-0d44-4b50-8888-8dd25736052a'"
+    raise InvalidInputError(name, f"{shown(value)} is no UUID", fix)
+
+
+def _id_of(value: object) -> str:
+    """Advise to give the id of a record, where one was given whole; else nothing."""
+    return "give its .id" if isinstance(value, (model.InvoiceSummary, model.Party)) else ""
 
 
 def prefixed_id(prefix: str) -> Callable[[object, str], str]:
@@ -421,7 +425,7 @@ def prefixed_id(prefix: str) -> Callable[[object, str], str]:
         raise InvalidInputError(
             name,
             f"{shown(value)} is not of the form the provider documents",
-            f"give '{prefix}_' followed by 24 small letters and digits",
+            _id_of(value) or f"give '{prefix}_' followed by 24 small letters and digits",
         )
 
     return write
