@@ -136,7 +136,9 @@ class AsyncClient:
             :class:`~billingual.abc.Provider`.
         token: the provider's key, or a function (plain or async) that returns the current one,
             as text or as :class:`~billingual.Token`, or
-            :class:`~billingual.ClientCredentials` for OAuth 2.0.
+            :class:`~billingual.ClientCredentials` for OAuth 2.0. Calls that wait together share
+            what the function returns, so it must not depend on who calls: a user's own token is
+            given with :meth:`with_options`.
         tenant: whose invoices; needed where the provider has tenants (kukkingu).
         organization: whose invoices; where it is left out the provider takes its default (exante).
         base_url: where the provider lives, instead of the preset's address.
