@@ -38,7 +38,7 @@ from billingual.outcomes import Safety
 from billingual.wire import Conversation, WireRequest, encode_query
 
 from billingual_stripe.records import read_invoice, read_page
-from billingual_stripe.requests import CHANGES, DRAFT, FILTERS, LARGEST_PAGE, form, page_query
+from billingual_stripe.requests import CHANGES, DRAFT, FILTERS, LARGEST_PAGE, form, query_pairs
 
 __all__ = ["VERSION", "StripeDialect"]
 
@@ -132,7 +132,7 @@ class StripeDialect(DialectBase):
     def list_page(self, query: Query) -> Conversation[Page]:
         """Read the rows after the cursor; the newest ones where there is none."""
         self.check_query(query)
-        text = encode_query(page_query(query))
+        text = encode_query(query_pairs(query))
         page: Page = yield read_request(
             self.provider, _COLLECTION, _COLLECTION, text,
             headers=self._headers(), read=partial(read_page, query=query),

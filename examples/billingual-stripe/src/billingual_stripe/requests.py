@@ -18,7 +18,7 @@ from billingual.dialects import Field, extra_pairs, write_fields
 from billingual.errors import InvalidInputError
 from billingual.model import Query, checked_currency, first_moment, last_moment
 
-__all__ = ["CHANGES", "DRAFT", "EPOCH", "FILTERS", "LARGEST_PAGE", "form", "page_query"]
+__all__ = ["CHANGES", "DRAFT", "EPOCH", "FILTERS", "LARGEST_PAGE", "form", "query_pairs"]
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LARGEST_PAGE, _MOST, _LONGEST_NAME, _LONGEST_VALUE = 100, 50, 40, 500
@@ -104,7 +104,7 @@ def form(body: Mapping[str, object]) -> dict[str, str]:
     return pairs
 
 
-def page_query(query: Query) -> list[tuple[str, str]]:
+def query_pairs(query: Query) -> list[tuple[str, str]]:
     """Write the parameters of one page.
 
     Raises:

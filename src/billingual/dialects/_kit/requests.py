@@ -29,7 +29,16 @@ if TYPE_CHECKING:
 
     from billingual.capabilities import Capabilities, Feature
     from billingual.dialects._kit.responses import ResponseReader
-    from billingual.model import Changes, CustomField, Draft, Filter, Invoice, InvoiceSummary, Query
+    from billingual.model import (
+        Changes,
+        CustomField,
+        Draft,
+        Filter,
+        Invoice,
+        InvoiceSummary,
+        Money,
+        Query,
+    )
     from billingual.wire import WireResponse
 
 I = TypeVar("I", bound="Invoice")  # noqa: E741 - an invoice
@@ -371,6 +380,20 @@ def one_of(*words: str) -> Callable[[object, str], object]:
             return value
         raise InvalidInputError(
             name, f"{shown(value)} is none of those documented", f"give {' or '.join(words)}"
+        )
+
+    return write
+
+
+def minor_units(least: int, most: int) -> Callable[[object, str], object]:
+    """Make a writer of amounts as whole minor units, for a provider that has the currency apart."""
+
+    def write(value: object, name: str) -> object:
+        minor = cast("Money", value).minor
+        if least <= minor <= most:
+            return minor
+        raise InvalidInputError(
+            name, f"{minor} minor units are out of bounds", f"give {least} to {most}"
         )
 
     return write

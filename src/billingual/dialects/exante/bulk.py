@@ -24,15 +24,12 @@ from billingual.capabilities import Capabilities, Feature, FieldRules
 from billingual.dialects._kit.requests import (
     DialectBase,
     Field,
-    collection_method,
-    currency_code,
     encode_json,
-    moment,
     uuid,
-    verbatim,
     write_request,
 )
 from billingual.dialects.exante.dialect import records
+from billingual.dialects.exante.requests import CHANGES
 from billingual.outcomes import Safety
 from billingual.wire import Conversation
 
@@ -48,15 +45,12 @@ Asked: TypeAlias = list[tuple[str, Mapping[str, object]]]
 _COLLECTION: Final = "/api/invoices"
 _LIMIT: Final = 100
 _CHANGES: Final = {
-    "status": Field("status", verbatim),
-    "issued_at": Field("issue_date", moment),
-    "due_at": Field("due_date", moment),
-    "paid_at": Field("paid_date", moment),
-    "number": Field("invoice_number", verbatim),
-    "collection_method": Field("collection_method", collection_method),
-    "currency": Field("currency", currency_code),
-    "counterparty": Field("target_party_uid", uuid),
-}
+    name: CHANGES[name]
+    for name in (
+        "status", "issued_at", "due_at", "paid_at", "number", "collection_method", "currency",
+        "counterparty",
+    )
+}  # fmt: skip
 _ONE_BY_ONE: Final = "update that invoice by itself, with update"
 _ONE_AT_A_TIME: Final = "use the exante dialect, which shares its service"
 

@@ -38,17 +38,12 @@ from billingual.capabilities import Capabilities, Feature, FieldRules
 from billingual.dialects._kit.requests import (
     DialectBase,
     Field,
-    collection_method,
-    currency_code,
-    custom_field_map,
-    moment,
     read_request,
     uuid,
-    verbatim,
     write_request,
 )
-from billingual.dialects.exante.requests import KINDS, PAGE_LIMIT, SORTS, query_pairs
-from billingual.errors import InvalidInputError, shown
+from billingual.dialects.exante.requests import CHANGES, DRAFT, PAGE_LIMIT, SORTS, query_pairs
+from billingual.errors import InvalidInputError
 from billingual.model import checked_text
 from billingual.outcomes import Safety
 from billingual.wire import Conversation, encode_query
@@ -65,42 +60,6 @@ _COLLECTION: Final = "/api/invoices"
 _ONE: Final = "/api/invoices/{invoice_uid}"
 
 
-def _kind(value: object, name: str) -> str:
-    wire = KINDS.get(str(value))
-    if wire is None:
-        raise InvalidInputError(
-            name, f"{shown(value)} is neither side", f"give {' or '.join(KINDS)}"
-        )
-    return wire
-
-
-_DRAFT: Final = {
-    "counterparty": Field("target_party_uid", uuid, nullable=False),
-    "owner": Field("owner_uid", uuid, nullable=False),
-    "document": Field("document_uid", uuid, nullable=False),
-    "blueprint": Field("invoice_blueprint_uid", uuid),
-    "issued_at": Field("issue_date", moment),
-    "due_at": Field("due_date", moment),
-    "number": Field("invoice_number", verbatim),
-    "status": Field("status", verbatim, nullable=False),
-    "currency": Field("currency", currency_code, nullable=False),
-    "kind": Field("invoice_type", _kind, nullable=False),
-    "fields": Field("invoice_fields", custom_field_map, nullable=False),
-}
-# Whether an update takes null is not documented, so a null the caller insists on is sent.
-_CHANGES: Final = {
-    "status": Field("status", verbatim),
-    "issued_at": Field("issue_date", moment),
-    "due_at": Field("due_date", moment),
-    "paid_at": Field("paid_date", moment),
-    "number": Field("invoice_number", verbatim),
-    "collection_method": Field("collection_method", collection_method),
-    "currency": Field("currency", currency_code),
-    "counterparty": Field("target_party_uid", uuid),
-    "document": Field("document_uid", uuid),
-    "blueprint": Field("invoice_blueprint_uid", uuid),
-    "fields": Field("invoice_fields", custom_field_map),
-}
 _COMPUTED: Final = "leave it out: the provider computes it from the lines"
 _NO_RATES: Final = "leave it out: the provider has no exchange rates"
 _NO_CHANGE_DATES: Final = (
@@ -125,7 +84,7 @@ CAPABILITIES: Final = Capabilities(
         Feature.VOID: "set a status with update: Changes(status='VOID')",
     },
     draft=FieldRules(
-        accepts=frozenset(_DRAFT),
+        accepts=frozenset(DRAFT),
         requires=frozenset({"counterparty", "owner", "document"}),
         instead={
             "paid_at": "create it first, then set paid_at by an update",
@@ -134,7 +93,7 @@ CAPABILITIES: Final = Capabilities(
         },
     ),
     changes=FieldRules(
-        accepts=frozenset(_CHANGES), instead={"total": _COMPUTED, "exchange_rate": _NO_RATES}
+        accepts=frozenset(CHANGES), instead={"total": _COMPUTED, "exchange_rate": _NO_RATES}
     ),
     filters=FieldRules(
         accepts=_FILTERS,
@@ -167,8 +126,8 @@ class ExanteDialect(DialectBase):
 
     name: ClassVar[str] = "exante"
     documented = CAPABILITIES
-    draft_fields: ClassVar[Mapping[str, Field]] = _DRAFT
-    change_fields: ClassVar[Mapping[str, Field]] = _CHANGES
+    draft_fields: ClassVar[Mapping[str, Field]] = DRAFT
+    change_fields: ClassVar[Mapping[str, Field]] = CHANGES
     collection = _COLLECTION
     check_id: ClassVar[staticmethod[[object, str], str]] = staticmethod(uuid)
 
@@ -203,7 +162,7 @@ class ExanteDialect(DialectBase):
         read = partial(records().read_invoice, given=draft.given())
         invoice: Invoice = yield write_request(
             self.provider, "POST", _COLLECTION, _COLLECTION, Safety.CREATE,
-            body=body, fields=_DRAFT, read=read,
+            body=body, fields=DRAFT, read=read,
         )  # fmt: skip
         return invoice
 
@@ -256,7 +215,7 @@ class ExanteDialect(DialectBase):
         read = partial(records().read_invoice, asked=invoice_id, given=changes.given())
         invoice: Invoice = yield write_request(
             self.provider, "PUT", path, _ONE, Safety.IDEMPOTENT,
-            body=body, fields=_CHANGES, read=read,
+            body=body, fields=CHANGES, read=read,
         )  # fmt: skip
         return invoice
 

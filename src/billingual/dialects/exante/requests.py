@@ -10,17 +10,23 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, cast
 
 from billingual.dialects._kit.requests import (
+    Field,
     collection_method,
+    currency_code,
+    custom_field_map,
     end_moment,
     extra_pairs,
     moment,
     uuid,
+    verbatim,
 )
-from billingual.errors import InvalidInputError
+from billingual.errors import InvalidInputError, shown
 from billingual.model.enums import Status, refuse_misspelt
 
 if TYPE_CHECKING:
     from billingual.model import Query, Range, Sort
+
+__all__ = ["CHANGES", "DRAFT", "KINDS", "PAGE_LIMIT", "SORTS", "query_pairs"]
 
 PAGE_LIMIT: Final = 100
 KINDS: Final[Mapping[str, str]] = {
@@ -37,6 +43,44 @@ SORTS: Final[Mapping[str, str]] = {
     "number": "invoice_number",
     "counterparty": "party_name",
     "overdue_days": "overdue_days",
+}
+
+
+def _kind(value: object, name: str) -> str:
+    wire = KINDS.get(str(value))
+    if wire is None:
+        raise InvalidInputError(
+            name, f"{shown(value)} is neither side", f"give {' or '.join(KINDS)}"
+        )
+    return wire
+
+
+DRAFT: Final = {
+    "counterparty": Field("target_party_uid", uuid, nullable=False),
+    "owner": Field("owner_uid", uuid, nullable=False),
+    "document": Field("document_uid", uuid, nullable=False),
+    "blueprint": Field("invoice_blueprint_uid", uuid),
+    "issued_at": Field("issue_date", moment),
+    "due_at": Field("due_date", moment),
+    "number": Field("invoice_number", verbatim),
+    "status": Field("status", verbatim, nullable=False),
+    "currency": Field("currency", currency_code, nullable=False),
+    "kind": Field("invoice_type", _kind, nullable=False),
+    "fields": Field("invoice_fields", custom_field_map, nullable=False),
+}
+# Whether an update takes null is not documented, so a null the caller insists on is sent.
+CHANGES: Final = {
+    "status": Field("status", verbatim),
+    "issued_at": Field("issue_date", moment),
+    "due_at": Field("due_date", moment),
+    "paid_at": Field("paid_date", moment),
+    "number": Field("invoice_number", verbatim),
+    "collection_method": Field("collection_method", collection_method),
+    "currency": Field("currency", currency_code),
+    "counterparty": Field("target_party_uid", uuid),
+    "document": Field("document_uid", uuid),
+    "blueprint": Field("invoice_blueprint_uid", uuid),
+    "fields": Field("invoice_fields", custom_field_map),
 }
 
 
@@ -71,7 +115,7 @@ def query_pairs(
     return pairs + extra_pairs(query.filter, taken)
 
 
-def range_text(value: Range, name: str) -> str:
+def _range(value: object, name: str) -> str:
     """Write a range in the provider's mini-language: ``15``, ``1-30``, ``>90``, ``<0``.
 
     There is no ``>=`` and no ``<=``; between whole numbers, ``>= 31`` is ``>30``.
@@ -80,7 +124,8 @@ def range_text(value: Range, name: str) -> str:
         InvalidInputError: if an exact number or an end of a closed range is negative: its sign
             could not be told from the dash of a range.
     """
-    low, high = value.low, value.high
+    given = cast("Range", value)
+    low, high = given.low, given.high
     if low is None:
         return f"<{cast(int, high) + 1}"
     if high is None:
@@ -112,10 +157,6 @@ def _writers(search_param: str) -> dict[str, tuple[str, Callable[[object, str], 
         "total": ("total", _range),
         "include_inactive": ("include_inactive", lambda _, __: "true"),
     }
-
-
-def _range(value: object, name: str) -> str:
-    return range_text(cast("Range", value), name)
 
 
 def _names(value: object, name: str) -> str:

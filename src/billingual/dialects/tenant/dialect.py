@@ -22,9 +22,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Final, Self, cast
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import attrs
 
@@ -34,15 +33,12 @@ from billingual.capabilities import Capabilities, Feature, FieldRules
 from billingual.dialects._kit.requests import (
     DialectBase,
     Field,
-    currency_code,
-    moment_with_milliseconds,
     prefixed_id,
     read_request,
-    text_of,
     write_request,
 )
-from billingual.dialects.tenant.requests import query_pairs
-from billingual.errors import ConfigurationError, InvalidInputError
+from billingual.dialects.tenant.requests import CHANGES, DRAFT, query_pairs
+from billingual.errors import ConfigurationError
 from billingual.outcomes import Safety
 from billingual.wire import Conversation, encode_query
 
@@ -51,46 +47,14 @@ if TYPE_CHECKING:
 
     from billingual.abc import Sightings
     from billingual.dialects._kit.responses import ResponseReader
-    from billingual.model import Changes, Draft, Invoice, InvoiceSummary, Money, Page, Query
+    from billingual.model import Changes, Draft, Invoice, InvoiceSummary, Page, Query
 
 __all__ = ["TenantDialect"]
 
 _COLLECTION: Final = "/api/v1/invoices"
 _ONE: Final = "/api/v1/invoices/{invoiceId}"
-_LARGEST: Final = 2**53 - 1
-
-
-def _minor(value: object, name: str) -> int:
-    minor = cast("Money", value).minor
-    if not 0 <= minor <= _LARGEST:
-        raise InvalidInputError(
-            name, f"{minor} minor units are out of bounds", f"give 0 to {_LARGEST}"
-        )
-    return minor
-
-
-def _rate(value: object, name: str) -> Decimal:
-    rate = cast(Decimal, value)
-    if rate < 0:
-        raise InvalidInputError(name, f"{rate} is negative", "give 0 or more")
-    return rate
-
-
-_CHANGES: Final = {
-    "number": Field("invoiceNumber", text_of(1, 255)),
-    "exchange_rate": Field("exchangeRate", _rate),
-    "currency": Field("currencyCode", currency_code),
-    "total": Field("amountMinor", _minor),
-    "issued_at": Field("issuedAt", moment_with_milliseconds),
-    "due_at": Field("dueAt", moment_with_milliseconds),
-    "paid_at": Field("paidAt", moment_with_milliseconds),
-}
-_DRAFT: Final = {
-    "document": Field("contractId", prefixed_id("ctr"), nullable=False),
-    **{name: attrs.evolve(field, nullable=False) for name, field in _CHANGES.items()},
-}
 LOCKS: Final[Mapping[str, frozenset[str]]] = {
-    "DRAFT": frozenset(_CHANGES),
+    "DRAFT": frozenset(CHANGES),
     "FINALIZED": frozenset({"paid_at"}),
     "VOID": frozenset(),
 }
@@ -123,12 +87,12 @@ CAPABILITIES: Final = Capabilities(
         Feature.DELETE_MANY: "void them one by one: an invoice cannot be deleted",
     },
     draft=FieldRules(
-        accepts=frozenset(_DRAFT),
+        accepts=frozenset(DRAFT),
         requires=frozenset({"document", "exchange_rate", "number", "total"}),
         instead=_HINTS,
     ),
     changes=FieldRules(
-        accepts=frozenset(_CHANGES),
+        accepts=frozenset(CHANGES),
         instead={**_HINTS, "document": "leave it out: an invoice cannot move to another contract"},
     ),
     filters=FieldRules(
@@ -166,8 +130,8 @@ class TenantDialect(DialectBase):
 
     name: ClassVar[str] = "tenant"
     documented = CAPABILITIES
-    draft_fields: ClassVar[Mapping[str, Field]] = _DRAFT
-    change_fields: ClassVar[Mapping[str, Field]] = _CHANGES
+    draft_fields: ClassVar[Mapping[str, Field]] = DRAFT
+    change_fields: ClassVar[Mapping[str, Field]] = CHANGES
     collection = _COLLECTION
     check_id: ClassVar[staticmethod[[object, str], str]] = staticmethod(prefixed_id("inv"))
 
@@ -198,7 +162,7 @@ class TenantDialect(DialectBase):
         read = partial(records().read_invoice, given=draft.given())
         invoice: Invoice = yield write_request(
             self.provider, "POST", _COLLECTION, _COLLECTION, Safety.CREATE,
-            body=body, headers=headers, fields=_DRAFT, read=read,
+            body=body, headers=headers, fields=DRAFT, read=read,
         )  # fmt: skip
         return invoice
 
@@ -247,7 +211,7 @@ class TenantDialect(DialectBase):
         read = partial(records().read_invoice, asked=invoice_id, given=changes.given())
         invoice: Invoice = yield write_request(
             self.provider, "PATCH", path, _ONE, Safety.IDEMPOTENT,
-            body=body, headers=headers, fields=_CHANGES, read=read,
+            body=body, headers=headers, fields=CHANGES, read=read,
         )  # fmt: skip
         return invoice
 

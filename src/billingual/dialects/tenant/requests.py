@@ -1,22 +1,59 @@
-"""Kukkingu's list query: two filters and the records to include.
+"""What goes out to Kukkingu: the fields of bodies, and the query of a list.
 
-Source: https://docs.kukkingu.software/api-reference/invoices/list-invoices, read 2026-11.
+Sources, read 2026-11: https://docs.kukkingu.software/api-reference/invoices/create-invoice and
+https://docs.kukkingu.software/api-reference/invoices/list-invoices.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final, cast
 
-from billingual.dialects._kit.requests import extra_pairs, one_of, prefixed_id
+import attrs
+
+from billingual.dialects._kit.requests import (
+    Field,
+    currency_code,
+    extra_pairs,
+    minor_units,
+    moment_with_milliseconds,
+    one_of,
+    prefixed_id,
+    text_of,
+)
 from billingual.errors import InvalidInputError, shown
 
 if TYPE_CHECKING:
     from billingual.model import Query
 
+__all__ = ["CHANGES", "DRAFT", "query_pairs"]
+
 EXPANSIONS: Final = ("contract", "contract.client")
 
 _contract_id: Final = prefixed_id("ctr")
 _status: Final = one_of("DRAFT", "FINALIZED", "VOID")
+
+
+def _rate(value: object, name: str) -> Decimal:
+    rate = cast(Decimal, value)
+    if rate < 0:
+        raise InvalidInputError(name, f"{rate} is negative", "give 0 or more")
+    return rate
+
+
+CHANGES: Final = {
+    "number": Field("invoiceNumber", text_of(1, 255)),
+    "exchange_rate": Field("exchangeRate", _rate),
+    "currency": Field("currencyCode", currency_code),
+    "total": Field("amountMinor", minor_units(0, 2**53 - 1)),
+    "issued_at": Field("issuedAt", moment_with_milliseconds),
+    "due_at": Field("dueAt", moment_with_milliseconds),
+    "paid_at": Field("paidAt", moment_with_milliseconds),
+}
+DRAFT: Final = {
+    "document": Field("contractId", prefixed_id("ctr"), nullable=False),
+    **{name: attrs.evolve(field, nullable=False) for name, field in CHANGES.items()},
+}
 
 
 def query_pairs(query: Query, provider: str) -> list[tuple[str, str]]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from billingual.model import Replacement
 
+__all__ = ["record_from", "safety_of"]
+
 
 def record_from(
     invoice_id: str, given: Replacement, currency_number: Callable[[str], int]
