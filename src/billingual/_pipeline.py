@@ -538,9 +538,10 @@ class _Call(Generic[T]):
             # A request that reads nothing is a fault of its dialect, and told as one.
             read: Any = request.read
             return read(response)
-        except BillingualError:
-            raise
         except Exception as fault:
+            # A UsageError would say of a write that happened that nothing was sent.
+            if isinstance(fault, BillingualError) and not isinstance(fault, UsageError):
+                raise
             raise plugin_error(f"the dialect {self.operation.dialect.name!r}", fault) from fault
 
     def _report_problems(
@@ -591,10 +592,12 @@ class _Call(Generic[T]):
             # Returned, not raised: an error that is raised in this handler would carry the value
             # along as its context, and it would be logged with it.
             return True, done.value
-        except BillingualError as error:
-            self._record_unreadable(error)
-            raise
         except Exception as fault:
+            # After a read, a dialect may refuse what the caller gave; after a write, as above.
+            blames = isinstance(fault, UsageError) and self._may_have_written()
+            if isinstance(fault, BillingualError) and not blames:
+                self._record_unreadable(fault)
+                raise
             ours = plugin_error(f"the dialect {self.operation.dialect.name!r}", fault)
             self._record_unreadable(ours)
             raise ours from fault

@@ -121,6 +121,18 @@ class StumblesOverNull(ExanteDialect):
         return invoice
 
 
+class BlamesItsCaller(ExanteDialect):
+    def get(self, invoice_id: str) -> Conversation[Invoice]:
+        def read(response: WireResponse) -> object:
+            invoice: Any = good(response)
+            if isinstance(invoice.raw.get("total_cents"), bool):
+                Money.of(1, "euros")
+            return invoice
+
+        good = _reading(super().get(invoice_id))
+        return _with_request(ExanteDialect.get(self, invoice_id), read=read)
+
+
 class TakesConflictsForGood(ExanteDialect):
     def get(self, invoice_id: str) -> Conversation[Invoice]:
         def read(response: WireResponse) -> object:
@@ -258,6 +270,7 @@ BROKEN_DIALECTS: Final[dict[str, tuple[Dialect, DialectSamples, set[str]]]] = (
             DropsUnknownFields: {"unknown-fields-are-kept"},
             LosesTheRaw: {"the-payload-is-kept"},
             KnowsItsWords: {"unknown-words-stay-readable"},
+            BlamesItsCaller: {"odd-values-are-read-or-refused"},
             StumblesOverNull: {"odd-values-are-read-or-refused"},
             TakesConflictsForGood: {"a-status-that-is-no-success-is-its-own-error"},
             TakesHtmlForNothing: {"a-page-of-html-is-no-response"},

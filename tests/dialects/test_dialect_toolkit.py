@@ -21,6 +21,7 @@ from billingual import (
     InvalidInputError,
     Invoice,
     MemoryTransport,
+    Money,
     OutcomeUnknown,
     Page,
     ProtocolError,
@@ -32,9 +33,11 @@ from billingual.capabilities import Capabilities, Feature, FieldRules
 from billingual.dialects import (
     DialectBase,
     Field,
+    Number,
     RecordReader,
     ResponseReader,
     Whole,
+    amount_of,
     array_of,
     complaint_in,
     day,
@@ -47,7 +50,7 @@ from billingual.dialects import (
 from billingual.model import Query
 from billingual.outcomes import Safety
 from billingual.testing import DialectSamples, Sample, check_dialect
-from billingual.wire import Conversation
+from billingual.wire import Conversation, WireResponse
 
 CHANGES: Final = {
     "number": Field("nummer", text_of(1, 40), nullable=False),
@@ -382,3 +385,71 @@ def test_the_suite_finds_a_status_under_any_name(*, drops: bool, outcome: str) -
     report = check_dialect(Stated(), samples, only=["unknown-words-stay-readable"])
 
     assert [each.outcome for each in report] == [outcome]
+
+
+class _Priced(Struct):
+    id: str
+    total: Number = None
+    currency: str | None = None
+
+
+PRICED: Final = RecordReader(
+    _Priced,
+    lambda record: Invoice(id=record.id, total=amount_of(record.total, record.currency, "total")),
+)
+
+
+@pytest.mark.parametrize(
+    ("total", "currency", "money"),
+    [
+        ("12.50", "EUR", Money(1250, "EUR")),
+        ("-3", "JPY", Money(-3, "JPY")),
+        ("1E+2", "EUR", Money(10_000, "EUR")),
+        ("12.505", "EUR", None),
+        ("0.5", "JPY", None),
+        ("12.50", "eur", None),
+        ("12.50", None, None),
+    ],
+)
+def test_an_amount_in_major_units_is_exact_or_a_problem(
+    total: str, currency: str | None, money: Money | None
+) -> None:
+    """What is no whole number of minor units is None, has a problem, and is kept as it came."""
+    body = f'{{"id": "b", "total": {total}, "currency": {json.dumps(currency)}}}'
+    response = WireResponse(status=200, body=body.encode())
+    reader = ResponseReader("counted", "GET", "/bills", (), response)
+    invoice = PRICED.one(reader, reader.decode(), "$")
+
+    assert invoice.total == money
+    assert [each.path for each in invoice.problems] == ([] if money else ["$.total"])
+    assert ("total" in invoice.extra) is (money is None)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_dialect_never_blames_the_caller_for_a_response(*, at_once: bool) -> None:
+    """A model that cannot be made of a response to a write leaves the write unclear."""
+
+    def invoice_from(body: Mapping[str, object]) -> Invoice:
+        return Invoice(id="17", total=Money.of("12.505", str(body["currency"])))
+
+    def read(reader: ResponseReader) -> object:
+        return invoice_from(reader.decode()) if at_once else reader.decode()
+
+    class Blaming(Counted):
+        def update_many(
+            self, pairs: Sequence[tuple[str, Changes]]
+        ) -> Conversation[tuple[Invoice, ...]]:
+            received: Any = yield write_request(
+                self.provider, "PUT", "/bills", "/bills", Safety.IDEMPOTENT, body=[], read=read
+            )
+            return (received if at_once else invoice_from(received),)
+
+    script = MemoryTransport([MemoryTransport.json('{"currency": "EUR"}')])
+    provider = Provider(name="counted", dialects=(Blaming(),))
+    with (
+        Client(provider, transport=script, retry="none") as client,
+        pytest.raises(OutcomeUnknown) as caught,
+    ):
+        client.update_many({"17": Changes(number="R-17")})
+
+    assert "raised InvalidInputError, which it must not" in str(caught.value.__cause__)

@@ -11,6 +11,7 @@ The dialects here are made with the same tools:
   :func:`complaint_in` tells what a part of it complains of;
 - :class:`RecordReader` makes models of records, which are structs with fields of the types
   :data:`Whole`, :data:`Number`, :data:`Moment` and :data:`Unnamed` beside Python's own;
+  :func:`decimal_of`, :func:`amount_of` and :func:`status_of` make values of them;
 - :func:`decode_json` and :func:`encode_json` are JSON without a float.
 """
 
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from billingual.dialects._kit.responses import (
         RecordReader,
         ResponseReader,
+        amount_of,
         collection_method_of,
         decimal_of,
         error_class,
@@ -66,6 +68,7 @@ __all__ = [
     "Unnamed",
     "UnreadableError",
     "Whole",
+    "amount_of",
     "array_of",
     "collection_method_of",
     "complaint_in",
@@ -101,7 +104,8 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
                 "moment one_of read_request text_of uuid verbatim write_fields write_request"
             ),
             "_kit.responses": (
-                "RecordReader ResponseReader collection_method_of decimal_of error_class status_of"
+                "RecordReader ResponseReader amount_of collection_method_of decimal_of error_class "
+                "status_of"
             ),
         },
     )

@@ -68,6 +68,7 @@ from billingual.dialects._kit.fields import (
 from billingual.errors import (
     AuthenticationError,
     ConflictError,
+    InvalidInputError,
     InvalidRequestError,
     NotFoundError,
     PermissionDeniedError,
@@ -1060,6 +1061,20 @@ def decimal_of(value: object, name: str) -> Decimal | None:
     if not is_number(value):
         raise UnreadableError(name, is_not(value, "a number"))
     return cast("Decimal", value)
+
+
+def amount_of(value: object, currency: str | None, name: str) -> Money | None:
+    """Make money of a field of type :data:`Number` that counts major units, such as 12.50.
+
+    Raises:
+        UnreadableError: if it is no number, or no whole number of minor units of a currency of
+            ISO 4217.
+    """
+    amount = decimal_of(value, name)
+    try:
+        return None if amount is None else Money.of(amount, currency or "")
+    except InvalidInputError:
+        raise UnreadableError(name, "it is no exact amount in a currency of ISO 4217") from None
 
 
 UnfrozenMoney: Final = unfrozen(Money)

@@ -259,4 +259,8 @@ def read(request: WireRequest, response: WireResponse) -> object:
     """Read a response as its request says."""
     if request.read is None:
         fail(expected="a request that carries how its response is read", seen=request)
-    return request.read(response)
+    try:
+        return request.read(response)
+    except UsageError as ours:
+        # It would tell the caller, whose write happened, that nothing was sent.
+        raise RuntimeError(f"{type(ours).__name__} for a response: {ours}") from ours
