@@ -185,8 +185,8 @@ async def execute(
 class _Call(Generic[T]):
     """One operation under way.
 
-    Attributes of the class hold what a call begins with: to set each of them in every call would
-    take longer than to make all the rest of it.
+    Attributes of the class hold the first values: setting each of them in every call would take
+    longer than making all the rest of the call.
 
     Attributes:
         attempts: those of the current request.
@@ -271,7 +271,8 @@ class _Call(Generic[T]):
         try:
             self._emit("CallEnded", outcome=outcome, error=error and type(error).__name__)
         except BaseException as stop:
-            # Ctrl-C, for an observer's own errors are logged. What it hides goes along with it.
+            # Only Ctrl-C gets here: an observer's own errors are logged. It must not hide a write
+            # that is unclear, so it carries that one along.
             unclear = None if error is None else carried_by(error)
             if unclear is None and self.request is not None and self._may_have_written():
                 unclear = self._unclear(self.request, stop)
@@ -341,8 +342,8 @@ class _Call(Generic[T]):
     async def _attempt_renewing(self, request: WireRequest) -> object:
         """Make an attempt; if its token is refused and there is another now, make one more.
 
-        A token may expire between the moment it was asked for and the one it is looked at. The
-        provider looks at it before anything else, so that a write did nothing.
+        A token may expire on its way. The provider checks it before anything else, so a write that
+        was refused for its token did nothing.
         """
         try:
             return await self._attempt(request)
@@ -452,7 +453,8 @@ class _Call(Generic[T]):
             TokenUnavailableError: if it fails: that is no evidence about the call's own request.
         """
         context = self.context
-        # The program's own fields may be secrets of the provider's gateway: they stay behind.
+        # The program's own fields may be secrets of the provider's gateway, which the server of
+        # tokens must not get.
         ours = [each for each in context.headers if each[0] in _OF_EVERY_REQUEST]
         addressed = request.addressed("", ours)
         status, asked_s = None, None
@@ -535,7 +537,7 @@ class _Call(Generic[T]):
     def _read(self, request: WireRequest, response: WireResponse) -> object:
         """Return what the conversation is sent: the value that *response* was read to."""
         try:
-            # A request that reads nothing is a fault of its dialect, and told as one.
+            # Without a function to read with, this raises, and the dialect is blamed for it.
             read: Any = request.read
             return read(response)
         except Exception as fault:
@@ -831,7 +833,7 @@ def is_unreadable_success(error: BillingualError, status: int | None) -> bool:
     if isinstance(error, TransportError):
         status = error.evidence.status
     elif isinstance(error, ProtocolError):
-        # A yes about another invoice may belong to another call, and half a yes is none.
+        # A success about another invoice may belong to another call; one in part is none.
         status = None if error.is_doubtful else status
     elif not isinstance(error, InternalError):
         return False

@@ -463,8 +463,8 @@ class Sightings:
     """What a dialect saw when it looked for a draft at the provider.
 
     Attributes:
-        rows: all invoices that the look brought; they need not resemble the draft.
-        gap: why an invoice that exists might not be among them; empty where it would be.
+        rows: all invoices that were read; they need not resemble the draft.
+        gap: why an existing invoice might be missing from them; empty if it cannot be.
     """
 
     rows: tuple[InvoiceSummary, ...] = ()
@@ -473,13 +473,15 @@ class Sightings:
 
 @runtime_checkable
 class FindsDrafts(Protocol):
-    """A dialect that can look for what a create may have made; most of reconciling rests on it."""
+    """A dialect that can look for the invoice that a create may have made.
+
+    Without it, a create with an unclear end stays unclear.
+    """
 
     def find(self, draft: Draft) -> Conversation[Sightings]:
         """Read the place where *draft* would be listed; not all rows need resemble it.
 
-        The response's ``gap`` says why an invoice that exists might not be among the rows: then its
-        absence proves nothing.
+        Where ``gap`` says why an existing invoice might be missing, its absence proves nothing.
         """
         ...
 

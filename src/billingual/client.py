@@ -364,8 +364,8 @@ class AsyncClient:
             sort: ``"due_at"`` or ``"-due_at"``; the names are in ``capabilities.sorts``.
             page_size: rows per request; default: the largest the provider allows.
             prefetch: pages fetched at once, 1 to 64, where the provider says how many there are.
-                They are handed out in order. At most so many are under way, and if you are slower
-                than the provider, so many wait. Default 1.
+                They are handed out in order. At most that many requests are under way, and at most
+                that many pages wait for you to take them. Default 1.
             resume: the ``checkpoint`` of an earlier pager with the same filter and sort: walks go
                 on behind the last row that it handed out. Default: from the first row.
             on_bad_row: what to do about a row whose id cannot be read: ``"skip"`` (the default)
@@ -435,10 +435,9 @@ class AsyncClient:
         Parquet files, ``arrow``.
 
         Args:
-            target: a file that ends in ``.duckdb``, a folder that ends in ``.delta``, or another
-                folder; or a
-                :class:`~billingual.landing.Target` of your own. It holds the invoices of one
-                account and one *filter*.
+            target: a file that ends in ``.duckdb``, a folder that ends in ``.delta``, another
+                folder, or a :class:`~billingual.landing.Target` of your own. It holds the invoices
+                of one account and one *filter*.
             since: first day of issue, like ``"2026-01-01"``. Invoices are read in windows of days;
                 those older than *lookback_days* are read once. Default: the whole list, each time.
             until: last day of issue. Default: no end.
@@ -640,7 +639,7 @@ class AsyncClient:
                 also find; otherwise a missing invoice proves nothing. Default: the last receivable
                 that this client created.
             late_arrival_s: seconds after which a request that was given up cannot arrive any more.
-                Default 120. How long a provider may hold a request is documented by none.
+                Default 120: no provider documents how long it may hold a request.
             wait: wait for that time instead of returning *unknown* before it is over.
 
         Returns:
@@ -814,8 +813,8 @@ class Preview:
 
     The request is absolute and unsigned: no token is in it, and its ``curl()`` is a command that
     reads the token from a variable. All local checks run, so a preview that returns is a call that
-    would be sent. A fresh idempotency key is made with each call, so
-    only a key that you give is shown.
+    would be sent. Each call makes a fresh idempotency key, so the preview shows only a key that you
+    give.
     """
 
     def __reduce__(self) -> NoReturn:
@@ -989,7 +988,7 @@ class _Operations:
         )
 
     def _is_for_the_whole(self, changes: object) -> bool:
-        """Tell a replacement; a mapping is changes, wherever the provider takes those."""
+        """Tell whether *changes* replaces the invoice; a mapping does only where Changes cannot."""
         if not isinstance(changes, Mapping):
             return isinstance(changes, model.Replacement)
         supports = self._context.capabilities.supports
@@ -1016,7 +1015,7 @@ class _Operations:
     def update_many_quietly(
         self, pairs: tuple[tuple[str, Changes], ...]
     ) -> Operation[tuple[Invoice, ...]]:
-        """Open a change of which nothing is told that is as it was asked for."""
+        """Open a change whose result may leave out the invoices that are as asked for."""
         return self._update_many(pairs, quietly=True)
 
     def _update_many(
@@ -1085,7 +1084,7 @@ def client_for_jobs(client: AsyncClient) -> AsyncClient:
 async def update_many_quietly(
     client: AsyncClient, pairs: tuple[tuple[str, Changes], ...]
 ) -> tuple[Invoice, ...]:
-    """Update invoices for a job; return those at least that are not as they were asked for."""
+    """Update invoices for a job; the result may leave out those that are as asked for."""
     operation = client._operations.update_many_quietly(pairs)  # noqa: SLF001 - as above
     return await client._execute(operation)  # noqa: SLF001 - as above
 

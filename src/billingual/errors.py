@@ -566,9 +566,9 @@ class ProtocolError(ProviderError):
 
     Attributes:
         path: where in the response, like ``$.data.items[3].uid``.
-        shown: the invoices that could be read of the response to a write. They may be others than
-            those asked for, so they are evidence and no result.
-        is_doubtful: whether the response could be read, and does not say that all was done: it is
+        shown: the invoices that could be read from the response to a write. They may be others than
+            those asked for: they are evidence, not a result.
+        is_doubtful: whether the response can be read but does not confirm the whole write: it is
             about something else, or says that a part was not done.
     """
 

@@ -75,8 +75,8 @@ class Evidence:
         connected: a connection to the server (or its proxy) was open.
         request_complete: every byte of the request was handed to the operating system.
         response_begun: at least one byte of a response arrived.
-        status: the HTTP status, if the head of a response arrived and its body did not, or only
-            in part; a hint that two pieces of evidence are not compared by.
+        status: the HTTP status, if the head of a response arrived and its whole body did not. Two
+            pieces of evidence can be equal without it.
     """
 
     connected: bool | None = None

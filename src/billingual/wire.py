@@ -204,8 +204,7 @@ class WireRequest:
 def unfrozen(kind: type) -> Any:
     """Return a subclass of a frozen class whose new instances are empty, and not frozen yet.
 
-    What is made of it gets every field by plain assignment, of parts that were checked before, and
-    last of all ``__class__ = kind``::
+    Assign every field, from parts that were checked before, and then the frozen class::
 
         money = _Money()
         money.minor, money.currency = 1234, "EUR"
@@ -254,8 +253,8 @@ class ResponseInfo:
     Attributes:
         status: the HTTP status.
         headers: its header fields without cookies; ``repr`` shows harmless ones only.
-        content: its body, decompressed, as it came; where it quotes a credential of the client,
-            ``***`` stands there. ``repr`` shows its size only.
+        content: its body, decompressed, as it came, but with ``***`` in the place of any credential
+            of the client. ``repr`` shows its size only.
         seconds: from the start of sending to the whole response, of the attempt that brought it.
         attempts: how many attempts that request took, the one that succeeded included.
     """

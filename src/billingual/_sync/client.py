@@ -307,8 +307,8 @@ class Client(Stepped):
             sort: ``"due_at"`` or ``"-due_at"``; the names are in ``capabilities.sorts``.
             page_size: rows per request; default: the largest the provider allows.
             prefetch: pages fetched at once, 1 to 64, where the provider says how many there are.
-                They are handed out in order. At most so many are under way, and if you are slower
-                than the provider, so many wait. Default 1.
+                They are handed out in order. At most that many requests are under way, and at most
+                that many pages wait for you to take them. Default 1.
             resume: the ``checkpoint`` of an earlier pager with the same filter and sort: walks go
                 on behind the last row that it handed out. Default: from the first row.
             on_bad_row: what to do about a row whose id cannot be read: ``"skip"`` (the default)
@@ -362,10 +362,9 @@ class Client(Stepped):
         Parquet files, ``arrow``.
 
         Args:
-            target: a file that ends in ``.duckdb``, a folder that ends in ``.delta``, or another
-                folder; or a
-                :class:`~billingual.landing.Target` of your own. It holds the invoices of one
-                account and one *filter*.
+            target: a file that ends in ``.duckdb``, a folder that ends in ``.delta``, another
+                folder, or a :class:`~billingual.landing.Target` of your own. It holds the invoices
+                of one account and one *filter*.
             since: first day of issue, like ``"2026-01-01"``. Invoices are read in windows of days;
                 those older than *lookback_days* are read once. Default: the whole list, each time.
             until: last day of issue. Default: no end.
@@ -542,7 +541,7 @@ class Client(Stepped):
                 also find; otherwise a missing invoice proves nothing. Default: the last receivable
                 that this client created.
             late_arrival_s: seconds after which a request that was given up cannot arrive any more.
-                Default 120. How long a provider may hold a request is documented by none.
+                Default 120: no provider documents how long it may hold a request.
             wait: wait for that time instead of returning *unknown* before it is over.
 
         Returns:

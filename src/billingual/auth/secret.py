@@ -46,7 +46,7 @@ class Secret:
 
 
 def as_secret(text: str | Secret | None) -> Secret | None:
-    """Wrap a text, or an empty one for what is none; return None or a secret unchanged."""
+    """Wrap a text; return None unchanged."""
     return None if text is None else secret_of(text)
 
 
