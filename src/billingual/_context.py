@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -22,6 +22,7 @@ from billingual.auth import Credentials
 from billingual.capabilities import Capabilities, Feature
 from billingual.errors import BillingualError, refuse_copy
 from billingual.retry.budget import RetryBudget
+from billingual.retry.by_credential import ByCredential
 from billingual.retry.rate_limit import JobPace, Pace
 from billingual.wire import Timeouts
 
@@ -60,7 +61,7 @@ class Wire:
     awaited: bool = True
     client: str = ""
     closed: bool = False
-    budgets: dict[Hashable, RetryBudget] = attrs.field(factory=dict)
+    budgets: ByCredential[RetryBudget] = attrs.field(factory=ByCredential)
     logged: set[tuple[str, str, str]] = attrs.field(factory=set)
 
     def __reduce__(self) -> NoReturn:

@@ -245,7 +245,7 @@ def open_context(
             (*key, scope.tenant),
             lambda name: auth.fingerprint(f"{key[0]} {scope.tenant or ''}", name),
         ),
-        budget=settings.budget or wire.budgets.setdefault(key, RetryBudget()),
+        budget=settings.budget or wire.budgets.of(key, RetryBudget),
         calls=calls,
         strict_reading=settings.reading == "strict",
         admit=getattr(policy, "admit", None),

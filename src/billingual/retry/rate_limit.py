@@ -21,6 +21,7 @@ import attrs
 from billingual.abc import Backend, ExecutionScope, Lease, QuotaStore, Slots
 from billingual.auth import Secret, as_secret
 from billingual.errors import ConfigurationError, DeadlineExceededError, shown
+from billingual.retry.by_credential import ByCredential
 from billingual.wire import Deadline, plain_text
 
 __all__ = ["JobPace", "Limiter", "Pace", "SharedPace"]
@@ -589,7 +590,7 @@ class Limiter:
         self._rate, self._workers, self._name = rate, workers, plain_text(name)
         self._rules = Rules(spacing_s=workers / rate if rate else 0.0, learns=learns)
         self._store = _opened(store) if isinstance(store, Secret) else store
-        self._paces: dict[Hashable, Pace] = {}
+        self._paces: ByCredential[Pace] = ByCredential()
 
     def pace(
         self, key: Hashable, fingerprint: Callable[[str | None], str | None] = lambda _: None
@@ -604,10 +605,7 @@ class Limiter:
         Raises:
             ConfigurationError: if there is a store, and the credential needs a name.
         """
-        pace = self._paces.get(key)
-        if pace is None:
-            pace = self._paces.setdefault(key, self._made(fingerprint))
-        return pace
+        return self._paces.of(key, lambda: self._made(fingerprint))
 
     def _made(self, fingerprint: Callable[[str | None], str | None]) -> Pace:
         if self._store is None or self._rate is None:
