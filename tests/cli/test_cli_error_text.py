@@ -72,6 +72,12 @@ def _is_local(arguments: tuple[str, ...]) -> bool:
         (("create", "--total", "1.234 EUR"), "--total: 1.234 has more decimal places"),
         (("create", "--total", "1 eur"), "--total: 'eur' is not in capital letters"),
         (("get", "42"), "INVOICE-ID: '42' is no UUID"),
+        (("get", "INV-1"), "8dd25736052a', as 'billingual list' shows it."),
+        (
+            ("get", "INV-1", "--provider", "kukkingu"),
+            "small letters and digits, as 'billingual list' shows it.",
+        ),
+        (("list", "--token", "x"), "Put the token into the environment variable BILLINGUAL_TOKEN"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )

@@ -185,6 +185,29 @@ def test_zsh_completes_what_was_begun(tmp_path: Path, way: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("shell", "command"),
+    [
+        ("bash", (BASH, "--norc", "-i")),
+        ("zsh", (ZSH, "-f", "-i")),
+    ],
+)
+@pytest.mark.skipif(not (BASH and ZSH), reason="they complete themselves, on a terminal")
+def test_names_of_files_are_completed_where_no_word_is_known(
+    tmp_path: Path, shell: str, command: tuple[str, ...]
+) -> None:
+    """``bulk`` and ``jobs`` are given files of rows and of jobs; fish does it by itself."""
+    (tmp_path / "script").write_text(completion_for(shell))
+    (tmp_path / "november.csv").touch()
+    with ShellOnTerminal(*command, home=tmp_path) as terminal:
+        ready = "autoload -U compinit; compinit -u -D; " if shell == "zsh" else ""
+        terminal.type(f"cd {tmp_path}; {ready}source ./script; echo rea''dy\n")
+        assert "ready" in terminal.shown("ready")
+        for typed in ("bulk create nov", "jobs show nov", "create --from nov"):
+            terminal.type(f"\x15billingual {typed}\t")
+            assert "november.csv" in terminal.shown("november.csv")
+
+
+@pytest.mark.parametrize(
     ("shell", "mark"), [("zsh", "#compdef billingual"), ("fish", "complete -c")]
 )
 def test_other_shells_are_given_their_own_script(shell: str, mark: str) -> None:

@@ -21,6 +21,7 @@ from cyclopts import (
     Parameter,
     Token,
     UnknownCommandError,
+    UnknownOptionError,
     UnusedCliTokensError,
     convert,
 )
@@ -312,6 +313,11 @@ def _usage_text(error: CycloptsError, app: App) -> str:
     text = str(error).strip()
     if isinstance(error, UnknownCommandError):
         text = _unknown_command(error, app)
+    elif isinstance(error, UnknownOptionError) and error.token.keyword == "--token":
+        text = (
+            "Unknown option: --token. Put the token into the environment variable "
+            "BILLINGUAL_TOKEN: options end in shell histories."
+        )
     elif isinstance(error, UnusedCliTokensError):
         words = " ".join(map(repr, error.unused_tokens or ()))
         text = f"{words}: {chain} takes no more words than that."

@@ -12,12 +12,17 @@ _Shell: TypeAlias = Literal["bash", "zsh", "fish"]
 
 # The script of cyclopts only defines a function, which zsh calls if the file has the same name, and
 # no one would guess that. During a completion, zsh runs the whole file; otherwise it is sourced.
+# Where the script knows no word, a name of a file is completed, as fish does by itself.
 # Source: https://zsh.sourceforge.io/Doc/Release/Functions.html#Autoloading-Functions
 _CALL_IN_ZSH: Final = """
-if (( ${{+compstate}} )); then
+{function}_or_files() {{
   {function} "$@"
+  (( compstate[nmatches] )) || _files
+}}
+if (( ${{+compstate}} )); then
+  {function}_or_files "$@"
 else
-  compdef {function} billingual
+  compdef {function}_or_files billingual
 fi
 """
 
@@ -38,4 +43,6 @@ def completion(shell: _Shell, /) -> None:
     function = re.search(r"^(\w+)\(\)", script, re.MULTILINE)
     if shell == "zsh" and function:
         script += _CALL_IN_ZSH.format(function=function[1])
+    elif shell == "bash":
+        script = script.replace("complete -F ", "complete -o default -F ")
     sys.stdout.write(script)

@@ -94,6 +94,8 @@ def error_text(error: BillingualError) -> str:
         kind, is_, rest = error.problem.partition(" is ")
         problem = f"{_JSON_NOUNS.get(kind, kind)}{is_}{_named(rest)}"
         fix = _ADVICE.get(error.hint) or _fix(error.fix, error.known)
+        if error.field.startswith("invoice_id") and re.match("give (one like|')", error.fix):
+            fix += ", as 'billingual list' shows it"
         if error.field == "sort":
             # Its keys are words of the list, though they are called as options are.
             return f"--sort: {error.problem}; {error.fix}."
