@@ -154,8 +154,8 @@ ROWS: Final = (
             "the retry budget of this host and credential is used up: too many calls fail"
         ),
         (
-            "get: unknown 503 ServerError > unknown 503 ServerError = unknown ServerError; "
-            "get: unknown 503 ServerError = unknown ServerError"
+            "get: unknown 503 ServerError x2 = unknown ServerError; get: unknown 503 "
+            "ServerError = unknown ServerError"
         ),
         options=AGAIN,
         portal=True,
@@ -171,7 +171,10 @@ ROWS: Final = (
         "a budget is shared by those who are given it",
         shared_budget,
         "RateLimitedError 429 'Rate limit exceeded', RateLimitedError 429 'Rate limit exceeded'",
-        f"create: not_applied 429 RateLimitedError > {TURNED_AWAY}; create: {TURNED_AWAY}",
+        (
+            "create: not_applied 429 RateLimitedError x2 = not_applied RateLimitedError; "
+            f"create: {TURNED_AWAY}"
+        ),
         options=AGAIN,
     ),
     Row(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any, Final
 
 import attrs
@@ -106,7 +107,7 @@ WORDS: Final[dict[type, Callable[[Any], str]]] = {
 
 
 def told(events: Sequence[Event]) -> str:
-    """Say what happened: ``get: unknown 503 ServerError > committed 200 = committed``."""
+    """Say what happened: ``get: unknown 503 ServerError x2 > committed 200 = committed``."""
     calls: list[str] = []
     attempts: list[str] = []
     operation = ""
@@ -117,7 +118,9 @@ def told(events: Sequence[Event]) -> str:
             attempts.append(_attempt_in_words(event.attempt))
         elif isinstance(event, CallEnded):
             end = f"{event.outcome.value} {event.error or ''}".strip()
-            calls.append(f"{operation}: {' > '.join(attempts)} = {end}")
+            counted = [(words, len(list(same))) for words, same in groupby(attempts)]
+            tries = [words if count == 1 else f"{words} x{count}" for words, count in counted]
+            calls.append(f"{operation}: {' > '.join(tries)} = {end}")
     return "; ".join(calls)
 
 

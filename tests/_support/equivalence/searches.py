@@ -135,10 +135,7 @@ ROWS: Final = (
         "a look that fails is unknown",
         look_fails,
         "unknown",
-        (
-            f"update: {UNCLEAR}; get: unknown 503 ServerError > unknown 503 ServerError > "
-            "unknown 503 ServerError > unknown 503 ServerError = unknown ServerError"
-        ),
+        f"update: {UNCLEAR}; get: unknown 503 ServerError x4 = unknown ServerError",
         options=AGAIN,
     ),
 )
