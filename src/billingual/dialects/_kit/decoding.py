@@ -69,7 +69,7 @@ def decode_json(body: bytes, *, half_surrogates: bool = False) -> object:
 
 
 def is_plain(body: bytes) -> bool:
-    """Tell whether msgspec's reader may have *body*, because it breaks no rule it does not know.
+    """Tell whether msgspec may read *body*: it keeps the rules that msgspec does not check.
 
     It reads strict JSON, but skips fields that no record has without looking at their encoding
     or their depth. False only means that another look is needed.

@@ -45,7 +45,7 @@ class ExcessError(Exception):
 
 
 MAX_PROBLEMS: Final = 100_000
-"""A response of which more values than this cannot be read is refused."""
+"""A response with more unreadable values than this is refused."""
 
 # Larger whole numbers are read leniently, which holds them to MAX_DIGITS.
 Whole: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]

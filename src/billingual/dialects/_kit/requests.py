@@ -553,13 +553,13 @@ def write_request(
         safety: what a second delivery would do.
         read: how the response is read, once its status is known to be a success.
         body: what is sent as JSON; None sends nothing.
-        written: *body* as JSON, where the dialect has written it itself. Then *body* may be any
-            that has the same names.
+        written: *body* as JSON, if the dialect has written it itself; *body* then only names the
+            fields.
         form: pairs that are sent as a form instead.
         headers: beside ``Accept`` and ``Content-Type``.
         key_header: the header for an idempotency key, which the client fills.
-        fields: the table that the body was written by. By it the provider's names in a response
-            become ours: in a complaint, and where a value is shown that was not asked for.
+        fields: the table that the body was written by. It also turns the provider's names in a
+            response into ours: in complaints, and for values that were not asked for.
 
     Raises:
         InvalidInputError: if the body holds what JSON cannot carry exactly.

@@ -191,7 +191,7 @@ def said(flag: object) -> Said:
     return Said.NOTHING
 
 
-# A list is asked for without an id, so that it is the address that leads nowhere.
+# The address of a list has no id, so a 404 means that the rest of the address is wrong.
 _ADVICE_WITHOUT_ID: Final = (
     "check the address: the base URL with its path, and the tenant or organization"
 )
@@ -303,7 +303,7 @@ class ResponseReader:
         return self._members
 
     def refuse_unsound(self) -> None:
-        """Pass a body that keeps the rules that the compiled decoder does not hold it to.
+        """Refuse a body that breaks a rule which the compiled decoder does not check.
 
         Raises:
             UnreadableError: if it is no UTF-8, or nested too deep, where a decoder skips it.
@@ -315,7 +315,7 @@ class ResponseReader:
             self._is_sound = True  # Said once for all rows.
 
     def refuse_many_rows(self, rows: Sequence[object], path: str) -> None:
-        """Pass a list that is not too long to be read at once.
+        """Refuse a list that is too long to be read at once.
 
         Raises:
             UnreadableError: if it has more than 100,000 rows.
@@ -397,7 +397,7 @@ class ResponseReader:
     def refusal(
         self, kind: type[ProviderError], code: int | None = None, *, complaint: str = ""
     ) -> ProviderError:
-        """Make the error for a response that says no, where the dialect is what knows that.
+        """Make the error for a response that says no in a way that only the dialect knows.
 
         Args:
             kind: the class of the error, such as :class:`~billingual.RejectedError`.
@@ -447,7 +447,7 @@ class ResponseReader:
             problem: what is wrong there.
             shown: the invoices that could be read of it, which may be others than those asked for.
             complaint: what the provider says is wrong.
-            doubtful: whether it does not say that all was done.
+            doubtful: whether the response fails to confirm the whole write.
         """
         told = f" ({complaint})" if complaint else ""
         summary = f"{self._told()}, but not as it documents: at {path}, {problem}{told}"
