@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,28 @@ def test_nothing_is_requested_before_the_first_row(step: Any, backend: Any) -> N
     assert transport.requests == []
     assert step(anext(iterator)).id == "a"
     assert len(transport.requests) == 1
+
+
+def test_a_page_that_was_read_is_let_go_before_the_next_one_is_asked_for(
+    step: Any, backend: Any
+) -> None:
+    """A walk holds the rows of one page, never of two."""
+    first: list[Any] = []
+    alive: list[bool] = []
+
+    def respond(_: Any) -> Any:
+        if not first:
+            return page("a", "b", total_pages=2)
+        alive.append(first[0]() is not None)
+        return page("c", total_pages=2)
+
+    client, _ = client_of(backend, respond)
+    rows = aiter(client.list(page_size=2))
+    first.append(weakref.ref(step(anext(rows))))
+    others = [step(anext(rows)).id, step(anext(rows)).id]
+
+    assert others == ["b", "c"]
+    assert alive == [False]
 
 
 @pytest.mark.parametrize(

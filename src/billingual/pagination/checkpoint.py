@@ -176,8 +176,7 @@ class Place:
         return frozenset([row.id for row in before] + [page.items[index].id for index in marked])
 
     def hand_out(self, page: Page, asked: Query, next_cursor: str | None) -> None:
-        """Note that *page* is handed out, and so that all before it was read."""
-        self._settle()
+        """Note that *page* is handed out, after what came before was settled."""
         self._out, self._asked, self._next_cursor = page, asked, next_cursor
         self._left = iter(())
 
@@ -190,7 +189,7 @@ class Place:
     def now(self) -> Place:
         """Return a copy that does not move on with the walk."""
         now = attrs.evolve(self)
-        now._settle()  # noqa: SLF001 - a copy of this very object
+        now.settle()
         return now
 
     def text(self) -> str:
@@ -212,8 +211,8 @@ class Place:
             separators=(",", ":"),
         )
 
-    def _settle(self) -> None:
-        """Make what was handed out of the current page a part of the place."""
+    def settle(self) -> None:
+        """Make what was handed out of the current page a part of the place, and let go of it."""
         page, self._out = self._out, None
         if page is None:
             return

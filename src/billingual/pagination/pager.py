@@ -259,6 +259,8 @@ class _Pages(_Walk[Page]):
 
     async def batch(self) -> Sequence[Page]:
         """Return the next page."""
+        # Before the next page is decoded, so that a walk never holds the rows of two.
+        self._place.settle()
         if self._unread is None:
             if self._scan.ended or self._closed:
                 raise StopAsyncIteration
