@@ -606,6 +606,18 @@ def test_a_delta_table_that_is_lost_is_told(client: Client, tmp_path: Path) -> N
 
 
 @needs_delta
+def test_the_notes_of_a_delta_table_are_no_folder_of_files(client: Client, tmp_path: Path) -> None:
+    """They have a manifest too, whose lines name no files."""
+    path = tmp_path / "x.delta"
+    client.land(path, since=ALL, days=180)
+
+    with pytest.raises(LandingError, match="notes of a Delta table"):
+        landed_files(path / "_billingual")
+    with pytest.raises(LandingError, match="notes of a Delta table"):
+        client.land(path / "_billingual", since=ALL, days=180)
+
+
+@needs_delta
 def test_files_of_a_delta_table_that_are_lost_are_told(client: Client, tmp_path: Path) -> None:
     """In an error of ours, whatever the library raises."""
     path = tmp_path / "x.delta"

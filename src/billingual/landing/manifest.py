@@ -199,8 +199,15 @@ def counting_lines(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
     The last complete line of each window counts, and what came after it. A complete full read
     replaces everything before it.
+
+    Raises:
+        LandingError: if they are those of a Delta table.
     """
     windows = [line for line in lines if "window" in line]
+    if any("files" not in line for line in windows):
+        raise LandingError(
+            "these are the notes of a Delta table, which name no files; read the table."
+        )
     whole = [at for at, line in enumerate(windows) if line["complete"] and line["kind"] == "full"]
     windows = windows[whole[-1] :] if whole else windows
     complete = {line["window"]: at for at, line in enumerate(windows) if line["complete"]}
