@@ -35,6 +35,7 @@ from billingual.jobs import (
     State,
     Update,
 )
+from billingual.jobs.trail import written_whole
 from billingual.sandbox import LANDMARKS, Sandbox
 from billingual.transports import sandboxed
 
@@ -928,6 +929,19 @@ def test_a_trail_that_cannot_be_written_is_refused_by_its_path(
 
     assert "trail.csv cannot be written" in str(caught.value)
     assert ".part" not in str(caught.value)
+
+
+def test_two_exports_of_one_file_at_once_do_not_mix(tmp_path: Path) -> None:
+    """Each has a draft of its own, whose name is not known beforehand; the last one whole stays."""
+    target = tmp_path / "trail.csv"
+    with written_whole(target) as late:
+        with written_whole(target) as early:
+            late.write_text("the later one", encoding="utf-8")
+            early.write_text("early", encoding="utf-8")
+        assert "early" == target.read_text(encoding="utf-8")
+
+    assert "the later one" == target.read_text(encoding="utf-8")
+    assert [target] == list(tmp_path.iterdir())
 
 
 def test_a_plan_that_may_not_be_whole_is_refused(open_job: Open) -> None:

@@ -10,6 +10,7 @@ import csv
 import json
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -70,9 +71,11 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield path
         return
     path = Path(os.path.realpath(path))
-    # Beside the file, so that it can take its place.
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    os.close(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
+    # Beside the file, so that it can take its place; with a name of its own, so that neither a link
+    # that was put there nor another export of that file is written to.
+    handle, name = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
+    os.close(handle)
+    draft = Path(name)
     try:
         yield draft
         with draft.open("ab") as file:
