@@ -606,6 +606,22 @@ def test_a_delta_table_that_is_lost_is_told(client: Client, tmp_path: Path) -> N
 
 
 @needs_delta
+def test_a_delta_table_may_have_columns_of_its_owner(client: Client, tmp_path: Path) -> None:
+    """They are null in rows that are new."""
+    from deltalake import DeltaTable, Field  # noqa: PLC0415 - of an extra
+    from deltalake.schema import PrimitiveType  # noqa: PLC0415 - likewise
+
+    path = tmp_path / "x.delta"
+    client.land(path, since=LATELY.date())
+    DeltaTable(path).alter.add_columns([Field("mine", PrimitiveType("string"))])
+    report = client.land(path, since=ALL, days=180)
+
+    assert report.counts.new > 0
+    assert report.counts.unchanged > 0
+    assert len(landed(path)) == DeltaTable(path).count()
+
+
+@needs_delta
 def test_the_notes_of_a_delta_table_are_no_folder_of_files(client: Client, tmp_path: Path) -> None:
     """They have a manifest too, whose lines name no files."""
     path = tmp_path / "x.delta"

@@ -12,8 +12,10 @@ from typing import Any
 
 import duckdb
 import pytest
+from deltalake import DeltaTable
 
 from _support import landed_million
+from _support.landed import TARGETS
 from billingual.landing import Counts, Source, landed_files
 from billingual.landing.duckdb import DuckDb
 from billingual.landing.table import landed_batch
@@ -27,9 +29,9 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("name", ["landed", "landed.duckdb"])
+@pytest.mark.parametrize("name", TARGETS)
 @pytest.mark.parametrize("options", [{"since": "2024-01-01"}, {}])
-def test_a_million_invoices_are_landed_below_300_mb(
+def test_a_million_invoices_are_landed_in_little_memory(
     tmp_path: Path, proof: Any, options: dict[str, str], name: str
 ) -> None:
     """By windows and as one whole list; a tenth of them unless all proofs are run."""
@@ -45,9 +47,13 @@ def test_a_million_invoices_are_landed_below_300_mb(
     new, incomplete, peak = json.loads(done.stdout)
 
     assert (new, incomplete) == (count, 0)
-    assert peak < 300
+    # The library of Delta tables takes more with each table that it appends.
+    assert peak < (500 if target.suffix == ".delta" else 300)
     query = "SELECT count(*), count(DISTINCT id) FROM "
-    if target.is_dir():
+    if target.suffix == ".delta":
+        ids = DeltaTable(target).to_pyarrow_table(columns=["id"])  # noqa: F841 - DuckDB finds it
+        rows = duckdb.connect().execute(f"{query} ids")
+    elif target.is_dir():
         rows = duckdb.connect().execute(f"{query} read_parquet(?)", [landed_files(target)])
     else:
         rows = duckdb.connect(str(target), read_only=True).execute(f"{query} invoices")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +22,7 @@ from billingual.landing.manifest import Index, Manifest
 from billingual.landing.table import landed_schema
 from billingual.landing.target import Counts, Landed, LandingError, Source
 from billingual.landing.windows import Window
+from billingual.pagination.dedupe import SeenIds
 
 if TYPE_CHECKING:
     from arro3.core import RecordBatch
@@ -61,6 +62,7 @@ class Delta:
         self._manifest = Manifest(path / _NOTES, path)
         self._waiting: list[RecordBatch] = []
         self._index: Index | None = None
+        self._there = SeenIds()
         self._found: Counter[str] = Counter()
         self._rows: dict[str, int] = {}
 
@@ -101,8 +103,10 @@ class Delta:
 
     def add(self, window: Window, batch: RecordBatch) -> None:
         """See the protocol."""
+        if self._index is None:
+            self._index = self._read_index()
         if batch.num_rows and batch.column("_deleted_at")[0].as_py() is None:
-            self._compare(batch)
+            self._index.compare(batch, self._found)
         self._rows[window.name] = self._rows.get(window.name, 0) + batch.num_rows
         self._waiting.append(batch)
         if sum(each.nbytes for each in self._waiting) >= _BYTES_OF_MERGE:
@@ -160,39 +164,52 @@ class Delta:
         empty = Table.from_batches([], schema=landed_schema(raw=self._raw))
         self._lake.write_deltalake(str(self._path), empty)
 
-    def _compare(self, batch: RecordBatch) -> None:
-        """Count what rows are to what is in the table."""
-        if self._index is None:
-            self._index = Index()
-            with self._told():
-                for each in self._asked("SELECT id, _row_hash FROM t"):
-                    self._index.know(each)
-        self._index.compare(batch, self._found)
+    def _read_index(self) -> Index:
+        """Note what is in the table."""
+        index = Index()
+        with self._told():
+            for each in self._asked("SELECT id, _row_hash FROM t"):
+                index.know(each)
+                self._there.add(list(each.column("id").to_pylist()))
+        return index
 
     def _merge(self) -> None:
+        """Append what is new, and merge the rest: a merge holds the whole table in memory."""
         if not self._waiting:
             return
-        batches = [_last_of_each(self._waiting)]
-        moments = batches[0].column("_deleted_at").to_pylist()
-        gone = "s._deleted_at IS NOT NULL"
+        rows = _last_of_each(self._waiting)
+        moments = rows.column("_deleted_at").to_pylist()
+        # Where this fails, they are merged by the next attempt, which inserts what is not there.
+        known = {*self._there.add(list(rows.column("id").to_pylist()))}
+        new = [at for at, each in enumerate(moments) if at not in known and each is None]
+        named = self._named(f"{rows.num_rows} rows")
         with self._told():
-            merging = self._table().merge(
-                Table.from_batches(batches),
-                predicate="t.id = s.id",
-                source_alias="s",
-                target_alias="t",
-                commit_properties=self._named(f"{batches[0].num_rows} rows"),
-            )
-            # What is gone keeps its last state.
-            notes = ("_deleted_at", "_seen_at", "_sync_id")
-            merging = merging.when_matched_update(
-                {name: f"s.{name}" for name in notes}, predicate=gone
-            )
-            merging = merging.when_matched_update_all(predicate=f"NOT ({gone}) AND ({_IS_LATER})")
-            merging.when_not_matched_insert_all(predicate=f"NOT ({gone})").execute()
+            if new:
+                # The schemas are merged, since the table may have columns of its owner's too.
+                self._lake.write_deltalake(
+                    str(self._path), _taken(rows, new), mode="append", schema_mode="merge",
+                    commit_properties=named,
+                )  # fmt: skip
+            if known:
+                self._merge_known(_taken(rows, known), named)
         # Only now: where this fails, another window that has rows among them must not count.
         self._waiting = []
         self._found["deleted"] += sum(each is not None for each in moments)
+
+    def _merge_known(self, rows: RecordBatch, named: Any) -> None:
+        gone = "s._deleted_at IS NOT NULL"
+        merging = self._table().merge(
+            Table.from_batches([rows]),
+            predicate="t.id = s.id",
+            source_alias="s",
+            target_alias="t",
+            commit_properties=named,
+        )
+        # What is gone keeps its last state.
+        notes = ("_deleted_at", "_seen_at", "_sync_id")
+        merging = merging.when_matched_update({name: f"s.{name}" for name in notes}, predicate=gone)
+        merging = merging.when_matched_update_all(predicate=f"NOT ({gone}) AND ({_IS_LATER})")
+        merging.when_not_matched_insert_all(predicate=f"NOT ({gone})").execute()
 
     def _table(self) -> Any:
         return self._lake.DeltaTable(str(self._path))
@@ -226,6 +243,10 @@ def _last_of_each(batches: list[RecordBatch]) -> RecordBatch:
     joined = Table.from_batches(batches).combine_chunks().to_batches()[0]
     ids = joined.column("id").to_pylist()
     last = {invoice_id: place for place, invoice_id in enumerate(ids)}
-    if len(last) == len(ids):
-        return joined
-    return joined.take(Array(sorted(last.values()), type=DataType.uint64()))
+    return _taken(joined, last.values())
+
+
+def _taken(rows: RecordBatch, places: Collection[int]) -> RecordBatch:
+    if len(places) == rows.num_rows:
+        return rows  # a copy would take as much memory again
+    return rows.take(Array(sorted(places), type=DataType.uint64()))
