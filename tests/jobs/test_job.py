@@ -566,6 +566,23 @@ def test_a_provider_without_batches_is_sent_one_by_one(sandbox: Sandbox, path: P
         assert (report.committed, report.adopted) == (4, 1)
 
 
+def test_a_locked_invoice_is_rejected_and_the_others_are_updated(
+    sandbox: Sandbox, path: Path
+) -> None:
+    """The status of the invoice is not taken for that of the response."""
+    with Client("kukkingu", transport=sandboxed(sandbox)) as client:
+        rows = client.list().collect(limit=100)
+        some = {each.status: each.id for each in rows if each.status in {"DRAFT", "FINALIZED"}}
+        with Job.open(path, client) as job:
+            job.plan((each, DUE) for each in some.values())
+            report = job.run()
+            (kept,) = job.history(some["FINALIZED"]).requests
+
+    assert report.committed == 1
+    assert [each.target for each in report.rejected] == [some["FINALIZED"]]
+    assert kept.status == 409
+
+
 # Deletes
 
 

@@ -539,7 +539,8 @@ class Runner:
     def _end_of(self, claim: Claim, error: Exception) -> _End:
         """Return what keeps how a request ended that did not succeed."""
         now, ledger, why = self._now(), self.ledger, _told(error)
-        status = getattr(error, "status", None)
+        # Not `error.status`, which of a LockedError is that of the invoice.
+        status = getattr(getattr(error, "exchange", None), "status", None)
         unclear = partial(ledger.unclear, claim, now=now, status=status, why=why)
         release = partial(ledger.release, claim, now=now, why=why)
         if not isinstance(error, BillingualError) or error.maybe_applied:
