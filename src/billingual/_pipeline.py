@@ -201,7 +201,7 @@ class _Call(Generic[T]):
         renewal: what the next attempt is signed with, where a token was renewed.
         renewed: whether one was, or was asked for.
         keyed: how many requests carried an idempotency key.
-        carried_out: the requests of the operation that succeeded.
+        carried_out: the requests of the operation that succeeded, each with what was read.
         interrupt: what a signal handler of the program raised while the call waited.
     """
 
@@ -217,7 +217,7 @@ class _Call(Generic[T]):
     renewed: bool = False
     key: str | None = None
     keyed: int = 0
-    carried_out: tuple[WireRequest, ...] = ()
+    carried_out: tuple[tuple[WireRequest, object], ...] = ()
     interrupt: Exception | None = None
 
     def __init__(
@@ -238,7 +238,7 @@ class _Call(Generic[T]):
     @property
     def earlier_write_committed(self) -> bool:
         """Whether a write of the operation was carried out; then nothing is a mere failure."""
-        return any(each.safety.writes for each in self.carried_out)
+        return any(request.safety.writes for request, _ in self.carried_out)
 
     async def run(self, request: WireRequest) -> T:
         """Exchange *request* and those that follow; tell observers of the start and the end."""
@@ -293,7 +293,8 @@ class _Call(Generic[T]):
             if request.key_header is not None:
                 self.request = request = request.keyed(self._next_key())
             try:
-                ended, following = self._resume(await self._deliver(request))
+                received = await self._deliver(request)
+                ended, following = self._resume(received)
             except Exception as error:
                 if self._stops(error):
                     raise
@@ -304,7 +305,7 @@ class _Call(Generic[T]):
                     raise self._unclear(request, error) from error
                 raise
             # Noted first: an interrupt may come while observers are told, and the write is done.
-            self.carried_out = (*self.carried_out, request)
+            self.carried_out = (*self.carried_out, (request, received))
             self._learn_from(None)
             self.in_flight = False
             if self.context.observers:
@@ -726,16 +727,24 @@ class _Call(Generic[T]):
         text = error.summary if isinstance(error, ProviderError) else str(error)
         status = None if self.response is None else self.response.status
         applied = self.earlier_write_committed or is_unreadable_success(error, status)
+        failed, intent, named = f"{request.method} {request.route}", operation.intent, ""
+        if self.earlier_write_committed and not request.safety.writes:
+            # What failed is a read after the write, such as one of the invoice that a create made.
+            request, made = next(each for each in self.carried_out if each[0].safety.writes)
+            made_id = getattr(made, "id", None)
+            if operation.feature is Feature.CREATE and intent is not None and made_id:
+                intent = attrs.evolve(intent, invoice_ids=(made_id,))
+                named = f" The provider gave it the id {made_id}."
         unknown = OutcomeUnknown(
             f"{context.provider} may or may not have carried out {operation.feature.value} "
-            f"({request.method} {request.route}): {text.rstrip('.')}. Do not simply send it "
-            "again: look at the provider first, as reconcile() does.",
+            f"({failed}): {text.rstrip('.')}.{named} Do not simply send it again: look at the "
+            "provider first, as reconcile() does.",
             provider=context.provider,
             operation=operation.feature.value,
             request=request.without_read(),
             likely="applied" if applied else "unclear",
             exchange=error.exchange if isinstance(error, ProviderError) else None,
-            intent=operation.intent,
+            intent=intent,
             given_up_at=context.backend.wall(),
             account=context.account,
         )

@@ -157,7 +157,8 @@ class Intent:
         operation: the value of a :class:`~billingual.Feature`: ``create``, ``update`` ...
         draft: the :class:`~billingual.Draft` of a create.
         pairs: ids and their :class:`~billingual.Changes`, of an update or a batch of them.
-        invoice_ids: of an operation that names invoices only.
+        invoice_ids: of an operation that names invoices only; of a create, the id that the provider
+            gave the invoice before a later request of the operation failed.
         replacement: the :class:`~billingual.Replacement` of an update of the whole document.
         base: the caller's copy of the invoice before an update, if one was given.
     """

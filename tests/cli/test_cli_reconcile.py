@@ -180,6 +180,15 @@ def test_what_no_option_can_say_is_given_as_json(fields: Changes | Draft) -> Non
     ]  # fmt: skip
 
 
+def test_a_create_whose_invoice_has_an_id_is_read_by_it() -> None:
+    """Nothing is searched for: what failed is a read after the write."""
+    intent = Intent(operation="create", draft=Draft(number="R-17"), invoice_ids=("17",))
+    with pytest.raises(UnclearWriteError) as raised, reconcilable(Connection(tenant="t")):
+        raise unclear(intent)
+
+    assert raised.value.command == "billingual get 17 --tenant t"
+
+
 def test_where_nothing_can_be_read_no_command_is_given() -> None:
     """A replaced document at Katsu cannot be read back."""
     with pytest.raises(UnclearWriteError) as raised, reconcilable(Connection()):

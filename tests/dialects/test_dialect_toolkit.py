@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pickle
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -18,6 +19,7 @@ from billingual import (
     AsyncClient,
     Changes,
     Client,
+    Draft,
     InvalidInputError,
     Invoice,
     MemoryTransport,
@@ -453,3 +455,49 @@ def test_a_dialect_never_blames_the_caller_for_a_response(*, at_once: bool) -> N
         client.update_many({"17": Changes(number="R-17")})
 
     assert "raised InvalidInputError, which it must not" in str(caught.value.__cause__)
+
+
+class _TwoSteps(Counted):
+    """A service that responds to a create with an id alone, so that the dialect reads it."""
+
+    documented = Capabilities(
+        provider="counted",
+        features=frozenset({Feature.CREATE, Feature.GET}),
+        draft=FieldRules(accepts=frozenset(CHANGES)),
+    )
+    draft_fields = CHANGES
+
+    def create(self, draft: Draft) -> Conversation[Invoice]:
+        def read(reader: ResponseReader) -> Invoice:
+            return BILLS.one(reader, reader.decode(), "$")
+
+        made: Invoice = yield write_request(
+            self.provider, "POST", "/bills", "/bills", Safety.CREATE,
+            body=self.draft_body(draft), fields=CHANGES, read=read,
+        )  # fmt: skip
+        return (yield from self.get(made.id))
+
+
+@pytest.mark.parametrize("status", [404, 503])
+def test_a_created_invoice_that_cannot_be_read_keeps_its_id(status: int) -> None:
+    """The write is the request of the error, and its invoice is found by the id it was given."""
+    bill = '{"id": 17, "nummer": "R-17"}'
+    script = MemoryTransport(
+        [
+            MemoryTransport.json('{"id": 17}', status=201),
+            MemoryTransport.json("{}", status=status),
+            MemoryTransport.json(bill),
+        ]
+    )
+    provider = Provider(name="counted", dialects=(_TwoSteps(),))
+    with Client(provider, transport=script, retry="none") as client:
+        with pytest.raises(OutcomeUnknown, match="gave it the id 17") as caught:
+            client.create(Draft(number="R-17"))
+        unclear = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - our own
+        found = client.reconcile(unclear)
+
+    assert (unclear.request.method, unclear.likely) == ("POST", "applied")
+    assert unclear.intent.invoice_ids == ("17",)
+    assert found.adopted
+    assert found.invoice is not None
+    assert found.invoice.number == "R-17"

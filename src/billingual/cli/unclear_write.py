@@ -63,6 +63,15 @@ def _command(unclear: OutcomeUnknown, connection: Connection) -> str:
     intent = unclear.intent
     if intent is None or intent.replacement is not None:
         return ""
+    where = [
+        word
+        for name, value in attrs.asdict(connection).items()
+        if value is not None
+        for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
+    if intent.draft is not None and intent.invoice_ids:
+        # The provider gave it an id, and what failed is a read of it.
+        return shlex.join(["billingual", "get", *intent.invoice_ids, *where])
     stdin, options = "", []
     ids = [*intent.invoice_ids, *(invoice_id for invoice_id, _ in intent.pairs)]
     fields = intent.draft or next((changes for _, changes in intent.pairs), None)
@@ -76,9 +85,7 @@ def _command(unclear: OutcomeUnknown, connection: Connection) -> str:
     given_up_at = datetime.fromtimestamp(unclear.given_up_at, UTC)
     words = ["billingual", "reconcile", _NAMES.get(intent.operation, intent.operation), *ids]
     words += [*options, "--given-up-at", given_up_at.isoformat().replace("+00:00", "Z")]
-    for name, value in attrs.asdict(connection).items():
-        words += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
-    return stdin + shlex.join(words)
+    return stdin + shlex.join([*words, *where])
 
 
 def _options(fields: Draft | Changes) -> list[str]:

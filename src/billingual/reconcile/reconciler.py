@@ -145,7 +145,8 @@ class Reconciler:
         find = None if intent is None else finders.get(intent.operation)
         if intent is None or find is None:
             return self._no_way()
-        needs_get = intent.operation != Feature.CREATE  # all others are read back by their ids
+        # All but most creates are read back by their ids.
+        needs_get = intent.operation != Feature.CREATE or bool(intent.invoice_ids)
         if needs_get and not self.context.capabilities.supports(Feature.GET):
             return self._no_way()
         try:
@@ -159,6 +160,12 @@ class Reconciler:
         return _unknown(_NO_WAY.format(self.context.provider))
 
     async def _created(self, intent: Intent) -> Reconciliation:
+        if intent.invoice_ids:
+            return Reconciliation(
+                finding=Finding.ADOPTED,
+                why="the provider gave it this id when it was created",
+                invoices=(await read(self.context, intent.invoice_ids[0]),),
+            )
         draft = intent.draft
         finds = isinstance(dialect_for(self.context, Feature.CREATE), FindsDrafts)
         if not isinstance(draft, Draft) or not finds:
