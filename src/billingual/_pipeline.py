@@ -545,6 +545,8 @@ class _Call(Generic[T]):
             # A UsageError would say of a write that happened that nothing was sent.
             if isinstance(fault, BillingualError) and not isinstance(fault, UsageError):
                 raise
+            if self._interrupted_by(fault):
+                raise
             raise plugin_error(f"the dialect {self.operation.dialect.name!r}", fault) from fault
 
     def _report_problems(
@@ -600,6 +602,8 @@ class _Call(Generic[T]):
             blames = isinstance(fault, UsageError) and self._may_have_written()
             if isinstance(fault, BillingualError) and not blames:
                 self._record_unreadable(fault)
+                raise
+            if self._interrupted_by(fault):
                 raise
             ours = plugin_error(f"the dialect {self.operation.dialect.name!r}", fault)
             self._record_unreadable(ours)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import anyio
@@ -10,7 +12,7 @@ import attrs
 import pytest
 
 from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
-from billingual import AsyncClient, Draft, Feature, Outcome, Retry, errors
+from billingual import AsyncClient, Draft, Feature, Outcome, Retry, errors, unclear_from
 from billingual.abc import RetryDecision
 from billingual.events import CallEnded
 from billingual.outcomes import Evidence, Safety
@@ -179,6 +181,39 @@ def test_an_interrupt_while_a_response_is_read_leaves_the_end_unclear(
     with pytest.raises(KeyboardInterrupt):
         step(client.create(DRAFT))
     assert [Outcome.UNKNOWN] == [each.outcome for each in seen if isinstance(each, CallEnded)]
+
+
+class TimeLimitError(Exception):
+    """What a job queue raises in a signal handler."""
+
+
+@pytest.fixture
+def limit() -> Iterator[Callable[..., None]]:
+    """Return what makes the time limit come."""
+
+    def raise_limit(*_: object) -> None:
+        raise TimeLimitError
+
+    before = signal.signal(signal.SIGUSR1, raise_limit)
+    yield lambda *_: signal.raise_signal(signal.SIGUSR1)
+    signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.parametrize("where", ["judge", "_invoice"])
+def test_a_time_limit_while_a_response_is_read_passes_through(
+    step: Any, backend: Any, limit: Callable[..., None], where: str
+) -> None:
+    """The program waits for its own exception, and the dialect is not to blame for it."""
+    limited = type("Limited", (PocketDialect,), {where: limit})
+    provider = attrs.evolve(POCKET, dialects=(limited(),))
+    client, _ = client_of(backend, [say(), say()], provider=provider)
+
+    with pytest.raises(TimeLimitError) as read:
+        step(client.get("i1"))
+    with pytest.raises(TimeLimitError) as written:
+        step(client.create(DRAFT))
+    assert unclear_from(read.value) is None
+    assert isinstance(unclear_from(written.value), errors.OutcomeUnknown)
 
 
 @pytest.mark.anyio
