@@ -48,6 +48,14 @@ def test_a_request_is_seen_as_it_comes_and_both_its_sides_when_it_is_opened(visi
     assert account.token not in detail.inner_text()
 
 
+def test_a_request_is_opened_by_a_click_anywhere_in_its_row(visit: Visit) -> None:
+    """On its status, too, which is what one asks about."""
+    visit.call("exante", "GET", "/api/nowhere")
+    visit.page.locator(ROWS).first.get_by_text("404", exact=True).click()
+
+    expect(visit.page.locator("#request-side")).to_contain_text("/api/nowhere")
+
+
 def test_a_fault_that_is_switched_on_meets_the_next_request(visit: Visit) -> None:
     """Then its switch is off again, and the attempt that follows succeeds."""
     switch = visit.page.get_by_role("switch", name="Answer with a status of your choice")

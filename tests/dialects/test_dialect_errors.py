@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from _support.conversations import (
+    CONTRACT,
     INVOICE,
     REPLACEMENT,
     TENANT,
@@ -40,7 +41,7 @@ from billingual.errors import (
     RejectedError,
     ServerError,
 )
-from billingual.model import Changes, Query
+from billingual.model import Changes, Draft, Money, Query
 from billingual.wire import Conversation, Headers, WireResponse
 
 EXANTE = ExanteDialect()
@@ -375,6 +376,15 @@ def test_a_404_on_a_list_speaks_of_the_address(dialect: Dialect, status: int) ->
     assert "the id" not in str(caught.value)
     with pytest.raises(NotFoundError, match="check the id"):
         converse(dialect, dialect.get(invoice_id), missing)
+
+
+def test_a_create_that_collides_is_told_to_look_for_the_other_invoice() -> None:
+    """There is no invoice of its own yet whose state could be read."""
+    create = KUKKINGU.create(
+        Draft(number="1", document=CONTRACT, total=Money(100, "EUR"), exchange_rate="1")
+    )
+    with pytest.raises(ConflictError, match="look for the invoice that is there already"):
+        converse(KUKKINGU, create, response({"message": "number is taken"}, status=409))
 
 
 def test_a_404_on_ids_in_a_body_speaks_of_ids() -> None:

@@ -191,10 +191,14 @@ def said(flag: object) -> Said:
     return Said.NOTHING
 
 
-# The address of a list has no id, so a 404 means that the rest of the address is wrong.
-_ADVICE_WITHOUT_ID: Final = (
-    "check the address: the base URL with its path, and the tenant or organization"
-)
+# The address of a list has no id, so a 404 means that the rest of the address is wrong. A create that
+# collides has no invoice of its own yet: it collides with another one.
+_ADVICE_WITHOUT_ID: Final[Mapping[tuple[str, type[ProviderError]], str]] = {
+    ("GET", NotFoundError): (
+        "check the address: the base URL with its path, and the tenant or organization"
+    ),
+    ("POST", ConflictError): "look for the invoice that is there already before you create another",
+}
 # The client reads the header, because a date takes a clock; here it is only shown.
 _SHOWABLE: Final = r"[ -~]{1,40}"
 
@@ -417,8 +421,8 @@ class ResponseReader:
         summary = f"{self._told()}{inside}{said}{late}"
         status = self.response.status if code is None else code
         advice = _ADVICE_ON.get(status, _ADVICE[kind])
-        if kind is NotFoundError and self.method == "GET" and "{" not in self.route:
-            advice = _ADVICE_WITHOUT_ID
+        if "{" not in self.route:
+            advice = _ADVICE_WITHOUT_ID.get((self.method, kind), advice)
         error = kind(
             f"{summary}; {advice}.",
             provider=self.provider,

@@ -74,7 +74,8 @@ function requestRow(exchange) {
   const button = make("button");
   button.type = "button";
   button.append(make("b", "", exchange.method), make("span", "", exchange.target));
-  button.addEventListener("click", act(() => open(exchange.number)));
+  // The button is for the keyboard; a mouse may click anywhere in the row.
+  row.addEventListener("click", act(() => open(exchange.number)));
   const cells = [make("td"), make("td"), make("td", "number", seconds(exchange.seconds)), make("td")];
   cells[0].append(button);
   cells[1].append(statusTag(exchange));
