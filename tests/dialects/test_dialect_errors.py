@@ -286,7 +286,7 @@ ENVELOPES: list[tuple[str, object, type[ProviderError], str]] = [
     ("exante", enveloped("yes"), ProtocolError, "at $.data, there is no payload"),
     ("exante", [], ProtocolError, "there is no JSON object"),
     ("exante", b"", ProtocolError, "at $, there is nothing"),
-    ("exante", b"<html>Welcome</html>", ProtocolError, "at $, no JSON"),
+    ("exante", b"<html>Welcome</html>", ProtocolError, "in the place of JSON; check the base URL"),
     ("exante", b'{"status":"success","data":{"uid":NaN}}', ProtocolError, "NaN"),
     ("bulk", enveloped(None), ProtocolError, "at $.data, there is no payload"),
     ("bulk", enveloped([], status="failed"), RejectedError, "with 200: Success"),
@@ -335,7 +335,7 @@ def test_a_refused_deletion_is_an_error(body: bytes) -> None:
 
 def test_a_deletion_answered_by_a_page_of_html_is_an_error() -> None:
     """What needs no payload still needs a response that can be read."""
-    with pytest.raises(ProtocolError, match="no JSON"):
+    with pytest.raises(ProtocolError, match="in the place of JSON"):
         converse(BULK, BULK.delete_many([UID]), response(b"<html></html>"))
 
 

@@ -7,6 +7,7 @@ import socket
 import httpx
 import pytest
 
+from _support.wires.rough_server import RoughServer
 from billingual import Client, NotConnectedError
 from billingual.outcomes import Safety
 from billingual.transports.httpx import Exchange
@@ -26,6 +27,18 @@ def test_a_port_where_nobody_listens_is_named() -> None:
 
     assert f"{url}: nothing listens there; check the host and port" in str(caught.value)
     assert caught.value.evidence.request_complete is False
+
+
+@pytest.mark.parametrize("transport", ["h11", "httpx", "httpx2", "urllib3"])
+def test_https_where_only_http_is_spoken_is_named(transport: str) -> None:
+    """It said no more than that no connection could be made."""
+    with RoughServer(
+        lambda _, connection: connection.sendall(b"HTTP/1.1 400 No\r\n\r\n")
+    ) as server:
+        url = server.url.replace("http:", "https:")
+        client = Client("exante", token="t", base_url=url, transport=transport, retry="none")
+        with client, pytest.raises(NotConnectedError, match="does not speak TLS; check the port"):
+            client.get(ID)
 
 
 def test_a_name_that_stands_for_no_host_is_named() -> None:

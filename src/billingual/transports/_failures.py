@@ -67,6 +67,11 @@ def reason(error: BaseException | None) -> str:
                 f"the server's certificate was refused: {refused.rstrip('.')}; if its "
                 "authority is your own, give tls=ssl.create_default_context(cafile=...)"
             )
+        if (
+            isinstance(error, ssl.SSLError)
+            and getattr(error, "reason", "") == "WRONG_VERSION_NUMBER"
+        ):
+            return "what listens there does not speak TLS; check the port and the scheme of the URL"
         if isinstance(error, ConnectionRefusedError):
             return (
                 "nothing listens there; check the host and port of the base URL, and those of the "

@@ -191,8 +191,8 @@ def said(flag: object) -> Said:
     return Said.NOTHING
 
 
-# The address of a list has no id, so a 404 means that the rest of the address is wrong. A create that
-# collides has no invoice of its own yet: it collides with another one.
+# The address of a list has no id, so a 404 means that the rest of the address is wrong. A create
+# that collides has no invoice of its own yet: it collides with another one.
 _ADVICE_WITHOUT_ID: Final[Mapping[tuple[str, type[ProviderError]], str]] = {
     ("GET", NotFoundError): (
         "check the address: the base URL with its path, and the tenant or organization"
@@ -454,9 +454,13 @@ class ResponseReader:
             doubtful: whether the response fails to confirm the whole write.
         """
         told = f" ({complaint})" if complaint else ""
+        advice = _ADVICE[ProtocolError]
+        if path == "$" and self.response.body.lstrip()[:1] == b"<":
+            problem = "HTML or XML came in the place of JSON"
+            advice = f"check the base URL, and for a proxy or a login before it; {advice}"
         summary = f"{self._told()}, but not as it documents: at {path}, {problem}{told}"
         error = ProtocolError(
-            f"{summary}; {_ADVICE[ProtocolError]}.",
+            f"{summary}; {advice}.",
             provider=self.provider,
             exchange=self._exchange(),
             complaint=complaint,
