@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -184,6 +185,54 @@ async def test_a_cancelled_task_leaves_nothing_in_flight_that_was_not_sent(path:
 
                 assert ledger.counts().keys() <= {State.PLANNED, State.COMMITTED}
             ledger.close()
+
+
+@pytest.mark.parametrize("name", ["reconcile", "resolve", "export", "verify"])
+@pytest.mark.parametrize("turns", [0, 1, 5, 21, 55, 144])
+async def test_what_is_cancelled_leaves_a_job_that_ends_right(
+    sandbox: Sandbox, in_memory: Path, draft: Make, name: str, turns: int
+) -> None:
+    """Wherever cancellation meets it: nothing is in flight, lost, doubled or half written."""
+    ledger = SqliteLedger(in_memory / "job.db")
+    options: Any = {"late_arrival_s": 0.0}
+    async with client_of(sandbox) as client:
+        rows = await client.list().collect(limit=3)
+        sandbox.add_fault("drop_after_commit", method="POST")
+        sandbox.add_fault("drop_before_commit", method="PUT")
+        async with AsyncJob.open(ledger, client, policy="manual", **options) as job:
+            await job.plan([draft("J-1"), draft("J-2")])
+            await job.plan((row, Changes(due_at="2030-01-01")) for row in rows)
+            await job.run(concurrency=1)
+        unclear = ledger.counts()
+        assert {State.UNKNOWN: 4, State.COMMITTED: 1} == unclear
+
+        options["policy"] = "reconcile_then_resend"
+        async with AsyncJob.open(ledger, client, **options) as job:
+            calls: dict[str, Callable[[], Awaitable[object]]] = {
+                "reconcile": job.reconcile,
+                "resolve": lambda: job.resolve("J-1", "abandoned", by="ana", note="by mistake"),
+                "export": lambda: job.export(in_memory / "trail.csv"),
+                "verify": job.verify,
+            }
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(calls[name])
+                for _ in range(turns):
+                    await anyio.lowlevel.checkpoint()
+                tasks.cancel_scope.cancel()
+            cancelled, decisions = ledger.counts(), len(ledger.decisions("J-1"))
+            report = await job.run(concurrency=2)
+            found = await job.verify()
+        made = [row.number async for row in client.list(page_size=100)]
+    ledger.close()
+
+    assert State.IN_FLIGHT not in cancelled
+    assert cancelled.get(State.ABANDONED, 0) == decisions
+    if name in {"export", "verify"}:
+        assert unclear == cancelled
+    assert 5 - decisions == report.committed
+    assert [1, 1] == [made.count("J-1"), made.count("J-2")]
+    assert found.wrong.keys() == ({"J-1"} if decisions else set())
+    assert not [each.name for each in in_memory.iterdir() if each.suffix == ".part"]  # noqa: ASYNC240 - in memory
 
 
 async def test_a_progress_function_that_raises_stops_the_run_and_leaves_no_doubt(
