@@ -254,8 +254,10 @@ def test_a_header_that_is_not_understood_is_refused(read: Read, header: str, sai
 
 def test_all_that_is_wrong_with_a_header_is_told(read: Read) -> None:
     """One attempt is enough to learn of it."""
-    assert ["numbr", "due", "owner"] == [
-        problem.partition(":")[0] for _, problem in _said(read("numbr,due,owner,owner\n"))
+    header = "net,numbr,due,owner,gross,owner\n"
+
+    assert ["owner", "numbr", "due", "net, gross"] == [
+        problem.partition(":")[0] for _, problem in _said(read(header))
     ]
 
 

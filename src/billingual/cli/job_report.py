@@ -20,6 +20,7 @@ from billingual.cli.output import (
     write_json,
 )
 from billingual.jobs.entry import Entry, State
+from billingual.jobs.report import named_with_reasons
 
 if TYPE_CHECKING:
     from billingual.jobs.entry import History
@@ -102,7 +103,8 @@ def _show_entries(state: State, entries: Sequence[Entry]) -> None:
     if not entries:
         return
     sys.stdout.write(f"\n{state.value}:\n")
-    show_facts((f"  {each.id}", text_of(each.reason) or "-") for each in entries[:_SHOWN])
+    shown = named_with_reasons(entries[:_SHOWN])
+    show_facts((f"  {entry}", text_of(why) or "-") for entry, why in shown)
     if len(entries) > _SHOWN:
         hint(
             f"{len(entries) - _SHOWN:,} more are {state.value}; see all with -o json, or write "

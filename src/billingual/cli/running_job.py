@@ -27,7 +27,7 @@ from billingual.jobs.entry import UNSETTLED
 from billingual.jobs.job import AsyncJob
 from billingual.jobs.ledger import LedgerError, LedgerInUseError
 from billingual.jobs.report import Report
-from billingual.jobs.runner import Policy
+from billingual.jobs.runner import REFUSED_BATCH, Policy
 
 __all__ = ["NUMBER_PREFIX", "JobCommand", "RunOptions", "see_command"]
 
@@ -143,6 +143,11 @@ class JobCommand:
         elif any(report.counts.get(each) for each in UNSETTLED):
             self._say_resume("Not all is settled.", view)
         self._ask_for_decisions(report)
+        if any((each.reason or "").startswith(REFUSED_BATCH) for each in report.rejected):
+            hint(
+                "Some writes were refused for the fault of others in their batch. Give the file to "
+                "another job with --bisect: it finds those at fault, and carries out the rest."
+            )
         return code
 
     def _say_resume(self, what: str, view: ProgressView) -> None:

@@ -68,6 +68,9 @@ _SPREADSHEET: Final = re.compile(
 """What spreadsheets save in the place of a value: a long number in short, an error, no room."""
 
 _NUMBERS: Final = ("total", "exchange_rate")
+_LISTED: Final = 20
+"""Most names of columns in one error."""
+
 _CUSTOM: Final = "fields."
 _ENTRY_ID: Final = "entry_id"
 _INVOICE_IDS: Final = ("invoice_id", "id")
@@ -433,7 +436,7 @@ def _model(
     operation: Operation, given: Mapping[str, object], problems: list[UsageError]
 ) -> Draft | Changes | None:
     if operation == "delete":
-        problems += [_unknown(each, operation) for each in given]
+        problems += _unknown(given, operation)
         return None
     try:
         return (Draft if operation == "create" else Changes).from_dict(given)
@@ -446,10 +449,11 @@ def _all_problems(operation: Operation, given: Mapping[str, object]) -> list[Usa
     """Try each field by itself: the class stops at the first that is wrong."""
     kind = Draft if operation == "create" else Changes
     known = {"fields", *_known(operation)}
-    problems: list[UsageError] = []
+    problems: list[UsageError] = [
+        *_unknown([each for each in given if each not in known], operation)
+    ]
     for name, value in given.items():
         if name not in known:
-            problems.append(_unknown(name, operation))
             continue
         try:
             kind.from_dict({name: value})
@@ -503,16 +507,20 @@ def _known(operation: Operation) -> list[str]:
 def _header_problems(
     header: Sequence[str], operation: Operation, named: str | None
 ) -> Iterator[UsageError]:
-    known = {*_known(operation), *(_INVOICE_IDS if operation != "create" else ())}
-    for name, count in Counter(header).items():
+    known = {"", *_known(operation), *(_INVOICE_IDS if operation != "create" else ())}
+    columns = Counter(header)
+    for name, count in columns.items():
         if name and count > 1:
             yield InvalidInputError(name, f"{count} columns have this name", "keep one of them")
-        if (
+    yield from _unknown(
+        [
             name
-            and name not in known
+            for name in columns
+            if name not in known
             and not (operation != "delete" and name.startswith(_CUSTOM) and name != _CUSTOM)
-        ):
-            yield _unknown(name, operation)
+        ],
+        operation,
+    )
     if operation != "create":
         ids = [each for each in _INVOICE_IDS if each in header]
         if len(ids) > 1:
@@ -531,16 +539,28 @@ def _two_ids() -> InvalidInputError:
     )
 
 
-def _unknown(name: str, operation: Operation) -> InvalidInputError:
-    known = _known(operation)
-    near = get_close_matches(re.sub(r"[\s-]+", "_", name.strip().lower()), known, n=1)
-    if name == "fields" or (name.startswith(_CUSTOM) and operation != "delete"):
-        fix = f"write a column {_CUSTOM}NAME for each custom field"
-    else:
-        fix = f"perhaps you meant {near[0]}" if near else f"there are {', '.join(known)}"
-        if not near and operation != "delete":
-            fix += f" and {_CUSTOM}NAME"
-    return InvalidInputError(name, f"{operation} has no such field", fix, known=known)
+def _unknown(names: Iterable[str], operation: Operation) -> Iterator[InvalidInputError]:
+    """Say for each name what it may be meant for, and for all others once what there is."""
+    known, strange = _known(operation), []
+    for name in names:
+        near = get_close_matches(re.sub(r"[\s-]+", "_", name.strip().lower()), known, n=1)
+        if name == "fields" or (name.startswith(_CUSTOM) and operation != "delete"):
+            fix = f"write a column {_CUSTOM}NAME for each custom field"
+        elif near:
+            fix = f"perhaps you meant {near[0]}"
+        else:
+            strange.append(name)
+            continue
+        yield InvalidInputError(name, f"{operation} has no such field", fix, known=known)
+    if strange:
+        more = f" and {len(strange) - _LISTED:,} more" if len(strange) > _LISTED else ""
+        custom = "" if operation == "delete" else f" and {_CUSTOM}NAME"
+        yield InvalidInputError(
+            ", ".join(strange[:_LISTED]) + more,
+            f"{operation} has no such field{'' if len(strange) == 1 else 's'}",
+            f"there are {', '.join(known)}{custom}",
+            known=known,
+        )
 
 
 def _misquoted(error: csv.Error) -> InvalidInputError:

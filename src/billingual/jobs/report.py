@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -12,7 +12,7 @@ from billingual.jobs.entry import Entry, State
 if TYPE_CHECKING:
     from billingual.jobs.ledger import Ledger
 
-__all__ = ["Progress", "Report"]
+__all__ = ["Progress", "Report", "named_with_reasons", "report_of"]
 
 _SHOWN: Final = 100
 _READ_AT_ONCE: Final = 1000
@@ -171,14 +171,26 @@ class Report:
             if not those:
                 continue
             lines.append(f"{len(those):,} {state.value} ({meaning}):")
-            for each in those[:_SHOWN]:
-                why = f": {each.reason}" if each.reason else ""
-                lines.append(f"  {each.id}{why}")
+            lines += [
+                f"  {entry}: {why}" if why else f"  {entry}"
+                for entry, why in named_with_reasons(those[:_SHOWN])
+            ]
             if len(those) > _SHOWN:
                 lines.append(f"  and {len(those) - _SHOWN:,} more: export the job to see them all")
         if self.note:
             lines.append(self.note)
         return "\n".join(lines)
+
+
+def named_with_reasons(entries: Iterable[Entry]) -> Iterator[tuple[str, str]]:
+    """Give the id of each entry, and why it is in its state.
+
+    A batch that was refused has one long reason a hundred times: it is told once in a row.
+    """
+    last = None
+    for each in entries:
+        yield each.id, "the same" if each.reason and each.reason == last else each.reason or ""
+        last = each.reason
 
 
 def report_of(ledger: Ledger) -> Report:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from billingual.client import AsyncClient
     from billingual.model import InvoiceSummary
 
-__all__ = ["Policy", "Runner", "Settings", "Steps"]
+__all__ = ["REFUSED_BATCH", "Policy", "Runner", "Settings", "Steps"]
 
 T = TypeVar("T")
 
@@ -88,6 +88,9 @@ _COUNTING: Final = 19.0
 _PATIENCE_S: Final = 1.0
 """Seconds after which a worker looks again whether another one takes its step: that one may have
 been cancelled."""
+
+REFUSED_BATCH: Final = "its batch was refused as a whole: "
+"""How the reason begins of a write that may have been refused for the fault of another."""
 
 _End: TypeAlias = Callable[[], int | None]
 """Keeps a result, in a step of the ledger; returns how many entries that settled, if any."""
@@ -557,7 +560,7 @@ class Runner:
             return partial(ledger.split, claim, now=now, status=status, why=why)
 
         def reject() -> int:
-            batch = "" if len(claim.entries) == 1 else "its batch was refused as a whole: "
+            batch = "" if len(claim.entries) == 1 else REFUSED_BATCH
             reasons = {each.id: batch + why for each in claim.entries}
             ledger.reject(claim, now=now, reasons=reasons, status=status, why=why)
             return len(claim.entries)
