@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
 import attrs
@@ -22,6 +23,7 @@ from billingual import (
     Draft,
     InvalidInputError,
     Invoice,
+    Job,
     MemoryTransport,
     Money,
     OutcomeUnknown,
@@ -501,3 +503,21 @@ def test_a_created_invoice_that_cannot_be_read_keeps_its_id(status: int) -> None
     assert found.adopted
     assert found.invoice is not None
     assert found.invoice.number == "R-17"
+
+
+def test_a_job_keeps_the_id_of_an_invoice_that_could_not_be_read(tmp_path: Path) -> None:
+    """It was created, so the job looks for nothing and sends nothing again."""
+    script = MemoryTransport(
+        [MemoryTransport.json('{"id": 17}', status=201), MemoryTransport.json("{}", status=503)]
+    )
+    provider = Provider(name="counted", dialects=(_TwoSteps(),))
+    with (
+        Client(provider, transport=script, retry="none") as client,
+        Job.open(tmp_path / "job.db", client, late_arrival_s=0.01) as job,
+    ):
+        job.plan([Draft(number="R-17")])
+        report = job.run()
+        (entry,) = job.entries()
+
+    assert (report.committed, entry.invoice_id) == (1, "17")
+    assert len(script.requests) == 2

@@ -30,6 +30,7 @@ from billingual.errors import (
     CircuitOpenError,
     DeadlineExceededError,
     NotFoundError,
+    OutcomeUnknown,
     RateLimitedError,
     ServerError,
     TransportError,
@@ -523,7 +524,14 @@ class Runner:
         client, (first, *_) = self.client, claim.entries
         if first.operation == "create":
             key = f"{self.nonce}-{first.seq}" if client.capabilities.idempotency_keys else None
-            created = await client.create(draft_of(first), key=key)
+            try:
+                created = await client.create(draft_of(first), key=key)
+            except OutcomeUnknown as unclear:
+                made = () if unclear.intent is None else unclear.intent.invoice_ids
+                if not made:
+                    raise
+                # The provider gave it an id; only a read after that failed.
+                return {first.id: made[0]}, {}
             return {first.id: created.id}, _notes({first.id: created})
         targets = {each.id: cast("str", each.target) for each in claim.entries}
         if first.operation == "delete":
