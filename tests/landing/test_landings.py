@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import attrs
 import duckdb
 import pytest
 
@@ -129,6 +130,20 @@ def test_an_open_invoice_that_is_gone_is_found_gone(
     assert gone not in landed(target)
     assert landed(target) == truth(server)
     assert noted_as_gone(target) == {gone: number}
+
+
+def test_what_is_gone_is_found_gone_once(client: Client, server: Running, target: Path) -> None:
+    """Runs after that neither count it nor ask for it, though its window keeps what it showed."""
+    lately = client.create(attrs.evolve(NEW, issued_at=datetime.now(UTC).date()))
+    client.land(target, since=LATELY.date())
+    client.delete_many([lately.id])
+
+    deleted = [client.land(target, since=LATELY.date()).counts.deleted for _ in range(3)]
+
+    assert [1, 0, 0] == deleted
+    asked = [each["path"] for each in server.app.requests(limit=10_000)]
+    assert 1 == sum(path.endswith(f"/{lately.id}") for path in asked)
+    assert lately.id in noted_as_gone(target)
 
 
 def test_what_was_paid_is_kept_in_one_file(client: Client, server: Running, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,7 +31,7 @@ from billingual.landing.manifest import (
 )
 from billingual.landing.table import landed_schema, with_deletion
 from billingual.landing.target import Counts, Landed, LandingError, Source
-from billingual.landing.windows import Window
+from billingual.landing.windows import MOVED, Window
 from billingual.pagination.dedupe import SeenIds
 
 if TYPE_CHECKING:
@@ -90,15 +90,19 @@ class Folder:
         since = 0
         if reads:
             since = next(at for at, line in enumerate(windows) if line["sync"] == reads[-1]["sync"])
-        counting = {name for line in counting_lines(self._manifest.lines) for name in line["files"]}
-        files = [name for line in windows[since:] for name in line["files"] if name in counting]
-        found: set[str] = set()
-        for name in files:
-            for batch in self._batches(name):
-                ids, states = (batch.column(each).to_pylist() for each in ("id", "status"))
-                pairs = zip(ids, states, strict=True)
-                found.update(each for each, status in pairs if status in statuses)
-        return found
+        counting = [*counting_lines(self._manifest.lines)]
+        # A window keeps what it showed of an invoice that is gone or dated otherwise since.
+        moved: dict[str, int] = {}
+        for line in counting:
+            if line["window"] == MOVED:
+                moved.update((each, seen) for each, _, seen, _ in self._states_of(line["files"]))
+        names = {name for line in counting for name in line["files"]}
+        return {
+            each
+            for line in windows[since:]
+            for each, status, seen, gone in self._states_of(names.intersection(line["files"]))
+            if status in statuses and gone is None and seen >= moved.get(each, seen)
+        }
 
     def add(self, window: Window, batch: RecordBatch) -> None:
         """See the protocol."""
@@ -245,6 +249,15 @@ class Folder:
         for line in reversed(lines):
             for name in reversed(line["files"]):
                 yield from self._batches(name)
+
+    def _states_of(self, names: Iterable[str]) -> Iterator[tuple[str, str, int, int | None]]:
+        """Read id, status, ``_seen_at`` and ``_deleted_at`` of rows, in files that count."""
+        for name in names:
+            for batch in self._batches(name):
+                columns = [batch.column("id"), batch.column("status")]
+                moments = (batch.column(each) for each in ("_seen_at", "_deleted_at"))
+                columns += [each.cast(DataType.int64()) for each in moments]
+                yield from zip(*(each.to_pylist() for each in columns), strict=True)
 
     def _batches(self, name: str) -> Iterator[RecordBatch]:
         """Read a file that counts.

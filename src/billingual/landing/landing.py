@@ -30,7 +30,7 @@ from billingual.errors import (
 from billingual.landing.proof import Lists, Proof, WindowReader
 from billingual.landing.report import LandProgress, LandReport, WindowReport
 from billingual.landing.target import Counts, Landed, LandingError, Source, Target
-from billingual.landing.windows import Window, plan_windows, statuses_of
+from billingual.landing.windows import MOVED, Window, plan_windows, statuses_of
 from billingual.model import Filter, InvoiceSummary, checked_text
 from billingual.model.payload import payload_text
 from billingual.pagination import MAX_PREFETCH
@@ -215,7 +215,7 @@ class Landing:
         """
         if not self._was_open:
             return None
-        window = Window(name="moved", kind="recent", filter=Filter())
+        window = Window(name=MOVED, kind="recent", filter=Filter())
         moved: list[InvoiceSummary] = []
         gone: list[InvoiceSummary] = []
         unread: list[str] = []

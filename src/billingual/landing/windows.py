@@ -35,6 +35,9 @@ Source: https://docs.exante.app/api-reference/invoices/stats, read 2026-11, has 
 are PAID, CANCELLED and VOID. Which transitions there are is not documented.
 """
 
+MOVED: Final = "moved"
+"""The window of what was open and is in no other one: each is read by its id."""
+
 MAX_WINDOWS: Final = 10_000
 
 _OWN: Final = ("issued_from", "issued_to", "status")
