@@ -295,7 +295,9 @@ class Prefetcher:
 
     async def _let_them_leave(self, turns: int) -> None:
         if self._backend is not None:
-            for _ in range(turns):
+            # Where callers block, one turn lets a thread send all it has. Each further one makes
+            # the threads change places twice more.
+            for _ in range(1 if self._backend.blocks else turns):
                 await self._backend.sleep(0)
 
     async def _leave(self, stopped: BaseException) -> None:
