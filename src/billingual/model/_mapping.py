@@ -155,7 +155,7 @@ def _given(kind: type[ToDict], value: object) -> object:
         return kind.from_json(value)
     if not issubclass(kind, FromDict):
         name = kind.__name__
-        raise InvalidInputError(name, "only a client makes one", f"give a {name} that it returned")
+        raise InvalidInputError(name, "only a client makes one", "give one that it returned")
     return kind.from_dict(cast("Mapping[str, object]", value))
 
 
