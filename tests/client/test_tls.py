@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +48,16 @@ class Authority:
                 plain, _ = listener.accept()
             except OSError:
                 return
-            with plain:
+            with plain, plain.dup() as raw, suppress(OSError):
                 try:
                     with context.wrap_socket(plain, server_side=True) as connection:
                         connection.recv(65536)
                         connection.sendall(RESPONSE)
                 except OSError:
-                    continue
+                    # What is left unread would reset the connection before the alert arrives.
+                    raw.shutdown(socket.SHUT_WR)
+                    while raw.recv(65536):
+                        pass
 
 
 @pytest.fixture
@@ -92,6 +96,25 @@ def test_every_transport_shows_a_client_certificate(
 
     assert UID == anyio.run(lambda: get(tls=tls))
     with pytest.raises(errors.NotConnectedError, match="certificate"):
+        anyio.run(get)
+
+
+@pytest.mark.parametrize("server", [True], ids=["mutual"], indirect=True)
+@pytest.mark.parametrize("transport", ["h11", "httpx", "httpx2", "urllib3"])
+def test_an_error_says_that_the_server_asks_for_a_certificate(
+    server: tuple[str, bool], authority: Authority, transport: str
+) -> None:
+    """Under TLS 1.3 the server says so when the client takes the connection for made."""
+    url, _ = server
+
+    async def get() -> None:
+        async with AsyncClient(
+            "exante", token="t", base_url=url, transport=transport, retry="none",
+            tls=authority.ca_file,
+        ) as client:  # fmt: skip
+            await client.get(UID)
+
+    with pytest.raises(errors.ConnectionLostError, match="asks for a certificate of your own"):
         anyio.run(get)
 
 

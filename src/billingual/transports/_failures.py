@@ -53,7 +53,7 @@ def unwritable(what: str) -> TransportError:
 
 
 def reason(error: BaseException | None) -> str:
-    """Say why no connection was made, and what to check; empty if the system does not tell."""
+    """Say why a connection failed, and what to check; empty if the system does not tell."""
     import socket  # noqa: PLC0415 - of the first failure; a network has brought it anyway
     import ssl  # noqa: PLC0415 - as above
 
@@ -72,6 +72,9 @@ def reason(error: BaseException | None) -> str:
             and getattr(error, "reason", "") == "WRONG_VERSION_NUMBER"
         ):
             return "what listens there does not speak TLS; check the port and the scheme of the URL"
+        # Under TLS 1.3 that is said when the request may be out already.
+        if isinstance(error, OSError) and "CERTIFICATE_REQUIRED" in str(error.strerror):
+            return "the server asks for a certificate of your own; give tls=Tls(cert_file=...)"
         if isinstance(error, ConnectionRefusedError):
             return (
                 "nothing listens there; check the host and port of the base URL, and those of the "

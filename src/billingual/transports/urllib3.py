@@ -466,13 +466,13 @@ def _translated(origin: Origin, error: Exception, seen: Evidence) -> TransportEr
     within = error.args[-1] if error.args else None
     if isinstance(error, exceptions.SSLError) and seen == PERHAPS_SENT:
         # Of a tool's own class of connections: for a refused certificate, and for TLS that broke.
-        why = reason(error)
-        if why:
-            kind, what = NotConnectedError, why
+        if isinstance(within, ssl.SSLCertVerificationError):
+            kind = NotConnectedError
     elif isinstance(error, exceptions.ProtocolError) and isinstance(within, TimeoutError):
         kind, what = TimedOutError, "the request was not taken in time"
     elif isinstance(error, _NotHttpError) or isinstance(within, _NotHttpError):
         what, seen = "the response is not HTTP", attrs.evolve(seen, response_begun=True)
     if kind is NotConnectedError:
-        seen, what = NOTHING, reason(error) or what
+        seen = NOTHING
+    what = reason(error) or what
     return kind(f"{origin.text}: {what} ({type(error).__name__} of urllib3).", evidence=seen)

@@ -135,7 +135,7 @@ class Connection:
             )
         else:
             kind = ConnectionLostError
-            what = "the connection broke"
+            what = reason(error) or "the connection broke"
         if isinstance(error, BadResponseError):
             text = f"{origin.text}: {error}."  # our own words
         else:

@@ -104,7 +104,7 @@ class TlsStream:
         if pieces:
             return b"".join(pieces)
         if isinstance(self._ended, OSError):
-            raise ConnectionResetError("the connection was cut inside TLS")
+            raise ConnectionResetError("the connection was cut inside TLS") from self._ended
         return b""
 
     async def _fill(self, bounds: Bounds) -> None:
