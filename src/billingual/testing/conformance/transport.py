@@ -32,7 +32,7 @@ from typing import Final, cast
 from billingual.errors import ConfigurationError, MissingExtraError
 from billingual.plugins import TRANSPORTS
 from billingual.testing.conformance.evidence import EVIDENCE_CHECKS
-from billingual.testing.conformance.harness import Subject
+from billingual.testing.conformance.harness import Subject, Workshop
 from billingual.testing.conformance.lifetime import LIFE_CHECKS
 from billingual.testing.conformance.pooling import POOL_CHECKS
 from billingual.testing.conformance.report import Check, Report, Result, conclude, judge
@@ -78,6 +78,7 @@ def check_transport(
         raise MissingExtraError("the backend 'trio'", "testing", "trio")
     if backend == "uvloop" and find_spec("uvloop") is None:
         raise ConfigurationError("the backend 'uvloop' is not installed: pip install uvloop.")
+    Workshop(factory, backend)  # A backend that does not exist is refused here, not rule by rule.
     name = factory if isinstance(factory, str) else getattr(factory, "__name__", repr(factory))
     return conclude(
         f"{name} on {backend}",
