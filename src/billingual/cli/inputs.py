@@ -67,7 +67,7 @@ class FilterOptions:
         status: A status, such as OVERDUE.
         collection_method: How the money is collected.
         document: Id of the contract or document behind the invoice.
-        issued_from: Earliest date of issue, like 2026-11-01T00:00:00Z.
+        issued_from: Earliest date of issue, like 2026-11-01.
         issued_to: Latest date of issue.
         due_from: Earliest due date.
         due_to: Latest due date.
@@ -111,7 +111,7 @@ class _FieldOptions:
     Attributes:
         number: The number printed on the invoice.
         status: The provider's word.
-        issued_at: Date of issue, like 2026-11-21T00:00:00Z.
+        issued_at: Date of issue, like 2026-11-21.
         due_at: When it is to be paid.
         paid_at: When it was paid.
         currency: ISO 4217 code.
