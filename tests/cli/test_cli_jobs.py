@@ -320,7 +320,7 @@ def test_another_account_is_refused(billingual: Command, ledger: Path) -> None:
     done = billingual("jobs", "resume", str(ledger), "--transport", "sandbox")
 
     assert 2 == done.returncode
-    assert "use a client of the same account" in done.stderr
+    assert "name the account of the job by --profile, or by --provider," in done.stderr
 
 
 def test_reconcile_looks_and_sends_nothing(

@@ -36,6 +36,8 @@ _ADVICE: Final = {
     "name_profiles": "write billingual.toml in this folder, or name a file with BILLINGUAL_CONFIG",
     "name_job": "put #2026-11, say, at the end of the URL",
     "name_entry": "'billingual jobs export' lists their names",
+    "use_account_of_job": "name the account of the job by --profile, or by --provider, --base-url, "
+    "--tenant and --organization",
     # There is no option that sends a token in clear, so none is advised.
     "use_https": "use https://",
     "write_instant": "write it like '2026-12-31T00:00:00Z'",

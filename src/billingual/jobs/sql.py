@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from billingual._version import __version__
-from billingual.errors import InvalidInputError, UsageError
+from billingual.errors import ConfigurationError, InvalidInputError, UsageError
 from billingual.jobs.entry import Decision, Entry, Request, State
 from billingual.jobs.ledger import (
     NEVER,
@@ -211,10 +211,11 @@ class SqlLedger(ABC):
             )
             known = connection.execute("SELECT provider, account, nonce FROM job").fetchone()
             if known[:2] != (provider, text):
-                raise UsageError(
+                raise ConfigurationError(
                     f"the ledger {self._name} is a job for {known[0]} with the account {known[1]}, "
-                    f"and this client speaks to {provider} with {text}; use a client of the same "
-                    "account, or another ledger."
+                    f"and this client speaks to {provider} with {text}",
+                    "use a client of the same account, or another ledger",
+                    hint="use_account_of_job",
                 )
             return str(known[2])
 
