@@ -100,41 +100,8 @@ _COUNTED: Final[Mapping[str, tuple[int, int]]] = {"ISK": (1, 100), "UGX": (1, 10
 """Currencies whose minor unit is another here than in ISO 4217: times this, divided by that."""
 
 
-def read_invoice(
-    reader: ResponseReader, asked: str | None = None, given: Mapping[str, object] | None = None
-) -> Invoice:
-    """Read the invoice that a response is.
-
-    Args:
-        reader: the response.
-        asked: the id that was asked for, if any.
-        given: what a write asked for: the invoice has a problem for each value that is another.
-    """
-    return _INVOICES.one(reader, reader.decode(), "$", asked=asked, given=given)
-
-
-def read_page(reader: ResponseReader, query: Query) -> Page:
-    """Read a page of a list."""
-    body = reader.decode()
-    rows, more = body.get("data"), body.get("has_more")
-    if not isinstance(rows, list) or not isinstance(more, bool):
-        raise reader.unreadable("$", "there are no rows, or nothing says whether others follow")
-    items, problems = _INVOICES.rows(reader, rows, "$.data")
-    # A last row without a readable id comes again as the first of the next page.
-    if more and not items:
-        raise reader.unreadable("$.data", "more rows are promised, and none to go on from")
-    return Page(
-        items=items,
-        number=query.page,
-        has_next=more,
-        next_cursor=items[-1].id if more else None,
-        is_whole=query.cursor is None and not more,
-        raw=body,
-        problems=problems,
-    )
-
-
-def _invoice_from(record: InvoiceRecord) -> Invoice:
+def invoice_from(record: InvoiceRecord) -> Invoice:
+    """Make the invoice of a record."""
     currency = record.currency and record.currency.upper()
     name, times, lines = record.account_name, record.status_transitions, record.lines
     notes = {"description": record.description, "footer": record.footer}
@@ -211,6 +178,40 @@ def _left(given: Mapping[str, Any], _: Invoice) -> dict[str, object]:
     return {name: given[name] for name in (*_IN_PART, *expanded) if name in given}
 
 
-_INVOICES: Final = RecordReader(
-    InvoiceRecord, _invoice_from, watched=(*_IN_PART, "customer"), left=_left
+INVOICES: Final = RecordReader(
+    InvoiceRecord, invoice_from, watched=(*_IN_PART, "customer"), left=_left
 )
+
+
+def read_invoice(
+    reader: ResponseReader, asked: str | None = None, given: Mapping[str, object] | None = None
+) -> Invoice:
+    """Read the invoice that a response is.
+
+    Args:
+        reader: the response.
+        asked: the id that was asked for, if any.
+        given: what a write asked for: the invoice has a problem for each value that is another.
+    """
+    return INVOICES.one(reader, reader.decode(), "$", asked=asked, given=given)
+
+
+def read_page(reader: ResponseReader, query: Query) -> Page:
+    """Read a page of a list."""
+    body = reader.decode()
+    rows, more = body.get("data"), body.get("has_more")
+    if not isinstance(rows, list) or not isinstance(more, bool):
+        raise reader.unreadable("$", "there are no rows, or nothing says whether others follow")
+    items, problems = INVOICES.rows(reader, rows, "$.data")
+    # A last row without a readable id comes again as the first of the next page.
+    if more and not items:
+        raise reader.unreadable("$.data", "more rows are promised, and none to go on from")
+    return Page(
+        items=items,
+        number=query.page,
+        has_next=more,
+        next_cursor=items[-1].id if more else None,
+        is_whole=query.cursor is None and not more,
+        raw=body,
+        problems=problems,
+    )

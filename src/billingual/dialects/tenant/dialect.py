@@ -191,7 +191,7 @@ class TenantDialect(DialectBase):
         text = encode_query(query_pairs(query, self.provider))
         page: Page = yield read_request(
             self.provider, _COLLECTION, _COLLECTION, text,
-            headers=headers, read=records().read_list,
+            headers=headers, read=records().read_page,
         )  # fmt: skip
         return page
 

@@ -236,7 +236,7 @@ def _told_in_head(headers: Headers) -> dict[str, object]:
     return told
 
 
-def read_list(reader: ResponseReader) -> "Page":
+def read_page(reader: ResponseReader) -> "Page":
     """Read the list, which is whole, that is the data of a response.
 
     Raises:
