@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -11,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from _support.command import Command, Start, environment, line_of
@@ -116,6 +118,33 @@ def test_a_watch_goes_on_where_the_provider_fails_for_a_while(
     assert second["windows"]
     assert third["windows"]
     assert "Injected status 503" in noise
+    assert process.returncode == 130
+
+
+def test_a_watch_goes_on_where_another_process_has_the_target_for_a_while(
+    start: Start, served: Running, tmp_path: Path
+) -> None:
+    """A person may look into a DuckDB file, or a second sync may run; that passes."""
+    target = tmp_path / "x.duckdb"
+    process = start(
+        "sync", "--to", str(target), "--since", "2026-10-01", "--watch", "0.1", "-o", "ndjson",
+        "--base-url", served.base_url("exante"), **TOKEN,
+    )  # fmt: skip
+    first = json.loads(line_of(process))
+    connection = None
+    while connection is None:
+        with contextlib.suppress(duckdb.IOException):  # the next run has begun
+            connection = duckdb.connect(str(target))
+    assert process.stderr is not None
+    with connection:
+        told = next(line for line in process.stderr if "another process" in line)
+    # One may have ended before the file was taken.
+    later = [json.loads(line_of(process)) for _ in range(2)]
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=100)
+
+    assert all(each["windows"] for each in (first, *later))
+    assert told.startswith("error:")
     assert process.returncode == 130
 
 

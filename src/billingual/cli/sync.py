@@ -17,7 +17,7 @@ from billingual.cli.messages import PASSING, complain, fail, hint
 from billingual.cli.output import FormatOption, record_of, write_json
 from billingual.cli.progress import shown_progress
 from billingual.cli.visible_text import visible
-from billingual.landing import LandReport
+from billingual.landing import LandingInUseError, LandReport
 
 __all__ = ["sync_invoices"]
 
@@ -79,7 +79,7 @@ async def sync_invoices(  # noqa: D417 - groups of options say themselves what t
                     view.close()
                     _say_again()
                     raise
-                except PASSING as error:
+                except (*PASSING, LandingInUseError) as error:
                     if watch is None or is_first:
                         raise
                     view.close()
