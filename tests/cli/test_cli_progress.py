@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 
 import pytest
 from rich.console import Console
@@ -73,6 +74,24 @@ def test_nothing_is_shown_after_the_end(capsys: pytest.CaptureFixture[str]) -> N
         view.show(_progress(100, planned=1))
 
     assert "" == capsys.readouterr().err
+
+
+def test_how_far_a_comparison_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line every few seconds, or a bar."""
+    times = iter([0.0, 4.9, 5.1, 5.2])
+    monkeypatch.setattr(time, "monotonic", lambda: next(times))
+    with shown_progress(quiet=False) as view:
+        for invoices in (1000, 2000, 3000):
+            view.compared(invoices, 84_626)
+    assert ["2,000 of 84,626 invoices compared"] == capsys.readouterr().err.splitlines()
+
+    monkeypatch.undo()
+    stream = io.StringIO()
+    with shown_progress(quiet=False, console=_terminal(stream)) as view:
+        view.compared(7, 9)
+    assert "7 of 9 invoices compared" in stream.getvalue()
 
 
 def _terminal(stream: io.StringIO) -> Console:

@@ -758,6 +758,19 @@ def test_what_a_job_tells_can_be_kept_in_a_set(open_job: Open, draft: Make) -> N
         assert {report, found, told[-1]} == {job.report(), job.verify(), told[-1]}
 
 
+def test_verify_tells_how_far_it_is(open_job: Open, client: Client) -> None:
+    """A long job takes minutes: each invoice is read."""
+    told: list[tuple[int, int]] = []
+    with open_job(sole_writer=True) as job:
+        job.plan((each, DUE) for each in ids(client, 9))
+        job.run()
+        job.verify(concurrency=3, on_progress=lambda *read: told.append(read))
+
+        assert (9, 9) == told[-1]
+        with pytest.raises(InvalidInputError, match="on_progress"):
+            job.verify(on_progress="yes")  # type: ignore[arg-type]
+
+
 def test_verify_leaves_the_invoice_alone_that_had_the_number_first(
     open_job: Open, draft: Make, client: Client
 ) -> None:

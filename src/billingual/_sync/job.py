@@ -235,7 +235,9 @@ class Job(Stepped):
             self._core.resolve(entry_id, state, by=by, note=note, invoice_id=invoice_id)
         )
 
-    def verify(self, *, concurrency: int = 8) -> Verification:
+    def verify(
+        self, *, concurrency: int = 8, on_progress: Callable[[int, int], object] | None = None
+    ) -> Verification:
         """Compare the ledger with the provider, entry by entry; nothing is written anywhere.
 
         Each invoice is read once, and where invoices were created, the whole list is read to see
@@ -243,11 +245,15 @@ class Job(Stepped):
 
         Args:
             concurrency: requests under way at once, 1 to 64.
+            on_progress: called about ten times a second with the number of invoices that were read
+                and of all that are to be read, from any thread; it must be quick.
 
         Raises:
             BillingualError: if a read fails for good.
         """
-        return self._backend.run(self._core.verify(concurrency=concurrency))
+        return self._backend.run(
+            self._core.verify(concurrency=concurrency, on_progress=on_progress)
+        )
 
     def export(self, path: str | PathLike[str]) -> int:
         """Write the audit trail to a file: a row for each request, look and decision.

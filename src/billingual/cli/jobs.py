@@ -171,6 +171,7 @@ async def verify_job(  # noqa: D417 - groups of options say themselves what they
     /,
     *,
     concurrency: Annotated[int, Parameter(validator=Number(gte=1, lte=64))] = 8,
+    quiet: bool = False,
     output: FormatOption = "table",
     connection: Connection = Connection(),  # noqa: B008 - frozen
 ) -> int:
@@ -182,13 +183,15 @@ async def verify_job(  # noqa: D417 - groups of options say themselves what they
     Args:
         ledger: The ledger of the job: a file, or postgresql://user@host/database#job.
         concurrency: Requests under way at once, 1 to 64; 8 by default.
+        quiet: Show no progress.
         output: table (the default), json or ndjson (on one line).
     """
     place = LedgerPlace.of(ledger)
     place.refuse_missing()
     command = JobCommand(ledger=place, options=RunOptions(), connection=connection, output=output)
-    async with open_client(connection) as client, command.opened(client) as job:
-        seen = await job.verify(concurrency=concurrency)
+    with shown_progress(quiet=quiet) as view:
+        async with open_client(connection) as client, command.opened(client) as job:
+            seen = await job.verify(concurrency=concurrency, on_progress=view.compared)
     code = FAILURE if seen.wrong else UNCLEAR if seen.unchecked else OK
     return output_kept(lambda: show_verification(seen, output), code, "Run this again.")
 

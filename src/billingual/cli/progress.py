@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Protocol
@@ -32,6 +33,10 @@ class ProgressView(Protocol):
 
     def show(self, progress: Progress) -> None:
         """So far is the job."""
+        ...
+
+    def compared(self, invoices: int, total: int) -> None:
+        """So many invoices of all were compared with the job."""
         ...
 
     def show_landing(self, progress: LandProgress) -> None:
@@ -83,6 +88,10 @@ class _Bar:
         """Show the words and the bar."""
         self._show(_told(progress), progress.total, progress.done)
 
+    def compared(self, invoices: int, total: int) -> None:
+        """Show the words and the bar."""
+        self._show(_told_of_comparing(invoices, total), total, invoices)
+
     def show_landing(self, progress: LandProgress) -> None:
         """Show the words and a bar of windows."""
         self._show(_told_of_landing(progress), progress.windows, progress.done)
@@ -108,6 +117,7 @@ class _Lines:
 
     def __init__(self, *, quiet: bool) -> None:
         self._open = not quiet
+        self._began = time.monotonic()
         self._next_s = _LINE_EVERY_S
         self._waits = False
 
@@ -120,6 +130,11 @@ class _Lines:
         begins = waits > self._waits
         self._waits = waits
         self._say(_told(progress), progress.elapsed_s, at_once=begins)
+
+    def compared(self, invoices: int, total: int) -> None:
+        """Show a line if the last is old enough; nothing else tells the time."""
+        elapsed_s = time.monotonic() - self._began
+        self._say(_told_of_comparing(invoices, total), elapsed_s, at_once=False)
 
     def show_landing(self, progress: LandProgress) -> None:
         """Show a line if the last is old enough."""
@@ -159,6 +174,10 @@ def _told_of_landing(progress: LandProgress) -> str:
         f"{progress.done:,} of {progress.windows:,} windows, {progress.rows:,} rows, "
         f"{progress.requests:,} requests"
     )
+
+
+def _told_of_comparing(invoices: int, total: int) -> str:
+    return f"{invoices:,} of {total:,} invoices compared"
 
 
 def _is_waiting(progress: Progress) -> bool:

@@ -379,7 +379,12 @@ class AsyncJob:
             )
         )
 
-    async def verify(self, *, concurrency: int = 8) -> Verification:
+    async def verify(
+        self,
+        *,
+        concurrency: int = 8,
+        on_progress: Callable[[int, int], object] | None = None,
+    ) -> Verification:
         """Compare the ledger with the provider, entry by entry; nothing is written anywhere.
 
         Each invoice is read once, and where invoices were created, the whole list is read to see
@@ -387,6 +392,8 @@ class AsyncJob:
 
         Args:
             concurrency: requests under way at once, 1 to 64.
+            on_progress: called about ten times a second with the number of invoices that were read
+                and of all that are to be read, from any thread; it must be quick.
 
         Raises:
             BillingualError: if a read fails for good.
@@ -395,7 +402,8 @@ class AsyncJob:
 
         ledger = await self._opened()
         check_count(concurrency, "concurrency", "requests", _MOST)
-        return await verify(self._context, self._client, ledger, concurrency)
+        check_progress(on_progress)
+        return await verify(self._context, self._client, ledger, concurrency, on_progress)
 
     async def export(self, path: str | PathLike[str]) -> int:
         """Write the audit trail to a file: a row for each request, look and decision.

@@ -12,8 +12,9 @@ from billingual.jobs.entry import Entry, State
 if TYPE_CHECKING:
     from billingual.jobs.ledger import Ledger
 
-__all__ = ["Progress", "Report", "named_with_reasons", "report_of"]
+__all__ = ["PROGRESS_EVERY_S", "Progress", "Report", "named_with_reasons", "report_of"]
 
+PROGRESS_EVERY_S: Final = 0.1
 _SHOWN: Final = 100
 _READ_AT_ONCE: Final = 1000
 

@@ -41,7 +41,7 @@ from billingual.jobs.entry import Entry, State, changes_of, draft_of
 from billingual.jobs.ledger import NEVER, Claim, ClaimLostError, Ledger
 from billingual.jobs.looker import Looker
 from billingual.jobs.planning import fields_of
-from billingual.jobs.report import Progress
+from billingual.jobs.report import PROGRESS_EVERY_S, Progress
 
 if TYPE_CHECKING:
     from billingual.abc import Backend, Slots
@@ -80,8 +80,6 @@ claims are unclear that were not sent: each costs a look, and no more.
 
 _GATHERING_S: Final = 5.0
 """Most seconds for which a look at creates waits for others to become due."""
-
-_PROGRESS_EVERY_S: Final = 0.1
 
 _COUNTING: Final = 19.0
 """How many times as long as it took the next count waits: so counts take a twentieth of a run."""
@@ -679,7 +677,7 @@ class Runner:
 
     async def _tell(self, *, last: bool = False) -> None:
         on_progress, now = self.on_progress, self.context.backend.now()
-        if on_progress is None or (now - self._told_at < _PROGRESS_EVERY_S and not last):
+        if on_progress is None or (now - self._told_at < PROGRESS_EVERY_S and not last):
             return
         # Until it has counted: then no other worker begins to count as well.
         self._told_at = NEVER

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
@@ -12,6 +13,7 @@ from billingual._context import ClientContext
 from billingual.capabilities import Feature
 from billingual.errors import NotFoundError
 from billingual.jobs.entry import Entry, State, changes_of, draft_of
+from billingual.jobs.report import PROGRESS_EVERY_S
 from billingual.model import differing_fields
 from billingual.reconcile.readback import read
 
@@ -64,10 +66,14 @@ class Verification:
 
 
 async def verify(
-    context: ClientContext, client: AsyncClient, ledger: Ledger, concurrency: int
+    context: ClientContext,
+    client: AsyncClient,
+    ledger: Ledger,
+    concurrency: int,
+    on_progress: Callable[[int, int], object] | None = None,
 ) -> Verification:
     """Compare a ledger with the provider; see :meth:`billingual.AsyncJob.verify`."""
-    verifier = Verifier(context=context, client=client)
+    verifier = Verifier(context=context, client=client, on_progress=on_progress)
     for entry in await context.backend.in_thread(lambda: list(_entries(ledger))):
         verifier.expect(entry)
     await verifier.read_invoices(concurrency)
@@ -93,6 +99,7 @@ class Verifier:
     Attributes:
         context: the client's.
         client: reads the list.
+        on_progress: told how many invoices were read, and of how many.
         total: how many entries were expected.
         wrong: the entries that are not as the ledger says, with what was seen.
         unchecked: the entries that could not be compared, with the reason.
@@ -100,11 +107,15 @@ class Verifier:
 
     context: ClientContext
     client: AsyncClient
+    on_progress: Callable[[int, int], object] | None = None
     total: int = 0
     wrong: dict[str, str] = attrs.field(factory=dict)
     unchecked: dict[str, str] = attrs.field(factory=dict)
     _of_invoice: dict[str, list[Entry]] = attrs.field(factory=dict, init=False)
     _of_number: dict[str, Entry] = attrs.field(factory=dict, init=False)
+    # Counts in threads too, which would lose steps of a sum.
+    _reads: Iterator[int] = attrs.field(factory=lambda: itertools.count(1), init=False)
+    _told_at: float = attrs.field(default=0.0, init=False)
 
     def expect(self, entry: Entry) -> None:
         """Take one entry of the ledger, in the order of the plan."""
@@ -135,6 +146,7 @@ class Verifier:
                 except IndexError:
                     return
                 await self._compare(invoice_id, entries)
+                self._tell(next(self._reads), len(self._of_invoice))
 
         pool = self.context.backend.task_pool(concurrency)
         try:
@@ -142,6 +154,12 @@ class Verifier:
                 await job.result()
         finally:
             await pool.aclose()
+
+    def _tell(self, done: int, of: int) -> None:
+        now = self.context.backend.now()
+        if self.on_progress and (done == of or now - self._told_at > PROGRESS_EVERY_S):
+            self._told_at = now
+            self.on_progress(done, of)
 
     async def _compare(self, invoice_id: str, entries: list[Entry]) -> None:
         deleted = entries[-1].operation == "delete"
