@@ -735,9 +735,9 @@ class _Call(Generic[T]):
         if self.earlier_write_committed and not request.safety.writes:
             # What failed is a read after the write, such as one of the invoice that a create made.
             request, made = next(each for each in self.carried_out if each[0].safety.writes)
-            made_id = getattr(made, "id", None)
+            made_id = made if isinstance(made, str) else getattr(made, "id", "")
             if operation.feature is Feature.CREATE and intent is not None and made_id:
-                intent = attrs.evolve(intent, invoice_ids=(made_id,))
+                intent = attrs.evolve(intent, invoice_ids=(str(made_id),))
                 named = f" The provider gave it the id {made_id}."
         unknown = OutcomeUnknown(
             f"{context.provider} may or may not have carried out {operation.feature.value} "
