@@ -71,9 +71,11 @@ def main() -> None:
             for width in WIDTHS
         }
         runner.run(closing.aclose())
-    rows: list[list[Cell]] = [
-        [name, *(statistics.median(seen[width].cpu[name]) for width in WIDTHS)] for name in calling
-    ]
+    rows: list[list[Cell]] = []
+    for name in calling:
+        # A peer that fails at some width, by a timeout of its own say, has no figure there.
+        at = (seen[width].cpu.get(name) for width in WIDTHS)
+        rows.append([name, *(statistics.median(found) if found else None for found in at)])
     study.table(
         "CPU us per call by calls at once", ["client", *(f"{w} at once" for w in WIDTHS)], rows
     )
