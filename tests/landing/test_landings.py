@@ -139,8 +139,9 @@ def test_what_is_gone_is_found_gone_once(client: Client, server: Running, target
     client.delete_many([lately.id])
 
     deleted = [client.land(target, since=LATELY.date()).counts.deleted for _ in range(3)]
+    deleted.append(client.land(target, full=True).counts.deleted)
 
-    assert [1, 0, 0] == deleted
+    assert [1, 0, 0, 0] == deleted
     asked = [each["path"] for each in server.app.requests(limit=10_000)]
     assert 1 == sum(path.endswith(f"/{lately.id}") for path in asked)
     assert lately.id in noted_as_gone(target)
@@ -203,6 +204,23 @@ def test_a_final_invoice_that_is_gone_stays_until_a_full_read(
     assert noted_as_gone(target) == {gone: number}
     # What is closed stays read.
     assert any(each.skipped for each in client.land(target, since=ALL, days=180).windows)
+
+
+def test_what_is_gone_keeps_the_state_that_was_seen_last(
+    client: Client, server: Running, target: Path
+) -> None:
+    """The window that it was in before keeps an older one."""
+    made = client.create(attrs.evolve(NEW, issued_at=datetime.now(UTC).date()))
+    client.update(made.id, Changes(status="PAID"))
+    client.land(target, since=LATELY.date(), concurrency=1)
+    client.update(made.id, Changes(number="NEW-2", issued_at=LATELY.date()))
+    client.land(target, since=LATELY.date(), concurrency=1)
+    client.delete_many([made.id])
+
+    client.land(target, full=True)
+
+    assert noted_as_gone(target)[made.id] == "NEW-2"
+    assert landed(target) == truth(server)
 
 
 def test_an_invoice_that_is_dated_otherwise_is_not_lost(

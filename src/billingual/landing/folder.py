@@ -209,26 +209,47 @@ class Folder:
             for line in counting_lines(self._manifest.lines)
             if full or line["window"] == window.name
         ]
+        latest: dict[str, int] = {}
         for batch in self._rows_of(lines):
-            known = {*parts.ids.add(list(batch.column("id").to_pylist()))}
-            missing = [place for place in range(batch.num_rows) if place not in known]
-            if missing:
-                self._keep(window, parts, batch, missing, at if full else None)
-        self._write(window.name, parts)
+            ids, seen = _ids_and_moments(batch)
+            known = {*parts.ids.add(ids)}
+            for place, each in enumerate(ids):
+                if place not in known or each in latest:
+                    latest[each] = max(seen[place], latest.get(each, seen[place]))
+        self._keep(window, parts, lines, latest, at if full else None)
 
     def _mark_gone(self, window: Window, parts: _Parts, at: float) -> None:
         """Keep the last state of invoices that are gone, and that they are."""
         if not parts.gone:
             return
-        for batch in self._rows_of([*counting_lines(self._manifest.lines)]):
-            ids = batch.column("id").to_pylist()
-            places = [place for place, each in enumerate(ids) if each in parts.gone]
-            if places:
-                parts.gone.difference_update(ids)
-                self._keep(window, parts, batch, places, at)
-        self._write(window.name, parts)
+        lines = [*counting_lines(self._manifest.lines)]
+        latest: dict[str, int] = {}
+        for batch in self._rows_of(lines):
+            for each, seen in zip(*_ids_and_moments(batch), strict=True):
+                if each in parts.gone:
+                    latest[each] = max(seen, latest.get(each, seen))
+        self._keep(window, parts, lines, latest, at)
 
     def _keep(
+        self,
+        window: Window,
+        parts: _Parts,
+        lines: list[dict[str, Any]],
+        latest: dict[str, int],
+        gone_at: float | None,
+    ) -> None:
+        """Keep the rows of *lines* that were seen when *latest* says, once for each id."""
+        for batch in self._rows_of(lines) if latest else ():
+            places = []
+            for place, (each, seen) in enumerate(zip(*_ids_and_moments(batch), strict=True)):
+                if latest.get(each) == seen:
+                    del latest[each]
+                    places.append(place)
+            if places:
+                self._keep_some(window, parts, batch, places, gone_at)
+        self._write(window.name, parts)
+
+    def _keep_some(
         self,
         window: Window,
         parts: _Parts,
@@ -294,6 +315,12 @@ class _Parts:
     def add_batch(self, batch: RecordBatch) -> None:
         self.batches.append(batch)
         self.bytes += batch.nbytes
+
+
+def _ids_and_moments(batch: RecordBatch) -> tuple[list[str], list[int]]:
+    """Return the ids of rows, and when each was seen."""
+    seen = batch.column("_seen_at").cast(DataType.int64())
+    return list(batch.column("id").to_pylist()), list(seen.to_pylist())
 
 
 # Of a window, a run and a part: another file in the folder is not ours to remove.
