@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tracemalloc
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from threading import Event, Thread, Timer
@@ -29,6 +29,7 @@ from billingual.jobs import (
     Create,
     Delete,
     LedgerError,
+    NewEntry,
     PlanConflictError,
     Progress,
     SqliteLedger,
@@ -158,6 +159,22 @@ def test_a_plan_is_not_kept_in_memory(client: Client, path: Path) -> None:
 
     # A thousand writes are put into the ledger at once; those before them are not kept.
     assert kept[5] - kept[2] < 50_000
+
+
+def test_long_writes_are_planned_a_few_at_a_time(client: Client, path: Path, draft: Make) -> None:
+    """A thousand of a megabyte each would not fit into memory."""
+    steps: list[int] = []
+
+    class Counting(SqliteLedger):
+        def add(self, entries: Iterable[NewEntry]) -> int:
+            given = list(entries)
+            steps.append(len(given))
+            return super().add(given)
+
+    with closing(Counting(path)) as ledger, Job.open(ledger, client) as job:
+        job.plan(draft(f"J-{each}", fields={"note": "x" * 1_000_000}) for each in range(40))
+
+    assert [17, 17, 6] == steps
 
 
 def test_a_report_names_all_and_holds_no_bodies(open_job: Open, draft: Make) -> None:

@@ -806,6 +806,21 @@ def test_a_batch_writes_to_no_file_but_the_log(path: Path) -> None:
 # What is in it
 
 
+def test_a_purge_keeps_its_undo_log_on_the_disk(path: Path) -> None:
+    """It is as long as all that is forgotten."""
+    said: list[str] = []
+    with closing(SqliteLedger(path)) as ledger:
+        ledger._connection.set_trace_callback(said.append)
+        ledger.purge(before=NOW)
+    steps = [each.partition(" WHERE")[0] for each in said]
+
+    assert [
+        "PRAGMA temp_store = FILE",
+        "UPDATE entry SET body = NULL, before = NULL",
+        "PRAGMA temp_store = MEMORY",
+    ] == [each for each in steps if each.startswith(("PRAGMA temp_store", "UPDATE"))]
+
+
 def test_a_purged_body_is_in_none_of_the_files(path: Path) -> None:
     """SQLite only marks what is deleted; the bytes have to go too."""
     with closing(SqliteLedger(path)) as ledger:

@@ -132,7 +132,8 @@ class Job(Stepped):
                 :class:`~billingual.jobs.Delete`. They are taken one by one, so that they need not
                 fit into memory.
             whole: plan all of them in one step, or none where one is refused or the process dies;
-                they must fit into memory then. Default False: a thousand in a step.
+                they must fit into memory then. Default False: a thousand in a step, or fewer long
+                ones.
 
         Returns:
             How many are new.

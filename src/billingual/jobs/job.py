@@ -44,6 +44,7 @@ T = TypeVar("T")
 
 _MOST: Final = 64
 _PLANNED_AT_ONCE: Final = 1000
+_CHARACTERS_AT_ONCE: Final = 2**24
 _READ_AT_ONCE: Final = 1000
 _POLICIES: Final = ("reconcile_then_resend", "reconcile", "manual")
 _USUAL: Final[Mapping[str, object]] = {
@@ -200,7 +201,8 @@ class AsyncJob:
                 :class:`~billingual.jobs.Delete`. They are taken one by one, so that they need not
                 fit into memory.
             whole: plan all of them in one step, or none where one is refused or the process dies;
-                they must fit into memory then. Default False: a thousand in a step.
+                they must fit into memory then. Default False: a thousand in a step, or fewer long
+                ones.
 
         Returns:
             How many are new.
@@ -216,15 +218,18 @@ class AsyncJob:
         await self._in_thread(self._keep_options, ledger, self._options)
         new = 0
         batch: list[NewEntry] = []
+        characters = 0
         with Occurrences() as seen:
             planner = Planner(self._client, ledger, self._number_prefix, self._nonce, seen)
             # Closed at once where a write is refused, also if it waits for something.
             async with aclosing(_iterated(writes)) as given:
                 async for each in given:
                     batch.append(planner.entry(each))
-                    if len(batch) == _PLANNED_AT_ONCE and not whole:
+                    characters += len(batch[-1].body)
+                    is_full = len(batch) == _PLANNED_AT_ONCE or characters > _CHARACTERS_AT_ONCE
+                    if is_full and not whole:
                         planner.check()
-                        full, batch = batch, []
+                        full, batch, characters = batch, [], 0
                         new += await self._in_thread(ledger.add, full)
             planner.check()
         return new + await self._in_thread(ledger.add, batch)

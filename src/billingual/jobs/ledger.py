@@ -443,8 +443,13 @@ class Ledger(Protocol):
         """
         ...
 
-    def entries(self, states: Iterable[State], after: int, most: int) -> list[Entry]:
-        """List up to *most* entries after a place in the plan; without states, of all."""
+    def entries(
+        self, states: Iterable[State], after: int, most: int, *, bodies: bool = True
+    ) -> list[Entry]:
+        """List up to *most* entries after a place in the plan; without states, of all.
+
+        Without *bodies*, which may be long, each has None in the place of its body.
+        """
         ...
 
     def requests(self, entry_id: str) -> list[Request]:

@@ -198,17 +198,16 @@ def report_of(ledger: Ledger) -> Report:
     """Read a report from a ledger."""
     counts = ledger.counts()
     unfinished: list[Entry] = []
-    # A stopped job may have all of its entries here. Their bodies are most of it, and what was
-    # refused is often refused for one reason.
+    # A stopped job may have all of its entries here, and what was refused is often refused for one
+    # reason.
     reasons: dict[str | None, str | None] = {}
     blocking: dict[str, str] = {}
     for state in (each for each in State if each is not State.COMMITTED):
         last = 0
-        while found := ledger.entries((state,), last, _READ_AT_ONCE):
+        while found := ledger.entries((state,), last, _READ_AT_ONCE, bodies=False):
             unfinished += (
                 attrs.evolve(
                     each,
-                    body=None,
                     before=None,
                     reason=reasons.setdefault(each.reason, each.reason),
                 )

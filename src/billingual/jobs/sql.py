@@ -56,6 +56,8 @@ _ENTRY: Final = (
     "unclear, before, not_before, refusal"
 )
 
+_WITHOUT_BODY: Final = _ENTRY.replace(" body,", " NULL,")
+
 # And what a claim is told beside.
 _CLAIMED: Final = f"{_ENTRY}, coalesce(late_check, not_before), given_up_at"
 _OPERATION: Final = 2
@@ -768,11 +770,13 @@ class SqlLedger(ABC):
         )
         return int(count)
 
-    def entries(self, states: Iterable[State], after: int, most: int) -> list[Entry]:
+    def entries(
+        self, states: Iterable[State], after: int, most: int, *, bodies: bool = True
+    ) -> list[Entry]:
         """List entries in the order of the plan; see :class:`Ledger`."""
         listed = self._list([each.value for each in states] or [each.value for each in State])
         rows = self._read(
-            f"SELECT {_ENTRY} FROM entry"
+            f"SELECT {_ENTRY if bodies else _WITHOUT_BODY} FROM entry"
             f" WHERE seq > ? AND state {self._AMONG} ORDER BY seq LIMIT ?",
             after,
             listed,

@@ -330,14 +330,21 @@ class SqliteLedger(SqlLedger):
                     raise plan_conflict(each, known[1])
         return new
 
+    def purge(self, *, before: float) -> int:
+        """Forget the bodies of settled entries; see :class:`Ledger`."""
+        with self._lock:
+            # Of a whole ledger, the undo log and the new file are too much for memory.
+            self._read("PRAGMA temp_store = FILE")
+            try:
+                return super().purge(before=before)
+            finally:
+                self._read("PRAGMA temp_store = MEMORY")
+
     def _forget(self) -> None:
         # SQLite only marks the space of what was there as free; this writes the file anew.
         with self._lock:
             try:
-                # Of a whole ledger the new file is too much for memory.
-                self._connection.execute("PRAGMA temp_store = FILE")
                 self._connection.execute("VACUUM")
-                self._connection.execute("PRAGMA temp_store = MEMORY")
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             except sqlite3.Error as error:
                 raise self._failure("written", error) from error

@@ -88,7 +88,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 def rows_of(ledger: Ledger) -> Iterator[Row]:
     """Make the rows of a ledger's trail."""
     last = 0
-    while entries := ledger.entries((), last, _READ_AT_ONCE):
+    while entries := ledger.entries((), last, _READ_AT_ONCE, bodies=False):
         for entry in entries:
             yield from _rows_of(ledger, entry)
         last = entries[-1].seq

@@ -1224,6 +1224,9 @@ def entries_are_listed_by_state(bench: Bench) -> None:
     same(["A-1", "A-2"], ids_of(after=1, most=2))
     same(["A-2"], ids_of(State.IN_FLIGHT, State.REJECTED, after=2))
     same([], ids_of(after=4))
+    (whole,), (bare,) = (ledger.entries((), 3, 9, bodies=each) for each in (True, False))
+    expect(whole.body is not None, expected="the body of an entry", seen=whole.body)
+    same(attrs.evolve(whole, body=None), bare)
 
 
 @ledger_check
