@@ -168,16 +168,23 @@ MUTANTS: Final = (
     Mutant(
         "an absence needs a known invoice",
         "reconcile/reconciler.py",
-        "        found = await self._search(draft) or await self._doubt_search()",
-        "        found = await self._search(draft)",
+        "        if known.id in {each.id for each in seen.rows}:",
+        "        if seen.rows is not None:",
         ("tests/client",),
     ),
     Mutant(
         "an absence needs a second search",
         "reconcile/reconciler.py",
-        "        return await self._search(draft) or Reconciliation(",
+        "        return await self._search_again(draft, vouched_at) or Reconciliation(",
         "        return Reconciliation(",
         ("tests/client",),
+    ),
+    Mutant(
+        "an absence needs the known invoice once more",
+        "reconcile/reconciler.py",
+        "            vouched_at, doubt = await self._doubt_search()\n",
+        "            vouched_at, doubt = backend.now(), None\n",
+        ("tests/client/test_reconcile.py",),
     ),
     Mutant(
         "inactive invoices are looked at too",

@@ -6,7 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import anyio
@@ -24,6 +24,7 @@ from _support.late_writes import (
 )
 from _support.pocket import client_of, say
 from billingual import (
+    UNSET,
     AsyncClient,
     Changes,
     Client,
@@ -39,9 +40,13 @@ from billingual import (
     errors,
     providers,
 )
+from billingual.abc import Sightings
 from billingual.backends.anyio import AnyioBackend
 from billingual.backends.portal import PortalBackend
 from billingual.backends.sync import SyncBackend
+from billingual.client import client_context
+from billingual.outcomes import Intent
+from billingual.reconcile.reconciler import Reconciler
 from billingual.sandbox import ACCOUNTS, LANDMARKS
 
 LIST, ONE = "GET /api/invoices", "GET /api/invoices/{invoice_uid}"
@@ -129,7 +134,7 @@ def test_absence_needs_number_organization_known_invoice_time_and_two_searches(
     assert found.finding is Finding.ABSENT
     assert (found.adopted, found.absent, found.invoice) == (False, True, None)
     assert "no invoice has the number 'N-1'" in found.why
-    assert scene.stand.requests == [LIST, LIST, LIST]
+    assert scene.stand.requests == [LIST] * 4
     assert scene.backend.sleeps == [1.0]
 
 
@@ -298,7 +303,7 @@ def test_waiting_takes_what_is_left_of_the_time_and_a_second(scene: Scene, passe
     left = [] if passed >= 120 else [pytest.approx(120 - passed, abs=1e-3)]
     assert found.finding is Finding.ABSENT
     assert scene.backend.sleeps == [*left, 1.0]
-    assert scene.stand.requests == [LIST] * (5 if left else 3)
+    assert scene.stand.requests == [LIST] * (6 if left else 4)
 
 
 def test_late_arrival_s_is_taken_from_the_caller(scene: Scene) -> None:
@@ -357,6 +362,73 @@ def test_the_second_search_finds_what_the_first_missed(scene: Scene) -> None:
     scene.backend.clock += 120
 
     assert scene.look(unclear).finding is Finding.ADOPTED
+
+
+@attrs.define
+class Shown:
+    """Searches of lists that show what is new at some times only.
+
+    Attributes:
+        takes_s: seconds for each search.
+        hidden: from when until when each list shows nothing new.
+    """
+
+    scene: Scene
+    known: Invoice
+    takes_s: float = 0.1
+    hidden: Sequence[tuple[float, float]] = ()
+    asked: list[str] = attrs.field(factory=list)
+
+    async def find(self, wanted: Draft) -> tuple[float, Sightings]:
+        """Search in the middle of that time."""
+        began = self.scene.backend.clock
+        when = began + self.takes_s / 2
+        self.scene.backend.clock += self.takes_s
+        self.asked.append("known" if wanted.number is UNSET else "draft")
+        blind = any(first <= when - self.start < last for first, last in self.hidden)
+        return began, Sightings(rows=() if blind else (self.known,))
+
+    start: float = attrs.field(init=False)
+
+    @start.default
+    def _now(self) -> float:
+        return float(self.scene.backend.clock)
+
+    def look(self) -> Reconciliation:
+        """Look for a draft."""
+        reconciler = Reconciler(
+            context=client_context(self.scene.client),
+            intent=Intent(operation="create", draft=draft()),
+            given_up_at=0.0,
+            known_invoice=self.known,
+            late_arrival_s=0.0,
+            wait=False,
+            find=self.find,
+        )
+        return self.scene.run(reconciler.find_out())  # type: ignore[no-any-return]
+
+
+def test_a_known_invoice_vouches_before_and_after_a_search(scene: Scene) -> None:
+    """A list may hide what is new at both searches, and show it only in between."""
+    shown = Shown(scene, scene.run(scene.client.create(draft("KNOWN"))))
+    shown.hidden = [(0.0, 0.1), (1.2, 60.0)]
+
+    found = shown.look()
+
+    assert found.finding is Finding.UNKNOWN
+    assert "does not find invoice" in found.why
+    assert shown.asked == ["draft", "known", "draft", "known"]
+
+
+@pytest.mark.parametrize(("takes_s", "searches"), [(0.1, 2), (1.3, 2), (1.4, 4), (30.0, 4)])
+def test_far_apart_from_what_vouches_more_searches_are_made(
+    scene: Scene, takes_s: float, searches: int
+) -> None:
+    """A list may have been hidden and shown again meanwhile; but a slow one has to do."""
+    shown = Shown(scene, scene.run(scene.client.create(draft("KNOWN"))), takes_s)
+
+    assert shown.look().finding is Finding.ABSENT
+    assert shown.asked == ["draft", "known"] * searches
 
 
 def test_a_number_of_another_invoice_names_the_fields_that_differ(scene: Scene) -> None:

@@ -235,27 +235,27 @@ class Looker:
 
     def _finder(
         self, draft: Draft, known: str, due: float
-    ) -> Callable[[Draft], Awaitable[Sightings]]:
-        """Return the searches of one look: for its draft, for the known invoice, and once more."""
+    ) -> Callable[[Draft], Awaitable[tuple[float, Sightings]]]:
+        """Return the searches of one look: for its draft and for the known invoice, in turns."""
         since = searched = due
 
-        async def find(wanted: Draft) -> Sightings:
+        async def find(wanted: Draft) -> tuple[float, Sightings]:
             nonlocal since, searched
             if wanted is not draft:
                 # A list may have stopped to show what is new after an earlier search, so what
                 # vouches for the search is not older than it. And by now a list may show it again,
-                # so the second search is not older than what vouches.
+                # so the next search is not older than what vouches.
                 began, seen = await self.searches.find(
                     wanted, since=searched, shows=lambda row: row.id == known, must=True
                 )
                 since = max(since, began)
-                return seen
+                return began, seen
             searched, seen = await self.searches.find(
                 wanted, since=since, shows=lambda row: row.number == draft.number, must=False
             )
-            # The second search for it is to see what the first may have missed.
+            # The next search for it is to see what this one may have missed.
             since = self.context.backend.now()
-            return seen
+            return searched, seen
 
         return find
 

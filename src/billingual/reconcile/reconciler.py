@@ -6,8 +6,9 @@ list may hide what is there. So a create counts as absent only when all of these
 - the place that is searched would show it;
 - no invoice there may be it under another number, as providers cut, prefix and choose numbers;
 - the time in which a late request can still arrive is over (*late_arrival_s*);
-- since then the search has found an invoice that is known to exist, but not the draft;
-- a second search, a second later, did not find it either.
+- a second search, made since then and a second after the first, did not find it either;
+- just before that search, and just after it, the same kind of search found an invoice that is known
+  to exist.
 
 Otherwise the finding is ``unknown`` and says what is missing.
 """
@@ -42,6 +43,11 @@ __all__ = ["reconcile"]
 # A list may lag behind a write for a moment. A second is longer than any lag that was seen, and
 # short beside the time for late requests, which is over by then.
 _SECOND_SEARCH_AFTER_S: Final = 1.0
+# A list may show nothing new for a while. If that begins after a known invoice was found and ends
+# before it is found again, the search in between tells nothing. So these are this close together;
+# where they cannot be, as requests take long, so many searches tell what one would.
+_CLOSE_S: Final = 5.0
+_MOST_SEARCHES: Final = 3
 # How far apart the clocks of a provider and a program may be. An invoice that was stored longer
 # before the write was given up is none that the write made.
 _CLOCKS_APART_S: Final = 3600.0
@@ -115,7 +121,8 @@ class Reconciler:
         wait: whether to wait for that time instead of saying that it is not over.
         others: says which of some rows are known to be other invoices than the one looked for,
             besides those that the client created.
-        find: makes the searches; None to make each anew.
+        find: makes the searches, and says by the backend's clock when each began; None to make each
+            anew.
     """
 
     context: ClientContext
@@ -125,7 +132,7 @@ class Reconciler:
     late_arrival_s: float
     wait: bool
     others: Callable[[Sequence[InvoiceSummary]], Awaitable[Collection[str]]] | None = None
-    find: Callable[[Draft], Awaitable[Sightings]] | None = None
+    find: Callable[[Draft], Awaitable[tuple[float, Sightings]]] | None = None
 
     async def find_out(self) -> Reconciliation:
         """Say what can be found out.
@@ -174,22 +181,41 @@ class Reconciler:
             return _unknown(
                 "the draft has no number, so nothing at the provider can be recognised as it"
             )
-        found = await self._search(draft) or await self._doubt_search()
+        found = await self._search(draft)
+        vouched_at, doubt = (0.0, None) if found else await self._doubt_search()
+        found = found or doubt
         if found is not None and not (self.wait and found.ask_again_s):
             return found
         too_early = self._too_early()
         if too_early is not None:
             return await self._find_out_later(too_early) if self.wait else too_early
-        await self.context.backend.sleep(_SECOND_SEARCH_AFTER_S)
-        return await self._search(draft) or Reconciliation(
+        return await self._search_again(draft, vouched_at) or Reconciliation(
             finding=Finding.ABSENT,
             why=f"no invoice has the number {draft.number!r}, though the same search found one "
             "that is known to exist, and the time for late requests (late_arrival_s) is over",
         )
 
+    async def _search_again(self, draft: Draft, vouched_at: float) -> Reconciliation | None:
+        """Search until the known invoice is found just before and after; None for no draft.
+
+        Args:
+            draft: what to search for.
+            vouched_at: when the known invoice was searched for and found.
+        """
+        backend = self.context.backend
+        for _ in range(_MOST_SEARCHES):
+            await backend.sleep(_SECOND_SEARCH_AFTER_S)
+            before, found = vouched_at, await self._search(draft)
+            if found is not None:
+                return found
+            vouched_at, doubt = await self._doubt_search()
+            if doubt is not None or backend.now() - before <= _CLOSE_S:
+                return doubt
+        return None
+
     async def _search(self, draft: Draft) -> Reconciliation | None:
         """Search once; None if the draft is not where it would be seen."""
-        seen = await self._find(draft)
+        _, seen = await self._find(draft)
         # A row that slips to the next page while pages are read is met on both.
         rows = tuple({each.id: each for each in seen.rows}.values())
         exact = tuple(each for each in rows if each.number == draft.number)
@@ -260,24 +286,28 @@ class Reconciler:
             finding=Finding.ADOPTED, why="it is there as it was sent", invoices=(invoice,)
         )
 
-    async def _doubt_search(self) -> Reconciliation | None:
-        """Search for the known invoice; None if it is found, so that the search can be believed."""
+    async def _doubt_search(self) -> tuple[float, Reconciliation | None]:
+        """Search for the known invoice.
+
+        Returns:
+            When the search began, and None if it found the invoice, so that it can be believed.
+        """
         known = self.known_invoice or self.context.recent.created
         if known is None:
-            return _unknown(
+            return 0.0, _unknown(
                 _NO_PROOF.format(
                     "no invoice is known that the same search must find; give "
                     "reconcile(known_invoice=...) one of the same kind that was created before"
                 )
             )
         party = None if known.counterparty is None else known.counterparty.id
-        seen = await self._find(
+        began, seen = await self._find(
             Draft(counterparty=party, issued_at=known.issued_at, document=known.document)
         )
         if known.id in {each.id for each in seen.rows}:
-            return None
+            return began, None
         doubt = f"the same search does not find invoice {known.id} either, which is known to exist"
-        return _unknown(_NO_PROOF.format(doubt))
+        return began, _unknown(_NO_PROOF.format(doubt))
 
     async def _changed(self, intent: Intent) -> Reconciliation:
         pairs = intent.pairs
@@ -410,16 +440,16 @@ class Reconciler:
         """Return the seconds in which a late request can still arrive."""
         return max(0.0, self.given_up_at + self.late_arrival_s - self.context.backend.wall())
 
-    async def _find(self, draft: Draft) -> Sightings:
+    async def _find(self, draft: Draft) -> tuple[float, Sightings]:
         if self.find is not None:
             return await self.find(draft)
-        dialect = dialect_for(self.context, Feature.CREATE)
+        began, dialect = self.context.backend.now(), dialect_for(self.context, Feature.CREATE)
         if not isinstance(dialect, FindsDrafts):
-            return Sightings(gap=_NO_WAY.format(self.context.provider))
+            return began, Sightings(gap=_NO_WAY.format(self.context.provider))
         operation = Operation(
             feature=Feature.LIST, dialect=dialect, conversation=dialect.find(draft)
         )
-        return await execute(self.context, operation)
+        return began, await execute(self.context, operation)
 
 
 def _unknown(

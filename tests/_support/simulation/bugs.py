@@ -133,8 +133,8 @@ def _open_as(made: Callable[..., Any]) -> Callable[[Path, bool], Any]:
 
 
 def _without_control(patch: pytest.MonkeyPatch) -> None:
-    async def believe(self: Reconciler) -> None:
-        return None
+    async def believe(self: Reconciler) -> tuple[float, None]:
+        return self.context.backend.now(), None
 
     patch.setattr(Reconciler, "_doubt_search", believe)
 
