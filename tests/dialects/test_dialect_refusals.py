@@ -37,6 +37,7 @@ from billingual.model import (
     Status,
     Tax,
 )
+from billingual.testing import InvoiceFactory
 from billingual.wire import Conversation
 
 EXANTE = ExanteDialect()
@@ -97,6 +98,7 @@ EXANTE_REFUSALS: list[tuple[Start, type[BillingualError], str]] = [
     ),
     (lambda: EXANTE.get("../users"), InvalidInputError, "is no UUID"),
     (lambda: EXANTE.get(f"{UID}\n"), InvalidInputError, "is no UUID"),
+    (lambda: EXANTE.get(InvoiceFactory()()), InvalidInputError, "is no UUID; give its .id"),
     (lambda: EXANTE.update("x", Changes(status="SENT"), None), InvalidInputError, "invoice_id: "),
     (change(), InvalidInputError, "they hold no field"),
     (change(total=Money(1, "EUR")), UnsupportedError, "'total' in an update"),
@@ -251,6 +253,7 @@ TENANT_REFUSALS: list[tuple[Start, type[BillingualError], str]] = [
     (patch(currency=None, total=Money(1, "EUR")), InvalidInputError, "but the total is in 'EUR'"),
     (patch(total=Money(1)), InvalidInputError, "it has no currency"),
     (lambda: KUKKINGU.get("inv_short"), InvalidInputError, "'inv_' followed by"),
+    (lambda: KUKKINGU.get(InvoiceFactory()()), InvalidInputError, "documents; give its .id"),
     (lambda: KUKKINGU.void(UID), InvalidInputError, "'inv_' followed by"),
     (lambda: KUKKINGU.get(f"{INVOICE}\n"), InvalidInputError, "'inv_' followed by"),
     (lambda: KUKKINGU.finalize(f"{INVOICE}/void"), InvalidInputError, "'inv_' followed by"),
