@@ -14,6 +14,7 @@ import gc
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from types import SimpleNamespace
 from typing import Any
 
 from _answering import Answering
@@ -49,7 +50,9 @@ class Loop(_Call[None]):
 def ours() -> Wrapped:
     """Return the call in our loop of attempts."""
     unused: Any = None
-    loop = Loop(context=unused, operation=unused, number=1, deadline=unused)
+    # All that the loop asks of the client's context on success.
+    context: Any = SimpleNamespace(auth=SimpleNamespace(renews=False))
+    loop = Loop(context, operation=unused, number=1, deadline=unused, received=None)
     return functools.partial(loop._deliver, unused)  # noqa: SLF001 - the loop by itself
 
 
