@@ -734,9 +734,12 @@ class _Call(Generic[T]):
         failed, intent, named = f"{request.method} {request.route}", operation.intent, ""
         if self.earlier_write_committed and not request.safety.writes:
             # What failed is a read after the write, such as one of the invoice that a create made.
-            request, made = next(each for each in self.carried_out if each[0].safety.writes)
+            writes = [each for each in self.carried_out if each[0].safety.writes]
+            request, made = writes[0]
             made_id = made if isinstance(made, str) else getattr(made, "id", "")
-            if operation.feature is Feature.CREATE and intent is not None and made_id:
+            # Of several writes, the first may have made the customer.
+            sure = operation.feature is Feature.CREATE and len(writes) == 1
+            if sure and intent is not None and made_id:
                 intent = attrs.evolve(intent, invoice_ids=(str(made_id),))
                 named = f" The provider gave it the id {made_id}."
         unknown = OutcomeUnknown(

@@ -518,6 +518,37 @@ def test_a_created_invoice_that_cannot_be_read_keeps_its_id(
     assert found.invoice.number == "R-17"
 
 
+class _CustomerFirst(_TwoSteps):
+    """A service that wants a customer before an invoice."""
+
+    def create(self, draft: Draft) -> Conversation[Invoice]:
+        yield write_request(
+            self.provider, "POST", "/customers", "/customers", Safety.CREATE,
+            body={}, fields=CHANGES, read=self.read_created,
+        )  # fmt: skip
+        return (yield from super().create(draft))
+
+
+def test_the_id_of_a_customer_is_not_taken_for_that_of_the_invoice() -> None:
+    """Where a create makes more than one thing, nothing tells which one the invoice is."""
+    script = MemoryTransport(
+        [
+            MemoryTransport.json('{"id": 4}', status=201),
+            MemoryTransport.json('{"id": 17}', status=201),
+            MemoryTransport.json("{}", status=503),
+        ]
+    )
+    provider = Provider(name="counted", dialects=(_CustomerFirst(),))
+    with (
+        Client(provider, transport=script, retry="none") as client,
+        pytest.raises(OutcomeUnknown) as caught,
+    ):
+        client.create(Draft(number="R-17"))
+
+    assert caught.value.intent is not None
+    assert caught.value.intent.invoice_ids == ()
+
+
 def test_a_job_keeps_the_id_of_an_invoice_that_could_not_be_read(tmp_path: Path) -> None:
     """It was created, so the job looks for nothing and sends nothing again."""
     script = MemoryTransport(
