@@ -20,6 +20,7 @@ from _support.canary.search import Canary
 from billingual import AsyncClient, AsyncJob, BillingualError, Changes, Client, Draft, Job
 from billingual.backends.sync import SyncBackend
 from billingual.backends.threads import ThreadTaskPool
+from billingual.errors import ProtocolError
 from billingual.jobs import LedgerError, SqliteLedger
 from billingual.sandbox import ACCOUNTS, LANDMARKS, Sandbox
 from billingual.transports import sandboxed
@@ -400,6 +401,21 @@ def test_invoices_that_cannot_be_read_hold_up_no_other(
         assert job.run(concurrency=1).complete
 
 
+def test_pages_of_a_proxy_end_a_run_and_put_off_no_writes(
+    path: Path, sandbox: Sandbox, quick: Client
+) -> None:
+    """They say nothing about the invoices, of which a job may have many."""
+    ids = [row.id for row in quick.list(page_size=100).collect(limit=100)]
+    sandbox.add_fault("status", status=200, body_kind="html", method="GET", times=11)
+    with Job.open(path, quick) as job:
+        job.plan((each, Changes(due_at="2027-03-01T00:00:00Z")) for each in ids)
+        with pytest.raises(ProtocolError):
+            job.run(concurrency=1)
+
+        assert not sandbox.faults
+        assert job.run(concurrency=1).complete
+
+
 def test_a_write_that_fails_each_time_does_not_keep_a_run_from_its_end(
     path: Path, sandbox: Sandbox, quick: Client
 ) -> None:
@@ -410,6 +426,6 @@ def test_a_write_that_fails_each_time_does_not_keep_a_run_from_its_end(
         job.plan([(row, Changes(due_at="2027-03-01T00:00:00Z"))])
         (left,) = job.run(concurrency=1).planned
 
-        assert "10 requests of one run did nothing" in str(left.reason)
+        assert "after 10 requests it waits for the next run" in str(left.reason)
         assert [2] == [each["times"] for each in sandbox.faults]
         assert job.run(concurrency=1).complete

@@ -28,10 +28,14 @@ from billingual.errors import (
     AuthenticationError,
     BillingualError,
     CircuitOpenError,
+    ConflictError,
     DeadlineExceededError,
+    InvalidRequestError,
     NotFoundError,
     OutcomeUnknown,
+    PermissionDeniedError,
     RateLimitedError,
+    RejectedError,
     ServerError,
     TransportError,
     UsageError,
@@ -64,7 +68,7 @@ _LOOKS: Final = 5
 leaves it to the next one."""
 
 _VAIN: Final = 9
-"""Requests of one run that may provably do nothing for one entry before it is left to the next one.
+"""Requests of one run that may leave one entry planned before it is left to the next one.
 
 A provider that fails whenever it gets to see one write would otherwise keep the run from its end.
 Where four in ten requests fail by chance, ten in a row are one in ten thousand.
@@ -105,6 +109,9 @@ _PASSING: Final = (
     TransportError,
 )
 """Errors that say nothing about the write: it may go better later."""
+
+_REFUSALS: Final = (ConflictError, InvalidRequestError, PermissionDeniedError, RejectedError)
+"""What a provider says about one invoice. A page of a proxy, say, is none of them."""
 
 
 @attrs.frozen(kw_only=True)
@@ -462,17 +469,15 @@ class Runner:
 
     async def _leaves_unread(self, entry: Entry, error: BillingualError) -> bool:
         """After a failed read, pause; say whether the next run is to read that invoice instead."""
-        if not isinstance(error, _PASSING):
-            self._looks[entry.seq] = _LOOKS + 1
-        elif isinstance(error, (CircuitOpenError, RateLimitedError)):
+        if isinstance(error, (CircuitOpenError, RateLimitedError)):
             self._failed(error)
         else:
             # It may be about this invoice alone. So the others do not wait for it, and only its
-            # first failure is a sign that the provider cannot be reached.
+            # first failure is a sign that the provider cannot be reached. A refusal is none.
             self._looks[entry.seq] += 1
-            if self._looks[entry.seq] == 1:
+            if self._looks[entry.seq] == 1 and not isinstance(error, _REFUSALS):
                 self._failed(error)
-        if self._looks[entry.seq] > _LOOKS:
+        if self._looks[entry.seq] > _LOOKS or not isinstance(error, _PASSING):
             return True
         await self.context.backend.sleep(self._pause_s(error))
         return False
@@ -646,7 +651,7 @@ class Runner:
                 why=look.why,
             )
             if tired:
-                why = f"{_VAIN + 1} requests of one run did nothing; the next run sends it again"
+                why = f"after {_VAIN + 1} requests it waits for the next run: {look.why}"
                 self.ledger.put_off(dict.fromkeys(back, why))
             # One that is looked at once more for a late double was settled before.
             return sum(
