@@ -11,6 +11,8 @@ import pytest
 from _support.pocket import CAPABILITIES, POCKET, PocketDialect, say
 from billingual import AsyncClient, AsyncJob, Draft, MemoryTransport, errors
 from billingual.capabilities import FieldRules
+from billingual.jobs import SqliteLedger
+from billingual.jobs.runner import Runner
 from billingual.outcomes import Evidence, Safety
 from billingual.wire import Conversation
 
@@ -55,3 +57,39 @@ async def test_an_unclear_create_is_sent_again_with_its_key(tmp_path: Path) -> N
     assert first.headers.get("idempotency-key") == second.headers.get("idempotency-key")
     assert first.body == second.body
     assert b"number" not in (first.body or b"")
+
+
+REFUSED = errors.NotConnectedError("no route.", evidence=Evidence(connected=False))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("hours", "requests", "left"), [(1, 1, "committed"), (48, 0, "unknown")])
+async def test_a_key_that_the_provider_may_have_forgotten_sends_nothing_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int, requests: int, left: str
+) -> None:
+    """A resend was planned while the key was fresh, and the run ended before it was sent."""
+    script = [LOST, *[REFUSED] * 11, say()]
+    transport = MemoryTransport(script)
+    monkeypatch.setattr(Runner, "_pause_s", lambda *_: 0.0)
+    async with AsyncClient(
+        attrs.evolve(POCKET, dialects=(KeyedDialect(),)),
+        base_url="https://pocket.example/base",
+        transport=transport,
+        retry="none",
+    ) as client:
+        job = AsyncJob.open(tmp_path / "j.db", client, late_arrival_s=0)
+        await job.plan([Draft(status="DRAFT")])
+        with pytest.raises(errors.NotConnectedError):
+            await job.run(concurrency=1)
+        (entry,) = [each async for each in job.entries()]
+
+        assert entry.state == "planned"
+
+        before = len(transport.requests)
+        monkeypatch.setattr(SqliteLedger, "clock", lambda _, now: now + hours * 3600)
+        await job.run(concurrency=1)
+        (entry,) = [each async for each in job.entries()]
+        await job.aclose()
+
+    assert entry.state == left
+    assert len(transport.requests) - before == requests

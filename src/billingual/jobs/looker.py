@@ -124,6 +124,27 @@ class Looker:
 
     # Creates
 
+    async def may_send(self, claim: Claim, now: float) -> bool:
+        """Say whether to send a create that was planned again after an unclear request.
+
+        Its key made that safe at the time. But the run may have ended since, and the provider may
+        have forgotten the key by now.
+        """
+        first = claim.entries[0]
+        keyed = self.context.capabilities.idempotency_keys and first.operation == "create"
+        if not keyed or not first.unclear or await self._has_fresh_key(first, now):
+            return True
+        due = self.context.backend.now() - self.gathering_s
+        look = await self._created(first, claim.given_up_at, now, due)
+        return first.id in look.seen and look.seen[first.id].state is State.PLANNED
+
+    async def _has_fresh_key(self, entry: Entry, now: float) -> bool:
+        """Say whether the provider still knows an entry's idempotency key from its first use."""
+        if not self.context.capabilities.idempotency_keys:
+            return False
+        requests = await self.context.backend.in_thread(lambda: self.ledger.requests(entry.id))
+        return now - min(each.started for each in requests if each.kind == "send") < _KEY_LIFE_S
+
     async def _late(self, entry: Entry, due: float) -> Look:
         """See whether a late request has doubled what was found."""
         _, seen = await self.searches.find(
@@ -136,8 +157,7 @@ class Looker:
         return _told(entry, Seen(state=State.COMMITTED), "there is one of it")
 
     async def _created(self, entry: Entry, given_up_at: float, now: float, due: float) -> Look:
-        keyed = self.context.capabilities.idempotency_keys
-        if keyed and self.resends and now - given_up_at < _KEY_LIFE_S:
+        if self.resends and await self._has_fresh_key(entry, now):
             # A refusal of the same key is the provider's word about the first request too.
             return self._absent(entry, "its idempotency key makes a resend safe")
         recognised = await self._recognised(entry, due)

@@ -491,6 +491,11 @@ class Runner:
         self._requests += 1
         self._resent += any(each.attempts for each in claim.entries)
         try:
+            if not await self._may_send(claim):
+                return partial(
+                    self.ledger.unclear, claim, now=self._now(), not_before=self._now(),
+                    status=None, why="not sent: its idempotency key may be forgotten", refusal=None,
+                )  # fmt: skip
             invoices, notes = await self._request(claim)
         except Exception as error:  # noqa: BLE001 - kept, and raised if it is not the write's
             end = self._end_of(claim, error)
@@ -521,6 +526,14 @@ class Runner:
         self._succeeded += 1
         self._failures = 0
         return commit
+
+    async def _may_send(self, claim: Claim) -> bool:
+        try:
+            return await self._looker.may_send(claim, self._now())
+        except BillingualError as error:
+            if isinstance(error, (UsageError, AuthenticationError, *_PASSING)):
+                raise
+            return False  # and the look that is made then tells why
 
     async def _request(self, claim: Claim) -> tuple[Mapping[str, str], Mapping[str, str]]:
         """Send what a claim is about; return each entry's invoice, and what is odd about it."""
