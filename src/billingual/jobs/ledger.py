@@ -448,7 +448,8 @@ class Ledger(Protocol):
     ) -> list[Entry]:
         """List up to *most* entries after a place in the plan; without states, of all.
 
-        Without *bodies*, which may be long, each has None in the place of its body.
+        Without *bodies*, each has None in the place of its body and of the fields as they were
+        before: both may be long.
         """
         ...
 

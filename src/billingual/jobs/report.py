@@ -206,11 +206,7 @@ def report_of(ledger: Ledger) -> Report:
         last = 0
         while found := ledger.entries((state,), last, _READ_AT_ONCE, bodies=False):
             unfinished += (
-                attrs.evolve(
-                    each,
-                    before=None,
-                    reason=reasons.setdefault(each.reason, each.reason),
-                )
+                attrs.evolve(each, reason=reasons.setdefault(each.reason, each.reason))
                 for each in found
             )
             last = found[-1].seq

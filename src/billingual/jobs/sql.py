@@ -56,7 +56,7 @@ _ENTRY: Final = (
     "unclear, before, not_before, refusal"
 )
 
-_WITHOUT_BODY: Final = _ENTRY.replace(" body,", " NULL,")
+_WITHOUT_BODY: Final = _ENTRY.replace(" body,", " NULL,").replace(" before,", " NULL,")
 
 # And what a claim is told beside.
 _CLAIMED: Final = f"{_ENTRY}, coalesce(late_check, not_before), given_up_at"

@@ -1224,9 +1224,11 @@ def entries_are_listed_by_state(bench: Bench) -> None:
     same(["A-1", "A-2"], ids_of(after=1, most=2))
     same(["A-2"], ids_of(State.IN_FLIGHT, State.REJECTED, after=2))
     same([], ids_of(after=4))
+    ledger.keep_before({entry.id: "{}" for entry in ledger.entries((), 3, 9)})
     (whole,), (bare,) = (ledger.entries((), 3, 9, bodies=each) for each in (True, False))
     expect(whole.body is not None, expected="the body of an entry", seen=whole.body)
-    same(attrs.evolve(whole, body=None), bare)
+    same("{}", whole.before)
+    same(attrs.evolve(whole, body=None, before=None), bare)
 
 
 @ledger_check
