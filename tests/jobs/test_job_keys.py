@@ -93,3 +93,33 @@ async def test_a_key_that_the_provider_may_have_forgotten_sends_nothing_again(
 
     assert entry.state == left
     assert len(transport.requests) - before == requests
+
+
+@pytest.mark.anyio
+async def test_a_look_that_outlasts_the_claim_is_followed_by_no_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may have taken the create over, and sent it."""
+    late = 0.0
+    now = Runner._now
+
+    async def slow(*_: object) -> bool:
+        nonlocal late
+        late += 9999.0
+        return True
+
+    monkeypatch.setattr(Runner, "_now", lambda run: now(run) + late)
+    monkeypatch.setattr(Runner, "_may_send", slow)
+    transport = MemoryTransport([say()])
+    async with (
+        AsyncClient(
+            attrs.evolve(POCKET, dialects=(KeyedDialect(),)),
+            base_url="https://pocket.example/base",
+            transport=transport,
+        ) as client,
+        AsyncJob.open(tmp_path / "j.db", client, policy="manual") as job,
+    ):
+        await job.plan([Draft(status="DRAFT")])
+        report = await job.run(concurrency=1)
+
+    assert [1, 0] == [len(report.unknown), len(transport.requests)]

@@ -491,10 +491,13 @@ class Runner:
         self._requests += 1
         self._resent += any(each.attempts for each in claim.entries)
         try:
-            if not await self._may_send(claim):
+            safe, now = await self._may_send(claim), self._now()
+            # A look may have taken long.
+            if not safe or now > claim.lease - self.context.deadline_s:
+                why = "not sent: its idempotency key may be forgotten"
                 return partial(
-                    self.ledger.unclear, claim, now=self._now(), not_before=self._now(),
-                    status=None, why="not sent: its idempotency key may be forgotten", refusal=None,
+                    self.ledger.unclear, claim,
+                    now=now, not_before=now, status=None, why=why, refusal=None,
                 )  # fmt: skip
             invoices, notes = await self._request(claim)
         except Exception as error:  # noqa: BLE001 - kept, and raised if it is not the write's
