@@ -271,8 +271,8 @@ class _Call(Generic[T]):
         try:
             self._emit("CallEnded", outcome=outcome, error=error and type(error).__name__)
         except BaseException as stop:
-            # Only Ctrl-C gets here: an observer's own errors are logged. It must not hide a write
-            # that is unclear, so it carries that one along.
+            # Only an interrupt gets here: an observer's own errors are logged. It must not hide a
+            # write that is unclear, so it carries that one along.
             unclear = None if error is None else carried_by(error)
             if unclear is None and self.request is not None and self._may_have_written():
                 unclear = self._unclear(self.request, stop)
@@ -358,8 +358,10 @@ class _Call(Generic[T]):
             self.renewed = True
             try:
                 fresh = await self._sign(request, refused)
-            except Exception:  # noqa: BLE001 - whatever the token function met, the refusal counts
-                raise error from None
+            except Exception as fault:
+                if self._stops(fault):
+                    raise
+                raise error from None  # whatever the token function met, the refusal counts
             if fresh.token == refused.token:
                 raise
         self.why, self.wait_s = "the token function has another token now", 0.0
@@ -467,7 +469,7 @@ class _Call(Generic[T]):
         except BillingualError as raised:
             error = raised
         except Exception as fault:  # noqa: BLE001 - a foreign transport may raise anything
-            error = self._interrupted_by(fault) or plugin_error("the transport", fault)
+            error = fault if self._stops(fault) else plugin_error("the transport", fault)
         except BaseException as stop:  # noqa: BLE001 - cancelled or interrupted: raised below
             error = stop
         else:
@@ -507,32 +509,20 @@ class _Call(Generic[T]):
         except BillingualError as raised:
             error = raised
         except Exception as fault:  # noqa: BLE001 - a foreign transport may raise anything
-            error = self._interrupted_by(fault) or _transport_error(fault, addressed)
+            error = fault if self._stops(fault) else _transport_error(fault, addressed)
         except BaseException as stop:  # noqa: BLE001 - cancelled or interrupted: raised below
             error = stop
         # Raised outside the handler and without its traceback, whose frames belong to a library
         # and hold the signed headers.
         raise error.with_traceback(None)
 
-    def _interrupted_by(self, fault: Exception) -> Exception | None:
-        """Note and return *fault* if a signal handler of the program raised it.
-
-        Time limits of job queues, such as Celery's, are such exceptions. The program waits for
-        them, so they must pass through like Ctrl-C, whose handler differs in the class alone.
-        """
-        import signal  # noqa: PLC0415 - of a fault
-
-        handlers = [signal.getsignal(each) for each in signal.valid_signals()]
-        codes = {getattr(getattr(each, "__func__", each), "__code__", None) for each in handlers}
-        trace = fault.__traceback__
-        while trace is not None and trace.tb_frame.f_code not in codes:
-            trace = trace.tb_next
-        if trace is not None:
-            self.interrupt = fault
-        return self.interrupt
-
     def _stops(self, error: BaseException) -> bool:
         """Tell whether *error* cancels or interrupts the call."""
+        if isinstance(error, BillingualError):
+            return False
+        if isinstance(error, Exception) and is_from_signal_handler(error):
+            # Noted, because its traceback is taken off on the way.
+            self.interrupt = error
         return error is self.interrupt or not isinstance(error, Exception)
 
     def _read(self, request: WireRequest, response: WireResponse) -> object:
@@ -545,7 +535,7 @@ class _Call(Generic[T]):
             # A UsageError would say of a write that happened that nothing was sent.
             if isinstance(fault, BillingualError) and not isinstance(fault, UsageError):
                 raise
-            if self._interrupted_by(fault):
+            if self._stops(fault):
                 raise
             raise plugin_error(f"the dialect {self.operation.dialect.name!r}", fault) from fault
 
@@ -603,7 +593,7 @@ class _Call(Generic[T]):
             if isinstance(fault, BillingualError) and not blames:
                 self._record_unreadable(fault)
                 raise
-            if self._interrupted_by(fault):
+            if self._stops(fault):
                 raise
             ours = plugin_error(f"the dialect {self.operation.dialect.name!r}", fault)
             self._record_unreadable(ours)
@@ -787,6 +777,22 @@ def tell_of_bad_page(context: ClientContext, page: BadPage) -> None:
     )
 
 
+def is_from_signal_handler(fault: Exception) -> bool:
+    """Tell whether a signal handler of the program raised *fault*.
+
+    Time limits of job queues, such as Celery's, are such exceptions. The program waits for them, so
+    they must pass through like Ctrl-C, whose handler differs in the class alone.
+    """
+    import signal  # noqa: PLC0415 - of a fault
+
+    handlers = [signal.getsignal(each) for each in signal.valid_signals()]
+    codes = {getattr(getattr(each, "__func__", each), "__code__", None) for each in handlers}
+    trace = fault.__traceback__
+    while trace is not None and trace.tb_frame.f_code not in codes:
+        trace = trace.tb_next
+    return trace is not None
+
+
 def _carrying(context: ClientContext, headers: Headers) -> Headers:
     """Return the headers of an attempt with what observers send along; the client's own win."""
     added: dict[str, str] = {}
@@ -812,7 +818,9 @@ def _emit(context: ClientContext, kind: str, **details: object) -> None:
     for observer in context.observers:
         try:
             observer(event)
-        except Exception as fault:  # noqa: BLE001 - a foreign observer may raise anything
+        except Exception as fault:
+            if is_from_signal_handler(fault):
+                raise
             # An observer's error must not turn a write that succeeded into a failure.
             log_plugin_error("an observer", fault)
 

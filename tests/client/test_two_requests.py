@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
@@ -62,42 +63,58 @@ def test_a_failed_second_request_leaves_the_operation_unclear(
     assert 2 == len(transport.requests)
 
 
-def interrupting(*, at: int) -> Any:
-    """Make a function that raises what Ctrl-C raises when it is called the *at*-th time."""
+class TimeLimitError(Exception):
+    """What a job queue raises in a signal handler."""
+
+
+@pytest.fixture(params=[KeyboardInterrupt, TimeLimitError])
+def stop(request: Any) -> Iterator[Callable[..., None]]:
+    """Return a function that interrupts its caller: by Ctrl-C, or by a time limit."""
+
+    def handle(*_: Any) -> None:
+        raise request.param
+
+    before = signal.signal(signal.SIGTERM, handle)
+    yield lambda *_: signal.raise_signal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, before)
+
+
+def interrupting(stop: Callable[..., None], *, at: int) -> Any:
+    """Make a function that is interrupted when it is called the *at*-th time."""
     left = [None] * (at - 1)
 
     def interrupt(*_: Any) -> str:
         if not left:
-            raise KeyboardInterrupt
+            stop()
         left.pop()
         return "not-a-real-one"
 
     return interrupt
 
 
-def interrupted(step: Any, client: Any) -> tuple[KeyboardInterrupt, list[Any]]:
+def interrupted(step: Any, client: Any) -> tuple[BaseException, list[Any]]:
     """Create, and let it be interrupted; return the interrupt and what the hook was told."""
     told: list[errors.OutcomeUnknown] = []
-    with pytest.raises(KeyboardInterrupt) as caught:
+    with pytest.raises((KeyboardInterrupt, TimeLimitError)) as caught:
         step(client.with_options(on_unclear=told.append).create(DRAFT))
     return caught.value, told
 
 
 @pytest.mark.parametrize("where", ["while it is signed", "under way", "before it is tried again"])
 def test_an_interrupt_after_the_first_request_leaves_the_operation_unclear(
-    step: Any, backend: Any, where: str
+    step: Any, backend: Any, stop: Any, where: str
 ) -> None:
     """The first was carried out, whether a byte of the second was sent or not."""
     seen: list[Any] = []
     options: dict[str, Any] = {"observers": [seen.append]}
     responses: list[Any] = [say(), say()]
     if where == "while it is signed":
-        options["token"] = interrupting(at=2)
+        options["token"] = interrupting(stop, at=2)
     elif where == "under way":
-        respond = interrupting(at=2)
+        respond = interrupting(stop, at=2)
     else:
         responses = [say(), say(429)]
-        backend.sleep = interrupting(at=1)
+        backend.sleep = interrupting(stop, at=1)
     script = iter(responses)
 
     def answer(request: Any) -> Any:
@@ -107,9 +124,9 @@ def test_an_interrupt_after_the_first_request_leaves_the_operation_unclear(
 
     client, _ = client_of(backend, answer, provider=TWO, **options)
 
-    stop, told = interrupted(step, client)
+    raised, told = interrupted(step, client)
 
-    unclear = unclear_from(stop)
+    unclear = unclear_from(raised)
     assert unclear is not None
     assert told == [unclear]
     assert (unclear.likely, unclear.operation) == ("applied", "create")
@@ -120,7 +137,7 @@ def test_an_interrupt_after_the_first_request_leaves_the_operation_unclear(
 
 @pytest.mark.parametrize("safety", [Safety.READ, Safety.KEYED])
 def test_an_interrupt_before_the_first_write_leaves_nothing(
-    step: Any, backend: Any, safety: Safety
+    step: Any, backend: Any, stop: Any, safety: Safety
 ) -> None:
     """A read that went before changes nothing, and what is not signed was not sent."""
 
@@ -131,42 +148,24 @@ def test_an_interrupt_before_the_first_write_leaves_nothing(
             return (yield from super().create(draft))
 
     provider = attrs.evolve(POCKET, dialects=(ReadFirst(),))
-    token = interrupting(at=2 if safety is Safety.READ else 1)
+    token = interrupting(stop, at=2 if safety is Safety.READ else 1)
     client, _ = client_of(backend, lambda _: say(), provider=provider, token=token)
 
-    stop, told = interrupted(step, client)
+    raised, told = interrupted(step, client)
 
-    assert (unclear_from(stop), told) == (None, [])
-
-
-class TimeLimitError(Exception):
-    """What a job queue raises in a signal handler."""
-
-
-@pytest.fixture
-def time_limit() -> Any:
-    """Let a signal raise it, and return the function that sends the signal."""
-
-    def limit(*_: Any) -> None:
-        raise TimeLimitError
-
-    before = signal.signal(signal.SIGTERM, limit)
-    yield lambda _: signal.raise_signal(signal.SIGTERM)
-    signal.signal(signal.SIGTERM, before)
+    assert (unclear_from(raised), told) == (None, [])
 
 
 @pytest.mark.parametrize("operation", ["create", "get"])
 def test_what_a_signal_handler_raises_passes_through(
-    step: Any, backend: Any, time_limit: Any, operation: str
+    step: Any, backend: Any, stop: Any, operation: str
 ) -> None:
     """The program waits for that exception; of a write it carries what was left unclear."""
     told: list[errors.OutcomeUnknown] = []
     seen: list[Any] = []
-    client, transport = client_of(
-        backend, time_limit, on_unclear=told.append, observers=[seen.append]
-    )
+    client, transport = client_of(backend, stop, on_unclear=told.append, observers=[seen.append])
 
-    with pytest.raises(TimeLimitError) as caught:
+    with pytest.raises((KeyboardInterrupt, TimeLimitError)) as caught:
         step(client.create(DRAFT) if operation == "create" else client.get("i1"))
 
     assert len(transport.requests) == 1
@@ -177,7 +176,7 @@ def test_what_a_signal_handler_raises_passes_through(
 
 @pytest.mark.parametrize("event", [AttemptEnded, CallEnded])
 def test_an_interrupt_while_observers_are_told_leaves_the_write_applied(
-    step: Any, backend: Any, event: type
+    step: Any, backend: Any, stop: Any, event: type
 ) -> None:
     """The write is done; the one who interrupts would otherwise lose it. Nothing is told twice."""
     seen: list[type] = []
@@ -185,15 +184,15 @@ def test_an_interrupt_while_observers_are_told_leaves_the_write_applied(
     def observe(each: Any) -> None:
         seen.append(type(each))
         if type(each) is event:
-            raise KeyboardInterrupt
+            stop()
 
     client, _ = client_of(backend, [say()], observers=[observe])
 
-    stop, told = interrupted(step, client)
+    raised, told = interrupted(step, client)
 
     assert seen == [CallStarted, AttemptStarted, AttemptEnded, CallEnded]
 
-    unclear = unclear_from(stop)
+    unclear = unclear_from(raised)
     assert unclear is not None
     assert told == [unclear]
     assert unclear.likely == "applied"
@@ -202,36 +201,36 @@ def test_an_interrupt_while_observers_are_told_leaves_the_write_applied(
 @pytest.mark.parametrize("event", [AttemptEnded, CallEnded])
 @pytest.mark.parametrize(("response", "unclear"), [(503, True), (422, False)])
 def test_an_interrupt_while_observers_are_told_hides_no_unclear_end(
-    step: Any, backend: Any, event: type, response: int, *, unclear: bool
+    step: Any, backend: Any, stop: Any, event: type, response: int, *, unclear: bool
 ) -> None:
     """The interrupt replaces the error of the call, and carries what that said."""
 
     def observe(each: Any) -> None:
         if type(each) is event:
-            raise KeyboardInterrupt
+            stop()
 
     client, _ = client_of(backend, [say(response)], observers=[observe], retry="none")
 
-    stop, told = interrupted(step, client)
+    raised, told = interrupted(step, client)
 
-    assert (unclear_from(stop) is not None) is unclear
-    assert told == ([unclear_from(stop)] if unclear else [])
+    assert (unclear_from(raised) is not None) is unclear
+    assert told == ([unclear_from(raised)] if unclear else [])
 
 
 def test_an_interrupt_while_observers_are_told_of_the_start_leaves_nothing(
-    step: Any, backend: Any
+    step: Any, backend: Any, stop: Any
 ) -> None:
     """Nothing was sent."""
 
     def observe(seen: Any) -> None:
         if type(seen) is CallStarted:
-            raise KeyboardInterrupt
+            stop()
 
     client, _ = client_of(backend, [say()], observers=[observe])
 
-    stop, told = interrupted(step, client)
+    raised, told = interrupted(step, client)
 
-    assert (unclear_from(stop), told) == (None, [])
+    assert (unclear_from(raised), told) == (None, [])
 
 
 @pytest.mark.parametrize("kind", ["token function", "closed", "deadline"])
@@ -283,3 +282,34 @@ def test_a_repeated_key_repeats_the_keys_of_all_requests(step: Any, backend: Any
     assert keys[:2] == keys[2:]
     assert "order-7" == keys[0]
     assert 64 == len(keys[1] or "")
+
+
+@pytest.mark.parametrize("where", ["before it is tried again", "while it is signed again"])
+def test_an_interrupt_before_an_unclear_create_is_sent_again_passes_through(
+    step: Any, backend: Any, stop: Any, where: str
+) -> None:
+    """It ends the call, and carries what the first attempt left unclear."""
+    options: dict[str, Any] = {}
+    if where == "before it is tried again":
+        backend.sleep = interrupting(stop, at=1)
+    else:
+        options["token"] = interrupting(stop, at=2)
+    client, transport = client_of(backend, [say(503)], provider=TWO, **options)
+
+    raised, told = interrupted(step, client)
+
+    assert len(transport.requests) == 1
+    assert told == [unclear_from(raised)]
+
+
+def test_an_interrupt_while_a_token_is_renewed_passes_through(
+    step: Any, backend: Any, stop: Any
+) -> None:
+    """The refusal of the old token does not hide it."""
+    token = interrupting(stop, at=2)
+    client, transport = client_of(backend, [say(401)], token=token)
+
+    raised, told = interrupted(step, client)
+
+    assert len(transport.requests) == 1
+    assert (unclear_from(raised), told) == (None, [])
