@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import tracemalloc
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +25,7 @@ from billingual import (
     NotFoundError,
     UsageError,
 )
+from billingual.events import AttemptStarted
 from billingual.jobs import (
     Claim,
     ClaimLostError,
@@ -47,6 +50,10 @@ Sent = Callable[[str], int]
 DUE = Changes(due_at="2027-03-01T00:00:00Z")
 LATER = Changes(due_at="2028-01-01T00:00:00Z")
 NOWHERE = "00000000-0000-4000-8000-000000000000"
+
+
+class TimeLimitError(Exception):
+    """What a job queue raises in a signal handler."""
 
 
 def numbers(client: Client) -> list[str | None]:
@@ -723,6 +730,41 @@ def test_a_run_that_is_stopped_goes_on_later(
         assert job.run().complete
 
     assert sent("POST") == 30
+
+
+def test_a_time_limit_of_the_program_stops_a_run(
+    draft: Make, client: Client, sent: Sent, tmp_path: Path
+) -> None:
+    """It comes while the run waits for its workers, and is not kept until all is sent."""
+    begun: list[object] = []
+    raised = Event()
+
+    def limit(*_: object) -> None:
+        raise TimeLimitError
+
+    def observe(event: object) -> None:
+        if isinstance(event, AttemptStarted):
+            begun.append(event)
+            if len(begun) == 2:
+                signal.pthread_kill(main, signal.SIGUSR1)
+            if len(begun) <= 2:
+                raised.wait(10)
+
+    before = signal.signal(signal.SIGUSR1, limit)
+    main = threading.main_thread().ident or 0
+    observed = client.with_options(observers=[observe])
+    with Job.open(tmp_path / "limited.db", observed, late_arrival_s=0.05) as job:
+        job.plan(draft(f"J-{n}") for n in range(30))
+        with pytest.raises(TimeLimitError):
+            job.run(concurrency=2)
+        sent_by_then = sent("POST")
+    raised.set()
+    signal.signal(signal.SIGUSR1, before)
+
+    assert sent_by_then == 0
+    with Job.open(tmp_path / "limited.db", client, late_arrival_s=0.05) as job:
+        assert job.run().complete
+    assert {f"J-{n}" for n in range(30)} < set(numbers(client))
 
 
 def test_a_job_can_be_looked_after_without_sending(

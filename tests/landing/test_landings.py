@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +29,7 @@ from billingual import (
     MemoryTransport,
     UsageError,
 )
+from billingual.events import CallStarted
 from billingual.landing import Counts, LandingError, LandingInUseError, landed_files
 from billingual.sandbox import ACCOUNTS, LANDMARKS
 from billingual.sandbox.server import Running, running
@@ -66,6 +69,37 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def _ids(server: Running, *statuses: str) -> list[str]:
     return [each for each, (status, _) in truth(server).items() if status in statuses]
+
+
+class TimeLimitError(Exception):
+    """What a job queue raises in a signal handler."""
+
+
+def test_a_time_limit_of_the_program_stops_a_landing(client: Client, target: Path) -> None:
+    """It comes while the landing waits for its windows, and is not kept until all are read."""
+    windows: list[object] = []
+    raised = threading.Event()
+
+    def limit(*_: object) -> None:
+        raise TimeLimitError
+
+    def observe(event: object) -> None:
+        if isinstance(event, CallStarted):
+            windows.append(event)
+            if len(windows) == 3:
+                signal.pthread_kill(main, signal.SIGUSR1)
+            if len(windows) in {3, 4}:
+                raised.wait(10)
+
+    before = signal.signal(signal.SIGUSR1, limit)
+    main = threading.main_thread().ident or 0
+    with pytest.raises(TimeLimitError):
+        client.with_options(observers=[observe]).land(target, since=ALL, concurrency=2)
+    begun = len(windows)
+    raised.set()
+    signal.signal(signal.SIGUSR1, before)
+
+    assert begun < 10
 
 
 def test_all_is_there_once(client: Client, server: Running, target: Path) -> None:

@@ -223,8 +223,10 @@ class Runner:
             for job in jobs:
                 try:
                     await job.result()
-                except Exception as error:  # noqa: BLE001 - raised below, when all have stopped
-                    failed = failed or error
+                except Exception as error:
+                    if not self.stopping:  # It is no worker's, but a time limit of the program.
+                        raise
+                    failed = failed or error  # raised below, when all have stopped
             if failed is not None:
                 raise failed
         finally:
