@@ -118,7 +118,7 @@ EXANTE_REFUSALS: list[tuple[Start, type[BillingualError], str]] = [
     (
         query(status=["PAID", "overdu"]),
         InvalidInputError,
-        "you meant OVERDUE; to send it all the same, give extra_params={'status': 'overdu'}",
+        "you meant OVERDUE; to send it all the same, give Status.'overdu'",
     ),
     (
         query(status="PAID", extra_params={"status": "overdu"}),

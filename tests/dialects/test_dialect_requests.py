@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from typing import Any
 
 import attrs
@@ -28,7 +29,18 @@ from billingual.dialects.exante.dialect import ExanteDialect
 from billingual.dialects.tenant.dialect import TenantDialect
 from billingual.dialects.v1.dialect import V1Dialect
 from billingual.errors import InvalidInputError
-from billingual.model import Changes, CustomField, Draft, Filter, Money, Query, Range, Replacement
+from billingual.landing import plan_windows
+from billingual.model import (
+    Changes,
+    CustomField,
+    Draft,
+    Filter,
+    Money,
+    Query,
+    Range,
+    Replacement,
+    Status,
+)
 from billingual.outcomes import Safety
 from billingual.wire import Conversation, WireRequest
 
@@ -282,6 +294,18 @@ def test_a_tenant_list_can_be_narrowed_and_expanded() -> None:
         "status": "DRAFT",
         "new": "a b",
     } == query_of(request)
+
+
+@pytest.mark.parametrize("status", [Status("UNPAID"), [Status.PAID, Status("unpaid")]])
+def test_a_status_that_an_invoice_has_can_be_asked_for(status: Any) -> None:
+    """It is nearly ``PAID``, but it was not misspelt."""
+    windows = plan_windows(
+        date(2026, 1, 1), now=datetime(2026, 2, 1, tzinfo=UTC), open_statuses=status
+    )
+    for wanted in (Filter(status=status), windows[0].filter):
+        request = asked(EXANTE.list_page(Query(filter=wanted)))
+        words = [status] if isinstance(status, str) else status
+        assert query_of(request)["status"] == ",".join(words)
 
 
 def test_the_callers_own_parameters_come_last_as_they_are() -> None:

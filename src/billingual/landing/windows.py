@@ -20,6 +20,7 @@ import attrs
 from billingual.errors import InvalidInputError, shown
 from billingual.model import Filter, Status, checked_text
 from billingual.model._types import listed
+from billingual.wire import plain_text
 
 __all__ = ["OPEN_STATUSES", "Window", "WindowKind", "plan_windows", "statuses_of"]
 
@@ -142,7 +143,10 @@ def statuses_of(given: object) -> tuple[str, ...]:
     field, fix = "open_statuses", "give texts, like ['SENT']"
     if statuses is None:
         raise InvalidInputError(field, f"{type(given).__name__} is no list of statuses", fix)
-    return tuple(checked_text(each, field, fix) for each in statuses)
+    for each in statuses:
+        checked_text(each, field, fix)
+    # A Status stays one, as in a filter.
+    return tuple(each if isinstance(each, Status) else plain_text(each) for each in statuses)
 
 
 def _of_days(first: date, last: date, base: Filter, *, is_closed: bool) -> Window:

@@ -41,9 +41,10 @@ class OpenWord(str):
 
 
 def refuse_misspelt(kind: type[OpenWord], word: str, field: str, all_the_same: str) -> None:
-    """Refuse a word that is nearly a documented one; a provider may have others of its own.
+    """Refuse a text that is nearly a documented word; a provider may have others of its own.
 
-    A list that is filtered by a misspelt word is empty, and would be taken for the truth.
+    A list that is filtered by a misspelt word is empty, and would be taken for the truth. What is a
+    *kind* already, such as the status of an invoice, was not misspelt.
 
     Args:
         kind: whose words are documented.
@@ -55,7 +56,7 @@ def refuse_misspelt(kind: type[OpenWord], word: str, field: str, all_the_same: s
         InvalidInputError: if it is not documented, and another one nearly is the same.
     """
     known = kind.known()
-    if word in known:
+    if word in known or isinstance(word, kind):
         return
     from difflib import get_close_matches  # noqa: PLC0415 - only an error needs it
 

@@ -21,6 +21,7 @@ from billingual.model._types import (
     listed,
     whole_number,
 )
+from billingual.model.enums import Status
 from billingual.model.write import given_instant
 from billingual.wire import plain_text
 
@@ -178,11 +179,14 @@ class Sort:
 
 
 def _texts(values: Iterable[str] | str | None) -> tuple[str, ...] | None:
-    if isinstance(values, str):
-        return (plain_text(values),)
-    given = listed(values)
+    given = (values,) if isinstance(values, str) else listed(values)
     # Anything but a list is returned unchanged, so that the validator names the field.
-    return cast(None, values) if given is None else tuple(map(plain_text, given))
+    return cast(None, values) if given is None else tuple(map(_text, given))
+
+
+def _text(value: str) -> str:
+    # A word that is given as a Status is meant as it is: it may be of an invoice.
+    return value if isinstance(value, Status) else plain_text(value)
 
 
 def _texts_or_none(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -273,7 +277,9 @@ class Filter(FromDict):
         search: text looked for in invoice numbers and party names.
         counterparty: names of who is to pay; any of them.
         counterparty_ids: their ids; any of them. Give names or ids, not both.
-        status: any of these statuses.
+        status: any of these statuses. A text that is nearly one of those that Exante documents is
+            refused there; give ``Status("UNPAID")``, or the status of an invoice, for one that it
+            does not document.
         collection_method: any of these ways to collect.
         document: the id of the contract or document behind the invoice.
         issued_from: earliest date of issue, included: a day, an aware datetime or ISO text, as in

@@ -183,7 +183,7 @@ def _listed(value: object, name: str) -> str:
 
 def _statuses(value: object, name: str) -> str:
     for word in cast(tuple[str, ...], value):
-        refuse_misspelt(Status, word, name, f"extra_params={{{name!r}: {word!r}}}")
+        refuse_misspelt(Status, word, name, f"Status({word!r})")
     return _listed(value, name)
 
 
