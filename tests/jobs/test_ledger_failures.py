@@ -424,8 +424,10 @@ def test_a_write_that_fails_each_time_does_not_keep_a_run_from_its_end(
     sandbox.add_fault("drop_before_commit", method="PUT", times=12)
     with Job.open(path, quick) as job:
         job.plan([(row, Changes(due_at="2027-03-01T00:00:00Z"))])
-        (left,) = job.run(concurrency=1).planned
+        report = job.run(concurrency=1)
+        (left,) = report.planned
 
+        assert "1 planned (to be sent: run the job again)" in str(report)
         assert "after 10 requests it waits for the next run" in str(left.reason)
         assert [2] == [each["times"] for each in sandbox.faults]
         assert job.run(concurrency=1).complete

@@ -19,7 +19,7 @@ _SHOWN: Final = 100
 _READ_AT_ONCE: Final = 1000
 
 _MEANING: Final[Mapping[State, str]] = {
-    State.PLANNED: "not sent yet: run the job again",
+    State.PLANNED: "to be sent: run the job again",
     State.IN_FLIGHT: "on its way",
     State.UNKNOWN: "may have been carried out: run the job again, or look at the provider",
     State.REJECTED: "refused by the provider",
@@ -117,7 +117,7 @@ class Report:
 
     @property
     def planned(self) -> tuple[Entry, ...]:
-        """Those that were not sent yet, or whose requests provably did nothing."""
+        """Those that are to be sent: the requests before did nothing, or a key makes another safe."""
         return self._in(State.PLANNED)
 
     @property
