@@ -117,7 +117,7 @@ class Report:
 
     @property
     def planned(self) -> tuple[Entry, ...]:
-        """Those that are to be sent: the requests before did nothing, or a key makes another safe."""
+        """Those that are to be sent: earlier requests did nothing, or a key makes another safe."""
         return self._in(State.PLANNED)
 
     @property
