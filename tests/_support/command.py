@@ -63,9 +63,12 @@ def check_runs(process: subprocess.Popen[str]) -> None:
 def line_of(process: subprocess.Popen[str]) -> str:
     """Wait for the next line that a program prints; fail as `check_runs` if it ends before."""
     assert process.stdout is not None
-    line = process.stdout.readline()
+    line = b""
+    # Byte by byte: what a stream's buffer holds beyond the line, communicate() does not return.
+    while not line.endswith(b"\n") and (byte := os.read(process.stdout.fileno(), 1)):
+        line += byte
     assert line, process.communicate()[1]
-    return line.strip()
+    return line.decode().strip()
 
 
 @contextmanager

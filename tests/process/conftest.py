@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import attrs
 import pytest
 
+from _support.command import line_of
 from _support.invoice_server import PATIENCE_S, InvoiceServer
 
 PREAMBLE = """
@@ -50,11 +51,7 @@ class Program:
 
     def line(self) -> str:
         """Wait for a line that it prints."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        # Without its traceback, a program that ended early would fail a test and not say why.
-        assert line, f"the program ended: {self.end().noise}"
-        return line.strip()
+        return line_of(self.process)
 
     def go_on(self) -> None:
         """End its ``wait()``."""
