@@ -79,15 +79,20 @@ def test_a_target_of_another_kind_is_refused_by_the_option(
     assert "error: --to: 'x.parquet' is neither a folder" in " ".join(refused.stderr.split())
 
 
+def watch(start: Start, served: Running, target: Path) -> subprocess.Popen[str]:
+    """Start a sync that goes on until it is stopped."""
+    return start(
+        "sync", "--to", str(target), "--since", "2026-10-01", "--watch", "0.1", "-o", "ndjson",
+        "--base-url", served.base_url("exante"), **TOKEN,
+    )  # fmt: skip
+
+
 def test_a_watch_syncs_again_until_it_is_stopped(
     start: Start, served: Running, tmp_path: Path
 ) -> None:
     """Ctrl-C ends it with 130, and says how to go on."""
     target = tmp_path / "x.duckdb"
-    process = start(
-        "sync", "--to", str(target), "--since", "2026-10-01", "--watch", "0.1", "-o", "ndjson",
-        "--base-url", served.base_url("exante"), **TOKEN,
-    )  # fmt: skip
+    process = watch(start, served, target)
     reports = [json.loads(line_of(process)) for _ in range(3)]
     process.send_signal(signal.SIGINT)
     _, noise = process.communicate(timeout=100)
@@ -126,10 +131,7 @@ def test_a_watch_goes_on_where_another_process_has_the_target_for_a_while(
 ) -> None:
     """A person may look into a DuckDB file, or a second sync may run; that passes."""
     target = tmp_path / "x.duckdb"
-    process = start(
-        "sync", "--to", str(target), "--since", "2026-10-01", "--watch", "0.1", "-o", "ndjson",
-        "--base-url", served.base_url("exante"), **TOKEN,
-    )  # fmt: skip
+    process = watch(start, served, target)
     first = json.loads(line_of(process))
     connection = None
     while connection is None:
