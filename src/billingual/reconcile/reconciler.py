@@ -196,7 +196,7 @@ class Reconciler:
         )
 
     async def _search_again(self, draft: Draft, vouched_at: float) -> Reconciliation | None:
-        """Search until the known invoice is found just before and after; None for no draft.
+        """Search again, with the known invoice found before and after; None if no draft is there.
 
         Args:
             draft: what to search for.
