@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import attrs
+import pytest
+
 from _support.conversations import (
     REPLACEMENT,
     UID,
@@ -17,6 +20,7 @@ from _support.conversations import (
     response,
 )
 from billingual.dialects.v1.dialect import V1Dialect
+from billingual.model import ReplacementLine
 
 
 def shape(value: Any) -> Any:
@@ -42,6 +46,20 @@ def test_a_replacement_is_sent_as_documented() -> None:
     assert Decimal("19.90") == sent["products"][0]["unitPrice"]
     assert b'"unitPrice":19.90' in (request.body or b"")
     assert page["example"]["response"]["dueDate"] == sent["dueDate"]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "sent"), [("2.00", b"2"), ("1E+2", b"100"), ("1.50", b"1.50")]
+)
+def test_a_whole_quantity_is_sent_as_the_integer_that_is_documented(
+    quantity: str, sent: bytes
+) -> None:
+    """A column of a database may keep it with decimal places; a fraction is sent as it is."""
+    line = ReplacementLine(product_id=UID, quantity=quantity, unit_price="2.00")
+    given = attrs.evolve(REPLACEMENT, lines=[line])
+    request = asked(V1Dialect(currencies={"USD": 1}).replace(UID, given))
+
+    assert b'"quantity":%s,"unitPrice":2.00}' % sent in (request.body or b"")
 
 
 def test_the_schema_response_to_a_replacement_is_read() -> None:

@@ -12,6 +12,7 @@ from billingual.outcomes import Safety
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from decimal import Decimal
 
     from billingual.model import Replacement
 
@@ -44,7 +45,7 @@ def record_from(
         "products": [
             {
                 "productId": uuid(line.product_id, f"lines[{index}].product_id"),
-                "quantity": line.quantity,
+                "quantity": _count(line.quantity),
                 "unitPrice": line.unit_price,
             }
             for index, line in enumerate(given.lines)
@@ -70,6 +71,12 @@ def record_from(
         "afterDueDates": given.remind_days_after,
         "onDueDate": given.remind_on_due_date,
     }
+
+
+def _count(quantity: Decimal) -> int | Decimal:
+    # Documented as an integer, and 2.00, as a database keeps it, is none to a strict reader.
+    whole = int(quantity)
+    return whole if whole == quantity else quantity
 
 
 def safety_of(given: Replacement) -> Safety:
