@@ -45,8 +45,11 @@ from billingual.dialects import (
     array_of,
     complaint_in,
     day,
+    id_like,
     lenient,
+    one_of,
     read_request,
+    single,
     status_of,
     text_of,
     write_request,
@@ -239,6 +242,36 @@ def test_a_time_within_a_day_is_no_day() -> None:
     """The provider would lose it."""
     with pytest.raises(InvalidInputError, match=r"due_at: .*2026-12-31T08:00:00Z .*give a day"):
         day(datetime(2026, 12, 31, 8, tzinfo=UTC), "due_at")
+
+
+def test_a_form_is_written_with_brackets_for_what_is_nested() -> None:
+    """Null is empty, and what is no text is written as JSON writes it."""
+    form = {"a": "x y", "b": None, "c": {"d": {"e": True}, "f": Decimal("1.50")}, "g": 7}
+    request = write_request(
+        "acme", "POST", "/bills", "/bills", Safety.KEYED, form=form, read=ResponseReader.decode
+    )
+
+    assert b"a=x+y&b=&c%5Bd%5D%5Be%5D=true&c%5Bf%5D=1.50&g=7" == request.body
+    assert ("a", "b", "c", "g") == request.keys
+
+
+def test_an_id_is_of_the_documented_form() -> None:
+    """Digits are those of ASCII, and the whole text counts."""
+    write = id_like(r"bill_\d{1,3}", "'bill_' and a number")
+
+    assert "bill_7" == write("bill_7", "invoice_id")
+    for odd in ("bill_", "bill_1234", "bill_7\n", " bill_7", "bill_\u0663", 7, None):
+        with pytest.raises(InvalidInputError, match=r"^invoice_id: .* give 'bill_' and a number"):
+            write(odd, "invoice_id")
+
+
+def test_a_filter_of_one_value_takes_no_second_one() -> None:
+    """The provider would look for one of them only."""
+    write = single(one_of("draft", "open"))
+
+    assert "open" == write(("open",), "status")
+    with pytest.raises(InvalidInputError, match=r"^status: .* exactly one, and these are 2"):
+        write(("draft", "open"), "status")
 
 
 def _pair(invoice_id: str, number: str) -> tuple[str, Changes]:

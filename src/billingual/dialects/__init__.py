@@ -4,7 +4,8 @@ The dialects here are made with the same tools:
 
 - :class:`DialectBase` makes the checks that all dialects share, by tables of :class:`Field`, whose
   writers :func:`verbatim`, :func:`text_of`, :func:`one_of`, :func:`minor_units`, :func:`moment`,
-  :func:`day`, :func:`uuid` and :func:`currency_code` write values and refuse wrong ones;
+  :func:`day`, :func:`uuid`, :func:`id_like`, :func:`currency_code` and :func:`single` write values
+  and refuse wrong ones;
 - :func:`read_request` and :func:`write_request` make requests that carry how their responses are
   read;
 - :class:`ResponseReader` reads a response, and makes the errors it can turn out to be;
@@ -38,10 +39,12 @@ if TYPE_CHECKING:
         day,
         encode_json,
         extra_pairs,
+        id_like,
         minor_units,
         moment,
         one_of,
         read_request,
+        single,
         text_of,
         uuid,
         verbatim,
@@ -79,11 +82,13 @@ __all__ = [
     "encode_json",
     "error_class",
     "extra_pairs",
+    "id_like",
     "lenient",
     "minor_units",
     "moment",
     "one_of",
     "read_request",
+    "single",
     "status_of",
     "text_of",
     "uuid",
@@ -100,8 +105,9 @@ if not TYPE_CHECKING:  # To a type checker, __getattr__ would mean that every na
             "_kit.decoding": "UnreadableError decode_json",
             "_kit.fields": "Moment Number Unnamed Whole array_of lenient",
             "_kit.requests": (
-                "DialectBase Field currency_code day encode_json extra_pairs minor_units "
-                "moment one_of read_request text_of uuid verbatim write_fields write_request"
+                "DialectBase Field currency_code day encode_json extra_pairs id_like minor_units "
+                "moment one_of read_request single text_of uuid verbatim write_fields "
+                "write_request"
             ),
             "_kit.responses": (
                 "RecordReader ResponseReader amount_of collection_method_of decimal_of error_class "

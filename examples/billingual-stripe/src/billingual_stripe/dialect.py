@@ -24,21 +24,27 @@ refused, and items are the caller's to add.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import ClassVar, Final
 
 import attrs
 from billingual.capabilities import Capabilities, Feature, FieldRules
-from billingual.dialects import DialectBase, Field, ResponseReader, read_request, write_request
+from billingual.dialects import (
+    DialectBase,
+    Field,
+    ResponseReader,
+    id_like,
+    read_request,
+    write_request,
+)
 from billingual.errors import InvalidInputError
 from billingual.model import Changes, Draft, Invoice, InvoiceSummary, Page, Query
 from billingual.outcomes import Safety
 from billingual.wire import Conversation, WireRequest, encode_query
 
 from billingual_stripe.records import read_invoice, read_page
-from billingual_stripe.requests import CHANGES, DRAFT, FILTERS, LARGEST_PAGE, form, query_pairs
+from billingual_stripe.requests import CHANGES, DRAFT, FILTERS, LARGEST_PAGE, query_pairs
 
 __all__ = ["VERSION", "StripeDialect"]
 
@@ -46,7 +52,7 @@ VERSION: Final = "2025-11-17.clover"
 """The version whose documentation this was written from."""
 
 _COLLECTION, _ONE = "/v1/invoices", "/v1/invoices/{invoice}"
-_ID: Final = re.compile(r"in_[0-9A-Za-z_]{1,250}")
+_INVOICE_ID: Final = id_like(r"in_\w{1,250}", "an id like 'in_1MtHbELkdIwHu7ix'")
 _BY_CREATION: Final = "filter by creation: extra_params={'created[gte]': '1767225600'}"
 _HINTS: Final = {
     "collection_method": "give due_at, and the invoice is to be sent; or change it afterwards",
@@ -108,18 +114,15 @@ class StripeDialect(DialectBase):
 
     @staticmethod
     def check_id(value: object, name: str, /) -> str:
-        """Return an invoice's id; it is ``in_`` and letters and digits."""
-        if isinstance(value, str) and _ID.fullmatch(value):
-            return value
-        raise InvalidInputError(name, f"{value!r:.80} is no Stripe invoice's", "give 'in_1Mt...'")
+        """Return an invoice's id; it is ``in_``, letters and digits."""
+        return _INVOICE_ID(value, name)
 
     def create(self, draft: Draft) -> Conversation[Invoice]:
         """Create a draft without items; one with ``due_at`` is to be sent to its customer."""
-        pairs = form(self.draft_body(draft))
-        if "due_date" in pairs:
-            pairs["collection_method"] = "send_invoice"
-        read = partial(read_invoice, given=draft.given())
-        invoice: Invoice = yield self._post("", pairs, read, DRAFT)
+        body, read = self.draft_body(draft), partial(read_invoice, given=draft.given())
+        if "due_date" in body:
+            body["collection_method"] = "send_invoice"
+        invoice: Invoice = yield self._post(_COLLECTION, _COLLECTION, body, read, DRAFT)
         return invoice
 
     def get(self, invoice_id: str) -> Conversation[Invoice]:
@@ -143,12 +146,11 @@ class StripeDialect(DialectBase):
         self, invoice_id: str, changes: Changes, base: InvoiceSummary | None
     ) -> Conversation[Invoice]:
         """Change some fields of one invoice; metadata that is not named stays."""
-        path = self.invoice_path(invoice_id).removeprefix(_COLLECTION)
-        pairs = form(self.changes_body(invoice_id, changes, base))
-        if not pairs:  # A form cannot say that a map is empty.
+        path, body = self.invoice_path(invoice_id), self.changes_body(invoice_id, changes, base)
+        if body == {"metadata": {}}:  # A form cannot say that a map is empty.
             raise InvalidInputError("changes", "they change nothing", "give a field, like due_at")
         read = partial(read_invoice, asked=invoice_id, given=changes.given())
-        invoice: Invoice = yield self._post(path, pairs, read, CHANGES)
+        invoice: Invoice = yield self._post(path, _ONE, body, read, CHANGES)
         return invoice
 
     def finalize(self, invoice_id: str) -> Conversation[Invoice]:
@@ -160,26 +162,23 @@ class StripeDialect(DialectBase):
         return self._act(invoice_id, Feature.VOID)
 
     def _act(self, invoice_id: str, feature: Feature) -> Conversation[Invoice]:
-        def read(reader: ResponseReader) -> Invoice:
-            invoice = read_invoice(reader, asked=invoice_id)
-            return self.expect_status(reader, feature, invoice, "$.status")
-
-        path = self.invoice_path(invoice_id).removeprefix(_COLLECTION)
-        invoice: Invoice = yield self._post(f"{path}/{feature.value}", {}, read, {})
+        read = self.expecting(feature, partial(read_invoice, asked=invoice_id), "$.status")
+        path, act = self.invoice_path(invoice_id), feature.value
+        invoice: Invoice = yield self._post(f"{path}/{act}", f"{_ONE}/{act}", {}, read, {})
         return invoice
 
     def _post(
         self,
         path: str,
-        pairs: Mapping[str, str],
+        route: str,
+        body: Mapping[str, object],
         read: Callable[[ResponseReader], Invoice],
         fields: Mapping[str, Field],
     ) -> WireRequest:
         """Make a write; the key that the client puts into it makes it safe to repeat."""
-        route = re.sub(r"^/in_\w+", "/{invoice}", path)
         return write_request(
-            self.provider, "POST", _COLLECTION + path, _COLLECTION + route, Safety.KEYED,
-            form=pairs.items(), headers=self._headers(), key_header="Idempotency-Key", read=read,
+            self.provider, "POST", path, route, Safety.KEYED,
+            form=body, headers=self._headers(), key_header="Idempotency-Key", read=read,
             fields=fields,
         )  # fmt: skip
 

@@ -9,25 +9,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, cast
 
 from billingual import CustomField
-from billingual.dialects import Field, extra_pairs, write_fields
+from billingual.dialects import Field, extra_pairs, single, text_of, write_fields
 from billingual.errors import InvalidInputError
 from billingual.model import Query, checked_currency, first_moment, last_moment
 
-__all__ = ["CHANGES", "DRAFT", "EPOCH", "FILTERS", "LARGEST_PAGE", "form", "query_pairs"]
+__all__ = ["CHANGES", "DRAFT", "EPOCH", "FILTERS", "LARGEST_PAGE", "query_pairs"]
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LARGEST_PAGE, _MOST, _LONGEST_NAME, _LONGEST_VALUE = 100, 50, 40, 500
-
-
-def _text(value: object, name: str) -> str:
-    if isinstance(value, str) and value:
-        return value
-    raise InvalidInputError(name, "Stripe takes nothing empty here", "give text, or leave it out")
+_TEXT: Final = text_of(1, 5000)  # as long as the documentation of "customer" says
+_ONE: Final = single(_TEXT)
 
 
 def _code(value: object, name: str) -> str:
@@ -63,45 +58,27 @@ def _metadata(value: object, name: str) -> dict[str, str]:
     return {each.key: str(each.value) for each in fields}
 
 
-def _only(value: object, name: str) -> str:
-    values = cast(tuple[str, ...], value)
-    if len(values) == 1:
-        return _text(values[0], name)
-    raise InvalidInputError(name, f"there are {len(values)}", "give one, and list once for each")
-
-
 CHANGES: Final = {
-    "number": Field("number", _text, nullable=False),
+    "number": Field("number", _TEXT, nullable=False),
     "issued_at": Field("effective_at", _seconds, nullable=False),
     "due_at": Field("due_date", _seconds, nullable=False),
-    "collection_method": Field("collection_method", _text, nullable=False),
+    "collection_method": Field("collection_method", _TEXT, nullable=False),
     "fields": Field("metadata", _metadata),
 }
 """What an update takes: the protocol's name for each field, Stripe's, and how it is written."""
 
 DRAFT: Final = {
-    "counterparty": Field("customer", _text, nullable=False),
+    "counterparty": Field("customer", _TEXT, nullable=False),
     "currency": Field("currency", _code, nullable=False),
     **{name: CHANGES[name] for name in ("number", "issued_at", "due_at", "fields")},
 }
 FILTERS: Final = {
-    "counterparty_ids": Field("customer", _only),
-    "status": Field("status", _only),
-    "collection_method": Field("collection_method", _only),
+    "counterparty_ids": Field("customer", _ONE),
+    "status": Field("status", _ONE),
+    "collection_method": Field("collection_method", _ONE),
     "due_from": Field("due_date[gte]", _seconds),
     "due_to": Field("due_date[lte]", _until),
 }
-
-
-def form(body: Mapping[str, object]) -> dict[str, str]:
-    """Write the fields of a body as pairs; a map becomes one pair for each name in it."""
-    pairs: dict[str, str] = {}
-    for name, value in body.items():
-        if isinstance(value, dict):
-            pairs |= {f"{name}[{key}]": text for key, text in value.items()}
-        else:
-            pairs[name] = str(value)
-    return pairs
 
 
 def query_pairs(query: Query) -> list[tuple[str, str]]:
@@ -112,7 +89,7 @@ def query_pairs(query: Query) -> list[tuple[str, str]]:
     """
     if query.page > 1 and query.cursor is None:
         raise InvalidInputError("cursor", "a later page needs one", "walk the list in order")
-    pairs = form(write_fields(FILTERS, query.filter.given()))
+    pairs = {name: str(text) for name, text in write_fields(FILTERS, query.filter.given()).items()}
     pairs["limit"] = str(query.page_size or LARGEST_PAGE)
     pairs |= {} if query.cursor is None else {"starting_after": query.cursor}
     return [*pairs.items(), *extra_pairs(query.filter, pairs)]

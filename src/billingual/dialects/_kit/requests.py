@@ -9,7 +9,7 @@ strict way there is: nothing is coerced, and no number goes through a float.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, cast
@@ -235,24 +235,30 @@ class DialectBase(Dialect):
             problem = f"{shown(size)} rows do not fit a page"
             raise InvalidInputError("page_size", problem, f"give 1 to {can.page_limit}")
 
-    def expect_status(self, reader: ResponseReader, feature: Feature, invoice: I, path: str) -> I:
-        """Return *invoice*, with a problem if it has no status that *feature* may leave it in.
+    def expecting(
+        self, feature: Feature, read: Callable[[ResponseReader], I], path: str
+    ) -> Callable[[ResponseReader], I]:
+        """Return *read* with a look at the status, which *feature* must have left the invoice in.
+
+        An invoice with another status has a problem. One without any is a ``ProtocolError``: only
+        another look tells what it is.
 
         Args:
-            reader: the response it came in.
             feature: finalize or void.
-            invoice: as it is now.
+            read: reads the invoice of a response.
             path: the place of its status.
-
-        Raises:
-            ProtocolError: if it shows no status: only another look tells what it is.
         """
         final = sorted(self.capabilities.final_statuses[feature])
-        if invoice.status is None:
-            raise reader.unreadable(path, f"after this it must be {' or '.join(final)}")
-        if invoice.status not in final:
-            reader.compare(invoice, {"status": final[0]}, path, new=False)
-        return invoice
+
+        def read_expecting(reader: ResponseReader) -> I:
+            invoice = read(reader)
+            if invoice.status is None:
+                raise reader.unreadable(path, f"after this it must be {' or '.join(final)}")
+            if invoice.status not in final:
+                reader.compare(invoice, {"status": final[0]}, path, new=False)
+            return invoice
+
+        return read_expecting
 
 
 def _with_currency(table: Mapping[str, Field], given: Mapping[str, object]) -> Mapping[str, object]:
@@ -357,13 +363,14 @@ def verbatim(value: object, name: str) -> object:  # noqa: ARG001 - every writer
     return value
 
 
-def text_of(shortest: int, longest: int) -> Callable[[object, str], object]:
+def text_of(shortest: int, longest: int) -> Callable[[object, str], str]:
     """Make a writer of text whose length has bounds."""
 
-    def write(value: object, name: str) -> object:
-        size = len(str(value))
+    def write(value: object, name: str) -> str:
+        text = cast("str", value)
+        size = len(text)
         if shortest <= size <= longest:
-            return value
+            return text
         bounds = str(shortest) if shortest == longest else f"{shortest} to {longest}"
         raise InvalidInputError(
             name, f"it has {size} characters", f"give text of {bounds} characters"
@@ -438,20 +445,35 @@ def _id_of(value: object) -> str:
     return "give its .id" if isinstance(value, (model.InvoiceSummary, model.Party)) else ""
 
 
-def prefixed_id(prefix: str) -> Callable[[object, str], str]:
-    """Make a writer of ids such as ``inv_`` and 24 small letters and digits."""
-    pattern = re.compile(rf"{prefix}_[a-z0-9]{{24}}")
+def id_like(pattern: str, form: str) -> Callable[[object, str], str]:
+    r"""Make a writer of ids that match a pattern.
+
+    Args:
+        pattern: a regular expression for the whole id, in which ``\d`` and ``\w`` are ASCII.
+        form: what to give, for the error: ``"'bill_' and a number"``.
+    """
+    ids = re.compile(pattern, re.ASCII)
 
     def write(value: object, name: str) -> str:
-        if isinstance(value, str) and pattern.fullmatch(value):
+        if isinstance(value, str) and ids.fullmatch(value):
             return plain_text(value)
-        raise InvalidInputError(
-            name,
-            f"{shown(value)} is not of the form the provider documents",
-            _id_of(value) or f"give '{prefix}_' followed by 24 small letters and digits",
-        )
+        problem = f"{shown(value)} is not of the form the provider documents"
+        raise InvalidInputError(name, problem, _id_of(value) or f"give {form}")
 
     return write
+
+
+def single(write: Callable[[object, str], object]) -> Callable[[object, str], object]:
+    """Make a writer of a filter's values for a provider that takes one at a time."""
+
+    def write_one(value: object, name: str) -> object:
+        values = cast("tuple[object, ...]", value)
+        if len(values) == 1:
+            return write(values[0], name)
+        problem = f"the provider takes exactly one, and these are {len(values)}"
+        raise InvalidInputError(name, problem, "list once for each")
+
+    return write_one
 
 
 def day(value: object, name: str) -> str:
@@ -538,7 +560,7 @@ def write_request(
     read: Callable[[ResponseReader], object],
     body: object = None,
     written: bytes | None = None,
-    form: Iterable[tuple[str, str]] | None = None,
+    form: Mapping[str, object] | None = None,
     headers: Iterable[tuple[str, str]] = (),
     key_header: str | None = None,
     fields: Mapping[str, Field] = _NO_FIELDS,
@@ -555,7 +577,8 @@ def write_request(
         body: what is sent as JSON; None sends nothing.
         written: *body* as JSON, if the dialect has written it itself; *body* then only names the
             fields.
-        form: pairs that are sent as a form instead.
+        form: a body that is sent as a form instead: a member of an object is ``name[member]``,
+            null is empty, and what is no text is written as JSON.
         headers: beside ``Accept`` and ``Content-Type``.
         key_header: the header for an idempotency key, which the client fills.
         fields: the table that the body was written by. It also turns the provider's names in a
@@ -566,9 +589,8 @@ def write_request(
     """
     kind = "application/json"
     if form is not None:
-        pairs = list(form)
-        written, kind = urlencode(pairs).encode("ascii"), "application/x-www-form-urlencoded"
-        body = dict(pairs)
+        body, kind = form, "application/x-www-form-urlencoded"
+        written = urlencode(list(_form_pairs(form))).encode("ascii")
     elif body is not None and written is None:
         written = encode_json(body)
     keys = _keys(body)
@@ -705,6 +727,17 @@ def _number_text(value: int | Decimal, field: str) -> str:
     raise InvalidInputError(
         field, f"the number has more than {MAX_NUMBER} characters", "check where it comes from"
     )
+
+
+def _form_pairs(form: Mapping[str, object], outer: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in form.items():
+        name = f"{outer}[{key}]" if outer else key
+        if isinstance(value, Mapping):
+            yield from _form_pairs(value, name)
+        elif value is None or isinstance(value, str):
+            yield name, value or ""
+        else:
+            yield name, encode_json(value, name).decode()
 
 
 def _keys(body: object) -> tuple[str, ...]:

@@ -33,11 +33,10 @@ from billingual.capabilities import Capabilities, Feature, FieldRules
 from billingual.dialects._kit.requests import (
     DialectBase,
     Field,
-    prefixed_id,
     read_request,
     write_request,
 )
-from billingual.dialects.tenant.requests import CHANGES, DRAFT, query_pairs
+from billingual.dialects.tenant.requests import CHANGES, DRAFT, FILTERS, prefixed_id, query_pairs
 from billingual.errors import ConfigurationError
 from billingual.outcomes import Safety
 from billingual.wire import Conversation, encode_query
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from billingual.abc import Sightings
-    from billingual.dialects._kit.responses import ResponseReader
     from billingual.model import Changes, Draft, Invoice, InvoiceSummary, Page, Query
 
 __all__ = ["TenantDialect"]
@@ -96,7 +94,7 @@ CAPABILITIES: Final = Capabilities(
         instead={**_HINTS, "document": "leave it out: an invoice cannot move to another contract"},
     ),
     filters=FieldRules(
-        accepts=frozenset({"document", "expand", "extra_params", "status"}),
+        accepts=frozenset({*FILTERS, "extra_params"}),
         instead=dict.fromkeys(
             ("updated_from", "updated_to"),
             "list without it and compare the updated_at of each row: a list comes whole",
@@ -188,7 +186,7 @@ class TenantDialect(DialectBase):
         """
         headers = self._headers()
         self.check_query(query)
-        text = encode_query(query_pairs(query, self.provider))
+        text = encode_query(query_pairs(query))
         page: Page = yield read_request(
             self.provider, _COLLECTION, _COLLECTION, text,
             headers=headers, read=records().read_page,
@@ -248,12 +246,8 @@ class TenantDialect(DialectBase):
 
     def _act(self, invoice_id: str, feature: Feature) -> Conversation[Invoice]:
         headers, path = self._headers(), self.invoice_path(invoice_id)
-        read_invoice = records().read_invoice
-
-        def read(reader: ResponseReader) -> Invoice:
-            invoice: Invoice = read_invoice(reader, asked=invoice_id)
-            return self.expect_status(reader, feature, invoice, "$.data.status")
-
+        read_invoice = partial(records().read_invoice, asked=invoice_id)
+        read = self.expecting(feature, read_invoice, "$.data.status")
         # A second delivery meets the status that the first one made and is refused, which would
         # hide that the first one worked: an unclear end is settled by reading the invoice.
         invoice: Invoice = yield write_request(

@@ -15,23 +15,30 @@ from billingual.dialects._kit.requests import (
     Field,
     currency_code,
     extra_pairs,
+    id_like,
     minor_units,
     moment_with_milliseconds,
     one_of,
-    prefixed_id,
+    single,
     text_of,
+    write_fields,
 )
 from billingual.errors import InvalidInputError, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from billingual.model import Query
 
-__all__ = ["CHANGES", "DRAFT", "query_pairs"]
+__all__ = ["CHANGES", "DRAFT", "FILTERS", "prefixed_id", "query_pairs"]
 
 EXPANSIONS: Final = ("contract", "contract.client")
 
-_contract_id: Final = prefixed_id("ctr")
-_status: Final = one_of("DRAFT", "FINALIZED", "VOID")
+
+def prefixed_id(prefix: str) -> Callable[[object, str], str]:
+    """Make a writer of ids of one kind of object."""
+    form = f"'{prefix}_' followed by 24 small letters and digits"
+    return id_like(rf"{prefix}_[a-z0-9]{{24}}", form)
 
 
 def _rate(value: object, name: str) -> Decimal:
@@ -56,7 +63,26 @@ DRAFT: Final = {
 }
 
 
-def query_pairs(query: Query, provider: str) -> list[tuple[str, str]]:
+def _expansions(value: object, name: str) -> str:
+    names = cast(tuple[str, ...], value)
+    for each in names:
+        if each not in EXPANSIONS:
+            raise InvalidInputError(
+                name,
+                f"{shown(each)} is not documented",
+                f"give {' or '.join(EXPANSIONS)}, or send it as it is with extra_params",
+            )
+    return ",".join(names)
+
+
+FILTERS: Final = {
+    "expand": Field("expand", _expansions),
+    "document": Field("contractId", prefixed_id("ctr")),
+    "status": Field("status", single(one_of("DRAFT", "FINALIZED", "VOID"))),
+}
+
+
+def query_pairs(query: Query) -> list[tuple[str, str]]:
     """Write a query as the pairs of a query string, in the order of the documentation.
 
     Raises:
@@ -64,34 +90,8 @@ def query_pairs(query: Query, provider: str) -> list[tuple[str, str]]:
     """
     if query.page != 1:
         raise InvalidInputError("page", f"there is no page {shown(query.page)}", "ask for page 1")
-    wanted = query.filter
-    pairs: list[tuple[str, str]] = []
-    taken = {"contractId", "status"}
-    if wanted.expand is not None:
-        pairs.append(("expand", _expansions(wanted.expand)))
-        # Otherwise the name is free for expansions that are documented nowhere yet.
-        taken.add("expand")
-    if wanted.document is not None:
-        pairs.append(("contractId", _contract_id(wanted.document, "document")))
-    if wanted.status is not None:
-        pairs.append(("status", _one_status(wanted.status, provider)))
-    return pairs + extra_pairs(wanted, taken)
-
-
-def _expansions(names: tuple[str, ...]) -> str:
-    for each in names:
-        if each not in EXPANSIONS:
-            raise InvalidInputError(
-                "expand",
-                f"{shown(each)} is not documented",
-                f"give {' or '.join(EXPANSIONS)}, or send it as it is with extra_params",
-            )
-    return ",".join(names)
-
-
-def _one_status(words: tuple[str, ...], provider: str) -> str:
-    if len(words) > 1:
-        raise InvalidInputError(
-            "status", f"{provider} takes exactly one", "list once for each status"
-        )
-    return str(_status(words[0], "status"))
+    pairs = write_fields(FILTERS, query.filter.given())
+    # "expand" is free for expansions that are documented nowhere yet, where none is given.
+    taken = {"contractId", "status", *pairs}
+    texts = [(name, str(text)) for name, text in pairs.items()]
+    return texts + extra_pairs(query.filter, taken)
