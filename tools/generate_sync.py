@@ -300,6 +300,8 @@ def class_of(pair: Pair, tree: ast.Module) -> str:
             made_by_us = each.name == "__init__" and pair.name != "AsyncClient"
             if not made_by_us and (not each.name.startswith("_") or each.name in KEPT_DUNDERS):
                 parts.append(method_of(pair, each))
+        elif isinstance(each, ast.If) and ast.unparse(each.test) == "not TYPE_CHECKING":
+            continue  # Stepped has its own
         elif not is_prose(each):
             raise UnknownConstructError(f"no rule for line {each.lineno} of {pair.path}")
     parts.insert(1, f"_core: {pair.name}")

@@ -72,6 +72,7 @@ from billingual.errors import (
     PermissionDeniedError,
     carried_by,
     refuse_copy,
+    refuse_name,
 )
 from billingual.model import UNSET, UnsetType
 from billingual.outcomes import Found, Intent
@@ -185,6 +186,9 @@ class AsyncClient:
         ConfigurationError: if a token or address is missing, or one of them or a tenant is
             unusable. A tenant that is missing is refused by the first operation that needs one.
     """
+
+    if not TYPE_CHECKING:  # or type checkers would take any name
+        __getattr__ = refuse_name
 
     def __init__(
         self,
@@ -770,7 +774,8 @@ class AsyncClient:
             raise TypeError(
                 f"an operation takes no option {unknown[0]!r}; there are "
                 f"{', '.join(sorted(CallOptions.__optional_keys__))}, and others in "
-                "with_options(). Fields go into one argument, as in list({'status': 'PAID'})."
+                "with_options(). Fields go into one argument, as in list({'status': 'PAID'}); "
+                "how many rows, into list().collect(limit=10)."
             )
         if options.get("headers") is not None:
             new = headers_of(options["headers"])

@@ -128,6 +128,20 @@ def refuse_copy(it: object) -> NoReturn:
     )
 
 
+def refuse_name(it: object, name: str) -> NoReturn:
+    """Be the ``__getattr__`` of a class: people from other SDKs look for ``client.invoices``.
+
+    Raises:
+        AttributeError: always; it lists the names that there are.
+    """
+    names = ", ".join(each for each in dir(type(it)) if each[0] != "_")
+    raise AttributeError(
+        f"{type(it).__name__!r} object has no attribute {name!r}; it has {names}.",
+        name=name,
+        obj=it,
+    )
+
+
 class BillingualError(Exception):
     """The root: everything this package raises on purpose.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from billingual._config.build import blocking_backend
 from billingual.abc import BlockingBackend
-from billingual.errors import refuse_copy
+from billingual.errors import refuse_copy, refuse_name
 
 __all__ = ["Stepped"]
 
@@ -17,6 +17,9 @@ class Stepped:
 
     _core: Any
     _backend: BlockingBackend
+
+    if not TYPE_CHECKING:  # or type checkers would take any name
+        __getattr__ = refuse_name
 
     def _open(
         self, make: Callable[..., object], *arguments: object, backend: object, **options: object
@@ -30,7 +33,11 @@ class Stepped:
     def _shown(self, name: str, blocking: str) -> str:
         # A tool that shows the variables of a failing constructor calls repr() before _core is set.
         core = getattr(self, "_core", None)
-        return f"{blocking}()" if core is None else repr(core).replace(name, blocking, 1)
+        if core is None:
+            return f"{blocking}()"
+        # The client of a job is a blocking one too.
+        shown = repr(core).replace(name, blocking, 1)
+        return shown.replace(" AsyncClient(", " Client(", 1)
 
     def _sibling(self, core: object) -> Self:
         made = object.__new__(type(self))

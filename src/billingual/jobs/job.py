@@ -24,7 +24,7 @@ import attrs
 from billingual._arguments import check_count, check_progress, expected, seconds_of
 from billingual.auth import Secret
 from billingual.client import AsyncClient, client_context, client_for_jobs, client_with
-from billingual.errors import ClosedError, InvalidInputError, UsageError, shown
+from billingual.errors import ClosedError, InvalidInputError, UsageError, refuse_name, shown
 from billingual.jobs.entry import Entry, History, Plannable, State
 from billingual.jobs.place import as_place, database_ledger, open_file
 from billingual.jobs.planning import Occurrences, Planner
@@ -75,6 +75,9 @@ class AsyncJob:
                     report = await job.run(concurrency=8)
                 print(report)
     """
+
+    if not TYPE_CHECKING:  # or type checkers would take any name
+        __getattr__ = refuse_name
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from billingual.abc import AsyncWalk
-from billingual.errors import InvalidInputError, UsageError, shown
+from billingual.errors import InvalidInputError, UsageError, refuse_name, shown
 from billingual.model import InvoiceSummary, Page
 from billingual.model.payload import payload_text
 from billingual.pagination.checkpoint import Place
@@ -48,6 +48,9 @@ class AsyncColumns:
 
     Not safe to share between tasks during a walk.
     """
+
+    if not TYPE_CHECKING:  # or type checkers would take any name
+        __getattr__ = refuse_name
 
     def __init__(
         self, pages: _Pages, report: Callable[[], ScanReport], *, raw: bool, max_rows: int

@@ -25,6 +25,7 @@ from billingual.errors import (
     ResponseTooLargeError,
     ServerError,
     refuse_copy,
+    refuse_name,
     shown,
 )
 from billingual.model import BadPage, InvoiceSummary, Page, Query
@@ -63,6 +64,9 @@ class AsyncPager:
 
     Not safe to share between tasks during a walk; make one pager for each.
     """
+
+    if not TYPE_CHECKING:  # or type checkers would take any name
+        __getattr__ = refuse_name
 
     def __reduce__(self) -> NoReturn:
         refuse_copy(self)

@@ -1,0 +1,43 @@
+"""People try the names of the SDK they know; the error lists ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from billingual import AsyncClient, AsyncJob, Client, Job, MemoryTransport
+
+FACES = [(Client, Job), (AsyncClient, AsyncJob)]
+
+
+@pytest.mark.parametrize(("client_class", "job_class"), FACES)
+def test_a_missing_name_lists_those_that_there_are(
+    client_class: Any, job_class: Any, tmp_path: Path
+) -> None:
+    """``client.invoices.retrieve`` is stripe's, ``.all()`` that of many others."""
+    client = client_class("exante", transport=MemoryTransport([]))
+    job = job_class.open(tmp_path / "job.db", client)
+
+    with pytest.raises(AttributeError, match=r"has no attribute 'invoices'; it has .*create.*get"):
+        _ = client.invoices
+    with pytest.raises(AttributeError, match=r"has no attribute 'all'; it has .*collect.*pages"):
+        _ = client.list().all
+    with pytest.raises(AttributeError, match=r"has no attribute 'read'; it has .*read_all"):
+        _ = client.list().arrow().read
+    with pytest.raises(AttributeError, match=r"has no attribute 'resume'; it has .*run"):
+        _ = job.resume
+
+
+@pytest.mark.parametrize(("client_class", "job_class"), FACES)
+def test_a_job_shows_the_client_that_it_was_given(
+    client_class: Any, job_class: Any, tmp_path: Path
+) -> None:
+    """A blocking job holds an awaited one, which holds an awaited client."""
+    client = client_class("exante", transport=MemoryTransport([]))
+
+    shown = repr(job_class.open(tmp_path / "job.db", client))
+
+    assert shown.startswith(f"{job_class.__name__}(")
+    assert f" {client_class.__name__}('exante'" in shown
