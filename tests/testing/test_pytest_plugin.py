@@ -356,6 +356,31 @@ def test_fixtures_are_explained(pytester: pytest.Pytester) -> None:
     markers.stdout.fnmatch_lines(["@pytest.mark.billingual(provider='exante', invoices=50, *"])
 
 
+@pytest.mark.parametrize("way", ["conftest", "option"])
+def test_a_program_may_name_the_plugin_that_pytest_loads_by_itself(
+    tmp_path: Path, way: str
+) -> None:
+    """A name that pytest does not know would be a second plugin, which it refuses."""
+    module = "billingual.testing.pytest_plugin"
+    (tmp_path / "test_program.py").write_text(
+        "def test_it(pytestconfig): assert pytestconfig.getoption('billingual_record') == 'none'"
+    )
+    options = ["-q", "-p", "no:cacheprovider"]
+    if way == "conftest":
+        (tmp_path / "conftest.py").write_text(f"pytest_plugins = [{module!r}]\n")
+    else:
+        options += ["-p", module]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
 def test_programs_that_do_not_use_it_pay_nothing(tmp_path: Path) -> None:
     """With the plugin loaded and no fixture used, no part of billingual is imported."""
     (tmp_path / "test_other.py").write_text("def test_it(): pass\n")

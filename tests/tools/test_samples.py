@@ -36,7 +36,16 @@ def test_one_in_so_many_cases_runs(tmp_path: Path, words: tuple[str, ...], passe
     """At least one of each test; all of them on demand, or if a test is named."""
     (tmp_path / "test_program.py").write_text(PROGRAM, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:billingual", *words],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "conftest",
+            "-p",
+            "no:billingual.testing.pytest_plugin",
+            *words,
+        ],
         cwd=tmp_path,
         env={
             "PYTHONPATH": f"{CONFTEST.parent}:{CONFTEST.parents[1] / 'src'}",
