@@ -27,6 +27,7 @@ from billingual import (
     Filter,
     InvalidInputError,
     MemoryTransport,
+    UnsupportedError,
     UsageError,
 )
 from billingual.events import CallStarted
@@ -368,6 +369,8 @@ def test_a_target_holds_the_invoices_of_one_source(
         ("x", {"raw": 1}, "raw: int is neither true nor false"),
         ("x", {"on_progress": 5}, "on_progress: 5 is no plain function"),
         ("x", {"since": SINCE, "filter": Filter(status=["PAID"])}, "set it themselves"),
+        ("x", {"filter": Filter(issued_from=SINCE)}, "give since and until instead"),
+        ("x", {"since": SINCE, "open_statuses": ["OVERDU"]}, "perhaps you meant OVERDUE"),
     ],
 )
 def test_what_cannot_be_right_is_refused_before_anything_is_made(
@@ -381,6 +384,15 @@ def test_what_cannot_be_right_is_refused_before_anything_is_made(
         client.land(tmp_path / name, **arguments)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_filter_that_the_provider_lacks_leaves_no_target_of_it(target: Path) -> None:
+    """The target would belong to that filter, and refuse the next run, which leaves it out."""
+    with Client("kukkingu", transport="sandbox") as client:
+        with pytest.raises(UnsupportedError, match="overdue_days"):
+            client.land(target, filter=Filter(overdue_days="> 30"))
+
+        assert client.land(target).incomplete == ()
 
 
 @pytest.mark.parametrize(

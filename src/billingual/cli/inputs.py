@@ -26,6 +26,7 @@ __all__ = [
     "DraftOptions",
     "FilterOptions",
     "InFileError",
+    "LandingFilterOptions",
     "Source",
     "changes_from",
     "draft_from",
@@ -101,6 +102,16 @@ class FilterOptions:
     include_inactive: bool = False
     expand: tuple[str, ...] = ()
     extra_params: Annotated[tuple[str, ...], Parameter(name="--param")] = ()
+
+
+@Parameter(name="*", group=_FILTERS)
+@attrs.frozen(kw_only=True)
+class LandingFilterOptions(FilterOptions):
+    """Those of a landing, which chooses dates of issue and statuses itself and says so."""
+
+    status: Annotated[tuple[str, ...], Parameter(show=False)] = ()
+    issued_from: Annotated[str | None, Parameter(show=False)] = None
+    issued_to: Annotated[str | None, Parameter(show=False)] = None
 
 
 @Parameter(name="*", group=_FIELDS)

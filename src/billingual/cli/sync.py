@@ -12,7 +12,7 @@ from cyclopts.validators import Number
 
 from billingual.cli.connection import Connection, open_client
 from billingual.cli.exit_codes import FAILURE, OK
-from billingual.cli.inputs import FilterOptions, filter_from
+from billingual.cli.inputs import LandingFilterOptions, filter_from
 from billingual.cli.messages import PASSING, complain, fail, hint
 from billingual.cli.output import FormatOption, record_of, write_json
 from billingual.cli.progress import shown_progress
@@ -27,7 +27,7 @@ async def sync_invoices(  # noqa: D417 - groups of options say themselves what t
     to: str,
     since: str | None = None,
     until: str | None = None,
-    filters: FilterOptions = FilterOptions(),  # noqa: B008 - frozen
+    filters: LandingFilterOptions = LandingFilterOptions(),  # noqa: B008 - frozen
     full: bool = False,
     watch: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
     days: int = 30,
@@ -67,7 +67,7 @@ async def sync_invoices(  # noqa: D417 - groups of options say themselves what t
                         to,
                         since=since,
                         until=until,
-                        filter=chosen if filters != FilterOptions() else None,
+                        filter=chosen if filters != LandingFilterOptions() else None,
                         full=full,
                         days=days,
                         lookback_days=lookback_days,

@@ -356,6 +356,9 @@ async def land(
         start, end, now=now, days=days,
         lookback_days=lookback_days, open_statuses=statuses, base=base, full=full,
     )  # fmt: skip
+    # A target that was made for what the provider refuses would refuse every other filter later.
+    for each in {each.kind: each for each in plan}.values():
+        lists.preview.list(each.filter)
     sync_id = f"{now:%Y%m%dT%H%M%S}-{backend.fresh_key()[:8]}"
     landing = Landing(
         lists=lists,

@@ -29,12 +29,25 @@ _FULLNESS: Final = 0.8
 """How full the responses are to be that a window is divided into: dates are not spread evenly."""
 
 
+class Previews(Protocol):
+    """What a client's ``preview`` has of this."""
+
+    def list(self, filter: Filter) -> object:
+        """Refuse what ``list`` would refuse; nothing is sent."""
+        ...
+
+
 class Lists(Protocol):
     """What a landing asks: :class:`~billingual.AsyncClient` has it."""
 
     @property
     def capabilities(self) -> Capabilities:
         """What the provider can do."""
+        ...
+
+    @property
+    def preview(self) -> Previews:
+        """What would be sent."""
         ...
 
     def list(

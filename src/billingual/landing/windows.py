@@ -98,9 +98,8 @@ def plan_windows(
     base = base or Filter()
     taken = [name for name in _OWN if getattr(base, name) is not None]
     if taken:
-        raise InvalidInputError(
-            taken[0], "the windows of a landing set it themselves", "leave it out of the filter"
-        )
+        fix = "leave it out" if taken == ["status"] else "give since and until instead"
+        raise InvalidInputError(taken[0], "the windows of a landing set it themselves", fix)
     first, last, today = _day(start, "since"), _day(end, "until"), _today(now)
     _check_days(days, lookback_days)
     if first is None and last is not None:
