@@ -265,13 +265,22 @@ def test_immutable_fields_are_unknown_in_updates(exante: Caller, name: str) -> N
     assert (reply.status, reply.rule) == (400, "invalid-field")
 
 
-def test_invoice_fields_of_an_update_replace_by_key(exante: Caller) -> None:
-    """Fields with other keys stay."""
-    made = create(exante, invoice_fields={"a": {"type": "t", "value": 1}})
-    fields = {"b": {"type": "t", "value": 2}}
+@pytest.mark.parametrize(
+    ("setting", "left"), [("replaced", [("b", 3)]), ("merged", [("a", 1), ("b", 3)])]
+)
+def test_invoice_fields_of_an_update_replace_all_or_their_own_names(
+    app: Sandbox, exante: Caller, setting: str, left: list[tuple[str, int]]
+) -> None:
+    """What becomes of those that are left out is undocumented; the worse case is the default."""
+    if setting != "replaced":
+        control(app, "POST", "settings", {"exante_fields_update": setting})
+    made = create(
+        exante, invoice_fields={name: {"type": "t", "value": n} for n, name in enumerate("ab", 1)}
+    )
+    fields = {"b": {"type": "t", "value": 3}}
     changed = exante("PUT", f"{LIST}/{made['uid']}", {"invoice_fields": fields}).json["data"]
 
-    assert [field["key"] for field in changed["invoice_fields"]] == ["a", "b"]
+    assert left == [(field["key"], field["value"]["value"]) for field in changed["invoice_fields"]]
 
 
 BAD_ELEMENTS: list[tuple[dict[str, object], int]] = [

@@ -219,7 +219,8 @@ class Changes(WrittenFields):
         blueprint: the provider's id of what recurring invoices are made from.
         total: the whole amount, where the provider does not compute it.
         exchange_rate: text, an int or a Decimal; never a float.
-        fields: custom fields: ``{"name": "text"}`` or :class:`CustomField` objects.
+        fields: custom fields: ``{"name": "text"}`` or :class:`CustomField` objects. Give those too
+            that are to stay: whether a provider keeps what is left out is not documented.
 
     Raises:
         InvalidInputError: if a value is of the wrong type, a datetime has no time zone, a number

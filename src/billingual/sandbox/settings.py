@@ -36,6 +36,8 @@ class Settings:
         exante_bulk_delete: Whether a bulk delete with a missing invoice deletes nothing or the
             ones before it.
         exante_number_taken: Whether a second invoice with a number is refused or accepted.
+        exante_fields_update: Whether the custom fields of an update take the place of all that were
+            there, the worse case, or of those of the same name.
         exante_links: Whether `_links` are paths or whole URLs.
         kukkingu_error_shape: `fastify`, `nested` (error.code, error.message) or `issues`.
         kukkingu_create_status: HTTP status of a create.
@@ -58,6 +60,7 @@ class Settings:
     exante_bulk_order: str = _one_of("request", "reversed")
     exante_bulk_delete: str = _one_of("atomic", "partial")
     exante_number_taken: str = _one_of("refused", "accepted")
+    exante_fields_update: str = _one_of("replaced", "merged")
     exante_links: str = _one_of("relative", "absolute")
     kukkingu_error_shape: str = _one_of("fastify", "nested", "issues")
     kukkingu_create_status: int = _one_of(200, 201)

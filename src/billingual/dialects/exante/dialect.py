@@ -10,7 +10,8 @@ Its conventions, read 2026-11:
   default organization. Same page.
 - The name of the free-text search parameter is missing from that page; ``search`` is a guess that
   ``search_param`` overrides.
-- ``PUT`` changes only the fields it is given; what an explicit null does is not documented.
+- ``PUT`` changes only the fields it is given. What an explicit null does is not documented, nor
+  what becomes of custom fields that ``invoice_fields`` leaves out.
   https://docs.exante.app/api-reference/invoices/update
 - ``invoice_fields`` is an object keyed by name in requests and an array in responses.
   https://docs.exante.app/api-reference/invoices/create

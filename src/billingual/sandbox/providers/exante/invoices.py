@@ -16,7 +16,8 @@
 INFERRED, because undocumented: the error shapes (see `Settings`); 403 for a foreign organization;
 404 for an invoice that does not exist or is another organization's; 409 for a number already taken
 in its organization (see `Settings`); null refused in updates; `invoice_fields` of an update replace
-the stored ones by key; duplicate uids in one batch refused; amounts do not follow the status.
+the stored ones (see `Settings`); duplicate uids in one batch refused; amounts do not follow the
+status.
 """
 
 from __future__ import annotations
@@ -263,9 +264,10 @@ def _change(state: SandboxState, row: Row, changes: Record) -> None:
     if "currency" in changes:
         doc["currency"] = changes["currency"]
     if "invoice_fields" in changes:
-        merged = {field["key"]: field for field in doc["invoice_fields"]}
-        merged |= {field["key"]: field for field in fields_array(changes["invoice_fields"])}
-        doc["invoice_fields"] = list(merged.values())
+        merges = state.settings.exante_fields_update == "merged"
+        kept = doc["invoice_fields"] if merges else []
+        fields = [*kept, *fields_array(changes["invoice_fields"])]
+        doc["invoice_fields"] = list({field["key"]: field for field in fields}.values())
     columns["doc"] = json_text(doc)
     state.store.update("exante_invoice", ("uid", row["uid"]), columns)
 
