@@ -40,11 +40,13 @@ def test_what_an_invoice_does_not_take_is_refused(given: dict[str, Any], instead
         {"fields": {"k" * 41: "x"}},
         {"fields": {"k": "x" * 501}},
         {"fields": {f"k{n}": "x" for n in range(51)}},
-        {"fields": [CustomField("k", 7, "number")]},
+        {"fields": [CustomField("k", 7)]},
+        {"fields": [CustomField("k", "7", "number")]},
     ],
     ids=[
         "no-customer", "null", "small-letters", "fraction-of-a-second", "no-name", "brackets",
         "long-name", "long-value", "too-many", "no-text",
+        "a-type",
     ],
 )  # fmt: skip
 def test_what_cannot_be_right_is_refused(given: dict[str, Any]) -> None:

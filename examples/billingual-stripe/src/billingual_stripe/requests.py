@@ -52,7 +52,8 @@ def _metadata(value: object, name: str) -> dict[str, str]:
         if not 0 < len(each.key) <= _LONGEST_NAME or set("[]") & set(each.key):
             fix = f"give 1 to {_LONGEST_NAME} characters, no square brackets"
             raise InvalidInputError(name, f"the name {each.key!r} is not one of Stripe's", fix)
-        if not isinstance(each.value, str) or len(each.value) > _LONGEST_VALUE:
+        is_text = isinstance(each.value, str) and each.type == "string"
+        if not is_text or len(str(each.value)) > _LONGEST_VALUE:
             fix = f"give text of up to {_LONGEST_VALUE} characters"
             raise InvalidInputError(f"{name}.{each.key}", "Stripe keeps short text only", fix)
     return {each.key: str(each.value) for each in fields}
