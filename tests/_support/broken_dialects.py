@@ -10,13 +10,23 @@ from typing import Any, Final
 import attrs
 
 from _support.dialect_samples import INVOICE, SUBJECTS, TENANT
-from billingual.abc import Dialect
+from billingual.abc import Dialect, Scope
 from billingual.capabilities import Capabilities, Feature
 from billingual.dialects.exante.bulk import BulkDialect
 from billingual.dialects.exante.dialect import ExanteDialect
 from billingual.dialects.tenant.dialect import TenantDialect
 from billingual.errors import ConflictError, InvalidInputError, ProtocolError, ProviderError
-from billingual.model import Changes, Draft, Invoice, InvoiceSummary, Money
+from billingual.model import (
+    UNSET,
+    Changes,
+    Draft,
+    Filter,
+    Invoice,
+    InvoiceSummary,
+    Money,
+    Page,
+    Query,
+)
 from billingual.outcomes import Safety
 from billingual.testing import DialectSamples
 from billingual.wire import Conversation, WireResponse
@@ -54,6 +64,72 @@ def _with_result(conversation: Conversation[Any], change: Any) -> Conversation[A
 class CallsACreateARead(ExanteDialect):
     def create(self, draft: Draft) -> Conversation[Invoice]:
         return _with_request(super().create(draft), safety=Safety.READ)
+
+
+class DropsADueDate(ExanteDialect):
+    def create(self, draft: Draft) -> Conversation[Invoice]:
+        return super().create(attrs.evolve(draft, due_at=UNSET))
+
+
+class IgnoresFilters(ExanteDialect):
+    def list_page(self, query: Query) -> Conversation[Page]:
+        next(super().list_page(query))  # what it does not take is refused
+        return super().list_page(attrs.evolve(query, filter=Filter()))
+
+
+class LeavesOneOut(BulkDialect):
+    def delete_many(self, invoice_ids: Sequence[str]) -> Conversation[None]:
+        next(super().delete_many(invoice_ids))
+        return super().delete_many(invoice_ids[:1])
+
+
+class ClearsTheRest(ExanteDialect):
+    def update(
+        self, invoice_id: str, changes: Changes, base: InvoiceSummary | None
+    ) -> Conversation[Invoice]:
+        request = next(super().update(invoice_id, changes, base))
+        body = (request.body or b"").replace(b"{", b'{"note": null,', 1)
+        return _with_request(super().update(invoice_id, changes, base), body=body)
+
+
+class StaysInItsScope(ExanteDialect):
+    def scoped(self, scope: Scope) -> ExanteDialect:
+        super().scoped(scope)
+        return self
+
+
+class VoidsAtOnce(TenantDialect):
+    def finalize(self, invoice_id: str) -> Conversation[Invoice]:
+        request = next(super().void(invoice_id))
+        return _with_request(
+            super().finalize(invoice_id), url=request.url, route=request.route, body=request.body
+        )
+
+
+class LosesARow(ExanteDialect):
+    def list_page(self, query: Query) -> Conversation[Page]:
+        return _with_result(
+            super().list_page(query), lambda page: attrs.evolve(page, items=page.items[:1])
+        )
+
+
+class CountsInCents(TenantDialect):
+    def get(self, invoice_id: str) -> Conversation[Invoice]:
+        return _with_result(super().get(invoice_id), self._times_100)
+
+    @staticmethod
+    def _times_100(invoice: Invoice) -> Invoice:
+        total = invoice.total
+        return attrs.evolve(invoice, total=total and total.times(100))
+
+
+class TakesAnyYes(ExanteDialect):
+    def get(self, invoice_id: str) -> Conversation[Invoice]:
+        def read(response: WireResponse) -> object:
+            return None if response.status == 202 else good(response)
+
+        good = _reading(super().get(invoice_id))
+        return _with_request(super().get(invoice_id), read=read)
 
 
 class EscapesNoId(ExanteDialect):
@@ -259,6 +335,7 @@ KUKKINGU: Final = SUBJECTS["tenant"].samples
 BROKEN_DIALECTS: Final[dict[str, tuple[Dialect, DialectSamples, set[str]]]] = (
     {
         CountsOnTheOrder.__name__: (CountsOnTheOrder(), BULK, {"a-batch-is-whole-and-in-order"}),
+        LeavesOneOut.__name__: (LeavesOneOut(), BULK, {"what-is-given-goes-out"}),
     }
     | {
         each.__name__: (each(), EXANTE, meant)
@@ -278,16 +355,31 @@ BROKEN_DIALECTS: Final[dict[str, tuple[Dialect, DialectSamples, set[str]]]] = (
             KnowsNoDays: {"days-are-written-or-refused"},
             ChangesNothing: {"wrong-operands-are-refused-first"},
             ShowsItsIds: {"routes-hold-no-data"},
+            DropsADueDate: {"what-is-given-goes-out"},
+            IgnoresFilters: {"what-is-given-goes-out"},
+            ClearsTheRest: {"an-update-leaves-the-rest-alone"},
+            StaysInItsScope: {"a-scoped-dialect-is-a-dialect"},
+            LosesARow: {"every-row-is-kept"},
+            TakesAnyYes: {"any-success-is-a-result-or-an-error"},
             EscapesNoSpaces: {"addresses-are-relative-and-encoded"},
         }.items()
     }
     | {
         each.__name__: (each(tenant=TENANT), KUKKINGU, meant)
         for each, meant in {
-            TakesAnyInvoice: {"anothers-response-is-refused"},
-            BelievesAnyNumber: {"another-number-is-no-plain-success"},
+            TakesAnyInvoice: {
+                "anothers-response-is-refused", "a-status-that-is-no-success-is-its-own-error",
+            },
+            BelievesAnyNumber: {
+                "another-number-is-no-plain-success",
+                "a-status-that-is-no-success-is-its-own-error",
+            },
+            CountsInCents: {"results-show-what-the-sample-says"},
             ForgetsItsLocks: {"locks-are-kept"},
+            VoidsAtOnce: {
+                "no-two-operations-ask-the-same", "a-status-that-is-no-success-is-its-own-error",
+            },
             KeepsItsLastAnswer: {"conversations-do-not-mix"},
         }.items()
     }
-)
+)  # fmt: skip

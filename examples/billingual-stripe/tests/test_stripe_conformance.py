@@ -13,14 +13,24 @@ from stripe_samples import CUSTOMER, DIALECT, DRAFT, FINAL, golden, written
 
 SAMPLES: Final = DialectSamples(
     operations=[
-        Sample(feature=feature, operands=operands, responses=written(golden(name)["response"]))
-        for feature, name, operands in (
-            (Feature.CREATE, "create", [Draft(counterparty=CUSTOMER)]),
-            (Feature.GET, "create", [DRAFT]),
-            (Feature.LIST, "list", [Query(filter=Filter(status="draft"), page_size=3)]),
-            (Feature.UPDATE, "update", [DRAFT, Changes(fields={"order_id": "6735"}), None]),
-            (Feature.FINALIZE, "finalize", [FINAL]),
-            (Feature.VOID, "void", [FINAL]),
+        Sample(
+            feature=feature,
+            operands=operands,
+            responses=written(golden(name)["response"]),
+            shows={"status": status},
+        )
+        for feature, name, operands, status in (
+            (Feature.CREATE, "create", [Draft(counterparty=CUSTOMER)], "draft"),
+            (Feature.GET, "create", [DRAFT], "draft"),
+            (Feature.LIST, "list", [Query(filter=Filter(status="draft"), page_size=3)], "draft"),
+            (
+                Feature.UPDATE,
+                "update",
+                [DRAFT, Changes(fields={"order_id": "6735"}), None],
+                "draft",
+            ),
+            (Feature.FINALIZE, "finalize", [FINAL], "paid"),
+            (Feature.VOID, "void", [FINAL], "void"),
         )
     ],
     refusal=b'{"error": {"type": "invalid_request_error", "message": "no such customer"}}',

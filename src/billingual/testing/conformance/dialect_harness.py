@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -49,12 +50,15 @@ class Sample:
         responses: the body of the response to each request, as the provider's documentation prints
             it; one alone may be given as bytes.
         status: of each response.
+        shows: attributes that the result must have, by their names, such as ``{"total": ...}``. Of
+            a page or a batch, a name that it lacks is one of its first invoice.
     """
 
     feature: Feature
     operands: tuple[object, ...] = attrs.field(converter=_listed)
     responses: tuple[bytes, ...] = attrs.field(converter=_in_order)
     status: int = 200
+    shows: Mapping[str, object] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
@@ -185,6 +189,24 @@ class DialectHarness:
             )
         conversation.close()
         return request
+
+    def sent(self, sample: Sample, operands: Sequence[object]) -> list[WireRequest]:
+        """List all that a sample asks for with other operands; nothing where they are refused.
+
+        What its responses mean for those operands does not matter here.
+        """
+        requests: list[WireRequest] = []
+        with suppress(BillingualError):
+            conversation = self.start(sample.feature, operands)
+            request = next(conversation)
+            for body in sample.responses:
+                requests.append(request)
+                response = WireResponse(status=sample.status, headers=_JSON, body=body)
+                try:
+                    request = conversation.send(read(request, response))
+                except StopIteration:
+                    break
+        return requests
 
     def of(self, *features: Feature) -> tuple[Sample, ...]:
         """List the samples of some features.

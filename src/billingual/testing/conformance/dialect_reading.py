@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -46,6 +47,7 @@ _STATUSES: Final[Mapping[int, type[ProviderError]]] = {
     418: InvalidRequestError, 422: InvalidRequestError, 429: RateLimitedError, 500: ServerError,
     502: ServerError, 503: ServerError, 599: ServerError, 600: ProviderError,
 }  # fmt: skip
+_SUCCESSES: Final = (200, 201, 202, 203, 204, 205, 207, 226)
 _HTML: Final = b"<!DOCTYPE html><html><head><title>Gateway</title></head><body>Hi</body></html>"
 _ODD: Final[tuple[object, ...]] = (
     None, True, -1, 2**70, 1.5, "", "odd \u2028 \ud83d", [], [[]], {}, {"odd": None},
@@ -93,6 +95,77 @@ def models_of(done: Completed) -> tuple[InvoiceSummary | Receipt, ...]:
     if isinstance(done.result, tuple):
         return done.result
     return () if done.result is None else (done.result,)
+
+
+@dialect_check
+def results_show_what_the_sample_says(harness: DialectHarness) -> None:
+    """Amounts, statuses and whatever else a sample says of its result are read as it says."""
+    tried = False
+    for sample in harness:
+        done = harness.good(sample)
+        for name, value in sample.shows.items():
+            tried = True
+            shown = (done.result, *models_of(done)[:1])
+            seen = next((getattr(each, name) for each in shown if hasattr(each, name)), "no such")
+            expect(seen == value, expected=f"{label(sample)}: {name} {value!r}", seen=seen)
+    if not tried:
+        raise NotApplicableError("no sample says what its result shows; give it shows=")
+
+
+@dialect_check
+def every_row_is_kept(harness: DialectHarness) -> None:
+    """A page has each row of its response once, in order; one without an id is a problem."""
+    for sample in harness.of(Feature.LIST):
+        done, body = harness.good(sample), harness.json(sample)
+        ids = [each.id for each in models_of(done)]
+        path, rows = _rows(body, ids[0] if ids else None)
+        if not rows:
+            raise NotApplicableError("its response lists no rows")
+        expect(len(ids) == len(rows), expected=f"{len(rows)} row(s)", seen=ids)
+        for other in (_other_id(ids[0]), None):
+            twin = [rows[0], _as_another(rows[0], ids[0], other)]
+            met = harness.held(sample, *harness.last(sample, replaced(body, path, twin)))
+            if isinstance(met, Completed):
+                seen = [each.id for each in models_of(met)]
+                expect(
+                    seen == ids[:1] if other is None else len(set(seen)) == 2 and seen[0] == ids[0],
+                    expected=f"the rows {ids[0]} and {other}, without one that has no id",
+                    seen=seen,
+                )
+                expect(
+                    other is not None or met.result.problems,
+                    expected="a problem that tells of a row without an id, as RecordReader.page "
+                    "tells it",
+                    seen=met.result.problems,
+                )
+
+
+def _rows(body: object, invoice_id: str | None) -> tuple[tuple[str | int, ...], list[Any]]:
+    """Find the list with an id, or with objects where the id is not known.
+
+    The first one is the outermost: those inside are lines and the like.
+    """
+    for path, leaf in leaves(body):
+        if isinstance(leaf, list) and any(
+            isinstance(each, dict) if invoice_id is None else _is(each, invoice_id)
+            for _, each in leaves(leaf)
+        ):
+            return path, leaf
+    return (), []
+
+
+@dialect_check
+def any_success_is_a_result_or_an_error(harness: DialectHarness) -> None:
+    """Another status of success, with its body or without, gives a model or an error of ours."""
+    for sample in harness:
+        for status, body in itertools.product(_SUCCESSES, (sample.responses[-1], b"")):
+            twin = attrs.evolve(sample, status=status)
+            met = harness.held(twin, *sample.responses[:-1], body)
+            expect(
+                not isinstance(met, Completed) or _fits(sample.feature, met.result),
+                expected=f"{label(sample)}: a model or an error for {status}",
+                seen=met,
+            )
 
 
 @dialect_check
@@ -319,7 +392,7 @@ def anothers_response_is_refused(harness: DialectHarness) -> None:
         for path, leaf in leaves(body):
             if _is(leaf, asked) and harness.good(sample).result.id == asked:
                 tried = True
-                twin = replaced(body, path, _as_another(leaf, asked))
+                twin = replaced(body, path, _as_another(leaf, asked, _other_id(asked)))
                 met = harness.held(sample, *harness.last(sample, twin))
                 if isinstance(met, Completed) and met.result.id != asked:
                     fail(
@@ -336,12 +409,16 @@ def _is(leaf: object, invoice_id: str) -> bool:
     return isinstance(leaf, (int, str)) and str(leaf) == invoice_id
 
 
-def _as_another(value: Any, invoice_id: str) -> Any:
+def _other_id(invoice_id: str) -> str:
+    return invoice_id[:-1] + ("1" if invoice_id.endswith("0") else "0")
+
+
+def _as_another(value: Any, invoice_id: str, other: str | None) -> Any:
     """Copy a part of a body with another id in each place of *invoice_id*."""
-    other = invoice_id[:-1] + ("1" if invoice_id.endswith("0") else "0")
     for path, leaf in leaves(value):
         if _is(leaf, invoice_id):
-            value = replaced(value, path, int(other) if isinstance(leaf, int) else other)
+            new = int(other) if other is not None and isinstance(leaf, int) else other
+            value = replaced(value, path, new)
     return value
 
 
@@ -351,21 +428,16 @@ def a_batch_is_whole_and_in_order(harness: DialectHarness) -> None:
     for sample in harness.of(Feature.UPDATE_MANY):
         pairs: Any = sample.operands[0]
         asked, body = [invoice_id for invoice_id, _ in pairs], harness.json(sample)
-        # The first list with an id is the outermost: those inside are lines and the like.
-        path, rows = next(
-            (
-                (path, leaf)
-                for path, leaf in leaves(body)
-                if isinstance(leaf, list) and any(_is(each, asked[0]) for _, each in leaves(leaf))
-            ),
-            ((), []),
-        )
+        path, rows = _rows(body, asked[0])
         if not rows:
             raise NotApplicableError("its response lists no invoices by the ids that were given")
         place = _shown(path)
         for odd, twin in (
             ("without its first row", rows[1:]),
-            ("with a row of another invoice", [_as_another(rows[0], asked[0]), *rows[1:]]),
+            (
+                "with a row of another invoice",
+                [_as_another(rows[0], asked[0], _other_id(asked[0])), *rows[1:]],
+            ),
         ):
             met = harness.held(sample, *harness.last(sample, replaced(body, path, twin)))
             if isinstance(met, Completed):

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import copy
+import itertools
+import json
 import re
-from datetime import date
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any, Final, cast
 from urllib.parse import unquote
 
@@ -22,6 +27,7 @@ from billingual.testing.conformance.dialect_harness import (
     Sample,
     dialect_check,
     label,
+    leaves,
 )
 from billingual.testing.conformance.report import NotApplicableError, checks_in, expect, fail
 from billingual.wire import WireRequest
@@ -42,6 +48,15 @@ _HOSTILE: Final = (
     "", " ", ".", "..", "../x", "a/b", "/", "//evil.example/x", "x?y=1", "x#y", "%2e%2e", "%2F",
     "x\r\nX-Evil: 1", "x\x00", "caf\u00e9", "\ud800", "a" * 10_000, "x;y=1", "x&y=1", "x\\y",
 )  # fmt: skip
+# The first that fits: a bool is an int, and a datetime is a date.
+_CHANGES: Final[dict[Any, Callable[[Any], object]]] = {
+    bool: lambda value: not value,
+    str: lambda value: f"{value}1",
+    (int, Decimal): lambda value: value + 1,
+    date: lambda value: value + timedelta(days=1),
+}
+# Some providers number their pages, others hand out a cursor for the next one.
+_PLACES: Final = frozenset({"cursor", "page"})
 _MOMENT: Final = "2026-01-31T00:00:00Z"
 _DAY: Final[Any] = date(2026, 12, 31)
 _TIMES: Final = frozenset({"due_at", "issued_at", "paid_at"})
@@ -318,6 +333,93 @@ def _wrong_lists(harness: DialectHarness, given: Query) -> list[tuple[tuple[Any,
 
 
 @dialect_check
+def what_is_given_goes_out(harness: DialectHarness) -> None:
+    """Each value of the operands changes what is asked, or is refused; none is lost on the way."""
+    can = harness.dialect.capabilities
+    for sample in harness:
+        asked = harness.sent(sample, sample.operands)
+        for operands, what in _varied_operands(sample, can):
+            met = harness.sent(sample, operands)
+            expect(met != asked, expected=f"{label(sample)}: {what} in a request", seen=met)
+
+
+def _varied_operands(sample: Sample, can: Capabilities) -> Iterator[tuple[tuple[object, ...], str]]:
+    # The third operand is the caller's copy of the invoice, which is not sent.
+    for place, given in enumerate(sample.operands[:2]):
+        for value, what in (*_varied(given), *_with_another(given, can)):
+            yield (*sample.operands[:place], value, *sample.operands[place + 1 :]), what
+
+
+def _varied(value: Any, what: str = "the operand") -> Iterator[tuple[Any, str]]:
+    """Vary a value in one place at a time."""
+    if isinstance(value, (list, tuple)):
+        kind: Any = type(value)
+        # An id with its changes is no list of which something can be missing.
+        if len(value) > 1 and len({type(each) for each in value}) == 1:
+            yield kind(value[:-1]), f"the last of {what}"
+        for place, each in enumerate(value):
+            for other, inside in _varied(each, what):
+                yield kind([*value[:place], other, *value[place + 1 :]]), inside
+    elif attrs.has(type(value)):
+        for field in attrs.fields(type(value)):
+            if field.name in _PLACES:
+                continue
+            for other, inside in _varied(getattr(value, field.name), repr(field.name)):
+                # What the model itself refuses cannot be given.
+                with suppress(UsageError):
+                    yield attrs.evolve(value, **{field.name: other}), inside
+    else:
+        changes = (each for kind, each in _CHANGES.items() if isinstance(value, kind))
+        yield from ((change(value), what) for change in itertools.islice(changes, 1))
+
+
+def _with_another(given: object, can: Capabilities) -> Iterator[tuple[Any, str]]:
+    """Give what the dialect takes and the sample lacks."""
+    rules = {Draft: (can.draft, _VALUES), Changes: (can.changes, _VALUES)}
+    rules[Filter] = can.filters, _FILTERS
+    if isinstance(given, Query):
+        yield attrs.evolve(given, page=given.page + 1, cursor="x"), "the next page"
+    model: Any = given.filter if isinstance(given, Query) else given
+    if type(model) not in rules:
+        return
+    needs, values = rules[type(model)]
+    present = {each.name for each in attrs.fields(type(model)) if getattr(model, each.name)}
+    if "total" in present:
+        present.add("currency")  # that of the total counts
+    for name in sorted(needs.accepts & values.keys() - present):
+        other = attrs.evolve(model, **{name: values[name]})
+        yield (attrs.evolve(given, filter=other) if isinstance(given, Query) else other), repr(name)
+
+
+@dialect_check
+def no_two_operations_ask_the_same(harness: DialectHarness) -> None:
+    """Operations that mean different things send different requests."""
+    for one, two in itertools.combinations(harness, 2):
+        expect(
+            one.feature is two.feature
+            or harness.sent(one, one.operands) != harness.sent(two, two.operands),
+            expected=f"{label(one)} and {label(two)} that differ",
+            seen=harness.first(one),
+        )
+
+
+@dialect_check
+def an_update_leaves_the_rest_alone(harness: DialectHarness) -> None:
+    """An update of one request sends no null for what it was not given."""
+    for sample in harness.of(Feature.UPDATE):
+        changes = cast(Changes, sample.operands[1])
+        requests = harness.sent(sample, sample.operands)
+        if None in changes.given().values() or len(requests) != 1:
+            continue
+        try:
+            body = json.loads(requests[0].body or b"")
+        except ValueError:
+            raise NotApplicableError("its requests are no JSON") from None
+        nulls = [".".join(map(str, path)) for path, leaf in leaves(body) if leaf is None]
+        expect(not nulls, expected="no null but those that were given", seen=nulls)
+
+
+@dialect_check
 def days_are_written_or_refused(harness: DialectHarness) -> None:
     """A calendar day in the place of a time goes out, or is refused; it breaks nothing."""
     can = harness.dialect.capabilities
@@ -382,6 +484,13 @@ def a_scoped_dialect_is_a_dialect(harness: DialectHarness) -> None:
         )
         for sample in harness:
             DialectHarness(bound, harness.samples).good(sample)
+    if harness.dialect.capabilities.scope and harness.samples.scope != Scope():
+        twin = DialectHarness(harness.dialect.scoped(harness.samples.scope), harness.samples)
+        expect(
+            any(twin.first(each) != harness.first(each) for each in harness),
+            expected="a request of the scope that differs",
+            seen="all are the same",
+        )
     for hostile in _HOSTILE[1:]:
         for scope in (Scope(tenant=hostile), Scope(organization=hostile)):
             try:
