@@ -723,6 +723,19 @@ def test_a_deletion_is_adopted_absent_or_neither(three: tuple[Scene, list[str]])
     assert [each.id for each in some.candidates] == ids[1:]
 
 
+def test_a_page_of_a_proxy_is_no_deletion(three: tuple[Scene, list[str]]) -> None:
+    """It says nothing of an invoice."""
+    scene, ids = three
+    scene.stand.lose("DELETE", committed=False)
+    unclear = scene.unclear(scene.client.delete_many(ids))
+    scene.backend.clock += 120
+    scene.stand.fault("status", method="GET", status=404, body_kind="html", times=3)
+    found = scene.look(unclear)
+
+    assert found.finding is Finding.UNKNOWN
+    assert "a page in the place of JSON" in found.why
+
+
 @pytest.mark.parametrize(("act", "status"), [("finalize", "FINALIZED"), ("void", "VOID")])
 def test_an_act_is_adopted_or_absent_by_the_status(
     opened: Callable[..., Scene], act: str, status: str

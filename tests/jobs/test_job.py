@@ -66,6 +66,54 @@ def ids(client: Client, count: int) -> list[str]:
     return [row.id for row in client.list(page_size=100).collect(limit=count)]
 
 
+# A page of a proxy, while a service moves
+
+
+@pytest.mark.parametrize("after_commit", [True, False])
+def test_a_page_of_a_proxy_refuses_no_create(
+    open_job: Open, draft: Make, sandbox: Sandbox, sent: Sent, *, after_commit: bool
+) -> None:
+    """The job looks what came of it."""
+    with open_job() as job:
+        job.plan([draft("J-1")])
+        assert job.run().complete
+        sandbox.add_fault(
+            "status", method="POST", status=404, body_kind="html", after_commit=after_commit
+        )
+        job.plan([draft("J-2")])
+        assert job.run().complete
+        assert job.verify().ok
+
+    assert sent("POST") == 2 + (not after_commit)
+
+
+def test_pages_of_a_proxy_end_the_run(open_job: Open, draft: Make, sandbox: Sandbox) -> None:
+    """Each other create would meet the same."""
+    sandbox.add_fault("status", status=404, body_kind="html", times=1000)
+    with open_job() as job:
+        job.plan(draft(f"J-{number}") for number in range(40))
+        with pytest.raises(NotFoundError):
+            job.run(concurrency=1)
+        report = job.report()
+
+    assert not report.rejected
+    assert len(report.planned) > 20
+
+
+def test_a_page_of_a_proxy_is_no_state_before_an_update(
+    open_job: Open, client: Client, sandbox: Sandbox
+) -> None:
+    """The update waits for a run that can read the invoice."""
+    (one,) = ids(client, 1)
+    sandbox.add_fault("status", method="GET", status=404, body_kind="html")
+    with open_job() as job:
+        job.plan([(one, DUE)])
+        report = job.run()
+        assert "a page in the place of JSON" in str(report)
+        sandbox.add_fault("drop_before_commit", method="PUT")
+        assert job.run().complete
+
+
 # Creates
 
 
@@ -626,6 +674,41 @@ def test_deletes_are_read_again_after_an_error(
     for each in some:
         with pytest.raises(NotFoundError):
             client.get(each)
+
+
+@pytest.mark.parametrize("body_kind", ["html", "text"])
+def test_a_page_of_a_proxy_is_no_deletion(
+    open_job: Open, client: Client, sandbox: Sandbox, body_kind: str
+) -> None:
+    """While a service moves, the proxy before it responds to all requests with a 404."""
+    some = ids(client, 2)
+    sandbox.add_fault("drop_before_commit", method="DELETE")
+    sandbox.add_fault("status", method="GET", status=404, body_kind=body_kind)
+    with open_job() as job:
+        job.plan(Delete(invoice_id=each) for each in some)
+        report = job.run()
+
+    assert report.complete
+    for each in some:
+        with pytest.raises(NotFoundError):
+            client.get(each)
+
+
+def test_a_refused_deletion_is_looked_at_when_reads_show_it(
+    open_job: Open, client: Client, sandbox: Sandbox
+) -> None:
+    """It may have been carried out in part, and a read right after it may be older than that."""
+    (one,) = ids(client, 1)
+    sandbox.add_fault("status", method="DELETE", status=409, after_commit=True)
+    late_s = 0.05
+    with open_job(late_arrival_s=late_s) as job:
+        job.plan([Delete(invoice_id=one)])
+        report = job.run()
+        send, look = job.history(one).requests
+
+    assert report.complete
+    assert send.ended is not None
+    assert look.started >= send.ended + late_s
 
 
 def test_what_cannot_be_deleted_is_rejected(open_job: Open, client: Client, sent: Sent) -> None:

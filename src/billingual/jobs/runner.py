@@ -46,6 +46,7 @@ from billingual.jobs.ledger import NEVER, Claim, ClaimLostError, Ledger
 from billingual.jobs.looker import Looker
 from billingual.jobs.planning import fields_of
 from billingual.jobs.report import PROGRESS_EVERY_S, Progress
+from billingual.reconcile.readback import is_page, read
 
 if TYPE_CHECKING:
     from billingual.abc import Backend, Slots
@@ -461,7 +462,7 @@ class Runner:
         """Read what an update is about to change, as JSON text."""
         self._requests += 1
         try:
-            invoice = await self.client.get(cast("str", entry.target))
+            invoice = await read(self.context, cast("str", entry.target))
         except NotFoundError:
             before = "null"
         else:
@@ -575,16 +576,19 @@ class Runner:
         status = getattr(getattr(error, "exchange", None), "status", None)
         unclear = partial(ledger.unclear, claim, now=now, status=status, why=why)
         release = partial(ledger.release, claim, now=now, why=why)
-        if not isinstance(error, BillingualError) or error.maybe_applied:
+        if not isinstance(error, BillingualError) or error.maybe_applied or is_page(error):
             return partial(unclear, not_before=now + self._late_arrival_s, refusal=None)
         if isinstance(error, (UsageError, AuthenticationError)):
             return partial(release, not_before=0.0)
         if isinstance(error, _PASSING):
             return partial(release, not_before=now + self._pause_s(error))
-        if claim.entries[0].operation == "delete" or any(e.unclear for e in claim.entries):
+        deletes = claim.entries[0].operation == "delete"
+        if deletes or any(each.unclear for each in claim.entries):
             # A refusal after an unclear request may be the echo of its success. And no provider
-            # documents that a refused deletion left all its invoices in place.
-            return partial(unclear, not_before=now, refusal=why)
+            # documents that a refused deletion left all its invoices in place; a read right after
+            # it may still show those that are gone.
+            later = self._late_arrival_s if deletes else 0.0
+            return partial(unclear, not_before=now + later, refusal=why)
         if len(claim.entries) > 1 and self.settings.bisect:
             return partial(ledger.split, claim, now=now, status=status, why=why)
 
@@ -602,7 +606,7 @@ class Runner:
             error, BillingualError
         ):
             raise error
-        if isinstance(error, _PASSING):
+        if isinstance(error, _PASSING) or is_page(error):
             self._failed(error)
 
     def _failed(self, error: BillingualError) -> None:

@@ -6,18 +6,36 @@ unclear finalize or void is settled by a read: the status decides, and nothing i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from billingual._context import ClientContext
 from billingual._pipeline import Operation, dialect_for, execute
 from billingual.capabilities import Feature
-from billingual.errors import LockedError, OutcomeUnknown, ProviderError, carry
+from billingual.errors import (
+    LockedError,
+    NotFoundError,
+    OutcomeUnknown,
+    ProtocolError,
+    ProviderError,
+    carry,
+)
 from billingual.wire import Deadline
 
 if TYPE_CHECKING:
     from billingual.model import Invoice
 
-__all__ = ["explain_lock", "read", "settle_act"]
+__all__ = ["explain_lock", "is_page", "read", "settle_act"]
+
+_JSON_BEGINS: Final = (b"{", b"[", b'"')
+
+
+def is_page(error: Exception) -> bool:
+    """Tell whether a 404 has a page of a proxy for its body, which says nothing about an invoice.
+
+    While a service is moved or restarted, the proxy before it responds so to all requests.
+    """
+    body = error.body.lstrip() if isinstance(error, NotFoundError) else b""
+    return bool(body) and not body.startswith(_JSON_BEGINS)
 
 
 async def read(
@@ -26,13 +44,24 @@ async def read(
     """Read one invoice, within a larger operation's *deadline* or one of its own.
 
     Raises:
+        NotFoundError: if the provider says that it is not there.
         BillingualError: if it cannot be read.
     """
     dialect = dialect_for(context, Feature.GET)
     operation = Operation(
         feature=Feature.GET, dialect=dialect, conversation=dialect.get(invoice_id)
     )
-    return await execute(context, operation, deadline=deadline)
+    try:
+        return await execute(context, operation, deadline=deadline)
+    except NotFoundError as missing:
+        if not is_page(missing):
+            raise
+        raise ProtocolError(
+            f"{missing.summary}, with a page in the place of JSON; a proxy may have sent that, so "
+            "it does not prove that the invoice is gone.",
+            provider=missing.provider,
+            exchange=missing.exchange,
+        ) from missing
 
 
 async def explain_lock(
