@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from _support.conversations import INVOICE, UID, asked, read, response
-from _support.readings import BULK, EXANTE, KUKKINGU
+from _support.conversations import INVOICE, REPLACEMENT, UID, asked, read, response
+from _support.readings import BULK, EXANTE, KATSU, KUKKINGU
 from billingual import AsyncClient, Client, LockedError, MemoryTransport
 from billingual.dialects._kit.complaint import (
     _FIELD_WORDS,
@@ -101,6 +101,11 @@ SHAPES: dict[str, tuple[object, str, dict[str, str]]] = {
         "One or more validation errors occurred.: DueDate: The DueDate field is required",
         {"due_at": "The DueDate field is required"},
     ),
+    "asp.net, of json": (
+        {"title": "Not valid", "errors": {"$.due_date": ["is no date"], "$.lines[0].note": ["no"]}},
+        "Not valid: $.due_date: is no date: $.lines[0].note: no",
+        {"due_at": "is no date", "lines[0].note": "no"},
+    ),
     "oauth": (
         {"error": "invalid_token", "error_description": "It expired"},
         "invalid_token: It expired", {},
@@ -157,6 +162,7 @@ DIALECTS: dict[str, tuple[Callable[[], Any], str, str]] = {
     "exante": (lambda: EXANTE.update(UID, Changes(due_at=None), None), "due_date", "due_at"),
     "bulk": (lambda: BULK.update_many([(UID, Changes(due_at=None))]), "[0].due_date", "[0].due_at"),
     "tenant": (lambda: KUKKINGU.update(INVOICE, Changes(number="1"), None), "amountMinor", "total"),
+    "v1": (lambda: KATSU.replace(UID, REPLACEMENT), "recuringInvoice", "recurring"),
 }
 
 

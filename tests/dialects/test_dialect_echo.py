@@ -279,7 +279,7 @@ def test_a_receipt_has_a_problem_for_what_it_shows_otherwise() -> None:
     fits = {"invoiceId": UID.upper(), "currency": "usd", "counterPartyId": OTHER_UID,
             "dueDate": "2024-03-20T00:00:00.000Z"}  # fmt: skip
 
-    assert ["counterparty", "currency", "due_at"] == [each.path for each in receipt.problems]
+    assert ["counterparty", "due_at", "currency"] == [each.path for each in receipt.problems]
     assert () == converse(KATSU, KATSU.replace(UID, REPLACEMENT), response(fits)).problems
 
 

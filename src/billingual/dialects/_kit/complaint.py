@@ -308,7 +308,8 @@ def in_our_names(complaints: Mapping[str, str], wires: Mapping[str, str]) -> dic
     """
     ours = {_folded(wire): name for wire, name in wires.items()}
     named: dict[str, str] = {}
-    for path, said in complaints.items():
+    for where, said in complaints.items():
+        path = _PREFIX.sub("", where, count=1)
         before, parts, last = path.rpartition(".")
         name = ours.get(_folded(last))
         named[path if name is None else f"{before}{parts}{name}"] = said

@@ -24,13 +24,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 import attrs
 
 from billingual.capabilities import Capabilities, Feature
-from billingual.dialects._kit.requests import DialectBase, uuid, write_request
-from billingual.dialects.v1.requests import record_from, safety_of
+from billingual.dialects._kit.requests import DialectBase, uuid, write_fields, write_request
+from billingual.dialects.v1.requests import replacement_fields, safety_of
 from billingual.errors import ConfigurationError, InvalidInputError, shown
 from billingual.model import checked_currency, checked_text
 from billingual.wire import Conversation, encode_query, path_segment
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 __all__ = ["V1Dialect"]
 
 _ROUTE: Final = "/api/{version}/Invoice/Update"
-# The fields of a document that one of the two printed responses repeats.
-_SHOWN: Final = ("counterparty", "currency", "due_at")
 _NOT_DOCUMENTED: Final = "use the provider's own application: no such operation is documented"
 
 CAPABILITIES: Final = Capabilities(
@@ -114,18 +112,23 @@ class V1Dialect(DialectBase):
             InvalidInputError: if an id is no UUID.
             ConfigurationError: if the provider's number for the currency was not given.
         """
-        body = record_from(uuid(invoice_id, "invoice_id"), replacement, self._currency)
+        fields = replacement_fields(self._currency)
+        # Only a discount can be None, which is not sent.
+        given = {
+            name: value for name in fields if (value := getattr(replacement, name)) is not None
+        }
+        body = {"id": uuid(invoice_id, "invoice_id"), **write_fields(fields, given)}
         path = _ROUTE.replace("{version}", self.api_version)
         query = encode_query([("version", self.api_version)] if self.version_param else [])
-        given = {name: getattr(replacement, name) for name in _SHOWN}
         read = partial(records().read_receipt, asked=invoice_id, given=given)
         receipt: Receipt = yield write_request(
             self.provider, "PUT", path + query, _ROUTE, safety_of(replacement),
-            body=body, read=read,
+            body=body, fields=fields, read=read,
         )  # fmt: skip
         return receipt
 
-    def _currency(self, code: str) -> int:
+    def _currency(self, value: object, _: str) -> int:
+        code = cast(str, value)
         number = self.currencies.get(code)
         if number is None:
             checked_currency(code)

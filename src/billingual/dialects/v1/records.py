@@ -81,7 +81,7 @@ def read_receipt(
     Args:
         reader: the response.
         asked: the id of the invoice that was replaced.
-        given: what was asked for, of the fields that a receipt shows.
+        given: what was asked for.
 
     Raises:
         ProviderError: if ``succeeded`` says no, there is no payload, or it is about another

@@ -1,82 +1,74 @@
-"""Katsu Pay's record of a whole invoice, field by field as documented.
+"""What goes out to Katsu Pay: the fields of a whole invoice.
 
 Source: https://sabi-docs.netlify.app/api/Katsu%20Pay/Invoice/update_invoice, read 2026-11.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from billingual.dialects._kit.requests import moment_with_milliseconds, uuid
+from billingual.dialects._kit.requests import Field, moment_with_milliseconds, uuid, verbatim
 from billingual.outcomes import Safety
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from decimal import Decimal
 
-    from billingual.model import Replacement
+    from billingual.model import Discount, Replacement, ReplacementLine, Tax
 
-__all__ = ["record_from", "safety_of"]
+__all__ = ["replacement_fields", "safety_of"]
 
 
-def record_from(
-    invoice_id: str, given: Replacement, currency_number: Callable[[str], int]
-) -> dict[str, object]:
-    """Write a whole document as the provider's record.
-
-    Args:
-        invoice_id: a UUID.
-        given: the document.
-        currency_number: returns the provider's number of a currency. It is called after the ids
-            before it are checked, so that a wrong id is reported before a missing option.
-
-    Raises:
-        InvalidInputError: if an id in the document is no UUID.
-    """
-    discount = given.discount
+def replacement_fields(currency_number: Callable[[object, str], int]) -> dict[str, Field]:
+    """Return the table of a whole invoice; *currency_number* is the caller's of a currency."""
     return {
-        "id": invoice_id,
-        "counterPartyId": uuid(given.counterparty, "counterparty"),
-        "receivingAccountId": uuid(given.receiving_account, "receiving_account"),
-        "counterPartyName": given.counterparty_name,
-        "accountName": given.account_name,
-        "dueDate": moment_with_milliseconds(given.due_at, "due_at"),
-        "currency": currency_number(given.currency),
-        "products": [
-            {
-                "productId": uuid(line.product_id, f"lines[{index}].product_id"),
-                "quantity": _count(line.quantity),
-                "unitPrice": line.unit_price,
-            }
-            for index, line in enumerate(given.lines)
-        ],
-        "taxes": [
-            {
-                "taxId": uuid(tax.tax_id, f"taxes[{index}].tax_id"),
-                "taxPercentageValue": tax.percentage,
-            }
-            for index, tax in enumerate(given.taxes)
-        ],
-        **(
-            {"discount": {"discountType": discount.type, "discountValue": discount.value}}
-            if discount is not None
-            else {}
-        ),
-        "description": given.description,
-        "billingCycle": given.billing_cycle,
-        "recuringInvoice": given.recurring,
-        "paymentMethods": given.payment_methods,
-        "notification": given.notifications,
-        "beforeDueDates": given.remind_days_before,
-        "afterDueDates": given.remind_days_after,
-        "onDueDate": given.remind_on_due_date,
+        "counterparty": Field("counterPartyId", uuid),
+        "receiving_account": Field("receivingAccountId", uuid),
+        "counterparty_name": Field("counterPartyName", verbatim),
+        "account_name": Field("accountName", verbatim),
+        "due_at": Field("dueDate", moment_with_milliseconds),
+        "currency": Field("currency", currency_number),
+        "lines": Field("products", _lines),
+        "taxes": Field("taxes", _taxes),
+        "discount": Field("discount", _discount),
+        "description": Field("description", verbatim),
+        "billing_cycle": Field("billingCycle", verbatim),
+        "recurring": Field("recuringInvoice", verbatim),
+        "payment_methods": Field("paymentMethods", verbatim),
+        "notifications": Field("notification", verbatim),
+        "remind_days_before": Field("beforeDueDates", verbatim),
+        "remind_days_after": Field("afterDueDates", verbatim),
+        "remind_on_due_date": Field("onDueDate", verbatim),
     }
+
+
+def _lines(value: object, name: str) -> list[dict[str, object]]:
+    return [
+        {
+            "productId": uuid(line.product_id, f"{name}[{index}].product_id"),
+            "quantity": _count(line.quantity),
+            "unitPrice": line.unit_price,
+        }
+        for index, line in enumerate(cast("tuple[ReplacementLine, ...]", value))
+    ]
 
 
 def _count(quantity: Decimal) -> int | Decimal:
     # Documented as an integer, and 2.00, as a database keeps it, is none to a strict reader.
     whole = int(quantity)
     return whole if whole == quantity else quantity
+
+
+def _taxes(value: object, name: str) -> list[dict[str, object]]:
+    return [
+        {"taxId": uuid(tax.tax_id, f"{name}[{index}].tax_id"), "taxPercentageValue": tax.percentage}
+        for index, tax in enumerate(cast("tuple[Tax, ...]", value))
+    ]
+
+
+def _discount(value: object, _: str) -> dict[str, object]:
+    discount = cast("Discount", value)
+    return {"discountType": discount.type, "discountValue": discount.value}
 
 
 def safety_of(given: Replacement) -> Safety:
