@@ -46,7 +46,16 @@ MOMENTS = st.one_of(
 )  # fmt: skip
 CURRENCIES = st.sampled_from(["EUR", "JPY", "KWD", "CLF"])
 MONEY = st.builds(Money, st.integers(0, 2**53 - 1), CURRENCIES)
-EXACT = st.sampled_from(["0", "1E+28", "1E-27", "1.50", "12345678901234567890.123456789"])
+EXACT = st.sampled_from(
+    [
+        "0",
+        "1E+28",
+        "1E-27",
+        "1.50",
+        "3.703703703703703703703703704E-5",
+        "12345678901234567890.123456789",
+    ]
+)
 PRICES = st.decimals(0, 10**6, places=6)
 RATES = PRICES | EXACT.map(Decimal)
 VALUES = st.recursive(

@@ -74,6 +74,12 @@ def test_a_falsy_value_is_still_given(empty: object) -> None:
     assert Changes(**{name: empty}).given() == {name: empty}
 
 
+@pytest.mark.parametrize("other", [3, 162, 27_000, 10**20])
+def test_a_rate_that_was_divided_is_taken(other: int) -> None:
+    """It has as many digits as Python gives it, behind the zeros of a small rate."""
+    assert Draft(exchange_rate=Decimal(1) / other).exchange_rate == Decimal(1) / other
+
+
 @pytest.mark.parametrize("kind", [Changes, Draft])
 @pytest.mark.parametrize(
     ("field", "value", "word"),

@@ -360,8 +360,9 @@ def exact_decimal(value: object, field: str) -> Decimal:
             field, f"{shown(str(number))} is not a finite number", "write it like '12.34'"
         )
     _, digits, exponent = number.as_tuple()
-    # An exponent such as 1E+999999 is a few characters and minutes of arithmetic.
-    if len(digits) > _MAX_DIGITS or abs(int(exponent)) > _MAX_DIGITS:
+    # An exponent such as 1E+999999 is a few characters and minutes of arithmetic. A small rate has
+    # zeros before its digits: Decimal(1) / 27_000.
+    if len(digits) > _MAX_DIGITS or not -2 * _MAX_DIGITS <= int(exponent) <= _MAX_DIGITS:
         raise InvalidInputError(
             field, f"the number has more than {_MAX_DIGITS} digits", "check where it comes from"
         )

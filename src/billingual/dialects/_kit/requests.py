@@ -49,8 +49,9 @@ _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}
 
 # As in responses. No documented body is deeper than 8.
 MAX_DEPTH: Final = 64
-# No amount or rate is that long; an exponent such as 1E+999999 would be a megabyte of zeros.
-MAX_NUMBER: Final = 30
+# The longest number that the models take has 63; an exponent such as 1E+999999 would be a megabyte
+# of zeros.
+MAX_NUMBER: Final = 64
 
 
 @attrs.frozen(kw_only=True, eq=False)
