@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from _support.command import Command, environment
+from billingual.cli.messages import command_line
 
 TENANT = "tnt_pfh0haxfpzowht3oi213cqos"
 
@@ -108,3 +109,17 @@ def _read(terminal: int) -> bytes:
         return os.read(terminal, 65_536)
     except OSError:  # the other end is closed
         return b""
+
+
+@pytest.mark.parametrize(
+    ("system", "joined"),
+    [
+        ("posix", r"billingual jobs resume 'C:\my jobs\may.db'"),
+        ("nt", r'billingual jobs resume "C:\my jobs\may.db"'),
+    ],
+)
+def test_a_command_to_go_on_with_is_written_for_the_shell(system: str, joined: str) -> None:
+    """The shell of Windows would take single quotes for a part of the name."""
+    words = ["billingual", "jobs", "resume", r"C:\my jobs\may.db"]
+
+    assert command_line(words, system) == joined

@@ -53,6 +53,7 @@ CREATE = (
         (("reconcile", "create", "--number", "1", "--known-invoice", "x"), "--known-invoice: 'x'"),
         (("export", ""), "'': its ending does not say"),
         (("jobs", "show", "/dev/null"), "there is no such ledger"),
+        (("get", "x", "--json"), "Did you mean -o json?"),
         (("list", "-o", "jsn"), 'Did you mean "json"?'),
         (("list", "--overdue-days", "soon"), "is not a range"),
         (("list", "--limit", "0"), "asks for no rows"),

@@ -318,6 +318,8 @@ def _usage_text(error: CycloptsError, app: App) -> str:
             "Unknown option: --token. Put the token into the environment variable "
             "BILLINGUAL_TOKEN: options end in shell histories."
         )
+    elif isinstance(error, UnknownOptionError) and error.token.keyword == "--json":
+        text = "Unknown option: --json. Did you mean -o json?"  # as gh, aws and others write it
     elif isinstance(error, UnusedCliTokensError):
         words = " ".join(map(repr, error.unused_tokens or ()))
         text = f"{words}: {chain} takes no more words than that."

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 import textwrap
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -20,10 +23,19 @@ from billingual.errors import (
     TransportError,
 )
 
-__all__ = ["PASSING", "complain", "fail", "hint"]
+__all__ = ["PASSING", "command_line", "complain", "fail", "hint"]
 
 PASSING: Final = (TransportError, DeadlineExceededError, RateLimitedError, ServerError)
 """What may be better the next time; a refused token or filter will not be."""
+
+
+def command_line(words: Iterable[str], system: str = os.name) -> str:
+    """Join words so that they can be pasted into a shell of this system."""
+    if system == "nt":  # cmd knows no single quotes, and a path there has backslashes
+        from subprocess import list2cmdline  # noqa: PLC0415 - only there
+
+        return list2cmdline(words)
+    return shlex.join(words)
 
 
 def hint(text: str) -> None:

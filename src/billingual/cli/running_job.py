@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -18,7 +17,7 @@ from billingual.cli.connection import Connection
 from billingual.cli.exit_codes import INTERRUPTED, UNCLEAR
 from billingual.cli.job_report import exit_code_of, show_report
 from billingual.cli.ledger_place import LedgerPlace, in_use
-from billingual.cli.messages import complain, hint
+from billingual.cli.messages import command_line, complain, hint
 from billingual.cli.output import Format, output_kept
 from billingual.cli.progress import ProgressView
 from billingual.client import AsyncClient
@@ -163,7 +162,7 @@ class JobCommand:
             if value != usual[name]:
                 words.append(f"--{name.replace('_', '-')}")
                 words += [] if value is True else [str(value)]
-        return shlex.join(words)
+        return command_line(words)
 
     def _ask_for_decisions(self, report: Report) -> None:
         undecided = next(iter((*report.conflict, *report.doubled)), None)
@@ -173,13 +172,13 @@ class JobCommand:
         hint(
             "Some writes need your decision. See what is known about one, and decide, with:\n"
             f"  {show_command(self.ledger, undecided.id)}\n"
-            f"  {shlex.join(words)} --by NAME --note WHY"
+            f"  {command_line(words)} --by NAME --note WHY"
         )
 
 
 def show_command(ledger: LedgerPlace, *entry: str) -> str:
     """Write the command that shows a job, or one entry of it."""
-    return shlex.join(["billingual", "jobs", "show", str(ledger), *entry])
+    return command_line(["billingual", "jobs", "show", str(ledger), *entry])
 
 
 def see_command(ledger: LedgerPlace, *entry: str) -> str:

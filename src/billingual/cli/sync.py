@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import sys
 from typing import Annotated
 
@@ -13,7 +12,7 @@ from cyclopts.validators import Number
 from billingual.cli.connection import Connection, open_client
 from billingual.cli.exit_codes import FAILURE, OK
 from billingual.cli.inputs import LandingFilterOptions, filter_from
-from billingual.cli.messages import PASSING, complain, fail, hint
+from billingual.cli.messages import PASSING, command_line, complain, fail, hint
 from billingual.cli.output import FormatOption, record_of, write_json
 from billingual.cli.progress import shown_progress
 from billingual.cli.visible_text import visible
@@ -95,7 +94,7 @@ async def sync_invoices(  # noqa: D417 - groups of options say themselves what t
 
 
 def _say_again() -> None:
-    words = shlex.join(["billingual", *sys.argv[1:]])
+    words = command_line(["billingual", *sys.argv[1:]])
     hint(f"What was landed counts. Go on with:\n  {words}")
 
 

@@ -15,6 +15,7 @@ import attrs
 from billingual.cli.connection import Connection
 from billingual.cli.error_text import error_text
 from billingual.cli.inputs import ChangeOptions, DraftOptions, changes_from, draft_from
+from billingual.cli.messages import command_line
 from billingual.errors import InvalidInputError, OutcomeUnknown, unclear_from
 from billingual.model import Changes, CustomField, Draft, Money, as_json
 
@@ -71,7 +72,7 @@ def _command(unclear: OutcomeUnknown, connection: Connection) -> str:
     ]
     if intent.draft is not None and intent.invoice_ids:
         # The provider gave it an id, and what failed is a read of it.
-        return shlex.join(["billingual", "get", *intent.invoice_ids, *where])
+        return command_line(["billingual", "get", *intent.invoice_ids, *where])
     stdin, options = "", []
     ids = [*intent.invoice_ids, *(invoice_id for invoice_id, _ in intent.pairs)]
     fields = intent.draft or next((changes for _, changes in intent.pairs), None)
@@ -85,7 +86,7 @@ def _command(unclear: OutcomeUnknown, connection: Connection) -> str:
     given_up_at = datetime.fromtimestamp(unclear.given_up_at, UTC)
     words = ["billingual", "reconcile", _NAMES.get(intent.operation, intent.operation), *ids]
     words += [*options, "--given-up-at", given_up_at.isoformat().replace("+00:00", "Z")]
-    return stdin + shlex.join([*words, *where])
+    return stdin + command_line([*words, *where])
 
 
 def _options(fields: Draft | Changes) -> list[str]:
