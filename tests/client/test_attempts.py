@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from _support.pocket import client_of, say
+from _support.small_provider import client_of, say
 from billingual import Retry, RetryBudget, errors
 from billingual.abc import RetryDecision
 from billingual.outcomes import Evidence
@@ -95,7 +95,7 @@ async def test_calls_that_share_a_client_do_not_share_the_state_of_their_attempt
     left = {f"/base/invoices/{number}": failures(3) for number in range(20)}
 
     def respond(request: Any) -> Any:
-        failed = left[request.url.removeprefix("https://pocket.example")]
+        failed = left[request.url.removeprefix("https://small.example")]
         return failed.pop() if failed else say()
 
     client, transport = client_of(None, respond, budget=RetryBudget(capacity=5_000))
@@ -171,7 +171,7 @@ def test_a_call_that_succeeds_at_once_does_not_import_tenacity() -> None:
     program = (
         "import sys\n"
         "from _support.backend import StepBackend, run_in_one_step\n"
-        "from _support.pocket import client_of, say\n"
+        "from _support.small_provider import client_of, say\n"
         "client, _ = client_of(StepBackend(), [say()])\n"
         "assert run_in_one_step(client.get('i1')).id == 'i1'\n"
         "assert 'tenacity' not in sys.modules and 'asyncio' not in sys.modules\n"

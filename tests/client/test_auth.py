@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import pytest
 
-from _support.pocket import POCKET, client_of, say
+from _support.small_provider import SMALL, client_of, say
 from billingual import Client, Draft, Secret, errors
 from billingual.auth import AuthScheme, Basic, Bearer, HeaderKey, Signature, redact_secrets
 from billingual.events import AttemptEnded
@@ -37,8 +37,8 @@ class Signed:
 
 
 def schemed(scheme: AuthScheme) -> Any:
-    """Return the pocket provider with another scheme."""
-    return attrs.evolve(POCKET, auth=scheme)
+    """Return the small provider with another scheme."""
+    return attrs.evolve(SMALL, auth=scheme)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_scheme_of_ones_own_signs_what_is_sent(step: Any, backend: Any) -> Non
     step(client.create(DRAFT))
 
     for request in transport.requests:
-        assert request.url.startswith("https://pocket.example/base/")
+        assert request.url.startswith("https://small.example/base/")
         bare = attrs.evolve(request, headers=Headers())
         expected = dict(Signed().sign(bare, "id-1"))
         assert request.headers.get("x-signature") == expected["X-Signature"]
@@ -261,7 +261,7 @@ def test_fields_that_cannot_be_right_are_refused(backend: Any, headers: Any, sai
     with pytest.raises(errors.ConfigurationError) as caught:
         client_of(backend, headers=headers)
     with pytest.raises(errors.ConfigurationError):
-        Client(POCKET, transport=MemoryTransport(), headers=headers)
+        Client(SMALL, transport=MemoryTransport(), headers=headers)
 
     assert said in str(caught.value)
     assert CANARY not in str(caught.value)

@@ -13,7 +13,7 @@ import tenacity  # noqa: F401 - likewise: the first failure would import it insi
 
 from _support.matrix.clients import failure_of
 from _support.matrix.table import STEPS, Step
-from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
+from _support.small_provider import CAPABILITIES, SMALL, SmallDialect, client_of, say
 from billingual import (
     AsyncClient,
     Changes,
@@ -69,7 +69,7 @@ def test_every_operation_runs_without_an_event_loop(step: Any, backend: Any, nam
 
     assert step(call(client)) == result
     last = transport.requests[-1]
-    assert (last.method, last.url) == (method, f"https://pocket.example/base{path}")
+    assert (last.method, last.url) == (method, f"https://small.example/base{path}")
     assert last.headers.get("authorization") == "Bearer tok-1"
     assert (last.headers.get("user-agent") or "").startswith("billingual/")
     assert last.headers.get("accept-encoding") == "gzip, deflate"
@@ -149,7 +149,7 @@ def test_a_write_that_ends_unclearly_is_sent_once(
     assert len(transport.requests) == 1
     assert backend.sleeps == []
     assert unknown.maybe_applied is True
-    assert (unknown.provider, unknown.operation) == ("pocket", name)
+    assert (unknown.provider, unknown.operation) == ("small", name)
     assert unknown.likely == ("applied" if end.success_is_unread else "unclear")
     assert [each.outcome for each in unknown.attempts] == [Outcome.UNKNOWN]
     assert isinstance(unknown.__cause__, errors.BillingualError)
@@ -207,7 +207,7 @@ def test_a_read_with_a_lasting_error_is_not_tried_again(
 def test_a_refused_write_raises_the_refusal(step: Any, backend: Any, name: str, end: Step) -> None:
     """The provider looked and said no: nothing is unclear."""
     capabilities = attrs.evolve(CAPABILITIES, locks={})
-    provider = attrs.evolve(POCKET, dialects=(PocketDialect(capabilities),))
+    provider = attrs.evolve(SMALL, dialects=(SmallDialect(capabilities),))
     client, transport = client_of(backend, met(end), provider=provider)
 
     with pytest.raises(errors.ProviderError) as caught:
@@ -281,8 +281,8 @@ def test_a_policy_that_raises_stops_the_call(step: Any, backend: Any) -> None:
 
 def test_a_rate_limit_behind_the_handler_makes_a_write_unclear(step: Any, backend: Any) -> None:
     """Where a dialect says that its limit may stand behind the handler, 429 proves nothing."""
-    late = PocketDialect(attrs.evolve(CAPABILITIES, rate_limit_precedes_handler=False))
-    provider = attrs.evolve(POCKET, dialects=(late,))
+    late = SmallDialect(attrs.evolve(CAPABILITIES, rate_limit_precedes_handler=False))
+    provider = attrs.evolve(SMALL, dialects=(late,))
     client, transport = client_of(backend, lambda _: say(429), provider=provider)
 
     with pytest.raises(errors.OutcomeUnknown):
@@ -351,13 +351,13 @@ def test_a_deadline_that_passed_while_signing_sends_nothing(step: Any, backend: 
 def test_impossible_requests_are_refused_before_sending(step: Any, backend: Any) -> None:
     """Missing and unknown fields, and missing operations."""
     provider = Provider(
-        name="pocket",
-        dialects=(PocketDialect(attrs.evolve(CAPABILITIES, features=frozenset())),),
+        name="small",
+        dialects=(SmallDialect(attrs.evolve(CAPABILITIES, features=frozenset())),),
     )
     client, transport = client_of(backend)
     bare, _ = client_of(backend, provider=provider)
 
-    with pytest.raises(errors.InvalidInputError, match="number: pocket needs it in a draft"):
+    with pytest.raises(errors.InvalidInputError, match="number: small needs it in a draft"):
         step(client.create(Draft()))
     for name, (call, *_rest) in OPERATIONS.items():
         with pytest.raises(errors.UnsupportedError) as caught:
@@ -411,14 +411,14 @@ def test_a_refusal_without_a_lock_is_raised_unchanged(step: Any, backend: Any, s
 def test_a_lock_that_the_provider_names_is_a_refusal(step: Any, backend: Any) -> None:
     """A dialect that reads a lock from the response does not make the write unclear."""
 
-    class Locking(PocketDialect):
+    class Locking(SmallDialect):
         def judge(self, request: Any, response: Any) -> None:
             raise errors.LockedError(
-                provider="pocket", invoice_id="i1", status="VOID", locked=["number"],
+                provider="small", invoice_id="i1", status="VOID", locked=["number"],
                 still_open=[], exchange=Exchange.of(request, response),
             )  # fmt: skip
 
-    provider = attrs.evolve(POCKET, dialects=(Locking(),))
+    provider = attrs.evolve(SMALL, dialects=(Locking(),))
     client, _ = client_of(backend, [say(409)], provider=provider)
 
     with pytest.raises(errors.LockedError) as caught:
@@ -540,14 +540,14 @@ def test_a_conversation_is_always_closed(step: Any, backend: Any) -> None:
     """Whether it ends well or not, the dialect's generator is not left hanging."""
     closed: list[str] = []
 
-    class Watched(PocketDialect):
+    class Watched(SmallDialect):
         def get(self, invoice_id: str) -> Any:
             try:
                 return (yield from super().get(invoice_id))
             finally:
                 closed.append(invoice_id)
 
-    provider = attrs.evolve(POCKET, dialects=(Watched(),))
+    provider = attrs.evolve(SMALL, dialects=(Watched(),))
     client, _ = client_of(backend, [say(), say(404), say(200, "x")], provider=provider)
 
     step(client.get("good"))
@@ -607,7 +607,7 @@ async def test_a_cancelled_call_ends_as_cancelled() -> None:
 
         async def aclose(self) -> None: ...
 
-    client = AsyncClient(POCKET, transport=Slow(), observers=[seen.append])
+    client = AsyncClient(SMALL, transport=Slow(), observers=[seen.append])
     with anyio.CancelScope() as scope:
         await client.create(Draft(number="1"))
 

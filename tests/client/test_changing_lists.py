@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from _support.shelf import Shelf
+from _support.served_list import ServedList
 from billingual import AsyncClient, Client
 from billingual.wire import WireRequest, WireResponse
 
@@ -28,10 +28,10 @@ LEFT = st.lists(st.integers(1, 9), max_size=4)
 
 
 class Changing:
-    """A shelf to which writes happen at given requests, and what became of each row.
+    """A list to which writes happen at given requests, and what became of each row.
 
     Attributes:
-        shelf: the shelf.
+        served: the served.
         always: rows that were there all the time.
         deleted: rows that were deleted.
     """
@@ -39,20 +39,20 @@ class Changing:
     def __init__(
         self, by: By, inserted: list[tuple[int, int]], deleted: list[tuple[int, int]]
     ) -> None:
-        self.shelf = Shelf(list(range(FIRST, LAST)), by, self._write)
+        self.served = ServedList(list(range(FIRST, LAST)), by, self._write)
         self.always = set(range(FIRST, LAST)) - {each for _, each in deleted}
         self.deleted = {each for _, each in deleted}
         self._inserted, self._deleted = inserted, deleted
 
     def _write(self, request: int) -> None:
-        rows = set(self.shelf.rows) | {each for when, each in self._inserted if when == request}
-        self.shelf.rows = sorted(rows - {each for when, each in self._deleted if when == request})
+        rows = set(self.served.rows) | {each for when, each in self._inserted if when == request}
+        self.served.rows = sorted(rows - {each for when, each in self._deleted if when == request})
 
     def walk(self, *, left: list[int], prefetch: int = 1) -> list[int]:
         """Walk to the end; leave and resume after each number of rows in *left*."""
         rows: list[int] = []
         checkpoint: str | None = None
-        with Client(**self.shelf.options()) as client:
+        with Client(**self.served.options()) as client:
             for count in left:
                 pager = client.list(page_size=SIZE, resume=checkpoint)
                 rows += [int(row.id) for row in pager.collect(limit=count)]
@@ -74,8 +74,8 @@ def test_rows_that_are_inserted_hide_and_repeat_none(
     assert [row for row in rows if row in changing.always] == sorted(changing.always)
 
 
-class OutOfOrder(Shelf):
-    """A shelf that reads the pages behind the second one first, then gets a row in front."""
+class OutOfOrder(ServedList):
+    """A list that reads the pages behind the second one first, then gets a row in front."""
 
     def _page(self, request: WireRequest) -> WireResponse:
         page = int(parse_qs(urlsplit(request.url).query)["page"][0])
@@ -87,20 +87,20 @@ class OutOfOrder(Shelf):
 @pytest.mark.parametrize("waits", ["asyncio", "trio", "blocking"])
 def test_pages_that_were_read_in_the_wrong_order_hide_no_row(waits: str) -> None:
     """The third page is asked for again: a row had moved to it from the second."""
-    shelf = OutOfOrder([])
+    served = OutOfOrder([])
 
     async def walk() -> list[int]:
-        async with AsyncClient(**shelf.options()) as client:
+        async with AsyncClient(**served.options()) as client:
             return [int(row.id) async for row in client.list(page_size=SIZE, prefetch=4)]
 
     if waits == "blocking":
-        with Client(**shelf.options()) as client:
+        with Client(**served.options()) as client:
             rows = [int(row.id) for row in client.list(page_size=SIZE, prefetch=4)]
     else:
         rows = anyio.run(walk, backend=waits)
 
     assert list(range(FIRST, LAST)) == rows
-    assert [3, 4, 5] == sorted(each for each in set(shelf.asked) if shelf.asked.count(each) > 1)
+    assert [3, 4, 5] == sorted(each for each in set(served.asked) if served.asked.count(each) > 1)
 
 
 @given(by=BY, inserted=INSERTED, deleted=DELETED)
@@ -135,11 +135,11 @@ def test_rows_deleted_while_a_walk_is_left_hide_and_repeat_none(
     by: By, deleted: set[int], left: int
 ) -> None:
     """Also if those that were handed out are deleted, up to the last sixteen."""
-    shelf = Shelf(list(range(FIRST, LAST)), by)
-    with Client(**shelf.options()) as client:
+    served = ServedList(list(range(FIRST, LAST)), by)
+    with Client(**served.options()) as client:
         pager = client.list(page_size=SIZE)
         before = [int(row.id) for row in pager.collect(limit=left)]
-        shelf.rows = sorted(set(shelf.rows) - deleted)
+        served.rows = sorted(set(served.rows) - deleted)
         rest = [int(row.id) for row in client.list(resume=pager.checkpoint)]
 
-    assert rest == [row for row in shelf.rows if row not in before]
+    assert rest == [row for row in served.rows if row not in before]

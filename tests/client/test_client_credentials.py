@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, unquote_plus
 import anyio
 import pytest
 
-from _support.pocket import POCKET, client_of, say
+from _support.small_provider import SMALL, client_of, say
 from billingual import (
     AsyncClient,
     Client,
@@ -181,7 +181,7 @@ def test_calls_at_once_ask_once(loop: str, good: set[str] | None) -> None:
             return auth(request)
 
         token = source()
-        made = [AsyncClient(POCKET, token=token, transport=Slow(respond)) for _ in range(2)]
+        made = [AsyncClient(SMALL, token=token, transport=Slow(respond)) for _ in range(2)]
         async with anyio.create_task_group() as group:
             for number in range(10):
                 client = made[number % 2]
@@ -216,7 +216,7 @@ def test_threads_at_once_ask_once(good: set[str] | None) -> None:
             return auth(request)
 
     token = source()
-    made = [Client(POCKET, token=token, transport=MemoryTransport(respond)) for _ in range(2)]
+    made = [Client(SMALL, token=token, transport=MemoryTransport(respond)) for _ in range(2)]
     threads = [threading.Thread(target=made[each % 2].get, args=("i1",)) for each in range(10)]
     for each in threads:
         each.start()
@@ -236,7 +236,7 @@ def test_a_function_is_asked_once_for_calls_with_options_of_their_own() -> None:
             await anyio.sleep(0.01)
             return f"tok-{next(asked)}"
 
-        client = AsyncClient(POCKET, token=token, transport=MemoryTransport(lambda _: say()))
+        client = AsyncClient(SMALL, token=token, transport=MemoryTransport(lambda _: say()))
         async with anyio.create_task_group() as group:
             for _ in range(10):
                 group.start_soon(lambda: client.get("i1", timeout=5))
@@ -332,7 +332,7 @@ def test_a_refusal_is_told_to_all_calls_that_wait() -> None:
             await anyio.sleep(0.01)
             return auth(request)
 
-        client = AsyncClient(POCKET, token=source(), transport=Slow(respond))
+        client = AsyncClient(SMALL, token=source(), transport=Slow(respond))
 
         async def call() -> None:
             try:
@@ -381,7 +381,7 @@ def test_a_call_that_is_cancelled_while_it_asks_cancels_no_other(loop: str) -> N
             await anyio.sleep(next(waits, 0.0))
             return auth(request)
 
-        client = AsyncClient(POCKET, token=source(), transport=Slow(respond))
+        client = AsyncClient(SMALL, token=source(), transport=Slow(respond))
         scope = anyio.CancelScope()
 
         async def first() -> None:
@@ -457,7 +457,7 @@ def test_the_secret_is_in_no_text_and_no_pickle() -> None:
     assert repr(made) == "ClientCredentials('https://auth.example/token', 'billing:1', '***')"
     with pytest.raises(TypeError):
         pickle.dumps(made)
-    client = Client(POCKET, token=made, transport=MemoryTransport())
+    client = Client(SMALL, token=made, transport=MemoryTransport())
     texts = f"{client!r}{client._core._settings!r}{client._core._context!r}{made.tokens!r}"
     assert SECRET not in texts
 
@@ -566,7 +566,7 @@ def test_awaited_calls_over_each_transport(server: Server, transport: str, loop:
     async def main() -> None:
         async with (
             AsyncClient(
-                POCKET, token=credentials_of(server), base_url=server.url, transport=transport
+                SMALL, token=credentials_of(server), base_url=server.url, transport=transport
             ) as client,
             anyio.create_task_group() as group,
         ):
@@ -588,7 +588,7 @@ def test_blocking_calls_over_each_transport(
 ) -> None:
     """From six threads."""
     with Client(
-        POCKET, token=credentials_of(server), base_url=server.url, transport=transport,
+        SMALL, token=credentials_of(server), base_url=server.url, transport=transport,
         backend=backend_name,
     ) as client:  # fmt: skip
         threads = [threading.Thread(target=client.get, args=("i1",)) for _ in range(6)]
@@ -629,6 +629,6 @@ def test_a_flow_of_ones_own_has_as_many_requests_as_it_likes(step: Any, backend:
     step(client.get("i1"))
 
     assert [each.url.split("/")[2] for each in transport.requests] == [
-        "one.example", "two.example", "pocket.example", "pocket.example",
+        "one.example", "two.example", "small.example", "small.example",
     ]  # fmt: skip
     assert transport.requests[-1].headers.get("authorization") == "Bearer ticket-1-token"

@@ -15,7 +15,7 @@ import attrs
 import pytest
 
 from _support.equivalence.row import REPLACEMENT
-from _support.pocket import POCKET
+from _support.small_provider import SMALL
 from billingual import (
     AsyncClient,
     Changes,
@@ -189,7 +189,7 @@ def test_each_scheme_gets_its_token_from_the_variable(listener: Listener, name: 
     """What a scheme computes of it has a variable of its own; so has a secret header field."""
     scheme, sent = SCHEMES[name]
     client = Client(
-        attrs.evolve(POCKET, auth=scheme), token=TOKEN, base_url=listener.url,
+        attrs.evolve(SMALL, auth=scheme), token=TOKEN, base_url=listener.url,
         transport=MemoryTransport(), headers={"X-Gateway": Secret("s3cret-s3cret"), "X-Team": "a"},
     )  # fmt: skip
     command = client.preview.get("i1").curl()
@@ -246,7 +246,7 @@ def test_curl_and_the_client_send_the_same_bytes(
     for request in requests.values():
         moved = attrs.evolve(request, url=request.url.replace(server.url, listener.url))
         run(moved.curl(), token)
-        with Client(POCKET, base_url=listener.url) as sender:
+        with Client(SMALL, base_url=listener.url) as sender:
             send(sender, moved)
         curl, ours = listener.seen[-2:]
 
@@ -274,7 +274,7 @@ async def test_an_awaited_client_previews_alike() -> None:
     """A preview is not awaited; a client without a token writes none."""
     async with AsyncClient("exante", transport="sandbox") as client:
         command = client.preview.get(UID).curl()
-    async with AsyncClient(POCKET, transport=MemoryTransport()) as client:
+    async with AsyncClient(SMALL, transport=MemoryTransport()) as client:
         bare = client.preview.get("i1").curl()
 
     assert '--header "Authorization: Bearer $BILLINGUAL_TOKEN"' in command

@@ -9,14 +9,14 @@ from typing import Any
 import attrs
 import pytest
 
-from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
+from _support.small_provider import CAPABILITIES, SMALL, SmallDialect, client_of, say
 from billingual import Client, InvoiceSummary, MemoryTransport, Page, errors
 from billingual.model import Query
 from billingual.outcomes import Safety
 from billingual.wire import Conversation, WireRequest, encode_query
 
 
-class CursorDialect(PocketDialect):
+class CursorDialect(SmallDialect):
     """A dialect of a provider that pages by cursor and says whether there is more."""
 
     def __init__(self, _: Any = None, scope: Any = None) -> None:
@@ -33,7 +33,7 @@ class CursorDialect(PocketDialect):
         return Page(items=rows, number=query.page, has_next=payload["more"], next_cursor=after)
 
 
-CURSORS = attrs.evolve(POCKET, dialects=(CursorDialect(),))
+CURSORS = attrs.evolve(SMALL, dialects=(CursorDialect(),))
 
 
 def page(ids: str, after: str | None = None, *, more: bool | None = None) -> Any:
@@ -169,7 +169,7 @@ def test_client_walks_the_same_way() -> None:
     """``Client`` requests the same pages in the same order, and stops at the same cycle."""
     responses = [page("ab", "b"), page("", "x"), page("c"), page("a", "x"), page("b", "x")]
     transport = MemoryTransport(responses)
-    with Client(CURSORS, transport=transport, base_url="https://pocket.example/base") as client:
+    with Client(CURSORS, transport=transport, base_url="https://small.example/base") as client:
         pager = client.list()
 
         assert ["a", "b", "c"] == [row.id for row in pager]

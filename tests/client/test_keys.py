@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
-from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
+from _support.small_provider import CAPABILITIES, SMALL, SmallDialect, client_of, say
 from billingual import Draft, Outcome, errors
 from billingual.outcomes import Evidence, Safety
 from billingual.retry.policy import Retry
@@ -17,7 +17,7 @@ DRAFT = Draft(number="1")
 TIMED_OUT = errors.TimedOutError("late.", evidence=Evidence(connected=True, request_complete=True))
 
 
-class KeyedDialect(PocketDialect):
+class KeyedDialect(SmallDialect):
     """A dialect of a provider that takes keys."""
 
     def __init__(self, _: Any = None, scope: Any = None) -> None:
@@ -33,7 +33,7 @@ class KeyedDialect(PocketDialect):
             return done.value
 
 
-KEYED = attrs.evolve(POCKET, dialects=(KeyedDialect(),))
+KEYED = attrs.evolve(SMALL, dialects=(KeyedDialect(),))
 
 
 def keys_of(transport: Any) -> list[str | None]:

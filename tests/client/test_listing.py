@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from _support.pocket import client_of, say
-from _support.shelf import Shelf
+from _support.served_list import ServedList
+from _support.small_provider import client_of, say
 from billingual import AsyncClient, Client, Filter, Sort, errors
 from billingual.events import CallStarted
 
@@ -457,7 +457,7 @@ def test_sort_takes_a_name_or_a_sort(step: Any, backend: Any, sort: Any) -> None
 def test_a_dialect_may_filter_by_the_last_change() -> None:
     """Ours know no provider that does; others do."""
     since = Filter(updated_from="2026-01-01T01:00:00+01:00")
-    with Client(**Shelf([]).options()) as client:
+    with Client(**ServedList([]).options()) as client:
         assert client.preview.list(since).url.endswith("since=2026-01-01T00%3A00%3A00Z")
     with (
         Client("exante", transport="memory", token="t", base_url="https://h.example") as client,

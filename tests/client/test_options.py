@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 import pytest
 
-from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
+from _support.small_provider import CAPABILITIES, SMALL, SmallDialect, client_of, say
 from billingual import (
     AsyncClient,
     Client,
@@ -113,7 +113,7 @@ def test_credentials_are_never_shown_or_pickled() -> None:
         assert CANARY not in f"{hidden} {hidden!r}"
         with pytest.raises(TypeError):
             pickle.dumps(hidden)
-    client = AsyncClient(POCKET, token=CANARY, transport=MemoryTransport())
+    client = AsyncClient(SMALL, token=CANARY, transport=MemoryTransport())
     settings = client._settings
     assert CANARY not in repr(attrs.asdict(settings))
     assert CANARY not in f"{client!r} {settings!r} {client._context!r} {client.preview!r}"
@@ -224,7 +224,7 @@ class Nowhere(MemoryTransport):
 
 def test_a_provider_without_an_address_needs_base_url() -> None:
     """The error names no sandbox, which does not serve it."""
-    provider = Provider(name="pocket", dialects=(PocketDialect(),), needs_token=False)
+    provider = Provider(name="small", dialects=(SmallDialect(),), needs_token=False)
 
     with pytest.raises(errors.ConfigurationError, match=r"give base_url='https://\.\.\.'\.$"):
         AsyncClient(provider, transport=Nowhere())
@@ -233,7 +233,7 @@ def test_a_provider_without_an_address_needs_base_url() -> None:
 
 def test_a_missing_token_is_refused_at_construction() -> None:
     """The first 401 would come too late."""
-    provider = attrs.evolve(POCKET, needs_token=True)
+    provider = attrs.evolve(SMALL, needs_token=True)
 
     with pytest.raises(errors.ConfigurationError, match="token="):
         AsyncClient(provider, transport=Nowhere())
@@ -244,7 +244,7 @@ def test_a_missing_token_is_refused_at_construction() -> None:
 def test_a_scope_that_the_provider_lacks_is_refused(backend: Any, scope: str) -> None:
     """The client would ignore it and list the invoices of all tenants."""
     other = attrs.evolve(CAPABILITIES, scope=frozenset({scope}))
-    provider = attrs.evolve(POCKET, dialects=(PocketDialect(other),))
+    provider = attrs.evolve(SMALL, dialects=(SmallDialect(other),))
 
     with pytest.raises(errors.ConfigurationError, match=f"no {scope}s"):
         client_of(backend, **{scope: "x"})
@@ -295,11 +295,11 @@ def test_a_wrong_option_is_refused(
 @pytest.mark.parametrize("option", ["provider", "retry", "reading", "transport"])
 def test_a_number_that_is_too_long_to_show_is_refused(option: str) -> None:
     """Python makes no text of an int of 5000 digits."""
-    options: dict[str, Any] = {"provider": POCKET, option: 10**5000}
+    options: dict[str, Any] = {"provider": SMALL, option: 10**5000}
     with pytest.raises(errors.ConfigurationError, match="an int"):
         AsyncClient(**options)
     with pytest.raises(errors.ConfigurationError, match="an int is no name"):
-        AsyncClient(POCKET, headers={10**5000: "a"})  # type: ignore[dict-item]
+        AsyncClient(SMALL, headers={10**5000: "a"})  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize("transport", ["htpx", None, 5])
@@ -308,7 +308,7 @@ def test_an_object_that_is_not_a_transport_is_refused(transport: Any) -> None:
     with pytest.raises(
         errors.ConfigurationError, match=r"aiohttp, .*httpx, .*sandbox, urllib3|neither"
     ):
-        AsyncClient(POCKET, transport=transport)
+        AsyncClient(SMALL, transport=transport)
 
 
 def test_a_transport_is_a_name_an_object_or_a_factory(backend: Any) -> None:
@@ -319,10 +319,10 @@ def test_a_transport_is_a_name_an_object_or_a_factory(backend: Any) -> None:
             super().__init__()
             self.options = options
 
-    by_class = AsyncClient(POCKET, transport=Made, backend=backend)
-    by_function = AsyncClient(POCKET, transport=lambda o: Made(o), backend=backend)  # noqa: PLW0108
-    by_name = AsyncClient(POCKET, transport="memory", backend=backend)
-    by_object = AsyncClient(POCKET, transport=Owned(), backend=backend)
+    by_class = AsyncClient(SMALL, transport=Made, backend=backend)
+    by_function = AsyncClient(SMALL, transport=lambda o: Made(o), backend=backend)  # noqa: PLW0108
+    by_name = AsyncClient(SMALL, transport="memory", backend=backend)
+    by_object = AsyncClient(SMALL, transport=Owned(), backend=backend)
 
     owned = [each._context.wire.owned for each in (by_class, by_function, by_name, by_object)]
     assert owned == [True, True, True, False]
@@ -332,8 +332,8 @@ def test_a_transport_is_a_name_an_object_or_a_factory(backend: Any) -> None:
 def test_a_client_closes_only_the_transport_it_made(step: Any, backend: Any) -> None:
     """A transport that the caller gave stays the caller's to close."""
     made, given = Owned(), Owned()
-    owner = AsyncClient(POCKET, transport=lambda _: made, backend=backend)
-    borrower = AsyncClient(POCKET, transport=given, backend=backend)
+    owner = AsyncClient(SMALL, transport=lambda _: made, backend=backend)
+    borrower = AsyncClient(SMALL, transport=given, backend=backend)
 
     async def use() -> None:
         async with owner, borrower:
@@ -360,7 +360,7 @@ def test_a_closed_client_sends_nothing(step: Any, backend: Any, name: str) -> No
 def test_siblings_share_the_transport(step: Any, backend: Any) -> None:
     """Closing a sibling closes nothing; closing the first client closes all."""
     made = Owned(lambda _: say())
-    first = AsyncClient(POCKET, transport=lambda _: made, backend=backend, token="t1")
+    first = AsyncClient(SMALL, transport=lambda _: made, backend=backend, token="t1")
     sibling = first.with_options(token="t2", deadline=5.0, retry="none")
     cousin = sibling.with_options(token=None)
 
@@ -402,7 +402,7 @@ def test_a_subclass_is_kept_by_its_siblings_and_asked_once(kind: Any, step: Any)
 
     class Numbered(kind):  # type: ignore[misc]
         def __init__(self, **options: Any) -> None:
-            super().__init__(POCKET, base_url="https://pocket.example", **options)
+            super().__init__(SMALL, base_url="https://small.example", **options)
             self.seen: list[str] = []
 
         def get(self, invoice_id: str, **options: Any) -> Any:
@@ -440,27 +440,27 @@ def test_a_sibling_is_checked_like_a_client(backend: Any, options: dict[str, Any
 
 def test_a_provider_may_be_an_object_with_dialect_objects(step: Any, backend: Any) -> None:
     """Users can describe another API without registering anything."""
-    client, transport = client_of(backend, [say()], provider=POCKET)
+    client, transport = client_of(backend, [say()], provider=SMALL)
 
     assert step(client.get("i1")).id == "i1"
-    assert provider_named(POCKET) is POCKET
-    assert tuple(POCKET.named()) == ("pocket",)
-    assert repr(client) == "AsyncClient('pocket', base_url='https://pocket.example/base')"
-    assert transport.requests[0].url.startswith("https://pocket.example/base/")
+    assert provider_named(SMALL) is SMALL
+    assert tuple(SMALL.named()) == ("small",)
+    assert repr(client) == "AsyncClient('small', base_url='https://small.example/base')"
+    assert transport.requests[0].url.startswith("https://small.example/base/")
 
 
 def test_the_first_dialect_with_an_operation_runs_it(step: Any, backend: Any) -> None:
     """A provider may combine dialects."""
     from billingual import Feature  # noqa: PLC0415
 
-    class Half(PocketDialect):
+    class Half(SmallDialect):
         def get(self, invoice_id: str) -> Any:
             invoice = yield from super().get(invoice_id)
             return attrs.evolve(invoice, number="by the half")
 
     reader = attrs.evolve(CAPABILITIES, features=frozenset({Feature.GET}), draft=attrs.NOTHING)
     reader = attrs.evolve(reader, draft=type(CAPABILITIES.draft)())
-    provider = attrs.evolve(POCKET, dialects=(Half(reader), PocketDialect()))
+    provider = attrs.evolve(SMALL, dialects=(Half(reader), SmallDialect()))
     client, _ = client_of(backend, lambda _: say(), provider=provider)
 
     assert step(client.get("i1")).number == "by the half"

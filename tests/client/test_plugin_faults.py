@@ -11,7 +11,7 @@ import anyio
 import attrs
 import pytest
 
-from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
+from _support.small_provider import CAPABILITIES, SMALL, SmallDialect, client_of, say
 from billingual import AsyncClient, Draft, Feature, Outcome, Retry, errors, unclear_from
 from billingual.abc import RetryDecision
 from billingual.events import CallEnded
@@ -53,7 +53,7 @@ class FailingToken:
         return "a-token-of-some-length"
 
 
-class KeyedDialect(PocketDialect):
+class KeyedDialect(SmallDialect):
     """A provider that takes keys, so that an unclear create is sent again."""
 
     def __init__(self, _: Any = None, scope: Any = None) -> None:
@@ -68,9 +68,9 @@ class KeyedDialect(PocketDialect):
             return done.value
 
 
-KEYED = attrs.evolve(POCKET, dialects=(KeyedDialect(),))
+KEYED = attrs.evolve(SMALL, dialects=(KeyedDialect(),))
 KNOWING = attrs.evolve(
-    POCKET, dialects=(PocketDialect(attrs.evolve(CAPABILITIES, final_statuses=ENDS)),)
+    SMALL, dialects=(SmallDialect(attrs.evolve(CAPABILITIES, final_statuses=ENDS)),)
 )
 
 
@@ -169,13 +169,13 @@ def test_an_interrupt_while_a_response_is_read_leaves_the_end_unclear(
 ) -> None:
     """The response had come, so the provider had acted or not; no code has read which."""
 
-    class Interrupted(PocketDialect):
+    class Interrupted(SmallDialect):
         def create(self, draft: Draft) -> Conversation[Any]:
             yield next(super().create(draft))
             raise KeyboardInterrupt
 
     seen: list[Any] = []
-    provider = attrs.evolve(POCKET, dialects=(Interrupted(),))
+    provider = attrs.evolve(SMALL, dialects=(Interrupted(),))
     client, _ = client_of(backend, [say()], provider=provider, observers=[seen.append])
 
     with pytest.raises(KeyboardInterrupt):
@@ -204,8 +204,8 @@ def test_a_time_limit_while_a_response_is_read_passes_through(
     step: Any, backend: Any, limit: Callable[..., None], where: str
 ) -> None:
     """The program waits for its own exception, and the dialect is not to blame for it."""
-    limited = type("Limited", (PocketDialect,), {where: limit})
-    provider = attrs.evolve(POCKET, dialects=(limited(),))
+    limited = type("Limited", (SmallDialect,), {where: limit})
+    provider = attrs.evolve(SMALL, dialects=(limited(),))
     client, _ = client_of(backend, [say(), say()], provider=provider)
 
     with pytest.raises(TimeLimitError) as read:

@@ -18,7 +18,7 @@ import anyio.to_thread
 import attrs
 import pytest
 
-from _support.pocket import POCKET, PocketDialect
+from _support.small_provider import SMALL, SmallDialect
 from billingual import AsyncClient, Client, MemoryTransport, Page, errors
 from billingual.events import AttemptEnded
 from billingual.model import Query
@@ -650,7 +650,7 @@ class Distant(Slow):
         return MemoryTransport.json(json.dumps({"rows": [request.url], "total_pages": 200}))
 
 
-class DecodingDialect(PocketDialect):
+class DecodingDialect(SmallDialect):
     """Decode each page in half a millisecond."""
 
     def list_page(self, query: Query) -> Conversation[Page]:
@@ -667,7 +667,7 @@ def test_a_list_comes_in_nearly_the_ideal_time(width: int, most: float) -> None:
     measured to take. One wait is for the first page, which says how many pages there are: at
     sixteen pages it takes 8 of the 13 per cent. Decoding before sending would take 14.
     """
-    provider = attrs.evolve(POCKET, dialects=(DecodingDialect(),))
+    provider = attrs.evolve(SMALL, dialects=(DecodingDialect(),))
 
     async def main() -> float:
         async with AsyncClient(provider, base_url="https://h.example", transport=Distant()) as used:

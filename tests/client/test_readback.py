@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from _support.late_writes import SENT, Stand, bill, client_on
-from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
+from _support.small_provider import CAPABILITIES, SMALL, SmallDialect, client_of, say
 from billingual import (
     Changes,
     Feature,
@@ -26,9 +26,9 @@ GET = "GET /api/v1/invoices/{invoiceId}"
 ACTS = [("finalize", "FINALIZED"), ("void", "VOID")]
 ENDS = {Feature.FINALIZE: frozenset({"FINALIZED"}), Feature.VOID: frozenset({"VOID"})}
 KNOWING = Provider(
-    name="pocket",
-    dialects=(PocketDialect(attrs.evolve(CAPABILITIES, final_statuses=ENDS)),),
-    base_url="https://pocket.example/base",
+    name="small",
+    dialects=(SmallDialect(attrs.evolve(CAPABILITIES, final_statuses=ENDS)),),
+    base_url="https://small.example/base",
     needs_token=False,
 )
 
@@ -273,9 +273,9 @@ def test_an_interrupt_of_the_read_carries_what_the_write_left_unclear(
 def test_a_provider_without_locks_is_not_read_after_a_refusal(step: Any, backend: Any) -> None:
     """Nothing could be explained."""
     unlocked = Provider(
-        name="pocket",
-        dialects=(PocketDialect(attrs.evolve(CAPABILITIES, locks={})),),
-        base_url=POCKET.base_url,
+        name="small",
+        dialects=(SmallDialect(attrs.evolve(CAPABILITIES, locks={})),),
+        base_url=SMALL.base_url,
         needs_token=False,
     )
     client, transport = client_of(backend, [say(409)], provider=unlocked)

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import pytest
 
-from _support.pocket import POCKET, PocketDialect, client_of, say
+from _support.small_provider import SMALL, SmallDialect, client_of, say
 from billingual import Draft, Invoice, errors
 from billingual.events import ProblemsFound
 from billingual.model import Problem
@@ -18,7 +18,7 @@ from billingual.outcomes import Safety
 from billingual.wire import Conversation, Exchange, WireRequest, WireResponse
 
 
-class ReadingDialect(PocketDialect):
+class ReadingDialect(SmallDialect):
     """A dialect whose requests read their own responses."""
 
     def __init__(self, *_: Any) -> None:
@@ -45,20 +45,20 @@ class ReadingDialect(PocketDialect):
         self.reads += 1
         exchange = Exchange.of(request, response)
         if response.status == 503:
-            raise errors.ServerError("down.", provider="pocket", exchange=exchange)
+            raise errors.ServerError("down.", provider="small", exchange=exchange)
         if response.body == b"bug":
             raise KeyError("id")
         try:
             invoice_id = json.loads(response.body)["id"]
         except ValueError:
-            raise errors.ProtocolError("no JSON.", provider="pocket", exchange=exchange) from None
+            raise errors.ProtocolError("no JSON.", provider="small", exchange=exchange) from None
         return Invoice(id=invoice_id, problems=tuple(self.problems))
 
 
 def reading_client(backend: Any, responses: list[Any]) -> tuple[Any, ReadingDialect]:
     """Make a client of the reading dialect."""
     dialect = ReadingDialect()
-    client, _ = client_of(backend, responses, provider=attrs.evolve(POCKET, dialects=(dialect,)))
+    client, _ = client_of(backend, responses, provider=attrs.evolve(SMALL, dialects=(dialect,)))
     return client, dialect
 
 
@@ -98,7 +98,7 @@ def test_the_transport_and_the_preview_do_not_see_how_a_response_is_read(
     """They get the request as it goes out."""
     dialect = ReadingDialect()
     client, transport = client_of(
-        backend, [say(200, '{"id": "i1"}')], provider=attrs.evolve(POCKET, dialects=(dialect,))
+        backend, [say(200, '{"id": "i1"}')], provider=attrs.evolve(SMALL, dialects=(dialect,))
     )
 
     step(client.get("i1"))
@@ -118,7 +118,7 @@ def flawed_client(backend: Any, **options: Any) -> Any:
     """Make a client of a provider whose responses hold values that do not fit."""
     dialect = ReadingDialect()
     dialect.problems = FLAWS
-    provider = attrs.evolve(POCKET, dialects=(dialect,))
+    provider = attrs.evolve(SMALL, dialects=(dialect,))
     client, _ = client_of(backend, lambda _: say(200, '{"id": "i1"}'), provider=provider, **options)
     return client
 
@@ -144,8 +144,8 @@ def test_values_that_do_not_fit_are_told_once_for_each_kind(
         "call 1: 3 value(s) do not fit, the first at $.lines[0].price: it is no amount"
     )
     assert [each.getMessage() for each in caplog.records] == [
-        "pocket GET /invoices/{id}: at $.lines[].price, it is no amount; logged once",
-        "pocket GET /invoices/{id}: at $.due, it is no date; logged once",
+        "small GET /invoices/{id}: at $.lines[].price, it is no amount; logged once",
+        "small GET /invoices/{id}: at $.due, it is no date; logged once",
     ]
     assert "Jane" not in caplog.text + repr(seen)
 
@@ -179,7 +179,7 @@ def test_a_provider_cannot_fill_the_log_with_kinds_of_problems(
     """Names that the provider chooses may stand in a path."""
     dialect = ReadingDialect()
     dialect.problems = [Problem(f"$.fields.{n}", "it is no text", n) for n in range(1_000)]
-    provider = attrs.evolve(POCKET, dialects=(dialect,))
+    provider = attrs.evolve(SMALL, dialects=(dialect,))
     client, _ = client_of(backend, [say(200, '{"id": "i1"}')], provider=provider)
 
     step(client.get("i1"))

@@ -22,7 +22,7 @@ from _support.late_writes import (
     client_on,
     draft,
 )
-from _support.pocket import client_of, say
+from _support.small_provider import client_of, say
 from billingual import (
     UNSET,
     AsyncClient,

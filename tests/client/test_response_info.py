@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from _support.pocket import client_of, say
+from _support.small_provider import client_of, say
 from billingual import (
     AsyncClient,
     Changes,

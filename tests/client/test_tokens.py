@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import pytest
 
-from _support.pocket import POCKET, client_of, say
+from _support.small_provider import SMALL, client_of, say
 from billingual import AsyncClient, Client, Draft, errors
 from billingual.events import AttemptEnded, RetryPlanned
 from billingual.transports.memory import MemoryTransport
@@ -33,9 +33,9 @@ def authorised(*good: str) -> Callable[[WireRequest], WireResponse]:
 
 
 def async_client(token: Any, respond: Any = lambda _: say(), **options: Any) -> AsyncClient:
-    """Make a client of the pocket provider that waits on an event loop."""
+    """Make a client of the small provider that waits on an event loop."""
     return AsyncClient(
-        POCKET, base_url="https://pocket.example", token=token,
+        SMALL, base_url="https://small.example", token=token,
         transport=MemoryTransport(respond), **options,
     )  # fmt: skip
 
@@ -75,7 +75,7 @@ def test_ten_threads_at_once_ask_once() -> None:
 
     transport = MemoryTransport(lambda _: say())
     with Client(
-        POCKET, base_url="https://pocket.example", token=token, transport=transport
+        SMALL, base_url="https://small.example", token=token, transport=transport
     ) as client:
 
         def call() -> None:
@@ -303,7 +303,7 @@ def test_an_iterator_without_more_tokens_is_told(step: Any, backend: Any) -> Non
 )
 def test_what_is_no_token_is_in_no_frame(wrong: object) -> None:
     """Programs that report errors send the local variables of each frame along."""
-    client = Client(POCKET, token=lambda: wrong, transport=MemoryTransport())  # type: ignore[arg-type,return-value]
+    client = Client(SMALL, token=lambda: wrong, transport=MemoryTransport())  # type: ignore[arg-type,return-value]
 
     with client, pytest.raises(errors.ConfigurationError) as caught:
         client.get("i1")

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import pytest
 
-from _support.pocket import CAPABILITIES, POCKET, PocketDialect, client_of, say
+from _support.small_provider import CAPABILITIES, SMALL, SmallDialect, client_of, say
 from billingual import Draft, Invoice, Outcome, errors, unclear_from
 from billingual.events import AttemptEnded, AttemptStarted, CallEnded, CallStarted
 from billingual.outcomes import Evidence, Safety
@@ -21,7 +21,7 @@ REFUSED = errors.NotConnectedError(
 )
 
 
-class TwoStepDialect(PocketDialect):
+class TwoStepDialect(SmallDialect):
     """A provider where an invoice and its line are made one after another, each with a key."""
 
     def __init__(self, _: Any = None, scope: Any = None) -> None:
@@ -37,7 +37,7 @@ class TwoStepDialect(PocketDialect):
         return Invoice(id="i1")
 
 
-TWO = attrs.evolve(POCKET, dialects=(TwoStepDialect(),))
+TWO = attrs.evolve(SMALL, dialects=(TwoStepDialect(),))
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_an_interrupt_before_the_first_write_leaves_nothing(
                 yield self.reading(WireRequest(method="GET", url="/a", route="/a", safety=safety))
             return (yield from super().create(draft))
 
-    provider = attrs.evolve(POCKET, dialects=(ReadFirst(),))
+    provider = attrs.evolve(SMALL, dialects=(ReadFirst(),))
     token = interrupting(stop, at=2 if safety is Safety.READ else 1)
     client, _ = client_of(backend, lambda _: say(), provider=provider, token=token)
 

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 from arro3.core import RecordBatch
 
-from _support.shelf import Shelf
+from _support.served_list import ServedList
 from billingual import AsyncClient, AsyncColumns, Client, Columns, MemoryTransport, errors
 from billingual.columns import schema
 from billingual.pagination import columns as walks
@@ -31,14 +31,14 @@ def ids(batches: list[RecordBatch]) -> list[list[int]]:
 
 
 def read(
-    shelf: Shelf, kind: str, most: int = 10**6, resume: str | None = None, **options: Any
+    served: ServedList, kind: str, most: int = 10**6, resume: str | None = None, **options: Any
 ) -> tuple[list[RecordBatch], str, Exception | None]:
     """Read at most so many batches; return them, the pager's checkpoint, and an error."""
     listing = {name: options.pop(name) for name in ("prefetch",) if name in options}
     found: list[RecordBatch] = []
     raised: Exception | None = None
     if kind == "blocking":
-        with Client(**shelf.options()) as client:
+        with Client(**served.options()) as client:
             pager = client.list(page_size=SIZE, resume=resume, **listing)
             walking = iter(pager.arrow(**options))
             try:
@@ -48,7 +48,7 @@ def read(
             return found, pager.checkpoint, raised
 
     async def walk() -> tuple[str, Exception | None]:
-        async with AsyncClient(**shelf.options()) as client:
+        async with AsyncClient(**served.options()) as client:
             pager = client.list(page_size=SIZE, resume=resume, **listing)
             walking = aiter(pager.arrow(**options))
             try:
@@ -65,22 +65,22 @@ def read(
     return found, *anyio.run(walk, backend=kind)
 
 
-def failing(shelf: Shelf, page: int) -> Shelf:
-    """Let one page of a shelf fail, each time that it is asked for."""
+def failing(served: ServedList, page: int) -> ServedList:
+    """Let one page of a list fail, each time that it is asked for."""
 
     def respond(request: WireRequest) -> WireResponse:
         if f"page={page}&" in f"{request.url}&":
             return MemoryTransport.json("{}", status=503)
-        return shelf._respond(request)
+        return served._respond(request)
 
-    shelf.transport = MemoryTransport(respond)
-    return shelf
+    served.transport = MemoryTransport(respond)
+    return served
 
 
 @contextmanager
-def columns_of(shelf: Shelf, **options: Any) -> Iterator[Columns]:
+def columns_of(served: ServedList, **options: Any) -> Iterator[Columns]:
     """Open the columns of a blocking client."""
-    with Client(**shelf.options()) as client:
+    with Client(**served.options()) as client:
         yield client.list(page_size=SIZE).arrow(**options)
 
 
@@ -91,7 +91,7 @@ def test_batches_hold_all_rows_in_order(kind: str, prefetch: int, max_rows: int)
     """All batches but the last are full, whatever the size of a page."""
     rows = list(range(23))
 
-    batches, _, raised = read(Shelf(rows), kind, prefetch=prefetch, max_rows=max_rows)
+    batches, _, raised = read(ServedList(rows), kind, prefetch=prefetch, max_rows=max_rows)
 
     assert [rows[at : at + max_rows] for at in range(0, 23, max_rows)] == ids(batches)
     assert raised is None
@@ -103,8 +103,8 @@ def test_a_walk_goes_on_behind_the_last_batch(kind: str, max_rows: int) -> None:
     """The checkpoint stands behind the rows that were handed out, not those that were fetched."""
     rows = list(range(23))
     for most in range(6):
-        batches, checkpoint, _ = read(Shelf(rows), kind, most, max_rows=max_rows)
-        rest, _, _ = read(Shelf(rows), kind, resume=checkpoint)
+        batches, checkpoint, _ = read(ServedList(rows), kind, most, max_rows=max_rows)
+        rest, _, _ = read(ServedList(rows), kind, resume=checkpoint)
 
         assert rows == [each for batch in ids([*batches, *rest]) for each in batch]
 
@@ -114,8 +114,8 @@ def test_rows_before_an_error_come_first(kind: str) -> None:
     """Rows that were read are handed out before the error, and the checkpoint stands there."""
     rows = list(range(23))
 
-    batches, checkpoint, raised = read(failing(Shelf(rows), 3), kind)
-    rest, _, _ = read(Shelf(rows), kind, resume=checkpoint)
+    batches, checkpoint, raised = read(failing(ServedList(rows), 3), kind)
+    rest, _, _ = read(ServedList(rows), kind, resume=checkpoint)
 
     assert [rows[:10]] == ids(batches)
     assert isinstance(raised, errors.ServerError)
@@ -133,9 +133,9 @@ def test_a_cancelled_walk_loses_no_row() -> None:
             return response
 
     async def walk() -> list[RecordBatch]:
-        shelf = Shelf(list(range(13)))
-        shelf.transport = Hanging(shelf._respond)
-        async with AsyncClient(**shelf.options()) as client:
+        served = ServedList(list(range(13)))
+        served.transport = Hanging(served._respond)
+        async with AsyncClient(**served.options()) as client:
             walking = aiter(client.list(page_size=SIZE).arrow())
             with anyio.move_on_after(0.05):
                 await anext(walking)
@@ -146,22 +146,22 @@ def test_a_cancelled_walk_loses_no_row() -> None:
 
 def test_nothing_is_requested_before_the_first_batch() -> None:
     """Neither the columns, nor their schema, nor a stream that nothing reads sends a request."""
-    shelf = Shelf(list(range(23)))
-    with columns_of(shelf, raw=False) as rows:
+    served = ServedList(list(range(23)))
+    with columns_of(served, raw=False) as rows:
         assert schema(raw=False) == rows.schema
         assert rows.__arrow_c_schema__()
         assert rows.__arrow_c_stream__()
-    assert shelf.asked == []
+    assert served.asked == []
 
 
 def test_a_stream_requests_pages_as_they_are_read() -> None:
     """DuckDB stops after the rows that it needs, and no more pages are requested."""
-    shelf = Shelf(list(range(10_000)))
-    with columns_of(shelf, max_rows=SIZE) as rows:
+    served = ServedList(list(range(10_000)))
+    with columns_of(served, max_rows=SIZE) as rows:
         assert duckdb.sql("select id from rows limit 3").fetchall() == [("0",), ("1",), ("2",)]
         del rows
         gc.collect()
-    assert len(shelf.asked) < 100
+    assert len(served.asked) < 100
 
 
 def test_polars_and_duckdb_read_the_stream() -> None:
@@ -171,16 +171,16 @@ def test_polars_and_duckdb_read_the_stream() -> None:
         lambda rows: [each for (each,) in duckdb.sql("select id from rows").fetchall()],
         lambda rows: rows.read_all().column("id").to_pylist(),
     ):
-        shelf = Shelf(list(range(23)))
-        with columns_of(shelf, max_rows=7) as rows:
+        served = ServedList(list(range(23)))
+        with columns_of(served, max_rows=7) as rows:
             assert [str(each) for each in range(23)] == read_ids(rows)
             assert (5, 23) == (rows.report.pages, rows.report.rows)
-        assert [1, 2, 3, 4, 5] == shelf.asked
+        assert [1, 2, 3, 4, 5] == served.asked
 
 
 def test_a_reader_of_a_stream_learns_of_an_error() -> None:
     """The library raises, with the text of our error; the error itself is kept."""
-    with columns_of(failing(Shelf(list(range(23))), 3)) as rows:
+    with columns_of(failing(ServedList(list(range(23))), 3)) as rows:
         with pytest.raises(pl.exceptions.ComputeError, match="ServerError"):
             pl.DataFrame(rows)
         assert isinstance(rows.error, errors.ServerError)
@@ -190,14 +190,14 @@ def test_a_reader_of_a_stream_learns_of_an_error() -> None:
             rows.read_all()
         assert 10 == rows.report.rows
 
-    with columns_of(Shelf([1])) as rows:
+    with columns_of(ServedList([1])) as rows:
         rows.read_all()
         assert rows.error is None
 
 
 def test_a_list_without_rows_has_columns() -> None:
     """Nothing is in no batch, and the schema is known."""
-    with columns_of(Shelf([])) as rows:
+    with columns_of(ServedList([])) as rows:
         assert [] == list(rows)
         assert (0, schema()) == (rows.read_all().num_rows, rows.read_all().schema)
         assert (0, len(schema().names)) == pl.DataFrame(rows).shape
@@ -207,14 +207,14 @@ def test_a_batch_ends_where_it_is_large(monkeypatch: pytest.MonkeyPatch) -> None
     """Large rows make small batches, so that memory is bounded."""
     monkeypatch.setattr(walks, "MAX_BYTES", 1)
 
-    batches, _, _ = read(Shelf(list(range(12))), "blocking")
+    batches, _, _ = read(ServedList(list(range(12))), "blocking")
 
     assert [5, 5, 2] == [each.num_rows for each in batches]
 
 
 def test_an_async_list_is_no_stream() -> None:
     """A library that blocks is told what to do instead."""
-    client = AsyncClient(**Shelf([1]).options())
+    client = AsyncClient(**ServedList([1]).options())
 
     with pytest.raises(errors.UsageError, match=r"await columns\.read_all"):
         pl.DataFrame(client.list().arrow())
@@ -224,7 +224,7 @@ def test_an_async_list_is_read_whole() -> None:
     """The table holds all rows."""
 
     async def walk() -> Any:
-        async with AsyncClient(**Shelf(list(range(12))).options()) as client:
+        async with AsyncClient(**ServedList(list(range(12))).options()) as client:
             columns = client.list(page_size=SIZE).arrow(max_rows=4)
             assert isinstance(columns, AsyncColumns)
             return await columns.read_all()
@@ -235,7 +235,7 @@ def test_an_async_list_is_read_whole() -> None:
 @pytest.mark.parametrize("max_rows", [0, -1, 1_000_001, 2.0, True, "5", None])
 def test_an_impossible_size_is_refused(max_rows: Any) -> None:
     """It is refused before anything is requested, and the error names the argument."""
-    with columns_of(Shelf([])) as _, Client(**Shelf([]).options()) as client:
+    with columns_of(ServedList([])) as _, Client(**ServedList([]).options()) as client:
         with pytest.raises(errors.InvalidInputError) as caught:
             client.list().arrow(max_rows=max_rows)
         assert caught.value.field == "max_rows"

@@ -23,7 +23,7 @@ from _support.equivalence.clients import client_at, client_for, run_by
 from _support.equivalence.events import LINES, Line, lent, lines_of
 from _support.equivalence.observed import Seen, seen_of
 from _support.equivalence.row import Row, Scene
-from _support.equivalence.servers import Stands, stands_open
+from _support.equivalence.servers import Sandboxes, open_sandboxes
 from _support.equivalence.ways import NAMED, OWNED, TRANSPORTS, Way, ways_of
 from billingual import errors
 from billingual.events import Event
@@ -49,9 +49,9 @@ WIDELY: Final = {
 
 
 @pytest.fixture(scope="module")
-def stands() -> Iterator[Stands]:
+def sandboxes() -> Iterator[Sandboxes]:
     """Start a sandbox for each transport."""
-    with stands_open() as opened:
+    with open_sandboxes() as opened:
         yield opened
 
 
@@ -69,11 +69,11 @@ def addressed(row: Row, way: Way, options: Mapping[str, Any], query: str) -> dic
     return {**given, "url": f"{row.provider}+{carrier}:{where}{query}"}
 
 
-async def play(row: Row, way: Way, stands: Stands) -> Seen:
+async def play(row: Row, way: Way, sandboxes: Sandboxes) -> Seen:
     """Run a row once."""
     events: list[Event] = []
     result, failure = None, None
-    async with stands.leading(way, row) as leading, AsyncExitStack() as clients:
+    async with sandboxes.leading(way, row) as leading, AsyncExitStack() as clients:
 
         def opened(make: Callable[..., Any], *what: Any, **options: Any) -> Any:
             client = make(way.backend, *what, observers=[events.append], **options)
@@ -83,7 +83,7 @@ async def play(row: Row, way: Way, stands: Stands) -> Seen:
         options = {**leading, **row.options}
         scene = Scene(
             client=opened(client_for, row.provider, **options),
-            control=stands.control(way),
+            control=sandboxes.control(way),
             events=events,
             make=partial(client_for, way.backend),
             again=lambda **more: opened(client_for, row.provider, **{**options, **more}),
@@ -98,13 +98,13 @@ async def play(row: Row, way: Way, stands: Stands) -> Seen:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_both_clients_are_one(stands: Stands, row: Row, proof: Any) -> None:
+def test_both_clients_are_one(sandboxes: Sandboxes, row: Row, proof: Any) -> None:
     """Every backend and every transport: same result, same error, same events."""
     runs: dict[str, Seen] = {}
     wholes: dict[str, Any] = {}
     for way in ways_of(row, widely=row.name in WIDELY, full=proof.full, seed=proof.seed):
-        stands.prepare(way, row)
-        seen = runs[str(way)] = run_by(way.backend, play, row, way, stands)
+        sandboxes.prepare(way, row)
+        seen = runs[str(way)] = run_by(way.backend, play, row, way, sandboxes)
         whole: Any = (seen.whole, seen.events)
         first = next(iter(wholes.values()), whole)
         wholes[str(way)] = lent(whole, first, lines_of(way.transport))
@@ -116,14 +116,14 @@ def test_both_clients_are_one(stands: Stands, row: Row, proof: Any) -> None:
 
 
 @pytest.mark.parametrize("line", LINES, ids=str)
-def test_what_a_library_cannot_tell_it_still_cannot(stands: Stands, line: Line) -> None:
+def test_what_a_library_cannot_tell_it_still_cannot(sandboxes: Sandboxes, line: Line) -> None:
     """A row meets each line of the table; a line that is not needed any more must go."""
     row = next(each for each in ROWS if each.name == line.met)
     backend = {**NAMED, **OWNED}[line.transport][0]
     attempts: list[Attempt] = []
     for way in (Way(backend, "h11"), Way(backend, line.transport)):
-        stands.prepare(way, row)
-        seen = run_by(backend, play, row, way, stands)
+        sandboxes.prepare(way, row)
+        seen = run_by(backend, play, row, way, sandboxes)
         attempts += [each[1] for each in seen.events if each[0] == "attempted"]
     told, untold = (each.evidence for each in attempts)
 

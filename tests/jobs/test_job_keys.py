@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from _support.pocket import CAPABILITIES, POCKET, PocketDialect, say
+from _support.small_provider import CAPABILITIES, SMALL, SmallDialect, say
 from billingual import AsyncClient, AsyncJob, Draft, MemoryTransport, errors
 from billingual.capabilities import FieldRules
 from billingual.jobs import SqliteLedger
@@ -19,7 +19,7 @@ from billingual.wire import Conversation
 LOST = errors.TimedOutError("late.", evidence=Evidence(connected=True, request_complete=True))
 
 
-class KeyedDialect(PocketDialect):
+class KeyedDialect(SmallDialect):
     """A dialect of a provider that takes keys, and numbers invoices itself."""
 
     def __init__(self, _: Any = None, scope: Any = None) -> None:
@@ -40,8 +40,8 @@ async def test_an_unclear_create_is_sent_again_with_its_key(tmp_path: Path) -> N
     """By another run as well; the provider may number the invoice as it likes."""
     transport = MemoryTransport([LOST, say()])
     async with AsyncClient(
-        attrs.evolve(POCKET, dialects=(KeyedDialect(),)),
-        base_url="https://pocket.example/base",
+        attrs.evolve(SMALL, dialects=(KeyedDialect(),)),
+        base_url="https://small.example/base",
         transport=transport,
         retry="none",
     ) as client:
@@ -72,8 +72,8 @@ async def test_a_key_that_the_provider_may_have_forgotten_sends_nothing_again(
     transport = MemoryTransport(script)
     monkeypatch.setattr(Runner, "_pause_s", lambda *_: 0.0)
     async with AsyncClient(
-        attrs.evolve(POCKET, dialects=(KeyedDialect(),)),
-        base_url="https://pocket.example/base",
+        attrs.evolve(SMALL, dialects=(KeyedDialect(),)),
+        base_url="https://small.example/base",
         transport=transport,
         retry="none",
     ) as client:
@@ -113,8 +113,8 @@ async def test_a_look_that_outlasts_the_claim_is_followed_by_no_request(
     transport = MemoryTransport([say()])
     async with (
         AsyncClient(
-            attrs.evolve(POCKET, dialects=(KeyedDialect(),)),
-            base_url="https://pocket.example/base",
+            attrs.evolve(SMALL, dialects=(KeyedDialect(),)),
+            base_url="https://small.example/base",
             transport=transport,
         ) as client,
         AsyncJob.open(tmp_path / "j.db", client, policy="manual") as job,

@@ -17,7 +17,7 @@ from arro3.core import RecordBatch, Table
 from deltalake import DeltaTable, write_deltalake
 
 from _support.random_invoices import random_invoices
-from _support.shelf import Shelf
+from _support.served_list import ServedList
 from billingual import Client, InvoiceSummary
 from billingual.columns import batch_of, rows_of
 
@@ -163,7 +163,7 @@ def test_each_library_reads_a_list_with_one_request_for_each_page(
     read: Callable[[Any, Path], int], tmp_path: Path
 ) -> None:
     """The stream is read once, and lazily."""
-    shelf = Shelf(list(range(23)))
-    with Client(**shelf.options()) as client:
+    served = ServedList(list(range(23)))
+    with Client(**served.options()) as client:
         assert 23 == read(client.list(page_size=5).arrow(max_rows=7), tmp_path / "rows")
-    assert [1, 2, 3, 4, 5] == shelf.asked
+    assert [1, 2, 3, 4, 5] == served.asked

@@ -9,7 +9,7 @@ from weakref import ref
 import attrs
 import pytest
 
-from _support.pocket import POCKET, say
+from _support.small_provider import SMALL, say
 from billingual import Client, Limiter, MemoryTransport
 from billingual.retry.by_credential import LATEST, ByCredential
 
@@ -55,7 +55,7 @@ def test_a_client_forgets_users_that_it_no_longer_serves(kind: str) -> None:
     """Each call of a service is made by a sibling with the token of its user."""
     limiter = Limiter(1e6)
     client = Client(
-        POCKET, base_url="https://pocket.example", limiter=limiter,
+        SMALL, base_url="https://small.example", limiter=limiter,
         transport=MemoryTransport(lambda _: say()),
     )  # fmt: skip
     for number in range(LATEST + 100):

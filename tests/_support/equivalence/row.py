@@ -54,7 +54,7 @@ class Scene:
 
     Attributes:
         client: the client, awaited whatever it is.
-        control: what stands behind it.
+        control: the server behind it.
         events: what was told so far.
         make: makes another client of the same kind, with other options.
         again: makes another client on the same way to the same provider, with more options.

@@ -1,4 +1,4 @@
-"""What stands at the end of each way: a server, an application in process, and a function."""
+"""What is at the end of each way: a server, an application in process, and a function."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from billingual.transports.asgi import AsgiTransport
 from billingual.transports.sandbox import SandboxTransport
 from billingual.wire import Bounds, Deadline, Headers, Timeouts, WireRequest, WireResponse
 
-__all__ = ["Control", "Reply", "Stands", "stands_open"]
+__all__ = ["Control", "Reply", "Sandboxes", "open_sandboxes"]
 
 INVOICES: Final = 40
 NO_SERVER: Final = "http://127.0.0.1:9"
@@ -161,7 +161,7 @@ class ScriptServer(ThreadingHTTPServer):
 
 
 @attrs.frozen(kw_only=True)
-class Stands:
+class Sandboxes:
     """What the rows of a module run against; each sandbox is set back before each row."""
 
     url: str
@@ -252,7 +252,7 @@ def _nobody(request: WireRequest) -> errors.BillingualError:
 
 
 @contextmanager
-def stands_open() -> Iterator[Stands]:
+def open_sandboxes() -> Iterator[Sandboxes]:
     """Start what listens, for as long as the block lasts."""
     in_process = {
         name: SandboxTransport(TransportOptions(backend=make()))
@@ -265,7 +265,7 @@ def stands_open() -> Iterator[Stands]:
     ):
         thread = threading.Thread(target=lambda: scripted.serve_forever(0.02), daemon=True)
         thread.start()
-        stands = Stands(
+        sandboxes = Sandboxes(
             url=server.url,
             scripted=scripted,
             over_sockets=Control(server.app),
@@ -278,11 +278,11 @@ def stands_open() -> Iterator[Stands]:
             app.sandbox_state.invoices = INVOICES
             Control(app).ask("POST", "reset")
         try:
-            yield stands
+            yield sandboxes
         finally:
             scripted.shutdown()
             thread.join()
-            stands.in_memory.app.close()
+            sandboxes.in_memory.app.close()
             for transport in in_process.values():
                 app = transport._app
                 app.close()

@@ -41,7 +41,7 @@ FAMILIES = {
     3: errors.RedirectedError, 4: errors.InvalidRequestError, 5: errors.ServerError,
 }  # fmt: skip
 CAPABILITIES = Capabilities(
-    provider="pocket",
+    provider="small",
     features=frozenset(Feature),
     draft=FieldRules(accepts=frozenset({"number", "status"}), requires=frozenset({"number"})),
     changes=FieldRules(accepts=frozenset({"number", "paid_at"})),
@@ -51,10 +51,10 @@ CAPABILITIES = Capabilities(
 )
 
 
-class PocketDialect(Dialect):
-    """Speak to the pocket provider."""
+class SmallDialect(Dialect):
+    """Speak to the small provider."""
 
-    name = "pocket"
+    name = "small"
 
     def __init__(
         self, capabilities: Capabilities = CAPABILITIES, scope: Scope | None = None
@@ -82,8 +82,8 @@ class PocketDialect(Dialect):
             kind = REFUSALS.get(response.status) or FAMILIES[response.status // 100]
         if kind is not None:
             raise kind(
-                f"pocket said {response.status}.",
-                provider="pocket",
+                f"small said {response.status}.",
+                provider="small",
                 exchange=Exchange.of(request, response),
             )
 
@@ -109,7 +109,7 @@ class PocketDialect(Dialect):
         locked = self.capabilities.locked(base.status if base else None, changes.given())
         if base is not None and locked:
             raise errors.LockedError(
-                provider="pocket", invoice_id=invoice_id, status=str(base.status), locked=locked,
+                provider="small", invoice_id=invoice_id, status=str(base.status), locked=locked,
                 still_open=self.capabilities.locks[str(base.status)],
             )  # fmt: skip
         body = {name: str(value) for name, value in changes.given().items()}
@@ -160,7 +160,7 @@ class PocketDialect(Dialect):
         if "id" not in payload:
             raise errors.ProtocolError(
                 "there is no id.",
-                provider="pocket",
+                provider="small",
                 exchange=Exchange.of(ask("GET", "/", Safety.READ), response),
             )
         return Invoice(
@@ -182,10 +182,10 @@ def ask(method: str, path: str, safety: Safety, body: Any = None) -> WireRequest
     )
 
 
-POCKET = Provider(
-    name="pocket",
-    dialects=(PocketDialect(),),
-    base_url="https://pocket.example/base",
+SMALL = Provider(
+    name="small",
+    dialects=(SmallDialect(),),
+    base_url="https://small.example/base",
     needs_token=False,
 )
 
@@ -199,8 +199,8 @@ def say(status: int = 200, text: str = '{"id": "i1"}', **headers: str) -> WireRe
 def client_of(
     backend: Any, responses: Iterable[Any] | Callable[[WireRequest], Any] = (), **options: Any
 ) -> tuple[AsyncClient, MemoryTransport]:
-    """Make a client of the pocket provider and the transport that answers it."""
+    """Make a client of the small provider and the transport that answers it."""
     transport = MemoryTransport(responses)
-    options.setdefault("provider", POCKET)
-    options.setdefault("base_url", "https://pocket.example/base")
+    options.setdefault("provider", SMALL)
+    options.setdefault("base_url", "https://small.example/base")
     return AsyncClient(transport=transport, backend=backend, **options), transport

@@ -21,7 +21,7 @@ from billingual.model import Query, instant_text
 from billingual.wire import Conversation, WireRequest, WireResponse, encode_query
 
 CAPABILITIES = Capabilities(
-    provider="shelf",
+    provider="served",
     features=frozenset({Feature.LIST}),
     filters=FieldRules(accepts=frozenset({"counterparty", "status", "updated_from"})),
     sorts=frozenset({"due_at"}),
@@ -31,12 +31,12 @@ CAPABILITIES = Capabilities(
 
 
 @attrs.frozen(kw_only=True)
-class ShelfDialect(DialectBase):
-    """Speak to the shelf."""
+class ServedListDialect(DialectBase):
+    """Speak to the provider of the list."""
 
-    name: ClassVar[str] = "shelf"
+    name: ClassVar[str] = "served"
     documented = CAPABILITIES
-    provider: str = "shelf"
+    provider: str = "served"
 
     def list_page(self, query: Query) -> Conversation[Page]:
         self.check_query(query)
@@ -51,19 +51,19 @@ class ShelfDialect(DialectBase):
             rows = tuple(InvoiceSummary(id=each) for each in body.pop("rows"))  # type: ignore[attr-defined]  # a list
             return Page(items=rows, number=query.page, **body)  # type: ignore[arg-type]  # our own
 
-        page: Page = yield read_request("shelf", "/", "/", encode_query(pairs), read=read)
+        page: Page = yield read_request("served", "/", "/", encode_query(pairs), read=read)
         return page
 
 
-SHELF = Provider(
-    name="shelf",
-    dialects=(ShelfDialect(),),
-    base_url="https://shelf.example",
+SERVED_LIST = Provider(
+    name="served",
+    dialects=(ServedListDialect(),),
+    base_url="https://served.example",
     needs_token=False,
 )
 
 
-class Shelf:
+class ServedList:
     """The rows, and a transport that serves them.
 
     Attributes:
@@ -85,8 +85,8 @@ class Shelf:
         self.transport = MemoryTransport(self._respond)
 
     def options(self, **more: Any) -> dict[str, Any]:
-        """Return what a client of this shelf is made with."""
-        return {"provider": SHELF, "transport": self.transport, "retry": "none", **more}
+        """Return what a client of this list is made with."""
+        return {"provider": SERVED_LIST, "transport": self.transport, "retry": "none", **more}
 
     def _respond(self, request: WireRequest) -> WireResponse:
         # A walk that fetches pages ahead asks in several threads.
