@@ -43,8 +43,9 @@ _DELETIONS: Final = 5
 """Requests after which an invoice that is still there is left to a person."""
 
 _VOUCHERS: Final = 3
-"""Invoices of which one has to be found by the search for another: few, for an old one may be found
-by a list that shows nothing new any more."""
+"""A search must find one of so many invoices that the job created last, or it proves no absence.
+
+So few, because a list that shows no new invoices any more still shows older ones."""
 
 Kind: TypeAlias = Callable[[Claim, float], Awaitable["Look"]]
 

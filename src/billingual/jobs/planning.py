@@ -192,7 +192,7 @@ def _placed(error: UsageError, place: int) -> UsageError:
 def letters_of(entry_id: str, nonce: str) -> str:
     """Choose the end of a number: the same for the same entry, also where two processes plan.
 
-    No other program comes upon them, as they are made of the random text of the ledger.
+    No other program chooses the same: they are made of the random text of the ledger.
     """
     name = entry_id.encode("utf-8", "surrogatepass")
     digest = hashlib.blake2b(name, digest_size=_LETTERS * 5 // 8, key=nonce.encode())

@@ -65,42 +65,40 @@ Policy: TypeAlias = Literal["reconcile_then_resend", "reconcile", "manual"]
 """
 
 _LOOKS: Final = 5
-"""Looks, or reads before an update, that may tell nothing for one entry in one run: then the run
-leaves it to the next one."""
+"""After more looks or reads that told nothing about an entry, the run leaves it to the next run."""
 
 _VAIN: Final = 9
-"""Requests of one run that may leave one entry planned before it is left to the next one.
+"""After more requests that did not carry out an entry, the run leaves it to the next run.
 
-A provider that fails whenever it gets to see one write would otherwise keep the run from its end.
-Where four in ten requests fail by chance, ten in a row are one in ten thousand.
+Otherwise a provider that fails at each request for one write would keep the run from its end. Where
+four of ten requests fail by chance, ten failures in a row happen once in ten thousand entries.
 """
 
 _AHEAD: Final = 2
-"""Workers beside those that may send, at most as many again.
+"""Workers beyond the number of requests that may be under way; at most as many as those.
 
-While all requests are under way, these keep the end of the last ones, and mark the next entries as
-in flight. Without them each request would wait for the disk. If the process is killed, as many more
-claims are unclear that were not sent: each costs a look, and no more.
+While all requests are under way, these workers write how the last requests ended, and mark the next
+entries as in flight. Without them each request would wait for the disk. If the process is killed,
+the entries that they marked are unclear although they were not sent: each costs one look.
 """
 
 _GATHERING_S: Final = 5.0
-"""Most seconds for which a look at creates waits for others to become due."""
+"""A look at creates waits at most so many seconds, so that creates due soon share its search."""
 
 _COUNTING: Final = 19.0
-"""How many times as long as it took the next count waits: so counts take a twentieth of a run."""
+"""After a count that took t seconds, the next one waits 19 t: counts take a twentieth of a run."""
 
 _PATIENCE_S: Final = 1.0
-"""Seconds after which a worker looks again whether another one takes its step: that one may have
-been cancelled."""
+"""So often a worker checks that another worker takes its step: that worker may be cancelled."""
 
 REFUSED_BATCH: Final = "its batch was refused as a whole: "
-"""How the reason begins of a write that may have been refused for the fault of another."""
+"""Begins the reason of a refused write, where another write of the batch may be the cause."""
 
 _End: TypeAlias = Callable[[], int | None]
 """Keeps a result, in a step of the ledger; returns how many entries that settled, if any."""
 
 _Reads: TypeAlias = tuple[Entry, ...]
-"""Updates of which one worker reads the state before, one after another."""
+"""Updates whose invoices one worker reads, one after another, before they are changed."""
 
 _PASSING: Final = (
     CircuitOpenError,
@@ -109,10 +107,10 @@ _PASSING: Final = (
     ServerError,
     TransportError,
 )
-"""Errors that say nothing about the write: it may go better later."""
+"""Errors that say nothing about the write itself: the same request may succeed later."""
 
 _REFUSALS: Final = (ConflictError, InvalidRequestError, PermissionDeniedError, RejectedError)
-"""What a provider says about one invoice. A page of a proxy, say, is none of them."""
+"""Errors by which a provider refuses one invoice. The page of a proxy is a ProtocolError: none."""
 
 
 @attrs.frozen(kw_only=True)
@@ -171,7 +169,7 @@ class Runner:
 
     def __attrs_post_init__(self) -> None:
         settings = self.settings
-        # A lease must outlive the request of its claim, and the request whose slot that waits for.
+        # A claim may wait for a slot until another request ends, and then sends its own.
         self._lease_s = 2 * self.context.deadline_s + settings.lease_margin_s
         self._steps = Steps(self.ledger, self.context.backend)
         self._looker = Looker(
@@ -185,7 +183,7 @@ class Runner:
 
     @property
     def _late_arrival_s(self) -> float:
-        # Longer than it has to be: creates that become due one after another share a search.
+        # Longer than needed, so that creates which become due one after another share a search.
         return self.settings.late_arrival_s + self._gathering_s
 
     @property
@@ -193,7 +191,7 @@ class Runner:
         return min(0.25 * self.settings.late_arrival_s, _GATHERING_S)
 
     def _now(self) -> float:
-        """Return the wall time, by a clock that nothing puts forward or back while the job runs."""
+        """Return the wall time; setting the machine's clock does not change it during the run."""
         return self._began_wall + self.context.backend.now() - self._began
 
     def _set_clock(self) -> None:
@@ -238,18 +236,18 @@ class Runner:
         await self._tell(last=True)
 
     def _keep_at_end(self, end: _End) -> None:
-        """Have the end of the run keep it: the worker that it is of raises, or is cancelled."""
+        """Let the end of the run write *end*: its worker is about to raise, or was cancelled."""
         self._steps.ask(end, lambda settled: self._count(settled or 0))
 
     def _count(self, settled: int) -> None:
         self._settled += settled
 
     async def _end(self) -> None:
-        """Keep what workers left that were stopped, and hand back what they had not begun.
+        """Write what stopped workers left, and hand back the entries that they had not begun.
 
-        What cannot be kept stays in flight, and the next run looks at it.
+        An entry whose end cannot be written stays in flight, and the next run looks at it.
         """
-        # The transaction of a cancelled worker may be under way, and put more in line.
+        # First: a cancelled worker's transaction may still run, and add to the line.
         await self._in_thread(self._steps.take)
         for each in self._line:
             self._keep_at_end(partial(self._hand_back, each))
@@ -283,15 +281,15 @@ class Runner:
             return min(max(due - now, 0.01), 1.0)
         if not self.ledger.is_working():
             return None
-        # Another worker's request may end unclear, or set the next write of its invoice free; and
-        # one of another process may never end.
+        # A request under way may end unclear, or let the next write of its invoice begin. A request
+        # of a process that was killed never ends: its lease does.
         self.ledger.end_leases(now=now, late_arrival_s=self._late_arrival_s)
         return 0.05
 
     # What to do next
 
     async def _next(self, end: _End) -> bool:
-        """Keep how the last thing ended, and put the next one in line; False if there is none."""
+        """Write *end*, and put what to do next in line; return False if there is nothing to do."""
         found: list[Claim | _Reads] = []
         read: Claim | _Reads | None = None
 
@@ -299,10 +297,10 @@ class Runner:
             nonlocal read
             settled = 0
             if isinstance(read, tuple):
-                # The transaction that chose it was lost, and this is the next one.
+                # The transaction that chose these reads was lost, and is taken again.
                 self._has_read(read)
-            # Another process that takes entries over looks at the provider before it sends them,
-            # so nothing is left to do about them here.
+            # A process that takes over a claim looks at the provider before it sends anything, so
+            # the worker that lost the claim has nothing to do.
             with suppress(ClaimLostError):
                 settled = end() or 0
             read = None if self.stopping else self._take()
@@ -320,10 +318,10 @@ class Runner:
         return bool(found)
 
     async def _do_first(self) -> _End:
-        """Do what is first in line, in a slot; return what keeps how it ended.
+        """Wait for a slot, do what is first in line, and return what writes how it ended.
 
-        That is not always what this worker put there. So the order of the plan is kept, whichever
-        worker is first to get a slot.
+        Another worker may have put it in line. In this way entries begin in the order of the plan,
+        whichever worker gets a slot first.
         """
         while not await self._slots.acquire(self.context.deadline_s):
             pass
@@ -340,9 +338,9 @@ class Runner:
             self._slots.release()
 
     def _take(self) -> Claim | _Reads | None:
-        # Creates are looked for when nothing is left to send. Each search shows what became of
-        # many of them, and by then an invoice of the job is known that vouches for it. An unclear
-        # update holds up the next one of its invoice, and a delete is soon read.
+        # Looks at creates come last. One search settles many creates, and by then the job knows an
+        # invoice of its own by which to check the search. Looks at updates come first, because an
+        # unclear update delays the next one of its invoice; a look at a delete is a short read.
         taken: Claim | _Reads | None = self._take_look(creates=False)
         if taken is None and self.sends:
             taken = self._take_send()
@@ -371,8 +369,8 @@ class Runner:
 
         if not before:
             return claim(full=False)
-        # Just before it is changed is the best time to learn what an invoice is like, so no more
-        # are read ahead than one request needs. What others read at this moment is waited for.
+        # An invoice is best read just before it is changed, so only what the next request needs is
+        # read ahead, and a worker waits while other workers are reading.
         return (
             claim(full=True)
             or self._take_unread()
@@ -380,10 +378,10 @@ class Runner:
         )
 
     def _take_unread(self) -> _Reads | None:
-        # A step of the ledger takes longer than a read, so each worker reads its part of a batch.
+        # Each worker reads its part of a batch: a step of the ledger for each read costs more.
         workers = self._concurrency + min(self._concurrency, _AHEAD)
         most = max(self._limits()["update"] // workers, 1)
-        # Two threads that ask at once would both read the same invoice.
+        # Under a lock, or two threads would choose the same invoice.
         with self._taking:
             reads = tuple(self.ledger.without_before(passing_over=self._reading.copy(), most=most))
             self._reading.update(each.seq for each in reads)
@@ -414,7 +412,7 @@ class Runner:
 
     @property
     def _looks_at_all(self) -> bool:
-        # Who asks for a run that sends nothing asks for looks.
+        # A run that sends nothing is asked for only to look.
         return self.settings.policy != "manual" or not self.sends
 
     @property
@@ -475,8 +473,8 @@ class Runner:
         if isinstance(error, (CircuitOpenError, RateLimitedError)):
             self._failed(error)
         else:
-            # It may be about this invoice alone. So the others do not wait for it, and only its
-            # first failure is a sign that the provider cannot be reached. A refusal is none.
+            # The failure may be about this invoice alone. So the other entries do not wait, and
+            # only the first failure counts as a sign that the provider cannot be reached.
             self._looks[entry.seq] += 1
             if self._looks[entry.seq] == 1 and not isinstance(error, _REFUSALS):
                 self._failed(error)
@@ -489,7 +487,7 @@ class Runner:
 
     async def _send(self, claim: Claim) -> _End:
         if self._now() > claim.lease - self.context.deadline_s:
-            # The process was stopped since the claim: the lease might end before the request.
+            # The process was suspended after the claim: the lease could end before the request.
             return lambda: self._hand_back(claim)
         self._requests += 1
         self._resent += any(each.attempts for each in claim.entries)
@@ -584,9 +582,9 @@ class Runner:
             return partial(release, not_before=now + self._pause_s(error))
         deletes = claim.entries[0].operation == "delete"
         if deletes or any(each.unclear for each in claim.entries):
-            # A refusal after an unclear request may be the echo of its success. And no provider
-            # documents that a refused deletion left all its invoices in place; a read right after
-            # it may still show those that are gone.
+            # If the unclear request succeeded, that alone can be why this one was refused. And no
+            # provider documents that a refused deletion left all its invoices in place; a read
+            # right after it may still show those that are gone.
             later = self._late_arrival_s if deletes else 0.0
             return partial(unclear, not_before=now + later, refusal=why)
         if len(claim.entries) > 1 and self.settings.bisect:
@@ -611,13 +609,13 @@ class Runner:
 
     def _failed(self, error: BillingualError) -> None:
         self._failures += 1
-        # As many in a row are no accident: the provider cannot be reached.
+        # So many failures in a row mean that the provider cannot be reached.
         if self._failures > 5 * self._concurrency + 5:
             raise error
 
     def _pause_s(self, error: BillingualError) -> float:
         told: float | None = getattr(error, "retry_after", None)
-        # What fails for all workers at once has failed once.
+        # If requests of all workers fail at the same time, that counts as one failure.
         return told or min(2.0 ** min(self._failures // self._concurrency, 6), 60.0)
 
     # Looking
@@ -675,7 +673,7 @@ class Runner:
             if tired:
                 why = f"after {_VAIN + 1} requests it waits for the next run: {look.why}"
                 self.ledger.put_off(dict.fromkeys(back, why))
-            # One that is looked at once more for a late double was settled before.
+            # An entry that is looked at again for a late double was counted before.
             return sum(
                 each.state is State.UNKNOWN and look.seen[each.id].state is not State.PLANNED
                 for each in claim.entries
@@ -685,7 +683,11 @@ class Runner:
         return found
 
     def _wait_s(self, succeeded: int) -> float:
-        """Return in how many seconds a look can tell more; *succeeded* writes were known to it."""
+        """Return the seconds until another look can tell more.
+
+        Args:
+            succeeded: how many writes of the job had succeeded when the last look began.
+        """
         if succeeded != self._succeeded:
             return 0.0
         counts = self.ledger.counts()
@@ -706,11 +708,11 @@ class Runner:
         on_progress, now = self.on_progress, self.context.backend.now()
         if on_progress is None or (now - self._told_at < PROGRESS_EVERY_S and not last):
             return
-        # Until it has counted: then no other worker begins to count as well.
+        # Until the count is done, so that no other worker begins one.
         self._told_at = NEVER
         counts = await self._in_thread(self.ledger.counts)
         counted_at = self.context.backend.now()
-        # To count a long job takes a while, during which the ledger does nothing else.
+        # Counting a long job takes a while, and the ledger does nothing else meanwhile.
         self._told_at = counted_at + _COUNTING * (counted_at - now)
         on_progress(
             Progress(

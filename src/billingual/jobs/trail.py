@@ -33,8 +33,8 @@ COLUMNS: Final = (
     "started", "ended", "outcome", "status", "why",
 )  # fmt: skip
 _READ_AT_ONCE: Final = 1000
-# A spreadsheet takes a cell that starts so for a formula, and providers' words are in the cells.
-# Full-width signs count as the others to some, and a minus alone before a plain number is none.
+# Providers' words are in the cells, and a spreadsheet takes a cell that begins so for a formula.
+# Some also take full-width signs. A minus before a plain number begins no formula.
 _FORMULA: Final = re.compile(r"[=+@\t\r\n\uff1d\uff0b\uff0d\uff20]|-(?![0-9]+(?:\.[0-9]+)?\Z)")
 
 
@@ -62,17 +62,17 @@ def export(ledger: Ledger, path: str | os.PathLike[str]) -> int:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Give a draft of a file, which takes its place when it is whole and on the disk.
+    """Give a new file to write, which replaces *path* when it is whole and on the disk.
 
-    What rows of invoices hold is its owner's alone, and so is the file. A link stays a link. A
-    pipe or a device has no place to take: it is given itself.
+    Only its owner can read the file, because invoices are personal data. If *path* is a link, what
+    it leads to is replaced. If it is a pipe or a device, it is written to directly.
     """
     if path.exists() and not path.is_file():
         yield path
         return
     path = Path(os.path.realpath(path))
-    # Beside the file, so that it can take its place; with a name of its own, so that neither a link
-    # that was put there nor another export of that file is written to.
+    # In the same folder, because a rename works within one file system only. The name is random, so
+    # that it is neither a link that was put there nor the file of another export.
     handle, name = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
     os.close(handle)
     draft = Path(name)

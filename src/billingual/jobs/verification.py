@@ -207,9 +207,9 @@ class Verifier:
                 )
 
     async def _compare_unwanted(self, entry: Entry, ids: Sequence[str]) -> None:
-        """See whether what has the number of a create that was not carried out is its invoice.
+        """Compare invoices that have the number of a create which was not carried out.
 
-        A create that was refused because its number was taken finds another invoice there.
+        They may be others: the create may have been refused because its number was taken.
         """
         if entry.body is None or not self.context.capabilities.supports(Feature.GET):
             self.unchecked[entry.id] = f"it is {entry.state.value}, and its number is at {ids[0]}"

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 __all__ = ["Delta"]
 
 _NOTES: Final = "_billingual"
-# The library takes these for something else, looks in another folder then, or panics.
+# With these in a path, the library reads another folder or panics.
 _NO_NAME: Final = re.compile(r"[\x00-\x1f\x7f\[\]\\^|]|%[0-9A-Fa-f]{2}")
 
 _BYTES_OF_MERGE: Final = 32 * 2**20
-"""Columns that are merged at once: each merge writes the files anew that it changes."""
+"""Bytes that are merged at once; each merge rewrites the files that it changes."""
 
-# The row that was read last counts; of a run before, any row of this one is later.
+# The row that was read last counts. Any row of this run is later than those of earlier runs.
 _IS_LATER: Final = "t._sync_id <> s._sync_id OR t._seen_at <= s._seen_at"
 
 
@@ -192,7 +192,7 @@ class Delta:
                 )  # fmt: skip
             if known:
                 self._merge_known(_taken(rows, known), named)
-        # Only now: where this fails, another window that has rows among them must not count.
+        # Not before the merge: if that fails, no window with rows among these may count.
         self._waiting = []
         self._found["deleted"] += sum(each is not None for each in moments)
 

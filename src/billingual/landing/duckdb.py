@@ -170,7 +170,7 @@ class DuckDb:
         except BaseException:
             self.close()
             raise
-        # Where the clock was put back, later rows must still be the latest.
+        # Also if the clock was set back, the rows of this run must be the latest.
         return max(now, (latest or 0) / 1e6 + 0.001)
 
     def landed(self) -> Mapping[str, Landed]:

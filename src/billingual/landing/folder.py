@@ -85,13 +85,13 @@ class Folder:
         """See the protocol."""
         windows = [line for line in self._manifest.lines if "window" in line]
         reads = [line for line in windows if line["kind"] == "open" and line["complete"]]
-        # What a run knew to be open it has looked for. It may have read more meanwhile, and so may
-        # runs since then that were killed.
+        # The run of the last complete read of what is open looked for what was open before. So
+        # rows count from the beginning of that run on, those of killed runs too.
         since = 0
         if reads:
             since = next(at for at, line in enumerate(windows) if line["sync"] == reads[-1]["sync"])
         counting = [*counting_lines(self._manifest.lines)]
-        # A window keeps what it showed of an invoice that is gone or dated otherwise since.
+        # A window still has its row of an invoice that is gone now, or has another date.
         moved: dict[str, int] = {}
         for line in counting:
             if line["window"] == MOVED:
@@ -219,7 +219,7 @@ class Folder:
         self._keep(window, parts, lines, latest, at if full else None)
 
     def _mark_gone(self, window: Window, parts: _Parts, at: float) -> None:
-        """Keep the last state of invoices that are gone, and that they are."""
+        """Keep the last state of invoices that are gone, and mark them."""
         if not parts.gone:
             return
         lines = [*counting_lines(self._manifest.lines)]
@@ -238,7 +238,7 @@ class Folder:
         latest: dict[str, int],
         gone_at: float | None,
     ) -> None:
-        """Keep the rows of *lines* that were seen when *latest* says, once for each id."""
+        """Keep, once for each id, the row of *lines* that was seen at the time in *latest*."""
         for batch in self._rows_of(lines) if latest else ():
             places = []
             for place, (each, seen) in enumerate(zip(*_ids_and_moments(batch), strict=True)):

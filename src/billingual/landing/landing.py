@@ -146,7 +146,7 @@ class Landing:
         last = await self._in_thread(self.target.last_run)
         if last is None or "paid_from" not in self.lists.capabilities.filters.accepts:
             return []
-        # A day earlier: the clocks of two machines differ, and a day of theirs may be another here.
+        # A day earlier, because clocks differ, and so do the dates of two time zones.
         since = (datetime.fromtimestamp(last, UTC) - timedelta(days=1)).date()
         given = attrs.evolve(opens.filter, status=None, paid_from=since)
         return [Window(name="paid", kind="recent", filter=given)]
@@ -172,7 +172,7 @@ class Landing:
                 try:
                     await job.result()
                 except Exception as error:
-                    if not self._stopping:  # It is no worker's, but a time limit of the program.
+                    if not self._stopping:  # no worker failed: a time limit of the program passed
                         raise
                     failed = failed or error  # raised below, when all have stopped
             if failed is not None:
@@ -245,8 +245,8 @@ class Landing:
     ) -> None:
         if not rows:
             return
-        # An invoice that moved to where it was not read yet came twice: what was read last counts,
-        # and rows of one batch have one time.
+        # An invoice that moved to a later page during the walk came twice. Rows of one batch have
+        # the same time, so only the row that was read last goes on.
         taken, seen_at = tuple({each.id: each for each in rows}.values()), self._seen_at()
         rows.clear()
 
@@ -348,7 +348,7 @@ async def land(
             )
     check_progress(on_progress)
     statuses = statuses_of(open_statuses)
-    # What is hidden by default would look like what is gone.
+    # A list hides inactive invoices by default; they would look as if they were gone.
     base = filter or Filter(include_inactive="include_inactive" in accepts)
     statuses = statuses if "status" in accepts else ()
     now = datetime.fromtimestamp(backend.wall(), UTC)
@@ -356,7 +356,7 @@ async def land(
         start, end, now=now, days=days,
         lookback_days=lookback_days, open_statuses=statuses, base=base, full=full,
     )  # fmt: skip
-    # A target that was made for what the provider refuses would refuse every other filter later.
+    # Before the target is made: it keeps its filter, so one that the provider refuses would stay.
     for each in {each.kind: each for each in plan}.values():
         lists.preview.list(each.filter)
     sync_id = f"{now:%Y%m%dT%H%M%S}-{backend.fresh_key()[:8]}"

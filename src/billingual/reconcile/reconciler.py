@@ -43,13 +43,13 @@ __all__ = ["reconcile"]
 # A list may lag behind a write for a moment. A second is longer than any lag that was seen, and
 # short beside the time for late requests, which is over by then.
 _SECOND_SEARCH_AFTER_S: Final = 1.0
-# A list may show nothing new for a while. If that begins after a known invoice was found and ends
-# before it is found again, the search in between tells nothing. So these are this close together;
-# where they cannot be, as requests take long, so many searches tell what one would.
+# A list may show no new invoices for a while. If that begins after the known invoice was found and
+# ends before it is found again, the search in between proves nothing. So the known invoice is found
+# twice within five seconds. Where requests are too slow for that, three searches count instead.
 _CLOSE_S: Final = 5.0
 _MOST_SEARCHES: Final = 3
-# How far apart the clocks of a provider and a program may be. An invoice that was stored longer
-# before the write was given up is none that the write made.
+# The clocks of a provider and a program may differ by so much. An invoice that was stored earlier
+# than that before the write was given up was not made by the write.
 _CLOCKS_APART_S: Final = 3600.0
 # Rows that may be the invoice are read in full where rows show less, to rule them out. More than
 # these are for a person to look at.
@@ -152,7 +152,7 @@ class Reconciler:
         find = None if intent is None else finders.get(intent.operation)
         if intent is None or find is None:
             return self._no_way()
-        # All but most creates are read back by their ids.
+        # Each write with an id is read back by it; most creates have none and are searched for.
         needs_get = intent.operation != Feature.CREATE or bool(intent.invoice_ids)
         if needs_get and not self.context.capabilities.supports(Feature.GET):
             return self._no_way()
@@ -216,7 +216,7 @@ class Reconciler:
     async def _search(self, draft: Draft) -> Reconciliation | None:
         """Search once; None if the draft is not where it would be seen."""
         _, seen = await self._find(draft)
-        # A row that slips to the next page while pages are read is met on both.
+        # A row that moves to the next page while pages are read comes on both.
         rows = tuple({each.id: each for each in seen.rows}.values())
         exact = tuple(each for each in rows if each.number == draft.number)
         if exact:
@@ -287,10 +287,10 @@ class Reconciler:
         )
 
     async def _doubt_search(self) -> tuple[float, Reconciliation | None]:
-        """Search for the known invoice.
+        """Search for the known invoice, to learn whether searches can be believed.
 
         Returns:
-            When the search began, and None if it found the invoice, so that it can be believed.
+            When the search began, and why searches cannot be believed; None if they can.
         """
         known = self.known_invoice or self.context.recent.created
         if known is None:
@@ -349,10 +349,10 @@ class Reconciler:
     def _signs_of(
         self, given: Mapping[str, object], invoice: Invoice, base: object
     ) -> tuple[str, ...]:
-        """List the fields that a change which did not happen would not show so.
+        """List the fields whose values suggest that the change happened, at least in part.
 
-        They have the new value, which was not there before, or one that is neither the new nor
-        the old. Where the old one is not known, a value that resembles the new one counts.
+        Such a field has the new value, which it had not before, or a value that is neither the new
+        nor the old one. Where the old value is not known, one that resembles the new value counts.
         """
         kept = {
             name: None if not isinstance(base, InvoiceSummary) else same_value(name, base, invoice)

@@ -39,11 +39,11 @@ _ROOM_S: Final = 1.0
 # successes. Halving it would be back at the provider's limit after a few.
 _GAP_DECAY: Final = 0.8
 
-# A gap below this part of the first one is none: it would cost a wait and spread nothing.
+# A gap below this part of the first one becomes none: it would cost a wait and spread nothing.
 _NEGLIGIBLE: Final = 0.01
 
-# A worker may use what a lease gives it for so long. What is left then lapses, so that a worker
-# that was stopped for a while does not send it into a time that belongs to others.
+# A worker may send the calls of a lease for so long. The rest then lapses, so that a worker that
+# was suspended for a while does not send calls in a time that was leased to others.
 _LEASE_S: Final = 1.0
 
 # A lease is worth a tenth of a second of the quota, shared by all workers: longer ones would leave
@@ -406,8 +406,8 @@ class SharedPace(Pace):
         lease = await self._asked(backend, tell, lambda: self._ask(size, is_job=is_job))
         if lease is None:
             return None
-        # Where calls wait here and the quota has calls left over, asking takes longer than a call
-        # may: a far store, or a busy machine. Then more are asked for at once.
+        # If calls wait here although the quota has calls left, asking the store is what takes long
+        # (a far store, a busy machine). Then more calls are asked for at once.
         self._size = min(2 * size, len(self._waiting)) if lease.wait_s <= 0 else 1
         for dead in [each for each in list(self._held) if not each[0].is_alive()]:
             self._held.pop(dead, None)
@@ -445,8 +445,8 @@ class SharedPace(Pace):
                 self._limited = limited
         if self._is_away:
             self._away_s, self._away_until = 0.0, _NEVER
-            # Other workers send their parts until they ask again, which is so long from now at
-            # most. The whole rate beside that would be nearly twice the quota.
+            # Other workers may go on with their parts of the rate until they ask the store again,
+            # within so many seconds. The whole rate beside those would be nearly twice the quota.
             self._alone_until = backend.now() + _LONGEST_AWAY_S
             # What was learnt alone; the store has its own memory of that.
             self._gap_s = 0.0
