@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
+import threading
 from typing import Any, Final
 
 import attrs
@@ -140,6 +143,34 @@ class QuotesCredentials(Wrapped):
             raise NotConnectedError(text, evidence=error.evidence) from None
 
 
+class LogsCredentials(Wrapped):
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        logging.getLogger(__name__).debug("sending %s", list(request.headers))
+        return await self.good.send(request, bounds)
+
+
+class NeverCloses(Wrapped):
+    async def aclose(self) -> None:
+        """Do nothing."""
+
+
+class LeavesTasks(Wrapped):
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        # Cancelled, it goes on alone.
+        return await asyncio.shield(asyncio.ensure_future(self.good.send(request, bounds)))
+
+
+class LeavesThreads(Wrapped):
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        threading.Thread(target=threading.Event().wait, args=[30], daemon=True).start()
+        return await self.good.send(request, bounds)
+
+
+class SaysItWasCut(Wrapped):
+    async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
+        return attrs.evolve(await self.good.send(request, bounds), request_complete=False)
+
+
 class ChecksNoHost(Wrapped):
     def __init__(self, options: TransportOptions) -> None:
         if options.tls is not None:
@@ -264,6 +295,11 @@ BROKEN: Final[dict[type[Wrapped], set[str]]] = {
     },
     ReadsTheEnvironment: {"the-environment-is-not-read"},
     QuotesCredentials: {"errors-show-no-credential"},
+    LogsCredentials: {"logs-show-no-credential"},
+    NeverCloses: {"closing-leaves-nothing-behind"},
+    LeavesTasks: {"closing-leaves-nothing-behind"},
+    LeavesThreads: {"closing-leaves-nothing-behind"},
+    SaysItWasCut: {"methods-and-bodies-go-out-as-they-are"},
     ChecksNoHost: {"a-certificate-of-another-host-is-refused"},
     TidiesTargets: {"targets-go-out-as-they-are"},
     ForgetsTheCancelled: {"a-cancelled-request-leaves-nothing-behind"},

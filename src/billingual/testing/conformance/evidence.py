@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import traceback
 from collections.abc import Callable
@@ -250,6 +251,40 @@ async def errors_show_no_credential(bench: Bench) -> None:
             expected=f"{name}: an error without credentials",
             seen=text.replace(CANARY, "<<the credential>>")[-400:],
         )
+
+
+@transport_check
+async def logs_show_no_credential(bench: Bench) -> None:
+    """Nothing that is logged, at whatever level, shows a header of the request."""
+    server = bench.server(script=echoed)
+    secret = [("Authorization", f"Bearer {CANARY}"), ("X-Key", CANARY)]
+    asked = request(server.url, headers=secret)
+    unmet = request(f"http://127.0.0.1:{bench.closed_port()}", headers=secret)
+    transport = bench.transport()
+    told: list[str] = []
+    root, listener = logging.getLogger(), _Listener(told)
+    level = root.level
+    root.addHandler(listener)
+    root.setLevel(logging.DEBUG)
+    try:
+        await bench.response(transport, asked)
+        await bench.either(transport, unmet)
+    finally:
+        root.setLevel(level)
+        root.removeHandler(listener)
+
+    shown = [each.replace(CANARY, "<<the credential>>") for each in told if CANARY in each]
+    expect(not shown, expected="no credential in a log", seen=shown)
+
+
+class _Listener(logging.Handler):
+    def __init__(self, told: list[str]) -> None:
+        super().__init__()
+        self._told = told
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep what would be written."""
+        self._told.append(self.format(record))
 
 
 EVIDENCE_CHECKS: Final = checks_in(globals())

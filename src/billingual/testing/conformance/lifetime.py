@@ -18,6 +18,7 @@ import anyio
 import attrs
 
 from billingual.abc import Account, account_of
+from billingual.backends.threads import ThreadedTransport
 from billingual.errors import BillingualError
 from billingual.testing.conformance.harness import (
     Bench,
@@ -29,13 +30,15 @@ from billingual.testing.conformance.harness import (
 )
 from billingual.testing.conformance.pooling import crossed
 from billingual.testing.conformance.report import NotApplicableError, checks_in, expect
-from billingual.testing.conformance.server import Say, with_length
-from billingual.wire import WireResponse
+from billingual.testing.conformance.server import LoopbackServer, Say, with_length
+from billingual.wire import Timeouts, WireResponse
 
 __all__ = ["LIFE_CHECKS"]
 
 _MOST_POINTS: Final = 200
 _CALLS: Final = range(20)
+_PARTING_S: Final = 2.0
+"""A thread may need a moment to end."""
 
 
 @attrs.define(eq=False)
@@ -214,6 +217,51 @@ async def closing_while_in_use_ends_well(bench: Bench) -> None:
 
     await bench.together([use, close])
     await transport.aclose()
+
+
+@transport_check
+def closing_leaves_nothing_behind(bench: Bench) -> None:
+    """After closing no connection is open, and no task or thread of the transport goes on."""
+    release = threading.Event()
+    server = bench.server(
+        script=lambda heard: Say(
+            with_length(b"ok"),
+            after=release if heard.target == "/cancelled" else None,
+            patience_s=60.0,
+        )
+    )
+    bench.keep(release.set)
+    before = {*threading.enumerate(), *server.threads}
+    bench.run(lambda: _used_and_closed(bench, server))
+    left = [each for each in threading.enumerate() if each not in {*before, *server.threads}]
+    for each in left:
+        each.join(_PARTING_S)
+
+    running = [each.name for each in left if each.is_alive()]
+    expect(not running, expected="no thread after closing", seen=running)
+
+
+async def _used_and_closed(bench: Bench, server: LoopbackServer) -> None:
+    has_tasks = bench.backend_name in {"asyncio", "uvloop"}
+    before = asyncio.all_tasks() if has_tasks else set()
+    transport = bench.transport(keepalive_s=60.0)
+    held = 0
+    # A thread cannot be cancelled.
+    if not (bench.backend.blocks or isinstance(transport, ThreadedTransport)):
+        # The server holds this one, and does not see that it was given up.
+        held = 1
+        asked = request(server.url, "/cancelled")
+        # What goes on nevertheless must not end by itself.
+        bounds = bench.bounds(deadline_s=60.0, timeouts=Timeouts.each(60.0))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(bench.either, transport, asked, bounds)
+            await bench.until(lambda: server.requests, what="the request arrives")
+            tasks.cancel_scope.cancel()
+    await bench.response(transport, request(server.url))
+    await transport.aclose()
+    await bench.until(lambda: server.open <= held, what="the connections are closed")
+    if has_tasks:
+        await bench.until(lambda: asyncio.all_tasks() <= before, what="no task goes on")
 
 
 @transport_check

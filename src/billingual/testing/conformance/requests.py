@@ -80,8 +80,14 @@ async def methods_and_bodies_go_out_as_they_are(bench: Bench) -> None:
 
     for method, body in _BODIES:
         size = "no body" if body is None else f"{len(body)} bytes"
-        await bench.response(transport, request(server.url, method=method, body=body))
+        met = await bench.response(transport, request(server.url, method=method, body=body))
         heard = server.requests[-1]
+
+        expect(
+            met.request_complete is not False,
+            expected=f"{method} with {size}: no claim that the request was not sent whole",
+            seen=met.request_complete,
+        )
 
         expect(
             (heard.method, heard.body) == (method, body or b""),

@@ -94,6 +94,7 @@ class LoopbackServer:
         requests: what was heard, in order.
         connections: how many connections were accepted in all.
         most: the most that were open at once.
+        threads: those that serve.
     """
 
     def __init__(
@@ -119,8 +120,13 @@ class LoopbackServer:
         self.host = "127.0.0.1"
         self.port: int = int(self._listener.getsockname()[1])
         self.url: str = f"{'https' if tls else 'http'}://{self.host}:{self.port}"
-        self._threads = [threading.Thread(target=self._accept, daemon=True)]
-        self._threads[0].start()
+        self.threads = [threading.Thread(target=self._accept, daemon=True)]
+        self.threads[0].start()
+
+    @property
+    def open(self) -> int:
+        """How many connections are open now."""
+        return len(self._open)
 
     def close(self) -> None:
         """Close all connections and end all threads."""
@@ -133,7 +139,7 @@ class LoopbackServer:
             for each in self._open:
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(each, socket.SHUT_RDWR)
-        for thread in self._threads:
+        for thread in self.threads:
             thread.join(timeout=5)
 
     def _accept(self) -> None:
@@ -149,7 +155,7 @@ class LoopbackServer:
             thread = threading.Thread(
                 target=self._serve, args=(connection, self.connections), daemon=True
             )
-            self._threads.append(thread)
+            self.threads.append(thread)
             thread.start()
 
     def _serve(self, plain: socket.socket, number: int) -> None:
