@@ -1,10 +1,11 @@
 """How close to the ideal time does a list come when pages are fetched at once?
 
 ``python benchmarks/prefetch.py``: 200 pages of 100 rows over loopback from a server that answers
-after 20 ms, with 1, 4, 8 and 16 pages under way, in both clients over h11 and httpx. The ideal is
-as many waits one after another as such batches need, and no time at all for anything else (that the
-number of pages is only known after the first one costs a wait more); connections are open, and the
-server keeps its 20 ms to a fraction of a millisecond.
+after 20 ms, with 1, 4, 8 and 16 pages under way, and from one that answers after 100 ms, with 8 and
+16, in both clients over h11 and httpx. The ideal is as many waits one after another as such batches
+need, and no time at all for anything else (that the number of pages is only known after the first
+one costs a wait more); the server keeps its time to a fraction of a millisecond. One page at a time
+has no goal, and is walked in the first round only.
 
 No client reaches the ideal: a page takes time on the wire, and the process is held to one core, on
 which it is decoded. What is left of that to a scheduler is shown by loops by hand at the same
@@ -12,6 +13,14 @@ width: so many tasks, or threads, that each send, decode with the same dialect, 
 next number. They know how many pages there are, keep no order and check nothing. Over h11 they use
 our transport without the client, over httpx the library as it comes. *Bytes alone* decodes nothing:
 what it takes beyond the ideal is the server's and the wire's.
+
+A goal of 1.15 times the ideal is out of reach where *bytes alone*, or the CPU time of the loop by
+hand, takes longer than that: at 20 ms and 16 pages 200 pages would have 0.26 s, and decoding them
+takes nearly as long. Such a goal says so and what it would take at least. So there is a second
+distance: a provider that makes a page of 100 invoices seldom takes as little as 20 ms.
+
+Threads do worse than tasks, by hand as in ours: responses that come together are read together,
+because their threads take turns, so all next requests leave late, and together again.
 """
 
 from __future__ import annotations
@@ -44,10 +53,12 @@ from billingual.plugins import TRANSPORTS
 from billingual.wire import Bounds, Deadline, Timeouts, WireRequest, WireResponse
 
 WIDTHS = (1, 4, 8, 16)
-DELAY_S = 0.02
+DISTANCES = {0.02: WIDTHS, 0.1: (8, 16)}
+OF_IDEAL, OF_HAND = 1.15, 1.05
 BYTES: Final = "loop by hand (h11), bytes alone"
 Walk: TypeAlias = Callable[[int], int]
-Seconds: TypeAlias = dict[tuple[str, int], list[float]]
+# Of each side and width, the seconds and the CPU seconds of each round.
+Taken: TypeAlias = dict[tuple[str, int], list[tuple[float, float]]]
 Send: TypeAlias = Callable[[WireRequest], Awaitable[WireResponse]]
 
 
@@ -146,42 +157,41 @@ def blocked_by_hand(base: str, transport: str, pages: int, closing: ExitStack) -
     return walk
 
 
-def tell(study: Study, pages: int, wall: Seconds, cpu: Seconds, by_hand: dict[str, str]) -> None:
+def tell(study: Study, pages: int, delay_s: float, taken: Taken, by_hand: dict[str, str]) -> None:
     """Tell *study* the medians of all rounds."""
     rows: list[list[Cell]] = []
-    for name, width in wall:
-        ideal = math.ceil(pages / width) * DELAY_S
-        seconds = statistics.median(wall[name, width])
-        used = statistics.median(cpu[name, width])
+    wall = {side: statistics.median(each for each, _ in rounds) for side, rounds in taken.items()}
+    cpu = {side: statistics.median(each for _, each in rounds) for side, rounds in taken.items()}
+    for name, width in taken:
+        ideal = math.ceil(pages / width) * delay_s
+        seconds, used = wall[name, width], cpu[name, width]
         hand = by_hand.get(name)
         of_hand = None
         if hand is not None:
-            pairs = zip(wall[name, width], wall[hand, width], strict=True)
-            of_hand = statistics.median(ours / theirs for ours, theirs in pairs)
+            pairs = zip(taken[name, width], taken[hand, width], strict=True)
+            of_hand = statistics.median(ours / theirs for (ours, _), (theirs, _) in pairs)
         rows.append([name, width, ideal, seconds, seconds / ideal, of_hand, used / pages * 1e3])
         if hand is not None and width > 1:
-            beside = max(ideal, used)
-            what = f"{name}, {width} pages under way"
-            study.goal(f"{what}, of the greater of ideal and CPU floor", seconds / beside, 1.15)
-            study.goal(f"{what}, beside the loop by hand", of_hand, 1.05)
+            what = f"{name}, {width} pages under way, {delay_s * 1e3:.0f} ms away"
+            least = {
+                "bytes alone take": wall[BYTES, width] / ideal,
+                "CPU time by hand is": cpu[hand, width] / ideal,
+            }
+            why, floor = max(least.items(), key=lambda each: each[1])
+            reason = f" (out of reach: {why} {floor:.2f} x)" if floor > OF_IDEAL else ""
+            study.goal(f"{what}, of the ideal{reason}", seconds / ideal, OF_IDEAL)
+            study.goal(f"{what}, beside the loop by hand", of_hand, OF_HAND)
     heads = [
         "client", "pages at once", "ideal s", "seconds", "of the ideal", "of the loop by hand",
         "CPU ms/page",
     ]  # fmt: skip
-    study.table(f"{pages} pages of {ROWS}, each {DELAY_S * 1e3:.0f} ms away", heads, rows)
+    study.table(f"{pages} pages of {ROWS}, each {delay_s * 1e3:.0f} ms away", heads, rows)
 
 
-def main() -> None:
-    """Measure, show and keep."""
-    options = arguments(__doc__, rounds=5)
-    pages = 32 if options.quick else 200
-    study = Study(
-        "prefetch", "How close to the ideal does a list come with pages under way at once?"
-    )
-    study.settings |= {"rounds": options.rounds, "pages": pages, "responses after": f"{DELAY_S} s"}
-    pinned()
+def measure(study: Study, pages: int, delay_s: float, rounds: int) -> None:
+    """Walk lists of a server so far away, and tell *study*."""
     with (
-        serving(rows=pages * ROWS, delay_s=DELAY_S) as base,
+        serving(rows=pages * ROWS, delay_s=delay_s) as base,
         asyncio.Runner() as runner,
         ExitStack() as closing,
     ):
@@ -197,18 +207,32 @@ def main() -> None:
             walks[ours[1]] = blocked(base, transport, closing)
         walks[BYTES] = awaited_by_hand(base, "h11", pages, runner, closing, decode=False)
         for walk in walks.values():
-            walk(max(WIDTHS))  # connections are made, and what is imported late is imported
-        sides = list(itertools.product(walks, WIDTHS))
-        wall: Seconds = {side: [] for side in sides}
-        cpu: Seconds = {side: [] for side in sides}
-        for _ in range(options.rounds):
+            walk(max(WIDTHS))  # what is imported late is imported, and the server has its pages
+        sides = list(itertools.product(walks, DISTANCES[delay_s]))
+        taken: Taken = {side: [] for side in sides}
+        for turn in range(rounds):
             for name, width in random.sample(sides, len(sides)):
+                if turn and width == 1:
+                    continue
                 used, start = time.process_time(), time.perf_counter()
                 if walks[name](width) != pages * ROWS:
                     raise ValueError(name)
-                wall[name, width].append(time.perf_counter() - start)
-                cpu[name, width].append(time.process_time() - used)
-    tell(study, pages, wall, cpu, by_hand)
+                passed = time.perf_counter() - start
+                taken[name, width].append((passed, time.process_time() - used))
+    tell(study, pages, delay_s, taken, by_hand)
+
+
+def main() -> None:
+    """Measure, show and keep."""
+    options = arguments(__doc__, rounds=5)
+    pages = 32 if options.quick else 200
+    study = Study(
+        "prefetch", "How close to the ideal does a list come with pages under way at once?"
+    )
+    study.settings |= {"rounds": options.rounds, "pages": pages}
+    pinned()
+    for delay_s in DISTANCES:
+        measure(study, pages, delay_s, options.rounds)
     study.close(quick=options.quick)
 
 
