@@ -106,6 +106,13 @@ SHAPES: dict[str, tuple[object, str, dict[str, str]]] = {
         "Not valid: $.due_date: is no date: $.lines[0].note: no",
         {"due_at": "is no date", "lines[0].note": "no"},
     ),
+    "ajv": (
+        {"message": "Not valid", "validation": [
+            {"instancePath": "/due_date", "keyword": "format", "message": "must match format"},
+            {"instancePath": "", "keyword": "required", "message": "must have a currency"}]},
+        "Not valid: due_date: must match format: must have a currency",
+        {"due_at": "must match format"},
+    ),
     "oauth": (
         {"error": "invalid_token", "error_description": "It expired"},
         "invalid_token: It expired", {},

@@ -30,7 +30,7 @@ _MOST_VALUES: Final = 2_000
 # Names are compared without case and punctuation: ``error_description`` is ``errorDescription``.
 # In this order: what says it best comes first. The words are those of the shapes seen at the
 # providers, of problem details (RFC 9457), JSON:API, OData, GraphQL and of common frameworks
-# (Spring, Django REST, Laravel, ASP.NET).
+# (Spring, Django REST, Laravel, ASP.NET, Ajv of Fastify).
 _WORDS: Final = (
     "message",
     "msg",
@@ -111,6 +111,7 @@ _FIELD_WORDS: Final = (
     "propertypath",
     "attribute",
     "pointer",
+    "instancepath",
     "loc",
     "source",
     "membernames",

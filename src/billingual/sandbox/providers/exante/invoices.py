@@ -17,7 +17,7 @@ INFERRED, because undocumented: the error shapes (see `Settings`); 403 for a for
 404 for an invoice that does not exist or is another organization's; 409 for a number already taken
 in its organization (see `Settings`); null refused in updates; `invoice_fields` of an update replace
 the stored ones (see `Settings`); duplicate uids in one batch refused; amounts do not follow the
-status.
+status; a new invoice has the collection method `send_invoice`.
 """
 
 from __future__ import annotations
