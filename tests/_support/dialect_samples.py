@@ -130,7 +130,7 @@ def _tenant() -> DialectSamples:
         ],
         refusal=b'{"statusCode":422,"error":"Unprocessable","message":"not a draft"}',
         complaint="not a draft",
-        wrong={Feature.VOID: [("inv_short",)], Feature.LIST: [(Query(page_size=5),)]},
+        wrong={Feature.VOID: [("inv-short",)], Feature.LIST: [(Query(page_size=5),)]},
         scope=Scope(tenant="tnt_" + "a" * 24),
     )
 

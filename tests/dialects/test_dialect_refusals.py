@@ -252,7 +252,7 @@ TENANT_REFUSALS: list[tuple[Start, type[BillingualError], str]] = [
     (patch(status="VOID"), UnsupportedError, "use finalize or void"),
     (patch(currency=None, total=Money(1, "EUR")), InvalidInputError, "but the total is in 'EUR'"),
     (patch(total=Money(1)), InvalidInputError, "it has no currency"),
-    (lambda: KUKKINGU.get("inv_short"), InvalidInputError, "'inv_' followed by"),
+    (lambda: KUKKINGU.get("inv_"), InvalidInputError, "'inv_' followed by letters and digits"),
     (lambda: KUKKINGU.get(InvoiceFactory()()), InvalidInputError, "documents; give its .id"),
     (lambda: KUKKINGU.void(UID), InvalidInputError, "'inv_' followed by"),
     (lambda: KUKKINGU.get(f"{INVOICE}\n"), InvalidInputError, "'inv_' followed by"),

@@ -333,6 +333,17 @@ def test_a_scope_binds_what_the_dialect_knows() -> None:
     assert KUKKINGU == KUKKINGU.scoped(Scope())
 
 
+def test_an_id_of_a_tenant_is_as_long_as_the_provider_makes_it() -> None:
+    """Its documentation shows ids of invoices and contracts, and says how long tenants' are."""
+    request = asked(KUKKINGU.get("inv_1A"))
+    listed = asked(KUKKINGU.list_page(Query(filter=Filter(document="ctr_2"))))
+
+    assert request.url.endswith("/inv_1A")
+    assert listed.url.endswith("?contractId=ctr_2")
+    with pytest.raises(InvalidInputError, match="24 small letters and digits"):
+        TenantDialect(tenant="tnt_1")
+
+
 @given(st.text(max_size=60))
 def test_no_text_becomes_more_than_one_segment(text: str) -> None:
     """Whatever stands in an id, it is refused or stays one segment of the path."""

@@ -36,7 +36,14 @@ from billingual.dialects._kit.requests import (
     read_request,
     write_request,
 )
-from billingual.dialects.tenant.requests import CHANGES, DRAFT, FILTERS, prefixed_id, query_pairs
+from billingual.dialects.tenant.requests import (
+    CHANGES,
+    DRAFT,
+    FILTERS,
+    prefixed_id,
+    query_pairs,
+    tenant_id,
+)
 from billingual.errors import ConfigurationError
 from billingual.outcomes import Safety
 from billingual.wire import Conversation, encode_query
@@ -138,7 +145,7 @@ class TenantDialect(DialectBase):
 
     def __attrs_post_init__(self) -> None:
         if self.tenant is not None:
-            prefixed_id("tnt")(self.tenant, "tenant")
+            tenant_id(self.tenant, "tenant")
 
     def scoped(self, scope: Scope) -> Self:
         """Return the dialect bound to a tenant; an organization means nothing here.

@@ -30,15 +30,17 @@ if TYPE_CHECKING:
 
     from billingual.model import Query
 
-__all__ = ["CHANGES", "DRAFT", "FILTERS", "prefixed_id", "query_pairs"]
+__all__ = ["CHANGES", "DRAFT", "FILTERS", "prefixed_id", "query_pairs", "tenant_id"]
 
 EXPANSIONS: Final = ("contract", "contract.client")
 
 
+tenant_id: Final = id_like(r"tnt_[a-z0-9]{24}", "'tnt_' followed by 24 small letters and digits")
+
+
 def prefixed_id(prefix: str) -> Callable[[object, str], str]:
-    """Make a writer of ids of one kind of object."""
-    form = f"'{prefix}_' followed by 24 small letters and digits"
-    return id_like(rf"{prefix}_[a-z0-9]{{24}}", form)
+    """Make a writer of ids of one kind of object; their length is documented of tenants alone."""
+    return id_like(rf"{prefix}_[A-Za-z0-9]{{1,250}}", f"'{prefix}_' followed by letters and digits")
 
 
 def _rate(value: object, name: str) -> Decimal:
