@@ -278,8 +278,13 @@ class UnknownNameError(ConfigurationError, LookupError):
         given: object = name
         near = get_close_matches(name.casefold(), known, n=1) if isinstance(given, str) else []
         guess = f"perhaps you meant {near[0]}; " if near else ""
+        # People hope for stripe, where any API can be written.
+        other = (
+            " Another API is a Provider with a dialect of your own." if "provider" in kind else ""
+        )
         super().__init__(
-            f"there is no {kind} named {shown(name)}; {guess}there are: {listed}.", known=known
+            f"there is no {kind} named {shown(name)}; {guess}there are: {listed}.{other}",
+            known=known,
         )
         self.kind = kind
         # Errors can be pickled, which not every object that was given for a name can.

@@ -422,9 +422,11 @@ def test_a_list_that_is_not_there_is_not_said_to_be_shorter(step: Any, backend: 
 @pytest.mark.parametrize("kind", [AsyncClient, Client])
 def test_a_list_that_is_printed_says_how_to_read_it(kind: Any) -> None:
     """Who prints it wants its rows."""
-    shown = repr(kind("exante", transport="sandbox").list())
+    pager = kind("exante", transport="sandbox").list()
+    shown = repr(pager)
 
     assert re.fullmatch(r"<(Async)?Pager: iterate, or take first\(\), .*>", shown)
+    assert re.fullmatch(r"<(Async)?Columns: .*iterate, or take read_all\(\)>", repr(pager.arrow()))
     assert ("Async" in shown) is (kind is AsyncClient)
 
 

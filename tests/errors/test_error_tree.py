@@ -149,6 +149,13 @@ def test_usage_errors_are_builtin_errors_too() -> None:
             "there is no transport named 'htpx'; perhaps you meant httpx; there are: httpx, ftp.",
         ),
         (
+            errors.UnknownNameError("provider", "stripe", ["exante"]),
+            (
+                "there is no provider named 'stripe'; there are: exante. Another API is a Provider "
+                "with a dialect of your own."
+            ),
+        ),
+        (
             errors.MissingExtraError("the transport 'sandbox'", "sandbox", "starlette"),
             (
                 "the transport 'sandbox' needs starlette, which is not installed; run: "

@@ -34,6 +34,9 @@ class Columns(Stepped):
 
     _core: AsyncColumns
 
+    def __repr__(self) -> str:
+        return self._shown("AsyncColumns", "Columns")
+
     @property
     def schema(self) -> Schema:
         """The schema of each batch."""

@@ -76,6 +76,9 @@ class AsyncColumns:
         self._schema = schema(raw=raw)
         self._end = _End()
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: columns for Arrow libraries; iterate, or take read_all()>"
+
     @property
     def schema(self) -> Schema:
         """The schema of each batch."""
