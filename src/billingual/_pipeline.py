@@ -385,11 +385,12 @@ class _Call(Generic[T]):
             if problems := _problems_of(value):
                 self._report_problems(problems, request, response)
         except BillingualError as error:
-            self._learn_from(error)
             limit_first = self.operation.dialect.capabilities.rate_limit_precedes_handler
             outcome = classify(error, rate_limit_precedes_handler=limit_first)
             # What went wrong before it was sent, a policy's own fault say, leaves nothing unclear.
             self._record(outcome if self.in_flight else Outcome.NOT_SENT, error)
+            # Noted first: a policy may be interrupted, and what the response said is known.
+            self._learn_from(error)
             if self.context.pace.must_report:
                 await self.context.pace.report(self.context.backend, self._emit)
             raise
@@ -411,6 +412,8 @@ class _Call(Generic[T]):
             except BillingualError:
                 raise
             except Exception as fault:
+                if self._stops(fault):
+                    raise
                 raise plugin_error("a retry policy's admit()", fault) from fault
         if context.pace.engaged:
             await context.pace.enter(context.backend, self.deadline, self._emit)
@@ -632,8 +635,8 @@ class _Call(Generic[T]):
         return hashlib.sha256(f"{self.key} {self.keyed}".encode()).hexdigest()
 
     def _record_unreadable(self, error: BillingualError) -> None:
-        self._learn_from(error)
         self._record(classify(error), error)
+        self._learn_from(error)
 
     def _record(self, outcome: Outcome, error: BaseException | None) -> None:
         evidence, status = evidence_of(error)
@@ -706,7 +709,9 @@ class _Call(Generic[T]):
                 random=self.context.backend.random,
             )
             return _clamp_to_deadline(decision, left_s)
-        except Exception as fault:  # noqa: BLE001 - a foreign policy may raise anything
+        except Exception as fault:
+            if self._stops(fault):
+                raise
             return RetryDecision(wait_s=None, why=f"the retry policy raised {type(fault).__name__}")
 
     def _unclear(self, request: WireRequest, error: BaseException) -> OutcomeUnknown:
@@ -818,9 +823,7 @@ def _emit(context: ClientContext, kind: str, **details: object) -> None:
     for observer in context.observers:
         try:
             observer(event)
-        except Exception as fault:
-            if is_from_signal_handler(fault):
-                raise
+        except Exception as fault:  # noqa: BLE001 - a foreign observer may raise anything
             # An observer's error must not turn a write that succeeded into a failure.
             log_plugin_error("an observer", fault)
 
@@ -897,7 +900,9 @@ def _transport_error(fault: Exception, request: WireRequest) -> InternalError:
 
 
 def log_plugin_error(owner: str, fault: Exception) -> None:
-    """Log a plugin's exception that must not reach the caller."""
+    """Log a plugin's exception that must not reach the caller; raise one that interrupts it."""
+    if is_from_signal_handler(fault):
+        raise fault
     _log().error("%s raised; it was ignored", owner, exc_info=fault)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from _support.small_provider import CAPABILITIES, SMALL, SmallDialect, client_of, say
 from billingual import Draft, Invoice, Outcome, errors, unclear_from
+from billingual.abc import RetryDecision
 from billingual.events import AttemptEnded, AttemptStarted, CallEnded, CallStarted
 from billingual.outcomes import Evidence, Safety
 from billingual.wire import Conversation, WireRequest
@@ -313,3 +314,57 @@ def test_an_interrupt_while_a_token_is_renewed_passes_through(
 
     assert len(transport.requests) == 1
     assert (unclear_from(raised), told) == (None, [])
+
+
+class Interrupted:
+    """A retry policy and an observer that are interrupted in one of their methods."""
+
+    attempts = 3
+
+    def __init__(self, stop: Callable[..., None], where: str) -> None:
+        self._stop = stop
+        self._where = where
+
+    def __call__(self, event: Any) -> None:
+        pass
+
+    def _met(self, where: str) -> None:
+        if where == self._where:
+            self._stop()
+
+    def admit(self, now: float) -> None:
+        self._met("admit")
+
+    def note(self, error: Any, now: float) -> None:
+        self._met("note")
+
+    def decide(self, attempts: Any, **how: Any) -> RetryDecision:
+        self._met("decide")
+        return RetryDecision(wait_s=None, why="enough")
+
+    def headers(self) -> dict[str, str]:
+        self._met("headers")
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("where", "response", "unclear"),
+    [
+        ("admit", 200, False), ("headers", 200, True), ("note", 200, True), ("note", 503, True),
+        ("note", 422, False), ("decide", 429, False), ("on_unclear", 503, True),
+    ],
+)  # fmt: skip
+def test_an_interrupt_in_what_a_program_brings_along_passes_through(
+    step: Any, backend: Any, stop: Any, where: str, response: int, *, unclear: bool
+) -> None:
+    """It ends the call instead of being logged as a fault of the policy, observer or hook."""
+    own = Interrupted(stop, where)
+    hook = stop if where == "on_unclear" else None
+    client, _ = client_of(
+        backend, [say(response)], retry=own, observers=[own], on_unclear=hook
+    )  # fmt: skip
+
+    with pytest.raises((KeyboardInterrupt, TimeLimitError)) as caught:
+        step(client.create(DRAFT))
+
+    assert (unclear_from(caught.value) is not None) is unclear
