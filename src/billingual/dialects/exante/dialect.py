@@ -43,7 +43,14 @@ from billingual.dialects._kit.requests import (
     uuid,
     write_request,
 )
-from billingual.dialects.exante.requests import CHANGES, DRAFT, PAGE_LIMIT, SORTS, query_pairs
+from billingual.dialects.exante.requests import (
+    CHANGES,
+    DRAFT,
+    FILTERS,
+    PAGE_LIMIT,
+    SORTS,
+    query_pairs,
+)
 from billingual.errors import InvalidInputError
 from billingual.model import checked_text
 from billingual.outcomes import Safety
@@ -66,13 +73,6 @@ _NO_RATES: Final = "leave it out: the provider has no exchange rates"
 _NO_CHANGE_DATES: Final = (
     "list without it and compare the rows with your copies: no row says when it changed"
 )
-_FILTERS: Final = frozenset(
-    {
-        "collection_method", "counterparty", "counterparty_ids", "due_from", "due_to",
-        "extra_params", "include_inactive", "issued_from", "issued_to", "overdue_days",
-        "paid_from", "paid_to", "search", "status", "total",
-    }
-)  # fmt: skip
 
 CAPABILITIES: Final = Capabilities(
     provider="exante",
@@ -97,7 +97,7 @@ CAPABILITIES: Final = Capabilities(
         accepts=frozenset(CHANGES), instead={"total": _COMPUTED, "exchange_rate": _NO_RATES}
     ),
     filters=FieldRules(
-        accepts=_FILTERS,
+        accepts=frozenset({*FILTERS, "extra_params"}),
         instead={
             "document": "list without it and compare the document of each row",
             "expand": "get each invoice: its rows cannot be expanded",

@@ -5,8 +5,7 @@ Source: https://docs.exante.app/api-reference/invoices/list, read 2026-11.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, cast
 
 from billingual.dialects._kit.requests import (
@@ -19,6 +18,7 @@ from billingual.dialects._kit.requests import (
     moment,
     uuid,
     verbatim,
+    write_fields,
 )
 from billingual.errors import InvalidInputError, shown
 from billingual.model.enums import Status, refuse_misspelt
@@ -26,7 +26,7 @@ from billingual.model.enums import Status, refuse_misspelt
 if TYPE_CHECKING:
     from billingual.model import Query, Range, Sort
 
-__all__ = ["CHANGES", "DRAFT", "KINDS", "PAGE_LIMIT", "SORTS", "query_pairs"]
+__all__ = ["CHANGES", "DRAFT", "FILTERS", "KINDS", "PAGE_LIMIT", "SORTS", "query_pairs"]
 
 PAGE_LIMIT: Final = 100
 KINDS: Final[Mapping[str, str]] = {
@@ -84,37 +84,6 @@ CHANGES: Final = {
 }
 
 
-def query_pairs(
-    query: Query, *, provider: str, organization: str | None, search_param: str
-) -> list[tuple[str, str]]:
-    """Write a query as the pairs of a query string, in the order of the documentation.
-
-    Raises:
-        InvalidInputError: if a value cannot be asked for.
-    """
-    table = _writers(search_param)
-    given = query.filter.given()
-    if "counterparty" in given and "counterparty_ids" in given:
-        raise InvalidInputError(
-            "counterparty",
-            f"{provider} would pass over the names, because ids are given too",
-            "give either names or ids",
-        )
-    pairs: list[tuple[str, str]] = (
-        [] if organization is None else [("organization_uid", organization)]
-    )
-    pairs += [
-        (wire, write(given[name], name)) for name, (wire, write) in table.items() if name in given
-    ]
-    if query.sort is not None:
-        pairs.append(("sort", _sort(query.sort)))
-    pairs += [("page", str(query.page)), ("per_page", str(query.page_size or PAGE_LIMIT))]
-    # A status that the provider has, and that is refused as a misspelt one, can be sent so.
-    taken = {wire for name, (wire, _) in table.items() if name != "status" or name in given}
-    taken |= {"organization_uid", "sort", "page", "per_page"}
-    return pairs + extra_pairs(query.filter, taken)
-
-
 def _range(value: object, name: str) -> str:
     """Write a range in the provider's mini-language: ``15``, ``1-30``, ``>90``, ``<0``.
 
@@ -137,26 +106,6 @@ def _range(value: object, name: str) -> str:
             "use only one end, like '< 0' or '> -10'",
         )
     return str(low) if low == high else f"{low}-{high}"
-
-
-@functools.cache  # Each page of a walk asks for it, and to make it takes a fifth of a request.
-def _writers(search_param: str) -> dict[str, tuple[str, Callable[[object, str], str]]]:
-    moments = {
-        f"{ours}_{end}": (f"{theirs}_date_{end}", write)
-        for ours, theirs in (("issued", "issue"), ("due", "due"), ("paid", "paid"))
-        for end, write in (("from", moment), ("to", end_moment))
-    }
-    return {
-        "search": (search_param, lambda value, _: cast(str, value)),
-        "counterparty": ("party_name", _names),
-        "counterparty_ids": ("party_uids", _ids),
-        "status": ("status", _statuses),
-        "collection_method": ("collection_method", _methods),
-        **moments,
-        "overdue_days": ("overdue_days", _range),
-        "total": ("total", _range),
-        "include_inactive": ("include_inactive", lambda _, __: "true"),
-    }
 
 
 def _names(value: object, name: str) -> str:
@@ -190,6 +139,53 @@ def _statuses(value: object, name: str) -> str:
 def _methods(value: object, name: str) -> str:
     methods = cast(tuple[str, ...], value)
     return ",".join(str(collection_method(each, name)) for each in methods)
+
+
+_MOMENTS: Final = {
+    f"{ours}_{end}": Field(f"{theirs}_date_{end}", write)
+    for ours, theirs in (("issued", "issue"), ("due", "due"), ("paid", "paid"))
+    for end, write in (("from", moment), ("to", end_moment))
+}
+FILTERS: Final = {
+    "search": Field("search", verbatim),
+    "counterparty": Field("party_name", _names),
+    "counterparty_ids": Field("party_uids", _ids),
+    "status": Field("status", _statuses),
+    "collection_method": Field("collection_method", _methods),
+    **_MOMENTS,
+    "overdue_days": Field("overdue_days", _range),
+    "total": Field("total", _range),
+    "include_inactive": Field("include_inactive", lambda _, __: "true"),
+}
+
+
+def query_pairs(
+    query: Query, *, provider: str, organization: str | None, search_param: str
+) -> list[tuple[str, str]]:
+    """Write a query as the pairs of a query string, in the order of the documentation.
+
+    Raises:
+        InvalidInputError: if a value cannot be asked for.
+    """
+    table = {**FILTERS, "search": Field(search_param, verbatim)}
+    given = query.filter.given()
+    if "counterparty" in given and "counterparty_ids" in given:
+        raise InvalidInputError(
+            "counterparty",
+            f"{provider} would pass over the names, because ids are given too",
+            "give either names or ids",
+        )
+    pairs: list[tuple[str, str]] = (
+        [] if organization is None else [("organization_uid", organization)]
+    )
+    pairs += [(name, str(text)) for name, text in write_fields(table, given).items()]
+    if query.sort is not None:
+        pairs.append(("sort", _sort(query.sort)))
+    pairs += [("page", str(query.page)), ("per_page", str(query.page_size or PAGE_LIMIT))]
+    # A status that the provider has, and that is refused as a misspelt one, can be sent so.
+    taken = {field.wire for name, field in table.items() if name != "status" or name in given}
+    taken |= {"organization_uid", "sort", "page", "per_page"}
+    return pairs + extra_pairs(query.filter, taken)
 
 
 def _sort(sort: Sort) -> str:
