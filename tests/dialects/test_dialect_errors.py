@@ -301,7 +301,7 @@ ENVELOPES: list[tuple[str, object, type[ProviderError], str]] = [
     ("v1", {"succeeded": "false", "data": {}}, RejectedError, "did not say why"),
     ("v1", {"succeeded": True}, ProtocolError, "at $.data, there is no payload"),
     ("v1", {"succeeded": True, "data": []}, ProtocolError, "at $.data"),
-    ("v1", {"message": "hello"}, ProtocolError, "neither 'succeeded' nor a bare invoice"),
+    ("v1", {"message": "hello"}, ProtocolError, "nor a bare invoice (hello)"),
     ("v1", {"invoiceId": 5}, ProtocolError, "neither 'succeeded' nor a bare invoice"),
     ("v1", [], ProtocolError, "there is no JSON object"),
 ]

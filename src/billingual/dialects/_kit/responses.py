@@ -470,14 +470,16 @@ class ResponseReader:
         error.is_doubtful = doubtful or bool(shown)
         return error
 
-    def no_payload(self) -> ProtocolError:
+    def no_payload(
+        self, path: str = "$.data", problem: str = "there is no payload"
+    ) -> ProtocolError:
         """Make the error for a 2xx without a payload; what it says instead is the complaint."""
         from billingual.dialects._kit.complaint import complaint_of  # noqa: PLC0415 - as above
 
         complaint = complaint_of(self.response)
         if said(complaint) is Said.YES:
             complaint = ""  # A message such as "Success" complains about nothing.
-        return self.unreadable("$.data", "there is no payload", complaint=complaint)
+        return self.unreadable(path, problem, complaint=complaint)
 
     def _exchange(self) -> Exchange:
         return Exchange(

@@ -97,7 +97,7 @@ def read_receipt(
     if succeeded is None:
         found = body.get("invoiceId")
         if not isinstance(found, str):
-            raise reader.unreadable("$", "there is neither 'succeeded' nor a bare invoice")
+            raise reader.no_payload("$", "there is neither 'succeeded' nor a bare invoice")
         if not is_uuid(found):
             # The id of the printed example is no UUID either, so it may be another kind of id.
             problem = "it is no UUID, so it cannot be compared with the id that was asked for"
