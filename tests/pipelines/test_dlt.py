@@ -106,15 +106,17 @@ def test_a_window_that_was_closed_too_early_is_closed_anew(pipeline: dlt.Pipelin
     assert closed < early
 
 
-def test_an_open_invoice_that_is_gone_is_deleted(pipeline: dlt.Pipeline) -> None:
+@pytest.mark.parametrize("full", [False, True])
+def test_an_open_invoice_that_is_gone_is_deleted(pipeline: dlt.Pipeline, *, full: bool) -> None:
     """The provider does not list it any more, nor find it by its id."""
     moving = MovingList(some_rows())
     pipeline.run(resource_of(moving))
     del moving.rows[1]
 
-    pipeline.run(resource_of(moving))
+    pipeline.run(resource_of(moving, full=full))
 
     assert moving.truth() == loaded(pipeline)
+    assert state_of(pipeline)["open"] == [row.uid for row in moving.rows.values() if row.number % 2]
 
 
 def test_an_empty_list_makes_a_table(pipeline: dlt.Pipeline) -> None:

@@ -43,10 +43,10 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from billingual.errors import InvalidInputError, PaginationError, UsageError
-from billingual.landing.table import landed_schema
+from billingual.landing.table import landed_batch, landed_schema
 from billingual.landing.target import Landed, Source
 from billingual.landing.windows import OPEN_STATUSES, Window, statuses_of
-from billingual.model import Filter
+from billingual.model import Filter, InvoiceSummary
 from billingual.pagination.dedupe import SeenIds
 
 try:
@@ -231,6 +231,7 @@ class _Spool:
     state: dict[str, Any] = attrs.field(factory=dict, init=False)
     _writer: Any = attrs.field(default=None, init=False)
     _open: set[str] = attrs.field(factory=set, init=False)
+    _unseen: set[str] = attrs.field(factory=set, init=False)
 
     @property
     def schema(self) -> pa.Schema:
@@ -255,6 +256,7 @@ class _Spool:
                 "resource another name=, or the pipeline another dataset."
             )
         self.state = {"source": mark, "windows": dict(self._old.get("windows", {}))}
+        self._unseen = set(self._old.get("open", ()))
         self._writer = pa.ipc.new_file(str(self._path), self.schema)
         last: float = self._old.get("last_run", 0.0)
         return max(now, last + 1e-6)
@@ -276,6 +278,7 @@ class _Spool:
         """Take rows."""
         rows = pa.record_batch(batch)
         self._writer.write_batch(rows)
+        self._unseen.difference_update(rows["id"].to_pylist())
         for invoice, status in zip(rows["id"].to_pylist(), rows["status"].to_pylist(), strict=True):
             if status in self._statuses:
                 self._open.add(invoice)
@@ -292,8 +295,17 @@ class _Spool:
     ) -> None:
         """Note that a closed window needs no other read, and of any other that it does.
 
-        A window is closed before its time where a clock was ahead.
+        A window is closed before its time where a clock was ahead. What was open and is not in a
+        full read is gone.
         """
+        if complete and window.kind == "full" and self._unseen:
+            gone = [InvoiceSummary(id=each) for each in self._unseen]
+            self.add(
+                window,
+                landed_batch(
+                    gone, window=window.name, sync_id="", seen_at=at, raw=self._raw, deleted=True
+                ),
+            )
         self.state["windows"].pop(window.name, None)
         if complete and window.closed:
             self.state["windows"][window.name] = at
