@@ -19,6 +19,7 @@ import pytest
 
 from _support.command import line_of
 from _support.landed import TARGETS, landed, noted_as_gone, truth
+from _support.moving_list import MovingList, Row
 from billingual import (
     AsyncClient,
     Changes,
@@ -194,6 +195,25 @@ def test_what_was_paid_is_kept_in_one_file(client: Client, server: Running, tmp_
 
         assert landed(tmp_path) == truth(server)
     assert counts[1:] == counts[1:2] * 3
+
+
+def test_a_list_that_never_is_whole_does_not_fill_a_folder(tmp_path: Path) -> None:
+    """A read that is not complete replaces the one before it, and keeps what only that one saw."""
+    moving = MovingList([Row(number, "SENT") for number in range(20)], page_size=4)
+    files: list[int] = []
+
+    def stir(request: int) -> None:
+        moving.order = lambda row: hash((row.number, request))
+
+    moving.before = stir
+    with Client(**moving.options()) as client:
+        for _ in range(8):
+            report = client.land(tmp_path, since=SINCE)
+            files.append(len(landed_files(tmp_path)))
+
+            assert [each.kind for each in report.incomplete] == ["open"]
+    assert max(files) <= 2
+    assert {each: status for each, (status, _) in landed(tmp_path).items()} == moving.truth()
 
 
 def test_one_invoice_that_cannot_be_read_does_not_stop_a_landing(

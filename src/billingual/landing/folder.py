@@ -128,8 +128,7 @@ class Folder:
         self._write(window.name, parts)
         rows = parts.rows
         self._mark_gone(window, parts, at)
-        if complete:
-            self._carry_over(window, parts, at)
+        self._carry_over(window, parts, at, complete=complete)
         self._manifest.append(
             {
                 "window": window.name, "kind": window.kind, "sync": self._sync_id, "at": at,
@@ -195,19 +194,19 @@ class Folder:
         parts.rows += sum(each.num_rows for each in parts.batches)
         parts.batches, parts.bytes = [], 0
 
-    def _carry_over(self, window: Window, parts: _Parts, at: float) -> None:
-        """Keep the rows of earlier reads that this complete read did not bring.
+    def _carry_over(self, window: Window, parts: _Parts, at: float, *, complete: bool) -> None:
+        """Keep the rows of earlier reads that this one did not bring, and that it replaces.
 
         In a window of days they stay as they were: such an invoice may have another date now. In
-        a full read they are gone.
+        a complete full read they are gone. A read that is not complete replaces one that was not.
         """
-        if window.kind not in {"closed", "recent", "full"}:
+        if complete and window.kind == "open":
             return
-        full = window.kind == "full"
+        full = complete and window.kind == "full"
         lines = [
             line
             for line in counting_lines(self._manifest.lines)
-            if full or line["window"] == window.name
+            if full or (line["window"] == window.name and (complete or not line["complete"]))
         ]
         latest: dict[str, int] = {}
         for batch in self._rows_of(lines):

@@ -197,7 +197,7 @@ def landed_files(folder: str | os.PathLike[str]) -> list[str]:
 def counting_lines(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the lines of windows that count, oldest first.
 
-    The last complete line of each window counts, and what came after it. A complete full read
+    The last complete line of each window counts, and the last one after it. A complete full read
     replaces everything before it.
 
     Raises:
@@ -210,9 +210,10 @@ def counting_lines(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         )
     whole = [at for at, line in enumerate(windows) if line["complete"] and line["kind"] == "full"]
     windows = windows[whole[-1] :] if whole else windows
+    last = {line["window"]: at for at, line in enumerate(windows)}
     complete = {line["window"]: at for at, line in enumerate(windows) if line["complete"]}
     for at, line in enumerate(windows):
-        if at >= complete.get(line["window"], 0):
+        if at in {last[line["window"]], complete.get(line["window"])}:
             yield line
 
 
