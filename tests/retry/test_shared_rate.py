@@ -21,6 +21,7 @@ import pytest
 import trio
 
 from _support.backend import StepBackend, run_in_one_step
+from _support.simulation.kernel import Kernel, Process, SimulatedBackend
 from billingual import (
     AsyncClient,
     Client,
@@ -274,6 +275,36 @@ def test_a_429_during_a_long_wait_is_kept_to(workers: Workers) -> None:
     workers.backend.sleep = sleep  # type: ignore[method-assign]
 
     assert pytest.approx(40.0) == workers.get(one)
+
+
+def test_calls_that_a_429_held_back_take_turns_afterwards() -> None:
+    """What workers held when the quota froze is not sent by all of them when that ends."""
+    kernel = Kernel("frozen")
+    store, rate, sent = MemoryQuotaStore(lambda: kernel.now), 5, list[float]()
+
+    def respond(_: object) -> Any:
+        sent.append(kernel.now)
+        return busy(20) if len(sent) == 30 else GOOD
+
+    async def work(client: Any) -> None:
+        while kernel.now < 40:
+            with contextlib.suppress(errors.RateLimitedError):
+                await client.get(INVOICE)
+
+    for number in range(8):
+        process = Process(f"worker {number}", kernel, lambda _: None)
+        client = AsyncClient(
+            "kukkingu", tenant=TENANTS[0], token=CANARY, retry="none",
+            base_url="https://one.example", backend=SimulatedBackend(process),
+            transport=MemoryTransport(respond),
+            limiter=Limiter(rate, workers=8, store=store),
+        )  # fmt: skip
+        process.start(work(client))
+    kernel.run(lambda: kernel.now >= 40)
+
+    thaw = sent[29] + 20
+    assert not [each for each in sent if sent[29] + 1 < each < thaw]
+    assert len([each for each in sent if thaw <= each < thaw + 1]) <= rate + 1
 
 
 # A store that fails.

@@ -383,9 +383,11 @@ class SharedPace(Pace):
                 frozen = await self._asked(backend, tell, lambda: self._ask(0, is_job=is_job))
                 if frozen is None:
                     break
-                held.granted, held.due = now, now + frozen.wait_s
                 if frozen.wait_s > 0:
+                    # All workers would send what they hold at the moment in which that ends.
+                    held.left = 0
                     continue
+                held.granted, held.due = now, now
             held.left -= 1
             held.due = max(held.due, now - _LEASE_S) + held.spacing_s
             # Its part of the rate counts from when that allowed it: a wait for the store is no gap.
