@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +12,15 @@ import pytest
 
 from billingual import (
     AsyncClient,
-    Changes,
-    Client,
     Draft,
     MemoryTransport,
     Money,
-    Provider,
     errors,
-    providers,
 )
-from billingual.model import Replacement
-from billingual.outcomes import Evidence
 from billingual.retry.budget import RetryBudget
 from billingual.retry.policy import NONE, PATIENT, STANDARD, Retry
 
 INVOICE = "inv_mqxd1kc6bgtcc676xoqzax47"
-UID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
 GOOD = MemoryTransport.json(f'{{"data": {{"id": "{INVOICE}", "status": "DRAFT"}}}}')
 DOWN = MemoryTransport.json("{}", status=503)
 BOTTOMLESS = 10**9
@@ -93,79 +84,6 @@ def test_patient_never_sends_an_unclear_create_again(step: Any, backend: Any) ->
         step(client.create(DRAFT))
 
     assert 1 == len(transport.requests)
-
-
-KATSU = providers.katsu(currencies={"USD": 1})
-WHOLE = Replacement(
-    counterparty=UID, counterparty_name="n", receiving_account=UID, account_name="a",
-    due_at="2026-12-31T00:00:00Z", currency="USD", lines=[], taxes=[], discount=None,
-    description="whole", billing_cycle=1, recurring=False, payment_methods=[], notifications=[],
-    remind_days_before=[], remind_days_after=[], remind_on_due_date=False,
-)  # fmt: skip
-LATER = Changes(due_at="2027-01-31T00:00:00Z")
-OPERATIONS: dict[str, tuple[str | Provider, Callable[[Any], Any]]] = {
-    "create": (
-        "kukkingu",
-        lambda c: c.create(DRAFT),
-    ),
-    "get": ("kukkingu", lambda c: c.get(INVOICE)),
-    "list": ("kukkingu", lambda c: c.list().collect(limit=1)),
-    "update": ("kukkingu", lambda c: c.update(INVOICE, LATER)),
-    "replace": (KATSU, lambda c: c.update(UID, WHOLE)),
-    "update_many": ("exante", lambda c: c.update_many({UID: LATER})),
-    "delete_many": ("exante", lambda c: c.delete_many([UID])),
-    "finalize": ("kukkingu", lambda c: c.finalize(INVOICE)),
-    "void": ("kukkingu", lambda c: c.void(INVOICE)),
-}  # fmt: skip
-UNSENT = Evidence(connected=False, request_complete=False, response_begun=False)
-SENT = Evidence(connected=True, request_complete=True, response_begun=False)
-FAILURES: dict[str, Any] = {
-    "refused": errors.NotConnectedError("x", evidence=UNSENT),
-    "full pool": errors.PoolTimeoutError("x", evidence=UNSENT),
-    "half sent": errors.ConnectionLostError(
-        "x", evidence=Evidence(connected=True, request_complete=False, response_begun=False)
-    ),
-    "lost": errors.ConnectionLostError("x", evidence=SENT),
-    "timeout": errors.TimedOutError("x", evidence=SENT),
-    "429": MemoryTransport.json("{}", status=429),
-    "429 for 0 s": MemoryTransport.json("{}", status=429, headers={"Retry-After": "0"}),
-    "408": MemoryTransport.json("{}", status=408),
-    "425": MemoryTransport.json("{}", status=425),
-    **{str(code): MemoryTransport.json("{}", status=code) for code in (400, 404, 409, 500, 503)},
-    "not json": MemoryTransport.json("<html>"),
-}
-
-
-@pytest.mark.parametrize("face", ["awaited", "blocking"])
-@pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize("failure", FAILURES)
-def test_none_sends_once(step: Any, backend: Any, failure: str, operation: str, face: str) -> None:
-    """A program that retries by itself gets each failure of each operation after one attempt.
-
-    A read after a write, which settles its end or explains a lock, is no resend: it is counted by
-    itself, and at most once.
-    """
-    provider, call = OPERATIONS[operation]
-    transport = MemoryTransport(lambda _: FAILURES[failure])
-    options: dict[str, Any] = {
-        "token": "t" * 20, "base_url": "https://one.example", "transport": transport,
-        "retry": "none", "tenant": "tnt_" + "1" * 24 if provider == "kukkingu" else None,
-    }  # fmt: skip
-
-    def run() -> None:
-        if face == "awaited":
-            step(call(AsyncClient(provider, backend=backend, **options)))
-            return
-        with Client(provider, **options) as client:
-            call(client)
-
-    with pytest.raises(errors.BillingualError):
-        run()
-
-    sends = Counter((each.method, each.url) for each in transport.requests)
-    assert set(sends.values()) == {1}
-    assert len(sends) - sum(method == "GET" for method, _ in sends) <= 1
-    assert backend.sleeps == []
 
 
 @pytest.mark.parametrize(

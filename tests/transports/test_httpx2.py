@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
 from typing import Any
@@ -11,10 +10,9 @@ import anyio
 import pytest
 
 from _support.wires.link import a_request, bounds, with_length
-from billingual import AsyncClient, Client, errors
+from billingual import errors
 from billingual.abc import TransportOptions
 from billingual.backends.anyio import AnyioBackend
-from billingual.sandbox import ACCOUNTS, running
 from billingual.transports.httpx import Httpx2Transport
 from billingual.wire import Timeouts
 
@@ -36,31 +34,6 @@ async def test_it_works_on_every_event_loop(serve: Any, say: Any) -> None:
 
     assert [b"ok"] * 100 == bodies
     assert server.connections <= 5
-
-
-def test_clients_speak_to_a_server_through_it() -> None:
-    """Awaited and blocking, a list and an invoice of it."""
-    account = ACCOUNTS["exante"]
-
-    async def awaited(url: str) -> str | None:
-        async with AsyncClient(
-            "exante", base_url=url, token=account.token, transport=Httpx2Transport
-        ) as client:
-            row = await client.list().first()
-            assert row is not None
-            return (await client.get(row.id)).number
-
-    with running() as server:
-        url = f"{server.url}{account.prefix}"
-        numbers = [asyncio.run(awaited(url))]
-        with Client(
-            "exante", base_url=url, token=account.token, transport=Httpx2Transport
-        ) as client:
-            row = client.list().first()
-            assert row is not None
-            numbers.append(client.get(row.id).number)
-
-    assert numbers[0] == numbers[1] is not None
 
 
 @pytest.mark.anyio
