@@ -764,9 +764,8 @@ class Provider:
             that has it.
         base_url: None if it is not documented, so that the client must be given one.
         needs_token: whether making a client without a token is refused.
-        auth: how the token is sent: :class:`~billingual.auth.Bearer` (the default),
-            :class:`~billingual.auth.HeaderKey`, :class:`~billingual.auth.Basic` or an object of
-            your own that signs requests.
+        auth: how the token is sent: ``Bearer`` (the default), ``HeaderKey`` or ``Basic`` of
+            :mod:`billingual.providers`, or an object of your own that signs requests.
         options: keyword arguments for the dialects that are named, by dialect.
     """
 

@@ -1,13 +1,14 @@
-"""Presets of the providers we know; make your own for another API of the same family."""
+"""Presets of the providers we know, and what says in a preset of your own how a token is sent."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from billingual.abc import Provider
+from billingual.auth import Basic, Bearer, HeaderKey
 from billingual.errors import InvalidInputError
 
-__all__ = ["exante", "katsu", "kukkingu"]
+__all__ = ["Basic", "Bearer", "HeaderKey", "exante", "katsu", "kukkingu"]
 
 
 def exante(*, search_param: str = "search") -> Provider:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +47,25 @@ def test_the_documentation_names_the_public_modules() -> None:
     documented = re.findall(r"^\| `(billingual[a-z_.]*)` \|", text, re.MULTILINE)
 
     assert {name.rpartition(".")[0] for name in _names()} == set(documented)
+
+
+def _imported(text: str) -> Iterator[str]:
+    """List what the blocks of Python in a page import from billingual."""
+    for block in re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        for node in ast.walk(ast.parse(block)):
+            module = getattr(node, "module", None) or ""
+            if isinstance(node, ast.ImportFrom) and module.startswith("billingual"):
+                yield from (f"{module}.{each.name}" for each in node.names)
+
+
+def test_the_documentation_imports_public_names_only() -> None:
+    """What a page shows may be relied upon."""
+    public = {*_names(), *(name.rpartition(".")[0] for name in _names())}
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    imported = {each for page in pages for each in _imported(page.read_text(encoding="utf-8"))}
+
+    assert len(imported) > 100
+    assert set() == imported - public
 
 
 def test_the_root_holds_what_users_need_and_not_more() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 from billingual import Changes, CustomField, Draft, Filter, Money, Retry, errors
-from billingual.testing.faults import fault
+from billingual.testing import fault
 
 from client_faces import Face, done, listed
 from key_keeper import Heard, Keeper
