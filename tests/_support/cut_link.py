@@ -35,7 +35,7 @@ class CutLink:
     cuts: int = 0
 
     def forward(self, program: socket.socket, server_port: int) -> None:
-        """Stand between the two until one of them ends it, or the link is cut."""
+        """Connect the two until one of them ends it, or the link is cut."""
         server = socket.create_connection(("127.0.0.1", server_port), _PATIENCE_S)
         back = threading.Thread(target=self._back, args=(server, program), daemon=True)
         with closing(server), closing(program), suppress(OSError):

@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from _support.sandbox_app import control
 from billingual import AsyncClient, Draft, Money, errors
 from billingual.abc import Account
-from billingual.backends.stepping import step
-from billingual.outcomes import Evidence, Safety
+from billingual.outcomes import Evidence
 from billingual.sandbox import ACCOUNTS, LANDMARKS, create_app
 from billingual.transports.asgi import AsgiTransport
-from billingual.wire import Bounds, Deadline, Headers, Timeouts, WireRequest, WireResponse
+from billingual.wire import Bounds, Deadline, Timeouts, WireRequest, WireResponse
 
 ORGANIZATION: Final = LANDMARKS["exante_organization"]
 SECOND_ORGANIZATION: Final = LANDMARKS["exante_second_organization"]
@@ -50,7 +50,7 @@ async def _at_once(seconds: float) -> None:
     """Wait for nothing: here a latency only takes its turn in the queue of faults."""
 
 
-class Stand(AsgiTransport):
+class LateSandbox(AsgiTransport):
     """A sandbox in this process.
 
     Attributes:
@@ -92,17 +92,9 @@ class Stand(AsgiTransport):
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the sandbox's control API."""
-        request = WireRequest(
-            method=method,
-            url=f"http://sandbox.localhost/_sandbox/{path}",
-            route=path,
-            safety=Safety.READ,
-            headers=Headers([("Content-Type", "application/json")]),
-            body=None if body is None else json.dumps(body).encode(),
-        )
-        response = step(AsgiTransport(self.app).send(request, _ENDLESS))
-        assert response.status == 200, response.body
-        return json.loads(response.body)
+        found = control(self.app, method, path, body)
+        assert "error" not in found, found
+        return found
 
     def fault(self, kind: str, **details: Any) -> None:
         """Let something go wrong with the next requests."""
@@ -123,8 +115,10 @@ class Stand(AsgiTransport):
         return [each for each in self.requests if not each.startswith("GET")]
 
 
-def client_on(stand: Stand, backend: Any, provider: str = "exante", **options: Any) -> AsyncClient:
-    """Make a client of the stand; of Exante's it names the organization."""
+def client_on(
+    sandbox: LateSandbox, backend: Any, provider: str = "exante", **options: Any
+) -> AsyncClient:
+    """Make a client of the sandbox; of Exante's it names the organization."""
     if provider == "exante":
         options.setdefault("organization", ORGANIZATION)
-    return AsyncClient(provider, transport=stand, backend=backend, **options)
+    return AsyncClient(provider, transport=sandbox, backend=backend, **options)

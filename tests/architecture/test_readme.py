@@ -12,7 +12,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def test_a_reader_meets_code_within_eighty_words() -> None:
-    """At most 80 words stand before the first block of code."""
+    """At most 80 words come before the first block of code."""
     words = README.split("```", 1)[0].split()
 
     assert len(words) <= 80

@@ -144,7 +144,7 @@ async def test_closing_a_waiting_coroutine_takes_no_slot() -> None:
 
 
 async def test_a_wait_without_a_timer_takes_no_slot() -> None:
-    """If the event loop refuses the timer, no task stands in line."""
+    """If the event loop refuses the timer, no task waits in line."""
     slots = one_slot()
     await slots.acquire(LONG_S)
 

@@ -90,7 +90,7 @@ def test_the_first_thing_that_fails_is_named_and_gives_the_code(
     billingual: Command, served: Running, env: dict[str, str],
     base_url: str | None, code: int, check: str,
 ) -> None:  # fmt: skip
-    """What stands before it in the table is well."""
+    """What is before it in the table is well."""
     base = base_url or served.base_url("exante")
     done = billingual("doctor", "--base-url", base, "-o", "json", env=env)
 

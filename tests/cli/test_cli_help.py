@@ -64,7 +64,7 @@ class ShellOnTerminal:
 
 
 def test_help_groups_commands_by_what_they_are_about(billingual: Command) -> None:
-    """Invoices come first, and each command stands in one group."""
+    """Invoices come first, and each command is in one group."""
     lines = billingual("--help").stdout.splitlines()
     titles = [line.strip("╭─╮ ") for line in lines if line.startswith("╭")]
     words = [line.split()[1] for line in lines if line.startswith("│ ")]
@@ -77,7 +77,7 @@ def test_help_groups_commands_by_what_they_are_about(billingual: Command) -> Non
 def test_every_command_tells_all_that_is_known_of_it(
     billingual: Command, words: tuple[str, ...]
 ) -> None:
-    """Its docstring stands in the help whole; 'help COMMAND' shows the same."""
+    """Its docstring is in the help whole; 'help COMMAND' shows the same."""
     done = billingual(*words, "--help", env={"COLUMNS": "200"})
     command = app
     for word in words:

@@ -172,7 +172,7 @@ def test_json_is_utf8_whatever_the_code_page(tmp_path: Path, source: str, mark: 
     ],
 )
 def test_text_of_another_encoding_is_refused(tmp_path: Path, data: bytes, said: str) -> None:
-    """The error says what to do, and where the first wrong byte stands."""
+    """The error says what to do, and where the first wrong byte is."""
     file = tmp_path / "draft.json"
     file.write_bytes(data)
 

@@ -93,7 +93,7 @@ def test_the_default_stands_below_the_table_of_transports(billingual: Command) -
 
 @pytest.mark.parametrize("output", ["json", "ndjson"])
 def test_transports_are_printed_as_data(billingual: Command, output: str) -> None:
-    """The same is JSON with every field named, and nothing else stands beside it."""
+    """The same is JSON with every field named, and nothing else is beside it."""
     done = billingual("transports", "-o", output)
     text = done.stdout if output == "json" else f"[{','.join(done.stdout.splitlines())}]"
     records = {record["name"]: record for record in json.loads(text)}
@@ -118,7 +118,7 @@ def test_a_missing_library_is_answered_with_what_to_install(
     billingual: Command, tmp_path: Path
 ) -> None:
     """Where an extra is not installed, its row holds the command that installs it."""
-    # To Python, a module that stands for None cannot be found.
+    # To Python, a module that is None in sys.modules cannot be found.
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\nsys.modules.update(dict.fromkeys(('aiohttp', 'httpx2')))\n"
     )
@@ -146,7 +146,7 @@ def test_a_transport_of_another_package_is_a_row(
 def test_a_broken_plugin_is_a_row_that_names_its_package(
     billingual: Command, plugins: dict[str, str]
 ) -> None:
-    """One package's fault takes no other row away, and below the table stands what is wrong."""
+    """One package's fault takes no other row away, and below the table is what is wrong."""
     done = billingual("transports", env=plugins)
     rows = {line.split()[0]: line for line in done.stdout.splitlines()[1:]}
 

@@ -82,7 +82,7 @@ def test_a_delimiter_can_be_named(read: Read, given: str) -> None:
 
 @pytest.mark.parametrize("given", ["", ";;", '"', "\n"])
 def test_what_is_no_delimiter_is_refused(read: Read, given: str) -> None:
-    """One character stands between cells."""
+    """One character is between cells."""
     with pytest.raises(InvalidInputError, match="is no delimiter"):
         read("number\n1\n", delimiter=given)
 
@@ -269,7 +269,7 @@ def test_all_that_is_wrong_with_a_header_is_told(read: Read) -> None:
     ],
 )
 def test_a_row_of_another_length_is_refused(read: Read, row: str, said: str) -> None:
-    """Its values may stand under the wrong names."""
+    """Its values may be under the wrong names."""
     ((line, problem),) = _said(read(f"number,owner\n{row}\n"))
 
     assert (2, True) == (line, said in problem)

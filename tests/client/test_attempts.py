@@ -54,7 +54,7 @@ def test_a_request_is_sent_until_it_succeeds(step: Any, backend: Any, count: int
 
 
 def test_the_last_error_is_raised_unchanged(step: Any, backend: Any) -> None:
-    """No wrapper of a retry library stands between the caller and what happened."""
+    """No wrapper of a retry library is between the caller and what happened."""
     failed, policy = failures(9), Waits(0.0, 0.0)
     client, transport = client_of(backend, failed, retry=policy)
 

@@ -92,7 +92,7 @@ def test_rows_may_move_between_two_walks(by: By, count: int, change: str) -> Non
 
     first = before[-1] + 1
     if change == "insert between" and (by != "cursor" or count % SIZE):
-        # Between the last rows that were handed out stands a new one.
+        # Between the last rows that were handed out is a new one.
         first = 2 * count - 3
     assert after == [each for each in served.rows if each >= first and each not in before]
 

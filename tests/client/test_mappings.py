@@ -62,7 +62,7 @@ class Frozen(Mapping[str, Any]):
 
 KATSU: Final = {"provider": providers.katsu(currencies={"USD": 1})}
 WHOLE: Final = REPLACEMENT.to_dict(json=True)
-# For each operation: the client, a call, and what the mapping stands for.
+# For each operation: the client, a call, and what the mapping describes.
 CALLS: Final[dict[str, tuple[dict[str, Any], Callable[[Any, Any], Any], Any, Any]]] = {
     "create": ({}, lambda c, it: c.create(it), DRAFT, Draft(**DRAFT)),
     "create of tenant": (

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
-from _support.late_writes import SENT, Stand, bill, client_on
+from _support.late_writes import SENT, LateSandbox, bill, client_on
 from _support.small_provider import CAPABILITIES, SMALL, SmallDialect, client_of, say
 from billingual import (
     Changes,
@@ -35,12 +35,12 @@ KNOWING = Provider(
 
 @pytest.fixture
 def drafted(backend: Any, step: Any) -> Any:
-    """Return a stand, a client of it and a draft at Kukkingu."""
-    stand = Stand(backend.now)
-    client = client_on(stand, backend, "kukkingu", retry="none")
+    """Return a sandbox, a client of it and a draft at Kukkingu."""
+    sandbox = LateSandbox(backend.now)
+    client = client_on(sandbox, backend, "kukkingu", retry="none")
     invoice: Invoice = step(client.create(bill()))
-    stand.requests.clear()
-    return stand, client, invoice.id
+    sandbox.requests.clear()
+    return sandbox, client, invoice.id
 
 
 @pytest.mark.parametrize(("act", "status"), ACTS)
@@ -48,13 +48,13 @@ def test_an_unclear_act_that_happened_is_returned(
     step: Any, drafted: Any, act: str, status: str
 ) -> None:
     """One read settles it; the caller never hears that the response was lost."""
-    stand, client, invoice_id = drafted
-    stand.lose(committed=True)
+    sandbox, client, invoice_id = drafted
+    sandbox.lose(committed=True)
 
     invoice = step(getattr(client, act)(invoice_id))
 
     assert (invoice.id, invoice.status) == (invoice_id, status)
-    assert stand.requests == [f"POST /api/v1/invoices/{{invoiceId}}/{act}", GET]
+    assert sandbox.requests == [f"POST /api/v1/invoices/{{invoiceId}}/{act}", GET]
 
 
 @pytest.mark.parametrize(("act", "status"), ACTS)
@@ -62,8 +62,8 @@ def test_an_act_that_did_not_happen_yet_stays_unclear(
     step: Any, drafted: Any, act: str, status: str
 ) -> None:
     """The request may still arrive, so this is no failure; the note says what was seen."""
-    stand, client, invoice_id = drafted
-    stand.lose(committed=False)
+    sandbox, client, invoice_id = drafted
+    sandbox.lose(committed=False)
 
     with pytest.raises(OutcomeUnknown) as caught:
         step(getattr(client, act)(invoice_id))
@@ -72,15 +72,15 @@ def test_an_act_that_did_not_happen_yet_stays_unclear(
     assert isinstance(caught.value.__cause__, errors.ConnectionLostError)
     assert caught.value.intent is not None
     assert caught.value.intent.invoice_ids == (invoice_id,)
-    assert stand.requests == [f"POST /api/v1/invoices/{{invoiceId}}/{act}", GET]
+    assert sandbox.requests == [f"POST /api/v1/invoices/{{invoiceId}}/{act}", GET]
 
 
 @pytest.mark.parametrize("committed", [True, False])
 def test_an_act_whose_read_fails_stays_unclear(step: Any, drafted: Any, *, committed: bool) -> None:
     """The error is that of the act, and the note names that of the read."""
-    stand, client, invoice_id = drafted
-    stand.lose(committed=committed)
-    stand.fault("status", method="GET", status=503)
+    sandbox, client, invoice_id = drafted
+    sandbox.lose(committed=committed)
+    sandbox.fault("status", method="GET", status=503)
 
     with pytest.raises(OutcomeUnknown) as caught:
         step(client.finalize(invoice_id))
@@ -135,10 +135,10 @@ def test_a_lock_is_explained_for_each_status_of_a_refusal(
     step: Any, drafted: Any, status: int
 ) -> None:
     """The invoice is read, and the error says what is locked and what is still open."""
-    stand, client, invoice_id = drafted
+    sandbox, client, invoice_id = drafted
     step(client.finalize(invoice_id))
-    stand.ask("POST", "settings", {"kukkingu_lock_status": status})
-    stand.requests.clear()
+    sandbox.ask("POST", "settings", {"kukkingu_lock_status": status})
+    sandbox.requests.clear()
 
     with pytest.raises(errors.LockedError) as caught:
         step(client.update(invoice_id, Changes(total=Money.of("1.00", "EUR"))))
@@ -152,26 +152,26 @@ def test_a_lock_is_explained_for_each_status_of_a_refusal(
     assert lock.exchange is not None
     assert lock.exchange.status == status
     assert isinstance(lock.__cause__, errors.ProviderError)
-    assert stand.requests == ["PATCH /api/v1/invoices/{invoiceId}", GET]
+    assert sandbox.requests == ["PATCH /api/v1/invoices/{invoiceId}", GET]
 
 
 def test_a_refusal_that_is_no_lock_is_raised_unchanged(step: Any, drafted: Any) -> None:
     """A number that is taken is a conflict, and the read finds a draft."""
-    stand, client, invoice_id = drafted
+    sandbox, client, invoice_id = drafted
     step(client.create(bill("N-2")))
-    stand.requests.clear()
+    sandbox.requests.clear()
 
     with pytest.raises(errors.ConflictError):
         step(client.update(invoice_id, Changes(number="N-2")))
 
-    assert stand.requests == ["PATCH /api/v1/invoices/{invoiceId}", GET]
+    assert sandbox.requests == ["PATCH /api/v1/invoices/{invoiceId}", GET]
 
 
 def test_a_refusal_whose_read_fails_is_raised_unchanged(step: Any, drafted: Any) -> None:
     """An explanation that cannot be had hides no error."""
-    stand, client, invoice_id = drafted
+    sandbox, client, invoice_id = drafted
     step(client.finalize(invoice_id))
-    stand.fault("status", method="GET", status=503)
+    sandbox.fault("status", method="GET", status=503)
 
     with pytest.raises(errors.ConflictError):
         step(client.update(invoice_id, Changes(number="N-2")))

@@ -176,7 +176,7 @@ def test_strict_reading_leaves_a_write_unclear(step: Any, backend: Any) -> None:
 def test_a_provider_cannot_fill_the_log_with_kinds_of_problems(
     step: Any, backend: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Names that the provider chooses may stand in a path."""
+    """Names that the provider chooses may be in a path."""
     dialect = ReadingDialect()
     dialect.problems = [Problem(f"$.fields.{n}", "it is no text", n) for n in range(1_000)]
     provider = attrs.evolve(SMALL, dialects=(dialect,))

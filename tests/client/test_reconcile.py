@@ -17,7 +17,7 @@ from _support.late_writes import (
     ORGANIZATION,
     SECOND_ORGANIZATION,
     SENT,
-    Stand,
+    LateSandbox,
     bill,
     client_on,
     draft,
@@ -56,24 +56,24 @@ OTHER_ID = "550e8400-e29b-41d4-a716-446655440001"
 
 @attrs.define
 class Scene:
-    """A client on a stand, on a virtual clock."""
+    """A client on a sandbox, on a virtual clock."""
 
     backend: Any
     run: Callable[[Any], Any]
-    stand: Stand
+    sandbox: LateSandbox
     client: AsyncClient
 
     def unclear(self, work: Awaitable[Any]) -> OutcomeUnknown:
         """Run a write that must end unclear, and forget what was sent and slept so far."""
         with pytest.raises(OutcomeUnknown) as caught:
             self.run(work)
-        self.stand.requests.clear()
+        self.sandbox.requests.clear()
         self.backend.sleeps.clear()
         return caught.value
 
     def lost(self, given: Draft, *, committed: bool) -> OutcomeUnknown:
         """Create through a connection that breaks."""
-        self.stand.lose(committed=committed)
+        self.sandbox.lose(committed=committed)
         return self.unclear(self.client.create(given))
 
     def look(self, unclear: OutcomeUnknown, **options: Any) -> Reconciliation:
@@ -87,8 +87,8 @@ def opened(backend: Any, step: Any) -> Callable[..., Scene]:
     """Return a function that opens a scene."""
 
     def open_scene(provider: str = "exante", **options: Any) -> Scene:
-        stand = Stand(backend.now)
-        return Scene(backend, step, stand, client_on(stand, backend, provider, **options))
+        sandbox = LateSandbox(backend.now)
+        return Scene(backend, step, sandbox, client_on(sandbox, backend, provider, **options))
 
     return open_scene
 
@@ -118,7 +118,7 @@ def test_a_created_invoice_is_adopted_at_once(
     assert (found.adopted, found.absent, found.ask_again_s) == (True, False, None)
     assert found.invoice is not None
     assert (found.invoice.number, found.invoice.currency) == ("N-1", "EUR")
-    assert scene.stand.requests == [LIST, ONE]
+    assert scene.sandbox.requests == [LIST, ONE]
     assert scene.backend.sleeps == []
 
 
@@ -134,7 +134,7 @@ def test_absence_needs_number_organization_known_invoice_time_and_two_searches(
     assert found.finding is Finding.ABSENT
     assert (found.adopted, found.absent, found.invoice) == (False, True, None)
     assert "no invoice has the number 'N-1'" in found.why
-    assert scene.stand.requests == [LIST] * 4
+    assert scene.sandbox.requests == [LIST] * 4
     assert scene.backend.sleeps == [1.0]
 
 
@@ -160,7 +160,7 @@ def test_without_a_number_nothing_can_be_recognised(
 
     assert (found.finding, found.ask_again_s) == (Finding.UNKNOWN, None)
     assert "has no number" in found.why
-    assert scene.stand.requests == scene.backend.sleeps == []
+    assert scene.sandbox.requests == scene.backend.sleeps == []
 
 
 def test_without_an_organization_absence_proves_nothing(opened: Callable[..., Scene]) -> None:
@@ -180,7 +180,7 @@ def test_without_a_known_invoice_absence_proves_nothing(opened: Callable[..., Sc
     """No invoice is known that the search must find; the reason says how to give one."""
     scene = opened()
     known = scene.run(scene.client.create(draft("CONTROL")))
-    stranger = client_on(scene.stand, scene.backend)
+    stranger = client_on(scene.sandbox, scene.backend)
     unclear = scene.lost(draft(), committed=False)
     scene.backend.clock += 120
 
@@ -224,7 +224,7 @@ def test_a_created_payable_is_not_remembered_as_known_invoice(scene: Scene) -> N
 
 def test_a_known_invoice_may_be_of_another_counterparty(scene: Scene) -> None:
     """It is looked for under its own; that the draft's has invoices here is seen besides."""
-    row = scene.stand.app.sandbox_state.store.row(
+    row = scene.sandbox.app.sandbox_state.store.row(
         "SELECT p.uid AS party, d.uid AS document FROM exante_party p"
         " JOIN exante_document d ON d.organization = p.organization"
         " WHERE p.organization = ? AND p.uid <> ? AND d.archived = 0",
@@ -242,7 +242,7 @@ def test_a_known_invoice_may_be_of_another_counterparty(scene: Scene) -> None:
 def test_an_organization_without_the_counterparty_proves_nothing(
     opened: Callable[..., Scene],
 ) -> None:
-    """The counterparty decides where a new invoice stands, so it may stand in another list."""
+    """The counterparty decides in which list a new invoice is, so it may be in another one."""
     scene = opened(organization=SECOND_ORGANIZATION)
     control = scene.run(scene.client.list().first())
     assert control is not None
@@ -251,7 +251,7 @@ def test_an_organization_without_the_counterparty_proves_nothing(
 
     found = scene.look(unclear, known_invoice=control)
 
-    assert scene.stand.stored("exante", "N-1") == 1
+    assert scene.sandbox.stored("exante", "N-1") == 1
     assert (found.finding, found.ask_again_s) == (Finding.UNKNOWN, None)
     assert "that of another organization" in found.why
 
@@ -260,7 +260,7 @@ def test_an_organization_without_the_counterparty_proves_nothing(
 def test_the_day_of_issue_narrows_the_search_and_proves_the_same(
     scene: Scene, issued_at: str | None
 ) -> None:
-    """Whether other invoices stand in those days or not."""
+    """Whether there are other invoices in those days or not."""
     days = {} if issued_at is None else {"issued_at": issued_at}
     given = Draft(**{**draft().given(), **days}) if days else _undated()
     unclear = scene.lost(given, committed=False)
@@ -303,7 +303,7 @@ def test_waiting_takes_what_is_left_of_the_time_and_a_second(scene: Scene, passe
     left = [] if passed >= 120 else [pytest.approx(120 - passed, abs=1e-3)]
     assert found.finding is Finding.ABSENT
     assert scene.backend.sleeps == [*left, 1.0]
-    assert scene.stand.requests == [LIST] * (6 if left else 4)
+    assert scene.sandbox.requests == [LIST] * (6 if left else 4)
 
 
 def test_late_arrival_s_is_taken_from_the_caller(scene: Scene) -> None:
@@ -326,8 +326,8 @@ def test_a_wall_clock_that_lags_behind_the_wait_does_not_undo_it(
             self.epoch -= 0.01
 
     backend = Lagging()
-    stand = Stand(backend.now)
-    scene = Scene(backend, step, stand, client_on(stand, backend))
+    sandbox = LateSandbox(backend.now)
+    scene = Scene(backend, step, sandbox, client_on(sandbox, backend))
     scene.run(scene.client.create(draft("CONTROL")))
     unclear = scene.lost(draft(), committed=False)
 
@@ -346,18 +346,18 @@ def test_an_error_from_a_clock_ahead_is_waited_for_longer(scene: Scene) -> None:
 @pytest.mark.parametrize("arrives", [0.5, 60.0, 119.5, 120.5])
 def test_an_invoice_that_arrives_during_the_search_is_adopted(scene: Scene, arrives: float) -> None:
     """Between the first search and the wait's end, or between the last two searches."""
-    scene.stand.delays.append(arrives)
+    scene.sandbox.delays.append(arrives)
     unclear = scene.unclear(scene.client.create(draft()))
 
     found = scene.look(unclear, wait=True)
 
     assert found.finding is Finding.ADOPTED
-    assert scene.stand.stored("exante", "N-1") == 1
+    assert scene.sandbox.stored("exante", "N-1") == 1
 
 
 def test_the_second_search_finds_what_the_first_missed(scene: Scene) -> None:
     """Without waiting, too: the time is over, it is not there, and it is there a second later."""
-    scene.stand.delays.append(120.5)
+    scene.sandbox.delays.append(120.5)
     unclear = scene.unclear(scene.client.create(draft()))
     scene.backend.clock += 120
 
@@ -467,7 +467,7 @@ def test_a_payable_stays_unknown(scene: Scene, *, committed: bool) -> None:
 
     assert (found.finding, found.ask_again_s) == (Finding.UNKNOWN, None)
     assert "receivables only" in found.why
-    assert scene.stand.requests == scene.backend.sleeps == []
+    assert scene.sandbox.requests == scene.backend.sleeps == []
 
 
 @pytest.mark.parametrize("at", [1, 2, 3], ids=["look", "control", "second search"])
@@ -480,8 +480,8 @@ def test_a_search_that_fails_is_unknown_and_can_be_repeated(
     unclear = scene.lost(draft(), committed=False)
     scene.backend.clock += 120
     if at > 1:
-        scene.stand.fault("latency", method="GET", seconds=0, times=at - 1)
-    scene.stand.fault("status", method="GET", status=503)
+        scene.sandbox.fault("latency", method="GET", seconds=0, times=at - 1)
+    scene.sandbox.fault("status", method="GET", status=503)
 
     failed, healed = scene.look(unclear), scene.look(unclear)
 
@@ -618,7 +618,7 @@ def test_a_list_without_pages_proves_as_much(opened: Callable[..., Scene]) -> No
 
     assert (early.finding, absent.finding) == (Finding.UNKNOWN, Finding.ABSENT)
     assert adopted.finding is Finding.ADOPTED
-    assert scene.stand.requests == ["GET /api/v1/invoices"]
+    assert scene.sandbox.requests == ["GET /api/v1/invoices"]
 
 
 def test_a_tenants_list_names_the_fields_that_differ(opened: Callable[..., Scene]) -> None:
@@ -642,7 +642,7 @@ def three(scene: Scene) -> tuple[Scene, list[str]]:
 def test_an_update_is_adopted_where_every_field_fits(three: tuple[Scene, list[str]]) -> None:
     """At once, with the invoice as it is now."""
     scene, (first, *_) = three
-    scene.stand.lose("PUT", committed=True)
+    scene.sandbox.lose("PUT", committed=True)
     changes = Changes(due_at="2027-02-28T00:00:00Z", collection_method="charge_automatically")
     unclear = scene.unclear(scene.client.update(first, changes))
 
@@ -651,7 +651,7 @@ def test_an_update_is_adopted_where_every_field_fits(three: tuple[Scene, list[st
     assert found.finding is Finding.ADOPTED
     assert found.invoice is not None
     assert (found.invoice.id, str(found.invoice.due_at)) == (first, "2027-02-28 00:00:00+00:00")
-    assert scene.stand.requests == [ONE]
+    assert scene.sandbox.requests == [ONE]
 
 
 def test_an_update_that_did_not_arrive_is_absent_after_the_time_for_late_requests(
@@ -659,7 +659,7 @@ def test_an_update_that_did_not_arrive_is_absent_after_the_time_for_late_request
 ) -> None:
     """Before that it is unknown, with the invoice as a candidate; waiting looks again."""
     scene, (first, *_) = three
-    scene.stand.lose("PUT", committed=False)
+    scene.sandbox.lose("PUT", committed=False)
     unclear = scene.unclear(scene.client.update(first, Changes(status="SENT")))
 
     early, late = scene.look(unclear), scene.look(unclear, wait=True)
@@ -669,13 +669,13 @@ def test_an_update_that_did_not_arrive_is_absent_after_the_time_for_late_request
     assert [each.id for each in early.candidates] == [first]
     assert late.finding is Finding.ABSENT
     assert scene.backend.sleeps == [pytest.approx(120)]
-    assert scene.stand.requests == [ONE] * 3
+    assert scene.sandbox.requests == [ONE] * 3
 
 
 def test_an_update_that_arrives_late_is_adopted(three: tuple[Scene, list[str]]) -> None:
     """The wait is for it."""
     scene, (first, *_) = three
-    scene.stand.delays.append(60)
+    scene.sandbox.delays.append(60)
     unclear = scene.unclear(scene.client.update(first, Changes(status="SENT")))
 
     assert scene.look(unclear, wait=True).finding is Finding.ADOPTED
@@ -684,7 +684,7 @@ def test_an_update_that_arrives_late_is_adopted(three: tuple[Scene, list[str]]) 
 def test_a_batch_is_adopted_absent_or_neither(three: tuple[Scene, list[str]]) -> None:
     """All have the values, none has, or some: then no read can say who wrote them."""
     scene, ids = three
-    scene.stand.lose("PUT", committed=False)
+    scene.sandbox.lose("PUT", committed=False)
     batch = {each: Changes(status="SENT") for each in ids}
     unclear = scene.unclear(scene.client.update_many(batch))
     scene.backend.clock += 120
@@ -706,7 +706,7 @@ def test_a_batch_is_adopted_absent_or_neither(three: tuple[Scene, list[str]]) ->
 def test_a_deletion_is_adopted_absent_or_neither(three: tuple[Scene, list[str]]) -> None:
     """None is left, all are, or some."""
     scene, ids = three
-    scene.stand.lose("DELETE", committed=False)
+    scene.sandbox.lose("DELETE", committed=False)
     unclear = scene.unclear(scene.client.delete_many(ids))
     early = scene.look(unclear)
     scene.backend.clock += 120
@@ -726,10 +726,10 @@ def test_a_deletion_is_adopted_absent_or_neither(three: tuple[Scene, list[str]])
 def test_a_page_of_a_proxy_is_no_deletion(three: tuple[Scene, list[str]]) -> None:
     """It says nothing of an invoice."""
     scene, ids = three
-    scene.stand.lose("DELETE", committed=False)
+    scene.sandbox.lose("DELETE", committed=False)
     unclear = scene.unclear(scene.client.delete_many(ids))
     scene.backend.clock += 120
-    scene.stand.fault("status", method="GET", status=404, body_kind="html", times=3)
+    scene.sandbox.fault("status", method="GET", status=404, body_kind="html", times=3)
     found = scene.look(unclear)
 
     assert found.finding is Finding.UNKNOWN
@@ -743,7 +743,7 @@ def test_an_act_is_adopted_or_absent_by_the_status(
     """Unknown while a late request may arrive; then the status decides."""
     scene = opened("kukkingu")
     invoice = scene.run(scene.client.create(bill()))
-    scene.stand.lose(committed=False)
+    scene.sandbox.lose(committed=False)
     unclear = scene.unclear(getattr(scene.client, act)(invoice.id))
 
     early, absent = scene.look(unclear), scene.look(unclear, wait=True)
@@ -830,15 +830,15 @@ class HastyPortal(HastyAnyio, PortalBackend):
 @pytest.mark.anyio
 async def test_on_an_event_loop_error_and_client_find_out_the_same() -> None:
     """Both are awaited, on asyncio and on trio."""
-    stand = Stand()
-    async with client_on(stand, HastyAnyio()) as client:
+    sandbox = LateSandbox()
+    async with client_on(sandbox, HastyAnyio()) as client:
         await client.create(draft("CONTROL"))
-        stand.lose(committed=False)
+        sandbox.lose(committed=False)
         with pytest.raises(OutcomeUnknown) as caught:
             await client.create(draft())
         early = await caught.value.reconcile()
         absent = await caught.value.reconcile(wait=True)
-        stand.lose(committed=True)
+        sandbox.lose(committed=True)
         with pytest.raises(OutcomeUnknown) as caught:
             await client.create(draft())
 
@@ -850,15 +850,15 @@ async def test_on_an_event_loop_error_and_client_find_out_the_same() -> None:
 @pytest.mark.parametrize("make", [HastyStepping, HastyPortal], ids=["stepping", "portal"])
 def test_an_error_of_a_blocking_client_finds_out_before_it_returns(make: Any) -> None:
     """What it returns is the reconciliation itself, and can be awaited too."""
-    stand = Stand()
-    with Client("exante", transport=stand, backend=make(), organization=ORGANIZATION) as client:
+    sandbox = LateSandbox()
+    with Client("exante", transport=sandbox, backend=make(), organization=ORGANIZATION) as client:
         client.create(draft("CONTROL"))
-        stand.lose(committed=False)
+        sandbox.lose(committed=False)
         with pytest.raises(OutcomeUnknown) as caught:
             client.create(draft())
         early = caught.value.reconcile()
         absent = caught.value.reconcile(wait=True)
-        stand.lose(committed=True)
+        sandbox.lose(committed=True)
         with pytest.raises(OutcomeUnknown) as caught:
             client.create(draft())
         adopted = caught.value.reconcile()
@@ -876,9 +876,9 @@ def test_an_error_of_a_blocking_client_finds_out_before_it_returns(make: Any) ->
 
 def test_a_blocking_client_and_its_errors_find_out_the_same() -> None:
     """``client.reconcile(error)`` has the plain type."""
-    stand = Stand()
-    with Client("exante", transport=stand, backend=HastyStepping()) as client:
-        stand.lose(committed=True)
+    sandbox = LateSandbox()
+    with Client("exante", transport=sandbox, backend=HastyStepping()) as client:
+        sandbox.lose(committed=True)
         with pytest.raises(OutcomeUnknown) as caught:
             client.create(draft())
 
@@ -888,9 +888,9 @@ def test_a_blocking_client_and_its_errors_find_out_the_same() -> None:
 @pytest.mark.parametrize("make", [HastyStepping, HastyPortal], ids=["stepping", "portal"])
 def test_a_blocking_client_finds_out_with_each_backend(make: Any) -> None:
     """The search runs where the client's core runs, once."""
-    stand = Stand()
-    with Client("exante", transport=stand, backend=make(), organization=ORGANIZATION) as client:
-        stand.lose(committed=True)
+    sandbox = LateSandbox()
+    with Client("exante", transport=sandbox, backend=make(), organization=ORGANIZATION) as client:
+        sandbox.lose(committed=True)
         with pytest.raises(OutcomeUnknown) as caught:
             client.create(draft())
 
@@ -900,7 +900,7 @@ def test_a_blocking_client_finds_out_with_each_backend(make: Any) -> None:
 def test_a_sibling_finds_out_as_its_client_does(scene: Scene) -> None:
     """Its errors too."""
     sibling = scene.client.with_options(deadline=5)
-    scene.stand.lose(committed=True)
+    scene.sandbox.lose(committed=True)
     unclear = scene.unclear(sibling.create(draft()))
 
     assert scene.run(unclear.reconcile()).finding is Finding.ADOPTED
@@ -910,7 +910,7 @@ def test_a_sibling_finds_out_as_its_client_does(scene: Scene) -> None:
 def test_a_sibling_of_the_same_account_remembers_the_known_invoice(scene: Scene) -> None:
     """What the first client created, the search of a client for one call must find too."""
     sibling = scene.client.with_options(deadline=5)
-    scene.stand.lose(committed=False)
+    scene.sandbox.lose(committed=False)
     unclear = scene.unclear(sibling.create(draft()))
     scene.backend.clock += 120
 
@@ -927,7 +927,7 @@ def test_a_sibling_with_another_token_does_not_inherit_the_known_invoice(
     other = scene.client.with_options(token=lambda: ACCOUNTS["exante"].token)
     creator = scene.client if created_by == "client" else same
     scene.run(creator.create(draft("CONTROL")))
-    scene.stand.lose(committed=False)
+    scene.sandbox.lose(committed=False)
     unclear = scene.unclear(scene.client.create(draft(due_at="2027-06-30T00:00:00Z")))
     scene.backend.clock += 120
 
@@ -944,7 +944,7 @@ def test_a_sibling_of_another_organization_does_not_inherit_the_known_invoice(
 ) -> None:
     """The search there cannot find it."""
     sibling = scene.client.with_options(organization=SECOND_ORGANIZATION)
-    scene.stand.lose(committed=False)
+    scene.sandbox.lose(committed=False)
     unclear = scene.unclear(sibling.create(draft()))
     scene.backend.clock += 120
 
@@ -1025,7 +1025,7 @@ def test_a_write_of_another_account_is_refused(scene: Scene) -> None:
 
     with pytest.raises(errors.InvalidInputError, match="it was sent with organization"):
         scene.run(elsewhere.reconcile(unclear))
-    assert scene.stand.requests == []
+    assert scene.sandbox.requests == []
 
 
 def test_a_closed_client_refuses_to_reconcile(scene: Scene) -> None:
@@ -1037,7 +1037,7 @@ def test_a_closed_client_refuses_to_reconcile(scene: Scene) -> None:
         scene.look(unclear)
     with pytest.raises(errors.ClosedError):
         scene.run(unclear.reconcile())
-    assert scene.stand.requests == []
+    assert scene.sandbox.requests == []
 
 
 WRONG = {
@@ -1061,7 +1061,7 @@ def test_wrong_arguments_are_refused_before_any_request(scene: Scene, wrong: str
         scene.run(WRONG[wrong](scene.client, unclear))
 
     assert caught.value.field in {"unclear", "late_arrival_s", "known_invoice"}
-    assert scene.stand.requests == []
+    assert scene.sandbox.requests == []
 
 
 def test_the_error_refuses_wrong_arguments_as_the_client_does(scene: Scene) -> None:
@@ -1070,17 +1070,17 @@ def test_the_error_refuses_wrong_arguments_as_the_client_does(scene: Scene) -> N
     with pytest.raises(errors.InvalidInputError, match="late_arrival_s"):
         scene.run(unclear.reconcile(late_arrival_s=-1))
 
-    assert scene.stand.requests == []
+    assert scene.sandbox.requests == []
 
 
 def test_a_write_of_another_provider_is_refused(scene: Scene, opened: Callable[..., Scene]) -> None:
     """Its absence here would be no news."""
     unclear = opened("kukkingu").lost(bill(), committed=True)
-    scene.stand.requests.clear()
+    scene.sandbox.requests.clear()
     with pytest.raises(errors.InvalidInputError, match="a write to kukkingu"):
         scene.look(unclear)
 
-    assert scene.stand.requests == []
+    assert scene.sandbox.requests == []
 
 
 def test_an_error_without_its_intent_stays_unknown(scene: Scene) -> None:
@@ -1089,7 +1089,7 @@ def test_an_error_without_its_intent_stays_unknown(scene: Scene) -> None:
     unclear.intent = None
 
     assert scene.look(unclear).finding is Finding.UNKNOWN
-    assert scene.stand.requests == []
+    assert scene.sandbox.requests == []
 
 
 def test_an_intent_holds_operation_and_draft(scene: Scene) -> None:

@@ -39,7 +39,7 @@ NEW_UID: Final = "550e8400-e29b-41d4-a716-446655440002"
 CONTRACT: Final = "ctr_" + "c" * 24
 KNOWN_ID, NEW_ID = "inv_" + "a" * 24, "inv_" + "b" * 24
 DUE: Final = "2027-03-31T12:00:00Z"
-# The wall clock of StepBackend stands in January 2027.
+# The wall clock of StepBackend is in January 2027.
 NOW, LONG_AGO = "2027-01-15T08:00:00Z", "2026-01-15T08:00:00Z"
 SENT: Final = Evidence(connected=True, request_complete=True, response_begun=False)
 
@@ -225,7 +225,7 @@ def test_no_alteration_makes_an_invoice_absent(family: Family, sent: str, data: 
 def test_an_invoice_that_differs_or_is_older_is_another_one(
     family: Family, changes: dict[str, object]
 ) -> None:
-    """Otherwise no create would be absent where invoices stand already."""
+    """Otherwise no create would be absent where there are invoices already."""
     found = looked_for(family, "A-7", family.invoice("2026-0042", **changes))
 
     assert found.finding is Finding.ABSENT

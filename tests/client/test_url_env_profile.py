@@ -305,7 +305,7 @@ def test_a_limiter_that_cannot_be_read_is_refused(tmp_path: Path, source: str, t
 
 @pytest.mark.parametrize("source", ["address", "profile"])
 def test_a_password_of_a_store_is_refused_where_others_read(tmp_path: Path, source: str) -> None:
-    """It may stand in the environment, as a token may."""
+    """It may be in the environment, as a token may."""
     text = f"10,store=redis://:{CANARY}@h.example"
 
     with pytest.raises(errors.ConfigurationError, match="BILLINGUAL_LIMITER") as caught:

@@ -67,7 +67,7 @@ def test_polars_and_duckdb_read_the_same_totals() -> None:
 
 
 def test_an_amount_is_in_minor_units_of_the_currency() -> None:
-    """An amount is the whole number that the provider states; the code stands beside it."""
+    """An amount is the whole number that the provider states; the code is beside it."""
     found = first(row(currency="KWD", total=Money(12345, "KWD")))
 
     assert (12345, "KWD", None) == (found["total_minor"], found["currency"], found["misfits"])

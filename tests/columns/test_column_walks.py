@@ -100,7 +100,7 @@ def test_batches_hold_all_rows_in_order(kind: str, prefetch: int, max_rows: int)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("max_rows", [3, 5, 7])
 def test_a_walk_goes_on_behind_the_last_batch(kind: str, max_rows: int) -> None:
-    """The checkpoint stands behind the rows that were handed out, not those that were fetched."""
+    """The checkpoint is behind the rows that were handed out, not those that were fetched."""
     rows = list(range(23))
     for most in range(6):
         batches, checkpoint, _ = read(ServedList(rows), kind, most, max_rows=max_rows)
@@ -111,7 +111,7 @@ def test_a_walk_goes_on_behind_the_last_batch(kind: str, max_rows: int) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_before_an_error_come_first(kind: str) -> None:
-    """Rows that were read are handed out before the error, and the checkpoint stands there."""
+    """Rows that were read are handed out before the error, and the checkpoint is there."""
     rows = list(range(23))
 
     batches, checkpoint, raised = read(failing(ServedList(rows), 3), kind)

@@ -308,7 +308,7 @@ VALUES = st.recursive(
 
 @given(VALUES, st.sampled_from([200, 400, 502]))
 def test_no_body_breaks_the_reading_of_its_complaint(value: object, status: int) -> None:
-    """Whatever stands under the known names, it is one short line and 12 fields at most."""
+    """Whatever is under the known names, it is one short line and 12 fields at most."""
     complaint, fields = complaints_of(WireResponse(status=status, body=json.dumps(value).encode()))
 
     assert len(complaint) <= 500

@@ -345,7 +345,7 @@ def test_a_number_is_no_form_of_nothing() -> None:
 
 
 def test_a_long_number_is_compared_in_linear_work() -> None:
-    """A hostile number of a million digits is no reason to stand still."""
+    """A hostile number of a million digits is no reason to hang."""
     assert not is_same_number("1", "1" * 1_000_000 + "2")
 
 

@@ -226,7 +226,7 @@ def at(value: Any, path: tuple[str | int, ...]) -> Any:
 
 @given(st.text(st.sampled_from('[]{}"\\a'), max_size=200))
 def test_brackets_in_texts_nest_nothing(text: str) -> None:
-    """However many brackets stand in texts, the compiled decoder may read them."""
+    """However many brackets are in texts, the compiled decoder may read them."""
     assert is_plain(json.dumps({"a": [text], text: "]" * 200, "b": text + "{" * 200}).encode())
 
 

@@ -24,7 +24,7 @@ from billingual.model import ReplacementLine
 
 
 def shape(value: Any) -> Any:
-    """Keep names, their order and nesting; forget what stands in them."""
+    """Keep names, their order and nesting; forget their values."""
     if isinstance(value, dict):
         return [(name, shape(each)) for name, each in value.items()]
     return [shape(each) for each in value] if isinstance(value, list) else None

@@ -344,7 +344,7 @@ def test_an_envelope_with_an_odd_field_is_opened(
 
 
 def test_paths_lead_to_the_value_in_the_names_of_the_wire() -> None:
-    """A problem's path uses the provider's names, wherever the record stands."""
+    """A problem's path uses the provider's names, wherever the record is."""
     amount = kukkingu(amountMinor=Decimal("1.5"))
     rate = kukkingu(exchangeRate="a lot")
     contract = kukkingu(contract=5)

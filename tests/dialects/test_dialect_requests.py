@@ -346,7 +346,7 @@ def test_an_id_of_a_tenant_is_as_long_as_the_provider_makes_it() -> None:
 
 @given(st.text(max_size=60))
 def test_no_text_becomes_more_than_one_segment(text: str) -> None:
-    """Whatever stands in an id, it is refused or stays one segment of the path."""
+    """Whatever is in an id, it is refused or stays one segment of the path."""
     for start, depth in ((EXANTE.get, 3), (KUKKINGU.get, 4), (KUKKINGU.void, 5)):
         try:
             request: WireRequest = next(start(text))

@@ -92,7 +92,7 @@ def test_new_fields_are_kept() -> None:
 
 
 def test_what_an_envelope_adds_is_kept() -> None:
-    """``skipped``, its reason and whatever else stands beside the payload is in ``extra``."""
+    """``skipped``, its reason and whatever else is beside the payload are in ``extra``."""
     said = {"skipped": True, "reason": "up to date"}
     bare = exante({"uid": UID}, **said, success=True)
     body = response(enveloped([{"uid": UID}, {"uid": OTHER_UID}], **said))
@@ -228,7 +228,7 @@ def test_an_amount_without_a_code_has_no_currency(more: dict[str, object]) -> No
 
 
 def test_the_target_party_is_the_counterparty() -> None:
-    """Its id stands for the client where the client is missing, and is kept where they differ."""
+    """Its id is taken for the client where the client is missing, and is kept where they differ."""
     alone = exante({"uid": UID, "target_party_uid": OTHER_UID})
     other = exante({"uid": UID, "target_party_uid": OTHER_UID, "parties": {"client": {"uid": UID}}})
 

@@ -182,7 +182,7 @@ def test_without_an_organization_there_is_always_a_gap() -> None:
 def test_days_without_invoices_need_a_counterparty_that_has_some(
     ever: tuple[str, ...], gap: str
 ) -> None:
-    """One row of any day shows that the counterparty's invoices stand in this organization."""
+    """One row of any day shows that the counterparty's invoices are in this organization."""
     dated = attrs.evolve(DRAFT, issued_at="2026-03-01T00:00:00Z")
     seen, asked = walk(EXANTE.find(dated), [page(1, 0), page(1, len(ever), *ever)])
 

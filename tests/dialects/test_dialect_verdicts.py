@@ -63,7 +63,7 @@ def test_a_word_that_does_not_mean_no_without_a_payload_is_unclear(word: str) ->
 
 @pytest.mark.parametrize("word", NO)
 def test_a_word_that_means_no_refuses(word: object) -> None:
-    """Whatever stands beside it: the flag is documented, so its no counts."""
+    """Whatever is beside it: the flag is documented, so its no counts."""
     with pytest.raises(RejectedError) as caught:
         create(status=word, status_code=None)
 

@@ -82,7 +82,7 @@ def put(body: dict[str, Any], place: str, value: object) -> None:
 def test_nothing_that_is_handed_out_has_half_of_a_pair(
     case: str, place: str, value: object
 ) -> None:
-    """What a program reads of a response can be written as UTF-8, wherever the half stood."""
+    """What a program reads of a response can be written as UTF-8, wherever the half was."""
     if (case, place) == ("update_many", "$.status"):
         value = HALF  # A status that is no text leaves it unclear what became of a batch.
     provider, options, good, call = PROVIDERS[case]

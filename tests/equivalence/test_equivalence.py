@@ -56,7 +56,7 @@ def sandboxes() -> Iterator[Sandboxes]:
 
 
 def addressed(row: Row, way: Way, options: Mapping[str, Any], query: str) -> dict[str, Any]:
-    """Put into an address what of a row's options can stand there."""
+    """Put into an address what of a row's options can be there."""
     given = dict(options)
     where = given.pop("base_url", "").partition(":")[2]
     carrier = given.get("transport", "httpx")

@@ -282,7 +282,7 @@ async def test_inside_a_running_loop_a_call_works_and_is_warned_about_once() -> 
 
 
 def test_inside_a_running_loop_a_token_function_that_waits_is_refused_too() -> None:
-    """There it could wait, but not while its own loop stands still."""
+    """There it could wait, but not while its own loop is blocked."""
     client, transport = client_with(token=by_asyncio)
 
     async def nested() -> None:

@@ -34,7 +34,7 @@ PARTLY = Evidence(connected=True, request_complete=False, response_begun=False)
 
 
 def no(status: int, **headers: str) -> WireResponse:
-    """Refuse, with canaries wherever no message to a person stands."""
+    """Refuse, with canaries wherever there is no message to a person."""
     body = json.dumps({"message": "not so", "data": {"number": CANARY}, CANARY: [CANARY]})
     fields = [("Set-Cookie", CANARY), *((k.replace("_", "-"), v) for k, v in headers.items())]
     return WireResponse(status=status, headers=Headers(fields), body=body.encode())

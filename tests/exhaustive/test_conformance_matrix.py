@@ -1,6 +1,6 @@
 """G10: every operation x every fault x every dialect: so many requests, this error, that verdict.
 
-What must happen stands in ``_support/matrix/matrix.json``, whose head says how any cell follows
+What must happen is in ``_support/matrix/matrix.json``, whose head says how any cell follows
 from the rules. All cells run through a failing transport, each with the standard policy and with
 none, on one of two backends and in the session ``proofs`` on both; a sample of them runs over real
 sockets.

@@ -36,7 +36,7 @@ def page_of(number: int) -> dict[str, Any]:
 
 
 def test_no_link_of_a_paged_list_is_followed(proof: Any, step: Any, make_backend: Any) -> None:
-    """Whatever link stands in a page, the next one is asked for below our own base URL."""
+    """Whatever link is in a page, the next one is asked for below our own base URL."""
     expected = [
         f"{BASE_URLS['exante']}/api/invoices?page={number}&per_page=100" for number in (1, 2)
     ]

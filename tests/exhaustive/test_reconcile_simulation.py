@@ -238,7 +238,7 @@ class Run:
         return Counter(each.record["invoice_number"] for each in self.provider.invoices.values())
 
     def doubled(self) -> list[str]:
-        """List the numbers that stand there more than once."""
+        """List the numbers that are there more than once."""
         return [number for number, count in self.copies().items() if count > 1]
 
     def lost(self) -> list[str]:

@@ -133,7 +133,7 @@ ACCOUNT = {"token": "t", "base_url": "http://memory.localhost", "retry": "none"}
 
 
 def test_the_next_batch_is_in_the_ledger_while_one_is_under_way(path: Path) -> None:
-    """One request at a time, in the order of the plan, and the disk never stands in between."""
+    """One request at a time, in the order of the plan, and no request waits for the disk."""
     ids = [str(uuid.UUID(int=place, version=4)) for place in range(500)]
     with closing(SqliteLedger(path)) as ledger:
         provider = Provider(ledger)

@@ -1,4 +1,4 @@
-"""The typed dicts agree with the classes that they stand for."""
+"""The typed dicts agree with the classes that they describe."""
 
 from __future__ import annotations
 

@@ -281,7 +281,7 @@ def test_no_withdrawn_currency_is_written() -> None:
 
 
 def test_sum_adds_money_up() -> None:
-    """``sum`` begins with 0, which is the one number that may stand beside money."""
+    """``sum`` begins with 0, which is the one number that may be added to money."""
     assert sum([Money(1, "EUR"), Money(2, "EUR"), Money(3, "EUR")]) == Money(6, "EUR")
     assert sum([Money(1), Money(2)], Money(0)) == Money(3)
     with pytest.raises(InvalidInputError, match=r"0\.01 EUR and 0\.02 USD do not add up"):

@@ -282,7 +282,7 @@ def test_a_row_that_was_left_out_is_a_problem_of_its_own_kind() -> None:
 
 
 def test_a_row_is_not_an_invoice_and_a_receipt_is_neither() -> None:
-    """An invoice can stand where a row is wanted; not the other way round."""
+    """An invoice can be given where a row is wanted; not the other way round."""
     assert isinstance(an_invoice(), InvoiceSummary)
     assert not isinstance(InvoiceSummary(id="i"), Invoice)
     assert not isinstance(Receipt(id="i"), InvoiceSummary)

@@ -82,7 +82,7 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("freeze", ["before", "after"])
 def test_a_wait_ends_under_freezegun(freeze: str) -> None:
-    """The clock stands still, and a sleep that ended counts all the same."""
+    """The clock is stopped, and a sleep that ended counts all the same."""
     run = subprocess.run(
         [sys.executable, "-c", WAITS, freeze],
         check=False, capture_output=True, text=True, timeout=120,

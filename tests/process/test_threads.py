@@ -73,7 +73,7 @@ def test_a_call_that_finds_no_free_connection_says_so(server: InvoiceServer) -> 
 
 
 def test_greenlets_share_a_client(start: Callable[..., Any], server: Any) -> None:
-    """Under gevent a call that waits lets the others go on: no thread stands still."""
+    """Under gevent a call that waits lets the others go on: no thread is blocked."""
     server.hold(8)
     program = start(
         """

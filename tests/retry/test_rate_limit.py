@@ -151,14 +151,14 @@ def test_a_fixed_rate_is_exact_and_fair_between_threads() -> None:
 
 
 def wait_for_standing(pace: Pace, count: int) -> None:
-    """Wait until so many threads stand in line, the one at the front included."""
+    """Wait until so many threads wait in line, the one at the front included."""
     beat = threading.Event()
     for _ in range(5_000):
         queues: list[Any] = [waiting_at(each) for each in pace._turns.values()]
         if len(pace._waiting) == count and [count - 1] == [len(each) for each in queues]:
             return
         beat.wait(0.001)
-    raise AssertionError(f"{len(pace._waiting)} stand in line, not {count}")
+    raise AssertionError(f"{len(pace._waiting)} wait in line, not {count}")
 
 
 def waiting_at(turn: Any) -> Any:
@@ -491,7 +491,7 @@ def test_a_pause_that_grows_during_a_wait_is_kept(jumping: Any) -> None:
 
 @pytest.mark.parametrize("place", ["front", "line"])
 def test_a_cancelled_call_leaves_the_line(jumping: Any, place: str) -> None:
-    """The calls behind it move up, wherever it stood."""
+    """The calls behind it move up, wherever it was."""
     went: list[int] = []
 
     async def main() -> None:

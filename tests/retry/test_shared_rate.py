@@ -428,7 +428,7 @@ def test_tasks_of_a_loop_share_a_lease(loop: str) -> None:
         anyio.run(main, backend=loop)
 
     # Ten calls a lease at least, and twice as many at most; more leases if some lapsed because the
-    # machine stood still.
+    # machine was suspended.
     assert store.calls >= 2 * 3
     assert 1 == len(pace._held)  # type: ignore[attr-defined]
 

@@ -124,7 +124,7 @@ def test_the_clock_stands_still_until_started(app: Sandbox) -> None:
 
 
 def test_a_running_clock_moves_on_and_can_be_frozen_again(app: Sandbox) -> None:
-    """It never goes back, and stands still once frozen."""
+    """It never goes back, and stops once frozen."""
     control(app, "POST", "clock", {"frozen": False})
     times = [control(app, "GET", "clock")["now"] for _ in range(3)]
     frozen = control(app, "POST", "clock", {"frozen": True})

@@ -295,7 +295,7 @@ BAD_ELEMENTS: list[tuple[dict[str, object], int]] = [
 def test_one_bad_element_fails_the_whole_batch(
     app: Sandbox, exante: Caller, bad: dict[str, object], status: int
 ) -> None:
-    """No invoice is changed unless all are, wherever in the batch the bad one stands."""
+    """No invoice is changed unless all are, wherever in the batch the bad one is."""
     uids = [create(exante)["uid"] for _ in range(3)]
     good = [{"uid": uid, "status": "SENT"} for uid in uids]
     before = stored(app)

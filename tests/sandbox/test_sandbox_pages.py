@@ -74,7 +74,7 @@ def test_a_page_of_another_origin_is_refused(served: Running, origin: str) -> No
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 def test_what_a_browser_calls_foreign_is_refused(served: Running, site: str) -> None:
-    """A link or an image of another page has no Origin, and browsers say where it stands."""
+    """A link or an image of another page has no Origin, and browsers say where it is."""
     assert ask(served, "GET", "state", sec_fetch_site=site).status_code == 403
 
 

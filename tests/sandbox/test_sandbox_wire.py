@@ -216,7 +216,7 @@ def test_a_number_out_of_bounds_is_refused_by_name(option: str, value: int, boun
 def test_a_printed_command_works_when_it_is_pasted(
     client: httpx.Client, server: Running, provider: str
 ) -> None:
-    """A shell takes each command as it stands, and the provider answers 200 to its words."""
+    """A shell takes each command as it is, and the provider answers 200 to its words."""
     command = curl_commands(server.url)[provider]
     request = _pasted(command)
     response = client.send(request)

@@ -32,7 +32,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_a_cycle_is_found_although_only_type_checkers_see_it(
     tool: ModuleType, package: Path
 ) -> None:
-    """The import of one of the two stands below TYPE_CHECKING."""
+    """The import of one of the two is below TYPE_CHECKING."""
     (package / "one.py").write_text("from pretended import two\n", encoding="utf-8")
     (package / "two.py").write_text(
         "TYPE_CHECKING = False\nif TYPE_CHECKING:\n    from pretended import one\n",

@@ -1,4 +1,4 @@
-"""A tool that stands in the place of aiohttp is asked, and nothing goes past it."""
+"""A tool that takes the place of aiohttp is asked, and nothing goes past it."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_a_mock_that_was_there_before_the_client_is_asked(serve: Any, say: Any) 
 
 
 def test_a_mock_that_loses_a_write_leaves_it_unclear() -> None:
-    """The mock stands for a server, which may have had the request."""
+    """The mock acts as a server, which may have had the request."""
 
     async def main() -> None:
         async with AsyncClient(

@@ -48,7 +48,7 @@ class Elsewhere:
 async def test_the_next_way_is_taken_where_no_connection_stands(
     serve: Any, say: Any, closed_port: int
 ) -> None:
-    """The server gets the write once, by the way that stands."""
+    """The server gets the write once, by the way that works."""
     server = serve(say(YES))
     inner = HttpxTransport(TransportOptions(backend=AnyioBackend()))
     transport = FallbackTransport(Elsewhere(inner, closed_port), inner)

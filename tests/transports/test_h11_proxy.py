@@ -82,6 +82,6 @@ def test_a_tunnel_is_open_after_a_response_of_200(response: bytes) -> None:
     ids=["407", "redirect", "surplus", "no http", "end", "endless"],
 )
 def test_anything_else_is_a_refusal(response: bytes, why: str) -> None:
-    """What a proxy says before the tunnel stands never reaches the caller as a response."""
+    """What a proxy says before the tunnel is open never reaches the caller as a response."""
     with pytest.raises(ProxyRefusedError, match=why):
         tunnel().feed(response)

@@ -1,4 +1,4 @@
-"""A tool that stands in the place of httpx or httpx2 is asked, and nothing goes past it."""
+"""A tool that takes the place of httpx or httpx2 is asked, and nothing goes past it."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_cassette_of_vcrpy_records_and_plays(
 
 @both_halves
 def test_pook_is_asked(waits: str) -> None:
-    """Its interceptor stands in the transport of httpx."""
+    """Its interceptor is in the transport of httpx."""
     with pook.use():
         pook.get(URL, reply=200, response_json=BODY)
 
@@ -194,7 +194,7 @@ def test_a_mock_finds_the_body_of_a_request(library: str, waits: str) -> None:
 
 
 class Shown:
-    """Stands in the place of a function and shows its attributes, as wrapt's proxies do."""
+    """Takes the place of a function and shows its attributes, as wrapt's proxies do."""
 
     def __init__(self, function: Any, response: Any) -> None:
         self._function = function

@@ -1,4 +1,4 @@
-"""Where no connection stands, the error says why and what to look at."""
+"""Where no connection can be made, the error says why and what to look at."""
 
 from __future__ import annotations
 

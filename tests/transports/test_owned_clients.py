@@ -400,7 +400,7 @@ class Stubborn(httpx.AsyncBaseTransport):
 def test_a_client_that_sends_again_by_itself_proves_nothing(
     traced: bool, waits: str, serve: Any, say: Any  # noqa: FBT001
 ) -> None:  # fmt: skip
-    """No connection stood in the end, but the server had the write before."""
+    """There was no connection in the end, but the server had the write before."""
     server = serve(say(b"", then="close"))
     user = User("httpx", waits)
 

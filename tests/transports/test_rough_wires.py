@@ -1,4 +1,4 @@
-"""What transports that speak HTTP themselves must stand: cuts, leftovers, contradictions, haste."""
+"""Cuts, leftovers, contradictions and haste, which transports that speak HTTP have to withstand."""
 
 from __future__ import annotations
 

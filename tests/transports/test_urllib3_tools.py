@@ -1,4 +1,4 @@
-"""A tool that stands in the place of urllib3 is asked, and nothing goes past it."""
+"""A tool that takes the place of urllib3 is asked, and nothing goes past it."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_patched_method_is_asked(owner: Any, method: str, *, ready: bool) -> N
 
 
 class Shown:
-    """Stands in the place of a function and shows its attributes, as wrapt's proxies do."""
+    """Takes the place of a function and shows its attributes, as wrapt's proxies do."""
 
     def __init__(self, function: Any, response: Any) -> None:
         self._function = function

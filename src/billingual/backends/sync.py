@@ -56,8 +56,8 @@ class LoopWatch:
         self._warned = True
         if not _in_a_notebook():
             warnings.warn(
-                "a blocking Client is used inside a running event loop: all its other tasks stand "
-                "still meanwhile; use AsyncClient there.",
+                "a blocking Client is used inside a running event loop: all its other tasks wait "
+                "meanwhile; use AsyncClient there.",
                 RuntimeWarning,
                 stacklevel=4,
             )

@@ -102,8 +102,8 @@ class PostgresLedger(SqlLedger):
         url: ``postgresql://user@host/database``, with all that libpq knows. Better than in the URL,
             the password is in ``PGPASSWORD`` or ``~/.pgpass``. Source:
             https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING
-        job: the job's name: 1 to 50 letters, digits, dots, hyphens and underscores. It may stand at
-            the end of the URL instead, after a ``#``.
+        job: the job's name: 1 to 50 letters, digits, dots, hyphens and underscores. The URL may
+            name it instead, at its end after a ``#``.
 
     Attributes:
         job: the job's name.
@@ -497,7 +497,7 @@ class _Transaction:
     ) -> None:
         try:
             if self.failed is not None and (error is None or isinstance(error, Exception)):
-                # Also if it was caught within: what came after it was not taken.
+                # Also if the block caught the error: PostgreSQL took no statement after it.
                 raise self.failed
             if error is None:
                 self._keep()

@@ -58,7 +58,7 @@ _ENTRY: Final = (
 
 _WITHOUT_BODY: Final = _ENTRY.replace(" body,", " NULL,").replace(" before,", " NULL,")
 
-# And what a claim is told beside.
+# The columns of an entry that is claimed.
 _CLAIMED: Final = f"{_ENTRY}, coalesce(late_check, not_before), given_up_at"
 _OPERATION: Final = 2
 
@@ -888,7 +888,7 @@ def _entry(row: Sequence[Any]) -> Entry:
     ) = row  # fmt: skip
     draft.state = _STATES[state]
     if draft.invoice_id is None and draft.state is State.COMMITTED:
-        # What a write changed is known before: kept again, it would make each row longer.
+        # The ledger does not keep it: it is the invoice that the write is about.
         draft.invoice_id = draft.target
     draft.__class__ = Entry
     made: Entry = draft

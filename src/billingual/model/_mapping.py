@@ -2,7 +2,7 @@
 
 A mapping is a JSON object, a line of a file or a row of a table. Its keys are our field names. The
 classes check their own values, so cattrs only builds the nested ones and says where in the mapping
-an error stands. Nothing is guessed: a float is no money, and 12.7 is no whole number.
+an error is. Nothing is guessed: a float is no money, and 12.7 is no whole number.
 
 cattrs is imported with the first call that needs it, because most programs need none of this.
 """

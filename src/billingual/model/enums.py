@@ -101,7 +101,7 @@ class Status(OpenWord):
 
 
 class Kind(OpenWord):
-    """Which side of the ledger an invoice stands on."""
+    """Which side of the ledger an invoice is on."""
 
     __slots__ = ()
     _known = frozenset({"payable", "receivable"})

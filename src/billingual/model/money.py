@@ -28,7 +28,7 @@ _ROUNDINGS: Final = tuple(
     for way in ("UP", "DOWN", "CEILING", "FLOOR", "HALF_UP", "HALF_DOWN", "HALF_EVEN", "05UP")
 )
 # As Python's own for numbers, without other types than "f": the amount is written exactly. Spaces
-# are filled up as in text, because the currency stands behind the amount.
+# are filled up as in text, because the currency follows the amount.
 _SPEC: Final = (
     r"(?as)(?P<around>(?:.?[<>^])?)(?P<sign>[+ ]?)(?P<width>(?:[1-9]\d*)?)(?P<comma>,?)"
     r"(?:\.(?P<places>\d{1,2}))?f?"

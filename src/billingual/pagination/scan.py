@@ -232,8 +232,8 @@ class Scan:
         seen = self._rows_before + self.rows + self.repeated
         missing = total is not None and seen < total
         if page.number < page.total_pages:
-            # The number of pages is computed and can be wrong. Rows were counted; but if some were
-            # deleted meanwhile, rows that were seen may stand for some that were not.
+            # Providers compute the number of pages, and it can be wrong. If rows were deleted while
+            # the list was read, as many rows as the total can have come, and others be missing.
             return in_all > 0 or total is None or missing or self._total_changed
         return missing and 0 < (self.page_size or self.fullest) <= in_all
 

@@ -131,7 +131,7 @@ class Running:
     app: Sandbox = attrs.field(repr=False)
 
     def base_url(self, provider: str) -> str:
-        """Give the URL that stands for a provider's documented host."""
+        """Give the URL that takes the place of a provider's documented host."""
         return self.url + ACCOUNTS[provider].prefix
 
 

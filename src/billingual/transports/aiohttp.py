@@ -126,7 +126,7 @@ _TURNS: Final = 10
 
 
 class _Watch(asyncio.BufferedProtocol):
-    """Stand between a connection's socket and aiohttp, which keeps what comes before a request.
+    """Receive for aiohttp, which would keep bytes that come before a request.
 
     Attributes:
         transport: of the connection.
@@ -357,7 +357,7 @@ class _Connection:
             self._origin = delivery.origin
         timeouts, left_s = delivery.bounds.timeouts, delivery.bounds.deadline.left()
         if left_s <= 0:
-            # To aiohttp, no time at all is all the time there is.
+            # aiohttp takes a timeout of 0 for none.
             raise too_late()
         delivery.timeout = _connecting(min(timeouts.connect, left_s))
         self.timeouts, self.asked = timeouts, False

@@ -77,7 +77,7 @@ def _disguised(text: str) -> Iterator[str]:
     raw = text.encode()
     yield raw.hex()[:40]
     for shift in range(3):
-        # Whatever stands before it moves the bits; the ends mix with what is around.
+        # Whatever is before it moves the bits; the ends mix with what is around.
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             yield encode(b"\0" * shift + raw).decode()[4 : 4 + 20]
     yield quote(text, safe="")[:30]

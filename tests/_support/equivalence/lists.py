@@ -216,7 +216,7 @@ ROWS: Final = (
         script=(page(1, "a", "", total_pages=1),),
     ),
     Row(
-        "a walk goes on where another one stood",
+        "a walk goes on where another one stopped",
         go_on_later,
         "a, bc, 2 rows of None, 2 pages, 0 repeated, incomplete",
         "; ".join(["list: committed 200 = committed"] * 3),

@@ -1,4 +1,4 @@
-"""What a row saw, in two sizes: brief, to stand in the table, and whole, to be compared.
+"""What a row saw, in two sizes: brief, for the table, and whole, to be compared.
 
 Times, call numbers and addresses are left out: they differ between runs, and nothing depends on
 them. The text of a ``TransportError`` is too: each transport tells in its own words.

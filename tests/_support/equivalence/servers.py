@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -17,17 +16,18 @@ import attrs
 from _support.equivalence.clients import TRANSPORT_DRIVERS
 from _support.equivalence.owned_clients import borrowed
 from _support.equivalence.ways import NAMED, OWNED, TRANSPORTS, Way
+from _support.sandbox_app import control
 from billingual import MemoryTransport, errors
 from billingual.abc import TransportOptions
 from billingual.backends.stepping import step
-from billingual.outcomes import Evidence, Safety
+from billingual.outcomes import Evidence
 from billingual.sandbox import ACCOUNTS, Sandbox, create_app, running
 from billingual.sandbox.settings import Settings
 from billingual.testing.recording.record import record
 from billingual.testing.recording.replay import replay
 from billingual.transports.asgi import AsgiTransport
 from billingual.transports.sandbox import SandboxTransport
-from billingual.wire import Bounds, Deadline, Headers, Timeouts, WireRequest, WireResponse
+from billingual.wire import Bounds, Deadline, Timeouts, WireRequest, WireResponse
 
 __all__ = ["Control", "Reply", "Sandboxes", "open_sandboxes"]
 
@@ -55,17 +55,9 @@ class Control:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Ask, and read the response."""
-        request = WireRequest(
-            method=method,
-            url=f"http://control.localhost/_sandbox/{path}",
-            route=path,
-            safety=Safety.READ,
-            headers=Headers([("Content-Type", "application/json")]),
-            body=None if body is None else json.dumps(body).encode(),
-        )
-        response = step(AsgiTransport(self.app).send(request, _ENDLESS))
-        assert response.status == 200, response.body
-        return json.loads(response.body)
+        found = control(self.app, method, path, body)
+        assert "error" not in found, found
+        return found
 
     def fault(self, kind: str, **details: Any) -> None:
         """Let something go wrong with the next requests."""

@@ -104,7 +104,7 @@ ROUTES: Final[dict[str, Route]] = {
     "exante.get": Route(lambda i: next(_EXANTE.get(i)), 3, 2),
     "exante.update": Route(lambda i: next(_EXANTE.update(i, CHANGES, None)), 3, 2),
     "exante.organization": Route(
-        # None stands for no organization, and for no tenant, so it is no id.
+        # None means no organization, and for no tenant, so it is no id.
         lambda i: next(
             _EXANTE.scoped(Scope(organization="" if i is None else i)).list_page(_QUERY)
         ),

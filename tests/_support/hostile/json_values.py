@@ -52,7 +52,7 @@ VALUES: Final[dict[str, bytes]] = {
     "an empty object": b"{}",
     "many names": b"{" + b",".join(b'"k%d":0' % each for each in range(20_000)) + b"}",
 }
-"""Values by name, as they stand in a body."""
+"""Values by name, as they are in a body."""
 
 _UID: Final = b"3c90c3cc-0d44-4b50-8888-8dd25736052a"
 _INV: Final = b"inv_" + b"a" * 24
@@ -97,4 +97,4 @@ BODIES: Final[dict[str, tuple[bytes, ...]]] = {
         b'{"succeeded": false, "message": @, "errors": @}',
     ),
 }  # fmt: skip
-"""Responses of each provider, where ``@`` stands for a value."""
+"""Responses of each provider, where ``@`` is the place of a value."""

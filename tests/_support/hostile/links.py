@@ -57,7 +57,7 @@ _PATHS: Final = (
 
 @attrs.frozen
 class Link:
-    """A hostile link and where it stands.
+    """A hostile link and where it is.
 
     Attributes:
         url: the link.
@@ -69,7 +69,7 @@ class Link:
 
 
 def links(seed: int, amount: int) -> Iterator[Link]:
-    """Draw links: schemes, slashes, users, hosts, ports and paths, and the places they stand in."""
+    """Draw links: schemes, slashes, users, hosts, ports and paths, and their places."""
     chance = random.Random(seed)  # noqa: S311 - reproducible chance is the point
     places = sorted(PLACES)
     for _ in range(amount):
@@ -119,7 +119,7 @@ _HEADERS: Final = {
     "Alt-Svc": lambda u: f'h2="{u}"',
 }
 PLACES: Final = (*_BODIES, *_HEADERS)
-"""Where a link can stand: in the body, or in a header of the response."""
+"""Where a link can be: in the body, or in a header of the response."""
 
 
 def answered(body: dict[str, Any], link: Link) -> WireResponse:

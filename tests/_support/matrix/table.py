@@ -1,4 +1,4 @@
-"""The matrix as it stands in its file."""
+"""The matrix, read from its file."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Cell:
     """One operation under one fault in one dialect.
 
     Attributes:
-        text: what must happen, as it stands in the file.
+        text: what must happen, as the file says it.
     """
 
     operation: str

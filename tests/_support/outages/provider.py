@@ -110,7 +110,7 @@ class OutageProvider:
         await asyncio.sleep(min(latency_s, patience_s))
         delivery.answered_at = _now()
         if latency_s >= patience_s:
-            # The deadline cut a request short whose fate stands: to its caller it is a timeout.
+            # The deadline cut a request short whose fate is decided: to its caller it is a timeout.
             cut = "timeout" if fate.kind not in {"refused", "half"} else fate.kind
             delivery.fate = fate = attrs.evolve(fate, kind=cut)
         return self._response(fate, call, who, delivery)

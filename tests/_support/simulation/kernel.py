@@ -68,7 +68,7 @@ class Process:
     """A program that runs for a while: its tasks, and how far its wall clock is off.
 
     Attributes:
-        stalls: the probability that a thread stands still after a step of the ledger.
+        stalls: the probability that a thread stalls after a step of the ledger.
     """
 
     name: str
@@ -95,7 +95,7 @@ class Process:
                     self.kernel.wake(task, self.kernel.now)
 
     def kill(self) -> None:
-        """End all tasks where they stand."""
+        """End all tasks where they are."""
         if not self.alive:
             return
         self.alive = False
@@ -137,7 +137,7 @@ class Kernel:
         """
         while not finished():
             if not self._queue or self.steps > _MOST_STEPS:
-                raise RuntimeError(f"the simulation stands still or circles at {self.now:.1f} s")
+                raise RuntimeError(f"the simulation stalls or circles at {self.now:.1f} s")
             self.steps += 1
             when, _, _, call = heapq.heappop(self._queue)
             self.now = max(self.now, when)

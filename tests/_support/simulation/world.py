@@ -58,7 +58,7 @@ class Options:
         bad: the share of writes that meet a fault.
         faults: those.
         life_s: seconds after which a process ends, on the average.
-        stalls: the probability that a thread stands still for minutes after a step of the ledger.
+        stalls: the probability that a thread stalls for minutes after a step of the ledger.
     """
 
     late_arrival_s: float = LATEST_S + LAG_S + 1.0

@@ -21,7 +21,7 @@ LATE_ARRIVAL_S = steps.LATE_ARRIVAL_S
 
 @pytest.fixture
 def link(server: PostgresServer) -> Iterator[CutLink]:
-    """Stand between the ledgers and the server."""
+    """Connect the ledgers and the server."""
     with cut_link(server.port) as running:
         yield running
 
@@ -140,7 +140,7 @@ def test_a_server_that_is_killed_is_waited_for(
 def test_what_another_process_took_meanwhile_is_left_to_it(
     server: PostgresServer, open_ledger: Callable[[], PostgresLedger]
 ) -> None:
-    """A transaction that is taken anew finds something else, and nothing of it stands twice."""
+    """A transaction that is taken anew finds something else, and nothing of it is there twice."""
     one, two = open_ledger(), open_ledger()
     one.add([steps.create("A-1"), steps.create("A-2")])
 

@@ -35,7 +35,7 @@ IDS = {
 
 
 def test_a_job_is_kept_in_a_database(server: PostgresServer, client: Client, job: str) -> None:
-    """Runs of several jobs stand side by side, and another body under an id shows both."""
+    """Runs of several jobs are side by side, and another body under an id shows both."""
     drafts = [Draft(number=f"P-{each}", **IDS) for each in range(3)]
     with Job.open(server.url(), client, job=job, late_arrival_s=0.05) as one:
         assert 3 == one.plan(drafts)

@@ -17,7 +17,7 @@ from billingual import Client
 from billingual.sandbox import ACCOUNTS, LANDMARKS, Running, running
 
 TOKEN = ACCOUNTS["exante"].token
-"""It must stand in no plan, pickle, message or log."""
+"""It must be in no plan, pickle, message or log."""
 
 
 @pytest.fixture(scope="session")

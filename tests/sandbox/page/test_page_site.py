@@ -25,7 +25,7 @@ DATA = (f"{PAGE}events", f"{PAGE}invoices?provider=exante", f"{PAGE}exchanges/1"
 
 @pytest.mark.parametrize("path", FILES)
 def test_a_browser_is_told_to_load_nothing_from_elsewhere(visitor: Visitor, path: str) -> None:
-    """Nor to run or style anything that stands in the page itself."""
+    """Nor to run or style anything that is in the page itself."""
     found = visitor.ask(path, headers=HTML)
     policy = found.headers["content-security-policy"].split("; ")
 

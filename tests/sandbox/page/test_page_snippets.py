@@ -339,7 +339,7 @@ def test_no_copy_holds_a_token(visitor: Visitor) -> None:
 
 
 def test_the_calls_to_try_work(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each is pasted as Python, and succeeds with the token that stands beside it."""
+    """Each is pasted as Python, and succeeds with the token that is beside it."""
     from html import unescape  # noqa: PLC0415 - of this test
     from re import findall  # noqa: PLC0415 - of this test
 

@@ -305,7 +305,7 @@ _DAY: Final = timedelta(days=1)
 # 2,000 invoices of one counterparty in three days; a search through more costs too much.
 _MOST_PAGES: Final = 20
 _UNSEEN: Final = (
-    "none of the counterparty's invoices is in this organization's list, so a new one may stand in "
+    "none of the counterparty's invoices is in this organization's list, so a new one may be in "
     "that of another organization"
 )
 

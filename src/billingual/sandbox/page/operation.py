@@ -1,4 +1,4 @@
-"""A request as it was sent, the call of billingual that it stands for, and what a copy needs."""
+"""A request as it was sent, the call of billingual that sends it, and what a copy needs."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ LOST_BODY: Final = "request-body"
 """A file for a body that was not kept whole, or is no text."""
 
 NO_CALL: Final = "# No call of billingual sends this request."
-"""Stands before what is sent without billingual."""
+"""Comes before code that sends the request without billingual."""
 
 NO_COMMAND: Final = "# No command of billingual sends this request."
-"""Stands before curl in the place of a command."""
+"""Comes before curl where there is no command."""
 
 # What curl and httpx write by themselves, or what belongs to a connection.
 _LEFT_OUT: Final = frozenset(

@@ -1,4 +1,4 @@
-"""Which call of billingual a request stands for, told from the providers' documentation alone.
+"""Which call of billingual sends a request, told from the providers' documentation alone.
 
 The names are written here as text and nothing of billingual is imported: a test calls what comes of
 them, and compares the request that goes out.
@@ -112,7 +112,7 @@ _WHOLE: Final = re.compile(r"\d{1,6}", re.ASCII)
 
 
 def operation_of(sent: Sent) -> Operation | None:
-    """Tell which call a request stands for; None if there is none that would send all of it."""
+    """Tell which call sends a request; None if there is none that would send all of it."""
     for provider, method, pattern, read in _ROUTES:
         match = pattern.fullmatch(sent.path.removeprefix(f"/{provider}"))
         if provider == sent.provider and method == sent.method and match is not None:

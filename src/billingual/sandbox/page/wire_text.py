@@ -63,7 +63,7 @@ class Secrets:
         known = {account.token for account in CREDENTIALS.values()}
         for name, value in headers:
             if is_secret_name(name):
-                # `Bearer abc`: the scheme is none, and may stand elsewhere.
+                # `Bearer abc`: the scheme is no secret, and other text may hold it.
                 known.update(value.split(" ")[-1:])
         # The longest first: one may be a part of another. A short one would strike out words.
         self._known = sorted(

@@ -241,23 +241,23 @@ def found(
     )
 
 
-def brought(ledger: Ledger, state: State, *, now: float = NOW) -> None:
+def brought(ledger: Ledger, state: State) -> None:
     """Bring the next entry, a create, into a state."""
     if state is State.PLANNED:
         return
-    made = claimed(ledger, now=now)
+    made = claimed(ledger)
     if state is State.IN_FLIGHT:
         return
     if state is State.COMMITTED:
-        commit(ledger, made, now=now)
+        commit(ledger, made)
     elif state is State.REJECTED:
-        reject(ledger, made, now=now)
+        reject(ledger, made)
     else:
-        unclear(ledger, made, now=now)
+        unclear(ledger, made)
         if state in {State.CONFLICT, State.DOUBLED}:
-            found(ledger, looked(ledger, now=now + LATE_ARRIVAL_S), state, now=now + LATE_ARRIVAL_S)
+            found(ledger, looked(ledger, now=NOW + LATE_ARRIVAL_S), state, now=NOW + LATE_ARRIVAL_S)
         elif state is State.ABANDONED:
-            resolve(ledger, made.entries[0].id, state, now=now + LATE_ARRIVAL_S)
+            resolve(ledger, made.entries[0].id, state, now=NOW + LATE_ARRIVAL_S)
 
 
 def resolve(

@@ -113,7 +113,7 @@ async def headers_go_out_as_they_are(bench: Bench) -> None:
         ("X-Twice", "1"),
         ("X-Twice", "2"),
         ("X-Empty", ""),
-        # Where the library has a value of its own, ours stands.
+        # Where the library has a value of its own, ours wins.
         ("User-Agent", "ours"),
         ("Accept", "a/b"),
         ("Accept-Encoding", "gzip"),

@@ -234,7 +234,7 @@ class AsyncioStream:
         try:
             raise failure
         finally:
-            # What it was raised through must not hold it: only the collector would free a circle.
+            # This frame is in its traceback: a reference back would make a cycle, freed late.
             del failure
 
     def _wake(self) -> None:

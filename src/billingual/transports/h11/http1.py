@@ -222,7 +222,7 @@ class ResponseParser:
         self.surplus = self.surplus or bool(why)
 
     def close(self) -> None:
-        """Let go of the parser, which holds this object: only the collector would free a circle."""
+        """Let go of the parser, which refers to this object: a cycle would be freed late."""
         self._parser = None
 
     def on_message_begin(self) -> None:
