@@ -48,6 +48,14 @@ becomes of the output changes the exit code of no write.
 
 _OPTIONS: Final = Group("Options", sort_key=9)
 _BELOW: Final = Group("Commands")
+_OURS: Final = {
+    "--amount": "--total",
+    "--customer": "--counterparty",
+    "--format": "-o",
+    "--json": "-o json",
+}
+"""What other programs have, and what it is here."""
+
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,40}")
 _DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]*)?|\.[0-9]+)")
 
@@ -313,17 +321,28 @@ def _usage_text(error: CycloptsError, app: App) -> str:
     text = str(error).strip()
     if isinstance(error, UnknownCommandError):
         text = _unknown_command(error, app)
-    elif isinstance(error, UnknownOptionError) and error.token.keyword == "--token":
-        text = (
-            "Unknown option: --token. Put the token into the environment variable "
-            "BILLINGUAL_TOKEN: options end in shell histories."
-        )
-    elif isinstance(error, UnknownOptionError) and error.token.keyword == "--json":
-        text = "Unknown option: --json. Did you mean -o json?"  # as gh, aws and others write it
+    elif isinstance(error, UnknownOptionError):
+        text = _unknown_option(error, text)
     elif isinstance(error, UnusedCliTokensError):
         words = " ".join(map(repr, error.unused_tokens or ()))
         text = f"{words}: {chain} takes no more words than that."
     return f"{text} See '{chain} --help'."
+
+
+def _unknown_option(error: UnknownOptionError, text: str) -> str:
+    given = (error.token.keyword or error.token.value).partition("=")[0]
+    if given == "--token":
+        return (
+            "Unknown option: --token. Put the token into the environment variable "
+            "BILLINGUAL_TOKEN: options end in shell histories."
+        )
+    said, _, near = text.partition(" Did you mean ")
+    ours = _OURS.get(given, "")
+    if any(ours.split(" ")[0] in each.names for each in error.argument_collection):
+        return f"{said} Did you mean {ours}?"
+    # The nearest of few is far: --sort for --format.
+    is_near = not near.startswith("--") or get_close_matches(given, [near.rstrip("?")], cutoff=0.74)
+    return text if is_near else said
 
 
 def _unknown_command(error: UnknownCommandError, app: App) -> str:
