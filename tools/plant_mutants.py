@@ -263,6 +263,27 @@ MUTANTS: Final = (
         "            request_complete=False,",
         ("tests/conformance", "tests/transports"),
     ),
+    Mutant(
+        "a page of a proxy refuses no write of a job",
+        "jobs/runner.py",
+        "error.maybe_applied or is_page(error):",
+        "error.maybe_applied:",
+        ("tests/jobs/test_job.py",),
+    ),
+    Mutant(
+        "a page of a proxy does not prove that an invoice is gone",
+        "reconcile/readback.py",
+        "        if not is_page(missing):\n",
+        "        if missing:\n",
+        ("tests/client/test_reconcile.py", "tests/jobs/test_job.py"),
+    ),
+    Mutant(
+        "a refused delete is looked at when reads show what it did",
+        "jobs/runner.py",
+        "later = self._late_arrival_s if deletes else 0.0",
+        "later = 0.0",
+        ("tests/jobs/test_job.py",),
+    ),
 )
 
 

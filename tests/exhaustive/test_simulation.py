@@ -1,5 +1,7 @@
 """G1, G2: jobs in virtual time; nothing lost, doubled, wrongly rejected, or brought back.
 
+Where a condition of that promise is broken, the job tells what came of it when it is asked.
+
 A sample of the worlds that the session ``simulate`` runs; each is named by its seed. The planted
 bugs show that the simulation can tell.
 """
@@ -18,7 +20,7 @@ import pytest
 from _support.simulation.bugs import BUGS, Bug
 from _support.simulation.history import Violation
 from _support.simulation.provider import WRITE_FAULTS
-from _support.simulation.world import Result, simulate
+from _support.simulation.world import Options, Result, simulate
 from _support.simulation.worlds import KINDS, World, run_world, worlds_of
 
 pytestmark = pytest.mark.timeout(1800)
@@ -41,13 +43,20 @@ def test_nothing_is_lost_doubled_or_brought_back(provider: str, operation: str, 
     assert [] == [
         f"{each.world.name}: {each.complaints[:3]}" for each in outcomes if each.complaints
     ]
-    assert sums["committed"] > sums["writes"] // 2, sums
+    assert sums["committed"] > (sums["writes"] // 2 if operation == "create" else 0), sums
     assert sums["crashes"] > 0, sums
 
 
 def test_all_faults_are_met(tmp_path: Path, proof: Any) -> None:
     """A simulation of good weather would show nothing."""
-    result = simulate(str(proof.seed), tmp_path, provider="exante", operation="create", amount=150)
+    result = simulate(
+        str(proof.seed),
+        tmp_path,
+        provider="exante",
+        operation="create",
+        amount=100,
+        options=Options(faults=WRITE_FAULTS, bad=0.8),
+    )
 
     assert set(result.met) == {*WRITE_FAULTS, "none"}, f"seed {proof.seed}"
     kinds = {each.kind for each in result.history}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from _support.simulation.history import CREATED, Event, Kind, Write, judge
+from _support.simulation.history import CREATED, DELETED, LOCKED, Event, Kind, Write, judge
 
 CREATE = {"a": Write(operation="create")}
 DUE = "inv_1.due_at"
@@ -166,6 +166,45 @@ def test_a_value_that_was_not_sent_is_found() -> None:
     kinds = {each.kind for each in judge(history, UPDATES, {"a": "committed", "b": "committed"})}
 
     assert "altered" in kinds
+
+
+@pytest.mark.parametrize("by", [1, 0])
+def test_a_deletion_is_not_blamed(by: int) -> None:
+    """What another program deleted is gone as well."""
+    register = f"inv_1.{DELETED}"
+    writes = {"a": Write(operation="delete", values=((register, "yes"),))}
+    history = [
+        Event(1.0, "invoke", 1, ("a",)),
+        Event(2.0, "effect", by, ("a",) if by else (), ((register, "yes"),)),
+        Event(3.0, "info", 1, ("a",)),
+    ]
+
+    assert [] == judge(history, writes, {"a": "committed"})
+    assert ["lost"] == [each.kind for each in judge(history[::2], writes, {"a": "committed"})]
+
+
+@pytest.mark.parametrize("field", [DELETED, LOCKED])
+@pytest.mark.parametrize("verdict", ["rejected", "conflict"])
+def test_another_program_may_close_an_invoice(field: str, verdict: str) -> None:
+    """Then nothing has to be wrong with an update that is refused."""
+    history = [
+        START,
+        Event(1.0, "effect", 0, (), ((f"inv_1.{field}", "yes"),)),
+        Event(2.0, "invoke", 1, ("a",)),
+        Event(3.0, "fail", 1, ("a",)),
+    ]
+    writes = {"a": UPDATES["a"]}
+
+    assert [] == judge(history, writes, {"a": verdict})
+    assert [] != judge([history[0], *history[2:]], writes, {"a": verdict})
+
+
+def test_another_program_may_change_what_was_created() -> None:
+    """The job then finds an invoice that is not as it was sent."""
+    history = creates([(1, "invoke", 1, "a"), (2, "effect", 1, "a"), (3, "info", 1, "a")])
+    changed = Event(4.0, "effect", 0, (), (("inv_2.due_at", "X"),))
+
+    assert [] == judge([*history, changed], CREATE, {"a": "conflict"})
 
 
 def test_a_batch_mate_of_a_bad_write_is_rightly_rejected() -> None:

@@ -7,6 +7,7 @@ seed is run again by its name: ``--world 7/exante/create/12``.
 from __future__ import annotations
 
 import argparse
+import logging
 import multiprocessing
 import secrets
 import sys
@@ -32,7 +33,8 @@ def main() -> int:
     _say(f"seed {seed}")
     began, wrong = time.monotonic(), 0
     sums: dict[str, Counter[str]] = {}
-    with multiprocessing.get_context("spawn").Pool(given.workers) as pool:
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(given.workers, logging.disable) as pool:
         for outcome in pool.imap_unordered(run_world, worlds_of(seed, given.amount), chunksize=4):
             sums.setdefault(outcome.world.kind, Counter()).update(outcome.counts)
             wrong += bool(outcome.complaints)
@@ -46,6 +48,7 @@ def main() -> int:
 
 
 def _again(world: World) -> int:
+    logging.disable()
     outcome = run_world(world)
     _say(f"{world.name}: {outcome.counts}, hash {outcome.hash}")
     _tell(outcome)

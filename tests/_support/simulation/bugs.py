@@ -14,10 +14,12 @@ import pytest
 from _support.simulation.world import Operation, Options
 from billingual.abc import Sightings
 from billingual.dialects.exante.dialect import ExanteDialect
-from billingual.jobs import SqliteLedger, looker
+from billingual.jobs import SqliteLedger, looker, runner
 from billingual.jobs.looker import Searches
 from billingual.jobs.schema import SQLITE
+from billingual.jobs.verification import Verifier
 from billingual.model import Draft
+from billingual.reconcile import readback
 from billingual.reconcile.reconciler import Reconciler
 
 __all__ = ["BUGS", "Bug"]
@@ -168,16 +170,40 @@ def _without_comparison(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(looker, "_is_as_before", lambda *_: True)
 
 
+def _believing_pages(patch: pytest.MonkeyPatch) -> None:
+    """Take the page of a proxy for the provider's word."""
+    patch.setattr(runner, "is_page", lambda _: False)
+    patch.setattr(readback, "is_page", lambda _: False)
+
+
+def _without_lists(patch: pytest.MonkeyPatch) -> None:
+    """Compare with the provider what the ledger knows, and not what is there beside."""
+
+    async def nothing(self: Verifier) -> None:
+        del self
+
+    patch.setattr(Verifier, "read_list", nothing)
+
+
+_LATE: Final = ("late", "lost response")
 _DOUBLED: Final = frozenset({"doubled"})
 _STALE: Final = frozenset({"stale"})
 
 BUGS: Final[dict[str, Bug]] = {
-    "no late arrival": Bug(finds=_DOUBLED, options=Options(late_arrival_s=0.0)),
-    "late arrival within 20 s": Bug(finds=_DOUBLED, options=Options(late_arrival_s=20.0)),
-    "no control": Bug(finds=_DOUBLED, patch=_without_control),
-    "control older than the search": Bug(finds=_DOUBLED, patch=_with_old_control, amount=300),
+    "no late arrival": Bug(finds=_DOUBLED, options=Options(late_arrival_s=0.0, faults=_LATE)),
+    "late arrival within 20 s": Bug(
+        finds=_DOUBLED, options=Options(late_arrival_s=20.0, faults=_LATE)
+    ),
+    "no control": Bug(
+        finds=_DOUBLED, patch=_without_control, options=Options(faults=_LATE)
+    ),
+    "control older than the search": Bug(
+        finds=_DOUBLED, patch=_with_old_control, amount=300,
+        options=Options(faults=_LATE),
+    ),
     "default organization": Bug(
-        finds=_DOUBLED, patch=_default_organization, options=Options(organization=None)
+        finds=_DOUBLED, patch=_default_organization,
+        options=Options(organization=None, faults=_LATE),
     ),
     "state written after the send": Bug(
         finds=_DOUBLED, options=Options(open_ledger=_open_as(_WritesAfterSending), crashes=30)
@@ -189,7 +215,7 @@ BUGS: Final[dict[str, Bug]] = {
         finds=frozenset({"reordered", "stale"}),
         patch=_without_fences,
         operation="update",
-        options=Options(open_ledger=_open_as(_WithoutFences)),
+        options=Options(open_ledger=_open_as(_WithoutFences), faults=_LATE),
     ),
     "lease shorter than the deadline": Bug(
         finds=_DOUBLED,
@@ -199,15 +225,27 @@ BUGS: Final[dict[str, Bug]] = {
         ),
     ),
     "no comparison before a resend": Bug(
-        finds=_STALE, patch=_without_comparison, operation="update", provider="kukkingu"
+        finds=_STALE, patch=_without_comparison, operation="update", provider="kukkingu",
+        options=Options(faults=_LATE),
     ),
     "no late arrival for updates": Bug(
         finds=_STALE, operation="update", provider="kukkingu",
-        options=Options(late_arrival_s=0.0, strangers=5.0),
+        options=Options(late_arrival_s=0.0, strangers=5.0, faults=_LATE),
+    ),
+    "a page taken for a word": Bug(
+        finds=frozenset({"lost", "wrongly rejected"}),
+        patch=_believing_pages,
+        operation="delete",
+        options=Options(faults=("404 page", "lost")),
+    ),
+    "no comparison with the list": Bug(
+        finds=frozenset({"untold"}), patch=_without_lists, operation="beyond"
     ),
     "rejected after a doubt": Bug(
         finds=frozenset({"wrongly rejected"}),
         provider="kukkingu",
-        options=Options(open_ledger=_open_as(_RejectsAfterDoubt), late_arrival_s=0.0),
+        options=Options(
+            open_ledger=_open_as(_RejectsAfterDoubt), late_arrival_s=0.0, faults=_LATE
+        ),
     ),
 }  # fmt: skip

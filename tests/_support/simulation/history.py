@@ -16,12 +16,28 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-__all__ = ["CREATED", "Event", "Kind", "Violation", "Write", "hash_of", "judge"]
+__all__ = [
+    "CREATED",
+    "DELETED",
+    "LOCKED",
+    "Event",
+    "Kind",
+    "Violation",
+    "Write",
+    "hash_of",
+    "judge",
+]
 
 Kind: TypeAlias = Literal["start", "invoke", "ok", "fail", "info", "effect", "shown"]
 
 CREATED: Final = "invoice"
 """The register of an effect that created an invoice; its value is the invoice's id."""
+
+DELETED: Final = "deleted"
+"""The field of an invoice that an effect which deleted it sets."""
+
+LOCKED: Final = "locked"
+"""The field that another program sets when it closes an invoice to changes."""
 
 _STRANGER: Final = "*"
 _START: Final = "^"
@@ -53,13 +69,13 @@ class Write:
     """One planned write.
 
     Attributes:
-        operation: ``create`` or ``update``.
-        values: the registers that an update sets.
+        operation: ``create``, ``update`` or ``delete``.
+        values: the registers that an update or a delete sets.
         bad: whether the provider has to refuse it.
         blind: whether no read can show it, so that it may stay unknown.
     """
 
-    operation: Literal["create", "update"]
+    operation: Literal["create", "update", "delete"]
     values: tuple[tuple[str, str], ...] = ()
     bad: bool = False
     blind: bool = False
@@ -117,7 +133,9 @@ def judge(
         elif verdicts[name] == "rejected":
             if times:
                 found.append(Violation("wrongly rejected", name, "it was carried out"))
-            elif not any(writes[each].bad for each in requests.together(name)):
+            elif not any(
+                writes[each].bad or registers.closed(each) for each in requests.together(name)
+            ):
                 found.append(Violation("wrongly rejected", name, "nothing was wrong with it"))
         else:
             found += _misjudged(name, write, verdicts[name], times, requests, registers)
@@ -139,7 +157,8 @@ def _misjudged(
         yield Violation("left open", name, verdict)
     if verdict == "doubled" and times < 2:
         yield Violation("false alarm", name, "it is there once")
-    if verdict == "conflict" and not registers.foreign(requests.together(name)):
+    together = requests.together(name)
+    if verdict == "conflict" and not registers.foreign(together):
         yield Violation("false alarm", name, "no other program wrote to it")
 
 
@@ -202,6 +221,8 @@ class _Registers:
         self._changes: dict[str, list[tuple[float, str, int, str]]] = defaultdict(list)
         self._shown: dict[str, list[tuple[float, str]]] = defaultdict(list)
         self._foreign: set[str] = set()
+        self._touched: set[str] = set()
+        self._created: dict[str, list[str]] = defaultdict(list)
         author = {pair: name for name, each in writes.items() for pair in each.values}
         self._wrong_values: list[Violation] = []
         for event in history:
@@ -212,8 +233,12 @@ class _Registers:
                     self._changes[register].append((event.at, _START, 0, value))
                 elif not event.request:
                     self._foreign.add(register)
+                    self._touched.add(register.rpartition(".")[0])
                     self._changes[register].append((event.at, _STRANGER, 0, value))
-                elif register != CREATED:
+                elif register == CREATED:
+                    for name in event.writes:
+                        self._created[name].append(value)
+                else:
                     name = author.get((register, value))
                     if name is None or name not in event.writes:
                         why = f"{register} became {value}"
@@ -227,14 +252,22 @@ class _Registers:
         if write.operation == "create":
             return effects > 0
         return all(
-            any(each[1] == name for each in self._changes[register]) for register, _ in write.values
+            any(each[3] == value for each in self._changes[register])
+            for register, value in write.values
         )
 
     def foreign(self, names: Iterable[str]) -> bool:
-        """Tell whether another program wrote to a register of these writes."""
+        """Tell whether another program wrote to what these writes are about."""
         return any(
             register in self._foreign for name in names for register, _ in self._writes[name].values
+        ) or any(
+            self.closed(name) or self._touched.intersection(self._created[name]) for name in names
         )
+
+    def closed(self, name: str) -> bool:
+        """Tell whether a write of another program leaves its invoice closed to this one."""
+        keys = {register.rpartition(".")[0] for register, _ in self._writes[name].values}
+        return any(f"{key}.{each}" in self._foreign for key in keys for each in (DELETED, LOCKED))
 
     def odd(self, lag_s: float) -> list[Violation]:
         """List values that were brought back, that came in the wrong order, or were never there."""
@@ -286,6 +319,8 @@ class _Registers:
         found = []
         for at, value in self._shown[register]:
             oldest = max(bisect_right(times, at - lag_s) - 1, 0)
+            if changes[0][1] != _START and times[0] > at - lag_s:
+                continue  # It was created by the job, with a value that is not in the history.
             if value not in {each[3] for each in changes[oldest : bisect_right(times, at)]}:
                 found.append(Violation("misread", register, f"{value} was shown at {at:.1f} s"))
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -46,19 +47,21 @@ class WatchedLedger:
         process: whose it is.
         record: takes events.
         deadly: the probability that the process dies at a step, before it or after.
+        failing: the probability that a transaction cannot be kept, as when the disk is full.
     """
 
     inner: Any
     process: Process
     record: Callable[[Event], None]
     deadly: float = 0.0
+    failing: float = 0.0
     held: list[Event] | None = None
 
     def together(self, call: Callable[[], T]) -> T:
         """Take steps in one transaction, which the process may die after; if undone, forget it."""
         self.held = []
         try:
-            value: T = self.inner.together(call)
+            value: T = self.inner.together(lambda: self._kept(call))
             kept = self.held
         finally:
             self.held = None
@@ -66,6 +69,12 @@ class WatchedLedger:
             self.record(each)
         if kept and self.process.kernel.chance.random() < self.deadly:
             raise Killed
+        return value
+
+    def _kept(self, call: Callable[[], T]) -> T:
+        value = call()
+        if self.process.kernel.chance.random() < self.failing:
+            raise sqlite3.OperationalError("database or disk is full")
         return value
 
     def __getattr__(self, name: str) -> Any:
@@ -100,7 +109,9 @@ class WatchedLedger:
         if name in _ENDS:
             self._tell(_ENDS[name], arguments[0])
         elif name == "unclear":
-            self._tell("info" if options["refusal"] is None else "fail", arguments[0])
+            # No provider promises that a refused batch of deletions did nothing.
+            open_ = options["refusal"] is None or arguments[0].entries[0].operation == "delete"
+            self._tell("info" if open_ else "fail", arguments[0])
         return result
 
     def _tell(self, kind: Any, claim: Claim) -> None:

@@ -1,13 +1,18 @@
 """Two providers behind a bad network, written from their documentation alone.
 
-Exante documents no unique numbers, Kukkingu does. A request that was given up may arrive up to a
-minute later, or never. What reads show is up to three seconds old, and for some time a list may
-show nothing that is new, without a word about it.
+Exante documents no unique numbers, Kukkingu does; Exante does not say that a batch of deletions is
+all or nothing. A request that was given up may arrive up to a minute later, or never. What reads
+show is up to three seconds old, in a list each row on its own, and for some time a list may show
+nothing that is new, without a word about it. A proxy answers with pages of its own, and mixes
+responses up. For some time all requests are refused, as a token was exchanged.
+
+:attr:`Provider.breaches` are what breaks a condition that the promise of a job is bound to.
 """
 
 from __future__ import annotations
 
 import json
+import random
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections import Counter
@@ -18,7 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import attrs
 
-from _support.simulation.history import CREATED, Event
+from _support.simulation.history import CREATED, DELETED, Event
 from _support.simulation.kernel import EPOCH, Kernel, suspend
 from billingual import errors
 from billingual.abc import Account
@@ -26,6 +31,9 @@ from billingual.outcomes import Evidence
 from billingual.wire import Bounds, Headers, WireRequest, WireResponse
 
 __all__ = [
+    "ALTERATIONS",
+    "BREACHES",
+    "KEPT",
     "LAG_S",
     "LATEST_S",
     "ORGANIZATION",
@@ -40,6 +48,9 @@ __all__ = [
 LATEST_S: Final = 60.0
 """A request that was given up arrives within so many seconds, or never."""
 
+_LONGEST_STALL_S: Final = 200.0
+"""For so long a process stands still before a send: less than a lease and two deadlines."""
+
 LAG_S: Final = 3.0
 """What a read shows is at most so old."""
 
@@ -48,13 +59,24 @@ OTHER_ORGANIZATION: Final = "00000000-0000-4000-8000-00000000000d"
 TENANT: Final = "tnt_" + "t" * 24
 REFUSED_YEAR: Final = "2099"
 """The provider refuses due dates in this year."""
+KEPT: Final = "APPROVED"
+"""Exante deletes no invoice that is so."""
 
 WRITE_FAULTS: Final = (
     "refused", "lost", "lost response", "late", "late", "503 before", "500 after", "truncated",
-    "slow", "429",
+    "slow", "429", "page before", "page after", "404 page", "mixed up", "half done",
 )  # fmt: skip
+ALTERATIONS: Final = ("cut", "prefix", "strip", "renumber")
+BREACHES: Final = ("too late", "delivered twice", "some lists lag", "deleted", "restored")
+"""What a job does not promise anything under, but to tell what came of it when it is asked."""
 _ROW: Final = ("uid", "invoice_number", "issue_date", "due_date", "parties")
-READ_FAULTS: Final = ("lost", "refused", "503 before", "truncated")
+READ_FAULTS: Final = (
+    "lost", "refused", "503 before", "truncated", "429", "page before", "404 page",
+)  # fmt: skip
+_AFTER: Final = (408, 500, 502, 503, 504)
+_PAGE: Final = "<!doctype html><title>Not here</title><h1>The service moves.</h1>"
+_GONE: Final[dict[str, Any]] = {}
+"""The record of an invoice that was deleted."""
 _SENT: Final = Evidence(connected=True, request_complete=True, response_begun=False)
 _UNSENT: Final = Evidence(connected=False, request_complete=False, response_begun=False)
 
@@ -80,7 +102,12 @@ class Stored:
     def at(self, when: float) -> dict[str, Any] | None:
         """Return what it was at a time; None if it was not there."""
         place = bisect_right(self.times, when)
-        return self.records[place - 1] if place else None
+        return (self.records[place - 1] or None) if place else None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was deleted."""
+        return not self.records[-1]
 
 
 @attrs.define(eq=False)
@@ -92,6 +119,10 @@ class Provider(ABC):
         bad_reads: the share of reads that do.
         faults: those of writes.
         blind_until: until when lists show nothing new.
+        closed_until: until when each request is refused for its token.
+        breaches: those of :data:`BREACHES` that happen.
+        lenient: whether a batch of deletions passes over what is not there.
+        alters: what it makes of numbers, one of :data:`ALTERATIONS`.
     """
 
     kernel: Kernel
@@ -101,6 +132,11 @@ class Provider(ABC):
     faults: tuple[str, ...] = WRITE_FAULTS
     unique: bool = False
     blind_until: float = -1.0
+    closed_until: float = -1.0
+    breaches: frozenset[str] = frozenset()
+    lenient: bool = False
+    alters: str = ""
+    earlier: WireResponse | None = None
     invoices: dict[str, Stored] = attrs.field(factory=dict)
     groups: dict[str, list[str]] = attrs.field(factory=dict)
     numbers: Counter[str] = attrs.field(factory=Counter)
@@ -114,6 +150,10 @@ class Provider(ABC):
     async def send(self, request: WireRequest, bounds: Bounds) -> WireResponse:
         """Deliver a request, or fail as a network does."""
         chance = self.kernel.chance
+        if self.kernel.now < self.closed_until:
+            await self._wait(chance.uniform(0.01, 0.3), bounds)
+            return self._refusal(401, "the token has expired")
+        await self._stall()
         if not request.safety.writes:
             fault = chance.choice(READ_FAULTS) if chance.random() < self.bad_reads else "none"
             return await self._deliver(request, bounds, fault, lambda: self._read(request))
@@ -125,7 +165,10 @@ class Provider(ABC):
         arrived: list[WireResponse] = []
 
         def arrive() -> WireResponse:
-            arrived.append(self._write(request, number))
+            arrived.append(self._write(request, number, fault))
+            if "delivered twice" in self.breaches and chance.random() < 0.02:
+                again = self.kernel.now + chance.uniform(0.0, LATEST_S)
+                self.kernel.at(again, lambda: self._write(request, number, "none"))
             return arrived[0]
 
         try:
@@ -133,7 +176,8 @@ class Provider(ABC):
         except BaseException as end:
             stopped = not isinstance(end, errors.BillingualError)
             if not arrived and (fault == "late" or (stopped and chance.random() < 0.5)):
-                self.kernel.at(self.kernel.now + chance.uniform(0.0, LATEST_S), arrive)
+                latest = 5 * LATEST_S if "too late" in self.breaches else LATEST_S
+                self.kernel.at(self.kernel.now + chance.uniform(0.0, latest), arrive)
             raise
 
     async def _deliver(
@@ -147,23 +191,57 @@ class Provider(ABC):
             if chance.random() < 0.5:
                 raise errors.ConnectionLostError("lost.", evidence=_SENT)
             await self._wait(1e9, bounds)
-        if fault == "503 before":
-            return _json('{"message": "try later"}', 503)
-        if fault == "429":
-            return _json(
-                '{"message": "slow down"}', 429, ("Retry-After", str(chance.randint(1, 5)))
-            )
+        if fault in _INSTEAD:
+            return _INSTEAD[fault](chance)
         if fault == "slow":
             await self._wait(chance.uniform(0.0, 25.0), bounds)
         response = arrive()
         await self._wait(chance.uniform(0.01, 0.3), bounds)
         if fault == "lost response":
             raise errors.ConnectionLostError("lost.", evidence=_SENT)
+        return self._answered(response, fault)
+
+    def _answered(self, response: WireResponse, fault: str) -> WireResponse:
+        """Return what comes of a response on its way back."""
+        earlier = self.earlier
+        if response.status == 200:
+            self.earlier = response
         if fault == "500 after":
-            return _json('{"message": "something broke"}', 500)
+            return _json('{"message": "something broke"}', self.kernel.chance.choice(_AFTER))
+        if fault == "page after":
+            return _page(200)
+        if fault == "mixed up":
+            return self._mixed_up(response, earlier)
         if fault == "truncated":
             return attrs.evolve(response, body=response.body[: len(response.body) // 2])
         return response
+
+    async def _stall(self) -> None:
+        """Now and then, stop the process after its last look at the lease, and before the send."""
+        chance, task = self.kernel.chance, self.kernel.current
+        assert task is not None
+        if chance.random() < task.process.stalls:
+            await suspend(self.kernel.now + chance.uniform(0.0, _LONGEST_STALL_S))
+
+    def _mixed_up(self, response: WireResponse, earlier: WireResponse | None) -> WireResponse:
+        """Return what another request was answered, or some of the rows, or others with them."""
+        chance = self.kernel.chance
+        told = json.loads(response.body)
+        rows = told.get("data")
+        if not rows or earlier is None:
+            return response
+        if not isinstance(rows, list) or chance.random() < 0.3:
+            return earlier
+        chance.shuffle(rows)
+        how = chance.choice(("another order", "some", "twice", "foreign"))
+        if how == "some":
+            del rows[chance.randrange(len(rows)) :]
+        elif how == "twice":
+            rows.append(rows[0])
+        elif how == "foreign":
+            strange = [each.records[-1] for each in self.invoices.values() if not each.is_gone]
+            rows[0] = chance.choice(strange)
+        return attrs.evolve(response, body=json.dumps(told).encode())
 
     async def _wait(self, seconds: float, bounds: Bounds) -> None:
         """Wait, at most as long as the client does."""
@@ -186,7 +264,7 @@ class Provider(ABC):
         """Answer a read."""
 
     @abstractmethod
-    def _write(self, request: WireRequest, number: int) -> WireResponse:
+    def _write(self, request: WireRequest, number: int, fault: str) -> WireResponse:
         """Carry out a write, and answer it."""
 
     @abstractmethod
@@ -222,9 +300,18 @@ class Provider(ABC):
 
     def created(self, given: dict[str, Any], number: str, request: int) -> dict[str, Any]:
         """Keep a new invoice, and note it as the effect of one request."""
-        key = self.stored(given, number)
+        key = self.stored(given, self._altered(number))
         self.record(Event(self.kernel.now, "effect", request, (number,), ((CREATED, key),)))
         return self.invoices[key].records[-1]
+
+    def _altered(self, number: str) -> str:
+        if self.alters == "cut":
+            return number[: len(number) // 2]
+        if self.alters == "prefix":
+            return f"PRE/{number}"
+        if self.alters == "strip":
+            return "".join(filter(str.isalnum, number)).lstrip("0")
+        return f"R-{len(self.invoices):06d}" if self.alters == "renumber" else number
 
     def change(self, key: str, fields: Mapping[str, Any]) -> None:
         """Change fields of an invoice."""
@@ -244,6 +331,23 @@ class Provider(ABC):
         )
         self.record(Event(self.kernel.now, "effect", number, (), values))
 
+    def delete(self, key: str, number: int) -> None:
+        """Delete an invoice, and note it as the effect of one request."""
+        stored = self.invoices[key]
+        if not stored.is_gone:
+            stored.times.append(self.kernel.now)
+            stored.records.append(_GONE)
+        self.record(Event(self.kernel.now, "effect", number, (), ((f"{key}.{DELETED}", "yes"),)))
+
+    def restore(self, seconds: float) -> None:
+        """Start again from a backup that is so old."""
+        when = self.kernel.now - seconds
+        for stored in self.invoices.values():
+            seen = stored.at(when) or _GONE
+            if seen is not stored.records[-1]:
+                stored.times.append(self.kernel.now)
+                stored.records.append(seen)
+
     def _show(self, key: str) -> dict[str, Any] | None:
         """Return one invoice as a read shows it, and note what was shown."""
         stored = self.invoices.get(key)
@@ -260,15 +364,16 @@ class Provider(ABC):
 
     def _listed(self, group: str, organization: str) -> list[dict[str, Any]]:
         """Return what a list shows of one counterparty or contract."""
-        when = self.kernel.now - self.kernel.chance.uniform(0.0, LAG_S)
-        if self.kernel.now < self.blind_until:
-            when = -1.0
+        chance, now = self.kernel.chance, self.kernel.now
+        blind = now < self.blind_until
+        if blind and "some lists lag" in self.breaches:
+            blind = chance.random() < 0.5
         return [
             seen
             for key in self.groups.get(group, ())
             if not (stored := self.invoices[key]).payable
             and stored.organization == organization
-            and (seen := stored.at(when)) is not None
+            and (seen := stored.at(-1.0 if blind else now - chance.uniform(0.0, LAG_S))) is not None
         ]
 
     def _is_taken(self, number: str) -> bool:
@@ -301,11 +406,13 @@ class Exante(Provider):
         meta = {"page": page, "per_page": size, "total_pages": pages, "total_items": len(rows)}
         return _enveloped({"items": rows[(page - 1) * size : page * size], "_meta": meta})
 
-    def _write(self, request: WireRequest, number: int) -> WireResponse:
+    def _write(self, request: WireRequest, number: int, fault: str) -> WireResponse:
         body = json.loads(request.body or b"")
-        return (
-            self._create(body, number) if request.method == "POST" else self._update(body, number)
-        )
+        if request.method == "POST":
+            return self._create(body, number)
+        if request.method == "DELETE":
+            return self._delete(body, number, half=fault == "half done")
+        return self._update(body, number)
 
     def _create(self, given: dict[str, Any], request: int) -> WireResponse:
         if str(given.get("due_date")).startswith(REFUSED_YEAR):
@@ -342,13 +449,29 @@ class Exante(Provider):
     def _update(self, elements: list[dict[str, Any]], request: int) -> WireResponse:
         changes = []
         for each in elements:
-            if each["uid"] not in self.invoices:
+            if self.invoices[each["uid"]].is_gone:
                 return self._refusal(404, "no such invoice")
             if str(each.get("due_date")).startswith(REFUSED_YEAR):
                 return self._refusal(422, "due_date is out of range")
             changes.append((each["uid"], {key: v for key, v in each.items() if key != "uid"}))
         self.changed(request, changes)
         return _enveloped([self.invoices[key].records[-1] for key, _ in changes])
+
+    def _delete(self, uids: list[str], request: int, *, half: bool) -> WireResponse:
+        chance = self.kernel.chance
+        there = [each for each in uids if not self.invoices[each].is_gone]
+        gone = [each for each in uids if each not in there] if self.lenient else []
+        kept = [each for each in there if self.invoices[each].records[-1].get("status") == KEPT]
+        refused = bool(kept) or (len(there) < len(uids) and not self.lenient)
+        if refused and chance.random() < 0.5:
+            there = []
+        elif refused or half:
+            there = [each for each in there if each not in kept and chance.random() < 0.5]
+        for each in (*there, *gone):
+            self.delete(each, request)
+        if refused:
+            return self._refusal(422 if kept else 404, "not all of them can be deleted")
+        return _json("{}", 500) if half else _enveloped({})
 
     def _refusal(self, status: int, why: str) -> WireResponse:
         return _json(json.dumps({"status": "error", "status_code": status, "message": why}), status)
@@ -369,15 +492,16 @@ class Kukkingu(Provider):
         groups = contract or list(self.groups)
         return _data([row for group in groups for row in self._listed(group, ORGANIZATION)])
 
-    def _write(self, request: WireRequest, number: int) -> WireResponse:
+    def _write(self, request: WireRequest, number: int, fault: str) -> WireResponse:
         given = json.loads(request.body or b"")
         if str(given.get("dueAt")).startswith(REFUSED_YEAR):
             return self._refusal(400, "dueAt is out of range")
         if request.method == "POST":
             return self._create(given, number)
         key = urlsplit(request.url).path.rpartition("/")[2]
-        if key not in self.invoices:
-            return self._refusal(404, "no such invoice")
+        status = self.invoices[key].records[-1]["status"]
+        if status == "VOID" or (status == "FINALIZED" and given.keys() != {"paidAt"}):
+            return self._refusal(self.kernel.chance.choice((400, 403, 409, 422)), "it is locked")
         self.changed(number, [(key, {**given, "updatedAt": self._stamp()})])
         return _data(self.invoices[key].records[-1])
 
@@ -441,9 +565,26 @@ def _json(text: str, status: int = 200, *headers: tuple[str, str]) -> WireRespon
     )
 
 
+def _page(status: int) -> WireResponse:
+    return WireResponse(
+        status=status, headers=Headers([("Content-Type", "text/html")]), body=_PAGE.encode()
+    )
+
+
 def _enveloped(data: object) -> WireResponse:
     return _json(json.dumps({"status": "success", "status_code": 200, "message": "", "data": data}))
 
 
 def _data(data: object) -> WireResponse:
     return _json(json.dumps({"data": data}))
+
+
+_INSTEAD: Final[Mapping[str, Callable[[random.Random], WireResponse]]] = {
+    "503 before": lambda _: _json('{"message": "try later"}', 503),
+    "429": lambda chance: _json(
+        '{"message": "slow down"}', 429, ("Retry-After", str(chance.randint(1, 5)))
+    ),
+    "page before": lambda _: _page(200),
+    "404 page": lambda _: _page(404),
+}
+"""What a request is answered that does not reach the provider's handler."""

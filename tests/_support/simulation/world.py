@@ -8,6 +8,7 @@ wrong on the way, is in the result.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -16,10 +17,22 @@ from typing import Any, Final, Literal, TypeAlias
 
 import attrs
 
-from _support.simulation.history import CREATED, Event, Violation, Write, hash_of, judge
+from _support.simulation.history import (
+    CREATED,
+    DELETED,
+    LOCKED,
+    Event,
+    Violation,
+    Write,
+    hash_of,
+    judge,
+)
 from _support.simulation.kernel import Kernel, Process, SimulatedBackend, suspend
 from _support.simulation.ledger import WatchedLedger
 from _support.simulation.provider import (
+    ALTERATIONS,
+    BREACHES,
+    KEPT,
     LAG_S,
     LATEST_S,
     ORGANIZATION,
@@ -31,12 +44,15 @@ from _support.simulation.provider import (
     Provider,
 )
 from billingual import UNSET, AsyncClient, AsyncJob, Changes, Draft, Money, UsageError
-from billingual.jobs import Create, Report, SqliteLedger, State, Update
+from billingual.jobs import Create, Delete, Report, SqliteLedger, State, Update
 
 __all__ = ["Operation", "Options", "Result", "simulate"]
 
-Operation: TypeAlias = Literal["create", "update"]
-PlannedWrite: TypeAlias = Create | Update
+Operation: TypeAlias = Literal["create", "update", "delete", "beyond"]
+"""What the job does. ``delete`` has updates too, and ``beyond`` are creates under a breach of what
+a job takes for granted: it may go wrong, and the job has to tell."""
+
+PlannedWrite: TypeAlias = Create | Update | Delete
 
 _FIRST: Final = datetime(2027, 1, 1, tzinfo=UTC)
 _BAD: Final = datetime(2099, 1, 1, tzinfo=UTC)
@@ -55,8 +71,8 @@ class Options:
         shared: two processes work on one ledger; None lets chance decide.
         strangers: seconds between two writes of another program; None lets chance decide.
         crashes: how many there may be; None for as many as suit the amount.
-        bad: the share of writes that meet a fault.
-        faults: those.
+        bad: the share of writes that meet a fault; None lets chance decide.
+        faults: those; None for as many of them as chance picks.
         life_s: seconds after which a process ends, on the average.
         stalls: the probability that a thread stalls for minutes after a step of the ledger.
     """
@@ -69,8 +85,8 @@ class Options:
     shared: bool | None = None
     strangers: float | None = None
     crashes: int | None = None
-    bad: float = 0.4
-    faults: tuple[str, ...] = WRITE_FAULTS
+    bad: float | None = None
+    faults: tuple[str, ...] | None = None
     life_s: float = 200.0
     stalls: float = 0.0005
 
@@ -165,6 +181,9 @@ class _World:
     is_planned: bool = False
     over: bool = False
     disputed: dict[str, str] = attrs.field(factory=dict)
+    told: dict[str, str] | None = None
+    failing: float = 0.0
+    sole_writer: bool = False
     errors: list[str] = attrs.field(factory=list)
 
     def __attrs_post_init__(self) -> None:
@@ -173,7 +192,16 @@ class _World:
         made = Exante if self.name == "exante" else Kukkingu
         unique = chance.random() < (0.2 if self.name == "exante" else 0.7)
         self.provider = made(self.kernel, self.history.append, unique=unique)
-        self.provider.bad, self.provider.faults = self.options.bad, self.options.faults
+        # Where all faults happen in each world, none happens often.
+        bad, most = chance.choice((0.1, 0.4, 0.4, 0.6)), len(WRITE_FAULTS)
+        faults = chance.sample(WRITE_FAULTS, chance.randint(3, most))
+        self.provider.bad = bad if self.options.bad is None else self.options.bad
+        self.provider.faults = self.options.faults or tuple(faults)
+        self.provider.lenient = chance.random() < 0.5
+        self.failing = chance.choice((0.0, 0.002))
+        if self.operation == "create" and chance.random() < 0.1:
+            self.provider.alters, self.provider.unique = chance.choice(ALTERATIONS), False
+        self.sole_writer = self.operation == "update" and chance.random() < 0.2
         wanted = self.options.shared
         self.shared = chance.random() < 0.15 if wanted is None else wanted
         self.bisect = chance.random() < 0.7
@@ -182,12 +210,16 @@ class _World:
 
     def run(self) -> Result:
         """Live through it, and judge."""
-        if self.operation == "create":
+        if self.operation in {"create", "beyond"}:
             self._plan_creates()
         else:
             self._plan_updates()
+        if self.operation == "beyond":
+            self._break_a_condition()
+        elif not self.sole_writer and not self.provider.alters:
             self._let_another_program_write()
         self._let_lists_go_blind()
+        self._let_tokens_expire()
         self._begin("one")
         if self.shared:
             self.kernel.at(self.chance.uniform(0.1, 30.0), lambda: self._begin("two"))
@@ -222,13 +254,17 @@ class _World:
         for number in range(self.amount):
             group = self._group(chance.randrange(groups))
             bad, payable = chance.random() < 0.02, chance.random() < 0.03
-            payable = payable and self.name == "exante"
+            payable = payable and self.name == "exante" and self.operation == "create"
             name = f"N-{number:06d}"
             draft = self._draft(name, group, _BAD if bad else self._due(number), payable=payable)
             if chance.random() < 0.1:
                 # The job chooses its number, and has to keep to it.
                 draft = attrs.evolve(draft, number=UNSET)
-            blind = payable or (self.name == "exante" and group not in seen)
+            blind = (
+                payable
+                or bool(self.provider.alters)
+                or (self.name == "exante" and group not in seen)
+            )
             self.writes[name] = Write(operation="create", bad=bad, blind=blind)
             self.planned.append(Create(draft=draft, id=name))
 
@@ -256,6 +292,26 @@ class _World:
             "currencyCode": "EUR",
             "exchangeRate": 1,
         }
+
+    def _break_a_condition(self) -> None:
+        self.shared = False
+        self.provider.unique = False
+        self.provider.breaches = frozenset(self.chance.sample(BREACHES, self.chance.randint(1, 2)))
+
+        def delete() -> None:
+            new = [
+                key
+                for key, each in self.provider.invoices.items()
+                if each.times[0] > 0 and not each.is_gone
+            ]
+            if new and not self.calm:
+                self.provider.delete(self.kernel.chance.choice(new), 0)
+                self._in(100.0, delete)
+
+        if "deleted" in self.provider.breaches:
+            self._in(100.0, delete)
+        if "restored" in self.provider.breaches:
+            self._in(100.0, lambda: self.calm or self.provider.restore(60.0))
 
     def _draft(self, number: str, group: str, due: datetime, *, payable: bool) -> Draft:
         if self.name == "kukkingu":
@@ -285,6 +341,9 @@ class _World:
         self.history.append(Event(-1e6, "start", 0, (), tuple(values)))
         for number in range(self.amount):
             key, name = chance.choice(keys), f"U-{number:06d}"
+            if self.operation == "delete" and len(keys) > 1 and chance.random() < 0.4:
+                self._plan_delete(keys, key, name)
+                continue
             bad = chance.random() < 0.004
             fields = chance.choice((("due_at",), ("paid_at",), ("due_at", "paid_at")))
             given_at: dict[str, Any] = {
@@ -301,20 +360,42 @@ class _World:
             )
             self.planned.append(Update(invoice_id=key, changes=Changes(**given_at), id=name))
 
+    def _plan_delete(self, keys: list[str], key: str, name: str) -> None:
+        keys.remove(key)  # Nothing is planned for it afterwards.
+        bad = self.chance.random() < 0.02
+        if bad:
+            self.provider.invoices[key].records[-1]["status"] = KEPT
+        value = (f"{key}.{DELETED}", "yes")
+        self.writes[name] = Write(operation="delete", values=(value,), bad=bad)
+        self.planned.append(Delete(invoice_id=key, id=name))
+
     def _let_another_program_write(self) -> None:
         numbers = iter(range(10**9))
-        keys = list(self.provider.invoices)
+        provider, chance = self.provider, self.kernel.chance
         mean_s = self.options.strangers or self.chance.choice((5.0, 30.0, 200.0))
+        if self.operation == "create":
+            mean_s *= 10
 
         def write() -> None:
             if self.calm:
                 return
-            key, number = self.kernel.chance.choice(keys), next(numbers)
-            fields = self.kernel.chance.choice((("due_at",), ("paid_at",), ("due_at", "paid_at")))
-            wire = self.provider.fields
-            value = self._written(self._due(10**8 + number))
-            self.provider.changed(0, [(key, {wire[each]: value for each in fields})])
+            keys = [key for key, each in provider.invoices.items() if not each.is_gone]
             self._in(mean_s, write)
+            if not keys:
+                return
+            key, number = chance.choice(keys), next(numbers)
+            fields = chance.choice((("due_at",), ("paid_at",), ("due_at", "paid_at")))
+            if self.operation == "create":
+                fields = ("due_at",)
+            value = self._written(self._due(10**8 + number))
+            if self.operation == "delete" and chance.random() < 0.1:
+                provider.delete(key, 0)
+            elif self.name == "kukkingu" and chance.random() < 0.05:
+                provider.change(key, {"status": chance.choice(("FINALIZED", "VOID"))})
+                locked = ((f"{key}.{LOCKED}", "yes"),)
+                self.history.append(Event(self.kernel.now, "effect", 0, (), locked))
+            else:
+                provider.changed(0, [(key, {provider.fields[each]: value for each in fields})])
 
         self._in(mean_s, write)
 
@@ -325,6 +406,14 @@ class _World:
                 self._in(500.0, go_blind)
 
         self._in(500.0, go_blind)
+
+    def _let_tokens_expire(self) -> None:
+        def expire() -> None:
+            if not self.calm:
+                self.provider.closed_until = self.kernel.now + self.kernel.chance.uniform(0.1, 30.0)
+                self._in(1000.0, expire)
+
+        self._in(1000.0, expire)
 
     def _in(self, mean_s: float, call: Callable[[], None]) -> None:
         self.kernel.at(self.kernel.now + self.kernel.chance.expovariate(1 / mean_s), call)
@@ -363,10 +452,13 @@ class _World:
             **scope,
         )
         job = AsyncJob.open(
-            WatchedLedger(ledger, process, self.history.append, deadly),
+            WatchedLedger(
+                ledger, process, self.history.append, deadly, 0.0 if self.calm else self.failing
+            ),
             client,
             late_arrival_s=self.options.late_arrival_s,
             bisect=self.bisect,
+            sole_writer=self.sole_writer,
             shared=self.shared,
         )
         if not self.is_planned or self.kernel.chance.random() < 0.1:
@@ -376,12 +468,15 @@ class _World:
             with suppress(UsageError):  # decided in the other process meanwhile
                 await job.resolve(entry.id, "abandoned", by="anna", note="the other one is right")
         report = await job.run(concurrency=self.kernel.chance.choice((1, 2, 4, 8)))
-        if self.operation == "create" and not self.shared and self._has_ended(report):
+        ends = self._has_ended(report) or self.calm_runs == _CALM_RUNS
+        if self.operation in {"create", "beyond"} and not self.shared and ends:
             # The job's own comparison with the provider has to come to the same verdict.
             self._calm_down()
-            await suspend(self.kernel.now + 2 * LAG_S)
+            late_s = 10 * LATEST_S if self.operation == "beyond" else 0.0
+            await suspend(self.kernel.now + late_s + 2 * LAG_S)
             verification = await job.verify(concurrency=4)
             self.disputed = dict(verification.wrong)
+            self.told = self.disputed | dict(verification.unchecked)
         return report
 
     def _ended(self, slot: str, process: Process) -> None:
@@ -421,7 +516,7 @@ class _World:
         self.calm = True
         self.calm_runs += 1
         self.provider.bad = self.provider.bad_reads = 0.0
-        self.provider.blind_until = -1.0
+        self.provider.blind_until = self.provider.closed_until = -1.0
 
     # The verdict
 
@@ -434,12 +529,14 @@ class _World:
             ledger.close()
         verdicts = {entry.id: entry.state.value for entry in entries}
         history = list(self._named({entry.number: entry.id for entry in entries}))
+        if self.operation == "beyond":
+            violations = list(self._untold({each.id: each.number for each in entries}, verdicts))
+        else:
+            violations = judge(history, self.writes, verdicts, lag_s=LAG_S + 0.5)
+            violations += self._disputes({each.id: each.invoice_id for each in entries})
         return Result(
             seed=self.seed,
-            violations=[
-                *judge(history, self.writes, verdicts, lag_s=LAG_S + 0.5),
-                *(Violation("disputed", *each) for each in self.disputed.items()),
-            ],
+            violations=violations,
             history=history,
             verdicts=verdicts,
             crashes=self.crashes,
@@ -450,6 +547,40 @@ class _World:
             steps=self.kernel.steps,
             processes=2 if self.shared else 1,
         )
+
+    def _disputes(self, made: Mapping[str, str | None]) -> Iterator[Violation]:
+        """List what the job finds wrong in the end, though no other program changed it."""
+        if self.provider.alters:
+            return
+        changed = {
+            register.rpartition(".")[0]
+            for event in self.history
+            if event.kind == "effect" and not event.request
+            for register, _ in event.values
+        }
+        for name, why in self.disputed.items():
+            if made[name] not in changed:
+                yield Violation("disputed", name, why)
+
+    def _untold(
+        self, numbers: Mapping[str, str | None], verdicts: Mapping[str, str]
+    ) -> Iterator[Violation]:
+        """List the creates that are not as the job says, and of which it does not say so."""
+        if self.told is None:
+            yield Violation("left open", "all", "the job was never compared with the provider")
+            return
+        there = Counter(
+            str(each.records[-1].get("invoice_number", each.records[-1].get("invoiceNumber")))
+            for each in self.provider.invoices.values()
+            if not each.is_gone
+        )
+        for name in self.writes:
+            if name not in verdicts:
+                yield Violation("lost", name, "the job does not know it")
+                continue
+            wanted, found = int(verdicts[name] == "committed"), there[str(numbers[name])]
+            if found != wanted and name not in self.told:
+                yield Violation("untold", name, f"{verdicts[name]}, and there {found} times")
 
     def _named(self, numbers: Mapping[str | None, str]) -> Iterator[Event]:
         """Give each effect the names of the writes that asked for it."""

@@ -16,10 +16,12 @@ from _support.simulation.world import Operation, Result, simulate
 __all__ = ["KINDS", "Outcome", "World", "run_world", "worlds_of"]
 
 KINDS: Final = (
-    ("exante", "create", 0.3),
-    ("kukkingu", "create", 0.3),
-    ("exante", "update", 0.2),
-    ("kukkingu", "update", 0.2),
+    ("exante", "create", 0.25),
+    ("kukkingu", "create", 0.25),
+    ("exante", "update", 0.15),
+    ("kukkingu", "update", 0.15),
+    ("exante", "delete", 0.1),
+    ("exante", "beyond", 0.1),
 )
 """Providers, what is done with each, and its share of all writes."""
 
