@@ -19,7 +19,7 @@ from _support.equivalence.row import (
     Row,
     Scene,
 )
-from billingual import Changes, Draft, Filter, errors
+from billingual import Changes, Filter, errors
 from billingual.model import Discount
 from billingual.sandbox import CREDENTIALS, LANDMARKS
 
@@ -393,65 +393,13 @@ ROWS: Final = (
         provider=KATSU,
     ),
     Row(
-        "an empty change",
-        lambda s: s.client.update(s.exante("PAID"), Changes()),
-        "InvalidInputError changes",
-        "",
-    ),
-    Row("an id of no form", lambda s: s.client.get("nonsense"), "InvalidInputError invoice_id", ""),
-    Row(
-        "a draft without its needs",
-        lambda s: s.client.create(Draft(number="1")),
-        "InvalidInputError counterparty",
-        "",
-    ),
-    Row(
-        "a field the provider lacks",
-        lambda s: s.client.create(attrs.evolve(KUKKINGU_DRAFT, owner="o")),
-        "UnsupportedError 'owner' in a draft",
-        "",
-        provider="kukkingu",
-    ),
-    Row(
         "a filter the provider lacks",
         lambda s: s.client.list(Filter(search="x")).first(),
         "UnsupportedError 'search' as a filter",
         "",
         provider="kukkingu",
     ),
-    Row(
-        "a sort the provider lacks",
-        lambda s: s.client.list(sort="nosuch").first(),
-        "UnsupportedError a list sorted by 'nosuch'",
-        "",
-    ),
-    Row(
-        "a page too large",
-        lambda s: s.client.list(page_size=101).first(),
-        "InvalidInputError page_size",
-        "",
-    ),
     Row("an empty batch", lambda s: s.client.update_many({}), "InvalidInputError pairs", ""),
-    Row(
-        "a batch too large",
-        lambda s: s.client.delete_many([NOWHERE] * 101),
-        "InvalidInputError invoice_ids",
-        "",
-    ),
-    Row(
-        "an invoice twice in a batch",
-        lambda s: s.client.update_many([(NOWHERE, LATER), (NOWHERE.upper(), LATER)]),
-        "InvalidInputError pairs[1]",
-        "",
-    ),
-    Row(
-        "a currency without a number",
-        lambda s: s.make("katsu", base_url="http://localhost").update(
-            LANDMARKS["katsu_invoice"], REPLACEMENT
-        ),
-        "ConfigurationError",
-        "",
-    ),
     Row(
         "a closed client sends nothing",
         closed,
