@@ -626,6 +626,18 @@ def test_two_updates_of_one_invoice_keep_their_order(
     assert client.get(one).due_at == Changes(due_at="2027-01-08T00:00:00Z").due_at
 
 
+def test_one_invoice_in_two_spellings_is_one(open_job: Open, client: Client) -> None:
+    """A UUID is the same in any case of letters: its updates wait for one another too."""
+    (one,) = ids(client, 1)
+    with open_job(sole_writer=True) as job:
+        job.plan([(one.upper(), DUE)])
+        job.plan([(one, DUE), Update(invoice_id=one, changes=LATER, id="later")])
+        report = job.run()
+
+    assert (report.total, report.committed) == (2, 2)
+    assert client.get(one).due_at == LATER.due_at
+
+
 def test_a_provider_without_batches_is_sent_one_by_one(sandbox: Sandbox, path: Path) -> None:
     """The report reads the same."""
     with Client("kukkingu", transport=sandboxed(sandbox), retry="none") as client:

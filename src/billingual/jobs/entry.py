@@ -6,6 +6,7 @@ import enum
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
@@ -61,6 +62,8 @@ class State(enum.StrEnum):
     """A person decided that it is not to be carried out."""
 
 
+_UUID: Final = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+
 UNSETTLED: Final = (State.PLANNED, State.IN_FLIGHT, State.UNKNOWN)
 """States that a job goes on working on."""
 
@@ -77,8 +80,11 @@ def _changes(given: Changes | ChangesDict) -> Changes:
     return Changes.from_dict(given) if isinstance(given, Mapping) else given
 
 
-def _text(value: str) -> str:
-    return plain_text(value)
+def _invoice_id(value: str) -> str:
+    """Write a UUID in lower case: the invoice is the same in any, and the ledger compares text."""
+    text = plain_text(value)
+    given: object = text  # It may be anything until it is looked at.
+    return text.lower() if isinstance(given, str) and _UUID.fullmatch(given) else text
 
 
 def _text_or_none(value: str | None) -> str | None:
@@ -126,7 +132,7 @@ class Update:
 
     operation: ClassVar[str] = "update"
 
-    invoice_id: str = attrs.field(converter=_text)
+    invoice_id: str = attrs.field(converter=_invoice_id)
     changes: Changes = attrs.field(converter=_changes)
     base: InvoiceSummary | None = None
     id: str | None = attrs.field(default=None, converter=_text_or_none)
@@ -152,7 +158,7 @@ class Delete:
 
     operation: ClassVar[str] = "delete"
 
-    invoice_id: str = attrs.field(converter=_text)
+    invoice_id: str = attrs.field(converter=_invoice_id)
     id: str | None = attrs.field(default=None, converter=_text_or_none)
 
     @property
