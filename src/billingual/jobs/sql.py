@@ -254,30 +254,27 @@ class SqlLedger(ABC):
         full: bool,
     ) -> Claim | None:
         """Mark the next entries as in flight; see :class:`Ledger`."""
+        ready = f"{_READY_AND_READ if before else _READY} AND not_before <= ? AND {self._FREE}"
         with self._step() as connection:
             run = connection.execute
-            made = run(
-                "SELECT batch FROM entry AS each WHERE state = 'planned' AND batch IS NOT NULL"
-                f" AND not_before <= ?{self._FIRST} LIMIT 1{self._SKIPPING}",
-                (now,),
-            ).fetchone()
-            if made is not None:
+            # One query for both: what a step waits for, in a busy process, are its statements.
+            ((batch, operation),) = run(
+                "SELECT (SELECT batch FROM entry AS each WHERE state = 'planned'"
+                f" AND batch IS NOT NULL AND not_before <= ?{self._FIRST} LIMIT 1{self._SKIPPING}),"
+                f" (SELECT operation FROM entry AS each WHERE {ready}"
+                f" ORDER BY seq LIMIT 1{self._SKIPPING})",
+                (now, now),
+            ).fetchall()
+            if batch is not None:
                 found = self._select(
                     connection,
                     _CLAIMED,
                     f"FROM entry WHERE state = 'planned' AND batch = ? ORDER BY seq{self._HELD}",
-                    *made,
+                    batch,
                 )
                 return self._claimed(connection, "send", found, owner=owner, now=now, lease=lease)
-            ready = f"{_READY_AND_READ if before else _READY} AND not_before <= ? AND {self._FREE}"
-            first = run(
-                f"SELECT operation FROM entry AS each WHERE {ready}"
-                f" ORDER BY seq LIMIT 1{self._SKIPPING}",
-                (now,),
-            ).fetchone()
-            if first is None:
+            if operation is None:
                 return None
-            (operation,) = first
             limit = limits[operation]
             if full and not self._has(connection, limit, ready, now):
                 return None
@@ -458,20 +455,18 @@ class SqlLedger(ABC):
     ) -> Iterator[Step]:
         """End a claim's request; the block says what that makes of its entries."""
         with self._step() as connection:
-            ((held,),) = connection.execute(
-                "SELECT count(*) FROM (SELECT seq FROM entry WHERE request = ? AND held = 1"
-                f" ORDER BY seq{self._HELD}) AS held",
-                (claim.request,),
-            ).fetchall()
-            if held != len(claim.entries):
+            count, request = len(claim.entries), claim.request
+            ended = connection.execute(
+                "UPDATE request SET ended = ?, outcome = ?, status = ?, why = ? WHERE id = ?"
+                " AND ? = (SELECT count(*) FROM (SELECT seq FROM entry WHERE request = ?"
+                f" AND held = 1 ORDER BY seq{self._HELD}) AS held)",
+                (now, outcome, status, _text(why), request, count, request),
+            ).rowcount
+            if not ended:
                 raise ClaimLostError(
-                    f"request {claim.request} ended after its lease, and another process took its "
+                    f"request {request} ended after its lease, and another process took its "
                     "entries over; that one looks at the provider before it sends anything."
                 )
-            connection.execute(
-                "UPDATE request SET ended = ?, outcome = ?, status = ?, why = ? WHERE id = ?",
-                (now, outcome, status, _text(why), claim.request),
-            )
             yield connection
 
     @repeatable
