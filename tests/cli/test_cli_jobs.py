@@ -86,11 +86,13 @@ def _numbers(client: Client) -> Counter[str | None]:
 
 @pytest.fixture
 def bulk(start: Start, served: Running) -> Start:
-    """Start the job of 60 creates in a ledger, with more options."""
+    """Start a job of creates in a ledger, with more options."""
 
-    def run(ledger: Path, *options: str, before: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    def run(
+        ledger: Path, *options: str, before: tuple[str, ...] = (), count: int = 60
+    ) -> subprocess.Popen[str]:
         rows = ledger.with_suffix(".csv")
-        rows.write_text(_rows("R", 60))
+        rows.write_text(_rows("R", count))
         return start(
             "bulk", "create", str(rows), "--job", str(ledger),
             "--base-url", served.base_url("exante"), "--organization", ORGANIZATION,
@@ -422,7 +424,8 @@ def test_a_full_disk_is_told_with_the_way_on(
     ledger = tmp_path / "job.db"
     # A shell counts blocks of 512 bytes.
     limit = ("/bin/sh", "-c", f'ulimit -f {2 * kilobytes}; exec "$@"', "-")
-    process = bulk(ledger, "--late-arrival", "0.1", before=limit)
+    count = 600 if code == 2 else 60
+    process = bulk(ledger, "--late-arrival", "0.1", before=limit, count=count)
     _, noise = process.communicate(timeout=120)
     sent = sum(_numbers(client)[f"R-{n}"] for n in range(60))
     options = ("--job", str(ledger), "--late-arrival", "0.1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sqlite3
@@ -237,6 +238,73 @@ def test_the_ledger_stays_where_it_was_opened(
         monkeypatch.chdir("/")
 
         assert tmp_path / "job.db" == ledger.path
+
+
+# What is missing
+
+
+@pytest.mark.parametrize("steps", [1, 60])
+def test_a_file_without_its_log_is_refused(in_memory: Path, steps: int) -> None:
+    """Copied or moved alone, it lacks the last steps: what they sent would be sent again."""
+    (in_memory / "there").mkdir()
+    path, alone = in_memory / "job.db", in_memory / "there" / "other.db"
+    with closing(SqliteLedger(path)) as ledger:
+        for step in range(steps):
+            # SQLite puts the log into the file about every four million bytes.
+            ledger.add(new(f"A-{step}-{each}", "x" * 1000) for each in range(100))
+        ledger.add([new("the last one")])
+        copies = [path.read_bytes(), path.with_name("job.db-wal").read_bytes()]
+    alone.write_bytes(copies[0])
+    with pytest.raises(LedgerError, match=r"lacks its last steps.*put that here as other\.db-wal"):
+        SqliteLedger(alone)
+
+    alone.with_name("other.db-wal").write_bytes(copies[1])
+    with closing(SqliteLedger(alone)) as ledger:
+        assert {State.PLANNED: 100 * steps + 1} == ledger.counts()
+
+
+def test_a_ledger_that_was_forgotten_open_is_whole(path: Path) -> None:
+    """At the end of its process SQLite puts the log into the file."""
+    ledger = SqliteLedger(path)
+    ledger.add([new("A-1")])
+    del ledger
+    gc.collect()
+
+    assert [path] == list(path.parent.iterdir())
+    with closing(SqliteLedger(path)) as ledger:
+        assert {State.PLANNED: 1} == ledger.counts()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_kill_just_before_a_step_lacks_nothing(path: Path, shared: bool) -> None:  # noqa: FBT001
+    """Then the log says that there is more to come, and is there."""
+    with closing(SqliteLedger(path)) as ledger:
+        ledger.add([new("A-1")])
+        ledger._connection.execute(f"PRAGMA user_version = {-VERSION}")
+        copies = {each: each.read_bytes() for each in path.parent.iterdir()}
+    for each, content in copies.items():
+        each.write_bytes(content)
+    for _ in range(2):
+        with closing(SqliteLedger(path, shared=shared)) as ledger:
+            assert {State.PLANNED: 1} == ledger.counts()
+
+
+def test_a_step_whose_log_cannot_begin_anew_lacks_nothing(path: Path) -> None:
+    """It is not taken, and the file that is closed then is whole."""
+    asked: list[str | None] = []
+
+    def allowed(_: int, name: str | None, *others: str | None) -> int:
+        asked.append(name)
+        fails = name == "wal_checkpoint" and asked.count(name) == 2
+        return sqlite3.SQLITE_DENY if fails else sqlite3.SQLITE_OK
+
+    with closing(SqliteLedger(path)) as ledger:
+        os.utime(path)
+        ledger._connection.set_authorizer(allowed)
+        with pytest.raises(LedgerError, match="not authorized"):
+            ledger.add([new("A-1")])
+    with closing(SqliteLedger(path)) as ledger:
+        assert {} == ledger.counts()
 
 
 # Where it is
@@ -531,7 +599,8 @@ def test_a_power_cut_keeps_each_step_whole(in_memory: Path, proof: Any) -> None:
 
     def took() -> None:
         kept = {e.id: (e.state, e.unclear) for e in ledger.entries((), 0, 100)}
-        steps.append((wal.stat().st_size if wal.exists() else 0, kept))
+        # What was kept before is in the file.
+        steps.append((wal.stat().st_size if steps else 0, kept))
 
     took()
     for _ in range(30):

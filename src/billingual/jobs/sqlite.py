@@ -104,7 +104,10 @@ class SqliteLedger(SqlLedger):
         refuse_network(self.path, _mounts())
         _make(self.path)
         # Later another file may have that name.
-        self._file = _identity(self.path)
+        self._file, _ = _identity(self.path)
+        self._marked_at: int | None = None
+        # Before the connection makes one.
+        self._had_log = self.path.with_name(f"{self.path.name}-wal").exists()
         try:
             self._connection = self._connected()
         except sqlite3.Error as error:
@@ -141,9 +144,13 @@ class SqliteLedger(SqlLedger):
             run("PRAGMA temp_store = MEMORY")
             run("PRAGMA foreign_keys = ON")
             with self._step():
-                if not run("PRAGMA user_version").fetchone()[0]:
-                    for statement in _statements(SQLITE):
-                        run(statement)
+                version = run("PRAGMA user_version").fetchone()[0]
+                for statement in _statements(SQLITE) if not version else ():
+                    run(statement)
+                if version < 0:  # Killed while it was marked.
+                    run(f"PRAGMA user_version = {VERSION}")
+            if not self.shared:
+                self._mark()
         except sqlite3.OperationalError as error:
             if "locked" in str(error) or "busy" in str(error):
                 raise LedgerInUseError(
@@ -189,11 +196,49 @@ class SqliteLedger(SqlLedger):
             raise UsageError(
                 f"{self.path} is another program's database; name a file of its own for the job."
             )
-        if mark and version != VERSION:
-            raise UsageError(
-                f"{self.path} was written by {'a newer' if version > VERSION else 'an older'} "
-                f"billingual (format {version}, this one knows {VERSION}); use that version."
+        if version == -VERSION and not self._had_log:
+            raise LedgerError(
+                f"the ledger {self.path} lacks its last steps: they are in the file that ended in "
+                f"-wal beside it, when it was copied or moved; put that here as {self.path.name}"
+                "-wal. If it is lost, look at the provider before you send these writes again."
             )
+        if mark and abs(version) != VERSION:
+            raise UsageError(
+                f"{self.path} was written by {'a newer' if abs(version) > VERSION else 'an older'} "
+                f"billingual (format {abs(version)}, this one knows {VERSION}); use that version."
+            )
+
+    def _check_file(self) -> None:
+        """Refuse a file that was moved; mark it anew where SQLite has put the log into it."""
+        file, changed_at = _identity(self.path)
+        if file != self._file:
+            # SQLite goes on with a file that has no name any more, and what it keeps there is lost
+            # when this process ends.
+            raise LedgerError(
+                f"the ledger {self.path} was moved, removed or replaced while it was open; put it "
+                "back, or look at the provider before you send its writes again."
+            )
+        if self._marked_at not in {None, changed_at}:
+            try:
+                self._mark()
+            except sqlite3.Error as error:
+                raise self._failure("written", error) from error
+
+    def _mark(self) -> None:
+        """Have the file itself say that it lacks its log, and the log take that back.
+
+        So a file that was copied or moved alone is known: the last steps are not in it. When SQLite
+        closes the file, it puts the log into it.
+        """
+        run = self._connection.execute
+        # Into a log that begins anew: then this needs no more room on the disk.
+        run("PRAGMA wal_checkpoint(RESTART)").fetchall()
+        try:
+            run(f"PRAGMA user_version = {-VERSION}")
+            run("PRAGMA wal_checkpoint(RESTART)").fetchall()
+        finally:
+            run(f"PRAGMA user_version = {VERSION}")
+        _, self._marked_at = _identity(self.path)
 
     @property
     def _name(self) -> str:
@@ -235,14 +280,9 @@ class SqliteLedger(SqlLedger):
             connection = self._connection
             begin, keep, undo = how = self._how
             before = connection.total_changes if how is _MERGED else 0
-            if how is _WHOLE and _identity(self.path) != self._file:
-                # SQLite goes on with a file that has no name any more, and what it keeps there is
-                # lost when this process ends.
-                raise LedgerError(
-                    f"the ledger {self.path} was moved, removed or replaced while it was open; put "
-                    "it back, or look at the provider before you send its writes again."
-                )
-            if how is not _WHOLE and not connection.in_transaction:
+            if how is _WHOLE:
+                self._check_file()
+            elif not connection.in_transaction:
                 # SQLite undid all of it when an earlier step met a full disk. A savepoint would
                 # begin a transaction of its own now.
                 raise LedgerError(
@@ -391,13 +431,13 @@ def _code_of(error: sqlite3.Error) -> int | None:
     return code
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from all others while it is there; None if it is not."""
+def _identity(path: Path) -> tuple[tuple[int, int] | None, int]:
+    """Return what tells a file from all others, None if it is not there; and when it changed."""
     try:
         found = path.stat()
     except OSError:
-        return None
-    return found.st_dev, found.st_ino
+        return None, 0
+    return (found.st_dev, found.st_ino), found.st_mtime_ns
 
 
 def _make(path: Path) -> None:
