@@ -20,8 +20,8 @@ from _support.canary.search import Canary
 from billingual import AsyncClient, AsyncJob, BillingualError, Changes, Client, Draft, Job
 from billingual.backends.sync import SyncBackend
 from billingual.backends.threads import ThreadTaskPool
-from billingual.errors import ProtocolError
-from billingual.jobs import LedgerError, SqliteLedger
+from billingual.errors import PermissionDeniedError, ProtocolError
+from billingual.jobs import LedgerError, SqliteLedger, State
 from billingual.sandbox import ACCOUNTS, LANDMARKS, Sandbox
 from billingual.transports import sandboxed
 
@@ -414,6 +414,20 @@ def test_pages_of_a_proxy_end_a_run_and_put_off_no_writes(
 
         assert not sandbox.faults
         assert job.run(concurrency=1).complete
+
+
+def test_refusals_of_all_writes_end_a_run(
+    path: Path, sandbox: Sandbox, quick: Client, draft: Callable[[str], Draft]
+) -> None:
+    """The token may be one that may only read: with another, the others are sent."""
+    sandbox.add_fault("status", status=403, method="POST", times=11)
+    with Job.open(path, quick) as job:
+        job.plan(draft(f"J-{each}") for each in range(30))
+        with pytest.raises(PermissionDeniedError):
+            job.run(concurrency=1)
+
+        assert {State.REJECTED: 11, State.PLANNED: 19} == job.report().counts
+        assert 19 == job.run(concurrency=1).committed
 
 
 def test_a_write_that_fails_each_time_does_not_keep_a_run_from_its_end(

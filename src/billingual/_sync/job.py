@@ -164,6 +164,7 @@ class Job(Stepped):
 
         Raises:
             AuthenticationError: if the provider refuses the credential.
+            PermissionDeniedError: if it says of many writes in a row that they are not allowed.
             BillingualError: if the provider cannot be reached, or the ledger cannot be written.
                 Nothing is lost: run the job again.
         """

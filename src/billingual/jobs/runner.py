@@ -604,7 +604,8 @@ class Runner:
             error, BillingualError
         ):
             raise error
-        if isinstance(error, _PASSING) or is_page(error):
+        # A token that may write nothing is refused for each write.
+        if isinstance(error, (*_PASSING, PermissionDeniedError)) or is_page(error):
             self._failed(error)
 
     def _failed(self, error: BillingualError) -> None:
