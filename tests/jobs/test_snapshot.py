@@ -62,6 +62,17 @@ def test_a_copy_has_whole_steps_only(path: Path) -> None:
     assert {0} == {each % 10 for each in seen}
 
 
+def test_a_copy_through_a_link_has_the_last_steps(path: Path, tmp_path: Path) -> None:
+    """The log is beside the file itself."""
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "link.db"
+    link.symlink_to(path)
+    with closing(SqliteLedger(path)) as ledger:
+        ledger.add(ten(0))
+        with snapshot(link) as copy:
+            assert 10 == sum(copy.counts().values())
+
+
 def test_a_copy_is_private_and_removed(path: Path) -> None:
     """Only its owner may look into the directory, which is gone afterwards."""
     with closing(SqliteLedger(path)) as ledger:

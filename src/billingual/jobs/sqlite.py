@@ -107,7 +107,7 @@ class SqliteLedger(SqlLedger):
         self._file, _ = _identity(self.path)
         self._marked_at: int | None = None
         # Before the connection makes one.
-        self._had_log = self.path.with_name(f"{self.path.name}-wal").exists()
+        self._had_log = _beside(self.path, "-wal").exists()
         try:
             self._connection = self._connected()
         except sqlite3.Error as error:
@@ -440,6 +440,12 @@ def _identity(path: Path) -> tuple[tuple[int, int] | None, int]:
     return (found.st_dev, found.st_ino), found.st_mtime_ns
 
 
+def _beside(path: Path, suffix: str) -> Path:
+    """Name one of SQLite's files of a ledger: they are beside the file that a link leads to."""
+    place = path.resolve()
+    return place.with_name(place.name + suffix)
+
+
 def _make(path: Path) -> None:
     """Make the file, readable by its owner only, before anything is in it."""
     try:
@@ -462,7 +468,7 @@ def _make_private(path: Path) -> None:
     """
     try:
         for suffix in ("", "-wal", "-shm", "-journal"):
-            each = path.with_name(path.name + suffix)
+            each = _beside(path, suffix)
             if os.name == "posix" and each.exists() and each.stat().st_mode & 0o077:
                 each.chmod(0o600)
     except OSError as error:
@@ -560,13 +566,13 @@ def snapshot(path: Path) -> Iterator[SqliteLedger]:
 
 def _copied(path: Path, copy: Path) -> bool:
     """Copy a file and its log; False if the log began anew meanwhile."""
-    log = path.with_name(f"{path.name}-wal")
+    log = _beside(path, "-wal")
     header = _header(log)
     with path.open("rb") as file:
         if file.read(_HEADER)[_WRITE_VERSION] != _WAL:
             raise LedgerInUseError(f"several processes work with {path}; try it again later.")
     shutil.copyfile(path, copy)
-    copied = copy.with_name(f"{copy.name}-wal")
+    copied = _beside(copy, "-wal")
     copied.unlink(missing_ok=True)
     if header:
         shutil.copyfile(log, copied)
