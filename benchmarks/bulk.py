@@ -1,15 +1,16 @@
 """What does the ledger cost: updates as a job, beside a raw loop that loses its place?
 
 ``python benchmarks/bulk.py``: invoices are set to SENT in batches of 100, 20,000 of them one batch
-after another and 50,000 with 4 and with 16 requests under way, at a server that responds after
-20 ms; every run in a process of its own. The raw loop sends the same bodies over the same transport
+after another and 50,000 with 4 and with 16 requests under way, at a server that responds after 20
+ms; every run in a process of its own. The raw loop sends the same bodies over the same transport
 and reads each response with json; it keeps nothing, so that a kill would leave it with no idea of
 what is done. Beside it stands the least that would know: the same loop with a table of its own in
 SQLite, where each write is in flight on the disk before its request, and done after it. A job keeps
-as much and more in its ledger, and compares each invoice with what was asked for. To plan
-the writes takes time of its own, before the first request; a column shows it. A job knows what an
-invoice was like before an update in three ways: it need not (*sole writer*), the plan brings it
-along, or the job reads each invoice first, which is a request an invoice.
+as much and more in its ledger, and compares each invoice with what was asked for. A job that takes
+its steps in memory shows what SQLite costs of that. To plan the writes takes time of its own,
+before the first request; a column shows it. A job knows what an invoice was like before an update
+in three ways: it need not (*sole writer*), the plan brings it along, or the job reads each invoice
+first, which is a request an invoice.
 
 The peer is elasticsearch-py, whose ``async_streaming_bulk`` sends the same updates to the same
 server in its own form, in as many streams as requests are under way; its responses are a tenth as
@@ -30,7 +31,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 import httpx
 from _measuring import HERE, Cell, Study, arguments, fresh, serving
@@ -39,6 +40,7 @@ from _peers import KEY, SIGNED
 from _process import peak
 
 from billingual import AsyncClient, AsyncJob, Changes
+from billingual.jobs import Claim, SqliteLedger, State
 from billingual.model import Invoice
 
 SELF: Final = str(HERE / "bulk.py")
@@ -52,8 +54,10 @@ LOOP: Final = "billingual, loop of update_many without a ledger"
 SOLE: Final = "billingual job, sole writer"
 KNOWN: Final = "billingual job, invoices given with the plan"
 READ: Final = "billingual job, reads each invoice before"
+FORGETFUL: Final = "billingual job, sole writer, its steps in memory"
 Run: TypeAlias = Callable[[str, int, int], Awaitable[dict[str, float]]]
 Batch: TypeAlias = tuple[str, ...]
+T = TypeVar("T")
 
 
 def batches(count: int) -> Iterator[Batch]:
@@ -122,6 +126,41 @@ async def durable(base: str, count: int, width: int) -> dict[str, float]:
         async with _sending(base) as send:
             await run(2 * width)
             return await run(count)
+
+
+class Forgetful(SqliteLedger):
+    """A ledger that plans on the disk, and takes the steps of a run in memory alone."""
+
+    def remember(self, count: int) -> None:
+        """Read all that is planned."""
+        planned = self.entries((), 0, count)
+        self._left = [planned[at : at + ROWS] for at in range(0, count, ROWS)]
+        self._settled = 0
+
+    def together(self, call: Callable[[], T]) -> T:
+        """Take steps one by one."""
+        return call()
+
+    def claim(self, *, owner: str, lease: float, **_: object) -> Claim | None:
+        """Take the next batch."""
+        if not self._left:
+            return None
+        entries = tuple(self._left.pop(0))
+        return Claim(kind="send", request=entries[0].seq, owner=owner, lease=lease, entries=entries)
+
+    def claim_look(self, **_: object) -> None:
+        """Find nothing to look at."""
+
+    def next_due(self, **_: object) -> None:
+        """Say that there is nothing to wait for."""
+
+    def commit(self, claim: Claim, **_: object) -> None:
+        """Count."""
+        self._settled += len(claim.entries)
+
+    def counts(self) -> dict[State, int]:
+        """Return what was counted."""
+        return {State.COMMITTED: self._settled}
 
 
 class Table:
@@ -235,9 +274,12 @@ async def _job(
             for uid in batch:
                 yield (Invoice(id=uid, status="DRAFT") if how == KNOWN else uid), changes
 
-    async with AsyncJob.open(ledger, client, sole_writer=how == SOLE) as job:
+    place = Forgetful(ledger) if how == FORGETFUL else ledger
+    async with AsyncJob.open(place, client, sole_writer=how in {SOLE, FORGETFUL}) as job:
         start = time.perf_counter()
         await job.plan(writes())
+        if isinstance(place, Forgetful):
+            place.remember(count * ROWS)
         cpu, planned = time.process_time(), time.perf_counter()
         report = await job.run(concurrency=width)
         ended = time.perf_counter()
@@ -288,6 +330,7 @@ SIDES: Final[dict[str, Run]] = {
     "raw httpx.AsyncClient + json": raw_httpx,
     LOOP: loop,
     SOLE: job(SOLE),
+    FORGETFUL: job(FORGETFUL),
     KNOWN: job(KNOWN),
     "elasticsearch-py async_streaming_bulk": elastic,
 }
