@@ -156,7 +156,8 @@ class Draft(WrittenFields):
         due_at: likewise.
         paid_at: likewise.
         status: the provider's word; sent as it is given.
-        currency: ISO 4217 code; where *total* is given its currency counts instead.
+        currency: ISO 4217 code; where *total* is given its currency counts instead. Where neither
+            is, the provider chooses: Exante takes USD.
         kind: ``"receivable"`` or ``"payable"``.
         total: the whole amount, where the provider does not compute it.
         exchange_rate: text, an int or a Decimal; never a float.

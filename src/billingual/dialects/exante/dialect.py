@@ -4,6 +4,7 @@ Its conventions, read 2026-11:
 
 - Every response is ``{status, status_code, message, data}``. What else than ``success`` a status
   can be is not documented: only words that surely mean no refuse. https://docs.exante.app/api-reference/invoices/create
+- A create that names no status, currency or kind is a receivable ``DRAFT`` in ``USD``. Same page.
 - A row of a list is not an invoice: it has no currency, no lines, no custom fields.
   https://docs.exante.app/api-reference/invoices/list
 - Lists show receivables only, leave out inactive ones unless asked, and fall back to the caller's
