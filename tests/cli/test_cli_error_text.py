@@ -75,7 +75,7 @@ def _is_local(arguments: tuple[str, ...]) -> bool:
         (("get", "INV-1"), "8dd25736052a', as 'billingual list' shows it."),
         (
             ("get", "INV-1", "--provider", "kukkingu"),
-            "small letters and digits, as 'billingual list' shows it.",
+            "letters and digits, as 'billingual list' shows it.",
         ),
         (("list", "--token", "x"), "Put the token into the environment variable BILLINGUAL_TOKEN"),
     ],
