@@ -49,20 +49,23 @@ def test_the_documentation_names_the_public_modules() -> None:
     assert {name.rpartition(".")[0] for name in _names()} == set(documented)
 
 
-def _imported(text: str) -> Iterator[str]:
-    """List what the blocks of Python in a page import from billingual."""
-    for block in re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+def _imported(path: Path) -> Iterator[str]:
+    """List what a module, or the blocks of Python in a page, import from billingual."""
+    text = path.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    for block in [text] if path.suffix == ".py" else blocks:
         for node in ast.walk(ast.parse(block)):
             module = getattr(node, "module", None) or ""
-            if isinstance(node, ast.ImportFrom) and module.startswith("billingual"):
+            if isinstance(node, ast.ImportFrom) and module.split(".")[0] == "billingual":
                 yield from (f"{module}.{each.name}" for each in node.names)
 
 
-def test_the_documentation_imports_public_names_only() -> None:
-    """What a page shows may be relied upon."""
+def test_documentation_and_examples_import_public_names_only() -> None:
+    """What they show may be relied upon."""
     public = {*_names(), *(name.rpartition(".")[0] for name in _names())}
-    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
-    imported = {each for page in pages for each in _imported(page.read_text(encoding="utf-8"))}
+    examples = (ROOT / "examples").rglob("*.py")
+    shown = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *examples]
+    imported = {name for path in shown for name in _imported(path)}
 
     assert len(imported) > 100
     assert set() == imported - public

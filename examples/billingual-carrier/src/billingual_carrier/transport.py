@@ -12,7 +12,6 @@ from typing import Final
 import attrs
 from billingual import ConfigurationError, PoolTimeoutError
 from billingual.abc import TransportOptions
-from billingual.backends.sync import SyncBackend
 from billingual.outcomes import Evidence
 from billingual.transports import Pool, checked
 from billingual.wire import Bounds, WireRequest, WireResponse
@@ -37,9 +36,8 @@ class StdlibTransport:
     def __init__(self, options: TransportOptions) -> None:
         if options.proxy is not None:
             raise ConfigurationError("the transport 'stdlib' knows no proxy; use 'httpx'.")
-        if not options.backend.blocks:
-            # An async client calls from worker threads, and those may block too.
-            options = attrs.evolve(options, backend=SyncBackend())
+        # An async client calls from worker threads, where waiting may block.
+        options = attrs.evolve(options, backend=options.backend.for_threads())
         self._limit = options.connections
         self._pool = Pool(lambda: StdlibConnection(options), options)
 
