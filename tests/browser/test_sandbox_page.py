@@ -295,7 +295,7 @@ CONTRAST = """() => {
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_text_stands_out_and_nothing_is_wider_than_the_screen(
+def test_text_has_contrast_and_nothing_is_wider_than_the_screen(
     visit: Visit, colours: str, width: int
 ) -> None:
     """At least 4.5 to 1 in both colours, on a telephone too."""
@@ -318,7 +318,7 @@ def test_text_stands_out_and_nothing_is_wider_than_the_screen(
     assert box["x"] + box["width"] <= width
 
 
-def test_there_is_no_motion_for_whoever_wants_none(visit: Visit) -> None:
+def test_nothing_moves_where_reduced_motion_is_asked_for(visit: Visit) -> None:
     """A new row flashes otherwise."""
     moving = "getComputedStyle(document.querySelector('tr.new td')).animationName"
     visit.call("exante", "GET", "/api/user")
@@ -366,7 +366,7 @@ def test_a_page_of_another_origin_can_neither_see_nor_switch(
     assert visit.control("GET", "faults")["faults"] == []
 
 
-def test_a_page_that_nobody_sees_listens_to_nothing(visit: Visit) -> None:
+def test_a_hidden_page_listens_to_nothing(visit: Visit) -> None:
     """A browser has few connections to a server; what happened meanwhile is there afterwards."""
     hide = """(hidden) => {
       Object.defineProperty(document, "hidden", { value: hidden, configurable: true });

@@ -69,7 +69,7 @@ def test_all_rows_are_listed_on_demand(billingual: Command, served: Running) -> 
     assert done.stderr == ""
 
 
-def test_a_list_goes_on_where_the_one_before_stood(
+def test_a_list_goes_on_where_the_one_before_stopped(
     billingual: Command, served: Running, tmp_path: Path
 ) -> None:
     """A file keeps the place, also in the middle of a page, and of one list only."""

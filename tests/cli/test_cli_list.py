@@ -67,7 +67,7 @@ def test_csv_on_the_screen_is_obeyed_neither_by_terminals_nor_by_spreadsheets() 
     assert (cells["total"], cells["total_minor"]) == ("5 JPY", "5")
 
 
-def test_what_stands_in_a_file_is_as_the_provider_wrote_it() -> None:
+def test_a_file_holds_what_the_provider_wrote() -> None:
     """No terminal reads a file that is exported."""
     sheet = Sheet(is_whole=False, raw=False, on_screen=False)
 

@@ -82,7 +82,7 @@ def test_every_transport_has_a_row(billingual: Command) -> None:
     assert "none needed" in rows["memory"]
 
 
-def test_the_default_stands_below_the_table_of_transports(billingual: Command) -> None:
+def test_the_default_is_below_the_table_of_transports(billingual: Command) -> None:
     """The list of names adds that objects, functions and your own clients work too."""
     done = billingual("transports")
 

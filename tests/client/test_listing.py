@@ -104,7 +104,7 @@ def numbered(request: Any) -> int:
     return int(request.url.rpartition("=")[2])
 
 
-def test_a_list_that_stands_still_is_an_error(step: Any, backend: Any) -> None:
+def test_a_list_without_progress_is_an_error(step: Any, backend: Any) -> None:
     """Otherwise a provider that passes over the number would be followed for ever."""
     client, transport = client_of(backend, lambda _: page("a", "b", total_pages=10**6))
     rows = aiter(client.list())

@@ -371,7 +371,7 @@ LONG = 10**33 + 7
 
 
 @pytest.mark.parametrize("text", [str(LONG), f"{LONG}.25", "9" * 5000, "1e99999999999999999999"])
-def test_a_long_number_in_a_field_nobody_named_is_kept(text: str) -> None:
+def test_a_long_number_in_an_unnamed_field_is_kept(text: str) -> None:
     """Digit for digit; what neither an int nor a Decimal can hold stays text."""
     body = json.dumps(about(UID, zz=[1])).replace("[1]", text).encode()
     invoice = converse(EXANTE, EXANTE.get(UID), response(body))

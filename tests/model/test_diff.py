@@ -148,7 +148,7 @@ def test_a_row_of_a_list_does_not_pass_for_an_invoice() -> None:
     )
 
 
-def test_a_party_without_an_id_is_nobody() -> None:
+def test_a_party_without_an_id_is_no_party() -> None:
     """Names are not compared."""
     assert differing_fields(
         {"counterparty": UID}, attrs.evolve(SEEN, counterparty=Party(name=UID))

@@ -27,7 +27,7 @@ QUIET = ("-W", "default", "-W", "ignore::DeprecationWarning")  # of forks with t
 
 
 @pytest.mark.parametrize("end", ["", "del walk; gc.collect()", "walk.close()", "used.close()"])
-def test_a_program_does_not_wait_for_pages_that_nobody_wants(
+def test_a_program_does_not_wait_for_pages_it_does_not_read(
     start: Callable[..., Any], end: str
 ) -> None:
     """Its threads hang in a provider that never answers, and it ends all the same."""

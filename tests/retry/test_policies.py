@@ -89,7 +89,7 @@ def test_patient_never_sends_an_unclear_create_again(step: Any, backend: Any) ->
 @pytest.mark.parametrize(
     ("name", "policy"), [("none", NONE), ("standard", STANDARD), ("patient", PATIENT)]
 )
-def test_a_name_stands_for_its_policy(backend: Any, name: str, policy: Retry) -> None:
+def test_a_name_chooses_its_policy(backend: Any, name: str, policy: Retry) -> None:
     """The policy's deadline is the client's default."""
     for chosen in (name, policy):
         client = client_of(backend, MemoryTransport(), retry=chosen)

@@ -115,7 +115,7 @@ def test_a_seed_dates_its_data_around_the_clock(app: Sandbox, exante: Caller) ->
     assert all("2029-12" < row["due_date"] < "2030-06-01" for row in rows)
 
 
-def test_the_clock_stands_still_until_started(app: Sandbox) -> None:
+def test_the_clock_is_stopped_until_started(app: Sandbox) -> None:
     """It is set, advanced by fractions, and keeps its place."""
     assert control(app, "GET", "clock") == {"now": DEFAULT_NOW, "frozen": True}
     control(app, "POST", "clock", {"now": "2027-01-01T00:00:00Z", "advance_s": 0.25})

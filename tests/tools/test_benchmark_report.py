@@ -47,7 +47,7 @@ def report(place: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_kept_figures_stand_between_their_markers(place: Path) -> None:
+def test_kept_figures_are_between_their_markers(place: Path) -> None:
     """Command, table, goal and who was left out are written; text outside is left alone."""
     done = report(place)
     text = (place / "page.md").read_text(encoding="utf-8")

@@ -184,7 +184,7 @@ def test_what_came_while_idle_ends_the_connection(loop: str, late: bytes, turns:
         assert server.connections == 2
 
 
-def test_half_a_farewell_is_not_mixed_with_the_next_response(serve: Any, say: Any) -> None:
+def test_half_a_close_notify_is_not_mixed_with_the_next_response(serve: Any, say: Any) -> None:
     """What came after a response, and with it, is none of the next one's business."""
     server = serve(say(OK + b"HTTP/1.1 408 La"), say(with_length(b"next")))
     transport = a_transport(keepalive_s=60.0)

@@ -45,7 +45,7 @@ class Elsewhere:
 
 
 @pytest.mark.anyio
-async def test_the_next_way_is_taken_where_no_connection_stands(
+async def test_the_next_way_is_taken_without_a_connection(
     serve: Any, say: Any, closed_port: int
 ) -> None:
     """The server gets the write once, by the way that works."""

@@ -329,9 +329,7 @@ def test_a_server_that_does_not_take_all_under_tls_ends_with_the_write_timeout(
 
 
 @pytest.mark.timeout(120)
-def test_what_comes_while_nobody_asks_ends_the_connection(
-    looped: Link, serve: Any, say: Any
-) -> None:
+def test_bytes_without_a_request_end_the_connection(looped: Link, serve: Any, say: Any) -> None:
     """Bytes after a response that the loop reads meanwhile are not the next response."""
     late = with_length(b"late", status=b"408 Late")
     server = serve(say(with_length(b"1"), then="drip"), say(late), say(with_length(b"2")))
@@ -380,7 +378,7 @@ def test_headers_that_change_with_each_request_are_each_written(
     assert values == sent
 
 
-def test_a_host_that_the_caller_names_stands(looped: Link, serve: Any, say: Any) -> None:
+def test_a_host_that_the_caller_names_is_kept(looped: Link, serve: Any, say: Any) -> None:
     """There is one Host, and it is the caller's; the port is left out where it is the usual."""
     server = serve(say(with_length(b"")))
 
@@ -423,7 +421,7 @@ def test_a_timer_of_an_earlier_exchange_ends_no_later_one(looped: Link) -> None:
     assert response.status == 200
 
 
-def test_a_timer_goes_off_in_peace_while_nobody_waits(looped: Link) -> None:
+def test_a_timer_without_a_waiter_does_nothing(looped: Link) -> None:
     """The connection it was set for is idle, and stays."""
     with InvoiceServer() as server:
         request = a_request(server.url, f"/invoices/{uid(1)}")

@@ -16,7 +16,7 @@ from billingual.wire import Bounds, Deadline, Timeouts, WireRequest
 ID = "550e8400-e29b-41d4-a716-446655440000"
 
 
-def test_a_port_where_nobody_listens_is_named() -> None:
+def test_a_port_without_a_server_is_named() -> None:
     """The text names the address and says what to check; nothing was sent."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -41,7 +41,7 @@ def test_https_where_only_http_is_spoken_is_named(transport: str) -> None:
             client.get(ID)
 
 
-def test_a_name_that_stands_for_no_host_is_named() -> None:
+def test_a_name_of_no_host_is_named() -> None:
     """A wrong name reads otherwise than a closed port."""
     error = httpx.ConnectError("x")
     error.__cause__ = socket.gaierror(-2, "Name or service not known")

@@ -636,7 +636,7 @@ def test_no_library_is_imported_to_recognise_a_client() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_client_may_stand_inside_another_transport(client: httpx.AsyncClient) -> None:
+async def test_a_client_may_be_inside_another_transport(client: httpx.AsyncClient) -> None:
     """Recording what a user's own client sends needs no adapter in the user's program."""
     inner = InnerTransport.of(client)  # type: ignore[arg-type]
     await inner.aclose()

@@ -206,7 +206,7 @@ def test_a_response_with_a_length_is_whole_however_tls_ends(way: str, response: 
 
 
 @REALLY_EVERY_WAY
-def test_a_body_without_a_length_is_whole_after_a_farewell_of_tls(way: str) -> None:
+def test_a_body_without_a_length_is_whole_after_a_close_notify(way: str) -> None:
     """That is the server's word."""
 
     def talk(server: RoughServer, connection: Any) -> None:
@@ -237,7 +237,7 @@ def test_a_status_that_is_none_of_a_response_is_no_response(way: str, response: 
 
 @EVERY_WAY
 @pytest.mark.timeout(120)
-def test_a_response_that_comes_while_nobody_takes_the_request_is_read(way: str) -> None:
+def test_a_response_before_the_request_is_taken_is_read(way: str) -> None:
     """Also where it takes a write timeout to look; how much the server has is unknown."""
 
     def talk(server: RoughServer, connection: Any) -> None:

@@ -403,7 +403,7 @@ def test_a_sandbox_in_this_process_keeps_no_exchange_and_no_order_of_changes() -
     assert found == []
 
 
-def test_the_last_changed_invoice_stands_first(visitor: Visitor) -> None:
+def test_the_last_changed_invoice_is_first(visitor: Visitor) -> None:
     """Also one that was made long ago; new ones come first too, and a reset forgets."""
     oldest = visitor.call("exante", "GET", "/api/invoices?sort=%2Binvoice_number&per_page=1")
     uid = oldest.json()["data"]["items"][0]["uid"]

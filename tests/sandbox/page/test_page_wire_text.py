@@ -121,7 +121,7 @@ def test_members_are_masked_by_their_names(sent: str, kept: str) -> None:
     assert kept == masked_body(sent.encode(), media_type).decode()
 
 
-def test_a_secret_is_struck_out_wherever_it_stands() -> None:
+def test_a_secret_is_struck_out_wherever_it_is() -> None:
     """In the header that brought it no more than the scheme is left."""
     secrets = Secrets((("authorization", "Bearer abcdef"), ("x-api-key", "12345")))
 
