@@ -306,7 +306,10 @@ def test_quotes_that_do_not_close_are_told(read: Read, text: str, line: int, sai
         (b"", "it is empty"),
         (b"\n \r\n", "it is empty"),
         ("number\n1\n".encode("utf-16"), "it is UTF-16 or UTF-32 text; save it as UTF-8"),
-        ("number\n1\nMüller\n".encode("cp1252"), r"it is not UTF-8 text \(line 3\)"),
+        (
+            "number\n1\nMüller\n".encode("cp1252"),
+            r"\(line 3\); save it as UTF-8 \(Excel: CSV UTF-8\)",
+        ),
         (b"number\n1\n\xed\xa0\x80\n", r"it is not UTF-8 text \(line 3\)"),
         (b"number\n1\0\n", r"it is no text \(line 2\)"),
         (b"PK\x03\x04 and so on", "it is a workbook"),

@@ -62,6 +62,8 @@ _PACKED: Final = (
 _UNREADABLE: Final = re.compile("[\udc80-\udcff]")
 """What the decoder leaves of bytes that are not UTF-8."""
 
+_AS_UTF8: Final = "save it as UTF-8 (Excel: CSV UTF-8)"
+
 _SPREADSHEET: Final = re.compile(
     r"[0-9](?:[.,][0-9]+)?E[+-][0-9]{2,}|#(?:N/A|N/D|NV|[A-Z]+(?:/0)?[!?])|##+|Err:[0-9]{3}"
 )
@@ -327,7 +329,7 @@ def refuse_foreign(start: bytes, place: str) -> None:
         InvalidInputError: if it is.
     """
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)):
-        raise InvalidInputError(place, "it is UTF-16 or UTF-32 text", "save it as UTF-8")
+        raise InvalidInputError(place, "it is UTF-16 or UTF-32 text", _AS_UTF8)
     if start.startswith(_PACKED):
         raise InvalidInputError(
             place,
@@ -375,9 +377,7 @@ class _Lines:
                 "write a row on each line",
             )
         if not text.isascii() and _UNREADABLE.search(text):
-            raise InvalidInputError(
-                self._place, f"it is not UTF-8 text (line {line})", "save it as UTF-8"
-            )
+            raise InvalidInputError(self._place, f"it is not UTF-8 text (line {line})", _AS_UTF8)
         if "\0" in text:
             raise InvalidInputError(
                 self._place, f"it is no text (line {line})", "name a CSV or JSON Lines file"
