@@ -45,7 +45,7 @@ catch it by accident. Errors keep their data as attributes, can be pickled and h
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Protocol
 
 from billingual.outcomes import Attempt, Evidence, Found, FoundInvoice, Intent
 from billingual.wire import Exchange, Headers, WireRequest, plain_text
@@ -134,7 +134,7 @@ def refuse_name(it: object, name: str) -> NoReturn:
     Raises:
         AttributeError: always; it lists the names that there are.
     """
-    names = ", ".join(each for each in dir(type(it)) if each[0] != "_")
+    names = ", ".join(each for each in sorted({*dir(type(it)), *vars(it)}) if each[0] != "_")
     raise AttributeError(
         f"{type(it).__name__!r} object has no attribute {name!r}; it has {names}.",
         name=name,
@@ -150,6 +150,10 @@ class BillingualError(Exception):
         attempts: the attempts of the call, in order; empty if nothing was sent.
         stopped: why the client made no further attempt; empty if the question did not arise.
     """
+
+    if not TYPE_CHECKING:  # or type checkers would take any name
+        # What handles errors is seldom tried: ``error.status_code`` would hide the error itself.
+        __getattr__ = refuse_name
 
     maybe_applied: ClassVar[bool] = False
     attempts: tuple[Attempt, ...] = ()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from billingual import AsyncClient, AsyncJob, Client, Job, MemoryTransport
+from billingual import AsyncClient, AsyncJob, Client, Job, MemoryTransport, NotFoundError
 
 FACES = [(Client, Job), (AsyncClient, AsyncJob)]
 
@@ -28,6 +28,19 @@ def test_a_missing_name_lists_those_that_there_are(
         _ = client.list().arrow().read
     with pytest.raises(AttributeError, match=r"has no attribute 'resume'; it has .*run"):
         _ = job.resume
+
+
+def test_a_missing_name_of_an_error_lists_those_that_there_are() -> None:
+    """Code for errors is seldom run: ``status_code`` is that of requests and openai."""
+    refused = MemoryTransport([MemoryTransport.json("{}", status=404)])
+    with (
+        Client("exante", transport=refused) as client,
+        pytest.raises(NotFoundError) as caught,
+    ):
+        client.get("3c90c3cc-0d44-4b50-8888-8dd25736052a")
+
+    with pytest.raises(AttributeError, match=r"no attribute 'status_code'; it has .*body.*status"):
+        _ = caught.value.status_code  # type: ignore[attr-defined]  # that is what is tried
 
 
 @pytest.mark.parametrize(("client_class", "job_class"), FACES)

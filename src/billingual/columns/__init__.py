@@ -12,7 +12,7 @@ from billingual.errors import MissingExtraError
 try:
     import arro3.core as _  # noqa: F401 - only to say what to install
 except ImportError:
-    raise MissingExtraError("Arrow columns", "arrow", "arro3") from None
+    raise MissingExtraError("a list in columns", "arrow", "arro3") from None
 
 from billingual.columns.batch import batch_of
 from billingual.columns.rows import rows_of
