@@ -73,8 +73,44 @@ class KeepsHalves(SqliteLedger):
         return call()
 
 
+class TidiesBodies(SqliteLedger):
+    """What is sent is not what was planned."""
+
+    def claim(self, **how: Any) -> Claim | None:
+        made = super().claim(**how)
+        if made is None:
+            return None
+        tidy = [
+            attrs.evolve(each, body=(each.body or "").replace(" ", "")) for each in made.entries
+        ]
+        return attrs.evolve(made, entries=tuple(tidy))
+
+
+class SwapsInvoices(SqliteLedger):
+    """The creates of a batch get one another's invoices."""
+
+    def commit(self, claim: Claim, **how: Any) -> None:
+        invoices = how["invoices"]
+        swapped = dict(zip(invoices, reversed(invoices.values()), strict=True))
+        super().commit(claim, **{**how, "invoices": swapped})
+
+
+class LooksForCreates(SqliteLedger):
+    """A run that may look for no create is given one."""
+
+    def claim_look(self, **how: Any) -> Claim | None:
+        return super().claim_look(**{**how, "creates": True})
+
+
+class LosesTheStatus(SqliteLedger):
+    """Nothing is kept of how an unclear request ended."""
+
+    def unclear(self, claim: Claim, **how: Any) -> None:
+        super().unclear(claim, **{**how, "status": None})
+
+
 BROKEN: Final[list[type[SqliteLedger]]] = [
     PlansAgain, LooksAtOnce, SendsAlone, TrustsTheClock, ForgetsLateOnes, DecidesAnything,
-    KeepsHalves,
+    KeepsHalves, TidiesBodies, SwapsInvoices, LooksForCreates, LosesTheStatus,
 ]  # fmt: skip
 BROKEN_BY_NAME: Final = {each.__name__: each for each in BROKEN}

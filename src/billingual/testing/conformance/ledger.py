@@ -168,9 +168,15 @@ def claim(
     )
 
 
-def claimed(ledger: Ledger, *, now: float = NOW, owner: str = "one") -> Claim:
+def claimed(
+    ledger: Ledger,
+    *,
+    now: float = NOW,
+    owner: str = "one",
+    limits: Mapping[str, int] = LIMITS,
+) -> Claim:
     """Claim the next entries; there are some."""
-    found = claim(ledger, now=now, owner=owner)
+    found = claim(ledger, now=now, owner=owner, limits=limits)
     if found is None:
         fail(expected="a claim", seen="None, though an entry is free")
     return found
@@ -207,7 +213,7 @@ def unclear(ledger: Ledger, made: Claim, *, now: float = NOW, refusal: str | Non
         made,
         now=now,
         not_before=now + LATE_ARRIVAL_S,
-        status=None,
+        status=503,
         why="no response",
         refusal=refusal,
     )
@@ -457,14 +463,18 @@ def options_are_kept_by_name(bench: Bench) -> None:
 @ledger_check
 def a_claim_marks_entries_in_flight(bench: Bench) -> None:
     """A claim shows entries as they were, and they are durably in flight before it is returned."""
-    ledger = planned(bench, create("A-1"), create("A-2"))
+    body = '{ "number": "A-1" }'
+    ledger = planned(bench, create("A-1", body=body), create("A-2"))
     made = claimed(ledger, owner="me")
     same(("send", "me", NOW + LEASE_S), (made.kind, made.owner, made.lease))
-    same([("A-1", State.PLANNED, 0)], [(e.id, e.state, e.attempts) for e in made.entries])
+    same(
+        [("A-1", State.PLANNED, 0, body)],
+        [(e.id, e.state, e.attempts, e.body) for e in made.entries],
+    )
     expect(ledger.is_working(), expected="a run at work", seen=ledger.is_working())
     ledger = bench.open_again()
     kept = entry(ledger, "A-1")
-    same((State.IN_FLIGHT, 1, 0), (kept.state, kept.attempts, kept.unclear))
+    same((State.IN_FLIGHT, 1, 0, body), (kept.state, kept.attempts, kept.unclear, kept.body))
     same({State.IN_FLIGHT: 1, State.PLANNED: 1}, ledger.counts())
     (request,) = ledger.requests("A-1")
     same(
@@ -633,6 +643,11 @@ def a_success_is_kept(bench: Bench) -> None:
     expect(not ledger.is_working(), expected="no run at work", seen=True)
     (request,) = ledger.requests("A-1")
     same((NOW + 1, "committed"), (request.ended, request.outcome))
+    ledger.add([create("B-1"), create("B-2")])
+    made = claimed(ledger, limits={"create": 2})
+    same(["B-1", "B-2"], ids(made))
+    commit(ledger, made)
+    same("inv_B-2", entry(ledger, "B-2").invoice_id)
 
 
 @ledger_check
@@ -762,7 +777,21 @@ def a_doubt_is_looked_into_in_time(bench: Bench) -> None:
     same([(State.UNKNOWN, 1, 1)] * 2, [(e.state, e.attempts, e.unclear) for e in look.entries])
     no_look(ledger, now=NOW + 1 + LATE_ARRIVAL_S)
     same([], ids(claim(ledger, now=NOW + DAY_S)))
-    same(["send", "look"], [each.kind for each in ledger.requests("inv_2")])
+    sent, _ = ledger.requests("inv_2")
+    same(("send", 503, "no response"), (sent.kind, sent.status, sent.why))
+
+
+@ledger_check
+def a_look_may_leave_creates_out(bench: Bench) -> None:
+    """A run that may look for no create takes what else is to be looked at, and only that."""
+    ledger = planned(bench, create("A-1"), update("inv_1"))
+    unclear(ledger, claimed(ledger))
+    unclear(ledger, claimed(ledger))
+    at = NOW + LATE_ARRIVAL_S
+    for expected in (["inv_1"], []):
+        look = ledger.claim_look(owner="one", now=at, lease=at + LEASE_S, creates=False)
+        same(expected, ids(look))
+    same(["A-1"], ids(looked(ledger, now=at)))
 
 
 @ledger_check
