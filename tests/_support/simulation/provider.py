@@ -153,7 +153,6 @@ class Provider(ABC):
         if self.kernel.now < self.closed_until:
             await self._wait(chance.uniform(0.01, 0.3), bounds)
             return self._refusal(401, "the token has expired")
-        await self._stall()
         if not request.safety.writes:
             fault = chance.choice(READ_FAULTS) if chance.random() < self.bad_reads else "none"
             return await self._deliver(request, bounds, fault, lambda: self._read(request))
@@ -195,6 +194,7 @@ class Provider(ABC):
             return _INSTEAD[fault](chance)
         if fault == "slow":
             await self._wait(chance.uniform(0.0, 25.0), bounds)
+        await self._stall()
         response = arrive()
         await self._wait(chance.uniform(0.01, 0.3), bounds)
         if fault == "lost response":
@@ -217,7 +217,10 @@ class Provider(ABC):
         return response
 
     async def _stall(self) -> None:
-        """Now and then, stop the process after its last look at the lease, and before the send."""
+        """Now and then, stop the process after its last look at the lease, and before the send.
+
+        Its request leaves when it goes on, whatever its time limits say.
+        """
         chance, task = self.kernel.chance, self.kernel.current
         assert task is not None
         if chance.random() < task.process.stalls:

@@ -469,7 +469,7 @@ class _World:
                 await job.resolve(entry.id, "abandoned", by="anna", note="the other one is right")
         report = await job.run(concurrency=self.kernel.chance.choice((1, 2, 4, 8)))
         ends = self._has_ended(report) or self.calm_runs == _CALM_RUNS
-        if self.operation in {"create", "beyond"} and not self.shared and ends:
+        if not self.shared and ends:
             # The job's own comparison with the provider has to come to the same verdict.
             self._calm_down()
             late_s = 10 * LATEST_S if self.operation == "beyond" else 0.0
