@@ -119,6 +119,18 @@ def test_an_open_invoice_that_is_gone_is_deleted(pipeline: dlt.Pipeline, *, full
     assert state_of(pipeline)["open"] == [row.uid for row in moving.rows.values() if row.number % 2]
 
 
+def test_a_run_that_asks_for_no_open_ones_forgets_none(pipeline: dlt.Pipeline) -> None:
+    """It is a quick one between those that do, and they find what was settled since."""
+    moving = MovingList(some_rows())
+    pipeline.run(resource_of(moving))
+    pipeline.run(resource_of(moving, open_statuses=()))
+    moving.rows[1].status = "VOID"
+
+    pipeline.run(resource_of(moving))
+
+    assert moving.truth() == loaded(pipeline)
+
+
 def test_an_empty_list_makes_a_table(pipeline: dlt.Pipeline) -> None:
     """A query does not fail because no invoice was written yet."""
     pipeline.run(resource_of(MovingList([])))

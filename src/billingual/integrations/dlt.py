@@ -312,7 +312,8 @@ class _Spool:
 
     def finish(self, *, at: float) -> None:
         """Note what the next run needs to know."""
-        self.state |= {"last_run": at, "open": sorted(self._open)}
+        # What a run without a window of what is open did not see, the next one looks for.
+        self.state |= {"last_run": at, "open": sorted(self._open | self._unseen)}
 
     def close(self) -> None:
         """End the file."""
