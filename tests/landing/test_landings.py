@@ -197,6 +197,20 @@ def test_what_was_paid_is_kept_in_one_file(client: Client, server: Running, tmp_
     assert counts[1:] == counts[1:2] * 3
 
 
+def test_runs_with_other_open_statuses_lose_nothing(target: Path) -> None:
+    """Such as a quick one between those that look at all that is open."""
+    moving = MovingList([Row(1, "DRAFT"), Row(2, "OVERDUE"), Row(3, "SENT")])
+    with Client(**moving.options()) as client:
+        client.land(target, since=SINCE)
+        client.land(target, since=SINCE, open_statuses=["SENT"])
+        assert set(landed(target)) == set(moving.truth())
+
+        moving.rows[2].status = "VOID"
+        client.land(target, since=SINCE)
+
+    assert {each: status for each, (status, _) in landed(target).items()} == moving.truth()
+
+
 def test_a_list_that_never_is_whole_does_not_fill_a_folder(tmp_path: Path) -> None:
     """A read that is not complete replaces the one before it, and keeps what only that one saw."""
     moving = MovingList([Row(number, "SENT") for number in range(20)], page_size=4)
@@ -573,6 +587,7 @@ def test_a_manifest_that_cannot_be_read_is_refused(
         '{"window": "w", "kind": "recent", "sync": "s", "at": "x", "complete": true}',
         '{"window": "w", "kind": "recent", "sync": "s", "at": 1.0, "complete": true, "files": 5}',
         '{"window": "w", "kind": "full", "sync": "s", "at": 1.0, "complete": true, "files": [""]}',
+        '{"window": "w", "kind": "open", "sync": "s", "at": 1, "complete": true, "statuses": [1]}',
         '{"finished": NaN, "sync": "s", "at": NaN}',
         '{"finished": 1e300, "sync": "s", "at": 1e300}',
     ],

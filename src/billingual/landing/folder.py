@@ -84,7 +84,8 @@ class Folder:
     def open_ids(self, statuses: tuple[str, ...]) -> set[str]:
         """See the protocol."""
         windows = [line for line in self._manifest.lines if "window" in line]
-        reads = [line for line in windows if line["kind"] == "open" and line["complete"]]
+        asked = list(statuses)
+        reads = [line for line in windows if line.get("statuses") == asked and line["complete"]]
         # The run of the last complete read of what is open looked for what was open before. So
         # rows count from the beginning of that run on, those of killed runs too.
         since = 0
@@ -133,6 +134,7 @@ class Folder:
             {
                 "window": window.name, "kind": window.kind, "sync": self._sync_id, "at": at,
                 "files": parts.files, "rows": rows, "complete": complete, "how": how,
+                **({"statuses": list(window.filter.status or ())} if window.kind == "open" else {}),
             }
         )  # fmt: skip
         return Counts(**parts.found)

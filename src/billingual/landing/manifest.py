@@ -198,7 +198,7 @@ def counting_lines(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the lines of windows that count, oldest first.
 
     The last complete line of each window counts, and the last one after it. A complete full read
-    replaces everything before it.
+    replaces everything before it. Open invoices of other statuses are another window.
 
     Raises:
         LandingError: if they are those of a Delta table.
@@ -210,10 +210,11 @@ def counting_lines(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         )
     whole = [at for at, line in enumerate(windows) if line["complete"] and line["kind"] == "full"]
     windows = windows[whole[-1] :] if whole else windows
-    last = {line["window"]: at for at, line in enumerate(windows)}
-    complete = {line["window"]: at for at, line in enumerate(windows) if line["complete"]}
-    for at, line in enumerate(windows):
-        if at in {last[line["window"]], complete.get(line["window"])}:
+    names = [(line["window"], *line.get("statuses", ())) for line in windows]
+    last = {name: at for at, name in enumerate(names)}
+    complete = {name: at for at, name in enumerate(names) if windows[at]["complete"]}
+    for at, (name, line) in enumerate(zip(names, windows, strict=True)):
+        if at in {last[name], complete.get(name)}:
             yield line
 
 
@@ -233,7 +234,9 @@ def _is_line(line: Any) -> bool:
             named = isinstance(files, list) and all(
                 isinstance(each, str) and _FILE.fullmatch(each) for each in files
             )
-            return named and 0 <= at < _END
+            statuses = line.get("statuses", [])
+            words = isinstance(statuses, list) and all(isinstance(each, str) for each in statuses)
+            return named and words and 0 <= at < _END
     return False
 
 
