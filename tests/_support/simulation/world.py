@@ -421,6 +421,8 @@ class _World:
     # Processes
 
     def _begin(self, slot: str) -> None:
+        if self.over:
+            return
         chance = self.kernel.chance
         process = Process(
             f"{slot}-{len(self.processes) + 1}", self.kernel, lambda each: self._ended(slot, each)
