@@ -21,6 +21,7 @@ if __name__ == "__main__":
     _time = time.time
     time.time = lambda: _time() + float(_JUMP_S)
     if int(_MOST_BYTES):
+        sys.dont_write_bytecode = True  # its files would be cut short, and break later programs
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(_MOST_BYTES), int(_MOST_BYTES)))
 
 import anyio

@@ -804,6 +804,7 @@ FULL_DISK = """
 import resource, sys
 from billingual import Client
 from billingual.landing import LandingError
+sys.dont_write_bytecode = True  # A module's file would be cut short, and break later programs.
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), int(sys.argv[4])))
 with Client("exante", base_url=sys.argv[1], token=sys.argv[2], transport="h11") as client:
     try:
