@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -136,15 +135,11 @@ class Verifier:
 
     async def read_invoices(self, concurrency: int) -> None:
         """Read each invoice, and compare it with the last values that the job gave it."""
-        waiting = deque(self._of_invoice.items())
+        # Threads share the iterator, which gives each invoice to one of them.
+        left = iter([*self._of_invoice.items()])
 
         async def work() -> None:
-            while waiting:
-                # Threads share the queue, and one may take the last between the two steps.
-                try:
-                    invoice_id, entries = waiting.popleft()
-                except IndexError:
-                    return
+            for invoice_id, entries in left:
                 await self._compare(invoice_id, entries)
                 self._tell(next(self._reads), len(self._of_invoice))
 

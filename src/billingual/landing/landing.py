@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from importlib.util import find_spec
@@ -152,13 +151,16 @@ class Landing:
         return [Window(name="paid", kind="recent", filter=given)]
 
     async def _land_all(self, windows: Sequence[Window]) -> None:
-        waiting = deque(windows)
+        # Threads share the iterator, which gives each window to one of them.
+        left = iter(windows)
         self._to_read = len(windows)
 
         async def work() -> None:
             try:
-                while waiting and not self._stopping:
-                    await self._land(waiting.popleft())
+                for window in left:
+                    if self._stopping:
+                        return
+                    await self._land(window)
             except BaseException:
                 self._stopping = True
                 raise
