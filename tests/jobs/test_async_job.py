@@ -88,7 +88,7 @@ async def test_a_run_that_is_cancelled_loses_and_doubles_nothing(
 
 async def test_one_run_at_a_time(sandbox: Sandbox, path: Path, draft: Make) -> None:
     """A second one says so."""
-    sandbox.add_fault("latency", method="POST", seconds=0.2)
+    sandbox.add_fault("latency", method="POST", seconds=30)
     async with client_of(sandbox) as client, AsyncJob.open(path, client) as job:
         await job.plan([draft()])
         async with anyio.create_task_group() as tasks:
@@ -96,6 +96,7 @@ async def test_one_run_at_a_time(sandbox: Sandbox, path: Path, draft: Make) -> N
             await anyio.wait_all_tasks_blocked()
             with pytest.raises(UsageError, match="is being run"):
                 await job.reconcile()
+            tasks.cancel_scope.cancel()
 
 
 async def test_a_ledger_of_the_caller_stays_open(sandbox: Sandbox, path: Path, draft: Make) -> None:
