@@ -168,6 +168,22 @@ def test_an_open_invoice_that_is_gone_is_found_gone(
     assert noted_as_gone(target) == {gone: number}
 
 
+def test_a_page_of_a_proxy_does_not_tell_that_an_open_invoice_is_gone(
+    client: Client, server: Running, target: Path
+) -> None:
+    """While a service moves, the proxy before it responds with a 404: the next run looks again."""
+    client.land(target, since=LATELY.date())
+    old = next(iter(client.list(Filter(status=["SENT", "OVERDUE"], issued_to="2026-08-31"))))
+    client.update(old.id, Changes(status="CANCELLED"))
+    server.app.add_fault("status", status=404, body_kind="html", path_suffix=old.id, times=1)
+    first, second = (client.land(target, since=LATELY.date()) for _ in range(2))
+
+    assert (first.counts.deleted, second.counts.deleted) == (0, 0)
+    assert ["open"] == [each.kind for each in first.incomplete]
+    assert second.incomplete == ()
+    assert landed(target)[old.id] == truth(server)[old.id]
+
+
 def test_what_is_gone_is_found_gone_once(client: Client, server: Running, target: Path) -> None:
     """Runs after that neither count it nor ask for it, though its window keeps what it showed."""
     lately = client.create(attrs.evolve(NEW, issued_at=datetime.now(UTC).date()))

@@ -33,6 +33,7 @@ from billingual.landing.windows import MOVED, Window, plan_windows, statuses_of
 from billingual.model import Filter, InvoiceSummary, checked_text
 from billingual.model.payload import payload_text
 from billingual.pagination import MAX_PREFETCH
+from billingual.reconcile.readback import is_page
 
 if TYPE_CHECKING:
     from billingual.abc import Backend
@@ -226,10 +227,11 @@ class Landing:
         for invoice_id in sorted(self._was_open):
             try:
                 moved.append(await self.lists.get(invoice_id))
-            except NotFoundError:
-                gone.append(InvoiceSummary(id=invoice_id))
-            except _OF_ONE_INVOICE as error:
-                unread.append(f"{invoice_id}: {error}")
+            except (NotFoundError, *_OF_ONE_INVOICE) as error:
+                if isinstance(error, NotFoundError) and not is_page(error):
+                    gone.append(InvoiceSummary(id=invoice_id))
+                else:
+                    unread.append(f"{invoice_id}: {error}")
             self._requests += 1
             self._tell(0)
         self._rows += len(moved)
