@@ -430,6 +430,20 @@ def test_refusals_of_all_writes_end_a_run(
         assert 19 == job.run(concurrency=1).committed
 
 
+def test_reads_that_succeed_do_not_keep_refusals_from_ending_a_run(
+    path: Path, sandbox: Sandbox, quick: Client
+) -> None:
+    """A token that may only read reads each invoice before its update."""
+    (row,) = quick.list(page_size=1).collect(limit=1)
+    sandbox.add_fault("status", status=403, method="PUT", times=30)
+    with Job.open(path, quick) as job:
+        job.plan((row.id, Changes(due_at=f"2027-03-{day:02}T00:00:00Z")) for day in range(1, 31))
+        with pytest.raises(PermissionDeniedError):
+            job.run(concurrency=1)
+
+        assert {State.REJECTED: 11, State.PLANNED: 19} == job.report().counts
+
+
 def test_a_write_that_fails_each_time_does_not_keep_a_run_from_its_end(
     path: Path, sandbox: Sandbox, quick: Client
 ) -> None:

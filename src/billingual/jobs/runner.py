@@ -161,6 +161,7 @@ class Runner:
     _settled: int = attrs.field(default=0, init=False)
     _succeeded: int = attrs.field(default=0, init=False)
     _failures: int = attrs.field(default=0, init=False)
+    _denials: int = attrs.field(default=0, init=False)
     _concurrency: int = attrs.field(default=1, init=False)
     _looks: Counter[int] = attrs.field(factory=Counter, init=False)
     _vain: Counter[int] = attrs.field(factory=Counter, init=False)
@@ -528,7 +529,7 @@ class Runner:
             return len(claim.entries)
 
         self._succeeded += 1
-        self._failures = 0
+        self._failures = self._denials = 0
         return commit
 
     async def _may_send(self, claim: Claim) -> bool:
@@ -604,14 +605,20 @@ class Runner:
             error, BillingualError
         ):
             raise error
-        # A token that may write nothing is refused for each write.
-        if isinstance(error, (*_PASSING, PermissionDeniedError)) or is_page(error):
+        if isinstance(error, PermissionDeniedError):
+            # A token that may write nothing is refused for each write, though it may read.
+            self._denials += 1
+            self._raise_after_many(self._denials, error)
+        elif isinstance(error, _PASSING) or is_page(error):
             self._failed(error)
 
     def _failed(self, error: BillingualError) -> None:
-        self._failures += 1
         # So many failures in a row mean that the provider cannot be reached.
-        if self._failures > 5 * self._concurrency + 5:
+        self._failures += 1
+        self._raise_after_many(self._failures, error)
+
+    def _raise_after_many(self, in_a_row: int, error: BillingualError) -> None:
+        if in_a_row > 5 * self._concurrency + 5:
             raise error
 
     def _pause_s(self, error: BillingualError) -> float:
