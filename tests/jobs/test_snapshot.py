@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import tempfile
 import threading
@@ -60,6 +61,23 @@ def test_a_copy_has_whole_steps_only(path: Path) -> None:
 
     assert seen == sorted(seen)
     assert {0} == {each % 10 for each in seen}
+
+
+def test_a_copy_is_whole_where_the_job_ends_meanwhile(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then its log is gone, and the file is copied again."""
+    ledger = SqliteLedger(path)
+    ledger.add(ten(0))
+    copyfile = shutil.copyfile
+
+    def copied(source: Path, place: Path) -> None:
+        copyfile(source, place)
+        ledger.close()
+
+    monkeypatch.setattr(shutil, "copyfile", copied)
+    with snapshot(path) as copy:
+        assert 10 == sum(copy.counts().values())
 
 
 def test_a_copy_through_a_link_has_the_last_steps(path: Path, tmp_path: Path) -> None:

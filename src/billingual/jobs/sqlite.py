@@ -575,7 +575,8 @@ def _copied(path: Path, copy: Path) -> bool:
     copied = _beside(copy, "-wal")
     copied.unlink(missing_ok=True)
     if header:
-        shutil.copyfile(log, copied)
+        with suppress(FileNotFoundError):  # the job ended meanwhile
+            shutil.copyfile(log, copied)
     return header == _header(log)
 
 
