@@ -135,7 +135,7 @@ def invoices_resource(
         _require_merge(dlt.current.resource())
         state = dlt.current.resource_state()
         with tempfile.TemporaryDirectory(prefix="billingual-") as folder:
-            spool = _Spool(Path(folder) / "rows.arrow", state, statuses, raw=raw)
+            spool = _Spool(Path(folder) / "rows.arrow", state, {*statuses}, raw=raw)
             with _made(client_factory) as client:
                 report = client.land(
                     spool, since=since, until=until, filter=filter, full=full, days=days,
@@ -226,11 +226,11 @@ class _Spool:
 
     _path: Path
     _old: Mapping[str, Any]
-    _statuses: tuple[str, ...]
+    _statuses: set[str]
     _raw: bool = attrs.field(kw_only=True)
     state: dict[str, Any] = attrs.field(factory=dict, init=False)
     _writer: Any = attrs.field(default=None, init=False)
-    _open: set[str] = attrs.field(factory=set, init=False)
+    _open: dict[str, str] = attrs.field(factory=dict, init=False)
     _unseen: set[str] = attrs.field(factory=set, init=False)
 
     @property
@@ -256,7 +256,10 @@ class _Spool:
                 "resource another name=, or the pipeline another dataset."
             )
         self.state = {"source": mark, "windows": dict(self._old.get("windows", {}))}
-        self._unseen = set(self._old.get("open", ()))
+        self._open = dict(self._old.get("open", {}))
+        self._unseen = set(self._open)
+        # What this run does not ask for, another one does.
+        self._statuses.update(self._open.values())
         self._writer = pa.ipc.new_file(str(self._path), self.schema)
         last: float = self._old.get("last_run", 0.0)
         return max(now, last + 1e-6)
@@ -270,9 +273,10 @@ class _Spool:
         """Return when the last run began."""
         return self._old.get("last_run")
 
-    def open_ids(self, statuses: tuple[str, ...]) -> set[str]:  # noqa: ARG002 - the seam's
+    def open_ids(self, statuses: tuple[str, ...]) -> set[str]:
         """Return the ids of invoices that were open."""
-        return set(self._old.get("open", ()))
+        was_open: Mapping[str, str] = self._old.get("open", {})
+        return {each for each, status in was_open.items() if status in statuses}
 
     def add(self, window: Window, batch: RecordBatch) -> None:  # noqa: ARG002 - the seam's
         """Take rows."""
@@ -281,9 +285,9 @@ class _Spool:
         self._unseen.difference_update(rows["id"].to_pylist())
         for invoice, status in zip(rows["id"].to_pylist(), rows["status"].to_pylist(), strict=True):
             if status in self._statuses:
-                self._open.add(invoice)
+                self._open[invoice] = status
             else:
-                self._open.discard(invoice)
+                self._open.pop(invoice, None)
 
     def commit(
         self,
@@ -312,8 +316,7 @@ class _Spool:
 
     def finish(self, *, at: float) -> None:
         """Note what the next run needs to know."""
-        # What a run without a window of what is open did not see, the next one looks for.
-        self.state |= {"last_run": at, "open": sorted(self._open | self._unseen)}
+        self.state |= {"last_run": at, "open": self._open}
 
     def close(self) -> None:
         """End the file."""
