@@ -376,7 +376,6 @@ class _Call(Generic[T]):
         self.response = None
         try:
             signature = self.signature = await self._prepare_attempt(request, number)
-            self.in_flight = True
             response = await self._send(request, signature)
             self.response, self.took_s = response, self.context.backend.now() - self.sent_at
             if self.received is not None:
@@ -494,6 +493,7 @@ class _Call(Generic[T]):
         if context.carriers:
             addressed = attrs.evolve(addressed, headers=_carrying(context, addressed.headers))
         bounds = Bounds(timeouts=context.timeouts, deadline=self.deadline)
+        self.in_flight = True
         error: BaseException
         try:
             return redact_secrets(await context.wire.transport.send(addressed, bounds), signature)

@@ -350,7 +350,7 @@ class Interrupted:
 @pytest.mark.parametrize(
     ("where", "response", "unclear"),
     [
-        ("admit", 200, False), ("headers", 200, True), ("note", 200, True), ("note", 503, True),
+        ("admit", 200, False), ("headers", 200, False), ("note", 200, True), ("note", 503, True),
         ("note", 422, False), ("decide", 429, False), ("on_unclear", 503, True),
     ],
 )  # fmt: skip
