@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -116,6 +117,7 @@ SAME: list[tuple[Any, dict[str, Any], dict[str, Any]]] = [
         {"key": "more", "value": {"value": 1}}]}),
     (updated, {"fields": {"po": "7"}}, {}),
     (patched, {"exchange_rate": "1.250"}, {"exchangeRate": 1.25}),
+    (patched, {"exchange_rate": Decimal(1) / 162}, {"exchangeRate": 1 / 162}),
     (patched, {"total": Money.of("1.00", "EUR")}, {"amountMinor": 100, "currencyCode": "eur"}),
     (patched, {"total": Money.of("1.00", "EUR")}, {"amountMinor": 100}),
     (created, {"owner": UID}, {"owner_uid": UID}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -135,6 +136,18 @@ def test_exact_rates_fit_by_value() -> None:
     assert differing_fields(Changes(exchange_rate="1.2500001").given(), invoice) == (
         "exchange_rate",
     )
+
+
+def test_a_rate_that_a_provider_keeps_as_a_binary_float_fits() -> None:
+    """JSON promises no more digits; another float is another rate."""
+    given = Changes(exchange_rate=Decimal(1) / 162).given()
+    kept, other = (
+        attrs.evolve(SEEN, exchange_rate=Decimal(digits))
+        for digits in ("0.006172839506172839", "0.00617283950617284")
+    )
+
+    assert differing_fields(given, kept) == ()
+    assert differing_fields(given, other) == ("exchange_rate",)
 
 
 def test_a_row_of_a_list_does_not_pass_for_an_invoice() -> None:
