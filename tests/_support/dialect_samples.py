@@ -59,7 +59,14 @@ def _exante() -> DialectSamples:
             Sample(feature=Feature.GET, operands=[UID], responses=one, shows={"kind": "payable"}),
             Sample(
                 feature=Feature.LIST,
-                operands=[Query(filter=Filter(status=["SENT"]), sort=Sort("due_at"), page=123)],
+                operands=[
+                    Query(
+                        # Later than the moment that the suite gives to the other filters.
+                        filter=Filter(status=["SENT"], issued_from="2026-06-01T00:00:00Z"),
+                        sort=Sort("due_at"),
+                        page=123,
+                    )
+                ],
                 responses=page,
                 shows={"total_pages": 123, "total": Money(123, None)},
             ),

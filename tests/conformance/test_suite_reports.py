@@ -102,6 +102,15 @@ def test_a_report_that_tried_nothing_proves_nothing() -> None:
         report.raise_failures()
 
 
+def test_a_scope_of_samples_is_another_than_the_dialects_own() -> None:
+    """Whether a request follows the scope is not seen otherwise, and the report says what to do."""
+    subject = SUBJECTS["tenant"]
+    bound = subject.dialect.scoped(subject.samples.scope)
+    report = check_dialect(bound, subject.samples, only=["a-scoped-dialect-is-a-dialect"])
+
+    assert "another scope than the dialect's own" in report.failed[0].expected
+
+
 @pytest.mark.parametrize("argument", ["only", "skip"])
 def test_a_check_that_is_not_there_is_named(argument: str) -> None:
     """A misspelt name would skip nothing, or all."""

@@ -71,7 +71,8 @@ class DialectSamples:
         refusal_status: its status.
         complaint: a part of what the refusal complains of, which the error must show.
         wrong: for a feature, operands that can be known to be wrong without asking.
-        scope: a tenant or organization that :meth:`Dialect.scoped` takes.
+        scope: a tenant or organization that :meth:`Dialect.scoped` takes, and that the dialect is
+            not bound to already.
         tolerated: for a feature, names of keys of a response that may hold anything, because no
             part of the result is made of them: an unknown field inside them may get lost.
     """
