@@ -54,10 +54,11 @@ from billingual.dialects import (
     text_of,
     write_request,
 )
+from billingual.dialects._kit.requests import MAX_DEPTH
 from billingual.model import Query
 from billingual.outcomes import Safety
 from billingual.testing import DialectSamples, Sample, check_dialect
-from billingual.wire import Conversation, WireResponse
+from billingual.wire import Conversation, WireRequest, WireResponse
 
 CHANGES: Final = {
     "number": Field("nummer", text_of(1, 40), nullable=False),
@@ -253,6 +254,26 @@ def test_a_form_is_written_with_brackets_for_what_is_nested() -> None:
 
     assert b"a=x+y&b=&c%5Bd%5D%5Be%5D=true&c%5Bf%5D=1.50&g=7" == request.body
     assert ("a", "b", "c", "g") == request.keys
+
+
+@pytest.mark.parametrize("depth", [MAX_DEPTH, 5_000])
+@pytest.mark.parametrize("text", ["x", "\ud800"], ids=["text", "half"])
+def test_a_form_carries_what_json_carries(depth: int, text: str) -> None:
+    """What is nested too deep, or no text of UTF-8, is refused as in a body of JSON."""
+    form: dict[str, Any] = {"a": text}
+    for _ in range(depth):
+        form = {"a": form}
+
+    def make() -> WireRequest:
+        return write_request(
+            "acme", "POST", "/bills", "/bills", Safety.KEYED, form=form, read=ResponseReader.decode
+        )
+
+    if (depth, text) == (MAX_DEPTH, "x"):
+        assert (make().body or b"").endswith(b"%5D=x")
+        return
+    with pytest.raises(InvalidInputError, match=r"surrogate|deeper"):
+        make()
 
 
 def test_an_id_is_of_the_documented_form() -> None:

@@ -591,6 +591,7 @@ def write_request(
     kind = "application/json"
     if form is not None:
         body, kind = form, "application/x-www-form-urlencoded"
+        encode_json(form)  # Refuses what a form cannot carry either.
         written = urlencode(list(_form_pairs(form))).encode("ascii")
     elif body is not None and written is None:
         written = encode_json(body)
