@@ -320,6 +320,14 @@ def test_the_callers_own_parameters_come_last_as_they_are() -> None:
     assert request.url.isascii()
 
 
+def test_a_search_by_the_name_of_another_filter_loses_neither() -> None:
+    """What the provider makes of both is its own business."""
+    dialect = ExanteDialect(search_param="party_name")
+    request = asked(dialect.list_page(Query(filter=Filter(search="x", counterparty=["y"]))))
+
+    assert "?party_name=x&party_name=y&" in request.url
+
+
 def test_a_scope_binds_what_the_dialect_knows() -> None:
     """An organization binds exante, a tenant binds tenant, and neither touches the others."""
     scope = Scope(tenant=TENANT, organization=OTHER_UID)

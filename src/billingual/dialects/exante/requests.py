@@ -167,7 +167,6 @@ def query_pairs(
     Raises:
         InvalidInputError: if a value cannot be asked for.
     """
-    table = {**FILTERS, "search": Field(search_param, verbatim)}
     given = query.filter.given()
     if "counterparty" in given and "counterparty_ids" in given:
         raise InvalidInputError(
@@ -178,13 +177,16 @@ def query_pairs(
     pairs: list[tuple[str, str]] = (
         [] if organization is None else [("organization_uid", organization)]
     )
-    pairs += [(name, str(text)) for name, text in write_fields(table, given).items()]
+    written = write_fields(FILTERS, given)
+    pairs += [
+        (search_param if name == "search" else name, str(text)) for name, text in written.items()
+    ]
     if query.sort is not None:
         pairs.append(("sort", _sort(query.sort)))
     pairs += [("page", str(query.page)), ("per_page", str(query.page_size or PAGE_LIMIT))]
     # A status that the provider has, and that is refused as a misspelt one, can be sent so.
-    taken = {field.wire for name, field in table.items() if name != "status" or name in given}
-    taken |= {"organization_uid", "sort", "page", "per_page"}
+    taken = {field.wire for name, field in FILTERS.items() if name not in {"search", "status"}}
+    taken |= {search_param, "organization_uid", "sort", *(name for name, _ in pairs)}
     return pairs + extra_pairs(query.filter, taken)
 
 
