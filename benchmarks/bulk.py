@@ -4,7 +4,7 @@
 after another and 50,000 with 4 and with 16 requests under way, at a server that responds after 20
 ms; every run in a process of its own. The raw loop sends the same bodies over the same transport
 and reads each response with json; it keeps nothing, so that a kill would leave it with no idea of
-what is done. Beside it stands the least that would know: the same loop with a table of its own in
+what is done. Beside it is the least that would know: the same loop with a table of its own in
 SQLite, where each write is in flight on the disk before its request, and done after it. A job keeps
 as much and more in its ledger, and compares each invoice with what was asked for. A job that takes
 its steps in memory shows what SQLite costs of that. To plan the writes takes time of its own,

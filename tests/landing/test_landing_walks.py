@@ -38,8 +38,9 @@ class Walk:
         self.moving = MovingList([], page_size=self.chance.choice([2, 4, 100]))
         self.moving.before = lambda _: self.move()
         self.target, self.backup = target, target.with_name(f"backup-{target.name}")
-        self.unrest = 1.0
+        self.unrest, self.lands = 1.0, 0
         self.shown: defaultdict[str, list[str | None]] = defaultdict(lambda: [None])
+        self.statuses: tuple[str, ...] = OPEN_STATUSES
         self.since = self.today - timedelta(days=self.chance.choice([30, 200, 400]))
 
     @property
@@ -84,7 +85,9 @@ class Walk:
     def land(self) -> LandReport | None:
         """Land once; None if it was stopped."""
         chance = self.chance
-        process = Process("landing", self.kernel, lambda _: None)
+        self.statuses = chance.choice([OPEN_STATUSES, OPEN_STATUSES, OPEN_STATUSES[:1], ()])
+        self.lands += 1
+        process = Process(f"run-{self.lands}", self.kernel, lambda _: None)
         client = AsyncClient(
             "exante", token="t", transport=self, retry="none", backend=SimulatedBackend(process)
         )
@@ -94,6 +97,7 @@ class Walk:
             full=chance.random() < 0.2,
             days=chance.choice([30, 30, 90]),
             lookback_days=chance.choice([30, 90]),
+            open_statuses=self.statuses,
             concurrency=chance.choice([1, 4]),
         )
         task = process.start(landing)
@@ -127,7 +131,7 @@ class Walk:
                 continue
             whole = [each for each in report.windows if each.complete and not each.skipped]
             is_read = any(self.is_in(uid, each.name) for each in whole) and len(statuses) == 1
-            was_open = was in OPEN_STATUSES and any(each.kind == "open" for each in whole)
+            was_open = was in self.statuses and any(each.kind == "open" for each in whole)
             if is_read or was_open:
                 assert found in statuses, (uid, found, statuses, report)
 
@@ -144,7 +148,7 @@ class Walk:
             return window == "all"
         first, _, last = window.removeprefix("issued-").partition("-to-")
         dated = bool(last) and row.issued is not None and first <= str(row.issued) <= last
-        return dated or (window == "open" and row.status in OPEN_STATUSES)
+        return dated or (window == "open" and row.status in self.statuses)
 
 
 @pytest.mark.slow
