@@ -59,7 +59,7 @@ GENERATORS = ("generate_capability_table", "generate_command_line", "generate_co
 # Two processes for each core: half of the time, tests wait for a timeout, a thread or a program.
 # Files are of very different length: a process that has none left takes tests of another's.
 PYTEST = ("pytest", "-q", "-n", "4", "--dist", "worksteal")
-# Files that one call may visit; see docs/architecture.md. They stood at 21 and 35 before.
+# Files that one call may visit; see docs/architecture.md. They were 21 and 35 before.
 MAX_FILES = ("update:memory=12", "update:httpx=16")
 
 # What these show does not change with the interpreter, and what they run is counted by the tests of
