@@ -120,7 +120,7 @@ class LoopbackServer:
         self.host = "127.0.0.1"
         self.port: int = int(self._listener.getsockname()[1])
         self.url: str = f"{'https' if tls else 'http'}://{self.host}:{self.port}"
-        self.threads = [threading.Thread(target=self._accept, daemon=True)]
+        self.threads: list[threading.Thread] = [threading.Thread(target=self._accept, daemon=True)]
         self.threads[0].start()
 
     @property
