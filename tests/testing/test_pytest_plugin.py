@@ -309,7 +309,8 @@ def test_it_works_in_processes_and_in_any_order(
             assert sandbox_client.create(draft_factory()).number == "TEST-0001"
             assert invoice_factory().id.endswith("-000000000001")
     """
-    plugins = ("xdist", "pytest_randomly", "pytest_asyncio.plugin", "billingual")
+    ours = "billingual.testing.pytest_plugin"
+    plugins = ("xdist", "pytest_randomly", "pytest_asyncio.plugin", ours)
     result = run(pytester, code, *(f"-p{each}" for each in plugins), "-n2")
     result.assert_outcomes(passed=6)
 
