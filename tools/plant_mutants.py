@@ -132,7 +132,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a rate limit pauses every caller of its credential",
-        "retry/rate_limit.py",
+        "retry/pace.py",
         "        return max(self._paused_until, self._last + apart) - now",
         "        return self._last + apart - now",
         ("tests/retry", "tests/exhaustive/test_outages.py"),

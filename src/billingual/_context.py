@@ -23,7 +23,7 @@ from billingual.capabilities import Capabilities, Feature
 from billingual.errors import BillingualError, refuse_copy
 from billingual.retry.budget import RetryBudget
 from billingual.retry.by_credential import ByCredential
-from billingual.retry.rate_limit import JobPace, Pace
+from billingual.retry.pace import JobPace, Pace
 from billingual.wire import Timeouts
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from billingual import AsyncClient, Client, Limiter, MemoryTransport, errors
 from billingual.backends.anyio import AnyioBackend
 from billingual.backends.stepping import step
 from billingual.backends.sync import SyncBackend
-from billingual.retry.rate_limit import Pace
+from billingual.retry.pace import Pace
 from billingual.wire import Deadline
 
 INVOICE = "inv_mqxd1kc6bgtcc676xoqzax47"

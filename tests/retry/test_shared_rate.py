@@ -38,7 +38,7 @@ from billingual.backends.anyio import AnyioBackend
 from billingual.backends.stepping import step as step_now
 from billingual.backends.sync import SyncBackend
 from billingual.retry import RedisQuota
-from billingual.retry.rate_limit import JobPace, Pace
+from billingual.retry.pace import JobPace, Pace
 from billingual.sandbox import LANDMARKS
 from billingual.testing import MemoryQuotaStore
 from billingual.wire import Deadline
