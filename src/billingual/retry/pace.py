@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 NEVER: Final = float("-inf")
+HELD_BACK: Final = "the limiter's rate holds this credential back"
 
 # An attempt gets at least this long, or half of what is left of the deadline if that is less. A
 # write sent a moment before the deadline would be cut short, with an unknown outcome; unsent, its
@@ -52,9 +53,6 @@ class Tell(Protocol):
 
 def tell_no_one(kind: str, **details: object) -> None:
     """Tell nothing: the caller has no observers."""
-
-
-HELD_BACK: Final = "the limiter's rate holds this credential back"
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
