@@ -49,7 +49,7 @@ LATEST_S: Final = 60.0
 """A request that was given up arrives within so many seconds, or never."""
 
 _LONGEST_STALL_S: Final = 200.0
-"""For so long a process stands still before a send: less than a lease and two deadlines."""
+"""So long a process is stopped before a send: less than a lease and two deadlines."""
 
 LAG_S: Final = 3.0
 """What a read shows is at most so old."""
